@@ -1,0 +1,22 @@
+# gpt2run_add_plugin(<kind> <name> [SPACE cuda|test] [OUTPUT folder] SOURCES file... [LINK target...])
+# Builds lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports one symbol, and installs it. With OUTPUT it is built there and not installed.
+set(GPT2RUN_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
+
+function(gpt2run_add_plugin kind name)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "SPACE;OUTPUT" "SOURCES;LINK")
+  set(file gpt2run-${kind}-${name})
+  if(arg_SPACE)
+    string(APPEND file .${arg_SPACE})
+  endif()
+  add_library(${file} MODULE ${arg_SOURCES})
+  target_link_libraries(${file} PRIVATE gpt2run::sdk ${arg_LINK})
+  target_link_options(${file} PRIVATE -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
+  set_target_properties(${file} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+                                           LINK_DEPENDS ${GPT2RUN_VERSION_SCRIPT})
+  if(arg_OUTPUT)
+    set_target_properties(${file} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT})
+  else()
+    set_target_properties(${file} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${GPT2RUN_PLUGIN_OUTPUT})
+    install(TARGETS ${file} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/gpt2run)
+  endif()
+endfunction()

@@ -1,0 +1,1 @@
+#include "host/plugin_host.hpp"

@@ -1,0 +1,60 @@
+// Finds plugins on disk and opens them: the only door between names and code. File names alone make the list (kind,
+// name, space); a library is opened only when it is asked for, checked before any of its code runs, and never unloaded.
+// Search order: --plugin-dir, GPT2RUN_PLUGIN_PATH, the per-user data folder, the install folder relative to the
+// executable; never the current directory. The first folder wins, the shadowed file is logged; two of one identity in
+// one folder are an error.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gpt2run/plugin.hpp"
+
+namespace gpt2run {
+
+// A file whose name says that it is a plugin. Nothing of it has been read.
+struct Candidate {
+  Kind kind;
+  std::string name;
+  Space space;
+  std::filesystem::path file;                  // absolute
+  std::vector<std::filesystem::path> shadows;  // files of the same identity in later folders
+};
+
+class PluginHost {
+ public:
+  // folders: of --plugin-dir, searched first. Throws Error naming a folder that was given and is not there.
+  explicit PluginHost(std::vector<std::filesystem::path> folders = {});
+  ~PluginHost();
+
+  const std::vector<Candidate>& candidates() const;           // sorted by kind, name, space
+  const std::vector<std::filesystem::path>& folders() const;  // in search order
+
+  // Opens a candidate: permissions, library, symbol, ABI, tag and identity are checked in this order. Throws Error with
+  // file and reason.
+  const Plugin& open(const Candidate&);
+
+  // The candidate of that identity, or null.
+  const Candidate* find(Kind, std::string_view name, Space) const;
+
+  // find + open; an unknown name is an Error that lists what there is.
+  const Plugin& get(Kind, std::string_view name, Space space = Space::host);
+
+  // `fp16` tries exactly cuda-fp16, then cpu-fp16, and logs why the others cannot; any other name is exact, and one
+  // that cannot run here (probe score 0, no driver) is an Error with its reason and a working alternative.
+  const Plugin& precision(std::string_view name);
+
+  // name, `device-name`: `device-` means in the memory where the logits are (where). Behind a device a plain name is
+  // the host sampler.
+  const Plugin& sampler(std::string_view name, Space where);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// What plugins get: messages go to the application's log on stderr.
+const Host& host_services();
+
+}  // namespace gpt2run
