@@ -1,0 +1,14 @@
+// Where a program finds what was installed with it: relative to its own file, so that the build tree, an installed tree
+// and a moved one all work. Any thread. Nothing here checks that a path exists: opening it says what is missing.
+#pragma once
+#include <filesystem>
+
+namespace gpt2run {
+
+// The folder of the running program's file, links resolved. Throws Error when the system does not tell.
+std::filesystem::path executable_folder();
+
+// The model used when none is named: ../share/gpt2run/models/demo beside executable_folder().
+std::filesystem::path demo_model();
+
+}  // namespace gpt2run
