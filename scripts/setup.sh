@@ -1,0 +1,57 @@
+# Sourced by demo.sh and test.sh: the Debian packages that gpt2run is built from, and the build itself.
+# Nothing is touched and no network is used when everything is there.
+# shellcheck shell=bash
+
+say() { printf '== %s\n' "$*" >&2; }
+
+die() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# install_missing demo|test: by name, from the machine's own package registry.
+install_missing() {
+  local packages=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libboost-program-options1.81-dev)
+  packages+=(libspdlog-dev nlohmann-json3-dev libpcre2-dev)
+  if [ "$1" = test ]; then packages+=(libgtest-dev clang-format shellcheck python3 git); fi
+  if ! command -v dpkg-query >/dev/null; then
+    say "this is no Debian system: going on without installing; needed are ${packages[*]}"
+    return
+  fi
+  local package missing=() as_root=()
+  for package in "${packages[@]}"; do
+    installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "missing packages: run as root: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  as_root+=(env DEBIAN_FRONTEND=noninteractive)
+  say "installing ${missing[*]}"
+  {
+    "${as_root[@]}" apt-get -qq update </dev/null &&
+      "${as_root[@]}" apt-get -qq install -y --no-install-recommends "${missing[@]}" </dev/null
+  } >&2 || die "could not install ${missing[*]}: apt-get's words are above"
+}
+
+# build PRESET [CMAKE ARGUMENT...] [-- TARGET...]: configures and builds; silent where nothing changed.
+build() {
+  local preset=$1 log=build/$1.configure.log arguments=() targets=()
+  shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    arguments+=("$1")
+    shift
+  done
+  [ $# -eq 0 ] || targets=(--target "${@:2}")
+  # ccache needs a folder to write to, which a bare service account does not have.
+  if [ ! -w "${HOME:-/nonexistent}" ]; then export CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}; fi
+  mkdir -p build
+  cmake --preset "$preset" "${arguments[@]}" >"$log" 2>&1 </dev/null || {
+    cat "$log" >&2
+    die "could not configure build/$preset"
+  }
+  cmake --build "build/$preset" --parallel "$(nproc)" "${targets[@]}" >&2 </dev/null || die "could not build build/$preset"
+}

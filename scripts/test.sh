@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs every test: installs what is missing, builds and tests a release, then the same under AddressSanitizer and
+# UndefinedBehaviorSanitizer.
+#   scripts/test.sh          all of it
+#   scripts/test.sh fast     the release tests labelled `fast`
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+case ${1:-all} in
+  all | fast) mode=${1:-all} ;;
+  *) die "unknown argument '$1': expected nothing or fast" ;;
+esac
+
+# What did not run, with its reason, from ctest's own log.
+skipped_tests() {
+  awk '/: Skipped$/ { getline reason; next }
+       /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print "   skipped " $4 ": " reason; reason = "" }
+       /^skipped: / { print "   " $0 }' "$1"
+}
+
+# run_tests PRESET [CTEST ARGUMENT...]: adds to the arrays of the summary; never ends the script.
+summary=()
+failed=0
+run_tests() {
+  local preset=$1 log=build/$1/Testing/Temporary/LastTest.log result=passed skipped count
+  shift
+  ctest --test-dir "build/$preset" --parallel "$(nproc)" --no-tests=error --output-on-failure --timeout 600 "$@" \
+    </dev/null || { result=FAILED; failed=1; }
+  skipped=$(skipped_tests "$log")
+  count=$(grep -c . <<<"$skipped" || true)
+  [ -z "$skipped" ] || printf '%s\n' "$skipped"
+  summary+=("$preset: $result, $(grep -c '^Test time = ' "$log" || true) programs, $count tests skipped")
+}
+
+# The dynamic loader and the sanitizers disagree on some tests; they carry this label and are named here.
+without_release_only() {
+  ctest --test-dir build/asan -N -L release-only | sed -n 's/^ *Test *#[0-9]*: /   not run under sanitizers: /p'
+}
+
+SECONDS=0
+install_missing test
+
+say "building build/release"
+build release -D GPT2RUN_TESTS=ON
+if [ "$mode" = fast ]; then
+  say "fast tests of build/release"
+  run_tests release -L fast
+else
+  say "tests of build/release"
+  run_tests release
+  say "building build/asan"
+  build asan -D GPT2RUN_TESTS=ON
+  say "tests of build/asan"
+  without_release_only
+  export UBSAN_OPTIONS=print_stacktrace=1
+  run_tests asan -LE release-only
+fi
+
+say "summary, $((SECONDS / 60)) min $((SECONDS % 60)) s"
+printf '   %s\n' "${summary[@]}"
+exit "$failed"
