@@ -1,1 +1,174 @@
+// Names become open plugins: candidates by file name, rules for precisions and samplers, and errors that say what there
+// is.
 #include "host/plugin_host.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "host/descriptor.hpp"
+#include "host/discovery.hpp"
+#include "host/dynamic_library.hpp"
+#include "host/log.hpp"
+#include "host/options.hpp"
+#include "host/trust.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr std::string_view kTypes[] = {"fp32", "fp16", "bf16"};
+constexpr std::string_view kDevices[] = {"cuda", "cpu"};  // in the order in which a bare type tries them
+constexpr Space kSpaces[] = {Space::host, Space::cuda, Space::test};
+constexpr std::string_view kDevicePrefix = "device-";
+
+std::string in_quotes(std::string_view name) { return std::string("'").append(name).append("'"); }
+
+void check_driver(const Candidate& candidate) {
+  if (candidate.space != Space::cuda) return;
+  std::string reason;
+  if (!opens_system_library("libcuda.so.1", reason))
+    fail(candidate.file.string(), ": there is no CUDA driver (", reason, ")");
+}
+
+void check_runs(const Plugin& plugin) {
+  const Probe probe = plugin.probe();
+  if (probe.score <= 0)
+    fail(name_of(plugin.kind), " ", in_quotes(plugin.name),
+         " cannot run here: ", probe.reason ? probe.reason : "it gives no reason");
+}
+
+bool is_type(std::string_view name) {
+  return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
+}
+
+std::string_view type_of(std::string_view precision) { return precision.substr(precision.rfind('-') + 1); }
+
+void write_log(int level, const char* message) {
+  if (level >= 2)
+    log_warning(message);
+  else if (level == 1)
+    log_info(message);
+  else
+    log_debug(message);
+}
+
+}  // namespace
+
+struct PluginHost::State {
+  std::vector<std::filesystem::path> folders;
+  Discovery found;
+  std::set<std::filesystem::path> opened;  // shadowed files are logged once
+
+  std::vector<std::string> names(Kind kind) const {
+    std::set<std::string> all;
+    for (const Candidate& candidate : found.candidates)
+      if (candidate.kind == kind) all.insert(candidate.name);
+    return {all.begin(), all.end()};
+  }
+
+  [[noreturn]] void fail_unknown(Kind kind, std::string_view name) const {
+    const std::vector<std::string> known = names(kind);
+    if (known.empty()) misused("there is no ", name_of(kind), " ", in_quotes(name), ": none was found at all");
+    std::string list;
+    for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
+    const std::string near = nearest_name(name, known);
+    misused("there is no ", name_of(kind), " ", in_quotes(name),
+            near.empty() ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list, ")");
+  }
+};
+
+PluginHost::PluginHost(std::vector<std::filesystem::path> folders) : state_(new State) {
+  state_->folders = search_folders(folders);
+  state_->found = discover(state_->folders);
+}
+PluginHost::~PluginHost() = default;
+
+const std::vector<Candidate>& PluginHost::candidates() const { return state_->found.candidates; }
+const std::vector<std::filesystem::path>& PluginHost::folders() const { return state_->folders; }
+const std::vector<RejectedFile>& PluginHost::rejected() const { return state_->found.rejected; }
+
+const Plugin& PluginHost::open(const Candidate& candidate) {
+  if (!candidate.conflict.empty())
+    fail(candidate.file.string(), ": refused, ", candidate.conflict.filename().string(),
+         " in the same folder is the same plugin");
+  check_trust(candidate.file);
+  check_driver(candidate);
+  const Plugin& plugin = open_descriptor(candidate.file, {candidate.kind, candidate.name, candidate.space});
+  if (state_->opened.insert(candidate.file).second)
+    for (const auto& shadowed : candidate.shadows)
+      log_warning(candidate.file.string() + " is used, " + shadowed.string() + " is shadowed by it");
+  return plugin;
+}
+
+const Candidate* PluginHost::find(Kind kind, std::string_view name, Space space) const {
+  for (const Candidate& candidate : state_->found.candidates)
+    if (candidate.kind == kind && candidate.name == name && candidate.space == space) return &candidate;
+  return nullptr;
+}
+
+const Plugin& PluginHost::get(Kind kind, std::string_view name, Space space) {
+  const Candidate* candidate = find(kind, name, space);
+  if (!candidate) state_->fail_unknown(kind, name);
+  const Plugin& plugin = open(*candidate);
+  check_runs(plugin);
+  return plugin;
+}
+
+const Plugin& PluginHost::exact_precision(std::string_view name) {
+  for (const Space space : kSpaces)
+    if (find(Kind::precision, name, space)) return get(Kind::precision, name, space);
+  state_->fail_unknown(Kind::precision, name);
+}
+
+std::string PluginHost::working_alternative(std::string_view name) {
+  std::vector<std::string> names = state_->names(Kind::precision);
+  std::stable_partition(names.begin(), names.end(), [&](const std::string& other) {
+    return type_of(other) == type_of(name);  // the same rounding contract on another device comes first
+  });
+  for (const std::string& other : names) try {
+      if (other != name) return exact_precision(other).name;
+    } catch (const Error&) {
+    }
+  return {};
+}
+
+const Plugin& PluginHost::precision(std::string_view name) {
+  if (!is_type(name)) {
+    try {
+      return exact_precision(name);
+    } catch (const Error& error) {
+      const bool known = std::any_of(std::begin(kSpaces), std::end(kSpaces),
+                                     [&](Space space) { return find(Kind::precision, name, space) != nullptr; });
+      const std::string other = known ? working_alternative(name) : "";
+      fail(error.what(), other.empty() ? "" : "; --precision " + other + " works here");
+    }
+  }
+  std::string reasons;
+  for (const std::string_view device : kDevices) {
+    const std::string full = std::string(device) + "-" + std::string(name);
+    try {
+      const Plugin& plugin = exact_precision(full);
+      log_info("precision " + std::string(name) + " is " + full + reasons);
+      return plugin;
+    } catch (const Error& error) {
+      reasons += "; not " + full + ": " + error.what();
+    }
+  }
+  fail("no precision ", in_quotes(name), " works here", reasons);
+}
+
+const Plugin& PluginHost::sampler(std::string_view name, Space where) {
+  if (!name.starts_with(kDevicePrefix)) return get(Kind::sampler, name, Space::host);
+  const std::string_view plain = name.substr(kDevicePrefix.size());
+  if (!find(Kind::sampler, plain, where) && find(Kind::sampler, plain, Space::host))
+    misused("there is no sampler ", in_quotes(plain), " in ", name_of(where), " memory; --sampler ", plain,
+            " works through a copy to the host");
+  return get(Kind::sampler, plain, where);
+}
+
+const Host& host_services() {
+  static constexpr Host services = {&write_log};
+  return services;
+}
+
+}  // namespace gpt2run

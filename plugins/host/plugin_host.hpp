@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gpt2run/plugin.hpp"
@@ -20,6 +21,13 @@ struct Candidate {
   Space space;
   std::filesystem::path file;                  // absolute
   std::vector<std::filesystem::path> shadows;  // files of the same identity in later folders
+  std::filesystem::path conflict;              // a second file of this identity in the same folder: cannot be opened
+};
+
+// A file that claims to be a plugin and cannot be one.
+struct RejectedFile {
+  std::filesystem::path file;
+  std::string reason;
 };
 
 class PluginHost {
@@ -30,19 +38,22 @@ class PluginHost {
 
   const std::vector<Candidate>& candidates() const;           // sorted by kind, name, space
   const std::vector<std::filesystem::path>& folders() const;  // in search order
+  const std::vector<RejectedFile>& rejected() const;          // by their names alone
 
-  // Opens a candidate: permissions, library, symbol, ABI, tag and identity are checked in this order. Throws Error with
-  // file and reason.
+  // Opens a candidate: permissions, library, symbol, ABI, tag, identity and options are checked in this order; one for
+  // CUDA only where there is a CUDA driver. Throws Error with file and reason. Logs the files that it shadows.
   const Plugin& open(const Candidate&);
 
   // The candidate of that identity, or null.
   const Candidate* find(Kind, std::string_view name, Space) const;
 
-  // find + open; an unknown name is an Error that lists what there is.
+  // find + open; an unknown name is an Error that lists what there is, and so is one that cannot run here (probe score
+  // 0), with its reason.
   const Plugin& get(Kind, std::string_view name, Space space = Space::host);
 
-  // `fp16` tries exactly cuda-fp16, then cpu-fp16, and logs why the others cannot; any other name is exact, and one
-  // that cannot run here (probe score 0, no driver) is an Error with its reason and a working alternative.
+  // fp32, fp16, bf16: `fp16` tries exactly cuda-fp16, then cpu-fp16, and logs why the others cannot; any other name is
+  // exact, and one that cannot run here (probe score 0, no driver) is an Error with its reason and a working
+  // alternative.
   const Plugin& precision(std::string_view name);
 
   // name, `device-name`: `device-` means in the memory where the logits are (where). Behind a device a plain name is
@@ -50,6 +61,9 @@ class PluginHost {
   const Plugin& sampler(std::string_view name, Space where);
 
  private:
+  const Plugin& exact_precision(std::string_view name);
+  std::string working_alternative(std::string_view precision);  // the name of another one that runs here, or ""
+
   struct State;
   std::unique_ptr<State> state_;
 };

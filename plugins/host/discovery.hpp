@@ -1,0 +1,34 @@
+// Which files are plugins: by their names alone, in folders that are searched in a fixed order.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/plugin_host.hpp"
+
+namespace gpt2run {
+
+struct Identity {
+  Kind kind;
+  std::string name;
+  Space space;
+};
+
+// gpt2run-<kind>-<name>[.<space>].so with a name of a-z, 0-9 and '-'. Otherwise nothing, and reason says why; reason is
+// empty for a file that does not claim to be a plugin.
+std::optional<Identity> parse_file_name(std::string_view file_name, std::string& reason);
+
+// given (made absolute), GPT2RUN_PLUGIN_PATH, the per-user data folder, ../lib/gpt2run beside the program; each folder
+// once and only if it is there. Throws Error naming a given folder that is not there. Relative folders in the
+// environment are ignored with a warning, the environment as a whole in a set-user-id program.
+std::vector<std::filesystem::path> search_folders(const std::vector<std::filesystem::path>& given);
+
+struct Discovery {
+  std::vector<Candidate> candidates;  // sorted by kind, name, space
+  std::vector<RejectedFile> rejected;
+};
+Discovery discover(const std::vector<std::filesystem::path>& folders);
+
+}  // namespace gpt2run

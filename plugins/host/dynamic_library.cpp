@@ -1,0 +1,84 @@
+// The one file that knows Boost.DLL: it opens, and gives the linker's own text when it cannot.
+#include "host/dynamic_library.hpp"
+
+#define BOOST_DLL_USE_STD_FS
+#include <dlfcn.h>
+#include <link.h>
+
+#include <boost/dll/shared_library.hpp>
+#include <map>
+#include <mutex>
+#include <regex>
+#include <system_error>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+namespace {
+
+using boost::dll::shared_library;
+using boost::dll::load_mode::rtld_local;
+using boost::dll::load_mode::rtld_now;
+
+// Boost wraps the linker's text: "... (dlerror system message: TEXT): Bad file descriptor".
+std::string linker_text(const std::string& what) {
+  const std::string before = "dlerror system message: ";
+  const size_t from = what.find(before);
+  if (from == std::string::npos) return what;
+  return what.substr(from + before.size(), what.rfind("): ") - from - before.size());
+}
+
+// The linker's text begins with the file that is at fault: this one, or a library that it needs.
+std::string reason_of(const std::string& text, const std::filesystem::path& file) {
+  std::smatch found;
+  static const std::regex missing("([^:]+): cannot open shared object file.*");
+  static const std::regex undefined(".*: undefined symbol: (\\S+).*");
+  if (std::regex_match(text, found, missing) && found[1] != file.string())
+    return "it needs the library " + found[1].str() + ", which is not found";
+  if (std::regex_match(text, found, undefined))
+    return "it needs the symbol " + found[1].str() + ", which no library defines";
+  const std::string self = file.string() + ": ";
+  return "not a shared library that can be opened: " + (text.starts_with(self) ? text.substr(self.size()) : text);
+}
+
+// Every library ever opened. Never destroyed, so nothing is unloaded; the map keeps them reachable for leak checkers.
+shared_library& keep(const std::filesystem::path& file) {
+  static std::mutex mutex;
+  static auto& open = *new std::map<std::filesystem::path, shared_library>;
+  const std::lock_guard guard(mutex);
+  const auto found = open.find(file);
+  if (found != open.end()) return found->second;
+  return open.emplace(file, shared_library(file, rtld_now | rtld_local)).first->second;
+}
+
+}  // namespace
+
+DynamicLibrary::DynamicLibrary(std::filesystem::path file) : file_(std::move(file)), handle_(nullptr) {
+  if (!file_.is_absolute()) fail(file_.string(), ": expected an absolute path of a library");
+  try {
+    handle_ = keep(file_).native();
+  } catch (const std::system_error& error) {
+    fail(file_.string(), ": ", reason_of(linker_text(error.what()), file_));
+  }
+}
+
+Symbol DynamicLibrary::symbol(const char* name) const {
+  const void* address = dlsym(handle_, name);
+  if (!address) fail(file_.string(), ": exports no symbol ", name);
+  Dl_info place{};
+  ElfW(Sym)* entry = nullptr;
+  std::error_code ignored;
+  if (!dladdr1(address, &place, reinterpret_cast<void**>(&entry), RTLD_DL_SYMENT) || !entry ||
+      !std::filesystem::equivalent(place.dli_fname, file_, ignored))
+    fail(file_.string(), ": exports no symbol ", name, " of its own",
+         place.dli_fname ? std::string(" (found in ") + place.dli_fname + ")" : "");
+  return {address, entry->st_size};
+}
+
+bool opens_system_library(const char* name, std::string& reason) {
+  if (dlopen(name, RTLD_NOW | RTLD_LOCAL)) return true;
+  reason = dlerror();
+  return false;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,33 @@
+// The one file that knows spdlog.
+#include "host/log.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
+
+namespace gpt2run {
+namespace {
+
+// Never destroyed: a plugin's thread may still log while the process ends.
+spdlog::logger& logger() {
+  static spdlog::logger* const instance = [] {
+    auto* created = new spdlog::logger("gpt2run", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    created->set_pattern("gpt2run: %v");
+    created->set_level(secure_getenv("GPT2RUN_DEBUG") ? spdlog::level::debug : spdlog::level::info);
+    return created;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+// Messages go in as arguments, never as a format: a plugin's text may hold braces.
+void log_debug(std::string_view message) { logger().debug("{}", message); }
+void log_info(std::string_view message) { logger().info("{}", message); }
+void log_warning(std::string_view message) { logger().warn("warning: {}", message); }
+
+void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : spdlog::level::info); }
+
+}  // namespace gpt2run
