@@ -207,6 +207,14 @@ inline Weighted first_prefix(std::span<Weighted> items, uint64_t target) {
 
 }  // namespace detail
 
+// A host sampler's view of a batch: the logits of a row, and where its choice goes.
+inline std::span<const float> logits_of(const LogitBatch& batch, int32_t row) {
+  return {batch.logits + row * batch.stride, static_cast<size_t>(batch.vocab)};
+}
+inline int32_t& choice_of(const LogitBatch& batch, int32_t row) {
+  return batch.tokens[batch.keys[row].slot * batch.token_stride + batch.keys[row].position];
+}
+
 // Memory for selecting from rows of up to `vocab` logits; one per thread.
 class SelectScratch {
  public:

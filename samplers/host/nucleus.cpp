@@ -1,0 +1,52 @@
+// Sampler nucleus: temperature, then the top_k most likely tokens, then the smallest part of them whose probability
+// reaches top_p, then one draw. Exact (select.hpp): the same logits, seed, sequence and position give the same token.
+#include "gpt2run/select.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {"temp", "real", "1", "[0, inf)", "temperature that divides the logits; 0 is argmax"},
+    {"top_k", "int", "10", "[0, 262143]", "most likely tokens to choose from; 0 is all"},
+    {"top_p", "real", "0.8", "(0, 1]", "probability, within top_k, of the tokens to choose from; 1 is all"},
+};
+
+class Nucleus final : public Sampler {
+ public:
+  Nucleus(const Options& options, const Host&)
+      : x_spec{.temperature = options.real("temp"),
+               .top_k = static_cast<int32_t>(options.integer("top_k")),
+               .top_p = options.real("top_p")} {}
+
+  void prepare(const LogitBatch& layout) override { x_scratch.prepare(layout.vocab); }
+
+  void sample(const LogitBatch& batch) override {
+    for (int32_t row = 0; row < batch.rows; ++row) {
+      const RowKey& key = batch.keys[row];
+      choice_of(batch, row) =
+          select_nucleus(logits_of(batch, row), x_spec, batch.seed, key.sequence, key.position, x_scratch);
+    }
+  }
+
+ private:
+  SelectSpec x_spec;
+  SelectScratch x_scratch;
+};
+
+}  // namespace
+}  // namespace gpt2run
+
+GPT2RUN_PLUGIN = {
+    .abi = gpt2run::kAbi,
+    .tag = gpt2run::kTag,
+    .kind = gpt2run::Kind::sampler,
+    .space = gpt2run::Space::host,
+    .selects = true,
+    .name = "nucleus",
+    .version = "0.1.0",
+    .summary = "one draw from the most likely tokens (temperature, top-k, top-p)",
+    .options = gpt2run::kOptions,
+    .option_count = std::size(gpt2run::kOptions),
+    .probe = gpt2run::runs_everywhere,
+    .create = gpt2run::make<gpt2run::Sampler, gpt2run::Nucleus>,
+};
