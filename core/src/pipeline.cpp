@@ -1,1 +1,338 @@
 #include "gpt2run/pipeline.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "delivery.hpp"
+#include "text_release.hpp"
+#include "token_path.hpp"
+
+namespace gpt2run {
+namespace {
+
+uint32_t all_wants(std::span<Sink* const> sinks) {
+  uint32_t wants = 0;
+  for (const Sink* sink : sinks) wants |= sink->wants();
+  return wants;
+}
+
+// Prompt rows ask for logits: somebody wants to see the prompt's tokens with what only logits tell.
+bool prompt_logits(uint32_t wants) { return (wants & kPrompt) && (wants & (kLogprob | kLogits)); }
+
+// Tokens of a whole sequence, prompt included, as asked for and as far as the context reaches.
+int64_t total_length(const ModelConfig& config, const Prompt& prompt, const Generation& generation) {
+  const int64_t length = std::ssize(prompt.tokens);
+  const int64_t asked = generation.max_new >= 0 ? length + generation.max_new : generation.n_gen;
+  return std::min<int64_t>(asked, int64_t(config.T) + 1);
+}
+
+void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generation& generation, size_t index) {
+  const size_t length = prompt.tokens.size();
+  if (length == 0) fail("prompt ", index, " is empty");
+  if (std::ssize(prompt.tokens) > config.T) {
+    fail("prompt ", index, " has ", length, " tokens, the model's context holds ", config.T);
+  }
+  if (total_length(config, prompt, generation) < std::ssize(prompt.tokens) + (generation.max_new < 0)) {
+    fail("prompt ", index, " has ", length, " tokens, a total length of ", generation.n_gen,
+         " leaves no room for a new one");
+  }
+  for (const int32_t id : prompt.tokens) {
+    if (id < 0 || id >= config.V)
+      fail("prompt ", index, ": token ", id, " is out of range, the vocabulary has ", config.V);
+  }
+}
+
+class Run {
+ public:
+  Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
+      const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation)
+      : config_(config),
+        tokenizer_(tokenizer),
+        prompts_(prompts),
+        generation_(generation),
+        limits_(plan_limits(config, prompts, generation, sinks, chain)),
+        sinks_(sinks),
+        path_(session, chain, limits_.slots, sinks_.wants()),
+        slots_(limits_.slots) {
+    summary_.sequences = std::ssize(prompts) * generation.samples;
+    buffer_.resize(std::max(1, generation.repeat)), logprobs_.resize(buffer_.size());
+  }
+
+  Summary operator()(std::string_view manifest, const std::function<void(int64_t, int64_t)>& progress) {
+    sinks_.begin(manifest);
+    for (refill(); live(); refill()) {
+      pass();
+      if (progress) progress(done_, summary_.sequences);
+    }
+    summary_.seconds = elapsed();
+    sinks_.end(summary_.to_json());
+    return summary_;
+  }
+
+ private:
+  struct Live {
+    uint64_t sequence;
+    const Prompt* prompt;
+    int fed;        // positions that went through the network
+    int known;      // tokens so far, the chosen ones included
+    int64_t total;  // tokens to reach
+    TextRelease text, echo;
+    bool prefilled() const { return fed >= std::ssize(prompt->tokens) - 1; }
+  };
+  struct Slot {
+    std::optional<Live> live;
+    const Prompt* holds =
+        nullptr;  // whose tokens but for the last one are in the KV cache, even after the sequence's end
+  };
+
+  bool live() const {
+    return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.live.has_value(); });
+  }
+  // A model may have more rows than the tokenizer has words.
+  std::string_view piece(int32_t id) const {
+    return tokenizer_ && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
+  }
+  double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+  void refill();
+  bool assign(int slot);
+  void echo_known(int slot);
+  void collect();
+  int add_prompt_rows(int slot, int budget);
+  void pass();
+  int repeatable() const;
+  void consume(int slot, int count, int row);
+  bool accept(int slot, int32_t id, float logprob, const float* logits);
+  void echo(int slot, int position, float logprob, const float* logits);
+  void finish(int slot, std::string_view reason);
+
+  const ModelConfig& config_;
+  const Tokenizer* tokenizer_;
+  std::span<const Prompt> prompts_;
+  const Generation& generation_;
+  Limits limits_;
+  Delivery sinks_;
+  TokenPath path_;
+  std::vector<Slot> slots_;
+  uint64_t next_ = 0;  // sequence that waits for a slot
+  int64_t done_ = 0;
+  std::vector<Row> rows_;        // of the next step: sampled ones first, then prompts
+  int sampled_ = 0;              // how many of them go through the chain
+  std::vector<int32_t> buffer_;  // tokens of one slot and repeat
+  std::vector<float> logprobs_;
+  Summary summary_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// Gives free slots the next sequences, in order.
+void Run::refill() {
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    while (!slots_[slot].live && next_ < uint64_t(summary_.sequences)) {
+      if (!assign(slot)) return;
+    }
+  }
+}
+
+// False: the sequence waits for a neighbour that is just prefilling the same prompt.
+bool Run::assign(int slot) {
+  const Prompt& prompt = prompts_[next_ / generation_.samples];
+  const int prefix = static_cast<int>(prompt.tokens.size()) - 1;
+  int from = slot, keep = 0;
+  for (int other = 0; other < limits_.slots; ++other) {
+    if (slots_[other].live && slots_[other].live->prompt == &prompt && !slots_[other].live->prefilled()) return false;
+    if (slots_[other].holds == &prompt) from = other, keep = prefix;
+  }
+  path_.start(slot, next_, from, keep);
+  path_.put(slot, prompt.tokens);
+  const int64_t total = total_length(config_, prompt, generation_);
+  slots_[slot].live.emplace(
+      Live{next_, &prompt, keep, prefix + 1, total, TextRelease(generation_.stops), TextRelease({})});
+  slots_[slot].holds = keep == prefix ? &prompt : nullptr;
+  summary_.prompt_tokens += prefix + 1;
+  sinks_.start(next_++, prompt);
+  echo_known(slot);
+  if (total == prefix + 1 && slots_[slot].live->prefilled()) finish(slot, "length");
+  return true;
+}
+
+// Prompt tokens whose logits were computed before this sequence came: the first one, which has none, and a shared
+// prefix.
+void Run::echo_known(int slot) {
+  if (!(sinks_.wants() & kPrompt)) return;
+  const Live& live = *slots_[slot].live;
+  echo(slot, 0, std::numeric_limits<float>::quiet_NaN(), nullptr);
+  for (int position = 1; position <= live.fed; ++position) {
+    float logprob = std::numeric_limits<float>::quiet_NaN();
+    if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, position, {&logprob, 1});
+    echo(slot, position, logprob, nullptr);
+  }
+}
+
+// Rows of the next step: one for every slot that decodes, then whole chunks of prompts as far as the session's rows
+// reach. A prompt's cut depends on nothing but the prompt.
+void Run::collect() {
+  rows_.clear();
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    if (!slots_[slot].live || !slots_[slot].live->prefilled()) continue;
+    const Live& live = *slots_[slot].live;
+    const bool first = live.fed + 1 == std::ssize(live.prompt->tokens);
+    rows_.push_back({slot, first ? live.prompt->tokens.back() : kSampled, true});
+  }
+  sampled_ = static_cast<int>(rows_.size());
+  int budget = limits_.rows - sampled_;
+  for (int slot = 0; slot < limits_.slots && budget > 0; ++slot) {
+    if (slots_[slot].live && !slots_[slot].live->prefilled()) budget -= add_prompt_rows(slot, budget);
+  }
+}
+
+int Run::add_prompt_rows(int slot, int budget) {
+  const Live& live = *slots_[slot].live;
+  const int left = static_cast<int>(live.prompt->tokens.size()) - 1 - live.fed;
+  const int count = std::min(left, generation_.chunk);
+  if (count > budget) return 0;
+  for (int i = 0; i < count; ++i)
+    rows_.push_back({slot, live.prompt->tokens[live.fed + i], prompt_logits(sinks_.wants())});
+  return count;
+}
+
+// How many bodies may run before anybody looks.
+int Run::repeatable() const {
+  int64_t longest = 0, room = limits_.context;
+  for (const Row& row : rows_) {
+    if (row.token != kSampled) return 1;
+    const Live& live = *slots_[row.slot].live;
+    longest = std::max<int64_t>(longest, live.total - live.known);
+    room = std::min<int64_t>(room, limits_.context - live.fed);
+  }
+  return path_.can_repeat() ? static_cast<int>(std::min({longest, room, int64_t(buffer_.size())})) : 1;
+}
+
+void Run::pass() {
+  collect();
+  const int times = repeatable();
+  if (times > 1) {
+    path_.repeat(rows_, times);
+    summary_.replayed += times;
+  } else {
+    path_.step(rows_, sampled_);
+  }
+  summary_.steps += times;
+  summary_.rows += std::ssize(rows_) * times;
+  int logit_row = sampled_;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const int slot = rows_[i].slot;
+    Live& live = *slots_[slot].live;
+    if (int(i) < sampled_) {
+      live.fed += times;
+      consume(slot, times, static_cast<int>(i));
+      continue;
+    }
+    ++live.fed;
+    if (sinks_.wants() & kPrompt) {
+      float logprob = std::numeric_limits<float>::quiet_NaN();
+      if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, live.fed, {&logprob, 1});
+      echo(slot, live.fed, logprob, rows_[i].logits ? path_.logits(logit_row++) : nullptr);
+    }
+    if (!live.prefilled()) continue;
+    slots_[slot].holds = live.prompt;
+    if (live.total == std::ssize(live.prompt->tokens)) finish(slot, "length");
+  }
+}
+
+// Takes `count` chosen tokens of a slot; what was computed past the sequence's end is dropped.
+void Run::consume(int slot, int count, int row) {
+  const Live& live = *slots_[slot].live;
+  const int position = live.known;
+  path_.read_tokens(slot, position, {buffer_.data(), size_t(count)});
+  if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, position, {logprobs_.data(), size_t(count)});
+  for (int i = 0; i < count; ++i) {
+    const float logprob = sinks_.wants() & kLogprob ? logprobs_[i] : std::numeric_limits<float>::quiet_NaN();
+    if (!accept(slot, buffer_[i], logprob, path_.logits(row))) return;
+  }
+}
+
+// False: the sequence has ended.
+bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
+  Live& live = *slots_[slot].live;
+  if (id < 0 || id >= config_.V) {
+    fail("sequence ", live.sequence, ", position ", live.known,
+         ": no token can be chosen, the logits hold NaN or nothing is left");
+  }
+  if (summary_.new_tokens++ == 0) summary_.first_token_seconds = elapsed();
+  const bool ends = id == config_.end_of_text && !generation_.ignore_eos;
+  const std::string text =
+      tokenizer_ && !ends && id < tokenizer_->size() ? live.text.push(tokenizer_->piece(id)) : std::string();
+  const int step = live.known - static_cast<int>(live.prompt->tokens.size());
+  sinks_.token({live.sequence, step, live.known, id, text, logprob, logits, config_.V, path_.times()});
+  ++live.known;
+  const char* reason = ends                       ? "end_of_text"
+                       : live.text.stopped()      ? "stop"
+                       : live.known >= live.total ? "length"
+                                                  : nullptr;
+  if (reason) finish(slot, reason);
+  return !reason;
+}
+
+void Run::echo(int slot, int position, float logprob, const float* logits) {
+  Live& live = *slots_[slot].live;
+  const int32_t id = live.prompt->tokens[position];
+  const std::string text = live.echo.push(piece(id));
+  sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, path_.times()});
+}
+
+void Run::finish(int slot, std::string_view reason) {
+  Live& live = *slots_[slot].live;
+  sinks_.finish(live.sequence, live.text.take_tail(), reason);
+  slots_[slot].live.reset();
+  ++done_;
+}
+
+}  // namespace
+
+Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, const Generation& generation,
+                   std::span<Sink* const> sinks, const Chain& chain) {
+  if (prompts.empty()) fail("there is no prompt");
+  if (generation.samples < 1 || generation.batch < 1 || generation.chunk < 1) {
+    fail("samples, batch and chunk must be 1 or more, found ", generation.samples, ", ", generation.batch, " and ",
+         generation.chunk);
+  }
+  int64_t context = 1, longest = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    check_prompt(config, prompts[i], generation, i);
+    context = std::max(context, total_length(config, prompts[i], generation) - 1);
+    longest = std::max<int64_t>(longest, std::ssize(prompts[i].tokens) - 1);
+  }
+  const uint32_t wants = all_wants(sinks);
+  Limits limits{};
+  limits.slots = static_cast<int32_t>(std::min<int64_t>(generation.batch, std::ssize(prompts) * generation.samples));
+  limits.context = static_cast<int32_t>(context);
+  const auto chunk = static_cast<int32_t>(std::min<int64_t>(longest, generation.chunk));
+  limits.rows = limits.slots + chunk;
+  limits.logit_rows = limits.slots + (prompt_logits(wants) ? chunk : 0);
+  limits.threads = generation.threads;
+  limits.device = generation.device;
+  limits.keep_raw = chain.changes_logits && (wants & (kLogprob | kLogits));
+  limits.seed = generation.seed;
+  return limits;
+}
+
+std::string Summary::to_json() const {
+  std::ostringstream json;
+  json.imbue(std::locale::classic());
+  json << "{\"sequences\": " << sequences << ", \"prompt_tokens\": " << prompt_tokens
+       << ", \"new_tokens\": " << new_tokens << ", \"steps\": " << steps << ", \"rows\": " << rows
+       << ", \"replayed\": " << replayed << ", \"seconds\": " << seconds
+       << ", \"first_token_seconds\": " << first_token_seconds << "}";
+  return json.str();
+}
+
+Summary generate(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
+                 const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation,
+                 std::string_view manifest, const std::function<void(int64_t, int64_t)>& progress) {
+  return Run(session, config, chain, sinks, tokenizer, prompts, generation)(manifest, progress);
+}
+
+}  // namespace gpt2run

@@ -26,6 +26,7 @@ struct Generation {
   int32_t samples = 1;   // sequences per prompt; they share the prompt's KV
   int32_t batch = 1;     // slots at most
   int32_t chunk = 512;   // prompt rows per step at most
+  int32_t repeat = 16;   // tokens per wait on a device at most; in host memory it is always 1
   int32_t threads = 0;   // as Limits::threads
   int32_t device = 0;    // as Limits::device
   bool ignore_eos = false;
