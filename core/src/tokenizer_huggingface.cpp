@@ -1,0 +1,241 @@
+// Hugging Face's tokenizer files. Their tokens are written in GPT-2's byte alphabet: printable Latin-1 bytes stand for
+// themselves, the 68 others, in ascending order, for U+0100 and up (a blank is U+0120). Added tokens are plain text.
+#include "tokenizer_huggingface.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+namespace {
+
+using nlohmann::json;
+using TokenIds = std::unordered_map<std::string, int32_t>;
+
+constexpr char kEndOfText[] = "<|endoftext|>";
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file || std::filesystem::is_directory(path)) {
+    fail(path.string(), ": expected a file that can be read, found ",
+         std::filesystem::exists(path) ? "one that cannot" : "nothing");
+  }
+  return bytes;
+}
+
+json read_json_object(const std::filesystem::path& path) {
+  json object;
+  try {
+    object = json::parse(read_file(path));
+  } catch (const json::parse_error& error) {
+    fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
+  }
+  if (!object.is_object()) fail(path.string(), ": expected a JSON object, found JSON of type ", object.type_name());
+  return object;
+}
+
+// For messages: in quotes, control characters escaped, so that the line stays one line.
+std::string quoted(const std::string& token) {
+  return json(token).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+int32_t id_from(const std::filesystem::path& path, const std::string& token, const json& value) {
+  if (!value.is_number_integer() || value < 0 || value > INT32_MAX) {
+    fail(path.string(), ": token ", quoted(token), ": expected an id from 0, found ", value.dump());
+  }
+  return value.get<int32_t>();
+}
+
+// The letter of every byte, in UTF-8.
+std::array<std::string, 256> byte_letters() {
+  std::array<std::string, 256> letters;
+  uint32_t next = 256;
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const bool printable = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
+    const uint32_t c = printable ? byte : next++;
+    if (c >= 128) letters[byte].push_back(static_cast<char>(0xC0 | c >> 6));
+    letters[byte].push_back(static_cast<char>(c < 128 ? c : 0x80 | (c & 0x3F)));
+  }
+  return letters;
+}
+
+// The bytes that a token's letters stand for; text with any other character in it stands for itself.
+std::string bytes_of(const std::string& token, const std::unordered_map<std::string, char>& alphabet) {
+  std::string bytes;
+  for (size_t i = 0; i < token.size();) {
+    const size_t length = static_cast<uint8_t>(token[i]) < 0x80 ? 1 : 2;
+    const auto letter = alphabet.find(token.substr(i, length));
+    if (letter == alphabet.end()) return token;
+    bytes += letter->second;
+    i += length;
+  }
+  return bytes;
+}
+
+class FolderReader {
+ public:
+  explicit FolderReader(std::filesystem::path folder) : x_folder(std::move(folder)) {}
+
+  Vocabulary read() {
+    read_vocab();
+    if (const auto path = x_folder / "added_tokens.json"; std::filesystem::exists(path)) read_added(path);
+    if (const auto path = x_folder / "tokenizer_config.json"; std::filesystem::exists(path)) read_config(path);
+    make_pieces();
+    read_merges();
+    return std::move(x_vocabulary);
+  }
+
+ private:
+  void read_vocab() {
+    const json vocab = read_json_object(x_vocab_path);
+    for (const auto& [token, id] : vocab.items()) x_ids.emplace(token, id_from(x_vocab_path, token, id));
+    mark_special(kEndOfText);
+    if (const auto found = x_ids.find(kEndOfText); found != x_ids.end()) x_vocabulary.end_of_text = found->second;
+  }
+
+  void mark_special(const std::string& token) {
+    const auto found = x_ids.find(token);
+    if (found != x_ids.end()) x_vocabulary.special.push_back(found->second);
+  }
+
+  void add(const std::filesystem::path& path, const std::string& token, int32_t id) {
+    const auto [known, added] = x_ids.emplace(token, id);
+    if (!added && known->second != id) {
+      fail(path.string(), ": added token ", quoted(token), ": expected id ", known->second, " as in vocab.json, found ",
+           id);
+    }
+    x_vocabulary.special.push_back(id);
+  }
+
+  void read_added(const std::filesystem::path& path) {
+    const json added = read_json_object(path);
+    for (const auto& [token, id] : added.items()) add(path, token, id_from(path, token, id));
+  }
+
+  void read_config(const std::filesystem::path& path) {
+    const json config = read_json_object(path);
+    if (config.contains("added_tokens_decoder")) read_added_decoder(path, config["added_tokens_decoder"]);
+    for (const auto& [key, value] : config.items()) {
+      const bool list = key == "additional_special_tokens" && value.is_array();
+      if (list) {
+        for (const json& token : value) mark_special(content_of(token));
+      } else if (key.ends_with("_token")) {
+        mark_special(content_of(value));
+      }
+    }
+    const auto found = x_ids.find(content_of(config.value("eos_token", json())));
+    if (found != x_ids.end()) x_vocabulary.end_of_text = found->second;
+  }
+
+  // A token is given as text or as an object that has the text; anything else names none.
+  static std::string content_of(const json& token) {
+    if (token.is_string()) return token.get<std::string>();
+    const bool has_text = token.is_object() && token.contains("content") && token["content"].is_string();
+    return has_text ? token["content"].get<std::string>() : std::string();
+  }
+
+  // These settings change which characters a token takes with it: the text would not come back from its ids.
+  void read_added_decoder(const std::filesystem::path& path, const json& decoder) {
+    for (const auto& [key, token] : decoder.items()) {
+      const std::string content = content_of(token);
+      const json id = json::parse(key, nullptr, false);
+      for (const char* setting : {"lstrip", "rstrip", "single_word"}) {
+        if (token.is_object() && token.value(setting, json(false)) != false) {
+          fail(path.string(), ": added token ", quoted(content), ": expected ", setting, " false, found ",
+               token[setting].dump());
+        }
+      }
+      add(path, content, id_from(path, content, id));
+    }
+  }
+
+  void make_pieces() {
+    std::vector<const std::string*> tokens(x_ids.size(), nullptr);
+    for (const auto& [token, id] : x_ids) {
+      if (token.empty())
+        fail(x_vocab_path.string(), ": id ", id, ": expected a token of at least one byte, found none");
+      if (static_cast<size_t>(id) >= tokens.size()) {
+        fail(x_vocab_path.string(), ": expected ids 0 to ", tokens.size() - 1, " for ", tokens.size(),
+             " tokens, found ", id, " for token ", quoted(token));
+      }
+      if (const std::string* other = tokens[id]) {
+        fail(x_vocab_path.string(), ": expected one token for each id, found ", id, " for ", quoted(*other), " and ",
+             quoted(token));
+      }
+      tokens[id] = &token;
+    }
+    const auto letters = byte_letters();
+    std::unordered_map<std::string, char> alphabet;
+    for (size_t byte = 0; byte < 256; ++byte) {
+      alphabet.emplace(letters[byte], static_cast<char>(byte));
+      const auto found = x_ids.find(letters[byte]);
+      if (found == x_ids.end()) {
+        fail(x_vocab_path.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
+             quoted(letters[byte]), ")");
+      }
+      x_vocabulary.byte_ids[byte] = found->second;
+    }
+    auto& special = x_vocabulary.special;
+    std::sort(special.begin(), special.end());
+    special.erase(std::unique(special.begin(), special.end()), special.end());
+    for (size_t id = 0; id < tokens.size(); ++id) {
+      const bool plain_text = std::binary_search(special.begin(), special.end(), static_cast<int32_t>(id));
+      x_vocabulary.pieces.push_back(plain_text ? *tokens[id] : bytes_of(*tokens[id], alphabet));
+    }
+  }
+
+  void read_merges() {
+    const std::filesystem::path path = x_folder / "merges.txt";
+    std::istringstream file(read_file(path));
+    std::unordered_map<uint64_t, size_t> seen;
+    std::string line;
+    for (size_t number = 1; std::getline(file, line); ++number) {
+      if (line.ends_with('\r')) line.pop_back();
+      if (number == 1 && line.starts_with("#version")) continue;
+      const std::string where = path.string() + ":" + std::to_string(number);
+      const Merge merge = parse_merge(where, line);
+      const uint64_t pair = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
+      if (const auto [known, added] = seen.emplace(pair, number); !added) {
+        fail(where, ": expected every merge once, found the one of line ", known->second, " again");
+      }
+      x_vocabulary.merges.push_back(merge);
+    }
+    constexpr size_t kMostMerges = size_t{1} << 24;
+    if (x_vocabulary.merges.size() >= kMostMerges) {
+      fail(path.string(), ": expected fewer than ", kMostMerges, " merges, found ", x_vocabulary.merges.size());
+    }
+  }
+
+  Merge parse_merge(const std::string& where, const std::string& line) const {
+    const size_t blank = line.find(' ');
+    if (blank == 0 || blank == std::string::npos || blank + 1 == line.size() ||
+        line.find(' ', blank + 1) != line.npos) {
+      fail(where, ": expected two tokens with a blank between them, found ", quoted(line));
+    }
+    const std::string left = line.substr(0, blank), right = line.substr(blank + 1);
+    return {merged_id(where, left), merged_id(where, right), merged_id(where, left + right)};
+  }
+
+  int32_t merged_id(const std::string& where, const std::string& token) const {
+    const auto found = x_ids.find(token);
+    if (found == x_ids.end()) fail(where, ": expected tokens of vocab.json, found ", quoted(token));
+    return found->second;
+  }
+
+  std::filesystem::path x_folder;
+  std::filesystem::path x_vocab_path = x_folder / "vocab.json";
+  TokenIds x_ids;  // in the files' spelling
+  Vocabulary x_vocabulary;
+};
+
+}  // namespace
+
+Vocabulary read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }
+
+}  // namespace gpt2run
