@@ -1,0 +1,103 @@
+"""layout.includes: which room may include which, and where each foreign library is let in."""
+
+import os
+import re
+from pathlib import PurePosixPath
+
+import tree
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+# Our own headers by the first word of the include, beside those of the including file's own folder.
+OURS = {
+    "core": ("gpt2run",),
+    "plugins": ("gpt2run", "host"),
+    "precisions": ("gpt2run",),
+    "samplers": ("gpt2run",),
+    "loaders": ("gpt2run",),
+    "sinks": ("gpt2run",),
+    "apps": ("gpt2run", "host"),
+    "tests": ("gpt2run", "host", "support"),
+    "docs": ("gpt2run",),
+}
+
+# Foreign headers: start of the include -> the .cpp files, or folders of them, that may have it.
+FOREIGN = {
+    "boost/dll/": ("plugins/host/dynamic_library.cpp",),
+    "boost/program_options": ("plugins/host/", "apps/"),
+    "spdlog/": ("plugins/host/log.cpp",),
+    "nlohmann/": ("core/src/", "plugins/host/", "loaders/", "sinks/", "apps/", "tests/"),
+    "pcre2.h": ("core/src/",),
+    "gtest/": ("tests/",),
+    "gmock/": ("tests/",),
+}
+
+# The C library, POSIX and the compiler; a C++ header has neither dot nor slash.
+SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(dlfcn|fcntl|immintrin|link|poll|pthread|sched|signal|spawn|unistd)\.h")
+
+
+def check_ours(name, header):
+    """Free are the rooms of OURS, the file's own folder (precisions/cpu, apps/gpt2run) and its room's folder `common`."""
+    room, folder = PurePosixPath(name).parts[:2]
+    if header.split("/")[0] in OURS[room]:
+        return None
+    starts = (PurePosixPath(name).parent, PurePosixPath(room, folder), PurePosixPath(room))
+    for start in starts:
+        path = os.path.normpath(start / header)
+        if (tree.ROOT / path).is_file():
+            if path.startswith((f"{room}/{folder}/", f"{room}/common/")) or room == "tests":
+                return None
+            return f'"{header}" is {path}, of another folder'
+    return f'"{header}" is neither of its own folder nor of {", ".join(OURS[room])}'
+
+
+def check_system(name, header):
+    if header.startswith("gpt2run/") or header.startswith("host/"):
+        return f'<{header}> is ours: write "{header}"'
+    for start, places in FOREIGN.items():
+        if header.startswith(start):
+            if name.endswith(tree.HEADERS) and not (name.startswith("tests/") and start == "gtest/"):
+                return f"<{header}> in a header: foreign headers belong in .cpp files"
+            if not name.startswith(places):
+                return f"<{header}> is let in only in {', '.join(places)}"
+            return None
+    if not SYSTEM.fullmatch(header):
+        return f"<{header}> is no library this project knows"
+    return None
+
+
+def check(name, text):
+    text = tree.without_comments(text, keep_strings=True)
+    for found in INCLUDE.finditer(text):
+        judge = check_ours if found.group(1) == '"' else check_system
+        message = judge(name, found.group(2))
+        if message:
+            yield f"{name}:{tree.line_of(text, found.start(1))}: {message}"
+
+
+def self_test():
+    refused = [
+        ("core/include/gpt2run/x.hpp", '#include "host/options.hpp"', "neither"),
+        ("core/include/gpt2run/x.hpp", "#include <nlohmann/json.hpp>", "in a header"),
+        ("plugins/host/x.cpp", '#include "cpu/ops.hpp"', "neither"),
+        ("precisions/cpu/x.cpp", '#include "host/options.hpp"', "neither"),
+        ("precisions/cpu/x.cpp", '#include "pipeline.hpp"', "neither"),
+        ("samplers/nucleus/x.cpp", '#include "../../core/src/pipeline.hpp"', "neither"),
+        ("samplers/host/x.cpp", '#include "../../core/include/gpt2run/error.hpp"', "of another folder"),
+        ("samplers/nucleus/x.cpp", "#include <nlohmann/json.hpp>", "let in only"),
+        ("sinks/text/x.cpp", "#include <boost/dll/shared_library.hpp>", "let in only"),
+        ("loaders/x/x.cpp", "#include <spdlog/spdlog.h>", "let in only"),
+        ("apps/gpt2run/main.cpp", '#include "nucleus/nucleus.hpp"', "neither"),
+        ("apps/gpt2run/main.cpp", "#include <gpt2run/error.hpp>", "is ours"),
+        ("core/src/x.cpp", "#include <absl/strings/str_cat.h>", "no library"),
+        ("core/src/x.cpp", "#include <gtest/gtest.h>", "let in only"),
+    ]
+    for name, sample, word in refused:
+        tree.expect_caught(check, name, sample, word)
+    tree.expect_clean(check, "apps/gpt2run/main.cpp", '#include <vector>\n#include "host/options.hpp"\n')
+    tree.expect_clean(check, "loaders/synthetic/x.cpp", '#include "../common/limits.hpp"\n')
+    tree.expect_clean(check, "core/src/x.cpp", '// #include "host/options.hpp"\n#include "gpt2run/error.hpp"\n')
+
+
+self_test()
+tree.report(message for name in tree.files(tree.CPP) for message in check(name, tree.read(name)))

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# layout.setup: scripts/setup.sh against a machine of stubs: what is installed, and how, is decided by name alone.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+
+stub() {
+  printf '#!/bin/sh\n%s\n' "$2" >"$folder/bin/$1"
+  chmod +x "$folder/bin/$1"
+}
+
+# machine USER MISSING_PACKAGE APT_STATUS [sudo]: a folder of stubs, the only one on PATH beside what the stubs need.
+machine() {
+  rm -rf "${folder:?}/bin" "$folder/calls"
+  mkdir "$folder/bin"
+  stub dpkg-query "[ \"\$4\" = '$2' ] || echo installed"
+  stub id "echo $1"
+  stub apt-get "echo \"\$DEBIAN_FRONTEND apt-get \$*\" >>'$folder/calls'; exit $3"
+  ln -s "$(command -v env)" "$folder/bin/env"
+  ln -s "$(command -v sh)" "$folder/bin/sh"
+  if [ "${4:-}" = sudo ]; then stub sudo "echo sudo >>'$folder/calls'; exec \"\$@\""; fi
+}
+
+# outcome KIND: exit status and words of install_missing KIND, then what was called.
+outcome() {
+  local status=0
+  words=$(PATH=$folder/bin BASH_ENV='' "$BASH" -euc ". '$root/scripts/setup.sh'; install_missing $1" setup 2>&1) || status=$?
+  printf '%s\n%s\n%s\n' "$status" "$words" "$(cat "$folder/calls" 2>/dev/null || true)"
+}
+
+expect() {
+  local name=$1 pattern=$2 got=$3
+  # shellcheck disable=SC2053  # the right side is a pattern
+  if [[ $got != $pattern ]]; then
+    printf '%s: expected %s, got:\n%s\n' "$name" "$pattern" "$got"
+    exit 1
+  fi
+}
+
+machine 0 nothing 0
+expect 'all is there' 0 "$(outcome test)"
+
+machine 0 libpcre2-dev 0
+expect 'one is missing, root' $'0\n== installing libpcre2-dev\nnoninteractive apt-get -qq update\n*install -y*libpcre2-dev' "$(outcome demo)"
+
+machine 1000 libpcre2-dev 0 sudo
+expect 'one is missing, sudo' $'0\n== installing libpcre2-dev\nsudo\nnoninteractive apt-get*' "$(outcome demo)"
+
+machine 1000 libpcre2-dev 0
+expect 'one is missing, no rights' $'1\nsetup: missing packages: run as root: apt-get install libpcre2-dev' "$(outcome demo)"
+
+machine 0 ccache 100
+expect 'the registry fails' $'1\n*could not install ccache*' "$(outcome demo)"
+
+machine 0 libgtest-dev 0
+expect 'the demo needs no GoogleTest' 0 "$(outcome demo)"
+expect 'the tests need GoogleTest' '0*installing libgtest-dev*' "$(outcome test)"
+
+status=0
+words=$("$root/scripts/test.sh" nonsense 2>&1) || status=$?
+expect 'unknown argument' "1 test.sh: unknown argument 'nonsense': expected nothing or fast" "$status $words"
