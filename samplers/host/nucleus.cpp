@@ -14,23 +14,23 @@ constexpr OptionSpec kOptions[] = {
 class Nucleus final : public Sampler {
  public:
   Nucleus(const Options& options, const Host&)
-      : x_spec{.temperature = options.real("temp"),
+      : spec_{.temperature = options.real("temp"),
                .top_k = static_cast<int32_t>(options.integer("top_k")),
                .top_p = options.real("top_p")} {}
 
-  void prepare(const LogitBatch& layout) override { x_scratch.prepare(layout.vocab); }
+  void prepare(const LogitBatch& layout) override { scratch_.prepare(layout.vocab); }
 
   void sample(const LogitBatch& batch) override {
     for (int32_t row = 0; row < batch.rows; ++row) {
       const RowKey& key = batch.keys[row];
       choice_of(batch, row) =
-          select_nucleus(logits_of(batch, row), x_spec, batch.seed, key.sequence, key.position, x_scratch);
+          select_nucleus(logits_of(batch, row), spec_, batch.seed, key.sequence, key.position, scratch_);
     }
   }
 
  private:
-  SelectSpec x_spec;
-  SelectScratch x_scratch;
+  SelectSpec spec_;
+  SelectScratch scratch_;
 };
 
 }  // namespace

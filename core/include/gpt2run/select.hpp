@@ -62,10 +62,10 @@ GPT2RUN_HD inline double exp_nonpositive(double x) {
   constexpr double log2_e = 0x1.71547652b82fep+0;
   constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56;
   constexpr double to_integer = 0x1.8p+52;  // adding it leaves the rounded value in the low bits
-  const double x_bounded = x < -708.0 ? -708.0 : x;
-  const double shifted = std::fma(x_bounded, log2_e, to_integer);
+  const double bounded = x < -708.0 ? -708.0 : x;
+  const double shifted = std::fma(bounded, log2_e, to_integer);
   const double k = shifted - to_integer;
-  const double r = std::fma(-k, ln2_low, std::fma(-k, ln2_high, x_bounded));
+  const double r = std::fma(-k, ln2_low, std::fma(-k, ln2_high, bounded));
   double sum = 1.0 / 6227020800.0;
   sum = std::fma(sum, r, 1.0 / 479001600.0);
   sum = std::fma(sum, r, 1.0 / 39916800.0);
@@ -225,24 +225,24 @@ class SelectScratch {
   void prepare(int32_t vocab) {
     if (vocab < 1 || vocab > kMaxVocab) fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", vocab);
     const auto size = static_cast<size_t>(vocab);
-    x_maxima.resize((size + detail::kBlock - 1) / detail::kBlock);
-    x_block_order.resize(x_maxima.size());
-    x_ranks.resize(size);
-    x_masses.resize(size);
-    x_items.resize(size);
+    maxima_.resize((size + detail::kBlock - 1) / detail::kBlock);
+    block_order_.resize(maxima_.size());
+    ranks_.resize(size);
+    masses_.resize(size);
+    items_.resize(size);
   }
 
  private:
   friend int32_t select_nucleus(std::span<const float>, const SelectSpec&, uint64_t, uint64_t, int32_t, SelectScratch&);
 
-  // Puts the ranks of all tokens that can be among the first top_k (all if 0) into x_ranks, by ascending id.
+  // Puts the ranks of all tokens that can be among the first top_k (all if 0) into ranks_, by ascending id.
   size_t gather(std::span<const float> logits, size_t top_k);
-  // Leaves the first `count` by rank in x_ranks, by ascending id.
+  // Leaves the first `count` by rank in ranks_, by ascending id.
   size_t keep_first(size_t size, size_t count);
 
-  std::vector<uint32_t> x_maxima, x_block_order;
-  std::vector<uint64_t> x_ranks, x_masses;
-  std::vector<detail::Weighted> x_items;
+  std::vector<uint32_t> maxima_, block_order_;
+  std::vector<uint64_t> ranks_, masses_;
+  std::vector<detail::Weighted> items_;
 };
 
 inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k) {
@@ -250,19 +250,19 @@ inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k)
   uint32_t least = 0;
   if (top_k > 0 && top_k <= blocks) {
     // The k-th greatest block maximum: k tokens reach it, so nothing below it can be among the first k.
-    const auto begin = x_block_order.begin();
-    std::copy_n(x_maxima.begin(), blocks, begin);
+    const auto begin = block_order_.begin();
+    std::copy_n(maxima_.begin(), blocks, begin);
     const auto kth = begin + static_cast<ptrdiff_t>(top_k) - 1;
     std::nth_element(begin, kth, begin + static_cast<ptrdiff_t>(blocks), std::greater<>());
     least = *kth;
   }
   size_t size = 0;
   for (size_t block = 0; block < blocks; ++block) {
-    if (x_maxima[block] < least) continue;
+    if (maxima_[block] < least) continue;
     const size_t end = std::min(logits.size(), (block + 1) * detail::kBlock);
     for (size_t id = block * detail::kBlock; id < end; ++id) {
       const uint32_t key = order_key(logits[id]);
-      x_ranks[size] = rank_of(key, static_cast<int32_t>(id));
+      ranks_[size] = rank_of(key, static_cast<int32_t>(id));
       size += key >= least;
     }
   }
@@ -271,11 +271,11 @@ inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k)
 
 inline size_t SelectScratch::keep_first(size_t size, size_t count) {
   if (count >= size) return size;
-  for (size_t i = 0; i < size; ++i) x_items[i] = {x_ranks[i], 1};
-  const uint64_t last = detail::first_prefix({x_items.data(), size}, count).rank;
-  return static_cast<size_t>(std::copy_if(x_ranks.begin(), x_ranks.begin() + static_cast<ptrdiff_t>(size),
-                                          x_ranks.begin(), [last](uint64_t rank) { return rank >= last; }) -
-                             x_ranks.begin());
+  for (size_t i = 0; i < size; ++i) items_[i] = {ranks_[i], 1};
+  const uint64_t last = detail::first_prefix({items_.data(), size}, count).rank;
+  return static_cast<size_t>(std::copy_if(ranks_.begin(), ranks_.begin() + static_cast<ptrdiff_t>(size), ranks_.begin(),
+                                          [last](uint64_t rank) { return rank >= last; }) -
+                             ranks_.begin());
 }
 
 // The greatest logit, the lowest id among equals; kNone as described above.
@@ -298,22 +298,22 @@ inline int32_t select_argmax(std::span<const float> logits) {
 inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& spec, uint64_t seed, uint64_t sequence,
                               int32_t position, SelectScratch& scratch) {
   check(spec);
-  if (logits.empty() || logits.size() > scratch.x_ranks.size()) {
-    fail("select: expected a row of 1 to ", scratch.x_ranks.size(), " logits, found ", logits.size());
+  if (logits.empty() || logits.size() > scratch.ranks_.size()) {
+    fail("select: expected a row of 1 to ", scratch.ranks_.size(), " logits, found ", logits.size());
   }
   if (spec.temperature == 0) return select_argmax(logits);
 
-  detail::block_maxima(logits, scratch.x_maxima.data());
+  detail::block_maxima(logits, scratch.maxima_.data());
   const size_t blocks = (logits.size() + detail::kBlock - 1) / detail::kBlock;
   const uint32_t max =
-      *std::max_element(scratch.x_maxima.begin(), scratch.x_maxima.begin() + static_cast<ptrdiff_t>(blocks));
+      *std::max_element(scratch.maxima_.begin(), scratch.maxima_.begin() + static_cast<ptrdiff_t>(blocks));
   if (!is_usable(max)) return kNone;
 
   const auto top_k = static_cast<size_t>(spec.top_k);
   size_t size = scratch.gather(logits, top_k);
   if (top_k > 0) size = scratch.keep_first(size, top_k);
-  const std::span<const uint64_t> ranks(scratch.x_ranks.data(), size);
-  const std::span<uint64_t> masses(scratch.x_masses.data(), size);
+  const std::span<const uint64_t> ranks(scratch.ranks_.data(), size);
+  const std::span<uint64_t> masses(scratch.masses_.data(), size);
   detail::masses(ranks, logit_of(max), spec.temperature, masses.data());
 
   const uint64_t least = least_mass(spec.min_p), top_p = fixed_top_p(spec.top_p);
@@ -323,8 +323,8 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
     kept += mass;
   }
   if (top_p != kKeepAll) {
-    for (size_t i = 0; i < size; ++i) scratch.x_items[i] = {ranks[i], masses[i]};
-    const auto prefix = detail::first_prefix({scratch.x_items.data(), size}, top_p_target(top_p, kept));
+    for (size_t i = 0; i < size; ++i) scratch.items_[i] = {ranks[i], masses[i]};
+    const auto prefix = detail::first_prefix({scratch.items_.data(), size}, top_p_target(top_p, kept));
     kept = prefix.weight;
     last = prefix.rank;
   }

@@ -1,0 +1,53 @@
+// Numbers, strings and manifests as JSON.
+#include "common/json.hpp"
+
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace gpt2run {
+namespace {
+
+using Json = nlohmann::json;
+
+template <class Real>
+void append_real(std::string& line, Real value) {
+  if (!std::isfinite(value)) {
+    line += "null";
+    return;
+  }
+  char digits[32];  // the longest shortest double has 24 characters
+  line.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+}
+
+std::string text_at(const Json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+}  // namespace
+
+void append_number(std::string& line, float value) { append_real(line, value); }
+void append_number(std::string& line, double value) { append_real(line, value); }
+
+std::string json_quoted(std::string_view text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string precision_type(std::string_view manifest_json) {
+  const Json manifest = Json::parse(manifest_json, nullptr, false);
+  std::string type;
+  if (manifest.is_object() && manifest.contains("plugins")) {
+    for (const Json& plugin : manifest["plugins"]) {
+      if (text_at(plugin, "kind") != "precision") continue;
+      const std::string name = text_at(plugin, "name");
+      type = plugin.contains("options") ? text_at(plugin["options"], "type") : "";
+      if (type.empty()) type = name.substr(name.rfind('-') + 1);
+    }
+  }
+  for (char& letter : type) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+  return type.empty() ? "UNKNOWN" : type;
+}
+
+}  // namespace gpt2run
