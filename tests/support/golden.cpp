@@ -2,13 +2,14 @@
 #include "support/golden.hpp"
 
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <stdexcept>
+
+#include "gpt2run/numeric.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -59,13 +60,6 @@ Golden parse_golden(const std::string& name, const Json& json) {
   return golden;
 }
 
-float from_half(uint16_t bits) {
-  const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-  const float sign = bits & 0x8000 ? -1.f : 1.f;
-  if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
-  return sign * (exponent ? std::ldexp(1024.f + mantissa, exponent - 25) : std::ldexp(float(mantissa), -24));
-}
-
 }  // namespace
 
 std::vector<Golden> load_goldens() {
@@ -99,7 +93,7 @@ float value_at(const Tensor& tensor, int64_t row, int64_t col) {
   }
   uint16_t bits;
   std::memcpy(&bits, bytes + index * 2, 2);
-  return tensor.type == Type::f16 ? from_half(bits) : std::bit_cast<float>(uint32_t{bits} << 16);
+  return tensor.type == Type::f16 ? f32_from_f16(bits) : f32_from_bf16(bits);
 }
 
 uint64_t checksum(const Tensor& tensor) {

@@ -1,0 +1,49 @@
+// The bounds that every loader puts on a model's numbers, which come from files and command lines that nobody checked:
+// below them no product of two shapes overflows 64 bits and no threefold width overflows 32.
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/loader.hpp"
+#include "gpt2run/select.hpp"
+
+namespace gpt2run::loaders {
+
+inline constexpr int64_t kMaxLayers = 4096;
+inline constexpr int64_t kMaxWidth = 1 << 20;    // C, H, F
+inline constexpr int64_t kMaxContext = 1 << 24;  // T; the vocabulary's bound is kMaxVocab
+
+// The value of `key` as an int32, or an Error: where names the file or spec.
+inline int32_t checked_size(std::string_view where, std::string_view key, int64_t value, int64_t most) {
+  if (value < 1 || value > most) fail(where, ": ", key, ": expected 1 to ", most, ", found ", value);
+  return static_cast<int32_t>(value);
+}
+
+// A token id, or -1 for none.
+inline int32_t checked_token(std::string_view where, std::string_view key, int64_t value, int32_t V) {
+  if (value < -1 || value >= V) fail(where, ": ", key, ": expected a token id below ", V, ", found ", value);
+  return static_cast<int32_t>(value);
+}
+
+// What is added to a variance: above zero also as a float.
+inline float checked_epsilon(std::string_view where, std::string_view key, double value) {
+  const float epsilon = static_cast<float>(value);
+  if (!(epsilon > 0 && epsilon <= 1)) fail(where, ": ", key, ": expected a number in (0, 1], found ", value);
+  return epsilon;
+}
+
+inline void check_heads(std::string_view where, std::string_view key, const ModelConfig& m) {
+  if (m.C % m.H) fail(where, ": ", key, ": expected a divisor of the width ", m.C, ", found ", m.H);
+}
+
+// Throws Error unless `weight` exists in `layer`.
+inline void check_layer(std::string_view where, Weight weight, int layer, const ModelConfig& m) {
+  if (static_cast<int>(weight) >= kWeights) fail(where, ": no weight has number ", static_cast<int>(weight));
+  const int layers = is_per_layer(weight) ? m.L : 1;
+  if (layer < 0 || layer >= layers) {
+    fail(where, ": ", name_of(weight), ": expected a layer below ", layers, ", found ", layer);
+  }
+}
+
+}  // namespace gpt2run::loaders

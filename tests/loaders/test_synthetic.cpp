@@ -1,0 +1,180 @@
+// The loader `synthetic`: the weights that numpy makes from the same spec, settings, threads, bad specs.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "gpt2run/error.hpp"
+#include "loaders/weights.hpp"
+#include "support/golden.hpp"
+#include "support/plugin.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+std::unique_ptr<Checkpoint> open(const std::string& spec) {
+  return make_plugin<Loader>(Kind::loader, "synthetic")->open(spec.c_str());
+}
+
+void expect_checksums(const Checkpoint& checkpoint, const std::map<std::string, uint64_t>& checksums) {
+  for (const auto& [name, sum] : checksums) {
+    const auto [weight, layer] = parse_weight(name);
+    const Tensor tensor = checkpoint.tensor(weight, layer);
+    EXPECT_EQ(tensor.type, Type::f32);
+    EXPECT_EQ(checksum(tensor), sum) << name;
+  }
+}
+
+TEST(Synthetic, EqualsNumpyBitForBit) {
+  int compared = 0;
+  for (const Golden& golden : load_goldens()) {
+    if (!golden.synthetic) continue;
+    SCOPED_TRACE(golden.model);
+    const auto checkpoint = open(golden.model);
+    expect_checksums(*checkpoint, golden.checksums);
+    expect_complete(*checkpoint);
+    ++compared;
+  }
+  EXPECT_GE(compared, 5);
+}
+
+TEST(Synthetic, EqualsNumpyInBigModels) {
+  for (const auto& [spec, checksums] : load_synthetic_checksums()) {
+    SCOPED_TRACE(spec);
+    expect_checksums(*open(spec), checksums);
+  }
+}
+
+TEST(Synthetic, NamedSizesAreThoseOfGpt2) {
+  const auto checkpoint = open("synthetic:1558M");
+  const ModelConfig& m = checkpoint->config();
+  EXPECT_EQ(m.L, 48);
+  EXPECT_EQ(m.H, 25);
+  EXPECT_EQ(m.C, 1600);
+  EXPECT_EQ(m.F, 6400);
+  EXPECT_EQ(m.V, 50257);
+  EXPECT_EQ(m.T, 1024);
+  EXPECT_EQ(m.end_of_text, 50256);
+  EXPECT_EQ(m.epsilon, 1e-5f);
+  EXPECT_EQ(checkpoint->tokenizer(), nullptr);
+}
+
+TEST(Synthetic, SettingsAreHonoured) {
+  const auto checkpoint =
+      open("synthetic:355M,L=2,C=60,H=5,F=11,V=7,T=9,end_of_text=-1,epsilon=0.25,std=0.5,tied=0,seed=3");
+  const ModelConfig& m = checkpoint->config();
+  EXPECT_EQ(m.L, 2);
+  EXPECT_EQ(m.C, 60);
+  EXPECT_EQ(m.H, 5);
+  EXPECT_EQ(m.F, 11);
+  EXPECT_EQ(m.V, 7);
+  EXPECT_EQ(m.T, 9);
+  EXPECT_EQ(m.end_of_text, -1);
+  EXPECT_EQ(m.epsilon, 0.25f);
+  EXPECT_NE(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
+  EXPECT_EQ(open("synthetic:V=9")->config().end_of_text, 8);
+}
+
+TEST(Synthetic, TiedHeadIsTheTokenEmbedding) {
+  const auto checkpoint = open("synthetic:L=1,C=8,H=2,V=5,T=3");
+  EXPECT_EQ(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
+}
+
+TEST(Synthetic, SeedChangesEveryWeight) {
+  const auto one = open("synthetic:L=1,C=8,H=2,V=5,T=3,seed=1"), two = open("synthetic:L=1,C=8,H=2,V=5,T=3,seed=2");
+  for (int i = 0; i < kWeights; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    EXPECT_NE(checksum(one->tensor(weight, 0)), checksum(two->tensor(weight, 0))) << name_of(weight);
+  }
+}
+
+// Mean and deviation of n values lie within five standard errors: s / sqrt(n) and, for nearly normal values,
+// s / sqrt(2n).
+void expect_spread(const Tensor& tensor, double mean, double deviation) {
+  const double n = static_cast<double>(tensor.rows * tensor.cols);
+  double sum = 0, squares = 0;
+  for (int64_t r = 0; r < tensor.rows; ++r) {
+    for (int64_t c = 0; c < tensor.cols; ++c) {
+      const double value = value_at(tensor, r, c) - mean;
+      sum += value;
+      squares += value * value;
+    }
+  }
+  EXPECT_NEAR(sum / n, 0, 5 * deviation / std::sqrt(n));
+  EXPECT_NEAR(std::sqrt(squares / n), deviation, 5 * deviation / std::sqrt(2 * n));
+}
+
+TEST(Synthetic, SpreadIsThatOfGpt2sStart) {
+  const auto checkpoint = open("synthetic:L=8,C=128,H=2,V=1000,T=64");
+  expect_spread(checkpoint->tensor(Weight::wte, 0), 0, 0.02);
+  expect_spread(checkpoint->tensor(Weight::up_w, 7), 0, 0.02);
+  expect_spread(checkpoint->tensor(Weight::down_w, 7), 0, 0.02 / 4);  // sqrt(2 * 8) = 4
+  expect_spread(checkpoint->tensor(Weight::proj_w, 0), 0, 0.02 / 4);
+  expect_spread(checkpoint->tensor(Weight::ln2_w, 3), 1, 0.02);
+  expect_spread(checkpoint->tensor(Weight::down_b, 0), 0, 0.02);
+}
+
+TEST(Synthetic, ThreadsMakeEachWeightOnce) {
+  const auto checkpoint = open("synthetic:L=2,C=256,H=2,V=5003,T=64");
+  const void* pointers[8][kWeights];
+  {
+    std::vector<std::jthread> threads;
+    for (auto& mine : pointers) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < kWeights; ++i) mine[i] = checkpoint->tensor(static_cast<Weight>(i), 0).data;
+      });
+    }
+  }
+  for (const auto& mine : pointers) {
+    for (int i = 0; i < kWeights; ++i) EXPECT_EQ(mine[i], pointers[0][i]);
+  }
+}
+
+TEST(Synthetic, BadSpecsAreRefusedByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"synthetic:", "124M, 355M"},
+      {"synthetic:125M", "125M"},
+      {"synthetic:L=1,124M", "124M"},
+      {"synthetic:L=0", "L: expected 1 to"},
+      {"synthetic:L=-1", "L: expected 1 to"},
+      {"synthetic:L=", "L: expected a number"},
+      {"synthetic:L=1x", "'1x'"},
+      {"synthetic:L=99999999999999999999", "L: expected a number in range"},
+      {"synthetic:L=1,L=2", "L: expected once"},
+      {"synthetic:C=10,H=3", "divisor of the width 10, found 3"},
+      {"synthetic:V=262144", "V: expected 1 to 262143"},
+      {"synthetic:C=1048577,H=1", "C: expected 1 to"},
+      {"synthetic:C=524288,H=1", "F: expected 1 to"},
+      {"synthetic:V=10,end_of_text=10", "end_of_text: expected a token id below 10, found 10"},
+      {"synthetic:epsilon=0", "epsilon"},
+      {"synthetic:epsilon=nan", "epsilon"},
+      {"synthetic:epsilon=1e-50", "epsilon"},
+      {"synthetic:std=inf", "std"},
+      {"synthetic:tied=2", "tied: expected 0 or 1"},
+      {"synthetic:layers=2", "'layers'"},
+      {"synthetic:L=2,,C=8", "found ''"},
+      {"synthetic:=2", "found ''"},
+      {"synthetic:seed=18446744073709551616", "seed"},
+  };
+  for (const auto& [spec, expected] : cases) expect_error([&] { open(spec); }, expected);
+}
+
+TEST(Synthetic, LayersAndWeightsOutsideTheModelAreRefused) {
+  const auto checkpoint = open("synthetic:L=2,C=8,H=2,V=5,T=3");
+  expect_error([&] { checkpoint->tensor(Weight::qkv_w, 2); }, "qkv_w: expected a layer below 2, found 2");
+  expect_error([&] { checkpoint->tensor(Weight::qkv_w, -1); }, "qkv_w: expected a layer below 2, found -1");
+  expect_error([&] { checkpoint->tensor(Weight::wte, 1); }, "wte: expected a layer below 1, found 1");
+  expect_error([&] { checkpoint->tensor(static_cast<Weight>(kWeights), 0); }, "no weight has number 17");
+}
+
+TEST(Synthetic, ClaimsOnlyItsOwnPaths) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  EXPECT_GT(loader->probe("synthetic:124M"), 0);
+  EXPECT_GT(loader->probe("synthetic:nonsense"), 0);
+  EXPECT_EQ(loader->probe("synthetic"), 0);
+  EXPECT_EQ(loader->probe("models/demo"), 0);
+  EXPECT_EQ(loader->probe(""), 0);
+}
+
+}  // namespace
+}  // namespace gpt2run::test

@@ -1,0 +1,54 @@
+// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, errors by text.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/loader.hpp"
+
+namespace gpt2run::test {
+
+// "qkv_w.3" -> weight and layer.
+inline std::pair<Weight, int> parse_weight(const std::string& name) {
+  const size_t dot = name.find('.');
+  for (int i = 0; i < kWeights; ++i) {
+    if (name.substr(0, dot) == name_of(static_cast<Weight>(i))) {
+      return {static_cast<Weight>(i), std::atoi(name.c_str() + dot + 1)};
+    }
+  }
+  ADD_FAILURE() << "no weight is named " << name;
+  return {};
+}
+
+// Every weight of every layer is there with the shape that the configuration asks for.
+inline void expect_complete(const Checkpoint& checkpoint) {
+  const ModelConfig& m = checkpoint.config();
+  for (int i = 0; i < kWeights; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) {
+      const Tensor tensor = checkpoint.tensor(weight, layer);
+      const Shape shape = shape_of(weight, m);
+      EXPECT_NE(tensor.data, nullptr) << name_of(weight);
+      EXPECT_EQ(tensor.rows, shape.rows) << name_of(weight);
+      EXPECT_EQ(tensor.cols, shape.cols) << name_of(weight);
+    }
+  }
+}
+
+// call throws Error: one line with `expected` in it.
+template <class Call>
+void expect_error(const Call& call, const std::string& expected) {
+  try {
+    call();
+    ADD_FAILURE() << "no error; expected: " << expected;
+  } catch (const Error& error) {
+    const std::string line = error.what();
+    EXPECT_NE(line.find(expected), std::string::npos) << "expected: " << expected << "\nfound: " << line;
+    EXPECT_EQ(line.find('\n'), std::string::npos) << line;
+  }
+}
+
+}  // namespace gpt2run::test
