@@ -1,0 +1,277 @@
+// Layers of options, and the rules by which a name finds its plugin.
+#include "host/config.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace gpt2run {
+namespace {
+
+// Short names for options of plugins: each sets its key in every chosen plugin that declares it. Fixed, so that a new
+// plugin never changes what a command line means.
+constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p", "min_p", "t", "name", "in", "out", "dir", "format"};
+
+bool is_alias(std::string_view name) {
+  return std::find(std::begin(kAliases), std::end(kAliases), name) != std::end(kAliases);
+}
+
+std::vector<OptionSpec> specs_of(std::span<const CoreOption> core) {
+  std::vector<OptionSpec> specs;
+  for (const CoreOption& option : core) specs.push_back(option.spec);
+  return specs;
+}
+
+// The end of a JSON string that starts at `from`: the index behind its closing quote, or npos.
+size_t end_of_quoted(std::string_view text, size_t from) {
+  for (size_t i = from + 1; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return i + 1;
+  }
+  return text.npos;
+}
+
+// One `key=value` of a plugin's name; moves `at` behind it.
+std::pair<std::string, std::string> parse_pair(std::string_view text, size_t& at, std::string_view origin) {
+  const size_t equal = text.find_first_of("=:,", at);
+  if (equal == text.npos || text[equal] != '=' || equal == at)
+    misused(origin, ": expected key=value after ':', found \"", text.substr(at, equal - at), "\"");
+  std::string key = normal_name(text.substr(at, equal - at));
+  const size_t begin = equal + 1;
+  if (begin < text.size() && text[begin] == '"') {
+    at = end_of_quoted(text, begin);
+    if (at == text.npos || (at < text.size() && text[at] != ':' && text[at] != ','))
+      misused(origin, ": the quoted value of ", key, " does not end");
+    return {std::move(key), json_unquoted(text.substr(begin, at - begin), origin)};
+  }
+  at = std::min(text.find_first_of(":,", begin), text.size());
+  return {std::move(key), std::string(text.substr(begin, at - begin))};
+}
+
+// 0 alias, 1 slot, 2 plugin: the more exact name wins.
+int exactness(const Setting& setting) {
+  const size_t dot = setting.name.find('.');
+  if (dot == std::string::npos) return 0;
+  const std::string_view prefix = std::string_view(setting.name).substr(0, dot);
+  for (const Kind kind : {Kind::loader, Kind::precision, Kind::sampler, Kind::sink})
+    if (prefix == name_of(kind)) return 1;
+  return 2;
+}
+
+std::string full_name(const Chosen& chosen, std::string_view key) {
+  return std::string(chosen.plugin->name) + "." + std::string(key);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+bool is_named(const Chosen& chosen, std::string_view prefix) {
+  return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.asked.name);
+}
+
+}  // namespace
+
+std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin) {
+  std::vector<PluginSpec> list;
+  size_t at = 0;
+  while (true) {
+    const size_t end = std::min(text.find_first_of(":,", at), text.size());
+    PluginSpec spec{std::string(text.substr(at, end - at)), {}};
+    if (spec.name.empty()) misused(origin, ": expected a plugin's name, found \"", text, "\"");
+    at = end;
+    while (at < text.size() && text[at] == ':') spec.options.push_back(parse_pair(text, ++at, origin));
+    list.push_back(std::move(spec));
+    if (at == text.size()) return list;
+    ++at;
+  }
+}
+
+std::string to_text(const PluginSpec& spec) {
+  std::string text = spec.name;
+  for (const auto& [key, value] : spec.options) {
+    const bool plain = !value.starts_with('"') && value.find_first_of(":,") == value.npos;
+    text += ":" + key + "=" + (plain ? value : json_quoted(value));
+  }
+  return text;
+}
+
+Chosen::Chosen(const Plugin& chosen, PluginSpec spec, Layer where)
+    : plugin(&chosen),
+      asked(std::move(spec)),
+      layer(where),
+      values(std::string(name_of(chosen.kind)) + " " + chosen.name, {chosen.options, chosen.option_count}) {}
+
+Configuration::Configuration(std::span<const CoreOption> core, std::vector<std::string> arguments)
+    : core_(core), specs_(specs_of(core)), values_("gpt2run", specs_) {
+  const std::vector<Setting> line = read_line(core_, arguments);
+  for (const Setting& setting : line)
+    if (setting.name == "config") read_file(setting.value);
+  take(Layer::command_line, line);
+}
+
+void Configuration::read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content_of;
+  if (!file || !(content_of << file.rdbuf())) fail("--config ", path, ": cannot be read: ", std::strerror(errno));
+  const std::string content = content_of.str();
+  const size_t first = content.find_first_not_of(" \t\r\n");
+  if (first == content.npos || content[first] != '{') return take(Layer::file, read_ini(path, content));
+  recorded_ = Manifest::from_json(path, content);
+  std::vector<Setting> settings;
+  for (const RecordedOption& option : recorded_->options)
+    settings.push_back({normal_name(option.key), option.value, path + ": " + option.key});
+  std::map<std::string, std::string> slots;
+  for (const RecordedPlugin& plugin : recorded_->plugins) {
+    // The same arithmetic again: a precision by the name that was found for it, a sampler where its logits are.
+    PluginSpec spec{plugin.kind == name_of(Kind::sampler) ? plugin.asked : plugin.name, {}};
+    for (const RecordedOption& option : plugin.options) spec.options.emplace_back(option.key, option.value);
+    std::string& slot = slots[plugin.kind];
+    if (!slot.empty()) slot += ',';
+    slot += to_text(spec);
+  }
+  for (const auto& [slot, specs] : slots) settings.push_back({slot, specs, path + ": " + slot});
+  take(Layer::file, settings);
+}
+
+void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
+  for (const Setting& setting : settings) {
+    const auto option =
+        std::find_if(core_.begin(), core_.end(), [&](const CoreOption& c) { return setting.name == c.spec.key; });
+    if (option == core_.end()) {
+      (layer == Layer::file ? file_others_ : line_others_).push_back(setting);
+      continue;
+    }
+    const bool again = this->layer(setting.name) == layer;
+    if (again && !option->repeats) misused(setting.origin, ": given twice");
+    values_.set(setting.name, setting.value, setting.origin);
+    layers_[setting.name] = layer;
+    if (!option->repeats) continue;
+    if (!again) lists_[setting.name].clear();
+    lists_[setting.name].push_back(setting.value);
+  }
+}
+
+Layer Configuration::layer(std::string_view key) const {
+  const auto found = layers_.find(key);
+  return found == layers_.end() ? Layer::fallback : found->second;
+}
+
+const std::vector<std::string>& Configuration::list(std::string_view key) const {
+  static const std::vector<std::string> none;
+  const auto found = lists_.find(key);
+  return found == lists_.end() ? none : found->second;
+}
+
+// Empty: no chosen plugin takes this name. Throws when several could be meant.
+std::vector<Chosen*> Configuration::targets(const Setting& setting, std::span<Chosen* const> chosen) const {
+  const size_t dot = setting.name.find('.');
+  const std::string_view name = setting.name, prefix = name.substr(0, dot == name.npos ? 0 : dot);
+  const std::string_view key = dot == name.npos ? name : name.substr(dot + 1);
+  std::vector<Chosen*> found;
+  if (dot == name.npos && !is_alias(name)) return found;
+  const int exact = exactness(setting);
+  for (Chosen* one : chosen) {
+    const bool meant = exact == 0 || (exact == 1 ? prefix == name_of(one->plugin->kind) : is_named(*one, prefix));
+    if (meant && one->values.declares(key)) found.push_back(one);
+  }
+  std::vector<std::string> names;  // several instances of one plugin are one name
+  for (const Chosen* one : found) {
+    const std::string full = exact == 1 ? full_name(*one, key) : one->values.owner() + ":" + std::string(key) + "=...";
+    if (std::find(names.begin(), names.end(), full) == names.end()) names.push_back(full);
+  }
+  if (exact > 0 && names.size() > 1) misused(setting.origin, ": ambiguous; say which: ", joined(names));
+  return found;
+}
+
+void Configuration::unknown(const Setting& setting, std::span<Chosen* const> chosen) const {
+  std::vector<std::string> plugins, names;
+  for (const Chosen* one : chosen) {
+    plugins.push_back(one->values.owner());
+    for (const OptionSpec& spec : one->values.specs()) names.push_back("--" + full_name(*one, spec.key));
+  }
+  if (is_alias(setting.name)) misused(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
+  for (const CoreOption& option : core_) names.push_back(std::string("--") + option.spec.key);
+  for (const std::string_view alias : kAliases) names.push_back("--" + std::string(alias));
+  const std::string nearest = nearest_name("--" + setting.name, names);
+  misused("unknown option ", setting.origin, nearest.empty() ? "; --help lists what there is" : "; the nearest is ",
+          nearest);
+}
+
+std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, std::span<const std::string> known) {
+  std::vector<std::string> skipped;
+  const auto is_known = [&](const Setting& setting) {
+    const std::string prefix = setting.name.substr(0, setting.name.find('.'));
+    return is_alias(setting.name) || exactness(setting) == 1 ||
+           std::any_of(known.begin(), known.end(),
+                       [&](const std::string& name) { return normal_name(name) == prefix; });
+  };
+  for (const Layer layer : {Layer::file, Layer::command_line}) {
+    std::vector<Setting> settings = layer == Layer::file ? file_others_ : line_others_;
+    std::stable_sort(settings.begin(), settings.end(),
+                     [](const Setting& a, const Setting& b) { return exactness(a) < exactness(b); });
+    std::vector<std::string> seen;
+    for (const Setting& setting : settings) {
+      const std::vector<Chosen*> found = targets(setting, chosen);
+      if (found.empty() && layer == Layer::file && is_known(setting)) {
+        skipped.push_back(setting.origin + " is not used: no chosen plugin has this option");
+        continue;
+      }
+      if (found.empty()) unknown(setting, chosen);
+      if (!setting.has_value) misused(setting.origin, ": a value is missing");
+      if (std::find(seen.begin(), seen.end(), setting.name) != seen.end()) misused(setting.origin, ": given twice");
+      seen.push_back(setting.name);
+      const std::string key = setting.name.substr(setting.name.find('.') + 1);
+      for (Chosen* one : found) one->values.set(key, setting.value, setting.origin);
+    }
+    for (Chosen* one : chosen) {
+      if (one->layer != layer) continue;
+      for (const auto& [key, value] : one->asked.options) {
+        const std::string origin = one->asked.name + ":" + key;
+        if (!one->values.declares(key)) unknown({one->asked.name + "." + key, value, origin}, chosen);
+        one->values.set(key, value, origin);
+      }
+    }
+  }
+  return skipped;
+}
+
+namespace {
+
+std::string help_line(const std::string& name, const OptionSpec& spec, bool repeats) {
+  std::string line = "  " + name;
+  line.resize(std::max<size_t>(line.size() + 2, 30), ' ');
+  line += spec.help;
+  std::string details = spec.type;
+  if (*spec.range) details += std::string(" ") + spec.range;
+  if (*spec.fallback) details += std::string(", default ") + spec.fallback;
+  if (repeats) details += ", repeatable";
+  return line + " (" + details + ")\n";
+}
+
+}  // namespace
+
+std::string help_of(std::span<const CoreOption> core) {
+  std::string help;
+  for (const CoreOption& option : core) {
+    const std::string letter = option.letter ? std::string("-") + option.letter + ", " : "";
+    help += help_line(letter + "--" + option.spec.key, option.spec, option.repeats);
+  }
+  return help;
+}
+
+std::string help_of(const Plugin& plugin) {
+  std::string help = std::string(name_of(plugin.kind)) + " " + plugin.name + ": " + plugin.summary + "\n";
+  for (uint32_t i = 0; i < plugin.option_count; ++i)
+    help += help_line(std::string("--") + plugin.name + "." + plugin.options[i].key, plugin.options[i], false);
+  return help;
+}
+
+}  // namespace gpt2run

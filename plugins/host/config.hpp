@@ -1,0 +1,80 @@
+// What the user asked for: command line > config file > default, for a program's own options and for those of the
+// plugins that they choose. The line is read twice: first the program's options, with unknown names kept, so that
+// plugins can be chosen; then bind() places every remaining name on the chosen plugins, and leaves none over.
+#pragma once
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "host/config_sources.hpp"
+#include "host/manifest.hpp"
+
+namespace gpt2run {
+
+enum class Layer : uint8_t { fallback, file, command_line };
+
+// A plugin as it is named anywhere: name:key=value:key=value. Values with ':' or ',' are JSON-quoted.
+struct PluginSpec {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> options;
+};
+
+// Splits at commas. Throws UsageError naming origin.
+std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin);
+
+// The reverse of parse_plugin_list for one plugin.
+std::string to_text(const PluginSpec& spec);
+
+// One plugin that takes part in a run, and its options. One object per instance.
+struct Chosen {
+  const Plugin* plugin;
+  PluginSpec asked;  // as the user or a default named it
+  Layer layer;       // of asked
+  OptionValues values;
+
+  Chosen(const Plugin& chosen, PluginSpec spec, Layer layer);
+};
+
+class Configuration {
+ public:
+  // arguments: without the program's name. Reads the file of --config where `core` declares it: INI, or a run manifest.
+  // Throws UsageError for the line, Error for a file.
+  Configuration(std::span<const CoreOption> core, std::vector<std::string> arguments);
+
+  const OptionValues& values() const { return values_; }
+  Layer layer(std::string_view key) const;                           // where a core option's value comes from
+  const std::vector<std::string>& list(std::string_view key) const;  // of an option that repeats; empty: not given
+  std::span<const CoreOption> core() const { return core_; }
+
+  // The manifest given as --config, or null.
+  const Manifest* recorded() const { return recorded_ ? &*recorded_ : nullptr; }
+
+  // Sets the options of the chosen plugins. known: names of all plugins there are; an option in the file of one that
+  // was not chosen is skipped and returned as a message, on the command line it is an error. Throws UsageError: an
+  // unknown name (with the nearest), an ambiguous one (with the full names), a value out of range.
+  std::vector<std::string> bind(std::span<Chosen* const> chosen, std::span<const std::string> known);
+
+ private:
+  void read_file(const std::string& path);
+  void take(Layer layer, const std::vector<Setting>& settings);
+  std::vector<Chosen*> targets(const Setting& setting, std::span<Chosen* const> chosen) const;
+  [[noreturn]] void unknown(const Setting& setting, std::span<Chosen* const> chosen) const;
+
+  std::span<const CoreOption> core_;
+  std::vector<OptionSpec> specs_;
+  OptionValues values_;
+  std::map<std::string, Layer, std::less<>> layers_;
+  std::map<std::string, std::vector<std::string>, std::less<>> lists_;
+  std::vector<Setting> file_others_, line_others_;  // names that are not the program's: of plugins
+  std::optional<Manifest> recorded_;
+};
+
+// Help for options as they are declared: one line each with type, default and range.
+std::string help_of(std::span<const CoreOption> core);
+std::string help_of(const Plugin& plugin);
+
+}  // namespace gpt2run

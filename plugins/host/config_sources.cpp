@@ -1,0 +1,151 @@
+// The two texts that options come from: the command line and an INI file.
+#include "host/config_sources.hpp"
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <map>
+#include <sstream>
+
+#include "host/manifest.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace po = boost::program_options;
+
+// Whether each name that the program does not declare takes a value.
+using PluginNames = std::map<std::string, bool>;
+
+po::options_description describe(std::span<const CoreOption> core, const PluginNames& names) {
+  po::options_description description;
+  for (const CoreOption& option : core) {
+    std::string name = option.spec.key;
+    if (option.letter) name += {',', option.letter};
+    auto* value = po::value<std::string>();
+    if (std::string_view(option.spec.type) == "bool") value->implicit_value("on");
+    description.add_options()(name.c_str(), value);
+  }
+  for (const auto& [name, takes_value] : names) {
+    if (takes_value)
+      description.add_options()(name.c_str(), po::value<std::string>());
+    else
+      description.add_options()(name.c_str(), "");
+  }
+  return description;
+}
+
+// How long options were typed, by normal name.
+using Spellings = std::map<std::string, std::string>;
+
+// A long option in normal spelling, with what follows '='.
+std::pair<std::string, std::string> split_long(const std::string& token, Spellings& spellings) {
+  if (token.size() < 3 || token.compare(0, 2, "--") != 0) return {};
+  const size_t equal = token.find('=');
+  if (equal + 1 == token.size()) misused(token, ": no value follows '='; an empty one is written as the next argument");
+  const std::string typed = token.substr(0, equal), name = normal_name(typed.substr(2));
+  spellings.emplace(name, typed);
+  return {name, equal == token.npos ? "" : token.substr(equal + 1)};
+}
+
+// Prefixes are never guessed: --t, --temp, --tokens and --top_k live side by side.
+constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing &
+                       ~po::command_line_style::allow_sticky;
+
+std::vector<po::option> parse(std::span<const CoreOption> core, const PluginNames& names,
+                              const std::vector<std::string>& arguments, Spellings& spellings) {
+  const po::options_description description = describe(core, names);
+  return po::command_line_parser(arguments)
+      .options(description)
+      .style(kStyle)
+      .extra_parser([&](const std::string& token) { return split_long(token, spellings); })
+      .allow_unregistered()
+      .run()
+      .options;
+}
+
+// Strict: every name of `names` is known now. A name that has no value behind it is noted as such and left to whoever
+// knows the plugins, so that a misspelt flag is called unknown rather than incomplete.
+std::vector<po::option> parse_strictly(std::span<const CoreOption> core, PluginNames names,
+                                       const std::vector<std::string>& arguments, Spellings& spellings) {
+  while (true) {
+    try {
+      return parse(core, names, arguments, spellings);
+    } catch (const po::invalid_command_line_syntax& error) {
+      const auto name = names.find(normal_name(error.get_option_name().substr(2)));
+      if (name == names.end() || !name->second) throw;
+      name->second = false;
+    }
+  }
+}
+
+std::vector<Setting> to_settings(const std::vector<po::option>& options, const Spellings& spellings) {
+  std::vector<Setting> settings;
+  for (const po::option& option : options) {
+    if (option.position_key >= 0)
+      misused("unexpected argument \"", option.value.empty() ? "" : option.value.front(),
+              "\"; a prompt is given with --prompt TEXT");
+    const auto typed = spellings.find(option.string_key);
+    settings.push_back({option.string_key, option.value.empty() ? "on" : option.value.front(),
+                        typed == spellings.end() ? option.original_tokens.front().substr(0, 2) : typed->second,
+                        !option.value.empty()});
+  }
+  return settings;
+}
+
+// The reader cuts lines at '#', quoted or not: inside a JSON string it can be written as \u0023.
+std::string protect_quoted(const std::string& content) {
+  std::istringstream lines(content);
+  std::string result, line;
+  while (std::getline(lines, line)) {
+    const size_t equal = line.find('=');
+    const size_t first = equal == line.npos ? line.npos : line.find_first_not_of(" \t", equal + 1);
+    bool quoted = first != line.npos && line[first] == '"', escaped = false;
+    for (size_t i = 0; i < line.size(); ++i) {
+      const bool inside = quoted && i > first;
+      if (inside && line[i] == '"' && !escaped) quoted = false;
+      escaped = inside && line[i] == '\\' && !escaped;
+      result += inside && quoted && line[i] == '#' ? "\\u0023" : std::string(1, line[i]);
+    }
+    result += '\n';
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vector<std::string>& arguments) {
+  try {
+    PluginNames names;
+    Spellings spellings;
+    for (const po::option& option : parse(core, {}, arguments, spellings)) {
+      if (!option.unregistered) continue;
+      if (option.string_key.empty() || option.string_key.front() == '-')
+        misused("unknown option ", option.original_tokens.front(), "; --help lists what there is");
+      names.emplace(option.string_key, true);
+    }
+    return to_settings(parse_strictly(core, names, arguments, spellings), spellings);
+  } catch (const po::invalid_command_line_syntax& error) {
+    misused(error.get_option_name(), ": a value is missing");
+  } catch (const po::error& error) {
+    misused(error.what(), "; --help lists what there is");
+  }
+}
+
+std::vector<Setting> read_ini(const std::string& path, const std::string& content) {
+  std::istringstream stream(protect_quoted(content));
+  std::vector<Setting> settings;
+  try {
+    const po::options_description none;
+    for (const po::option& option : po::parse_config_file(stream, none, true).options) {
+      Setting setting{normal_name(option.string_key), option.value.empty() ? "" : option.value.front(),
+                      path + ": " + option.string_key};
+      if (setting.value.starts_with('"')) setting.value = json_unquoted(setting.value, setting.origin);
+      settings.push_back(std::move(setting));
+    }
+  } catch (const po::error& error) {
+    misused(path, ": ", error.what());
+  }
+  return settings;
+}
+
+}  // namespace gpt2run

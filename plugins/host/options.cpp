@@ -1,0 +1,198 @@
+// Parsing and range checks of option values, and the nearest name for an unknown one.
+#include "host/options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <optional>
+
+namespace gpt2run {
+namespace {
+
+template <class T>
+std::optional<T> parse_number(std::string_view text) {
+  T value{};
+  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<bool> parse_flag(std::string_view text) {
+  for (const char* yes : {"on", "true", "yes", "1"})
+    if (text == yes) return true;
+  for (const char* no : {"off", "false", "no", "0"})
+    if (text == no) return false;
+  return std::nullopt;
+}
+
+template <class T>
+std::string shortest(T value) {
+  char buffer[32];
+  const auto [end, code] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, end};
+}
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+// "[0, 1]", "(0, inf)": a bracket includes its end, a parenthesis does not. An empty range takes every number.
+struct Interval {
+  double low = -std::numeric_limits<double>::infinity(), high = -low;
+  bool low_included = true, high_included = true;
+
+  static std::optional<Interval> parse(std::string_view text) {
+    if (text.empty()) return Interval{};
+    const size_t comma = text.find(',');
+    if (text.size() < 5 || comma == text.npos || !std::strchr("[(", text.front()) || !std::strchr("])", text.back()))
+      return std::nullopt;
+    const auto low = parse_number<double>(trimmed(text.substr(1, comma - 1)));
+    const auto high = parse_number<double>(trimmed(text.substr(comma + 1, text.size() - comma - 2)));
+    if (!low || !high || !(*low <= *high)) return std::nullopt;
+    return Interval{*low, *high, text.front() == '[', text.back() == ']'};
+  }
+
+  bool contains(double x) const {
+    return (low_included ? x >= low : x > low) && (high_included ? x <= high : x < high);
+  }
+};
+
+bool is_choice(std::string_view choices, std::string_view text) {
+  while (true) {
+    const size_t bar = choices.find('|');
+    if (choices.substr(0, bar) == text) return true;
+    if (bar == choices.npos) return false;
+    choices.remove_prefix(bar + 1);
+  }
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string normal_name(std::string_view name) {
+  std::string normal(name);
+  std::replace(normal.begin(), normal.end(), '-', '_');
+  return normal;
+}
+
+std::string nearest_name(std::string_view name, std::span<const std::string> names) {
+  const std::string wanted = normal_name(name);
+  std::string best;
+  size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
+  for (const std::string& candidate : names) {
+    const size_t distance = edit_distance(wanted, normal_name(candidate));
+    if (distance < best_distance) best = candidate, best_distance = distance;
+  }
+  return best;
+}
+
+OptionValues::OptionValues(std::string owner, std::span<const OptionSpec> specs)
+    : owner_(std::move(owner)), specs_(specs) {
+  values_.reserve(specs.size());
+  for (const OptionSpec& spec : specs) {
+    try {
+      values_.push_back(parse(spec, spec.fallback, "the default"));
+    } catch (const UsageError& error) {
+      fail(owner_, ": option ", spec.key, ": ", error.what());
+    }
+  }
+}
+
+size_t OptionValues::index_of(std::string_view key) const {
+  const std::string wanted = normal_name(key);
+  for (size_t i = 0; i < specs_.size(); ++i)
+    if (wanted == specs_[i].key) return i;
+  fail(owner_, ": no option ", key, " is declared");
+}
+
+bool OptionValues::declares(std::string_view key) const {
+  const std::string wanted = normal_name(key);
+  return std::any_of(specs_.begin(), specs_.end(), [&](const OptionSpec& spec) { return wanted == spec.key; });
+}
+
+OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view text, std::string_view origin) const {
+  const std::string_view type = spec.type, range = spec.range;
+  const auto refuse = [&](std::string_view expected) {
+    misused(origin, ": expected ", expected,
+            range.empty()    ? ""
+            : type == "enum" ? " "
+                             : " in ",
+            range, ", found \"", text, "\"");
+  };
+  Value value;
+  value.shown = text;
+  if (type == "int" || type == "real") {
+    const auto interval = Interval::parse(range);
+    if (!interval) fail(owner_, ": option ", spec.key, ": its range \"", range, "\" cannot be read");
+    if (type == "int") {
+      const auto number = parse_number<int64_t>(text);
+      if (!number || !interval->contains(static_cast<double>(*number))) refuse("a whole number");
+      value.integer = *number;
+      value.real = static_cast<double>(*number);
+      value.shown = shortest(*number);
+    } else {
+      const auto number = parse_number<double>(text);
+      if (!number || !std::isfinite(*number) || !interval->contains(*number)) refuse("a number");
+      value.real = *number;
+      value.shown = shortest(*number);
+    }
+  } else if (type == "bool") {
+    const auto flag = parse_flag(text);
+    if (!flag) refuse("on or off");
+    value.flag = *flag;
+    value.shown = *flag ? "on" : "off";
+  } else if (type == "enum") {
+    if (!is_choice(range, text)) refuse("one of");
+  } else if (type != "text") {
+    fail(owner_, ": option ", spec.key, ": unknown type \"", type, "\"; int, real, bool, text and enum exist");
+  }
+  return value;
+}
+
+void OptionValues::set(std::string_view key, std::string_view text, std::string_view origin) {
+  const size_t i = index_of(key);
+  values_[i] = parse(specs_[i], text, origin);
+  values_[i].given = true;
+}
+
+void OptionValues::set_default(std::string_view key, std::string_view text) {
+  const size_t i = index_of(key);
+  values_[i] = parse(specs_[i], text, owner_ + "." + specs_[i].key);
+}
+
+bool OptionValues::given(std::string_view key) const { return values_[index_of(key)].given; }
+const std::string& OptionValues::shown(std::string_view key) const { return values_[index_of(key)].shown; }
+
+const OptionValues::Value& OptionValues::typed(const char* key, std::string_view type, std::string_view other) const {
+  const size_t i = index_of(key);
+  if (type != specs_[i].type && other != specs_[i].type)
+    fail(owner_, ": option ", key, " is declared as ", specs_[i].type, " and read as ", type);
+  return values_[i];
+}
+
+double OptionValues::real(const char* key) const { return typed(key, "real", "int").real; }
+int64_t OptionValues::integer(const char* key) const { return typed(key, "int").integer; }
+bool OptionValues::flag(const char* key) const { return typed(key, "bool").flag; }
+std::string_view OptionValues::text(const char* key) const { return typed(key, "text", "enum").shown; }
+
+}  // namespace gpt2run

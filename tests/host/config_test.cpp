@@ -1,0 +1,346 @@
+// The rules by which options find their place: parsing and ranges, layers, names of plugins, slots and aliases.
+#include "host/config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace gpt2run {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr OptionSpec kNucleus[] = {{"temp", "real", "1", "[0, inf)", "temperature"},
+                                   {"top_k", "int", "10", "[0, inf)", "candidates, 0: all"},
+                                   {"top_p", "real", "0.8", "(0, 1]", "mass"}};
+constexpr OptionSpec kTopK[] = {{"top_k", "int", "40", "[1, inf)", "candidates"}};
+constexpr OptionSpec kText[] = {{"prefix", "text", "", "", "written before each sequence"},
+                                {"color", "bool", "off", "", "colours"},
+                                {"out", "text", "-", "", "file"}};
+constexpr OptionSpec kLogits[] = {{"format", "enum", "json", "json|npy", "file format"},
+                                  {"out", "text", "saved_logits", "", "folder"}};
+
+Probe here() { return {1, "here"}; }
+void* nothing(const Options&, const Host&) { return nullptr; }
+
+constexpr Plugin kNucleusPlugin{kAbi, kTag, Kind::sampler, Space::host, true, "nucleus",
+                                "1",  "",   kNucleus,      3,           here, nothing};
+constexpr Plugin kTopKPlugin{kAbi, kTag, Kind::sampler, Space::host, false, "top-k", "1", "", kTopK, 1, here, nothing};
+constexpr Plugin kTextPlugin{kAbi, kTag, Kind::sink, Space::host, false, "text", "1", "", kText, 3, here, nothing};
+constexpr Plugin kLogitsPlugin{kAbi, kTag, Kind::sink, Space::host, false, "logits",
+                               "1",  "",   kLogits,    2,           here,  nothing};
+
+constexpr CoreOption kCore[] = {{{"sampler", "text", "device-nucleus", "", "chain"}},
+                                {{"prompt", "text", "", "", "text"}, 'p', true},
+                                {{"stop", "text", "", "", "text"}, 0, true},
+                                {{"n_gen", "int", "64", "[1, 1000000]", "tokens"}},
+                                {{"max_new_tokens", "int", "-1", "[-1, 1000000]", "tokens"}, 'n'},
+                                {{"quiet", "bool", "off", "", "no log"}, 'q'},
+                                {{"config", "text", "", "", "file"}}};
+
+// Nucleus, text and logits, as chosen by default.
+struct Choice {
+  Chosen nucleus{kNucleusPlugin, {"device-nucleus", {}}, Layer::fallback};
+  Chosen text{kTextPlugin, {"text", {}}, Layer::command_line},
+      logits{kLogitsPlugin, {"logits", {}}, Layer::command_line};
+  std::vector<std::string> skipped;
+
+  explicit Choice(std::vector<std::string> line) : Choice(Configuration(kCore, std::move(line))) {}
+  explicit Choice(Configuration configuration) {
+    Chosen* const all[] = {&nucleus, &text, &logits};
+    const std::string known[] = {"nucleus", "top-k", "text", "logits"};
+    skipped = configuration.bind(all, known);
+  }
+};
+
+template <class Call>
+std::string refusal(Call call) {
+  try {
+    call();
+  } catch (const UsageError& error) {
+    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos);
+    return error.what();
+  } catch (const Error& error) {
+    return std::string("not a UsageError: ") + error.what();
+  }
+  return "accepted";
+}
+
+std::string refusal_of(std::vector<std::string> line) {
+  return refusal([&] { Choice{line}; });
+}
+
+class ConfigFile : public testing::Test {
+ protected:
+  std::string write(const std::string& content) {
+    const std::string path = testing::TempDir() + "gpt2run-config-" + std::to_string(getpid()) + ".ini";
+    std::ofstream(path) << content;
+    written_ = path;
+    return path;
+  }
+  void TearDown() override {
+    if (!written_.empty()) std::filesystem::remove(written_);
+  }
+
+ private:
+  std::string written_;
+};
+
+TEST(OptionValues, ParsesEveryTypeAndShowsItInOneSpelling) {
+  OptionValues values("sampler nucleus", kNucleus);
+  EXPECT_EQ(values.real("top_p"), 0.8);
+  values.set("top-p", "1e-1", "--top-p");
+  EXPECT_EQ(values.real("top_p"), 0.1);
+  EXPECT_EQ(values.shown("top_p"), "0.1");
+  values.set("top_k", "+7", "--top_k");
+  EXPECT_EQ(values.integer("top_k"), 7);
+  EXPECT_EQ(values.real("top_k"), 7);  // a whole number is a number
+  EXPECT_TRUE(values.given("top_k"));
+  EXPECT_FALSE(values.given("temp"));
+  OptionValues text("sink text", kText);
+  for (const char* yes : {"on", "true", "yes", "1"}) {
+    text.set("color", yes, "--color");
+    EXPECT_TRUE(text.flag("color")) << yes;
+    EXPECT_EQ(text.shown("color"), "on");
+  }
+}
+
+TEST(OptionValues, RefusesWhatIsOutOfRangeOrNotANumber) {
+  OptionValues nucleus("sampler nucleus", kNucleus), logits("sink logits", kLogits), text("sink text", kText);
+  const auto set = [](OptionValues& values, const char* key, const char* value) {
+    return refusal([&] { values.set(key, value, "--it"); });
+  };
+  EXPECT_EQ(set(nucleus, "top_p", "1.5"), "--it: expected a number in (0, 1], found \"1.5\"");
+  EXPECT_EQ(set(nucleus, "top_p", "1"), "accepted");
+  EXPECT_THAT(set(nucleus, "top_p", "0"), HasSubstr("(0, 1]"));
+  for (const char* bad : {"", "nan", "inf", "-inf", "0x1", "0.5x", " 0.5", "0,5", "1e999"})
+    EXPECT_THAT(set(nucleus, "top_p", bad), HasSubstr("expected a number")) << bad;
+  for (const char* bad : {"", "1.5", "-1", "9223372036854775808", "ten"})
+    EXPECT_THAT(set(nucleus, "top_k", bad), HasSubstr("expected a whole number in [0, inf)")) << bad;
+  EXPECT_EQ(set(logits, "format", "xml"), "--it: expected one of json|npy, found \"xml\"");
+  EXPECT_THAT(set(logits, "format", "jso"), HasSubstr("one of"));
+  EXPECT_THAT(set(text, "color", "maybe"), HasSubstr("on or off"));
+}
+
+TEST(OptionValues, ReadingWhatIsNotDeclaredThrows) {
+  const OptionValues values("sampler nucleus", kNucleus);
+  EXPECT_THROW(values.real("min_p"), Error);
+  EXPECT_THROW(values.text("top_p"), Error);
+  EXPECT_THROW(values.integer("top_p"), Error);
+}
+
+TEST(OptionValues, APluginsBadDeclarationIsNamed) {
+  const auto refused = [](OptionSpec spec) {
+    try {
+      OptionValues("sampler broken", {&spec, 1});
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_THAT(refused({"a", "real", "2", "[0, 1]", ""}), HasSubstr("sampler broken: option a: the default"));
+  EXPECT_THAT(refused({"a", "real", "0", "0..1", ""}), HasSubstr("range \"0..1\" cannot be read"));
+  EXPECT_THAT(refused({"a", "real", "0", "[1, 0]", ""}), HasSubstr("cannot be read"));
+  EXPECT_THAT(refused({"a", "float", "0", "", ""}), HasSubstr("unknown type \"float\""));
+}
+
+TEST(Line, CoreOptionsInEverySpelling) {
+  const Configuration c(kCore, {"--n-gen=5", "-n", "3", "-q", "--prompt", "a", "-pb", "--prompt", ""});
+  EXPECT_EQ(c.values().integer("n_gen"), 5);
+  EXPECT_EQ(c.values().integer("max_new_tokens"), 3);
+  EXPECT_TRUE(c.values().flag("quiet"));
+  EXPECT_THAT(c.list("prompt"), ElementsAre("a", "b", ""));
+  EXPECT_EQ(c.layer("n_gen"), Layer::command_line);
+  EXPECT_EQ(c.layer("sampler"), Layer::fallback);
+  EXPECT_FALSE(Configuration(kCore, {"--quiet=off"}).values().flag("quiet"));
+}
+
+TEST(Line, ValuesMayLookLikeOptionsOrNumbers) {
+  EXPECT_THAT(Configuration(kCore, {"--prompt", "-", "--prompt", "-5", "--prompt=--n_gen"}).list("prompt"),
+              ElementsAre("-", "-5", "--n_gen"));
+  EXPECT_EQ(Configuration(kCore, {"-n", "-1"}).values().integer("max_new_tokens"), -1);
+}
+
+TEST(Line, MistakesAreNamed) {
+  EXPECT_THAT(refusal_of({"hello"}), HasSubstr("unexpected argument \"hello\""));
+  EXPECT_THAT(refusal_of({"--prompt", "a", "--", "--n_gen"}), HasSubstr("unexpected argument"));
+  EXPECT_THAT(refusal_of({"--n_gen"}), HasSubstr("a value is missing"));
+  EXPECT_THAT(refusal_of({"--n_gen="}), HasSubstr("no value follows"));
+  EXPECT_THAT(refusal_of({"--n_gen", "1", "--n-gen", "2"}), HasSubstr("given twice"));
+  EXPECT_THAT(refusal_of({"--n_gen", "0"}), HasSubstr("--n_gen: expected a whole number in [1, 1000000]"));
+  EXPECT_THAT(refusal_of({"-x"}), HasSubstr("unknown option -x"));
+  EXPECT_THAT(refusal_of({"--quiet=perhaps"}), HasSubstr("on or off"));
+}
+
+TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), HasSubstr("unknown option --n_ge")); }
+
+TEST(Names, PluginSlotAndAliasReachTheOption) {
+  for (const char* name :
+       {"--nucleus.top_p", "--nucleus.top-p", "--device-nucleus.top_p", "--sampler.top_p", "--top_p", "--top-p"}) {
+    const Choice choice({name, "0.5"});
+    EXPECT_EQ(choice.nucleus.values.real("top_p"), 0.5) << name;
+    EXPECT_TRUE(choice.nucleus.values.given("top_p"));
+  }
+}
+
+TEST(Names, AnAliasSetsEveryPluginThatDeclaresIt) {
+  const Choice choice({"--out", "here"});
+  EXPECT_EQ(choice.text.values.text("out"), "here");
+  EXPECT_EQ(choice.logits.values.text("out"), "here");
+}
+
+TEST(Names, TheMoreExactNameWins) {
+  const Choice choice({"--text.out", "there", "--out", "here"});
+  EXPECT_EQ(choice.text.values.text("out"), "there");
+  EXPECT_EQ(choice.logits.values.text("out"), "here");
+}
+
+TEST(Names, AnAmbiguousSlotListsTheFullNames) {
+  const std::string refused = refusal_of({"--sink.out", "here"});
+  EXPECT_THAT(refused, HasSubstr("--sink.out: ambiguous"));
+  EXPECT_THAT(refused, HasSubstr("text.out, logits.out"));
+  EXPECT_EQ(refusal_of({"--sink.format", "npy"}), "accepted");
+}
+
+TEST(Names, AnUnknownNameNamesTheNearest) {
+  EXPECT_THAT(refusal_of({"--tpo_p", "1"}), HasSubstr("unknown option --tpo_p; the nearest is --top_p"));
+  EXPECT_THAT(refusal_of({"--n_genn", "1"}), HasSubstr("nearest is --n_gen"));
+  EXPECT_THAT(refusal_of({"--nucleus.topp", "1"}), HasSubstr("nearest is --nucleus.top_p"));
+  EXPECT_THAT(refusal_of({"--quite"}), HasSubstr("unknown option --quite; the nearest is --quiet"));
+  EXPECT_THAT(refusal_of({"--zzzzzzzzzzzz", "1"}), HasSubstr("--help"));
+  EXPECT_THAT(refusal_of({"--prefix", "1"}), HasSubstr("unknown option --prefix"));  // no alias: written text.prefix
+  EXPECT_THAT(refusal_of({"--top-k.top_k", "1"}), HasSubstr("unknown option"));      // there, but not chosen
+}
+
+TEST(Names, AnAliasWithoutATakerSaysWhatWasChosen) {
+  EXPECT_THAT(refusal_of({"--min_p", "0.1"}),
+              HasSubstr("no chosen plugin has this option (sampler nucleus, sink text"));
+  EXPECT_THAT(refusal_of({"--top_p"}), HasSubstr("a value is missing"));
+}
+
+TEST(Names, ValuesOfPluginsAreChecked) {
+  EXPECT_EQ(refusal_of({"--top_p", "2"}), "--top_p: expected a number in (0, 1], found \"2\"");
+  EXPECT_THAT(refusal_of({"--nucleus.top_k", "many"}), HasSubstr("--nucleus.top_k: expected a whole number"));
+}
+
+TEST(PluginList, NamesWithOptions) {
+  const auto list = parse_plugin_list("top-k:top-k=5,nucleus:temp=0.5:top_p=1,text:prefix=\"a:b,\\\"c\"", "--sampler");
+  ASSERT_EQ(list.size(), 3u);
+  EXPECT_EQ(list[0].name, "top-k");
+  EXPECT_THAT(list[0].options, ElementsAre(std::pair<std::string, std::string>("top_k", "5")));
+  EXPECT_EQ(list[1].options.size(), 2u);
+  EXPECT_EQ(list[2].options[0].second, "a:b,\"c");
+  for (const PluginSpec& spec : list) {
+    const auto again = parse_plugin_list(to_text(spec), "x");
+    ASSERT_EQ(again.size(), 1u);
+    EXPECT_EQ(again[0].options, spec.options);
+  }
+}
+
+TEST(PluginList, MistakesAreNamed) {
+  for (const char* bad : {"", ",", "a,", ",a", ":k=1"})
+    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), HasSubstr("--sink: expected a plugin's name"))
+        << bad;
+  for (const char* bad : {"a:", "a:k", "a:=1", "a:k:b=1"})
+    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), HasSubstr("expected key=value")) << bad;
+  EXPECT_THAT(refusal([&] { parse_plugin_list("a:k=\"b", "--sink"); }), HasSubstr("does not end"));
+}
+
+TEST(Instances, TheirOptionsWinWithinALayerAndAreChecked) {
+  Configuration c(kCore, {"--top_p", "0.3"});
+  Chosen one(kNucleusPlugin, {"nucleus", {{"top_p", "0.5"}}}, Layer::command_line);
+  Chosen two(kNucleusPlugin, {"nucleus", {}}, Layer::command_line);
+  Chosen* const both[] = {&one, &two};
+  c.bind(both, {});
+  EXPECT_EQ(one.values.real("top_p"), 0.5);
+  EXPECT_EQ(two.values.real("top_p"), 0.3);
+  Chosen bad(kNucleusPlugin, {"nucleus", {{"topp", "0.5"}}}, Layer::command_line);
+  Chosen* const only[] = {&bad};
+  EXPECT_THAT(refusal([&] { Configuration(kCore, {}).bind(only, {}); }), HasSubstr("nucleus:topp"));
+}
+
+TEST_F(ConfigFile, LineBeatsFileBeatsDefault) {
+  const std::string path =
+      write("n_gen = 7\nmax-new-tokens = 2\ntop_k = 3\n[sampler]\ntop-p = 0.25\n[nucleus]\ntemp=0\n");
+  Configuration c(kCore, {"--config", path, "--n_gen", "9", "--temp", "2"});
+  EXPECT_EQ(c.values().integer("n_gen"), 9);
+  EXPECT_EQ(c.values().integer("max_new_tokens"), 2);
+  EXPECT_EQ(c.layer("max_new_tokens"), Layer::file);
+  const Choice choice(std::move(c));
+  EXPECT_EQ(choice.nucleus.values.integer("top_k"), 3);
+  EXPECT_EQ(choice.nucleus.values.real("top_p"), 0.25);
+  EXPECT_EQ(choice.nucleus.values.real("temp"), 2);  // an alias on the line, a full name in the file
+}
+
+TEST_F(ConfigFile, QuotedTextKeepsHashesBlanksAndLines) {
+  const std::string path = write(
+      "# a comment with a \" in it\nstop = \"C# is \"\nstop = \"a\\n\\\"#\\\"b\"  # why\nprompt = plain text # "
+      "cut\nprompt = 5\" # 6\n");
+  const Configuration c(kCore, {"--config", path});
+  EXPECT_THAT(c.list("stop"), ElementsAre("C# is ", "a\n\"#\"b"));
+  EXPECT_THAT(c.list("prompt"), ElementsAre("plain text", "5\""));
+}
+
+TEST_F(ConfigFile, ListsOfTheLineReplaceThoseOfTheFile) {
+  const std::string path = write("prompt = a\nprompt = b\n");
+  EXPECT_THAT(Configuration(kCore, {"--prompt", "c", "--config", path}).list("prompt"), ElementsAre("c"));
+}
+
+TEST_F(ConfigFile, OptionsOfPluginsNotChosenAreSkippedAloud) {
+  const Choice choice({"--config", write("[top-k]\ntop_k = 5\n")});
+  ASSERT_EQ(choice.skipped.size(), 1u);
+  EXPECT_THAT(choice.skipped[0], HasSubstr("top-k.top_k is not used"));
+}
+
+TEST_F(ConfigFile, MistakesNameTheFile) {
+  for (const char* bad : {"hello\n", "[x]\nhello\n", "= 3\n"})
+    EXPECT_THAT(refusal_of({"--config", write(bad)}), HasSubstr(".ini")) << bad;
+  EXPECT_THAT(refusal_of({"--config", write("n_gen = 0\n")}), HasSubstr(".ini: n_gen: expected a whole number"));
+  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_p = 3\n")}), HasSubstr(".ini: nucleus.top_p: expected"));
+  EXPECT_THAT(refusal_of({"--config", write("ngen = 3\n")}), HasSubstr("the nearest is --n_gen"));
+  EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), HasSubstr("expected a JSON string"));
+  EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
+  EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
+  EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a run manifest"));
+}
+
+TEST_F(ConfigFile, AManifestGivesBackWhatItRecorded) {
+  Manifest m;
+  m.options = {
+      {"n_gen", "12", "int"}, {"stop", "a#b", "text"}, {"stop", "\xc3\xa4\n", "text"}, {"quiet", "on", "bool"}};
+  m.plugins = {{"sampler", "top-k", "top-k", "host", "1", "f", "h", {{"top_k", "5", "int"}}},
+               {"sampler",
+                "device-nucleus",
+                "nucleus",
+                "host",
+                "1",
+                "f",
+                "h",
+                {{"temp", "0.1", "real"}, {"note", "a:b,\"", "text"}}}};
+  m.prompts = {{"hi", {1, 2}}};
+  const Configuration c(kCore, {"--config", write(m.to_json())});
+  EXPECT_EQ(c.values().integer("n_gen"), 12);
+  EXPECT_TRUE(c.values().flag("quiet"));
+  EXPECT_THAT(c.list("stop"), ElementsAre("a#b", "\xc3\xa4\n"));
+  ASSERT_NE(c.recorded(), nullptr);
+  EXPECT_EQ(c.recorded()->prompts[0].tokens, (std::vector<int32_t>{1, 2}));
+  const auto chain = parse_plugin_list(c.values().text("sampler"), "x");
+  ASSERT_EQ(chain.size(), 2u);
+  EXPECT_EQ(chain[1].name, "device-nucleus");
+  EXPECT_EQ(chain[1].options[0].second, "0.1");
+  EXPECT_EQ(chain[1].options[1].second, "a:b,\"");
+}
+
+TEST(Help, EveryOptionIsThereWithItsRange) {
+  const std::string help = help_of(kCore) + help_of(kNucleusPlugin);
+  EXPECT_THAT(help, HasSubstr("-n, --max_new_tokens"));
+  EXPECT_THAT(help, HasSubstr("--nucleus.top_p"));
+  EXPECT_THAT(help, HasSubstr("real (0, 1], default 0.8"));
+}
+
+}  // namespace
+}  // namespace gpt2run
