@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <sstream>
 #include <unordered_map>
 
 #include "gpt2run/error.hpp"
