@@ -1,0 +1,117 @@
+// gpt2plugins: which plugins there are, what they offer, and why one is not used.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "gpt2plugins/report.hpp"
+#include "host/options.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr char kUsage[] =
+    "usage: gpt2plugins list [--json] [--plugin-dir FOLDER]...   all plugins, and why some cannot be used\n"
+    "       gpt2plugins show NAME [--plugin-dir FOLDER]...       one plugin and its options; kind:name where a name\n"
+    "                                                            stands for several kinds\n"
+    "       gpt2plugins path [--plugin-dir FOLDER]...            the folders that are searched, in order\n";
+
+struct Command {
+  std::string verb, name;
+  std::vector<std::filesystem::path> folders;
+  bool json = false, help = false;
+};
+
+Command parse(const std::vector<std::string>& arguments) {
+  Command command;
+  std::vector<std::string> words;
+  const std::string folder_option = "--plugin-dir";
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--json") {
+      command.json = true;
+    } else if (argument == "--help" || argument == "-h") {
+      command.help = true;
+    } else if (argument.starts_with(folder_option + "=")) {
+      command.folders.push_back(argument.substr(folder_option.size() + 1));
+    } else if (argument == folder_option) {
+      if (++i == arguments.size()) misused(folder_option, ": expected a folder");
+      command.folders.push_back(arguments[i]);
+    } else if (argument.starts_with("-")) {
+      misused("unknown option ", argument, "; gpt2plugins --help lists them");
+    } else {
+      words.push_back(argument);
+    }
+  }
+  if (command.help) return command;
+  if (words.empty()) misused("expected a command: list, show or path");
+  command.verb = words.front();
+  if (command.verb != "list" && command.verb != "show" && command.verb != "path")
+    misused("unknown command ", command.verb, ", expected list, show or path");
+  const size_t expected = command.verb == "show" ? 2 : 1;
+  if (words.size() < expected) misused("show: expected the name of a plugin");
+  if (words.size() > expected) misused(command.verb, ": unexpected argument ", words[expected]);
+  if (command.json && command.verb != "list") misused("--json goes with list only");
+  if (expected == 2) command.name = words[1];
+  return command;
+}
+
+std::string full_name(const Candidate& candidate) {
+  return std::string(name_of(candidate.kind)) + ":" + candidate.name;
+}
+
+// All candidates of one kind that the user can mean: a name may live in several memory spaces.
+std::vector<Candidate> named(const PluginHost& host, const std::string& name) {
+  std::vector<Candidate> found;
+  std::vector<std::string> known;
+  for (const Candidate& candidate : host.candidates()) {
+    known.push_back(candidate.name);
+    if (candidate.name == name || full_name(candidate) == name) found.push_back(candidate);
+  }
+  if (found.empty()) {
+    const std::string near = nearest_name(name, known);
+    misused("there is no plugin ", name, near.empty() ? "" : ", did you mean " + near + "?",
+            "; gpt2plugins list shows all");
+  }
+  const auto other =
+      std::find_if(found.begin(), found.end(), [&](const Candidate& c) { return c.kind != found.front().kind; });
+  if (other != found.end())
+    misused(name, " stands for several plugins: ", full_name(found.front()), ", ", full_name(*other));
+  return found;
+}
+
+std::string answer(const Command& command) {
+  PluginHost host(command.folders);
+  std::string text;
+  if (command.verb == "list") {
+    const std::vector<PluginReport> reports = inspect_all(host);
+    text = command.json ? to_json(host, reports) + "\n" : to_table(host, reports);
+  } else if (command.verb == "show") {
+    for (const Candidate& candidate : named(host, command.name))
+      text += (text.empty() ? "" : "\n") + to_page(inspect(host, candidate));
+  } else {
+    for (const auto& folder : host.folders()) text += folder.string() + "\n";
+  }
+  return text;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  const Command command = parse(arguments);
+  std::cout << (command.help ? kUsage : answer(command)) << std::flush;
+  if (!std::cout) fail("standard output cannot be written");
+  return 0;
+}
+
+}  // namespace
+}  // namespace gpt2run
+
+int main(int count, char** arguments) try {
+  return gpt2run::run({arguments + 1, arguments + count});
+} catch (const gpt2run::UsageError& error) {
+  std::cerr << "gpt2plugins: " << error.what() << "\n";
+  return 2;
+} catch (const std::exception& error) {
+  std::cerr << "gpt2plugins: " << error.what() << "\n";
+  return 1;
+}

@@ -1,0 +1,83 @@
+// Columns of text.
+#include "gpt2plugins/report.hpp"
+
+#include <algorithm>
+
+namespace gpt2run {
+namespace {
+
+using Line = std::vector<std::string>;
+
+// The last column is not padded.
+std::string in_columns(const std::vector<Line>& lines, const std::string& indent = "") {
+  std::vector<size_t> widths;
+  for (const Line& line : lines) {
+    widths.resize(std::max(widths.size(), line.size()));
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  std::string text;
+  for (const Line& line : lines) {
+    text += indent;
+    for (size_t i = 0; i + 1 < line.size(); ++i) text += line[i] + std::string(widths[i] + 2 - line[i].size(), ' ');
+    text += line.back() + "\n";
+  }
+  return text;
+}
+
+std::string runs(const PluginReport& report) {
+  if (report.score > 0) return "yes (" + std::to_string(report.score) + ": " + report.reason + ")";
+  return "no (" + report.reason + ")";
+}
+
+// A refusal begins with the file, which has a column of its own.
+std::string without_file(const PluginReport& report) {
+  const std::string file = report.candidate.file.string() + ": ";
+  return report.refusal.starts_with(file) ? report.refusal.substr(file.size()) : report.refusal;
+}
+
+Line to_line(const PluginReport& report) {
+  const Candidate& candidate = report.candidate;
+  const Line identity = {name_of(candidate.kind), candidate.name, name_of(candidate.space)};
+  Line line = identity;
+  if (report.refusal.empty())
+    line.insert(line.end(), {report.version, report.summary, runs(report)});
+  else
+    line.insert(line.end(), {"-", "-", without_file(report)});
+  line.push_back(candidate.file.string());
+  return line;
+}
+
+}  // namespace
+
+std::string to_table(const PluginHost& host, const std::vector<PluginReport>& reports) {
+  std::vector<Line> lines = {{"KIND", "NAME", "SPACE", "VERSION", "SUMMARY", "RUNS HERE", "FILE"}};
+  std::vector<Line> others;
+  for (const PluginReport& report : reports) {
+    lines.push_back(to_line(report));
+    for (const auto& file : report.candidate.shadows)
+      others.push_back({"shadowed", file.string(), "by " + report.candidate.file.string()});
+  }
+  for (const RejectedFile& file : host.rejected()) others.push_back({"rejected", file.file.string(), file.reason});
+  return in_columns(lines) + (others.empty() ? "" : "\n" + in_columns(others));
+}
+
+std::string to_page(const PluginReport& report) {
+  if (!report.refusal.empty()) fail(report.refusal);
+  const Candidate& candidate = report.candidate;
+  std::vector<Line> facts = {{"summary", report.summary},
+                             {"version", report.version},
+                             {"memory", name_of(candidate.space)},
+                             {"runs here", runs(report)},
+                             {"file", candidate.file.string()}};
+  if (candidate.kind == Kind::sampler)
+    facts.push_back({"role", report.selects ? "selects the token" : "changes the logits"});
+  std::vector<Line> options = {{"OPTION", "TYPE", "DEFAULT", "RANGE", "HELP"}};
+  for (const OptionText& option : report.options)
+    options.push_back({option.key, option.type, option.fallback.empty() ? "\"\"" : option.fallback,
+                       option.range.empty() ? "-" : option.range, option.help});
+  if (report.options.empty()) options = {{"no options"}};
+  return std::string(name_of(candidate.kind)) + " " + candidate.name + "\n" + in_columns(facts, "  ") + "\n" +
+         in_columns(options, "  ");
+}
+
+}  // namespace gpt2run

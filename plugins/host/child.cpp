@@ -1,0 +1,108 @@
+// fork, a pipe for the result, and a deadline.
+#include "host/child.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr char kDone = '\0';  // ends a complete text: a child that dies while it writes is told from one that is done
+
+int milliseconds_to(Clock::time_point deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
+}
+
+[[noreturn]] void be_child(const std::function<std::string()>& function, int result, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
+  setpgid(0, 0);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int stream = 0; nowhere >= 0 && stream < 3; ++stream) dup2(nowhere, stream);
+  std::string text = function();
+  text += kDone;
+  for (size_t sent = 0; sent < text.size();) {
+    const ssize_t n = write(result, text.data() + sent, text.size() - sent);
+    if (n <= 0) _exit(1);
+    sent += static_cast<size_t>(n);
+  }
+  _exit(0);  // destructors and exit handlers belong to the parent
+}
+
+std::string read_until(int result, Clock::time_point deadline) {
+  std::string text;
+  char buffer[4096];
+  while (text.empty() || text.back() != kDone) {
+    pollfd ready{result, POLLIN, 0};
+    const int count = poll(&ready, 1, milliseconds_to(deadline));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    const ssize_t n = read(result, buffer, sizeof buffer);
+    if (n <= 0) break;
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  return text;
+}
+
+// The child's wait status, or -1 when it had to be killed.
+int wait_until(pid_t child, Clock::time_point deadline) {
+  int status = 0;
+  while (waitpid(child, &status, WNOHANG) == 0) {
+    if (Clock::now() >= deadline) {
+      kill(-child, SIGKILL);
+      kill(child, SIGKILL);
+      waitpid(child, &status, 0);
+      return -1;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  kill(-child, SIGKILL);  // whatever it started and left behind
+  return status;
+}
+
+std::string failure_of(int status, std::chrono::milliseconds limit) {
+  if (status == -1) return "hung, and was stopped after " + std::to_string(limit.count()) + " ms";
+  if (WIFSIGNALED(status)) return std::string("crashed (") + strsignal(WTERMSIG(status)) + ")";
+  return "ended the process with status " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+ChildResult run_in_child(const std::function<std::string()>& function, std::chrono::milliseconds limit) {
+  const Clock::time_point deadline = Clock::now() + limit;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe to a child process: ", std::strerror(errno));
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child < 0) {
+    const int error = errno;
+    close(ends[0]), close(ends[1]);
+    fail("cannot start a child process: ", std::strerror(error));
+  }
+  if (child == 0) be_child(function, ends[1], parent);
+  close(ends[1]);
+  std::string text = read_until(ends[0], deadline);
+  close(ends[0]);
+  const int status = wait_until(child, deadline);
+  if (text.empty() || text.back() != kDone) return {"", failure_of(status, limit)};
+  text.pop_back();
+  return {std::move(text), ""};
+}
+
+}  // namespace gpt2run
