@@ -1,4 +1,5 @@
-"""layout.docs: the documents name only what is there: files, links between documents, and names in the code."""
+"""layout.docs: the documents name only what is there: files, links between documents, names in the code, and in README.md
+quotations of code that a test compiles."""
 
 import pathlib
 import re
@@ -7,6 +8,7 @@ import tree
 
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)#\s]+)")
+QUOTE = re.compile(r"^```cpp\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?:" + "|".join(map(re.escape, tree.ROOMS + ("models",))) + r")/[\w./-]*")
 NAME = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*(?:\(\))?")
@@ -25,6 +27,10 @@ def judge(span):
 
 
 def check(name, text):
+    if name == "README.md":
+        for found in QUOTE.finditer(text):
+            if found.group(1) not in CODE:
+                yield f"{name}:{tree.line_of(text, found.start())}: this code stands in no source file"
     text = BLOCK.sub(lambda block: "\n" * block.group(0).count("\n"), text)
     for found in SPAN.finditer(text):
         message = judge(found.group(1))
@@ -40,6 +46,7 @@ def self_test():
     tree.expect_caught(check, "docs/x.md", "see `core/src/nothing.cpp`", "is not there")
     tree.expect_caught(check, "docs/x.md", "call `Run::" + "dance_wildly`", "no name in the code")
     tree.expect_caught(check, "docs/x.md", "[here](nowhere.md)", "leads nowhere")
+    tree.expect_caught(check, "README.md", "```cpp\nint no_such" + "_thing;\n```\n", "in no source file")
     tree.expect_clean(check, "docs/x.md", "`core/src/pipeline.cpp`, `gpt2_forward`, [tour](tour.md), `a b`\n```\n`x`\n```\n")
 
 
