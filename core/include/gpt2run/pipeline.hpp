@@ -30,7 +30,7 @@ struct Generation {
   int32_t threads = 0;   // as Limits::threads
   int32_t device = 0;    // as Limits::device
   bool ignore_eos = false;
-  std::vector<std::string> stops;  // generation ends before the first of these; the stop text is not released
+  std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not released
   uint64_t seed = 42;
 };
 

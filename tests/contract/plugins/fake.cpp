@@ -1,0 +1,33 @@
+// Precision fake: the reference's FP32 contract on the fake device.
+#include "gpt2run/reference.hpp"
+#include "support/fake_device.hpp"
+
+namespace {
+
+using namespace gpt2run;
+
+struct Exact : ReferenceOps {
+  float round(Point, float x) const override { return x; }
+};
+
+struct Fake : Precision {
+  Fake(const Options&, const Host&) {}
+  std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
+    return std::make_unique<test::FakeSession<Exact>>(std::make_shared<Exact>(), checkpoint, limits);
+  }
+};
+
+}  // namespace
+
+GPT2RUN_PLUGIN = {kAbi,
+                  kTag,
+                  Kind::precision,
+                  Space::test,
+                  false,
+                  "fake",
+                  "1",
+                  "FP32 on a device that cannot be peeked at",
+                  nullptr,
+                  0,
+                  runs_everywhere,
+                  make<Precision, Fake>};

@@ -1,0 +1,33 @@
+// Sampler penalty in the fake device's memory.
+#include "penalty.hpp"
+
+#include "support/fake_device.hpp"
+
+namespace {
+
+using namespace gpt2run;
+
+struct Penalty : Sampler {
+  Penalty(const Options& options, const Host&) : penalty(static_cast<float>(options.real("penalty"))) {}
+  void prepare(const LogitBatch& layout) override { seen.reserve(layout.vocab); }
+  void sample(const LogitBatch& batch) override {
+    test::enqueue_on(batch, [this](const LogitBatch& on_device) { test::penalize(on_device, penalty, seen); });
+  }
+  float penalty;
+  std::vector<char> seen;
+};
+
+}  // namespace
+
+GPT2RUN_PLUGIN = {kAbi,
+                  kTag,
+                  Kind::sampler,
+                  Space::test,
+                  false,
+                  "penalty",
+                  "1",
+                  "repetition penalty",
+                  test::kPenaltyOptions,
+                  1,
+                  runs_everywhere,
+                  make<Sampler, Penalty>};

@@ -1,0 +1,242 @@
+// A device in Space::test: its memory faults when the host touches it, its stream runs late, and Session::repeat
+// replays what one call of the body enqueued, or what an earlier call under the same key did. A pipeline that peeks,
+// counts or branches fails here as it would on a GPU. Header-only over the SDK, so that it is also compiled as an
+// outside plugin.
+#pragma once
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <new>
+
+#include "gpt2run/reference.hpp"
+
+namespace gpt2run::test {
+
+// What LogitBatch::stream points to. Enqueued work runs in order, later, and is the only code that may touch device
+// memory.
+struct FakeStream {
+  virtual void enqueue(std::function<void()> work) = 0;
+
+ protected:
+  ~FakeStream() = default;
+};
+
+// Pages that only run() may open.
+class FakeMemory {
+ public:
+  explicit FakeMemory(size_t bytes) : bytes_((bytes + 4095) / 4096 * 4096) {
+    base_ = static_cast<char*>(mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (base_ == MAP_FAILED) throw std::bad_alloc();
+    close();
+  }
+  ~FakeMemory() { munmap(base_, bytes_); }
+  FakeMemory(const FakeMemory&) = delete;
+
+  void open() { mprotect(base_, bytes_, PROT_READ | PROT_WRITE); }
+  void close() { mprotect(base_, bytes_, PROT_NONE); }
+
+  // Consecutive arrays, 64-byte aligned; fits what the constructor was given.
+  template <class T>
+  T* take(size_t count) {
+    T* array = reinterpret_cast<T*>(base_ + used_);
+    used_ += (count * sizeof(T) + 63) / 64 * 64;
+    if (used_ > bytes_) throw std::bad_alloc();
+    return array;
+  }
+
+ private:
+  size_t bytes_, used_ = 0;
+  char* base_;
+};
+
+struct FakeCounts {
+  int waits = 0, bodies = 0, replays = 0, steps = 0;  // steps: forward passes that ran
+  int64_t rows = 0;
+};
+
+template <Ops O>
+class FakeSession final : public Session, private FakeStream {
+ public:
+  FakeSession(std::shared_ptr<O> ops, const Checkpoint& checkpoint, const Limits& limits)
+      : ops_(std::move(ops)),
+        book_(checkpoint.config(), limits),
+        weights_(ops_->load(checkpoint)),
+        state_(checkpoint.config(), limits),
+        memory_(4096 + 64 * 8 + limits.logit_rows * (state_.stride * 2 * sizeof(float) + sizeof(RowKey)) +
+                limits.slots * ((limits.context + 1) * 8 + 12)) {
+    const size_t logits = limits.logit_rows * state_.stride, table = size_t(limits.slots) * (limits.context + 1);
+    float* rows = memory_.take<float>(logits);
+    layout_ = {rows,
+               limits.keep_raw ? memory_.take<float>(logits) : rows,
+               state_.stride,
+               limits.logit_rows,
+               state_.config.V,
+               memory_.take<RowKey>(limits.logit_rows),
+               memory_.take<int32_t>(table),
+               memory_.take<float>(table),
+               limits.context + 1,
+               limits.seed,
+               Space::test,
+               0,
+               static_cast<FakeStream*>(this)};
+    lengths_ = memory_.take<int32_t>(limits.slots);
+    sequences_ = memory_.take<uint64_t>(limits.slots);
+  }
+
+  FakeCounts counts;
+
+  const Traits& traits() const override { return traits_; }
+  LogitBatch layout() const override { return layout_; }
+
+  void start(int slot, uint64_t sequence, int from, int keep) override {
+    refuse_during_replay("start");
+    book_.start(slot, sequence, from, keep);
+    enqueue([=, this] {
+      lengths_[slot] = keep, sequences_[slot] = sequence;
+      if (slot == from) return;
+      state_.copy_cache(slot, from, keep);
+      std::copy_n(layout_.tokens + from * layout_.token_stride, keep, layout_.tokens + slot * layout_.token_stride);
+      std::copy_n(layout_.logprobs + from * layout_.token_stride, keep, layout_.logprobs + slot * layout_.token_stride);
+    });
+  }
+
+  LogitBatch step(std::span<const Row> rows) override {
+    refuse_during_replay("step");
+    book_.check(rows);
+    std::vector<Row> copy(rows.begin(), rows.end());
+    if (recording_) {
+      for (const Row& row : rows) {
+        if (row.token != kSampled) fail("a body may only take sampled tokens");
+      }
+      recording_->rows = copy;
+    } else {
+      book_.advance(rows);
+    }
+    LogitBatch batch = layout_;
+    batch.rows =
+        static_cast<int32_t>(std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.logits; }));
+    enqueue([this, copy = std::move(copy)] { forward(copy); });
+    return batch;
+  }
+
+  void score(const LogitBatch& batch) override {
+    enqueue([batch] {
+      for (int r = 0; r < batch.rows; ++r) {
+        const int64_t at = batch.keys[r].slot * batch.token_stride + batch.keys[r].position;
+        const int32_t id = batch.tokens[at];
+        if (id >= 0)
+          batch.logprobs[at] = static_cast<float>(log_probability(batch.raw + r * batch.stride, batch.vocab, id));
+      }
+    });
+  }
+
+  void repeat(int n, uint64_t key, void (*body)(void*), void* arg) override {
+    refuse_during_replay("repeat");
+    if (!graphs_.contains(key)) {
+      Graph graph;
+      recording_ = &graph;
+      ++counts.bodies;
+      try {
+        body(arg);
+      } catch (...) {
+        recording_ = nullptr;
+        throw;
+      }
+      recording_ = nullptr;
+      graphs_[key] = std::move(graph);
+    }
+    const Graph& graph = graphs_[key];
+    counts.replays += n;
+    for (int i = 0; i < n; ++i) book_.check(graph.rows), book_.advance(graph.rows);
+    enqueue([this, &graph, n] {
+      replaying_ = true;
+      for (int i = 0; i < n; ++i) {
+        for (const auto& work : graph.work) work();
+      }
+      replaying_ = false;
+    });
+  }
+
+  void read(const void* from, void* host, size_t bytes) override {
+    run();
+    memory_.open();
+    std::memcpy(host, from, bytes);
+    memory_.close();
+  }
+
+  void write(const void* host, void* to, size_t bytes) override {
+    std::vector<char> copy(static_cast<const char*>(host), static_cast<const char*>(host) + bytes);
+    enqueue([copy = std::move(copy), to] { std::memcpy(to, copy.data(), copy.size()); });
+  }
+
+ private:
+  struct Graph {
+    std::vector<std::function<void()>> work;
+    std::vector<Row> rows;
+  };
+
+  void refuse_during_replay(const char* what) const {
+    if (replaying_) fail(what, " during a replay");
+  }
+
+  void enqueue(std::function<void()> work) override {
+    if (recording_) {
+      recording_->work.push_back(std::move(work));
+    } else {
+      queue_.push_back(std::move(work));
+    }
+  }
+
+  void run() {
+    if (!queue_.empty()) ++counts.waits;
+    memory_.open();
+    for (; !queue_.empty(); queue_.pop_front()) queue_.front()();
+    memory_.close();
+  }
+
+  // Runs on the device: reads and advances lengths there, so that a replay advances too.
+  void forward(const std::vector<Row>& rows) {
+    std::vector<HostRow> placed;
+    std::vector<int32_t> wanted;
+    auto* keys = const_cast<RowKey*>(layout_.keys);
+    for (const Row& row : rows) {
+      const int32_t position = lengths_[row.slot]++;
+      int32_t& token = layout_.tokens[row.slot * layout_.token_stride + position];
+      if (row.token != kSampled) token = row.token;
+      if (row.logits) {
+        keys[wanted.size()] = {sequences_[row.slot], row.slot, position + 1};
+        wanted.push_back(static_cast<int32_t>(placed.size()));
+      }
+      placed.push_back({row.slot, position, token == kNone ? 0 : token});
+    }
+    gpt2_forward(*ops_, weights_, state_, {placed, wanted});
+    std::copy_n(state_.logits.data(), wanted.size() * state_.stride, layout_.logits);
+    if (layout_.raw != layout_.logits)
+      std::copy_n(state_.logits.data(), wanted.size() * state_.stride, const_cast<float*>(layout_.raw));
+    ++counts.steps, counts.rows += std::ssize(rows);
+  }
+
+  std::shared_ptr<O> ops_;
+  Traits traits_{true, true, true, true, 0};
+  Slots book_;
+  typename O::Weights weights_;
+  typename O::State state_;
+  FakeMemory memory_;
+  LogitBatch layout_;
+  int32_t* lengths_;     // (S)
+  uint64_t* sequences_;  // (S)
+  std::deque<std::function<void()>> queue_;
+  std::map<uint64_t, Graph> graphs_;
+  Graph* recording_ = nullptr;
+  bool replaying_ = false;
+};
+
+// Enqueues the host form of a sampler: what a CUDA sampler does with a kernel.
+inline void enqueue_on(const LogitBatch& batch, std::function<void(const LogitBatch&)> work) {
+  static_cast<FakeStream*>(batch.stream)->enqueue([batch, work = std::move(work)] { work(batch); });
+}
+
+}  // namespace gpt2run::test

@@ -1,0 +1,66 @@
+// A network whose next token is a table: what follows token t is script[t]. It counts rows and steps, so that a test
+// sees how often the loop computes what.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "gpt2run/host_session.hpp"
+
+namespace gpt2run::test {
+
+struct Script {
+  std::vector<int32_t> next;                     // (V)
+  std::function<void(HostState<float>&)> spoil;  // edits the logits after a step; may be empty
+  int steps = 0;
+  int64_t rows = 0, logit_rows = 0;
+};
+
+class ScriptedOps {
+ public:
+  struct Weights {
+    struct Part {};
+    ModelConfig config;
+    Part embedding, layers[1], head;
+  };
+  using State = HostState<float>;
+  using Step = HostStep;
+
+  explicit ScriptedOps(std::shared_ptr<Script> script) : script_(std::move(script)) {}
+
+  Weights load(const Checkpoint& checkpoint) const {
+    Weights weights;
+    weights.config = checkpoint.config();
+    return weights;
+  }
+  void embed(const Weights::Part&, State& s, const Step& step) {
+    ++script_->steps, script_->rows += std::ssize(step.rows);
+    for (size_t r = 0; r < step.rows.size(); ++r) s.x[r * s.config.C] = static_cast<float>(step.rows[r].token);
+  }
+  void norm_qkv(const Weights::Part&, State&, const Step&, int) {}
+  void attention(State&, const Step&, int) {}
+  void project_add(const Weights::Part&, State&, const Step&) {}
+  void norm_up_gelu(const Weights::Part&, State&, const Step&) {}
+  void down_add(const Weights::Part&, State&, const Step&) {}
+  void norm_logits(const Weights::Part&, State& s, const Step& step) {
+    script_->logit_rows += std::ssize(step.wanted);
+    for (size_t i = 0; i < step.wanted.size(); ++i) {
+      std::fill_n(&s.logits[i * s.stride], s.config.V, 0.0f);
+      s.logits[i * s.stride + script_->next.at(static_cast<size_t>(s.x[step.wanted[i] * s.config.C]))] = 10;
+    }
+    if (script_->spoil) script_->spoil(s);
+  }
+
+ private:
+  std::shared_ptr<Script> script_;
+};
+
+// Only a shape: no weight is ever asked for.
+struct ShapeOnly final : Checkpoint {
+  explicit ShapeOnly(const ModelConfig& shape) : shape(shape) {}
+  const ModelConfig& config() const override { return shape; }
+  Tensor tensor(Weight, int) const override { fail("a scripted network has no weights"); }
+  const char* tokenizer() const override { return nullptr; }
+  ModelConfig shape;
+};
+
+}  // namespace gpt2run::test
