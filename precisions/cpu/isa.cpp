@@ -1,0 +1,30 @@
+// Which instruction sets this machine has, asked of the processor and the operating system once per call.
+#include "gpt2run/error.hpp"
+#include "kernels.hpp"
+
+namespace gpt2run::cpu {
+
+bool runs(Isa isa) {
+  if (isa == Isa::portable) return true;
+#ifdef GPT2RUN_CPU_X86
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (isa == Isa::avx2) return avx2;
+  return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+Isa choose_isa(std::string_view name) {
+  for (int i = 2; i >= 0; --i) {
+    const Isa isa = static_cast<Isa>(i);
+    if (name == "auto" && runs(isa)) return isa;
+    if (name != kIsaNames[i]) continue;
+    if (!runs(isa)) fail("isa: this machine does not run ", name, ", auto takes ", kIsaNames[int(choose_isa("auto"))]);
+    return isa;
+  }
+  fail("isa: auto, portable, avx2 or avx512 expected, found ", name);
+}
+
+}  // namespace gpt2run::cpu

@@ -1,0 +1,45 @@
+// The plugin of one CPU type: option, descriptor and session. plugin_<type>.cpp names the type, that is all.
+#pragma once
+#include <string>
+
+#include "ops.hpp"
+
+namespace gpt2run::cpu {
+
+inline constexpr OptionSpec kOptions[] = {
+    {"isa", "enum", "auto", "auto|portable|avx2|avx512", "instruction set of the kernels; auto: the widest that runs"}};
+
+// For nets of any depth: a few units of rounding of the type, as much as two right paths drift apart when single values
+// round to different sides (docs/numerics.md).
+template <class Value>
+constexpr double kTolerance = 0x1p-20;  // FP32: 16 units, sums of some thousand terms in another order
+template <>
+inline constexpr double kTolerance<f16> = 0x1p-9;
+template <>
+inline constexpr double kTolerance<bf16> = 0x1p-6;
+
+template <class Value>
+class CpuPrecision final : public Precision {
+ public:
+  CpuPrecision(const Options& options, const Host& host) : isa_(choose_isa(options.text("isa"))) {
+    const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(isa_)];
+    host.log(0, line.c_str());
+  }
+
+  std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
+    auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads);
+    const Traits traits{true, true, true, true, kTolerance<Value>};
+    return std::make_unique<HostSession<CpuOps<Value>>>(std::move(ops), checkpoint, limits, traits);
+  }
+
+ private:
+  Isa isa_;
+};
+
+template <class Value>
+constexpr Plugin cpu_plugin(const char* name, const char* summary) {
+  return {kAbi, kTag,    Kind::precision, Space::host, false,           name,
+          "1",  summary, kOptions,        1,           runs_everywhere, make<Precision, CpuPrecision<Value>>};
+}
+
+}  // namespace gpt2run::cpu

@@ -1,0 +1,194 @@
+// Sixteen floats for the instruction set that the file is compiled for (GPT2RUN_CPU_ISA names the namespace,
+// GPT2RUN_CPU_WIDTH the floats of a register). The arithmetic is the same for every width, but for fma: fused where the
+// machine has it. All is inlined: a function emitted here must not be shared with code for a lesser machine.
+#pragma once
+#include "kernels.hpp"
+#ifndef GPT2RUN_CPU_ISA
+#define GPT2RUN_CPU_ISA portable
+#define GPT2RUN_CPU_WIDTH 4
+#endif
+#if GPT2RUN_CPU_WIDTH > 4
+#include <immintrin.h>
+#endif
+
+namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
+namespace {
+
+#define GPT2RUN_INLINE [[gnu::always_inline]] inline
+
+constexpr int kWidth = GPT2RUN_CPU_WIDTH, kLanes = 16, kParts = kLanes / kWidth;
+
+typedef float Quad __attribute__((vector_size(16)));
+typedef float Part __attribute__((vector_size(kWidth * 4)));
+typedef int32_t Ints __attribute__((vector_size(kWidth * 4)));
+typedef uint32_t Bits __attribute__((vector_size(kWidth * 4)));
+typedef uint16_t Halves __attribute__((vector_size(kWidth * 2)));
+
+struct Floats {
+  Part part[kParts];
+};
+
+GPT2RUN_INLINE Part splat(float value) { return value - Part{}; }
+
+// One expression over the parts of up to three operands.
+template <class F>
+GPT2RUN_INLINE Floats map(F f, Floats a) {
+  for (int i = 0; i < kParts; ++i) a.part[i] = f(a.part[i]);
+  return a;
+}
+template <class F>
+GPT2RUN_INLINE Floats map(F f, Floats a, Floats b) {
+  for (int i = 0; i < kParts; ++i) a.part[i] = f(a.part[i], b.part[i]);
+  return a;
+}
+
+GPT2RUN_INLINE Floats splat16(float value) {
+  Floats all;
+  for (int i = 0; i < kParts; ++i) all.part[i] = splat(value);
+  return all;
+}
+GPT2RUN_INLINE Floats operator+(Floats a, Floats b) {
+  return map([](Part x, Part y) { return x + y; }, a, b);
+}
+GPT2RUN_INLINE Floats operator-(Floats a, Floats b) {
+  return map([](Part x, Part y) { return x - y; }, a, b);
+}
+GPT2RUN_INLINE Floats operator*(Floats a, Floats b) {
+  return map([](Part x, Part y) { return x * y; }, a, b);
+}
+
+GPT2RUN_INLINE Part fma(Part a, Part b, Part c) {
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif GPT2RUN_CPU_WIDTH == 8
+  return (Part)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+GPT2RUN_INLINE Floats fma(Floats a, Floats b, Floats c) {
+  for (int i = 0; i < kParts; ++i) c.part[i] = fma(a.part[i], b.part[i], c.part[i]);
+  return c;
+}
+
+GPT2RUN_INLINE Part part_from(const float* at) {
+  Part value;
+  __builtin_memcpy(&value, at, sizeof value);
+  return value;
+}
+GPT2RUN_INLINE Part part_from(const bf16* at) {
+  Halves bits;
+  __builtin_memcpy(&bits, at, sizeof bits);
+  return (Part)(__builtin_convertvector(bits, Bits) << 16);
+}
+GPT2RUN_INLINE Part part_from(const f16* at) {
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+#elif GPT2RUN_CPU_WIDTH == 8
+  return (Part)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#else
+  // The exponent is moved by a product with 2^112, exact and right for subnormals; infinity and NaN get theirs by or.
+  Halves halves;
+  __builtin_memcpy(&halves, at, sizeof halves);
+  const Bits bits = __builtin_convertvector(halves, Bits), magnitude = (bits & 0x7fff) << 13;
+  const Bits finite = (Bits)((Part)magnitude * splat(0x1p112f));
+  const Bits special = magnitude | 0x7f800000 | ((Bits)(magnitude > 0x0f800000) & 0x400000);
+  return (Part)((magnitude >= 0x0f800000 ? special : finite) | (bits & 0x8000) << 16);
+#endif
+}
+
+GPT2RUN_INLINE void part_to(float* at, Part value) { __builtin_memcpy(at, &value, sizeof value); }
+GPT2RUN_INLINE void part_to(bf16* at, Part value) {
+  const Bits bits = (Bits)value, nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const Halves halves = __builtin_convertvector((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : nearest, Halves);
+  __builtin_memcpy(at, &halves, sizeof halves);
+}
+GPT2RUN_INLINE void part_to(f16* at, Part value) {
+#if GPT2RUN_CPU_WIDTH == 16
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT));
+#elif GPT2RUN_CPU_WIDTH == 8
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT));
+#else
+  for (int i = 0; i < kWidth; ++i) at[i] = from_f32<f16>(value[i]);
+#endif
+}
+
+template <class Value>
+GPT2RUN_INLINE Floats load(const Value* at) {
+  Floats all;
+  for (int i = 0; i < kParts; ++i) all.part[i] = part_from(at + i * kWidth);
+  return all;
+}
+template <class Value>
+GPT2RUN_INLINE void store(Value* at, Floats all) {
+  for (int i = 0; i < kParts; ++i) part_to(at + i * kWidth, all.part[i]);
+}
+
+// The first `count` of sixteen; the others are zero and not touched.
+template <class Value>
+GPT2RUN_INLINE Floats load(const Value* at, int count) {
+  if (count >= kLanes) return load(at);
+  Value room[kLanes] = {};
+  __builtin_memcpy(room, at, count * sizeof(Value));
+  return load(room);
+}
+template <class Value>
+GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
+  if (count >= kLanes) return store(at, all);
+  Value room[kLanes];
+  store(room, all);
+  __builtin_memcpy(at, room, count * sizeof(Value));
+}
+
+template <class Value>
+GPT2RUN_INLINE Floats rounded(Floats all) {
+  if constexpr (sizeof(Value) == sizeof(float)) return all;
+  Value room[kLanes];
+  store(room, all);
+  return load(room);
+}
+
+// Lanes i, i + 4, i + 8 and i + 12 as (i + i8) + (i4 + i12).
+GPT2RUN_INLINE Quad folded(const Floats& all) {
+  float lanes[kLanes];
+  store(lanes, all);
+  Quad quad[4];
+  __builtin_memcpy(quad, lanes, sizeof quad);
+  return (quad[0] + quad[2]) + (quad[1] + quad[3]);
+}
+
+// The sums over the lanes of four: one fixed tree, so that a sum does not depend on its neighbours.
+GPT2RUN_INLINE Quad sums(const Floats (&all)[4]) {
+  const Quad a = folded(all[0]), b = folded(all[1]), c = folded(all[2]), d = folded(all[3]);
+  const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  const Quad ab = ab_low + ab_high, cd = cd_low + cd_high;
+  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+GPT2RUN_INLINE float sum(const Floats& all) {
+  const Quad quad = folded(all);
+  return (quad[0] + quad[2]) + (quad[1] + quad[3]);
+}
+
+// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k in two steps so
+// that both ends of the range come out; NaN stays NaN.
+GPT2RUN_INLINE Part exp(Part x) {
+  x = x < splat(-110.0f) ? splat(-110.0f) : x;
+  x = x > splat(90.0f) ? splat(90.0f) : x;
+  const Part magic = splat(0x1.8p23f);
+  const Part shifted = fma(x, splat(1.44269504088896341f), magic), k = shifted - magic;
+  const Part r = fma(k, splat(2.12194440e-4f), fma(k, splat(-0.693359375f), x));
+  Part p = splat(1.9875691500e-4f);
+  for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+    p = fma(p, r, splat(c));
+  p = fma(p, r * r, r) + splat(1.0f);
+  const Ints whole = (Ints)shifted - (Ints)magic, half = whole >> 1;
+  return p * (Part)((half + 127) << 23) * (Part)((whole - half + 127) << 23);
+}
+
+GPT2RUN_INLINE Floats exp(Floats all) {
+  return map([](Part part) { return exp(part); }, all);
+}
+
+}  // namespace
+}  // namespace gpt2run::cpu::GPT2RUN_CPU_ISA

@@ -1,0 +1,127 @@
+// Loading: every tensor is checked by asking for it, then all are converted (and turned, where the file stores them
+// turned) by all workers together.
+#include "weights.hpp"
+
+#include <cstdlib>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace gpt2run::cpu {
+namespace {
+
+constexpr size_t kHugePage = size_t(2) << 20;
+constexpr int kTile = 32;  // rows and columns turned at a time: 32 x 32 FP32 fit in the first-level cache
+
+// One tensor on its way to memory. Exactly one of the two targets is set.
+template <class Value>
+struct Move {
+  Tensor from;
+  Value* matrix;  // (rows, cols)
+  float* vector;  // (rows)
+};
+
+// target (cols of rows [begin, end)) = source, rounded to Value; From: the type on disk
+template <class From, class Value>
+void convert(const Tensor& t, int64_t begin, int64_t end, Value* target) {
+  const auto element = [&](int64_t row, int64_t col) {
+    From from;
+    std::memcpy(&from, static_cast<const From*>(t.data) + row * t.row_stride + col * t.col_stride, sizeof from);
+    return from_f32<Value>(to_f32(from));
+  };
+  if (t.col_stride == 1) {
+    for (int64_t r = begin; r < end; ++r) {
+      for (int64_t c = 0; c < t.cols; ++c) target[r * t.cols + c] = element(r, c);
+    }
+    return;
+  }
+  for (int64_t c0 = 0; c0 < t.cols; c0 += kTile) {
+    const int64_t c_end = std::min(c0 + kTile, t.cols);
+    for (int64_t r = begin; r < end; ++r) {
+      for (int64_t c = c0; c < c_end; ++c) target[r * t.cols + c] = element(r, c);
+    }
+  }
+}
+
+template <class Value>
+void convert_rows(const Tensor& t, int64_t begin, int64_t end, Value* target) {
+  if (t.type == Type::f32) return convert<float>(t, begin, end, target);
+  if (t.type == Type::f16) return convert<f16>(t, begin, end, target);
+  return convert<bf16>(t, begin, end, target);
+}
+
+template <class Value>
+void perform(const Move<Value>& move, int worker, int workers) {
+  if (move.matrix) {
+    const Share share(static_cast<int>(move.from.rows), worker, workers, kTile);
+    for (int r = share.begin; r < share.end; r += kTile)
+      convert_rows(move.from, r, std::min(r + kTile, share.end), move.matrix);
+  } else if (worker == 0) {
+    for (int64_t r = 0; r < move.from.rows; ++r) move.vector[r] = to_f32(from_f32<Value>(at(move.from, r, 0)));
+  }
+}
+
+// Bytes of all weights; `tied` models have no head of their own.
+template <class Value>
+size_t room(const ModelConfig& m, bool tied) {
+  size_t bytes = 0;
+  for (int i = 0; i < kWeights; ++i) {
+    const Weight weight = static_cast<Weight>(i);
+    if (weight == Weight::head_w && tied) continue;
+    const Shape shape = shape_of(weight, m);
+    const size_t count = shape.rows * shape.cols;
+    bytes += (shape.cols == 1 ? Arena::room_for<float>(count) : Arena::room_for<Value>(count)) *
+             (is_per_layer(weight) ? m.L : 1);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Arena::Arena(size_t bytes) {
+  const size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+  memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, size)));
+  if (!memory_) fail("weights: no memory for ", size, " bytes");
+#if defined(__linux__)
+  madvise(memory_.get(), size, MADV_HUGEPAGE);
+#endif
+}
+
+void Arena::Free::operator()(std::byte* at) const { std::free(at); }
+
+template <class Value>
+Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool) {
+  const ModelConfig& m = checkpoint.config();
+  const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
+  const bool tied = head.data == wte.data;
+  Weights<Value> w{m, {}, {}, {}, Arena(room<Value>(m, tied))};
+  std::vector<Move<Value>> moves;
+  const auto matrix = [&](Weight weight, int layer = 0) {
+    const Tensor from = checkpoint.tensor(weight, layer);
+    moves.push_back({from, w.arena.template take<Value>(from.rows * from.cols), nullptr});
+    return moves.back().matrix;
+  };
+  const auto vector = [&](Weight weight, int layer = 0) {
+    const Tensor from = checkpoint.tensor(weight, layer);
+    moves.push_back({from, nullptr, w.arena.template take<float>(from.rows)});
+    return moves.back().vector;
+  };
+  w.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
+  for (int l = 0; l < m.L; ++l) {
+    w.layers.push_back({vector(Weight::ln1_w, l), vector(Weight::ln1_b, l), vector(Weight::qkv_b, l),
+                        vector(Weight::proj_b, l), vector(Weight::ln2_w, l), vector(Weight::ln2_b, l),
+                        vector(Weight::up_b, l), vector(Weight::down_b, l), matrix(Weight::qkv_w, l),
+                        matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
+  }
+  w.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
+  pool.run([&](int worker, int workers) {
+    for (const Move<Value>& move : moves) perform(move, worker, workers);
+  });
+  return w;
+}
+
+template Weights<float> load_weights(const Checkpoint&, Pool&);
+template Weights<f16> load_weights(const Checkpoint&, Pool&);
+template Weights<bf16> load_weights(const Checkpoint&, Pool&);
+
+}  // namespace gpt2run::cpu

@@ -1,0 +1,66 @@
+// A model's weights as the CPU kernels read them: row-major (out, in) without gaps, in the type, in one piece of
+// memory. Vectors (biases, layernorm) are rounded to the type and kept as FP32.
+#pragma once
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gpt2run/numeric.hpp"
+#include "pool.hpp"
+
+namespace gpt2run::cpu {
+
+// Uninitialised memory that is handed out once, in large pages where the system has them.
+class Arena {
+ public:
+  explicit Arena(size_t bytes);
+
+  // 64-byte aligned. The total of all calls, each rounded up by room_for, is at most what was asked for.
+  template <class T>
+  T* take(size_t count) {
+    T* at = reinterpret_cast<T*>(memory_.get() + used_);
+    used_ += room_for<T>(count);
+    return at;
+  }
+  template <class T>
+  static constexpr size_t room_for(size_t count) {
+    return (count * sizeof(T) + 63) / 64 * 64;
+  }
+
+ private:
+  struct Free {
+    void operator()(std::byte* at) const;
+  };
+  std::unique_ptr<std::byte, Free> memory_;
+  size_t used_ = 0;
+};
+
+template <class Value>
+struct Weights {
+  struct Embedding {
+    const Value *wte, *wpe;  // (V, C), (T, C)
+  };
+  struct Layer {
+    const float *ln1_w, *ln1_b, *qkv_b, *proj_b, *ln2_w, *ln2_b, *up_b, *down_b;
+    const Value *qkv_w, *proj_w, *up_w, *down_w;
+  };
+  struct Head {
+    const float *lnf_w, *lnf_b;
+    const Value* w;  // (V, C): wte's or its own
+  };
+  ModelConfig config;
+  Embedding embedding;
+  std::vector<Layer> layers;
+  Head head;
+  Arena arena;
+};
+
+// Converts every weight, on all workers. Throws what Checkpoint::tensor throws, and Error when memory is short.
+template <class Value>
+Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool);
+
+extern template Weights<float> load_weights(const Checkpoint&, Pool&);
+extern template Weights<f16> load_weights(const Checkpoint&, Pool&);
+extern template Weights<bf16> load_weights(const Checkpoint&, Pool&);
+
+}  // namespace gpt2run::cpu

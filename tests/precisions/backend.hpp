@@ -1,0 +1,113 @@
+// The rows of the precision tests: every precision and type of the host, the CPU ones with every instruction set that
+// this machine has; and the few calls that all the tests share.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gpt2run/numeric.hpp"
+#include "gpt2run/precision.hpp"
+#include "kernels.hpp"
+#include "support/plugin.hpp"
+
+namespace gpt2run::test {
+
+struct Backend {
+  std::string name;    // of the row
+  std::string plugin;  // of the precision
+  OptionValues options;
+  Type type;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Backend& backend) { return out << backend.name; }
+
+inline Backend reference(Type type) {
+  return {std::string("reference_") + name_of(type), "reference", {{"type", name_of(type)}}, type};
+}
+
+inline std::vector<Backend> cpu_backends() {
+  std::vector<Backend> rows;
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
+    for (int i = 0; i < 3; ++i) {
+      const std::string isa = cpu::kIsaNames[i], plugin = std::string("cpu-") + name_of(type);
+      if (cpu::runs(static_cast<cpu::Isa>(i)))
+        rows.push_back({"cpu_" + std::string(name_of(type)) + "_" + isa, plugin, {{"isa", isa}}, type});
+    }
+  }
+  return rows;
+}
+
+inline std::vector<Backend> all_backends() {
+  std::vector<Backend> rows = cpu_backends();
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) rows.push_back(reference(type));
+  return rows;
+}
+
+inline std::vector<Backend> rows_of(std::vector<Backend> rows, const std::vector<Type>& types) {
+  std::erase_if(rows,
+                [&](const Backend& row) { return std::find(types.begin(), types.end(), row.type) == types.end(); });
+  return rows;
+}
+
+inline std::string row_name(const testing::TestParamInfo<Backend>& row) { return row.param.name; }
+
+inline std::unique_ptr<Precision> make_precision(const Backend& backend) {
+  return make_plugin<Precision>(Kind::precision, backend.plugin, backend.options);
+}
+
+// Limits that hold `slots` whole contexts, and as many rows in a step.
+inline Limits limits_for(const Checkpoint& checkpoint, int slots = 1, int threads = 1) {
+  const int context = checkpoint.config().T;
+  return {slots, context, slots * context, slots * context, threads, 0, false, 1};
+}
+
+// (rows, V) of a batch, without the gaps.
+inline std::vector<float> copy_logits(Session& session, const LogitBatch& batch) {
+  std::vector<float> logits(size_t(batch.rows) * batch.vocab);
+  for (int r = 0; r < batch.rows; ++r)
+    session.read(batch.logits + r * batch.stride, &logits[size_t(r) * batch.vocab], batch.vocab * sizeof(float));
+  return logits;
+}
+
+// Feeds the tokens to the slot's end in one step; the logits of all of them.
+inline std::vector<float> feed(Session& session, int slot, const std::vector<int32_t>& tokens) {
+  std::vector<Row> rows;
+  for (const int32_t token : tokens) rows.push_back({slot, token, true});
+  return copy_logits(session, session.step(rows));
+}
+
+// The logits (tokens, V) of a text in a session of its own.
+inline std::vector<float> logits_of(const Backend& backend, const Checkpoint& checkpoint,
+                                    const std::vector<int32_t>& tokens) {
+  const auto session = make_precision(backend)->open(checkpoint, limits_for(checkpoint));
+  return feed(*session, 0, tokens);
+}
+
+inline double rms(const std::vector<float>& values) {
+  double squares = 0;
+  for (const double value : values) squares += value * value;
+  return std::sqrt(squares / std::max<size_t>(values.size(), 1));
+}
+
+// Root of the mean squared difference.
+inline double rms_error(const std::vector<float>& values, const std::vector<float>& expected) {
+  if (values.size() != expected.size()) return NAN;
+  std::vector<float> difference(values.size());
+  for (size_t i = 0; i < values.size(); ++i) difference[i] = values[i] - expected[i];
+  return rms(difference);
+}
+
+// Seeded tokens below V.
+inline std::vector<int32_t> some_tokens(int count, int32_t vocab, uint32_t seed = 1) {
+  std::vector<int32_t> tokens;
+  for (uint32_t x = seed; count > 0; --count) {
+    x = x * 1664525u + 1013904223u;
+    tokens.push_back(static_cast<int32_t>(uint64_t(x) * vocab >> 32));
+  }
+  return tokens;
+}
+
+}  // namespace gpt2run::test
