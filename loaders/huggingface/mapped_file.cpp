@@ -1,0 +1,45 @@
+// Maps files for reading.
+#include "mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run::huggingface {
+namespace {
+
+struct Descriptor {
+  int number;
+  ~Descriptor() {
+    if (number >= 0) close(number);
+  }
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) : path_(path) {
+  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.number < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
+  struct stat status {};
+  if (fstat(file.number, &status) != 0) fail(path, ": expected a readable file: ", std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) fail(path, ": expected a regular file, found a folder, pipe or device");
+  if (status.st_size == 0) fail(path, ": expected content, found an empty file");
+  size_ = static_cast<size_t>(status.st_size);
+  void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
+  if (data == MAP_FAILED) fail(path, ": ", size_, " bytes cannot be mapped: ", std::strerror(errno));
+  madvise(data, size_, MADV_WILLNEED);
+  data_ = static_cast<const char*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) munmap(const_cast<char*>(data_), size_);
+}
+
+}  // namespace gpt2run::huggingface

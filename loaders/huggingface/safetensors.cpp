@@ -1,0 +1,124 @@
+// Reads the header of a safetensors file and checks every number in it.
+#include "safetensors.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "gpt2run/error.hpp"
+#include "json.hpp"
+
+namespace gpt2run::huggingface {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian and used where they lie");
+
+constexpr size_t kMostDimensions = 8;
+
+size_t element_size(const std::string& where, const std::string& dtype) {
+  constexpr std::pair<const char*, size_t> sizes[] = {
+      {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"BOOL", 1}, {"U8", 1},  {"I8", 1},      {"U16", 2},    {"I16", 2},
+      {"U32", 4}, {"I32", 4}, {"F64", 8},  {"U64", 8},  {"I64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+  for (const auto& [name, size] : sizes) {
+    if (dtype == name) return size;
+  }
+  fail(where, ": expected a known dtype, found ", in_quotes(dtype));
+}
+
+uint64_t read_size(const std::string& where, const Json& value) {
+  if (!value.is_number_unsigned()) fail(where, ": expected a number from 0, found ", shown(value));
+  return value.get<uint64_t>();
+}
+
+const Json& read_list(const std::string& where, const Json& entry, const char* key, size_t most) {
+  const auto found = entry.find(key);
+  if (found == entry.end() || !found->is_array() || found->size() > most) {
+    fail(where, ": expected '", key, "' to be a list of at most ", most, ", found ",
+         found == entry.end() ? "none" : shown(*found));
+  }
+  return *found;
+}
+
+// The bytes that shape and dtype ask for; more than `most` is an error, so nothing overflows.
+uint64_t read_shape(const std::string& where, const Json& list, uint64_t most, StoredTensor& tensor) {
+  uint64_t bytes = element_size(where, tensor.dtype);
+  bool empty = false;
+  for (const Json& item : list) {
+    const uint64_t size = read_size(where, item);
+    if (size > uint64_t{INT64_MAX}) fail(where, ": expected a shape within the file, found ", shown(list));
+    tensor.shape.push_back(static_cast<int64_t>(size));
+    empty = empty || size == 0;
+    if (size && bytes > most / size) bytes = most + 1;
+    if (size && bytes <= most) bytes *= size;
+  }
+  if (empty) return 0;
+  if (bytes > most) fail(where, ": expected a shape within the file, found ", shown(list));
+  return bytes;
+}
+
+StoredTensor read_entry(const std::string& where, const Json& entry, std::span<const char> data) {
+  if (!entry.is_object()) fail(where, ": expected an object, found ", shown(entry));
+  const auto dtype = entry.find("dtype");
+  if (dtype == entry.end() || !dtype->is_string()) fail(where, ": expected 'dtype' to be a text");
+  StoredTensor tensor{};
+  tensor.dtype = dtype->get<std::string>();
+  tensor.bytes = read_shape(where, read_list(where, entry, "shape", kMostDimensions), data.size(), tensor);
+  const Json& offsets = read_list(where, entry, "data_offsets", 2);
+  if (offsets.size() != 2) fail(where, ": expected two data_offsets, found ", shown(offsets));
+  const uint64_t begin = read_size(where, offsets[0]), end = read_size(where, offsets[1]);
+  if (begin > end || end > data.size()) {
+    fail(where, ": expected data_offsets within the ", data.size(), " bytes of data, found ", begin, " to ", end);
+  }
+  if (end - begin != tensor.bytes) {
+    fail(where, ": expected ", tensor.bytes, " bytes for ", tensor.dtype, " ", shown(entry["shape"]), ", found ",
+         end - begin);
+  }
+  tensor.data = data.data() + begin;
+  return tensor;
+}
+
+// Every byte belongs to exactly one tensor, as the format demands: a file that lost or gained bytes shows here.
+void check_cover(const std::string& path, std::span<const char> data, const std::map<std::string, StoredTensor>& all) {
+  std::vector<const std::pair<const std::string, StoredTensor>*> sorted;
+  for (const auto& item : all) sorted.push_back(&item);
+  std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) {
+    return std::pair(a->second.data, a->second.bytes) < std::pair(b->second.data, b->second.bytes);
+  });
+  const char* next = data.data();
+  for (const auto* item : sorted) {
+    const auto& [name, tensor] = *item;
+    if (tensor.data != next) {
+      fail(path, ": ", in_quotes(name), ": expected to begin at byte ", next - data.data(), " of the data, found ",
+           tensor.data - data.data(), tensor.data < next ? " (overlaps another tensor)" : " (bytes of no tensor)");
+    }
+    next += tensor.bytes;
+  }
+  if (next != data.data() + data.size()) {
+    fail(path, ": expected ", next - data.data(), " bytes of data, found ", data.size());
+  }
+}
+
+}  // namespace
+
+std::map<std::string, StoredTensor> read_safetensors(const MappedFile& file) {
+  const std::string& path = file.path();
+  const std::span<const char> bytes = file.bytes();
+  uint64_t header = 0;
+  if (bytes.size() < sizeof header) fail(path, ": expected at least 8 bytes, found ", bytes.size());
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const uint64_t most = std::min<uint64_t>(bytes.size() - sizeof header, kMostJson);
+  if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
+  const Json json = parse_object(path, bytes.subspan(sizeof header, header));
+  const std::span<const char> data = bytes.subspan(sizeof header + header);
+  std::map<std::string, StoredTensor> tensors;
+  for (const auto& [name, entry] : json.items()) {
+    if (name == "__metadata__") continue;
+    StoredTensor tensor = read_entry(path + ": " + in_quotes(name), entry, data);
+    tensor.path = &path;
+    tensors.emplace(name, std::move(tensor));
+  }
+  check_cover(path, data, tensors);
+  return tensors;
+}
+
+}  // namespace gpt2run::huggingface

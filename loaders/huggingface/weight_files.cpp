@@ -1,0 +1,127 @@
+// Opens safetensors files and shards.
+#include "weight_files.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+#include "gpt2run/error.hpp"
+#include "json.hpp"
+
+namespace gpt2run::huggingface {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kIndex = "model.safetensors.index.json";
+
+std::string_view without_prefix(std::string_view name) {
+  constexpr std::string_view kPrefix = "transformer.";
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+// h.<layer>.attn.bias and .masked_bias: the causal mask, which old checkpoints store.
+bool is_mask(std::string_view name) {
+  return name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
+}
+
+// A single file wins over shards, as in transformers.
+std::string find_weights(const fs::path& folder) {
+  for (const char* name : {"model.safetensors", kIndex}) {
+    if (fs::exists(folder / name)) return (folder / name).string();
+  }
+  const bool pickled = fs::exists(folder / "pytorch_model.bin");
+  fail(folder.string(), ": expected model.safetensors or ", kIndex, ", found ",
+       pickled ? "pytorch_model.bin, which must be converted to safetensors first" : "neither");
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const std::string& path) : path_(fs::is_directory(path) ? find_weights(path) : path) {
+  if (path_.ends_with(kIndex)) {
+    add_shards(fs::path(path_).parent_path());
+  } else {
+    add_file(path_);
+  }
+}
+
+void WeightFiles::add_file(const std::string& path) {
+  const MappedFile& file = files_.emplace_back(path);
+  for (auto& [name, tensor] : read_safetensors(file)) {
+    const auto [place, added] = tensors_.emplace(without_prefix(name), std::move(tensor));
+    if (!added) fail(path, ": ", in_quotes(name), ": expected once, found also in ", *place->second.path);
+  }
+}
+
+void WeightFiles::add_shards(const std::string& folder) {
+  const MappedFile file(path_);
+  const Json index = parse_object(path_, file.bytes());
+  const auto map = index.find("weight_map");
+  if (map == index.end() || !map->is_object()) fail(path_, ": expected 'weight_map' to be an object");
+  std::set<std::string> shards;
+  for (const auto& [name, value] : map->items()) {
+    const std::string shard = value.is_string() ? value.get<std::string>() : "";
+    // A name with a folder in it could lead out of the model's folder.
+    if (!shard.ends_with(".safetensors") || shard.find('/') != std::string::npos ||
+        shard.find('\0') != std::string::npos) {
+      fail(path_, ": ", in_quotes(name), ": expected the name of a safetensors file in this folder, found ",
+           shown(value));
+    }
+    if (shards.insert(shard).second) add_file((fs::path(folder) / shard).string());
+  }
+  for (const auto& [name, value] : map->items()) {
+    const StoredTensor* tensor = find(std::string(without_prefix(name)));
+    if (!tensor || fs::path(*tensor->path).filename() != value.get<std::string>()) {
+      fail(path_, ": ", in_quotes(name), ": expected in ", in_quotes(value.get<std::string>()), ", found ",
+           tensor ? "in " + *tensor->path : "nowhere");
+    }
+  }
+}
+
+const StoredTensor* WeightFiles::find(const std::string& name) const {
+  const auto found = tensors_.find(name);
+  return found == tensors_.end() ? nullptr : &found->second;
+}
+
+std::string WeightFiles::nearest(std::string_view name) const {
+  constexpr size_t kMostNames = 10'000, kLongestName = 200;
+  const std::string* best = nullptr;
+  size_t best_distance = SIZE_MAX, seen = 0;
+  for (const auto& [candidate, tensor] : tensors_) {
+    if (++seen > kMostNames) break;
+    if (candidate.size() > kLongestName) continue;
+    const size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) best = &candidate, best_distance = distance;
+  }
+  return best ? in_quotes(*best) : "nothing";
+}
+
+void WeightFiles::log_unused(const Host& host, const std::function<bool(const std::string&)>& used) const {
+  std::string names;
+  size_t count = 0;
+  for (const auto& [name, tensor] : tensors_) {
+    if (is_mask(name) || used(name)) continue;
+    if (++count <= 5) names += (count > 1 ? ", " : "") + in_quotes(name);
+  }
+  if (!count) return;
+  if (count > 5) names += ", ...";
+  host.log(2, (path_ + ": ignored " + std::to_string(count) + " tensors that GPT-2 does not have: " + names).c_str());
+}
+
+}  // namespace gpt2run::huggingface

@@ -1,0 +1,37 @@
+// A copy of a golden model in a folder of its own, which a test edits: settings, header, bytes. Removed at the end.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace gpt2run::test {
+
+using Json = nlohmann::json;
+
+class ModelFolder {
+ public:
+  explicit ModelFolder(const std::string& golden = "plain");  // a folder of tests/golden/models
+  ~ModelFolder();
+  ModelFolder(const ModelFolder&) = delete;
+  ModelFolder& operator=(const ModelFolder&) = delete;
+
+  std::filesystem::path path(const std::string& file = "") const { return path_ / file; }
+  std::string read(const std::string& file) const;
+  void write(const std::string& file, const std::string& bytes) const;
+  void remove(const std::string& file) const { std::filesystem::remove(path_ / file); }
+
+  // Changes a JSON file.
+  void edit_json(const std::string& file, const std::function<void(Json&)>& edit) const;
+  void set(const std::string& setting, const Json& value) const;  // in config.json
+
+  // Changes the header of model.safetensors and leaves the data as it is.
+  void edit_header(const std::function<void(Json&)>& edit) const;
+  void replace_header(const std::string& text) const;
+  Json header() const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace gpt2run::test
