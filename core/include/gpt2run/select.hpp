@@ -9,6 +9,7 @@
 //          and no token can be called right after one.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -55,7 +56,7 @@ GPT2RUN_HD constexpr uint64_t rank_of(uint32_t key, int32_t id) {
 }
 GPT2RUN_HD constexpr int32_t id_of(uint64_t rank) { return static_cast<int32_t>(~static_cast<uint32_t>(rank)); }
 
-// exp(x) for x <= 0 or -infinity, within 2^-52 of its value for x >= -708; 0 below. One Horner chain of fused
+// exp(x) for x <= 0 or -infinity: relative error below 2^-52 for x >= -708, 0 below. One Horner chain of fused
 // multiply-adds, so that no compiler's contraction changes a bit: x = k ln 2 + r, |r| <= ln 2 / 2, and the Taylor
 // remainder r^14 / 14! is below 2^-57.
 GPT2RUN_HD inline double exp_nonpositive(double x) {
@@ -185,11 +186,40 @@ struct Weighted {
   uint64_t rank, weight;
 };
 
-// The first prefix, in the order of ranks (descending), that is not empty and whose weights sum to target or more:
-// the rank of its last item and the sum. Expected linear time; items end up in another order. total weight >= target.
-inline Weighted first_prefix(std::span<Weighted> items, uint64_t target) {
+// Buckets by distance below the greatest key, in the same order: 32 equal steps in every octave of the distance, so
+// that the steps are fine where the mass is, at any scale.
+inline constexpr size_t kBuckets = 27 * 32 + 32;
+inline size_t bucket_of(uint32_t distance) {
+  const int octave = std::max(0, static_cast<int>(std::bit_width(distance)) - 6);
+  return static_cast<size_t>(octave) * 32 + (distance >> octave);
+}
+
+// Of many items only those of the bucket in which the running sum reaches target can end the prefix: moves them to the
+// front and returns them, adds the weight of the buckets before to `before`.
+inline std::span<Weighted> crossing_bucket(std::span<Weighted> items, uint32_t max_key, uint64_t target,
+                                           uint64_t& before) {
+  const auto bucket = [max_key](const Weighted& item) {
+    return bucket_of(max_key - static_cast<uint32_t>(item.rank >> 32));
+  };
+  uint64_t weights[kBuckets] = {};
+  for (const Weighted& item : items) weights[bucket(item)] += item.weight;
+  size_t crossing = 0;
+  while (before + weights[crossing] < target) before += weights[crossing++];
+  size_t count = 0;
+  for (const Weighted& item : items) {
+    items[count] = item;
+    count += bucket(item) == crossing;
+  }
+  return items.first(count);
+}
+
+// The first prefix, in the order of ranks (descending), whose weights sum to target or more, of one item at least: the
+// rank of its last item and the sum. The greatest key is max_key, its item has weight, target is at most the sum of
+// all. Expected linear time; destroys items.
+inline Weighted first_prefix(std::span<Weighted> items, uint32_t max_key, uint64_t target) {
   const auto earlier = [](const Weighted& a, const Weighted& b) { return a.rank > b.rank; };
   uint64_t before = 0;
+  items = crossing_bucket(items, max_key, target, before);
   while (items.size() > 1) {
     const size_t middle = items.size() / 2;
     std::nth_element(items.begin(), items.begin() + static_cast<ptrdiff_t>(middle), items.end(), earlier);
@@ -238,7 +268,7 @@ class SelectScratch {
   // Puts the ranks of all tokens that can be among the first top_k (all if 0) into ranks_, by ascending id.
   size_t gather(std::span<const float> logits, size_t top_k);
   // Leaves the first `count` by rank in ranks_, by ascending id.
-  size_t keep_first(size_t size, size_t count);
+  size_t keep_first(size_t size, size_t count, uint32_t max_key);
 
   std::vector<uint32_t> maxima_, block_order_;
   std::vector<uint64_t> ranks_, masses_;
@@ -269,10 +299,10 @@ inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k)
   return size;
 }
 
-inline size_t SelectScratch::keep_first(size_t size, size_t count) {
+inline size_t SelectScratch::keep_first(size_t size, size_t count, uint32_t max_key) {
   if (count >= size) return size;
   for (size_t i = 0; i < size; ++i) items_[i] = {ranks_[i], 1};
-  const uint64_t last = detail::first_prefix({items_.data(), size}, count).rank;
+  const uint64_t last = detail::first_prefix({items_.data(), size}, max_key, count).rank;
   return static_cast<size_t>(std::copy_if(ranks_.begin(), ranks_.begin() + static_cast<ptrdiff_t>(size), ranks_.begin(),
                                           [last](uint64_t rank) { return rank >= last; }) -
                              ranks_.begin());
@@ -311,7 +341,7 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
 
   const auto top_k = static_cast<size_t>(spec.top_k);
   size_t size = scratch.gather(logits, top_k);
-  if (top_k > 0) size = scratch.keep_first(size, top_k);
+  if (top_k > 0) size = scratch.keep_first(size, top_k, max);
   const std::span<const uint64_t> ranks(scratch.ranks_.data(), size);
   const std::span<uint64_t> masses(scratch.masses_.data(), size);
   detail::masses(ranks, logit_of(max), spec.temperature, masses.data());
@@ -324,7 +354,7 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
   }
   if (top_p != kKeepAll) {
     for (size_t i = 0; i < size; ++i) scratch.items_[i] = {ranks[i], masses[i]};
-    const auto prefix = detail::first_prefix({scratch.items_.data(), size}, top_p_target(top_p, kept));
+    const auto prefix = detail::first_prefix({scratch.items_.data(), size}, max, top_p_target(top_p, kept));
     kept = prefix.weight;
     last = prefix.rank;
   }

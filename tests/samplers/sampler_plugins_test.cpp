@@ -1,0 +1,148 @@
+// The built samplers behind the plugin contract: batches of rows, tokens at their places, the same draw anywhere.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "samplers/sampling_reference.hpp"
+#include "support/plugin.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr int32_t kSlots = 6, kContext = 40, kUntouched = -77;
+
+// A batch in host memory. Rows are padded with logits that would win if a sampler read them.
+struct Batch {
+  std::vector<float> logits;
+  std::vector<RowKey> keys;
+  std::vector<int32_t> tokens = std::vector<int32_t>(kSlots * (kContext + 1), kUntouched);
+  int32_t vocab, padding = 3;
+
+  explicit Batch(int32_t v) : vocab(v) {}
+
+  void add(const std::vector<float>& row, RowKey key) {
+    logits.insert(logits.end(), row.begin(), row.end());
+    logits.insert(logits.end(), padding, 1e30f);
+    keys.push_back(key);
+  }
+  LogitBatch view() {
+    return {.logits = logits.data(),
+            .raw = logits.data(),
+            .stride = vocab + padding,
+            .rows = static_cast<int32_t>(keys.size()),
+            .vocab = vocab,
+            .keys = keys.data(),
+            .tokens = tokens.data(),
+            .logprobs = nullptr,
+            .token_stride = kContext + 1,
+            .seed = 1234,
+            .space = Space::host,
+            .device = 0,
+            .stream = nullptr};
+  }
+  int32_t chosen(int row) const { return tokens[keys[row].slot * (kContext + 1) + keys[row].position]; }
+};
+
+std::unique_ptr<Sampler> sampler(const std::string& name, const test::OptionValues& options, Batch& layout) {
+  auto made = test::make_plugin<Sampler>(Kind::sampler, name, options);
+  made->prepare(layout.view());
+  return made;
+}
+
+std::vector<float> row_of(int32_t vocab, uint32_t seed) {
+  std::mt19937 bits(seed);
+  std::vector<float> row(vocab);
+  for (float& logit : row) logit = static_cast<float>(bits() % 64) / 16;
+  return row;
+}
+
+TEST(Nucleus, FollowsItsOptionsAndKeysInEveryRow) {
+  Batch batch(300);
+  const RowKey keys[] = {{9, 3, 17}, {0, 0, 1}, {uint64_t{1} << 40, 5, 40}, {9, 1, 18}};
+  for (uint32_t i = 0; i < std::size(keys); ++i) batch.add(row_of(300, i), keys[i]);
+  const std::vector<float> before = batch.logits;
+  sampler("nucleus", {{"temp", "0.9"}, {"top_k", "30"}, {"top_p", "0.7"}}, batch)->sample(batch.view());
+  for (uint32_t i = 0; i < std::size(keys); ++i) {
+    EXPECT_EQ(batch.chosen(i),
+              test::sample_reference(row_of(300, i), {0.9, 30, 0, 0.7}, 1234, keys[i].sequence, keys[i].position));
+  }
+  EXPECT_EQ(batch.logits, before) << "a selector changes no logits";
+  EXPECT_EQ(std::count(batch.tokens.begin(), batch.tokens.end(), kUntouched), batch.tokens.size() - 4);
+}
+
+TEST(Nucleus, HasTheDefaultsOfTheOriginal) {
+  Batch batch(300);
+  const std::vector<float> row = row_of(300, 1);
+  for (int32_t position = 0; position < kContext; ++position) batch.add(row, {4, 2, position});
+  sampler("nucleus", {}, batch)->sample(batch.view());
+  for (int32_t position = 0; position < kContext; ++position) {
+    EXPECT_EQ(batch.chosen(position), test::sample_reference(row, {1, 10, 0, 0.8}, 1234, 4, position));
+  }
+}
+
+TEST(Nucleus, DrawsTheSameTokenInAnyRowSlotAndCompany) {
+  const std::vector<float> row = row_of(500, 3);
+  Batch alone(500);
+  alone.add(row, {77, 0, 20});
+  auto nucleus = sampler("nucleus", {{"top_k", "0"}, {"top_p", "1"}}, alone);
+  nucleus->sample(alone.view());
+  for (int32_t slot = 0; slot < kSlots; ++slot) {
+    Batch crowd(500);
+    for (int32_t other = 0; other < kSlots; ++other) {
+      if (other == slot) crowd.add(row, {77, slot, 20});
+      if (other != slot) crowd.add(row_of(500, 100 + other), {uint64_t(other), other, 3});
+    }
+    nucleus->sample(crowd.view());
+    EXPECT_EQ(crowd.chosen(slot), alone.chosen(0)) << "slot " << slot;
+  }
+}
+
+TEST(Nucleus, TemperatureZeroAndTopKOneAreArgmax) {
+  Batch batch(48);
+  for (int32_t slot = 0; slot < kSlots; ++slot) batch.add(row_of(48, slot), {uint64_t(slot), slot, 9});
+  Batch cold = batch, one = batch, greedy = batch;
+  sampler("nucleus", {{"temp", "0"}}, batch)->sample(cold.view());
+  sampler("nucleus", {{"top_k", "1"}}, batch)->sample(one.view());
+  sampler("argmax", {}, batch)->sample(greedy.view());
+  for (int32_t slot = 0; slot < kSlots; ++slot) {
+    const std::vector<float> row = row_of(48, slot);
+    const auto first = std::max_element(row.begin(), row.end()) - row.begin();
+    EXPECT_EQ(greedy.chosen(slot), first);
+    EXPECT_EQ(cold.chosen(slot), first);
+    EXPECT_EQ(one.chosen(slot), first);
+  }
+}
+
+TEST(Samplers, ReportARowThatCannotBeSampled) {
+  for (const char* name : {"argmax", "nucleus"}) {
+    Batch batch(48);
+    std::vector<float> broken = row_of(48, 1);
+    broken[31] = std::numeric_limits<float>::quiet_NaN();
+    batch.add(row_of(48, 2), {0, 0, 4});
+    batch.add(broken, {1, 1, 4});
+    batch.add(std::vector<float>(48, -INFINITY), {2, 2, 4});
+    sampler(name, {}, batch)->sample(batch.view());
+    EXPECT_GE(batch.chosen(0), 0) << name;
+    EXPECT_EQ(batch.chosen(1), kNone) << name;
+    EXPECT_EQ(batch.chosen(2), kNone) << name;
+  }
+}
+
+TEST(Nucleus, RefusesAVocabularyThatItsSumsCannotHold) {
+  Batch batch(1);
+  batch.vocab = kMaxVocab + 1;
+  EXPECT_THROW(sampler("nucleus", {}, batch), Error);
+}
+
+TEST(Samplers, DescribeThemselves) {
+  for (const char* name : {"argmax", "nucleus"}) {
+    const Plugin& plugin = test::load_plugin(Kind::sampler, name);
+    EXPECT_EQ(plugin.abi, kAbi);
+    EXPECT_STREQ(plugin.name, name);
+    EXPECT_TRUE(plugin.selects);
+    EXPECT_GT(plugin.probe().score, 0);
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run
