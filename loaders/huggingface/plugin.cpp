@@ -65,17 +65,18 @@ class HuggingfaceCheckpoint final : public Checkpoint {
   HuggingfaceCheckpoint(const fs::path& folder, const fs::path& weights, const Host& host)
       : settings_(read_config((folder / "config.json").string())), files_(weights.string()) {
     const ModelConfig& m = settings_.model;
-    std::set<std::string> used;
+    for (int layer = 0; layer < m.L; ++layer) {
+      for (int i = 0; i < kWeights; ++i) known_.insert(stored_name(static_cast<Weight>(i), layer));
+    }
     for (int layer = 0; layer < m.L; ++layer) {
       auto& row = layers_.emplace_back();
       for (int i = 0; i < kWeights; ++i) {
         const auto weight = static_cast<Weight>(i);
         if (layer > 0 && !is_per_layer(weight)) continue;
-        used.insert(stored_name(weight, layer));
         row[i] = weight == Weight::head_w ? head(layers_[0][0], host) : fetch(weight, layer);
       }
     }
-    files_.log_unused(host, [&](const std::string& name) { return used.contains(name); });
+    files_.log_unknown(host, known_);
     if (fs::exists(folder / "vocab.json") && fs::exists(folder / "merges.txt")) tokenizer_ = folder.string();
   }
 
@@ -91,7 +92,9 @@ class HuggingfaceCheckpoint final : public Checkpoint {
   Tensor fetch(Weight weight, int layer) const {
     const std::string name = stored_name(weight, layer);
     const StoredTensor* stored = files_.find(name);
-    if (!stored) fail(files_.path(), ": expected tensor '", name, "', found none; nearest: ", files_.nearest(name));
+    if (!stored) {
+      fail(files_.path(), ": expected tensor '", name, "', found none; nearest: ", files_.nearest(name, known_));
+    }
     return view(*stored, name, weight, settings_.model);
   }
 
@@ -110,6 +113,7 @@ class HuggingfaceCheckpoint final : public Checkpoint {
 
   FolderConfig settings_;
   WeightFiles files_;
+  std::set<std::string> known_;                       // all names that a GPT-2 of this depth can have
   std::vector<std::array<Tensor, kWeights>> layers_;  // [layer][weight]; what no layer owns is in layer 0
   std::string tokenizer_;
 };

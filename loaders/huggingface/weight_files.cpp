@@ -99,29 +99,37 @@ const StoredTensor* WeightFiles::find(const std::string& name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
-std::string WeightFiles::nearest(std::string_view name) const {
+std::vector<const std::string*> WeightFiles::unknown(const std::set<std::string>& known) const {
+  std::vector<const std::string*> names;
+  for (const auto& [name, tensor] : tensors_) {
+    if (!is_mask(name) && !known.contains(name)) names.push_back(&name);
+  }
+  return names;
+}
+
+std::string WeightFiles::nearest(std::string_view name, const std::set<std::string>& known) const {
   constexpr size_t kMostNames = 10'000, kLongestName = 200;
+  std::vector<const std::string*> names = unknown(known);
+  names.resize(std::min(names.size(), kMostNames));
   const std::string* best = nullptr;
-  size_t best_distance = SIZE_MAX, seen = 0;
-  for (const auto& [candidate, tensor] : tensors_) {
-    if (++seen > kMostNames) break;
-    if (candidate.size() > kLongestName) continue;
-    const size_t distance = edit_distance(name, candidate);
-    if (distance < best_distance) best = &candidate, best_distance = distance;
+  size_t best_distance = SIZE_MAX;
+  for (const std::string* candidate : names) {
+    if (candidate->size() > kLongestName) continue;
+    const size_t distance = edit_distance(name, *candidate);
+    if (distance < best_distance) best = candidate, best_distance = distance;
   }
   return best ? in_quotes(*best) : "nothing";
 }
 
-void WeightFiles::log_unused(const Host& host, const std::function<bool(const std::string&)>& used) const {
-  std::string names;
-  size_t count = 0;
-  for (const auto& [name, tensor] : tensors_) {
-    if (is_mask(name) || used(name)) continue;
-    if (++count <= 5) names += (count > 1 ? ", " : "") + in_quotes(name);
-  }
-  if (!count) return;
-  if (count > 5) names += ", ...";
-  host.log(2, (path_ + ": ignored " + std::to_string(count) + " tensors that GPT-2 does not have: " + names).c_str());
+void WeightFiles::log_unknown(const Host& host, const std::set<std::string>& known) const {
+  constexpr size_t kMostShown = 5;
+  const std::vector<const std::string*> names = unknown(known);
+  if (names.empty()) return;
+  std::string line = path_ + ": ignored " + std::to_string(names.size()) + " tensors that GPT-2 does not have:";
+  for (size_t i = 0; i < std::min(names.size(), kMostShown); ++i)
+    line += in_quotes(*names[i]).insert(0, i ? ", " : " ");
+  if (names.size() > kMostShown) line += " ...";
+  host.log(2, line.c_str());
 }
 
 }  // namespace gpt2run::huggingface

@@ -1,10 +1,11 @@
 // The tensors of a model in one safetensors file or in shards that an index lists.
 #pragma once
 #include <deque>
-#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gpt2run/plugin.hpp"
 #include "safetensors.hpp"
@@ -21,13 +22,14 @@ class WeightFiles {
   const StoredTensor* find(const std::string& name) const;  // null: not there
   const std::string& path() const { return path_; }         // the file or the index
 
-  // For messages: the stored name nearest to one that is missing, quoted, or "nothing".
-  std::string nearest(std::string_view name) const;
+  // For messages: of the names that are not in `known`, the one nearest to a name that is missing, or "nothing".
+  std::string nearest(std::string_view name, const std::set<std::string>& known) const;
 
-  // Logs the names that are neither in `used` nor mask buffers of the attention.
-  void log_unused(const Host& host, const std::function<bool(const std::string&)>& used) const;
+  // Logs the names that are neither in `known` nor mask buffers of the attention.
+  void log_unknown(const Host& host, const std::set<std::string>& known) const;
 
  private:
+  std::vector<const std::string*> unknown(const std::set<std::string>& known) const;
   void add_file(const std::string& path);
   void add_shards(const std::string& folder);
 

@@ -44,6 +44,7 @@ std::string ModelFolder::read(const std::string& file) const {
 }
 
 void ModelFolder::write(const std::string& file, const std::string& bytes) const {
+  remove(file);  // file systems flush a file that is cut and written again, which takes milliseconds
   std::ofstream stream(path_ / file, std::ios::binary);
   stream << bytes;
   if (!stream.flush()) throw std::runtime_error("cannot write " + (path_ / file).string());
