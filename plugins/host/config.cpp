@@ -274,4 +274,13 @@ std::string help_of(const Plugin& plugin) {
   return help;
 }
 
+std::string alias_names() {
+  std::string names;
+  for (const std::string_view alias : kAliases) {
+    if (!names.empty()) names += ", ";
+    names.append("--").append(alias);
+  }
+  return names;
+}
+
 }  // namespace gpt2run

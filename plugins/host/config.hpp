@@ -77,4 +77,7 @@ class Configuration {
 std::string help_of(std::span<const CoreOption> core);
 std::string help_of(const Plugin& plugin);
 
+// The fixed short names, as "--temp, --top_k".
+std::string alias_names();
+
 }  // namespace gpt2run

@@ -1,0 +1,127 @@
+// gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
+// codes: 0 done, 2 the command line cannot be meant, 1 everything else.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <new>
+
+#include "host/explain.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// A second signal ends the process at once.
+void note_signal(int signal) {
+  interrupted = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+// A closed standard file must not be handed to the next file that is opened. It is replaced by one that refuses its
+// use, so that reading or writing it is still an error; messages are lost.
+void occupy_standard_files() {
+  for (const auto& [file, mode] : {std::pair{0, O_WRONLY}, {1, O_RDONLY}, {2, O_WRONLY}})
+    if (fcntl(file, F_GETFD) == -1 && open("/dev/null", mode) != file) std::_Exit(1);
+}
+
+void print(const std::string& text) {
+  std::cout << text << std::flush;
+  if (!std::cout) fail("standard output cannot be written");
+}
+
+void print_help(PluginHost& host, Configuration& configuration) {
+  std::string text =
+      "usage: gpt2run [--prompt TEXT] [options]\n\n"
+      "Options; '-' and '_' are alike in names:\n" +
+      help_of(configuration.core()) +
+      "\nOptions of the chosen plugins: --PLUGIN.KEY, --SLOT.KEY where one plugin of the slot (loader, precision, "
+      "sampler, "
+      "sink)\nhas it, PLUGIN:KEY=VALUE where a plugin is named. Short for every chosen plugin that has it: " +
+      alias_names() + ".\n\n";
+  try {
+    Choice choice = choose(host, configuration);
+    for (const Chosen* chosen : choice.all()) text += help_of(*chosen->plugin);
+  } catch (const Error& error) {
+    text += std::string("(those of the plugins cannot be shown: ") + error.what() + ")\n";
+  }
+  print(
+      text +
+      "\nThe last line on standard error: GB/s of weights = bytes that a step reads (all weights but position "
+      "embeddings, and\nbut token embeddings that are not the head, in the precision's type) x steps / seconds of the "
+      "whole run.\n");
+}
+
+// One line: what a run did and how fast.
+std::string summary_line(const Summary& summary, const Composition& composition) {
+  char text[256];
+  const double seconds = summary.seconds > 0 ? summary.seconds : 1e-9;
+  std::snprintf(text, sizeof text, "%lld new tokens after %lld, %.1f tokens/s, ",
+                static_cast<long long>(summary.new_tokens), static_cast<long long>(summary.prompt_tokens),
+                static_cast<double>(summary.new_tokens) / seconds);
+  std::string line = text;
+  if (const int bytes = element_bytes(composition.choice().precision)) {
+    const auto step = static_cast<double>(weights_per_step(composition.checkpoint().config(), bytes));
+    std::snprintf(text, sizeof text, "%.2f GB/s of weights, ",
+                  step * static_cast<double>(summary.steps) / seconds / 1e9);
+    line += text;
+  }
+  std::snprintf(text, sizeof text, "%.1f ms to the first token", summary.first_token_seconds * 1e3);
+  return line + text;
+}
+
+void run(Composition& composition, const Configuration& configuration) {
+  composition.open();
+  const Manifest manifest = composition.manifest();
+  if (configuration.recorded())
+    for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
+  std::signal(SIGINT, note_signal);
+  std::signal(SIGTERM, note_signal);
+  // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
+  const Summary summary = composition.run(manifest.to_json(), [](int64_t done, int64_t total) {
+    if (interrupted) fail("interrupted, ", done, " of ", total, " sequences were done");
+  });
+  const std::string path(configuration.values().text("manifest"));
+  if (!path.empty()) save_text(path, manifest.to_json());
+  log_info(summary_line(summary, composition));
+}
+
+void start(std::vector<std::string> arguments) {
+  Configuration configuration(pipeline_options(), std::move(arguments));
+  const OptionValues& values = configuration.values();
+  set_quiet(values.flag("quiet"));
+  if (values.flag("version")) return print("gpt2run " GPT2RUN_VERSION "\n");
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  PluginHost host({folders.begin(), folders.end()});
+  if (values.flag("help")) return print_help(host, configuration);
+  Choice choice = choose(host, configuration);
+  Composition composition(host, configuration, std::move(choice));
+  if (values.flag("explain")) return print(explain(composition));
+  run(composition, configuration);
+}
+
+}  // namespace
+}  // namespace gpt2run
+
+int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
+  gpt2run::occupy_standard_files();
+  const auto report = [](const char* message, int code) {
+    std::fprintf(stderr, "gpt2run: error: %s\n", message);
+    return code;
+  };
+  try {
+    gpt2run::start({arguments + (count > 0), arguments + count});
+    return 0;
+  } catch (const gpt2run::UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("not enough memory; --explain prints what is needed", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}

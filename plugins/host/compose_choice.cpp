@@ -1,0 +1,234 @@
+// Which plugins take part: the options of the pipeline, the loader that knows the model, the rules of a sampler chain.
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "gpt2run/paths.hpp"
+#include "host/compose.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr CoreOption kOptions[] = {
+    {{"model", "text", "", "", "folder, file or synthetic:...; else GPT2RUN_MODEL, else the demo model"}, 'm'},
+    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
+    {{"precision", "text", "fp32", "", "fp32, fp16, bf16, or a plugin's exact name"}},
+    {{"sampler", "text", "device-nucleus", "",
+      "chain of samplers, comma between; device-NAME runs where the logits are"}},
+    {{"sink", "text", "text", "", "where results go, comma between"}},
+    {{"prompt", "text", "", "", "text to continue; - is standard input; none starts at the end-of-text token"},
+     'p',
+     true},
+    {{"tokens", "text", "", "", "token ids to continue, blank or comma between; after the prompts in text"}, 0, true},
+    {{"n_gen", "int", "64", "[1, 2147483647]", "tokens of a whole sequence, prompt included"}},
+    {{"max_new_tokens", "int", "-1", "[-1, 2147483646]", "new tokens per sequence; -1 leaves it to n_gen"}, 'n'},
+    {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"}},
+    {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
+    {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
+    {{"ignore_eos", "bool", "off", "", "go on after the end-of-text token"}},
+    {{"no_special", "bool", "off", "", "special tokens in a prompt are text like any other"}},
+    {{"truncate_prompt", "bool", "off", "",
+      "of a prompt that is too long keep the last tokens that leave room for new ones"}},
+    {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
+    {{"threads", "int", "0", "[0, 4096]", "worker threads; 0 is one per core"}},
+    {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
+    {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
+    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
+    {{"config", "text", "", "", "options from an INI file, or a run again from its manifest"}, 'c'},
+    {{"manifest", "text", "", "", "file for the record of this run; --config repeats it"}},
+    {{"explain", "bool", "off", "", "print the pipeline and the memory it needs instead of running it"}},
+    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
+    {{"help", "bool", "off", "", "print options, those of the chosen plugins included"}, 'h'},
+    {{"version", "bool", "off", "", "print the version"}},
+};
+
+constexpr char kSelector[] = "nucleus";
+
+Layer layer_of(const Configuration& configuration, const char* slot) { return configuration.layer(slot); }
+
+std::vector<PluginSpec> specs_of(const Configuration& configuration, const char* slot) {
+  return parse_plugin_list(configuration.values().text(slot), std::string("--") + slot);
+}
+
+PluginSpec single(const Configuration& configuration, const char* slot) {
+  std::vector<PluginSpec> specs = specs_of(configuration, slot);
+  if (specs.size() != 1) misused("--", slot, ": expected one plugin, found ", specs.size());
+  return std::move(specs.front());
+}
+
+std::string model_of(const Configuration& configuration) {
+  const std::string given(configuration.values().text("model"));
+  if (!given.empty()) return given;
+  const char* variable = std::getenv("GPT2RUN_MODEL");
+  if (variable && *variable) {
+    log_info(std::string("model ") + variable + " (GPT2RUN_MODEL)");
+    return variable;
+  }
+  log_info("no --model: the demo model");
+  return demo_model().string();
+}
+
+// The loader whose probe of the model scores highest.
+Chosen find_loader(PluginHost& host, const std::string& model) {
+  const Plugin* best = nullptr;
+  int best_score = 0;
+  std::string names;
+  for (const Candidate& candidate : host.candidates()) {
+    if (candidate.kind != Kind::loader) continue;
+    names += (names.empty() ? "" : ", ") + candidate.name;
+    try {
+      const Plugin& plugin = host.open(candidate);
+      const int score = create<Loader>(Chosen(plugin, {plugin.name, {}}, Layer::fallback))->probe(model.c_str());
+      if (score > best_score) best = &plugin, best_score = score;
+    } catch (const Error& error) {
+      log_warning(std::string("loader ") + candidate.name + " cannot be asked: " + error.what());
+    }
+  }
+  if (best) return Chosen(*best, {best->name, {}}, Layer::fallback);
+  std::error_code ignored;
+  if (!std::filesystem::exists(model, ignored))
+    fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")");
+  fail("model ", model, ": no loader knows this format (", names, ")");
+}
+
+// A chain ends in its one selector, and lies in one memory space.
+void check_chain(const std::vector<Chosen>& chain, Space logits) {
+  for (size_t i = 0; i + 1 < chain.size(); ++i)
+    if (chain[i].plugin->selects)
+      misused("--sampler: ", chain[i].asked.name, " selects the token, so it must be the last of the chain");
+  for (const Chosen& sampler : chain) {
+    const Plugin &first = *chain.front().plugin, &other = *sampler.plugin;
+    if (first.space != other.space)
+      misused("--sampler: one chain in two memory spaces: ", chain.front().asked.name, " in ", name_of(first.space),
+              ", ", sampler.asked.name, " in ", name_of(other.space));
+  }
+  const Space space = chain.front().plugin->space;
+  if (space != logits && space != Space::host)
+    misused("--sampler: ", chain.front().asked.name, " works in ", name_of(space), " memory, the logits are in ",
+            name_of(logits), " memory");
+}
+
+std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits) {
+  std::vector<Chosen> chain;
+  const Layer layer = layer_of(configuration, "sampler");
+  for (PluginSpec& spec : specs_of(configuration, "sampler")) {
+    const Plugin& plugin = host.sampler(spec.name, logits);
+    chain.emplace_back(plugin, std::move(spec), layer);
+  }
+  if (!chain.back().plugin->selects) {
+    const std::string name = (chain.back().plugin->space == Space::host ? "" : "device-") + std::string(kSelector);
+    chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback);
+    chain.back().values.set_default("top_k", "0");
+    chain.back().values.set_default("top_p", "1");
+    log_info("the chain selects with " + name + ":top_k=0:top_p=1");
+  }
+  check_chain(chain, logits);
+  Chosen& last = chain.back();
+  const auto is_top_k = [](const Chosen& one) { return std::string_view(one.plugin->name) == "top-k"; };
+  if (std::any_of(chain.begin(), chain.end(), is_top_k) && last.values.declares("top_k") &&
+      last.plugin->name == std::string_view(kSelector))
+    last.values.set_default("top_k", "0");
+  return chain;
+}
+
+// Two sinks that share standard output would mix their lines, and a sink twice would write one file twice.
+void check_sinks(const std::vector<Chosen>& sinks) {
+  const Chosen* owner = nullptr;
+  for (const Chosen& sink : sinks) {
+    if (sink.values.declares("out") && sink.values.shown("out") == "-") {
+      if (owner)
+        misused("--sink: ", owner->asked.name, " and ", sink.asked.name,
+                " both write to standard output; give one of them :out=FILE");
+      owner = &sink;
+    }
+    for (const Chosen* other = sinks.data(); other != &sink; ++other) {
+      if (other->plugin != sink.plugin) continue;
+      const auto specs = sink.values.specs();
+      const bool same = std::all_of(specs.begin(), specs.end(), [&](const OptionSpec& spec) {
+        return sink.values.shown(spec.key) == other->values.shown(spec.key);
+      });
+      if (same) misused("--sink: ", sink.asked.name, " is there twice with the same options");
+    }
+  }
+}
+
+uint64_t seed_of(const Configuration& configuration) {
+  const std::string_view text = configuration.values().text("seed");
+  if (text == "random") {
+    std::random_device device;
+    const uint64_t seed = uint64_t(device()) << 32 | device();
+    log_info("seed " + std::to_string(seed) + " (drawn)");
+    return seed;
+  }
+  uint64_t seed = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (code != std::errc() || end != text.data() + text.size())
+    misused("--seed: expected a whole number in [0, 18446744073709551615] or random, found \"", text, "\"");
+  return seed;
+}
+
+}  // namespace
+
+std::span<const CoreOption> pipeline_options() { return kOptions; }
+
+std::vector<Chosen*> Choice::all() {
+  std::vector<Chosen*> chosen{&loader, &precision};
+  for (Chosen& sampler : samplers) chosen.push_back(&sampler);
+  for (Chosen& sink : sinks) chosen.push_back(&sink);
+  return chosen;
+}
+
+Choice choose(PluginHost& host, Configuration& configuration) {
+  const std::string model = model_of(configuration);
+  const bool loader_given = !configuration.values().text("loader").empty();
+  PluginSpec loader_spec = loader_given ? single(configuration, "loader") : PluginSpec{};
+  Chosen loader = loader_given
+                      ? Chosen(host.get(Kind::loader, loader_spec.name), loader_spec, layer_of(configuration, "loader"))
+                      : find_loader(host, model);
+  PluginSpec spec = single(configuration, "precision");
+  if (layer_of(configuration, "precision") == Layer::fallback) log_info("no --precision: " + spec.name);
+  const Plugin& precision = host.precision(spec.name);
+  Choice choice{model, std::move(loader), Chosen(precision, spec, layer_of(configuration, "precision")), {}, {}};
+  choice.samplers = choose_samplers(host, configuration, precision.space);
+  for (PluginSpec& sink : specs_of(configuration, "sink")) {
+    const Plugin& plugin = host.get(Kind::sink, sink.name);
+    choice.sinks.emplace_back(plugin, std::move(sink), layer_of(configuration, "sink"));
+  }
+  std::vector<std::string> known;
+  for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
+  for (const std::string& message : configuration.bind(choice.all(), known)) log_warning(message);
+  check_sinks(choice.sinks);
+  return choice;
+}
+
+Generation generation_of(const Configuration& configuration) {
+  const OptionValues& values = configuration.values();
+  const Layer total = configuration.layer("n_gen"), fresh = configuration.layer("max_new_tokens");
+  if (total == fresh && total != Layer::fallback) misused("--n_gen and --max-new-tokens: give one of them");
+  const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
+  Generation generation;
+  generation.n_gen = small("n_gen");
+  generation.max_new = total > fresh ? -1 : small("max_new_tokens");
+  generation.samples = small("samples");
+  generation.batch = small("batch");
+  generation.threads = small("threads");
+  generation.device = small("device");
+  generation.ignore_eos = values.flag("ignore_eos");
+  generation.stops = configuration.list("stop");
+  for (const std::string& stop : generation.stops)
+    if (stop.empty()) misused("--stop: expected a text, found an empty one");
+  generation.seed = seed_of(configuration);
+  return generation;
+}
+
+std::string type_of(const Chosen& precision) {
+  const std::string_view name = precision.plugin->name;
+  const std::string type = precision.values.declares("type") ? precision.values.shown("type")
+                                                             : std::string(name.substr(name.rfind('-') + 1));
+  return type == "fp32" || type == "fp16" || type == "bf16" ? type : "";
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,38 @@
+// What a composed pipeline is, in words and bytes, without running it: who produces what in which memory, what is
+// copied at each step, what memory it needs, and how many tokens are made between two waits.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "host/compose.hpp"
+
+namespace gpt2run {
+
+// Bytes of a session, by the type's size b (fp32: 4, fp16 and bf16: 2), before what a device's kernels add:
+//   weights    b x (elements of all tensors; a tied head counts once)
+//   KV cache   b x 2 x L x C x slots x context
+//   logits     4 x logit rows x V, twice when the chain changes logits and a sink wants the raw ones
+//   tables     8 x slots x (context + 1) tokens and log-probabilities, and 16 x logit rows of keys
+struct Memory {
+  int64_t weights, kv_cache, logits, tables;
+  int64_t total() const { return weights + kv_cache + logits + tables; }
+};
+
+// bytes: of one element in the precision's type.
+Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes);
+
+// Bytes of weights that one step reads whatever its rows: all but wpe, and but a wte that is not the head, of which
+// single rows are read.
+int64_t weights_per_step(const ModelConfig& config, int bytes);
+
+bool is_tied(const Checkpoint& checkpoint);
+
+// Bytes of one element, 0 when the precision's name does not tell its type.
+int element_bytes(const Chosen& precision);
+
+// 1500 -> "1.5 kB": powers of 1000.
+std::string shown_bytes(int64_t bytes);
+
+std::string explain(const Composition& composition);
+
+}  // namespace gpt2run
