@@ -89,7 +89,7 @@ std::string answer(const Command& command) {
     text = command.json ? to_json(host, reports) + "\n" : to_table(host, reports);
   } else if (command.verb == "show") {
     for (const Candidate& candidate : named(host, command.name))
-      text += (text.empty() ? "" : "\n") + to_page(inspect(host, candidate));
+      text.append(text.empty() ? "" : "\n").append(to_page(inspect(host, candidate)));
   } else {
     for (const auto& folder : host.folders()) text += folder.string() + "\n";
   }

@@ -58,7 +58,9 @@ std::string to_table(const PluginHost& host, const std::vector<PluginReport>& re
       others.push_back({"shadowed", file.string(), "by " + report.candidate.file.string()});
   }
   for (const RejectedFile& file : host.rejected()) others.push_back({"rejected", file.file.string(), file.reason});
-  return in_columns(lines) + (others.empty() ? "" : "\n" + in_columns(others));
+  std::string text = in_columns(lines);
+  if (!others.empty()) text.append("\n").append(in_columns(others));
+  return text;
 }
 
 std::string to_page(const PluginReport& report) {

@@ -1,22 +1,38 @@
 # gpt2run_add_plugin(<kind> <name> [SPACE cuda|test] [OUTPUT folder] SOURCES file... [LINK target...])
-# Builds lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports one symbol, and installs it. With OUTPUT it is built there and not installed.
+#
+# Builds lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports one symbol, installs it there, and registers the
+# test conformance.<kind>-<name>[.<space>], which runs gpt2run-plugin-check on it. The same inside gpt2run's tree and in
+# a project that has called find_package(gpt2run). With OUTPUT it is built into that folder, not installed and not
+# tested: for plugins that a test needs.
 set(GPT2RUN_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(gpt2run_add_plugin kind name)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "SPACE;OUTPUT" "SOURCES;LINK")
-  set(file gpt2run-${kind}-${name})
-  if(arg_SPACE)
-    string(APPEND file .${arg_SPACE})
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
+    message(FATAL_ERROR "gpt2run_add_plugin(${kind} ${name}): expected SOURCES, found ${arg_UNPARSED_ARGUMENTS}")
   endif()
+  if(NOT kind MATCHES "^(loader|precision|sampler|sink)$")
+    message(FATAL_ERROR "gpt2run_add_plugin: unknown kind ${kind}, expected loader, precision, sampler or sink")
+  endif()
+  set(identity ${kind}-${name})
+  if(arg_SPACE)
+    string(APPEND identity .${arg_SPACE})
+  endif()
+  set(file gpt2run-${identity})
+
   add_library(${file} MODULE ${arg_SOURCES})
   target_link_libraries(${file} PRIVATE gpt2run::sdk ${arg_LINK})
+  # One result for one source: no fused multiply-add unless it is written.
+  target_compile_options(${file} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
   target_link_options(${file} PRIVATE -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
-  set_target_properties(${file} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-                                           LINK_DEPENDS ${GPT2RUN_VERSION_SCRIPT})
+  set_target_properties(${file} PROPERTIES PREFIX "" SUFFIX .so CXX_VISIBILITY_PRESET hidden
+                                           VISIBILITY_INLINES_HIDDEN ON LINK_DEPENDS ${GPT2RUN_VERSION_SCRIPT})
   if(arg_OUTPUT)
     set_target_properties(${file} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${arg_OUTPUT})
-  else()
-    set_target_properties(${file} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${GPT2RUN_PLUGIN_OUTPUT})
-    install(TARGETS ${file} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/gpt2run)
+    return()
   endif()
+  set_target_properties(${file} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib/gpt2run)
+  install(TARGETS ${file} LIBRARY DESTINATION lib/gpt2run)
+  add_test(NAME conformance.${identity} COMMAND $<TARGET_FILE:gpt2run::plugin_check> $<TARGET_FILE:${file}>)
+  set_tests_properties(conformance.${identity} PROPERTIES LABELS "fast;conformance")
 endfunction()

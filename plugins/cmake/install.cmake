@@ -1,0 +1,18 @@
+# The installed development files: headers, gpt2run::sdk, the checker, gpt2run::core and the package that names them.
+include(CMakePackageConfigHelpers)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/gpt2run)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/core/include/gpt2run DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+set_target_properties(gpt2run_sdk PROPERTIES EXPORT_NAME sdk)
+install(TARGETS gpt2run_sdk gpt2run_plugin_check EXPORT gpt2runSdk)
+install(EXPORT gpt2runSdk FILE gpt2runSdkTargets.cmake NAMESPACE gpt2run:: DESTINATION ${package_folder})
+
+set_target_properties(gpt2run_core PROPERTIES EXPORT_NAME core)
+install(TARGETS gpt2run_core EXPORT gpt2runCore)
+install(EXPORT gpt2runCore FILE gpt2runCoreTargets.cmake NAMESPACE gpt2run:: DESTINATION ${package_folder})
+
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/gpt2runConfig.cmake ${CMAKE_CURRENT_LIST_DIR}/Gpt2runPlugin.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/plugin.map ${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersion.cmake
+        DESTINATION ${package_folder})

@@ -1,0 +1,90 @@
+// What holds for every plugin: its file and its descriptor.
+#include <algorithm>
+
+#include "conformance/checks.hpp"
+#include "conformance/elf_file.hpp"
+#include "gpt2run/loader.hpp"
+#include "gpt2run/sink.hpp"
+
+namespace gpt2run::conformance {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_in_build_tree(const fs::path& file) {
+  for (fs::path folder = fs::absolute(file).parent_path(); folder != folder.root_path(); folder = folder.parent_path())
+    if (fs::exists(folder / "CMakeCache.txt")) return true;
+  return false;
+}
+
+void check_exports(const ElfFacts& facts) {
+  std::string others;
+  for (const std::string& name : facts.exported)
+    if (name != "gpt2run_plugin") others.append(" ").append(name);
+  require(others.empty(), "it exports more:", others, "; link it with the version script plugin.map");
+  require(facts.exported.size() == 1, "found ", facts.exported.size(), " symbols called gpt2run_plugin");
+}
+
+void check_run_paths(const ElfFacts& facts, bool in_build_tree) {
+  for (const std::string& path : facts.run_paths) {
+    if (path.starts_with("$ORIGIN")) continue;
+    if (in_build_tree) throw Skipped("a build tree may look for libraries in " + path);
+    fail("it looks for libraries in ", path, ", expected none or $ORIGIN/...");
+  }
+}
+
+void check_no_plugin_needed(const ElfFacts& facts) {
+  for (const std::string& library : facts.needed)
+    require(!library.starts_with("gpt2run-"), "it links the plugin ", library);
+}
+
+void create_and_delete(const Plugin& plugin) {
+  for (int i = 0; i < 100; ++i) switch (plugin.kind) {
+      case Kind::loader:
+        create<Loader>(plugin);
+        break;
+      case Kind::precision:
+        create<Precision>(plugin);
+        break;
+      case Kind::sampler:
+        create<Sampler>(plugin);
+        break;
+      case Kind::sink:
+        create<Sink>(plugin);
+        break;
+    }
+}
+
+}  // namespace
+
+void check_file(Report& report, const fs::path& file) {
+  ElfFacts facts;
+  if (!report.check("the file is an ELF library", [&] { facts = read_elf(file); })) return;
+  report.check("it exports gpt2run_plugin and nothing else", [&] { check_exports(facts); });
+  report.check("it links no other plugin", [&] { check_no_plugin_needed(facts); });
+  report.check("it looks for libraries in no fixed folder", [&] { check_run_paths(facts, is_in_build_tree(file)); });
+  report.check("it asks for no executable stack", [&] { require(!facts.executable_stack, "its stack is executable"); });
+}
+
+void check_descriptor(Report& report, const Plugin& plugin) {
+  report.check("probe gives a score and a reason", [&] {
+    for (int i = 0; i < 100; ++i) {
+      const Probe probe = plugin.probe();
+      require(probe.reason && *probe.reason, "it gives no reason");
+      require(probe.score >= 0, "its score is ", probe.score, ", expected 0 or more");
+    }
+  });
+  report.check("version, summary and every option's help are one line", [&] {
+    const auto is_line = [](std::string_view text) { return !text.empty() && text.find('\n') == text.npos; };
+    require(is_line(plugin.version), "the version is not");
+    require(is_line(plugin.summary), "the summary is not");
+    for (uint32_t i = 0; i < plugin.option_count; ++i)
+      require(is_line(plugin.options[i].help), "the help of ", plugin.options[i].key, " is not");
+  });
+  report.check("100 objects with default options come and go", [&] {
+    if (plugin.probe().score == 0) throw Skipped(plugin.probe().reason);
+    create_and_delete(plugin);
+  });
+}
+
+}  // namespace gpt2run::conformance

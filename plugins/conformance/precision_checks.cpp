@@ -1,0 +1,168 @@
+// What every precision of host memory must keep: the session's book-keeping, the rows it refuses, and the bitwise
+// promises that its Traits declare.
+#include "conformance/precision_checks.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+
+#include "conformance/precision_run.hpp"
+
+namespace gpt2run::conformance {
+namespace {
+
+void check_logits(const Opened& opened) {
+  const auto session = opened.session();
+  const Floats logits = fill(*session, 0, 5, kTiny.T);
+  for (const float x : logits) require(std::isfinite(x), "a logit is ", x);
+  for (int position = 1; position < kTiny.T; ++position) {
+    const auto row = logits.begin() + position * kTiny.V;
+    require(!std::equal(row, row + kTiny.V, row - kTiny.V), "position ", position, " has the logits of the one before");
+  }
+}
+
+void check_batch(const Opened& opened) {
+  const auto session = opened.session();
+  const LogitBatch layout = session->layout();
+  require(layout.rows == kLimits.logit_rows, "layout has ", layout.rows, " rows, expected Limits::logit_rows");
+  session->start(1, 70, 1, 0);
+  session->start(3, 90, 3, 0);
+  const Row rows[] = {{3, 5, false}, {3, 6, true}, {1, 7, true}};
+  const LogitBatch batch = session->step(rows);
+  require(batch.rows == 2, "two rows asked for logits, found ", batch.rows);
+  require(batch.logits == layout.logits && batch.raw == layout.raw && batch.keys == layout.keys &&
+              batch.tokens == layout.tokens && batch.logprobs == layout.logprobs,
+          "its pointers are not those of layout()");
+  require(batch.vocab == kTiny.V && batch.stride >= kTiny.V, "vocab ", batch.vocab, " and stride ", batch.stride);
+  require(batch.space == Space::host && batch.seed == kLimits.seed, "space or seed are not the session's");
+  require(batch.token_stride >= kLimits.context + 1, "a slot has room for ", batch.token_stride, " tokens");
+  const RowKey expected[] = {{90, 3, 2}, {70, 1, 1}};
+  for (int r = 0; r < 2; ++r) {
+    const RowKey& key = batch.keys[r];
+    require(
+        key.sequence == expected[r].sequence && key.slot == expected[r].slot && key.position == expected[r].position,
+        "key of row ", r, ": sequence ", key.sequence, ", slot ", key.slot, ", position ", key.position);
+  }
+  const int32_t* tokens = batch.tokens + 3 * batch.token_stride;
+  require(tokens[0] == 5 && tokens[1] == 6, "the given tokens do not stand in the table");
+}
+
+void check_raw(const Opened& opened) {
+  Limits limits = kLimits;
+  const auto plain = opened.session(limits);
+  require(plain->layout().raw == plain->layout().logits, "raw is not logits without keep_raw");
+  limits.keep_raw = true;
+  const auto session = opened.session(limits);
+  session->start(0, 1, 0, 0);
+  const LogitBatch batch = session->step(rows_of(0, 1, 0, 2));
+  require(batch.raw != batch.logits, "raw is logits with keep_raw");
+  for (int r = 0; r < batch.rows; ++r)
+    require(std::equal(batch.raw + r * batch.stride, batch.raw + r * batch.stride + kTiny.V,
+                       batch.logits + r * batch.stride),
+            "row ", r, " of raw is not as computed");
+}
+
+void check_layouts(const Plugin& plugin) {
+  const Opened plain(plugin);
+  const Floats expected = fill(*plain.session(), 0, 3, kTiny.T);
+  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+    for (const bool awkward : {false, true}) {
+      const Opened other(plugin, type, awkward);
+      require_equal(fill(*other.session(), 0, 3, kTiny.T), expected,
+                    awkward ? "turned, padded and unaligned weights" : "equal weights of another type");
+    }
+}
+
+void check_limits(const Opened& opened) {
+  Limits limits = kLimits;
+  limits.context = kTiny.T + 1;
+  require_error("a context longer than the model's", [&] { opened.session(limits); });
+}
+
+struct Refusal {
+  const char* what;
+  std::vector<Row> rows;
+};
+
+// For a session with 8 rows and 4 logit rows: slot 0 holds 3 positions, slot 1 is just started, slot 2 is full.
+std::vector<Refusal> refusals() {
+  const auto silent = [](std::vector<Row> rows) {
+    for (Row& row : rows) row.logits = false;
+    return rows;
+  };
+  return {{"no rows", {}},
+          {"more rows than the session holds", silent(rows_of(3, 4, 0, 9))},
+          {"more logit rows than the session holds", rows_of(3, 4, 0, 5)},
+          {"slot -1", {{-1, 1, true}}},
+          {"a slot behind the last", {{4, 1, true}}},
+          {"a full slot", {{2, 1, true}}},
+          {"more rows than a slot has room", silent(rows_of(0, 1, 3, 10))},
+          {"split rows of a slot", {{0, 1, false}, {3, 1, false}, {0, 1, true}}},
+          {"a token behind the vocabulary", {{0, kTiny.V, true}}},
+          {"token -2", {{0, kNone, true}}},
+          {"the least token", {{0, INT32_MIN, true}}},
+          {"a good row before a bad one", {{0, 1, true}, {3, kTiny.V, true}}},
+          {"a sampled token straight after start()", {{1, kSampled, true}}},
+          {"a sampled token beside another row of its slot", {{0, kSampled, true}, {0, 1, true}}}};
+}
+
+void prepare_refusals(Session& session) {
+  fill(session, 0, 1, 3, 1);
+  session.start(1, 2, 1, 0);
+  fill(session, 2, 3, kTiny.T, 1);
+  session.start(3, 4, 3, 0);
+}
+
+void check_refused_rows(const Opened& opened) {
+  Limits limits = kLimits;
+  limits.rows = 8, limits.logit_rows = 4;
+  const auto session = opened.session(limits), twin = opened.session(limits);
+  prepare_refusals(*session);
+  prepare_refusals(*twin);
+  for (const Refusal& refusal : refusals()) require_error(refusal.what, [&] { session->step(refusal.rows); });
+  if (!session->traits().run) return;
+  for (const int slot : {0, 1, 3}) {
+    const Row next[] = {{slot, 6, true}};
+    require_equal(feed(*session, next), feed(*twin, next), "slot " + std::to_string(slot) + " after refused steps");
+  }
+}
+
+void check_score(const Opened& opened) {
+  const auto session = opened.session();
+  session->start(0, 1, 0, 0);
+  const LogitBatch batch = session->step(rows_of(0, 1, 0, 4));
+  const int32_t target = 9;
+  session->write(&target, batch.tokens + 4, sizeof target);
+  session->score(batch);
+  for (int r = 0; r < 4; ++r) {
+    const float* logits = batch.raw + r * batch.stride;
+    const double maximum = *std::max_element(logits, logits + kTiny.V);
+    double sum = 0, largest = 0;
+    for (int v = 0; v < kTiny.V; ++v) {
+      sum += std::exp(logits[v] - maximum);
+      largest = std::max(largest, std::abs(double(logits[v])));
+    }
+    const double expected = logits[r == 3 ? target : token_of(1, r + 1)] - maximum - std::log(sum);
+    // In FP32: one rounding for each of the V terms and their sum, and four of values up to twice the largest logit.
+    const double tolerance = std::ldexp(2.0 * kTiny.V + 8 * largest, -24);
+    const float found = batch.logprobs[r + 1];
+    require(std::abs(found - expected) <= tolerance, "logprob of position ", r + 1, ": ", found, ", expected ",
+            expected);
+  }
+}
+
+}  // namespace
+
+void check_precision(Report& report, const Plugin& plugin) {
+  const Opened opened(plugin);
+  report.check("logits are finite and hang on the position", [&] { check_logits(opened); });
+  report.check("a batch has the rows that asked for logits, with their keys and tokens", [&] { check_batch(opened); });
+  report.check("raw logits are kept on demand", [&] { check_raw(opened); });
+  report.check("weights of any type and layout give the same bits", [&] { check_layouts(plugin); });
+  report.check("limits beyond the model are refused", [&] { check_limits(opened); });
+  report.check("rows that cannot be are refused and change nothing", [&] { check_refused_rows(opened); });
+  report.check("score() gives the log-probability of the token that stands there", [&] { check_score(opened); });
+  check_promises(report, opened);
+}
+
+}  // namespace gpt2run::conformance

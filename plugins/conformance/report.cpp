@@ -1,0 +1,55 @@
+// Lines of the Test Anything Protocol.
+#include "conformance/report.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+namespace gpt2run::conformance {
+namespace {
+
+std::string in_one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+bool Report::check(const std::string& what, const std::function<void()>& function) {
+  ++count_;
+  std::string verdict = "ok ", note;
+  try {
+    function();
+  } catch (const Skipped& skipped) {
+    note = std::string(" # SKIP ") + skipped.what();
+  } catch (const std::exception& error) {
+    verdict = "not ok ";
+    note = std::string(": ") + error.what();
+  } catch (...) {
+    verdict = "not ok ";
+    note = ": threw something that is no std::exception";
+  }
+  const bool failed = verdict != "ok ";
+  failed_ += failed;
+  std::cout << verdict << count_ << " - " << what << in_one_line(note) << std::endl;
+  return !failed;
+}
+
+int Report::finish() const {
+  std::cout << "1.." << count_ << std::endl;
+  if (failed_) std::cout << "# " << failed_ << " of " << count_ << " failed" << std::endl;
+  return failed_ || !std::cout ? 1 : 0;
+}
+
+void require_error(const std::string& what, const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    require(*error.what(), what, ": threw an Error without a text");
+    return;
+  } catch (const std::exception& error) {
+    fail(what, ": expected gpt2run::Error, it threw another exception: ", error.what());
+  }
+  fail(what, ": expected gpt2run::Error, nothing was thrown");
+}
+
+}  // namespace gpt2run::conformance

@@ -1,0 +1,37 @@
+// The lines of the Test Anything Protocol that the kit prints: "ok 1 - what", "not ok 2 - what: why", "ok 3 - what #
+// SKIP why".
+#pragma once
+#include <functional>
+#include <string>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run::conformance {
+
+// Thrown by a check that has nothing to check here; its text says why.
+struct Skipped : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+class Report {
+ public:
+  // Runs a check and prints its line: whatever it throws makes it "not ok", except Skipped. True: ok or skipped.
+  bool check(const std::string& what, const std::function<void()>& function);
+
+  // Prints the plan, which a program that died on the way lacks. The exit status: 0 when no check failed.
+  int finish() const;
+
+ private:
+  int count_ = 0, failed_ = 0;
+};
+
+// For checks: throws Error with the parts unless the condition holds.
+template <class... Parts>
+void require(bool condition, const Parts&... parts) {
+  if (!condition) fail(parts...);
+}
+
+// Throws Error unless function throws gpt2run::Error; any other exception is a breach too.
+void require_error(const std::string& what, const std::function<void()>& function);
+
+}  // namespace gpt2run::conformance

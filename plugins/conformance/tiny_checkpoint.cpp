@@ -1,0 +1,64 @@
+// The values and layouts of the tiny model.
+#include "conformance/tiny_checkpoint.hpp"
+
+#include <cstring>
+
+#include "gpt2run/numeric.hpp"
+
+namespace gpt2run::conformance {
+namespace {
+
+// k / 64 with |k| <= 63: exact in every type. Gains are near 1, all else is around 0.
+float value_of(Weight weight, int layer, int64_t index) {
+  uint64_t x =
+      (static_cast<uint64_t>(weight) * 131 + static_cast<uint64_t>(layer)) * 65537 + static_cast<uint64_t>(index);
+  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+  x = (x ^ x >> 27) * 0x94d049bb133111eb;
+  const float small = static_cast<float>(static_cast<int>((x ^ x >> 31) % 127) - 63) / 64;
+  const bool is_gain = weight == Weight::ln1_w || weight == Weight::ln2_w || weight == Weight::lnf_w;
+  return is_gain ? 1 + static_cast<float>(static_cast<int>(x % 33) - 16) / 64 : small;
+}
+
+void put(std::string& bytes, size_t at, Type type, float value) {
+  if (type == Type::f32) {
+    std::memcpy(&bytes[at], &value, sizeof value);
+    return;
+  }
+  const uint16_t bits = type == Type::f16 ? f16_from_f32(value) : bf16_from_f32(value);
+  std::memcpy(&bytes[at], &bits, sizeof bits);
+}
+
+}  // namespace
+
+TinyCheckpoint::TinyCheckpoint(Type type, bool awkward) : type_(type), awkward_(awkward), weights_(kWeights) {
+  for (int w = 0; w < kWeights; ++w) {
+    const Weight weight = static_cast<Weight>(w);
+    const int layers = is_per_layer(weight) ? kTiny.L : 1;
+    for (int layer = 0; layer < layers; ++layer) weights_[w].push_back(store(weight, layer));
+  }
+  for (auto& layers : weights_)
+    for (Stored& stored : layers) stored.view.data = stored.bytes.data() + (awkward_ ? 1 : 0);
+}
+
+TinyCheckpoint::Stored TinyCheckpoint::store(Weight weight, int layer) const {
+  const Shape shape = shape_of(weight, kTiny);
+  const bool turned = awkward_ && shape.cols > 1 && is_per_layer(weight);
+  Stored stored{{}, {nullptr, type_, shape.rows, shape.cols, shape.cols, 1}};
+  if (turned) stored.view.row_stride = 1, stored.view.col_stride = shape.rows + 3;
+  const size_t elements = turned ? shape.cols * (shape.rows + 3) : shape.rows * shape.cols;
+  stored.bytes.assign(elements * bytes_of(type_) + 1, '\x7f');  // what is not a value is huge or NaN
+  for (int64_t row = 0; row < shape.rows; ++row)
+    for (int64_t col = 0; col < shape.cols; ++col) {
+      const int64_t at = row * stored.view.row_stride + col * stored.view.col_stride;
+      put(stored.bytes, at * bytes_of(type_) + (awkward_ ? 1 : 0), type_,
+          value_of(weight, layer, row * shape.cols + col));
+    }
+  return stored;
+}
+
+Tensor TinyCheckpoint::tensor(Weight weight, int layer) const {
+  const Weight owner = weight == Weight::head_w ? Weight::wte : weight;
+  return weights_.at(static_cast<size_t>(owner)).at(static_cast<size_t>(layer)).view;
+}
+
+}  // namespace gpt2run::conformance
