@@ -8,39 +8,50 @@
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
-// A block of rows x outputs reuses what it loads; it is as large as the registers allow.
-constexpr int kRows = kWidth == 16 ? 4 : 2, kOutputs = kWidth == 16 ? 4 : kWidth == 8 ? 2 : 1;
+// A block of rows x outputs reuses what it loads; it is as large as the registers allow. A single row waits for memory:
+// several outputs at a time are several streams.
+constexpr int kPanel = 4;  // outputs whose weights stay near while all rows pass by
+constexpr int kRows = kWidth == 16 ? 4 : 3, kOutputs = kWidth == 16 ? 4 : kWidth == 8 ? 2 : 1;
+constexpr int kSingleOutputs = kWidth == 4 ? 1 : 4;
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
 // One step of sixteen along K, of which `count` are there.
 template <int kR, int kO, class Value>
-GPT2RUN_INLINE void multiply(const float* x, const Value* w, int K, int count, Floats (&sum)[kR][4]) {
+GPT2RUN_INLINE void multiply(const float* x, const Value* w, int K, int count, Floats (&total)[kR][kO]) {
   Floats rows[kR];
   for (int r = 0; r < kR; ++r) rows[r] = load(x + int64_t(r) * K, count);
   for (int o = 0; o < kO; ++o) {
     const Floats weight = load(w + int64_t(o) * K, count);
-    for (int r = 0; r < kR; ++r) sum[r][o] = fma(rows[r], weight, sum[r][o]);
+    for (int r = 0; r < kR; ++r) total[r][o] = fma(rows[r], weight, total[r][o]);
   }
 }
 
 // Every output is a sum of its own in one order, whatever the block: sixteen lanes ascending, then the tree of sums().
 template <int kR, int kO, class Value>
 void block(const float* x, const Value* w, int K, float* y, int64_t y_stride) {
-  Floats sum[kR][4] = {};
+  Floats total[kR][kO];
+  for (auto& row : total) {
+    for (Floats& each : row) each = splat16(0);
+  }
   int k = 0;
-  for (; k + kLanes <= K; k += kLanes) multiply<kR, kO>(x + k, w + k, K, kLanes, sum);
-  if (k < K) multiply<kR, kO>(x + k, w + k, K, K - k, sum);
+  for (; k + kLanes <= K; k += kLanes) multiply<kR, kO>(x + k, w + k, K, kLanes, total);
+  if (k < K) multiply<kR, kO>(x + k, w + k, K, K - k, total);
   for (int r = 0; r < kR; ++r) {
-    const Quad total = sums(sum[r]);
-    __builtin_memcpy(y + r * y_stride, &total, kO * sizeof(float));
+    if constexpr (kO == 4) {
+      const Quad four = sums(total[r]);
+      __builtin_memcpy(y + r * y_stride, &four, sizeof four);
+    } else {
+      for (int o = 0; o < kO; ++o) y[r * y_stride + o] = sum(total[r][o]);
+    }
   }
 }
 
-template <int kR, class Value>
-void row_block(const float* x, const Value* w, int K, int outputs, float* y, int64_t y_stride) {
-  if (outputs == kOutputs) return block<kR, kOutputs>(x, w, K, y, y_stride);
-  for (int o = 0; o < outputs; ++o) block<kR, 1>(x, w + int64_t(o) * K, K, y + o, y_stride);
+template <int kR, int kO, class Value>
+void panel(const float* x, const Value* w, int K, int outputs, float* y, int64_t y_stride) {
+  int o = 0;
+  for (; o + kO <= outputs; o += kO) block<kR, kO>(x, w + int64_t(o) * K, K, y + o, y_stride);
+  for (; o < outputs; ++o) block<kR, 1>(x, w + int64_t(o) * K, K, y + o, y_stride);
 }
 
 // Rows go in chunks that stay in the second-level cache while the weights pass by.
@@ -49,13 +60,14 @@ void linear(const float* x, int rows, const Value* w, int K, int outputs, float*
   const int chunk = (65536 / K / kRows + 1) * kRows;
   for (int first = 0; first < rows; first += chunk) {
     const int end = least(first + chunk, rows);
-    for (int o = 0; o < outputs; o += kOutputs) {
-      const int count = least(kOutputs, outputs - o);
+    for (int o = 0; o < outputs; o += kPanel) {
+      const int count = least(kPanel, outputs - o);
       const Value* weights = w + int64_t(o) * K;
       int r = first;
       for (; r + kRows <= end; r += kRows)
-        row_block<kRows>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
-      for (; r < end; ++r) row_block<1>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
+        panel<kRows, kOutputs>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
+      for (; r < end; ++r)
+        panel<1, kSingleOutputs>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
     }
   }
 }

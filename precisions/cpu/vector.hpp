@@ -77,9 +77,15 @@ GPT2RUN_INLINE Part part_from(const float* at) {
   return value;
 }
 GPT2RUN_INLINE Part part_from(const bf16* at) {
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)((Bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))) << 16);
+#elif GPT2RUN_CPU_WIDTH == 8
+  return (Part)((Bits)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))) << 16);
+#else
   Halves bits;
   __builtin_memcpy(&bits, at, sizeof bits);
   return (Part)(__builtin_convertvector(bits, Bits) << 16);
+#endif
 }
 GPT2RUN_INLINE Part part_from(const f16* at) {
 #if GPT2RUN_CPU_WIDTH == 16
