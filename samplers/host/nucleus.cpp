@@ -15,8 +15,8 @@ class Nucleus final : public Sampler {
  public:
   Nucleus(const Options& options, const Host&)
       : spec_{.temperature = options.real("temp"),
-               .top_k = static_cast<int32_t>(options.integer("top_k")),
-               .top_p = options.real("top_p")} {}
+              .top_k = static_cast<int32_t>(options.integer("top_k")),
+              .top_p = options.real("top_p")} {}
 
   void prepare(const LogitBatch& layout) override { scratch_.prepare(layout.vocab); }
 
