@@ -12,8 +12,9 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const std::string& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (std::filesystem::is_directory(status)) return make_bpe_tokenizer(read_huggingface_vocabulary(path));
-  const char* found = std::filesystem::exists(status) ? "something else" : "nothing";
-  fail(path, ": expected a folder with vocab.json and merges.txt, found ", error ? error.message() : found);
+  const bool nothing = status.type() == std::filesystem::file_type::not_found;
+  const std::string found = nothing ? "nothing" : error ? error.message() : "a file of another kind";
+  fail(path, ": expected a folder with vocab.json and merges.txt, found ", found);
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {

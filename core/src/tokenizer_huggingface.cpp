@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
@@ -21,8 +20,13 @@ constexpr char kEndOfText[] = "<|endoftext|>";
 
 std::string read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file || std::filesystem::is_directory(path)) {
+  std::string bytes;
+  char block[65536];
+  do {
+    file.read(block, sizeof block);
+    bytes.append(block, static_cast<size_t>(file.gcount()));
+  } while (file);
+  if (!file.is_open() || file.bad()) {
     fail(path.string(), ": expected a file that can be read, found ",
          std::filesystem::exists(path) ? "one that cannot" : "nothing");
   }

@@ -1,0 +1,140 @@
+// The ids of Hugging Face tokenizers and of tiktoken, from tests/golden/tokenizer/ids.json, which
+// scripts/make_tokenizer_goldens.py writes.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "gpt2run/tokenizer.hpp"
+#include "tokenizer/folder.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+using nlohmann::json;
+
+const std::filesystem::path kShared = std::filesystem::path(SOURCE_DIR) / "../shared/data";
+
+const json& golden() {
+  static const json goldens =
+      json::parse(read_bytes(std::filesystem::path(SOURCE_DIR) / "tests/golden/tokenizer/ids.json"));
+  return goldens;
+}
+
+void append_utf8(uint32_t c, std::string& text) {
+  if (c < 0x80) {
+    text.push_back(static_cast<char>(c));
+    return;
+  }
+  const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  text.push_back(static_cast<char>((0xF0 << (3 - more) & 0xFF) | c >> (6 * more)));
+  for (int i = more - 1; i >= 0; --i) text.push_back(static_cast<char>(0x80 | (c >> (6 * i) & 0x3F)));
+}
+
+bool is_surrogate(uint64_t c) { return c >= 0xD800 && c < 0xE000; }
+
+// The generator of the script, step by step.
+std::string random_text(uint64_t seed, int characters) {
+  constexpr char32_t kPool[] =
+      U" \t\n\r'sdmtlvreTA1!\u00a0\u3000\u2003\u00e9\u4e2d\u0436\u0663\u00bd\u0301\u180e\u0085";
+  std::string text;
+  uint64_t state = seed;
+  for (int i = 0; i < characters; ++i) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const uint64_t kind = state >> 33 & 3, value = state >> 35;
+    uint64_t c = kind == 0 ? value % 128 : value % (kind == 2 ? 0x3000 : 0x110000);
+    if (kind == 1) c = kPool[value % (std::size(kPool) - 1)];
+    append_utf8(is_surrogate(c) ? '?' : static_cast<uint32_t>(c), text);
+  }
+  return text;
+}
+
+std::string every_code_point() {
+  std::string text, character;
+  for (uint32_t c = 0; c < 0x110000; ++c) {
+    if (is_surrogate(c)) continue;
+    character.clear();
+    append_utf8(c, character);
+    for (const char before : {'a', '1', '!', ' '}) (text += before) += character;
+  }
+  return text;
+}
+
+std::string fnv1a(const std::vector<int32_t>& ids) {
+  uint64_t value = 0xCBF29CE484222325u;
+  for (const int32_t id : ids) value = (value ^ static_cast<uint64_t>(id)) * 0x100000001B3u;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(value));
+  return digits;
+}
+
+std::string text_of(const json& golden_case) {
+  if (golden_case.contains("text")) return golden_case["text"];
+  if (golden_case.contains("file")) return read_bytes(kShared / golden_case["file"].get<std::string>());
+  if (golden_case.contains("random")) return random_text(golden_case["random"], golden_case["characters"]);
+  if (golden_case.contains("every_code_point")) return every_code_point();
+  std::string text;
+  for (int i = 0; i < golden_case.at("times"); ++i) text += golden_case["word"].get<std::string>();
+  return text;
+}
+
+// The names of a case, without its ids.
+std::string name_of(json golden_case) {
+  golden_case.erase("ids");
+  return golden_case.dump();
+}
+
+void check(const Tokenizer& tokenizer, const json& golden_case) {
+  const std::string text = text_of(golden_case);
+  const bool special = golden_case.contains("file") || golden_case.value("special", false);
+  const std::vector<int32_t> ids = tokenizer.encode(text, special);
+  if (golden_case.contains("ids")) {
+    EXPECT_EQ(ids, golden_case["ids"].get<std::vector<int32_t>>()) << name_of(golden_case);
+  } else {
+    EXPECT_EQ(ids.size(), golden_case.at("count").get<size_t>()) << name_of(golden_case);
+    EXPECT_EQ(fnv1a(ids), golden_case.at("fnv1a").get<std::string>()) << name_of(golden_case);
+  }
+  EXPECT_TRUE(tokenizer.decode(ids) == text) << name_of(golden_case);
+}
+
+// Checks the cases of one vocabulary that need a file beside the project, or those that need none.
+int check_all(const Tokenizer& tokenizer, const char* vocabulary, bool with_file) {
+  int checked = 0;
+  for (const json& golden_case : golden().at("cases")) {
+    if (golden_case.at("vocabulary") != vocabulary || golden_case.contains("file") != with_file) continue;
+    check(tokenizer, golden_case);
+    ++checked;
+  }
+  return checked;
+}
+
+TEST(TokenizerGolden, DemoVocabulary) { EXPECT_GT(check_all(*Tokenizer::open(demo_folder()), "demo", false), 40); }
+
+TEST(TokenizerGolden, DemoVocabularyOnSharedTexts) {
+  if (!std::filesystem::exists(kShared)) GTEST_SKIP() << "SKIPPED: no shared texts in " << kShared;
+  EXPECT_EQ(check_all(*Tokenizer::open(demo_folder()), "demo", true), 3);
+}
+
+TEST(TokenizerGolden, Gpt2Vocabulary) {
+  if (!std::filesystem::exists(kShared / "gpt2")) GTEST_SKIP() << "SKIPPED: no GPT-2 vocabulary in " << kShared;
+  const auto tokenizer = Tokenizer::open(kShared / "gpt2");
+  EXPECT_EQ(tokenizer->size(), 50257);
+  EXPECT_EQ(tokenizer->end_of_text(), 50256);
+  EXPECT_GT(check_all(*tokenizer, "gpt2", false), 40);
+  EXPECT_EQ(check_all(*tokenizer, "gpt2", true), 3);
+}
+
+TEST(TokenizerGolden, AddedTokens) {
+  TempFolder folder;
+  for (const char* name : {"vocab.json", "merges.txt"}) folder.write(name, read_bytes(demo_folder() / name));
+  json added;
+  int32_t id = 4096;
+  for (const std::string token : golden().at("added")) added[token] = id++;
+  folder.write("added_tokens.json", added.dump());
+  const auto tokenizer = Tokenizer::open(folder.string());
+  EXPECT_EQ(tokenizer->size(), id);
+  EXPECT_GT(check_all(*tokenizer, "added", false), 30);
+}
+
+}  // namespace
+}  // namespace gpt2run::test
