@@ -22,6 +22,11 @@ void note_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+// Unless whoever started the program wants the signal ignored.
+void watch_signal(int signal) {
+  if (std::signal(signal, note_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
+}
+
 // A closed standard file must not be handed to the next file that is opened. It is replaced by one that refuses its
 // use, so that reading or writing it is still an error; messages are lost.
 void occupy_standard_files() {
@@ -75,12 +80,12 @@ std::string summary_line(const Summary& summary, const Composition& composition)
 }
 
 void run(Composition& composition, const Configuration& configuration) {
+  watch_signal(SIGINT);
+  watch_signal(SIGTERM);
   composition.open();
   const Manifest manifest = composition.manifest();
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
-  std::signal(SIGINT, note_signal);
-  std::signal(SIGTERM, note_signal);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
   const Summary summary = composition.run(manifest.to_json(), [](int64_t done, int64_t total) {
     if (interrupted) fail("interrupted, ", done, " of ", total, " sequences were done");

@@ -78,12 +78,24 @@ std::vector<po::option> parse_strictly(std::span<const CoreOption> core, PluginN
   }
 }
 
-std::vector<Setting> to_settings(const std::vector<po::option>& options, const Spellings& spellings) {
+// The library hands a word that stands alone to a flag before it, which may take one after '='.
+bool is_stray(const po::option& option, std::span<const CoreOption> core) {
+  if (option.position_key >= 0) return true;
+  const auto flag = std::find_if(core.begin(), core.end(), [&](const CoreOption& one) {
+    return option.string_key == one.spec.key && std::string_view(one.spec.type) == "bool";
+  });
+  return flag != core.end() && !option.value.empty() && !option.original_tokens.empty() &&
+         option.original_tokens.back() == option.value.front();
+}
+
+std::vector<Setting> to_settings(const std::vector<po::option>& options, std::span<const CoreOption> core,
+                                 const Spellings& spellings) {
   std::vector<Setting> settings;
   for (const po::option& option : options) {
-    if (option.position_key >= 0)
+    if (is_stray(option, core))
       misused("unexpected argument \"", option.value.empty() ? "" : option.value.front(),
               "\"; a prompt is given with --prompt TEXT");
+    if (option.unregistered) misused("unknown option ", option.original_tokens.front(), "; --help lists what there is");
     const auto typed = spellings.find(option.string_key);
     settings.push_back({option.string_key, option.value.empty() ? "on" : option.value.front(),
                         typed == spellings.end() ? option.original_tokens.front().substr(0, 2) : typed->second,
@@ -118,12 +130,11 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
     PluginNames names;
     Spellings spellings;
     for (const po::option& option : parse(core, {}, arguments, spellings)) {
-      if (!option.unregistered) continue;
-      if (option.string_key.empty() || option.string_key.front() == '-')
-        misused("unknown option ", option.original_tokens.front(), "; --help lists what there is");
+      // What looks like a letter may be the value of a name before it: -1.
+      if (!option.unregistered || option.string_key.empty() || option.string_key.front() == '-') continue;
       names.emplace(option.string_key, true);
     }
-    return to_settings(parse_strictly(core, names, arguments, spellings), spellings);
+    return to_settings(parse_strictly(core, names, arguments, spellings), core, spellings);
   } catch (const po::invalid_command_line_syntax& error) {
     misused(error.get_option_name(), ": a value is missing");
   } catch (const po::error& error) {

@@ -168,12 +168,19 @@ TEST(Line, ValuesMayLookLikeOptionsOrNumbers) {
 TEST(Line, MistakesAreNamed) {
   EXPECT_THAT(refusal_of({"hello"}), HasSubstr("unexpected argument \"hello\""));
   EXPECT_THAT(refusal_of({"--prompt", "a", "--", "--n_gen"}), HasSubstr("unexpected argument"));
+  for (const char* flag : {"--quiet", "-q"})
+    EXPECT_THAT(refusal_of({flag, "off"}), HasSubstr("unexpected argument \"off\"")) << flag;
   EXPECT_THAT(refusal_of({"--n_gen"}), HasSubstr("a value is missing"));
   EXPECT_THAT(refusal_of({"--n_gen="}), HasSubstr("no value follows"));
   EXPECT_THAT(refusal_of({"--n_gen", "1", "--n-gen", "2"}), HasSubstr("given twice"));
   EXPECT_THAT(refusal_of({"--n_gen", "0"}), HasSubstr("--n_gen: expected a whole number in [1, 1000000]"));
   EXPECT_THAT(refusal_of({"-x"}), HasSubstr("unknown option -x"));
   EXPECT_THAT(refusal_of({"--quiet=perhaps"}), HasSubstr("on or off"));
+}
+
+TEST(Line, AValueOfAPluginMayBeNegative) {
+  EXPECT_EQ(refusal_of({"--temp", "-1"}), "--temp: expected a number in [0, inf), found \"-1\"");
+  EXPECT_THAT(refusal_of({"--top_p", "1", "-1"}), HasSubstr("unknown option -1"));
 }
 
 TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), HasSubstr("unknown option --n_ge")); }

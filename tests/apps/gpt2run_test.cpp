@@ -1,0 +1,176 @@
+// gpt2run as a user types it: what goes where, repeating a run, configuration files, stop texts, --explain.
+#include <gmock/gmock.h>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Gpt2run : public Shell {};
+
+// "Once upon a time" and its greedy continuation, from models/demo/README.md.
+constexpr char kGreedyTokens[] = "2441 678 258 529 450 307 258 427 401 340 258 857 11 269 275 307 359 836 317 275";
+
+TEST_F(Gpt2run, TheCommandThatIsAlwaysThere) {
+  const Outcome done = run("gpt2run --precision fp16 --sampler device-nucleus --sink logits");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.out, "");
+  EXPECT_THAT(done.err, HasSubstr("saved_logits/generation_FP16_0.json"));
+  EXPECT_THAT(done.err, HasSubstr("63 new tokens after 1, "));
+  EXPECT_THAT(done.err, HasSubstr(" GB/s of weights, "));
+  EXPECT_THAT(done.err, HasSubstr(" ms to the first token\n"));
+  EXPECT_THAT(read_text(folder() / "saved_logits/generation_FP16_0.json"), StartsWith("["));
+  EXPECT_EQ(entries(), 2u);  // the folder and its file: nothing temporary stays
+}
+
+TEST_F(Gpt2run, GreedyTextIsTheModelCards) {
+  const Outcome text = run("gpt2run --sampler argmax --prompt 'Once upon a time' --n_gen 20");
+  const Outcome card = run(std::string("gpt2tokenize decode ") + kGreedyTokens);
+  ASSERT_EQ(text.code, 0) << text.err;
+  ASSERT_EQ(card.code, 0) << card.err;
+  EXPECT_THAT(text.out, StartsWith("Once upon a time"));
+  EXPECT_EQ(text.out, card.out + "\n");
+}
+
+TEST_F(Gpt2run, TheSeedDecidesTheText) {
+  const std::string command = "gpt2run -q -n 24 --temp 1.5 --top_k 0 --top_p 1 --prompt 'The king' ";
+  const Outcome first = run(command), again = run(command + "--seed 42 --threads 1"),
+                other = run(command + "--seed 43");
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.err, "");
+  EXPECT_EQ(first.out, again.out);
+  EXPECT_NE(first.out, other.out);
+}
+
+TEST_F(Gpt2run, ADrawnSeedIsShownAndRecorded) {
+  const Outcome drawn = run("gpt2run -n 8 --seed random --manifest run.json --prompt a");
+  ASSERT_EQ(drawn.code, 0) << drawn.err;
+  const size_t at = drawn.err.find("seed ") + 5;
+  const std::string seed = drawn.err.substr(at, drawn.err.find(' ', at) - at);
+  EXPECT_THAT(read_text(folder() / "run.json"), HasSubstr("\"seed\": " + seed));
+  EXPECT_EQ(run("gpt2run -q -n 8 --prompt a --seed " + seed).out, drawn.out);
+}
+
+TEST_F(Gpt2run, AManifestRepeatsTheRun) {
+  const Outcome first =
+      run("printf 'A \"C# \xc3\xa4\" prompt\\n\\nwith lines\\n' | gpt2run --prompt - --prompt 'Two: b,c' -n 12 "
+          "--samples 2 --batch 3 "
+          "--seed 7 --temp 1.25 --stop 'C# never ' --manifest run.json");
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_THAT(first.out, StartsWith("A \"C# \xc3\xa4\" prompt\n\nwith lines"));
+  std::filesystem::create_directory(folder() / "elsewhere");
+  const Outcome again = run("cd elsewhere && gpt2run --config ../run.json");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, first.out);
+  EXPECT_THAT(again.err, Not(HasSubstr("warning")));
+  const Outcome other = run("gpt2run -q --config run.json --seed 8");
+  ASSERT_EQ(other.code, 0) << other.err;
+  EXPECT_NE(other.out, first.out);
+  const Outcome prompt = run("gpt2run -q --config run.json --prompt Other");
+  EXPECT_THAT(prompt.out, StartsWith("Other"));
+  EXPECT_THAT(prompt.out, Not(HasSubstr("with lines")));
+}
+
+TEST_F(Gpt2run, AManifestThatCannotBeRepeatedExactlyWarns) {
+  ASSERT_EQ(run("gpt2run -q -n 1 --prompt a --manifest run.json").code, 0);
+  ASSERT_EQ(run("sed 's/\"version\": \"/\"version\": \"0.0./; s/\"hash\": \"/\"hash\": \"f/' run.json > old.json").code,
+            0);
+  const Outcome again = run("gpt2run -q --config old.json");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("warning: sampler nucleus: version was 0.0."));
+  EXPECT_THAT(again.err, HasSubstr("warning: precision cpu-fp32: hash of gpt2run-precision-cpu-fp32.so was f"));
+  EXPECT_THAT(again.err, HasSubstr("warning: the model's hash was f"));
+}
+
+TEST_F(Gpt2run, AnIniFileGivesOptionsAndTheLineWins) {
+  write("run.ini", "prompt = \"The king # said\"\nsampler = argmax\nmax-new-tokens = 3\n[text]\nout = file.txt\n");
+  ASSERT_EQ(run("gpt2run -q --config run.ini").code, 0);
+  EXPECT_THAT(read_text(folder() / "file.txt"), StartsWith("The king # said"));
+  const Outcome line = run("gpt2run -q --config run.ini --text.out - -n 1");
+  EXPECT_EQ(line.code, 0) << line.err;
+  EXPECT_THAT(line.out, StartsWith("The king # said"));
+  EXPECT_LT(line.out.size(), read_text(folder() / "file.txt").size());
+}
+
+TEST_F(Gpt2run, AStopTextEndsAndIsNotShown) {
+  const std::string command = "gpt2run -q --sampler argmax --prompt 'Once upon a time' -n 30 ";
+  const Outcome whole = run(command), stopped = run(command + "--stop nowhere --stop ', and'");
+  ASSERT_EQ(stopped.code, 0) << stopped.err;
+  const size_t at = whole.out.find(", and");
+  ASSERT_NE(at, std::string::npos) << whole.out;
+  EXPECT_EQ(stopped.out, whole.out.substr(0, at) + "\n");
+}
+
+TEST_F(Gpt2run, TokensAndSpecialTokens) {
+  EXPECT_EQ(run("gpt2run -q --sampler argmax --tokens '2441, 678 258 529' -n 5").out,
+            run("gpt2run -q --sampler argmax --prompt 'Once upon a time' -n 5").out);
+  const std::string command = "gpt2run --prompt 'a<|endoftext|>' --explain ";
+  const Outcome special = run(command), plain = run(command + "--no-special");
+  EXPECT_THAT(special.out, HasSubstr("prompts     1, 2 tokens"));
+  EXPECT_THAT(plain.out, Not(HasSubstr("prompts     1, 2 tokens")));
+}
+
+TEST_F(Gpt2run, TheCloseInputAndOutputAreNoProblemWhenNotUsed) {
+  EXPECT_EQ(run("gpt2run -q -n 2 --sink logits <&- >&-").code, 0);
+  EXPECT_EQ(run("gpt2run -n 2 --prompt a 2>&-").code, 0);
+  EXPECT_EQ(run("cd /proc && gpt2run -q -n 2 --prompt a").code, 0);
+  EXPECT_EQ(run("env -u HOME LC_ALL=none.such gpt2run -q -n 2 --prompt a").code, 0);
+  EXPECT_EQ(run("env -i " BINARY_DIR "/bin/gpt2run -q -n 2 --prompt a").code, 0);
+}
+
+TEST_F(Gpt2run, TheModelOfTheEnvironmentIsUsedAndNamed) {
+  const std::string model = "synthetic:L=1,C=8,H=2,F=12,V=50,T=16";
+  const Outcome done = run("GPT2RUN_MODEL=" + model + " gpt2run --tokens 1 -n 3 --sink null");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr(model + " (GPT2RUN_MODEL)"));
+  EXPECT_THAT(done.err, HasSubstr("token ids only"));
+}
+
+TEST_F(Gpt2run, TwoRunsAtOnceInOneFolder) {
+  const Outcome both =
+      run("gpt2run -q -n 20 --sink logits & gpt2run -q -n 20 --sink logits; first=$?; wait $! && exit $first");
+  ASSERT_EQ(both.code, 0) << both.err;
+  EXPECT_EQ(entries(), 2u);
+  const std::string mixed = read_text(folder() / "saved_logits/generation_FP32_0.json");
+  ASSERT_EQ(run("gpt2run -q -n 20 --sink logits:dir=alone").code, 0);
+  EXPECT_EQ(read_text(folder() / "alone/generation_FP32_0.json"), mixed);
+}
+
+TEST_F(Gpt2run, ExplainSaysWhatIsWhereAndRunsNothing) {
+  const Outcome plan = run("gpt2run --explain --sink logits,text --n_gen 64");
+  ASSERT_EQ(plan.code, 0) << plan.err;
+  for (const char* part :
+       {"L 6 layers", "head tied", "precision   cpu-fp32", "logits in host memory", "selects in host memory",
+        "wants tokens, ", "repeat      1 token", "8 B out of the session", "weights 14.6 MB"})
+    EXPECT_THAT(plan.out, HasSubstr(part));
+  EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
+  const Outcome help = run("gpt2run --help --sink logits");
+  ASSERT_EQ(help.code, 0) << help.err;
+  for (const char* part : {"--n_gen", "--nucleus.top_p", "(0, 1]", "--logits.format"})
+    EXPECT_THAT(help.out, HasSubstr(part));
+  EXPECT_EQ(run("gpt2run --help --model /nowhere").code, 0);
+  EXPECT_THAT(run("gpt2run --version").out, StartsWith("gpt2run "));
+}
+
+// The signal comes while a sequence's file is half-written.
+TEST_F(Gpt2run, ASignalLeavesNothingHalfWritten) {
+  for (const char* signal : {"INT", "TERM"}) {
+    const Outcome done =
+        run(std::string("env --default-signal=INT gpt2run -q --sink logits --samples 100000 & until ls -A saved_logits "
+                        "2>/dev/null | grep -q .; do sleep 0.01; done; sleep 0.05; kill -") +
+            signal + " $!; wait $!");
+    EXPECT_EQ(done.code, 1);
+    EXPECT_THAT(done.err, StartsWith("gpt2run: error: interrupted, "));
+    EXPECT_EQ(run("find saved_logits -type f").out, "");
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run
