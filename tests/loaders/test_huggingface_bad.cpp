@@ -275,7 +275,7 @@ TEST(HuggingfaceShards, MissingAndDoubledShardsAreNamed) {
   expect_refused(folder, "model-00003-of-00003.safetensors", "No such file");
 }
 
-// Reads every value of every weight: a view that leaves its file shows under the address sanitizer or as a crash.
+// Reads every value of every weight: a view that leaves its mapped file shows as a crash.
 void read_all(const Checkpoint& checkpoint) {
   const ModelConfig& m = checkpoint.config();
   for (int i = 0; i < kWeights; ++i) {

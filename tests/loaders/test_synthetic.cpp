@@ -114,6 +114,41 @@ TEST(Synthetic, SpreadIsThatOfGpt2sStart) {
   expect_spread(checkpoint->tensor(Weight::down_b, 0), 0, 0.02);
 }
 
+// Row `row` of layer 0's weight times the layernorm of what `token` gives at `position`.
+double first_product(const Checkpoint& checkpoint, Weight weight, int64_t row, int64_t token, int64_t position) {
+  const int64_t C = checkpoint.config().C;
+  const Tensor wte = checkpoint.tensor(Weight::wte, 0), wpe = checkpoint.tensor(Weight::wpe, 0);
+  const Tensor gain = checkpoint.tensor(Weight::ln1_w, 0), bias = checkpoint.tensor(Weight::ln1_b, 0);
+  std::vector<double> x(C);
+  double mean = 0, variance = checkpoint.config().epsilon, product = 0;
+  for (int64_t c = 0; c < C; ++c) x[c] = double{value_at(wte, token, c)} + value_at(wpe, position, c);
+  for (double value : x) mean += value / C;
+  for (double value : x) variance += (value - mean) * (value - mean) / C;
+  for (int64_t c = 0; c < C; ++c) {
+    const double normed = (x[c] - mean) / std::sqrt(variance) * value_at(gain, c, 0) + value_at(bias, c, 0);
+    product += normed * value_at(checkpoint.tensor(weight, 0), row, c);
+  }
+  return product;
+}
+
+TEST(Synthetic, OutliersOverflowFp16InTheFirstKeyAfterTheFirstPosition) {
+  constexpr double kMost = 65504, kInfinite = 65520;  // FP16's greatest value, and where rounding reaches infinity
+  for (const char* spec : {"synthetic:L=3,C=96,H=4,F=200,V=301,T=23,std=0.1,outliers=1,seed=19",
+                           "synthetic:L=1,C=48,H=3,V=17,T=11,outliers=1"}) {
+    SCOPED_TRACE(spec);
+    const auto checkpoint = open(spec);
+    const ModelConfig& m = checkpoint->config();
+    EXPECT_EQ(value_at(checkpoint->tensor(Weight::qkv_b, 0), 0, 0), 1.f);
+    for (int32_t token = 0; token < m.V; ++token) {
+      EXPECT_EQ(first_product(*checkpoint, Weight::qkv_w, 0, token, 1), 0);
+      EXPECT_LT(std::abs(first_product(*checkpoint, Weight::qkv_w, m.C, token, 0)), kMost) << token;
+      for (int32_t position = 1; position < m.T; ++position) {
+        EXPECT_LT(first_product(*checkpoint, Weight::qkv_w, m.C, token, position), -kInfinite) << token;
+      }
+    }
+  }
+}
+
 TEST(Synthetic, ThreadsMakeEachWeightOnce) {
   const auto checkpoint = open("synthetic:L=2,C=256,H=2,V=5003,T=64");
   const void* pointers[8][kWeights];
