@@ -1,44 +1,32 @@
 // gpt2tokenize as a user runs it: what it prints, its one line of complaint, its exit code.
 #include <gtest/gtest.h>
-#include <stdio.h>
-#include <sys/wait.h>
 
-#include "tokenizer/folder.hpp"
+#include "support/program.hpp"
+#include "tokenizer/demo_folder.hpp"
 
 namespace gpt2run::test {
 namespace {
 
 const std::string kProgram = std::string(BINARY_DIR) + "/bin/gpt2tokenize";
 
-struct Result {
-  int code;
-  std::string out, error;
-};
-
 // Runs a line of shell in which $P is the program, in an empty folder.
-Result shell(const std::string& line) {
-  TempFolder folder;
-  const std::string command = "cd " + folder.string() + " && P='" + kProgram + "' && { " + line + "\n} 2>errors";
-  FILE* pipe = ::popen(command.c_str(), "r");
-  std::string out;
-  char block[4096];
-  while (const size_t count = ::fread(block, 1, sizeof block, pipe)) out.append(block, count);
-  const int status = ::pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, read_bytes(folder.path() / "errors")};
+Outcome shell(const std::string& line) {
+  const ScratchFolder scratch;
+  return run_program("cd '" + scratch.path().string() + "' && P='" + kProgram + "' && { " + line + "\n}");
 }
 
 void expect_output(const std::string& line, const std::string& out) {
-  const Result result = shell(line);
-  EXPECT_EQ(result.code, 0) << line;
+  const Outcome result = shell(line);
+  EXPECT_EQ(result.status, 0) << line;
   EXPECT_EQ(result.out, out) << line;
-  EXPECT_EQ(result.error, "") << line;
+  EXPECT_EQ(result.err, "") << line;
 }
 
-void expect_complaint(const std::string& line, int code, const std::string& complaint) {
-  const Result result = shell(line);
-  EXPECT_EQ(result.code, code) << line;
+void expect_complaint(const std::string& line, int status, const std::string& complaint) {
+  const Outcome result = shell(line);
+  EXPECT_EQ(result.status, status) << line;
   EXPECT_EQ(result.out, "") << line;
-  EXPECT_EQ(result.error, "gpt2tokenize: " + complaint + "\n") << line;
+  EXPECT_EQ(result.err, "gpt2tokenize: " + complaint + "\n") << line;
 }
 
 // The ids are those of the demo model's card.
@@ -98,16 +86,16 @@ TEST(Gpt2tokenize, BrokenStreams) {
   expect_complaint("$P encode a >&-", 1, "standard output: cannot write: Bad file descriptor");
   expect_complaint("$P encode - <&-", 1, "standard input: expected bytes, found: Bad file descriptor");
   expect_complaint("$P encode - </", 1, "standard input: expected bytes, found: Is a directory");
-  const Result closed = shell("{ yes | head -c 2000000 | $P encode -; echo $? >code; } | head -c 1; cat code");
+  const Outcome closed = shell("{ yes | head -c 2000000 | $P encode -; echo $? >code; } | head -c 1; cat code");
   EXPECT_EQ(closed.out.substr(1), "1\n");
-  EXPECT_EQ(closed.error, "gpt2tokenize: standard output: cannot write: Broken pipe\n");
+  EXPECT_EQ(closed.err, "gpt2tokenize: standard output: cannot write: Broken pipe\n");
 }
 
 TEST(Gpt2tokenize, AnyEnvironment) { expect_output("env -i LC_ALL=nowhere $P encode 'Once upon'", "2441 678\n"); }
 
 TEST(Gpt2tokenize, Help) {
-  const Result result = shell("$P --help");
-  EXPECT_EQ(result.code, 0);
+  const Outcome result = shell("$P --help");
+  EXPECT_EQ(result.status, 0);
   for (const char* word : {"encode", "decode", "--tokenizer", "--no-special"}) {
     EXPECT_NE(result.out.find(word), std::string::npos) << word;
   }

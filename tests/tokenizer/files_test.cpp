@@ -6,7 +6,8 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer.hpp"
-#include "tokenizer/folder.hpp"
+#include "support/program.hpp"
+#include "tokenizer/demo_folder.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -18,7 +19,7 @@ constexpr char kMerges[] = "#version: 0.2\nh e\nt he\n";
 
 // 256 bytes, "he" 256, "the" 257, end of text 258.
 json small_vocab() {
-  const json demo = json::parse(read_bytes(demo_folder() / "vocab.json"));
+  const json demo = json::parse(read_whole(demo_folder() / "vocab.json"));
   json vocab;
   for (const auto& [token, id] : demo.items()) {
     if (id < 256) vocab[token] = id;
@@ -27,16 +28,16 @@ json small_vocab() {
   return vocab;
 }
 
-struct SmallFolder : TempFolder {
+struct SmallFolder : ScratchFolder {
   SmallFolder() {
-    write("vocab.json", small_vocab().dump());
-    write("merges.txt", kMerges);
+    file("vocab.json", small_vocab().dump());
+    file("merges.txt", kMerges);
   }
 };
 
 TEST(TokenizerFiles, Small) {
   SmallFolder folder;
-  const auto tokenizer = Tokenizer::open(folder.string());
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->size(), 259);
   EXPECT_EQ(tokenizer->encode("the"), Ids{257});
   EXPECT_EQ(tokenizer->encode("the<|endoftext|>he"), (Ids{257, 258, 256}));
@@ -44,14 +45,14 @@ TEST(TokenizerFiles, Small) {
 
 TEST(TokenizerFiles, MergesWithoutVersionAndWithCarriageReturns) {
   SmallFolder folder;
-  folder.write("merges.txt", "h e\r\nt he\r\n");
-  EXPECT_EQ(Tokenizer::open(folder.string())->encode("the"), Ids{257});
+  folder.file("merges.txt", "h e\r\nt he\r\n");
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->encode("the"), Ids{257});
 }
 
 // An added token that is spelled like ordinary text is found in the text, and only there.
 TEST(TokenizerFiles, AddedTokensOfTheConfig) {
   SmallFolder folder;
-  folder.write(
+  folder.file(
       "tokenizer_config.json",
       json{{"added_tokens_decoder",
             {{"259", {{"content", "<eos>"}, {"lstrip", false}, {"special", true}}}, {"260", {{"content", "q\u00e4"}}}}},
@@ -59,7 +60,7 @@ TEST(TokenizerFiles, AddedTokensOfTheConfig) {
            {"pad_token", nullptr},
            {"model_max_length", 1024}}
           .dump());
-  const auto tokenizer = Tokenizer::open(folder.string());
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->size(), 261);
   EXPECT_EQ(tokenizer->end_of_text(), 259);
   EXPECT_EQ(tokenizer->encode("the<eos>the<|endoftext|>q\u00e4q"),
@@ -70,10 +71,10 @@ TEST(TokenizerFiles, AddedTokensOfTheConfig) {
 
 TEST(TokenizerFiles, TokensNamedSpecial) {
   SmallFolder folder;
-  folder.write(
+  folder.file(
       "tokenizer_config.json",
       json{{"bos_token", "the"}, {"additional_special_tokens", {"he", "nowhere"}}, {"add_bos_token", false}}.dump());
-  const auto tokenizer = Tokenizer::open(folder.string());
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->encode("athehe"), (Ids{tokenizer->encode("a")[0], 257, 256}));
   EXPECT_EQ(tokenizer->end_of_text(), 258);
 }
@@ -82,8 +83,8 @@ TEST(TokenizerFiles, NoEndOfText) {
   SmallFolder folder;
   json vocab = small_vocab();
   vocab.erase("<|endoftext|>");
-  folder.write("vocab.json", vocab.dump());
-  const auto tokenizer = Tokenizer::open(folder.string());
+  folder.file("vocab.json", vocab.dump());
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->end_of_text(), -1);
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("<|endoftext|>")), "<|endoftext|>");
 }
@@ -161,15 +162,15 @@ TEST(TokenizerFiles, EachMistakeIsOneLine) {
   for (const BadFile& bad : bad_others()) all.push_back(bad);
   for (const BadFile& bad : all) {
     SmallFolder folder;
-    folder.write(bad.file, bad.bytes);
-    EXPECT_EQ(error_of(folder.string()), (folder.path() / bad.file).string() + bad.message);
+    folder.file(bad.file, bad.bytes);
+    EXPECT_EQ(error_of(folder.path().string()), (folder.path() / bad.file).string() + bad.message);
   }
 }
 
 TEST(TokenizerFiles, TwoTokensOfOneId) {
   SmallFolder folder;
-  folder.write("vocab.json", vocab_with([](json& vocab) { vocab["the"] = 256; }));
-  const std::string message = error_of(folder.string());
+  folder.file("vocab.json", vocab_with([](json& vocab) { vocab["the"] = 256; }));
+  const std::string message = error_of(folder.path().string());
   EXPECT_NE(message.find("vocab.json: expected one token for each id, found 256 for "), std::string::npos) << message;
   for (const char* token : {"\"he\"", "\"the\""}) EXPECT_NE(message.find(token), std::string::npos) << message;
 }
@@ -177,12 +178,12 @@ TEST(TokenizerFiles, TwoTokensOfOneId) {
 TEST(TokenizerFiles, MissingFiles) {
   SmallFolder folder;
   std::filesystem::remove(folder.path() / "merges.txt");
-  EXPECT_EQ(error_of(folder.string()),
-            folder.string() + "/merges.txt: expected a file that can be read, found nothing");
+  EXPECT_EQ(error_of(folder.path().string()),
+            folder.path().string() + "/merges.txt: expected a file that can be read, found nothing");
   std::filesystem::create_directory(folder.path() / "merges.txt");
-  EXPECT_EQ(error_of(folder.string()),
-            folder.string() + "/merges.txt: expected a file that can be read, found one that cannot");
-  const std::string missing = folder.string() + "/missing", file = folder.string() + "/vocab.json";
+  EXPECT_EQ(error_of(folder.path().string()),
+            folder.path().string() + "/merges.txt: expected a file that can be read, found one that cannot");
+  const std::string missing = folder.path().string() + "/missing", file = folder.path().string() + "/vocab.json";
   EXPECT_EQ(error_of(missing), missing + ": expected a folder with vocab.json and merges.txt, found nothing");
   EXPECT_EQ(error_of(file), file + ": expected a folder with vocab.json and merges.txt, found a file of another kind");
 }

@@ -6,7 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt2run/tokenizer.hpp"
-#include "tokenizer/folder.hpp"
+#include "support/program.hpp"
+#include "tokenizer/demo_folder.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -17,7 +18,7 @@ const std::filesystem::path kShared = std::filesystem::path(SOURCE_DIR) / "../sh
 
 const json& golden() {
   static const json goldens =
-      json::parse(read_bytes(std::filesystem::path(SOURCE_DIR) / "tests/golden/tokenizer/ids.json"));
+      json::parse(read_whole(std::filesystem::path(SOURCE_DIR) / "tests/golden/tokenizer/ids.json"));
   return goldens;
 }
 
@@ -70,7 +71,7 @@ std::string fnv1a(const std::vector<int32_t>& ids) {
 
 std::string text_of(const json& golden_case) {
   if (golden_case.contains("text")) return golden_case["text"];
-  if (golden_case.contains("file")) return read_bytes(kShared / golden_case["file"].get<std::string>());
+  if (golden_case.contains("file")) return read_whole(kShared / golden_case["file"].get<std::string>());
   if (golden_case.contains("random")) return random_text(golden_case["random"], golden_case["characters"]);
   if (golden_case.contains("every_code_point")) return every_code_point();
   std::string text;
@@ -125,13 +126,13 @@ TEST(TokenizerGolden, Gpt2Vocabulary) {
 }
 
 TEST(TokenizerGolden, AddedTokens) {
-  TempFolder folder;
-  for (const char* name : {"vocab.json", "merges.txt"}) folder.write(name, read_bytes(demo_folder() / name));
+  ScratchFolder folder;
+  for (const char* name : {"vocab.json", "merges.txt"}) folder.file(name, read_whole(demo_folder() / name));
   json added;
   int32_t id = 4096;
   for (const std::string token : golden().at("added")) added[token] = id++;
-  folder.write("added_tokens.json", added.dump());
-  const auto tokenizer = Tokenizer::open(folder.string());
+  folder.file("added_tokens.json", added.dump());
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->size(), id);
   EXPECT_GT(check_all(*tokenizer, "added", false), 30);
 }

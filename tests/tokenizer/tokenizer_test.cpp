@@ -8,7 +8,8 @@
 #include <thread>
 
 #include "gpt2run/error.hpp"
-#include "tokenizer/folder.hpp"
+#include "support/program.hpp"
+#include "tokenizer/demo_folder.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -93,14 +94,14 @@ TEST(Tokenizer, PieceChecksItsId) {
 
 // Bytes, merged tokens and end of text anywhere: ids mean what vocab.json says.
 TEST(Tokenizer, AnyOrderOfIds) {
-  TempFolder folder;
+  ScratchFolder folder;
   const auto moved = [](int32_t id) { return (id * 1237 + 99) % 4096; };
-  const json plain = json::parse(read_bytes(demo_folder() / "vocab.json"));
+  const json plain = json::parse(read_whole(demo_folder() / "vocab.json"));
   json vocab;
   for (const auto& [token, id] : plain.items()) vocab[token] = moved(id);
-  folder.write("vocab.json", vocab.dump());
-  folder.write("merges.txt", read_bytes(demo_folder() / "merges.txt"));
-  const auto tokenizer = Tokenizer::open(folder.string());
+  folder.file("vocab.json", vocab.dump());
+  folder.file("merges.txt", read_whole(demo_folder() / "merges.txt"));
+  const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->end_of_text(), moved(4095));
   const std::string text = "The fox's 3 wishes, \u00e4\u4e2d\xFF\n\n  said she.<|endoftext|>Unbelievably so";
   Ids expected = demo().encode(text);
@@ -110,7 +111,7 @@ TEST(Tokenizer, AnyOrderOfIds) {
 }
 
 TEST(Tokenizer, ThreadsShareIt) {
-  const std::string text = read_bytes(demo_folder() / "README.md");
+  const std::string text = read_whole(demo_folder() / "README.md");
   const Ids expected = demo().encode(text);
   std::vector<Ids> found(4);
   std::vector<std::thread> threads;
