@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "conformance/checks.hpp"
-#include "conformance/elf_file.hpp"
 #include "gpt2run/loader.hpp"
 #include "gpt2run/sink.hpp"
+#include "host/elf_file.hpp"
 
 namespace gpt2run::conformance {
 namespace {

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "gpt2run/error.hpp"
+#include "host/elf_file.hpp"
 
 namespace gpt2run {
 namespace {
@@ -55,6 +56,7 @@ shared_library& keep(const std::filesystem::path& file) {
 
 DynamicLibrary::DynamicLibrary(std::filesystem::path file) : file_(std::move(file)), handle_(nullptr) {
   if (!file_.is_absolute()) fail(file_.string(), ": expected an absolute path of a library");
+  check_elf(file_);
   try {
     handle_ = keep(file_).native();
   } catch (const std::system_error& error) {

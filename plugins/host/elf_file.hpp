@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace gpt2run::conformance {
+namespace gpt2run {
 
 struct ElfFacts {
   std::vector<std::string> exported;   // global or weak symbols that the file defines, in the table's order
@@ -13,7 +13,11 @@ struct ElfFacts {
   bool executable_stack = false;
 };
 
+// Throws Error unless the file is a 64-bit ELF library whose loaded parts are all there: the linker would map a copy
+// that stopped half-way and die of it.
+void check_elf(const std::filesystem::path& file);
+
 // Throws Error with the file's name for anything that is not a little-endian 64-bit ELF library, or is cut short.
 ElfFacts read_elf(const std::filesystem::path& file);
 
-}  // namespace gpt2run::conformance
+}  // namespace gpt2run

@@ -1,0 +1,124 @@
+// A bounded reader of section headers, the dynamic section and the dynamic symbol table.
+#include "host/elf_file.hpp"
+
+#include <elf.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr char kBroken[] = ": not a shared library, or cut short";
+
+class Image {
+ public:
+  explicit Image(const std::filesystem::path& file) : file_(file.string()), stream_(file, std::ios::binary) {
+    if (!stream_) fail(file_, ": cannot be read");
+    size_ = std::filesystem::file_size(file);
+  }
+
+  template <class T>
+  T at(uint64_t offset) {
+    T value;
+    require(offset, sizeof value);
+    stream_.seekg(static_cast<std::streamoff>(offset));
+    if (!stream_.read(reinterpret_cast<char*>(&value), sizeof value)) fail(file_, kBroken);
+    return value;
+  }
+
+  // Of a string table, up to its zero byte.
+  std::string text(const Elf64_Shdr& table, uint64_t index) {
+    if (index >= table.sh_size) fail(file_, kBroken);
+    std::string text;
+    for (uint64_t i = table.sh_offset + index; const char c = at<char>(i); ++i) text += c;
+    return text;
+  }
+
+  // Throws unless the file has these bytes.
+  void require(uint64_t offset, uint64_t bytes) const {
+    if (offset > size_ || size_ - offset < bytes) fail(file_, kBroken);
+  }
+
+  const std::string& file() const { return file_; }
+
+ private:
+  std::string file_;
+  std::ifstream stream_;
+  uint64_t size_;
+};
+
+Elf64_Ehdr header_of(Image& image) {
+  const auto header = image.at<Elf64_Ehdr>(0);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_type != ET_DYN)
+    fail(image.file(), ": not a shared library: expected a 64-bit ELF one");
+  return header;
+}
+
+std::vector<Elf64_Phdr> segments_of(Image& image, const Elf64_Ehdr& header) {
+  std::vector<Elf64_Phdr> segments;
+  for (unsigned i = 0; i < header.e_phnum; ++i)
+    segments.push_back(image.at<Elf64_Phdr>(header.e_phoff + uint64_t{i} * sizeof(Elf64_Phdr)));
+  return segments;
+}
+
+std::vector<Elf64_Shdr> sections_of(Image& image, const Elf64_Ehdr& header) {
+  std::vector<Elf64_Shdr> sections;
+  for (unsigned i = 0; i < header.e_shnum; ++i)
+    sections.push_back(image.at<Elf64_Shdr>(header.e_shoff + uint64_t{i} * sizeof(Elf64_Shdr)));
+  return sections;
+}
+
+const Elf64_Shdr& linked(Image& image, const std::vector<Elf64_Shdr>& sections, const Elf64_Shdr& section) {
+  if (section.sh_link >= sections.size()) fail(image.file(), kBroken);
+  return sections[section.sh_link];
+}
+
+void read_symbols(Image& image, const Elf64_Shdr& table, const Elf64_Shdr& names, ElfFacts& facts) {
+  for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= table.sh_size; at += sizeof(Elf64_Sym)) {
+    const auto symbol = image.at<Elf64_Sym>(table.sh_offset + at);
+    const unsigned binding = ELF64_ST_BIND(symbol.st_info), visibility = ELF64_ST_VISIBILITY(symbol.st_other);
+    const bool is_global = binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE;
+    const bool is_visible = visibility == STV_DEFAULT || visibility == STV_PROTECTED;
+    if (is_global && is_visible && symbol.st_shndx != SHN_UNDEF)
+      facts.exported.push_back(image.text(names, symbol.st_name));
+  }
+}
+
+void read_dynamic(Image& image, const Elf64_Shdr& table, const Elf64_Shdr& names, ElfFacts& facts) {
+  for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= table.sh_size; at += sizeof(Elf64_Dyn)) {
+    const auto entry = image.at<Elf64_Dyn>(table.sh_offset + at);
+    if (entry.d_tag == DT_NEEDED) facts.needed.push_back(image.text(names, entry.d_un.d_val));
+    if (entry.d_tag != DT_RPATH && entry.d_tag != DT_RUNPATH) continue;
+    std::istringstream paths(image.text(names, entry.d_un.d_val));
+    for (std::string path; std::getline(paths, path, ':');) facts.run_paths.push_back(path);
+  }
+}
+
+}  // namespace
+
+void check_elf(const std::filesystem::path& file) {
+  Image image(file);
+  for (const Elf64_Phdr& segment : segments_of(image, header_of(image)))
+    if (segment.p_type == PT_LOAD) image.require(segment.p_offset, segment.p_filesz);
+}
+
+ElfFacts read_elf(const std::filesystem::path& file) {
+  Image image(file);
+  const Elf64_Ehdr header = header_of(image);
+  ElfFacts facts;
+  const std::vector<Elf64_Shdr> sections = sections_of(image, header);
+  for (const Elf64_Shdr& section : sections) {
+    if (section.sh_type == SHT_DYNSYM) read_symbols(image, section, linked(image, sections, section), facts);
+    if (section.sh_type == SHT_DYNAMIC) read_dynamic(image, section, linked(image, sections, section), facts);
+  }
+  for (const Elf64_Phdr& segment : segments_of(image, header))
+    if (segment.p_type == PT_GNU_STACK && (segment.p_flags & PF_X)) facts.executable_stack = true;
+  return facts;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,176 @@
+// gpt2plugins and the checker as a user runs them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "host/plugin_folders.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+const std::string kProgram = std::string(BINARY_DIR) + "/bin/gpt2plugins";
+
+std::string with(const std::string& fixture) { return " --plugin-dir " + fixture_folder(fixture).string(); }
+
+json list_json(const std::string& arguments) {
+  const Outcome outcome = run_program(kProgram + " list --json" + arguments);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  return json::parse(outcome.out);
+}
+
+// Of a sampler; an empty object when it is not listed.
+json row(const json& listed, const std::string& name, const std::string& space = "host") {
+  for (const json& plugin : listed.at("plugins"))
+    if (plugin.at("kind") == "sampler" && plugin.at("name") == name && plugin.at("space") == space) return plugin;
+  return json::object();
+}
+
+TEST(List, HasAGoodPluginWithAllItSays) {
+  const json good = row(list_json(with("good")), "good");
+  EXPECT_EQ(good.at("version"), "1.2.3");
+  EXPECT_EQ(good.at("score"), 1);
+  EXPECT_EQ(good.at("reason"), "runs everywhere");
+  EXPECT_EQ(good.at("file"), fixture_file("good").string());
+  EXPECT_EQ(good.at("options").at(0).at("key"), "strength");
+  EXPECT_EQ(good.at("options").at(0).at("default"), "0.5");
+  EXPECT_FALSE(good.contains("refusal"));
+}
+
+TEST(List, APluginThatCrashesExitsOrHangsIsARowWithItsReason) {
+  const json listed = list_json(with("crashes") + with("exits") + with("hangs") + with("good"));
+  EXPECT_THAT(std::string(row(listed, "exits").at("refusal")), HasSubstr("ended the process with status 3"));
+  EXPECT_THAT(std::string(row(listed, "hangs").at("refusal")), HasSubstr("hung"));
+  EXPECT_THAT(std::string(row(listed, "crashes").at("refusal")), testing::ContainsRegex("crashed|ended the process"));
+  EXPECT_EQ(row(listed, "good").at("score"), 1) << "the others are listed all the same";
+}
+
+TEST(List, TheTableShowsRefusedRejectedAndShadowedFiles) {
+  const ScratchFolder scratch;
+  scratch.file("gpt2run-sampler-Odd_Name.so");
+  fs::copy_file(fixture_file("good"), scratch.path() / "gpt2run-sampler-good.so");
+  const Outcome outcome =
+      run_program(kProgram + " list --plugin-dir " + scratch.path().string() + with("good") + with("wrong-abi"));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +good +host +1.2.3 +a plugin for tests +yes"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +wrong-abi +host .*made for ABI 7"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("rejected +.*gpt2run-sampler-Odd_Name.so"));
+  EXPECT_THAT(outcome.out, HasSubstr("shadowed  " + fixture_file("good").string()));
+}
+
+TEST(List, OneThatCannotRunHereGivesItsReason) {
+  const json row_of = row(list_json(with("never-runs")), "never-runs");
+  EXPECT_EQ(row_of.at("score"), 0);
+  EXPECT_EQ(row_of.at("reason"), "it needs a moon that is full");
+}
+
+TEST(List, CudaPluginsAreOpenedOnlyBesideADriver) {
+  const json with_driver = json::parse(run_program("LD_LIBRARY_PATH=" + fixture_folder("driver").string() + " " +
+                                                   kProgram + " list --json" + with("types"))
+                                           .out);
+  EXPECT_EQ(row(with_driver, "good", "cuda").at("score"), 1);
+  const json without = row(list_json(with("types")), "good", "cuda");
+  if (!without.contains("refusal")) GTEST_SKIP() << "this machine has a CUDA driver";
+  EXPECT_THAT(std::string(without.at("refusal")), HasSubstr("libcuda.so.1"));
+}
+
+TEST(List, RemovingAFileRemovesItsName) {
+  const ScratchFolder scratch;
+  const fs::path file = scratch.path() / "gpt2run-sampler-good.so";
+  fs::copy_file(fixture_file("good"), file);
+  const std::string folder = " --plugin-dir " + scratch.path().string();
+  EXPECT_FALSE(row(list_json(folder), "good").empty());
+  fs::remove(file);
+  EXPECT_TRUE(row(list_json(folder), "good").empty());
+}
+
+TEST(Show, OptionsInFull) {
+  const Outcome outcome = run_program(kProgram + " show good" + with("good"));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("strength +real +0.5 +\\[0, 1\\] +how much"));
+  EXPECT_EQ(run_program(kProgram + " show sampler:good" + with("good")).out, outcome.out);
+}
+
+TEST(Show, ARefusedOneIsAnErrorWithItsReason) {
+  const Outcome outcome = run_program(kProgram + " show crashes" + with("crashes"));
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr(fixture_file("crashes").string()));
+}
+
+TEST(Path, PrintsTheFoldersInOrder) {
+  const Outcome outcome =
+      run_program("GPT2RUN_PLUGIN_PATH=" + fixture_folder("types").string() + " " + kProgram + " path" + with("good"));
+  EXPECT_THAT(outcome.out, testing::StartsWith(fs::canonical(fixture_folder("good")).string() + "\n" +
+                                               fs::canonical(fixture_folder("types")).string() + "\n"));
+  EXPECT_THAT(outcome.out, testing::EndsWith("lib/gpt2run\n"));
+}
+
+TEST(CommandLine, MistakesAreOneLineAndExitTwo) {
+  for (const char* arguments : {"", "lits", "list --jsn", "list again", "show", "show no-such-plugin", "path --json",
+                                "list --plugin-dir", "show a b"}) {
+    const Outcome outcome = run_program(kProgram + " " + arguments);
+    EXPECT_EQ(outcome.status, 2) << arguments;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "") << arguments;
+  }
+  const Outcome missing = run_program(kProgram + " list --plugin-dir /nowhere/at/all");
+  EXPECT_NE(missing.status, 0);
+  EXPECT_THAT(missing.err, HasSubstr("/nowhere/at/all"));
+  EXPECT_EQ(run_program(kProgram + " --help").status, 0);
+}
+
+TEST(CommandLine, AFullDiskIsAnError) {
+  const Outcome outcome = run_program(kProgram + " list >/dev/full");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("standard output"));
+}
+
+TEST(Surroundings, OddOnesAreHarmless) {
+  const std::string expected = run_program(kProgram + " list").out;
+  for (const char* before : {"LC_ALL=no_SUCH.locale", "env -u HOME XDG_DATA_HOME=odd/place", "HOME=", "HOME=/dev/null",
+                             "XDG_DATA_HOME=/dev/null", "GPT2RUN_PLUGIN_PATH=:::", "env -i"}) {
+    const Outcome outcome = run_program(std::string(before) + " " + kProgram + " list");
+    EXPECT_EQ(outcome.status, 0) << before << ": " << outcome.err;
+    EXPECT_EQ(outcome.out, expected) << before;
+  }
+}
+
+TEST(Surroundings, TheCurrentFolderIsNeverSearched) {
+  const Outcome outcome = run_program("cd " + fixture_folder("good").string() + " && " + kProgram + " list");
+  EXPECT_EQ(outcome.out.find(" good "), std::string::npos) << outcome.out;
+}
+
+TEST(Surroundings, ASetUserIdProgramIgnoresTheEnvironment) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make a program of another user";
+  const ScratchFolder scratch;
+  chmod(scratch.path().c_str(), 0755);
+  const fs::path program = scratch.path() / "gpt2plugins";
+  fs::copy_file(kProgram, program);
+  const std::string line = "GPT2RUN_PLUGIN_PATH=" + fixture_folder("good").string() + " " + program.string() + " path";
+  EXPECT_THAT(run_program(line).out, HasSubstr("tests/plugins/good"));
+  ASSERT_EQ(chown(program.c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod(program.c_str(), 04755), 0);
+  const Outcome outcome = run_program(line);
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find("tests/plugins/good"), std::string::npos) << outcome.out;
+}
+
+TEST(Programs, LinkNoPlugin) {
+  for (const char* program : {"gpt2run", "gpt2plugins"}) {
+    const Outcome outcome = run_program("LC_ALL=C readelf -d " + std::string(BINARY_DIR) + "/bin/" + program);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("(NEEDED)"));
+    EXPECT_EQ(outcome.out.find("gpt2run-"), std::string::npos) << outcome.out;
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test

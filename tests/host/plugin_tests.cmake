@@ -1,0 +1,82 @@
+# Plugins that must be refused, each in a folder of its own under tests/plugins, and the tests that open them.
+set(fixture_folder ${CMAKE_BINARY_DIR}/tests/plugins)
+
+# fixture(<folder> <kind> <name> <space> [DEFINE definition...] [LINK target...] [SOURCE file]): a library, which no test
+# of conformance is made for.
+function(fixture folder kind name space)
+  cmake_parse_arguments(PARSE_ARGV 4 arg "" "SOURCE" "DEFINE;LINK")
+  if(NOT arg_SOURCE)
+    set(arg_SOURCE plugin_fixture.cpp)
+  endif()
+  set(target fixture-${folder}-${kind}-${name}-${space})
+  add_library(${target} MODULE ${arg_SOURCE})
+  target_link_libraries(${target} PRIVATE gpt2run::sdk ${arg_LINK})
+  target_compile_definitions(${target} PRIVATE ${arg_DEFINE})
+  set_target_properties(${target} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
+                                             LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/${folder})
+  set(file gpt2run-${kind}-${name})
+  if(NOT space STREQUAL host)
+    string(APPEND file .${space})
+  endif()
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${file})
+  add_dependencies(plugin_fixtures ${target})
+endfunction()
+
+# A sampler that is good but for the definitions.
+function(broken name)
+  fixture(${name} sampler ${name} host DEFINE FIXTURE_NAME="${name}" ${ARGN})
+endfunction()
+
+add_custom_target(plugin_fixtures)
+broken(good)
+broken(wrong-abi FIXTURE_ABI=7)
+broken(wrong-tag FIXTURE_TAG="some-other-library")
+broken(wrong-kind FIXTURE_KIND=sink)
+broken(wrong-space FIXTURE_SPACE=test)
+broken(no-tag FIXTURE_TAG=nullptr)
+broken(no-summary FIXTURE_SUMMARY=nullptr)
+broken(no-probe FIXTURE_PROBE=nullptr)
+broken(no-create FIXTURE_CREATE=nullptr)
+broken(crashes FIXTURE_AT_OPEN=crash)
+broken(exits FIXTURE_AT_OPEN=leave)
+broken(hangs FIXTURE_AT_OPEN=hang)
+broken(never-runs FIXTURE_PROBE=never)
+broken(bad-type FIXTURE_OPTIONS=kBadType)
+broken(bad-range FIXTURE_OPTIONS=kBadRange)
+broken(bad-fallback FIXTURE_OPTIONS=kBadFallback)
+broken(bad-choice FIXTURE_OPTIONS=kBadChoice)
+broken(bad-key FIXTURE_OPTIONS=kBadKey)
+broken(null-help FIXTURE_OPTIONS=kNullHelp)
+broken(double-key FIXTURE_OPTIONS=kDoubleKey)
+fixture(wrong-name sampler wrong-name host DEFINE FIXTURE_NAME="right-name")
+fixture(no-symbol sampler no-symbol host SOURCE plugin_nothing.cpp)
+
+# Names of the real precisions, so that they stand before those.
+fixture(types precision cpu-fp16 host DEFINE FIXTURE_NAME="cpu-fp16" FIXTURE_KIND=precision)
+fixture(types precision cuda-fp16 cuda DEFINE FIXTURE_NAME="cuda-fp16" FIXTURE_KIND=precision FIXTURE_SPACE=cuda)
+fixture(types precision cpu-bf16 host DEFINE FIXTURE_NAME="cpu-bf16" FIXTURE_KIND=precision FIXTURE_PROBE=never)
+fixture(types precision cuda-bf16 cuda DEFINE FIXTURE_NAME="cuda-bf16" FIXTURE_KIND=precision FIXTURE_SPACE=cuda)
+fixture(types sampler good cuda DEFINE FIXTURE_NAME="good" FIXTURE_SPACE=cuda)
+fixture(types sampler good test DEFINE FIXTURE_NAME="good" FIXTURE_SPACE=test)
+fixture(types sampler plain host DEFINE FIXTURE_NAME="plain")
+
+# A library that is there when the plugin is linked, and not when it is opened.
+add_library(gpt2run_absent SHARED plugin_nothing.cpp)
+set_target_properties(gpt2run_absent PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/absent)
+fixture(missing-library sampler missing-library host DEFINE FIXTURE_NAME="missing-library" LINK -Wl,--no-as-needed gpt2run_absent)
+set_target_properties(fixture-missing-library-sampler-missing-library-host PROPERTIES SKIP_BUILD_RPATH ON)
+# A library whose descriptor is another one's.
+add_library(gpt2run_lender SHARED plugin_fixture.cpp)
+target_link_libraries(gpt2run_lender PRIVATE gpt2run::sdk)
+target_compile_definitions(gpt2run_lender PRIVATE FIXTURE_NAME="borrowed")
+set_target_properties(gpt2run_lender PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/lender)
+fixture(borrowed sampler borrowed host SOURCE plugin_nothing.cpp LINK -Wl,--no-as-needed gpt2run_lender)
+# A driver that is one by its name only.
+add_library(gpt2run_driver SHARED plugin_nothing.cpp)
+set_target_properties(gpt2run_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/driver)
+add_dependencies(plugin_fixtures gpt2run_driver)
+
+gpt2run_test(host_plugins LABELS host SOURCES plugin_host_test.cpp plugin_trust_test.cpp LINK gpt2run::host GTest::gmock)
+gpt2run_test(host_programs LABELS host SOURCES plugin_programs_test.cpp LINK gpt2run::host GTest::gmock nlohmann_json::nlohmann_json)
+add_dependencies(test_host_plugins plugin_fixtures)
+add_dependencies(test_host_programs plugin_fixtures gpt2plugins)

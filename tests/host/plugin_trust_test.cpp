@@ -1,0 +1,100 @@
+// Whose plugins are opened: owners, modes and links.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/plugin_folders.hpp"
+#include "host/trust.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr uid_t kNobody = 65534;
+
+class Trust : public testing::Test {
+ protected:
+  Trust() : folder_(scratch_.folder("plugins")), file_(folder_ / "gpt2run-sampler-good.so") {
+    fs::copy_file(fixture_file("good"), file_);
+    mode(file_, 0755);
+    mode(folder_, 0755);
+  }
+  static void mode(const fs::path& path, mode_t bits) { ASSERT_EQ(chmod(path.c_str(), bits), 0) << path; }
+  static std::string verdict(const fs::path& file) {
+    return error_of([&] { check_trust(file); });
+  }
+
+  ScratchFolder scratch_;
+  fs::path folder_, file_;
+};
+
+TEST_F(Trust, TheUsersOwnFileUnderASharedFolderWithStickyBit) { EXPECT_EQ(verdict(file_), "no error"); }
+
+TEST_F(Trust, AGroupMayWrite) {
+  mode(file_, 0775);
+  mode(folder_, 0775);
+  EXPECT_EQ(verdict(file_), "no error");
+}
+
+TEST_F(Trust, AFileThatEveryoneCanWrite) {
+  mode(file_, 0757);
+  EXPECT_THAT(verdict(file_), HasSubstr(file_.string() + ": refused, the file is writable by everyone"));
+}
+
+TEST_F(Trust, AFolderThatEveryoneCanWrite) {
+  for (const mode_t bits : {0757, 01777}) {
+    mode(folder_, bits);
+    EXPECT_THAT(verdict(file_), HasSubstr(folder_.string() + ": refused, the folder is writable by everyone"));
+  }
+}
+
+TEST_F(Trust, AFolderAboveThatEveryoneCanWrite) {
+  mode(scratch_.path(), 0757);
+  EXPECT_THAT(verdict(file_), HasSubstr(scratch_.path().string() + " above it is writable by everyone"));
+  mode(scratch_.path(), 01777);
+  EXPECT_EQ(verdict(file_), "no error");
+}
+
+TEST_F(Trust, LinksAreJudgedByWhatTheyLeadTo) {
+  const fs::path other = scratch_.folder("other"), link = other / "gpt2run-sampler-good.so";
+  fs::create_symlink(file_, link);
+  EXPECT_EQ(verdict(link), "no error");
+  mode(other, 0757);
+  EXPECT_THAT(verdict(link), HasSubstr(other.string() + ": refused"));
+  mode(other, 0755);
+  mode(folder_, 0757);
+  EXPECT_THAT(verdict(link), HasSubstr(folder_.string() + ": refused"));
+  fs::remove(file_);
+  EXPECT_THAT(verdict(link), HasSubstr(link.string()));
+}
+
+TEST_F(Trust, ForeignOwners) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(chown(file_.c_str(), kNobody, kNobody), 0);
+  EXPECT_THAT(verdict(file_), HasSubstr("the file belongs to user 65534, expected root or user 0"));
+  ASSERT_EQ(chown(file_.c_str(), 0, 0), 0);
+  ASSERT_EQ(chown(folder_.c_str(), kNobody, kNobody), 0);
+  EXPECT_THAT(verdict(file_), HasSubstr("the folder belongs to user 65534"));
+}
+
+TEST_F(Trust, RootsFilesAreEverybodysAndAUsersAreHisOwn) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  mode(scratch_.path(), 0755);
+  ASSERT_EQ(seteuid(kNobody), 0);
+  const std::string roots = verdict(file_);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_EQ(roots, "no error");
+  ASSERT_EQ(chown(folder_.c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(chown(file_.c_str(), kNobody, kNobody), 0);
+  ASSERT_EQ(seteuid(kNobody), 0);
+  const std::string own = verdict(file_);
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_EQ(own, "no error");
+}
+
+}  // namespace
+}  // namespace gpt2run::test
