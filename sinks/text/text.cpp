@@ -16,12 +16,13 @@ constexpr OptionSpec kOptions[] = {
 
 class Text final : public Sink {
  public:
-  Text(const Options& options, const Host& host) : out_(options.text("out")), host_(host) {
-    if (out_ != "-") file_.emplace(out_);
-  }
+  Text(const Options& options, const Host& host) : out_(options.text("out")), host_(host) {}
 
   uint32_t wants() const override { return 0; }
 
+  void begin(std::string_view) override {
+    if (out_ != "-") file_.emplace(out_);
+  }
   void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t>) override {
     if (!first_) put("--- sequence " + std::to_string(sequence) + "\n");
     first_ = false;

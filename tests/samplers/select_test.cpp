@@ -109,6 +109,19 @@ TEST(Loops, GiveTheSameBitsWithAndWithoutWideRegisters) {
   EXPECT_EQ(maxima, plain_maxima);
 }
 
+TEST(TokenAt, IsTheFirstWhoseRunningSumExceedsThePoint) {
+  std::vector<uint64_t> ranks;
+  for (int32_t id : {2, 3, 5, 7, 8}) ranks.push_back(rank_of(order_key(id == 5 ? 0.0f : 1.0f), id));
+  const std::vector<uint64_t> masses = {0, 10, 100, 5, 0};
+  const uint64_t all = 0, first_value = rank_of(order_key(1), 8);
+  EXPECT_EQ(detail::token_at(ranks, masses, all, 0), 3);
+  EXPECT_EQ(detail::token_at(ranks, masses, all, 9), 3);
+  EXPECT_EQ(detail::token_at(ranks, masses, all, 10), 5);
+  EXPECT_EQ(detail::token_at(ranks, masses, all, 109), 5);
+  EXPECT_EQ(detail::token_at(ranks, masses, all, 114), 7);
+  EXPECT_EQ(detail::token_at(ranks, masses, first_value, 10), 7);
+}
+
 TEST(Select, KeepsTheLowestIdsOfTiesAtTheEdgeOfTopK) {
   std::vector<float> logits(300, -4.0f);
   for (int id : {20, 90, 91, 250}) logits[id] = 3;

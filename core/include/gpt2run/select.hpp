@@ -235,6 +235,17 @@ inline Weighted first_prefix(std::span<Weighted> items, uint32_t max_key, uint64
   return {items[0].rank, before + items[0].weight};
 }
 
+// The first token, by ascending id, at which the running sum of the masses of rank `last` or earlier exceeds point.
+inline int32_t token_at(std::span<const uint64_t> ranks, std::span<const uint64_t> masses, uint64_t last,
+                        uint64_t point) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    if (ranks[i] >= last) sum += masses[i];
+    if (sum > point) return id_of(ranks[i]);
+  }
+  return kNone;
+}
+
 }  // namespace detail
 
 // A host sampler's view of a batch: the logits of a row, and where its choice goes.
@@ -358,13 +369,7 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
     kept = prefix.weight;
     last = prefix.rank;
   }
-  const uint64_t point = draw(seed, sequence, position, kept);
-  uint64_t sum = 0;
-  for (size_t i = 0; i < size; ++i) {
-    if (ranks[i] >= last) sum += masses[i];
-    if (sum > point) return id_of(ranks[i]);
-  }
-  return kNone;
+  return detail::token_at(ranks, masses, last, draw(seed, sequence, position, kept));
 }
 
 }  // namespace gpt2run
