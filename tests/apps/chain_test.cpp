@@ -1,0 +1,100 @@
+// The rules of sampler chains, with outside plugins and with a device that is a fake: which selector is added, which
+// memory a sampler works in, and what cannot be.
+#include <gmock/gmock.h>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr char kRun[] = "gpt2run -n 12 --prompt 'The king' --plugin-dir " PLUGINS " --plugin-dir " CONTRACT " ";
+
+class Chain : public Shell {
+ protected:
+  Outcome run(const std::string& options) const { return Shell::run(kRun + options); }
+  std::string text(const std::string& options) const {
+    const Outcome done = run("-q " + options);
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.out;
+  }
+  std::string refused(const std::string& options) const {
+    const Outcome done = run("-q " + options);
+    EXPECT_EQ(done.code, 2) << done.err;
+    return done.err;
+  }
+};
+
+TEST_F(Chain, WithoutASelectorNucleusOverAllTokensIsAddedAloud) {
+  const Outcome added = run("--sampler penalty:penalty=3");
+  ASSERT_EQ(added.code, 0) << added.err;
+  EXPECT_THAT(added.err, HasSubstr("the chain selects with nucleus:top_k=0:top_p=1"));
+  EXPECT_EQ(added.out, text("--sampler penalty:penalty=3,nucleus:top_k=0:top_p=1"));
+  EXPECT_NE(added.out, text("--sampler penalty:penalty=3,nucleus"));
+  EXPECT_EQ(text("--sampler penalty:penalty=3 --top_k 10 --top_p 0.8"), text("--sampler penalty:penalty=3,nucleus"));
+}
+
+TEST_F(Chain, WithTopKInItNucleusKeepsNoCountOfItsOwnUnlessGiven) {
+  const auto options = [&](const char* given) { return run(std::string("--explain --sampler ") + given).out; };
+  EXPECT_THAT(options("top-k:top_k=20,nucleus"), HasSubstr("sampler     nucleus 0.1.0, temp 1, top_k 0, top_p 0.8"));
+  EXPECT_THAT(options("top-k:top_k=20,nucleus:top_k=5"), HasSubstr("top_k 5, top_p 0.8"));
+  EXPECT_THAT(options("nucleus"), HasSubstr("top_k 10, top_p 0.8"));
+  EXPECT_EQ(text("--sampler top-k:top_k=10,nucleus"), text("--sampler nucleus"));
+}
+
+TEST_F(Chain, AnAliasReachesBothAndTheSlotsNameIsAmbiguous) {
+  const Outcome both = run("--explain --sampler top-k,nucleus --top_k 7");
+  EXPECT_THAT(both.out, HasSubstr("sampler     top-k 1, top_k 7"));
+  EXPECT_THAT(both.out, HasSubstr("top_k 7, top_p 0.8"));
+  EXPECT_THAT(refused("--sampler top-k,nucleus --sampler.top_k 7"),
+              HasSubstr("ambiguous; say which: top-k.top_k, nucleus.top_k"));
+  EXPECT_THAT(run("--explain --sampler top-k,nucleus --sampler.top_p 0.5").out, HasSubstr("top_p 0.5"));
+}
+
+TEST_F(Chain, ASelectorBeforeTheEndIsRefused) {
+  EXPECT_THAT(refused("--sampler nucleus,penalty"), HasSubstr("nucleus selects the token, so it must be the last"));
+}
+
+TEST_F(Chain, TwoMemorySpacesAreRefused) {
+  EXPECT_THAT(refused("--precision fake --sampler penalty,device-nucleus"),
+              HasSubstr("one chain in two memory spaces: penalty in host, device-nucleus in test"));
+}
+
+TEST_F(Chain, WhereASamplerWorksChangesNoToken) {
+  const std::string host = text("--sampler nucleus");
+  EXPECT_EQ(text("--sampler device-nucleus"), host);
+  const Outcome device = run("--precision fake --explain"),
+                behind = run("--precision fake --sampler nucleus --explain");
+  EXPECT_THAT(device.out, HasSubstr("selects in test memory"));
+  EXPECT_THAT(device.out, HasSubstr("up to 16 tokens between two waits"));
+  EXPECT_THAT(device.out, Not(HasSubstr("adapter")));
+  EXPECT_THAT(behind.out, HasSubstr("selects in host memory"));
+  EXPECT_THAT(behind.out, HasSubstr("adapter     core copies logits from test to host memory"));
+  EXPECT_THAT(behind.out, HasSubstr("a host sampler stands behind the device"));
+  // 4096 logits and a key of 16 bytes, the token that was read: 4 x 4096 + 16 + 4
+  EXPECT_THAT(behind.out, HasSubstr("16.4 kB out of the session, 4 B into it"));
+  EXPECT_EQ(text("--precision fake"), text("--precision fake --sampler nucleus"));
+  EXPECT_EQ(text("--precision fake --sampler device-penalty"), text("--precision fake --sampler penalty"));
+}
+
+TEST_F(Chain, ASinkThatWantsLogitsEndsTheReplays) {
+  EXPECT_THAT(run("--precision fake --sink logits --explain").out, HasSubstr("a sink wants logits"));
+}
+
+TEST_F(Chain, ARecordedRunOnADeviceIsRepeated) {
+  const Outcome first = run("--precision fake --sampler device-penalty:penalty=2 --temp 2 --manifest run.json");
+  ASSERT_EQ(first.code, 0) << first.err;
+  const Outcome again = Shell::run("gpt2run --config run.json");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, first.out);
+  EXPECT_THAT(again.err, Not(HasSubstr("warning")));
+}
+
+TEST_F(Chain, ASamplerThatIsNotThereForTheDeviceNamesTheWayOut) {
+  EXPECT_THAT(refused("--precision fake --sampler device-argmax"), HasSubstr("--sampler argmax works"));
+}
+
+}  // namespace
+}  // namespace gpt2run
