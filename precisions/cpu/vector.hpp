@@ -93,13 +93,16 @@ GPT2RUN_INLINE Part part_from(const f16* at) {
 #elif GPT2RUN_CPU_WIDTH == 8
   return (Part)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
 #else
-  // The exponent is moved by a product with 2^112, exact and right for subnormals; infinity and NaN get theirs by or.
+  // Normal numbers get a new exponent. Subnormal ones get one too, whose leading bit is then taken off in FP32: exact,
+  // and no subnormal FP32 appears, on which processors are slow. Infinity and NaN get their exponent by or.
   Halves halves;
   __builtin_memcpy(&halves, at, sizeof halves);
   const Bits bits = __builtin_convertvector(halves, Bits), magnitude = (bits & 0x7fff) << 13;
-  const Bits finite = (Bits)((Part)magnitude * splat(0x1p112f));
-  const Bits special = magnitude | 0x7f800000 | ((Bits)(magnitude > 0x0f800000) & 0x400000);
-  return (Part)((magnitude >= 0x0f800000 ? special : finite) | (bits & 0x8000) << 16);
+  const Bits subnormal = (Bits)((Part)(magnitude + 0x38800000) - splat(0x1p-14f));
+  const Bits finite = (Ints)magnitude < 0x00800000 ? subnormal : magnitude + 0x38000000;
+  const Bits special = (Bits)((Ints)magnitude > 0x0f7fffff) & 0x7f800000;
+  const Bits quiet = (Bits)((Ints)magnitude > 0x0f800000) & 0x400000;
+  return (Part)(finite | special | quiet | (bits & 0x8000) << 16);
 #endif
 }
 

@@ -1,0 +1,98 @@
+// The rounding contract, operation by operation on the reference's inputs (lockstep.hpp), and proof that the test sees
+// a contract that is broken.
+#include "backend.hpp"
+#include "lockstep.hpp"
+#include "ops.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+constexpr double kEqualShare = 0.99;  // of outputs rounded to 16 bits
+
+// C and F that sixteen does not divide, and huge channels that overflow FP16.
+constexpr const char* kModels[] = {"synthetic:L=2,C=52,H=4,F=100,V=301,T=40,std=0.2,seed=3",
+                                   "synthetic:L=2,C=96,H=3,F=200,V=301,T=40,std=0.1,outliers=1,seed=4"};
+
+// Two slots at once, then a decode of one beside a chunk of the other.
+template <Ops O>
+std::map<Op, Deviation> deviations_of(O& ops, Type type, const char* model) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  const auto checkpoint = loader->open(model);
+  Lockstep<O> lockstep(ops, *checkpoint, limits_for(*checkpoint, 2, 2), type);
+  const auto tokens = some_tokens(64, checkpoint->config().V);
+  std::vector<HostRow> rows;
+  for (int i = 0; i < 21; ++i) rows.push_back({0, i, tokens[i]});
+  for (int i = 0; i < 5; ++i) rows.push_back({1, i, tokens[30 + i]});
+  const std::vector<int32_t> wanted = {0, 20, 25};
+  lockstep.run({rows, wanted});
+  rows = {{0, 21, tokens[40]}};
+  for (int i = 5; i < 23; ++i) rows.push_back({1, i, tokens[40 + i]});
+  lockstep.run({rows, {wanted.data(), 1}});
+  return lockstep.deviations();
+}
+
+bool rounds(Op op, Type type) {
+  return type != Type::f32 && (op == Op::norm_qkv || op == Op::attention || op == Op::norm_up_gelu);
+}
+
+class Contract : public testing::TestWithParam<Backend> {};
+
+template <class Value>
+void expect_kept(const Backend& backend, const char* model) {
+  cpu::CpuOps<Value> ops(cpu::choose_isa(backend.options.at("isa")), 2);
+  for (const auto& [op, deviation] : deviations_of(ops, backend.type, model)) {
+    EXPECT_GT(deviation.outputs, 0) << name_of(op);
+    EXPECT_EQ(deviation.outside, 0) << name_of(op) << ", worst " << deviation.worst << " times the allowed error";
+    if (!rounds(op, backend.type)) continue;
+    EXPECT_GE(deviation.equal, kEqualShare * deviation.outputs) << name_of(op);
+  }
+}
+
+TEST_P(Contract, EveryOperationKeepsIt) {
+  for (const char* model : kModels) {
+    if (GetParam().type == Type::f32) expect_kept<float>(GetParam(), model);
+    if (GetParam().type == Type::f16) expect_kept<f16>(GetParam(), model);
+    if (GetParam().type == Type::bf16) expect_kept<bf16>(GetParam(), model);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(All, Contract, testing::ValuesIn(cpu_backends()), row_name);
+
+// A reference that is wrong at one point of the contract: cut off instead of rounded to the nearest.
+struct Truncating : ReferenceOps {
+  Truncating(Type type, Point point) : type(type), wrong(point) {}
+  float round(Point point, float x) const override {
+    const float nearest = round_to(type, x);
+    if (point != wrong || std::abs(nearest) <= std::abs(x)) return nearest;
+    return nearest - std::copysign(static_cast<float>(unit_of(type, std::abs(nearest) / 2)), x);
+  }
+  Type type;
+  Point wrong;
+};
+
+bool broken(const std::map<Op, Deviation>& deviations, Type type) {
+  bool found = false;
+  for (const auto& [op, deviation] : deviations)
+    found |= deviation.outside > 0 || (rounds(op, type) && deviation.equal < kEqualShare * deviation.outputs);
+  return found;
+}
+
+TEST(BrokenContract, TruncationIsSeenAtEveryPoint) {
+  for (const Type type : {Type::bf16, Type::f16}) {
+    for (const Point point : {Point::weight, Point::norm, Point::qkv, Point::attention, Point::gelu}) {
+      Truncating wrong(type, point);
+      EXPECT_TRUE(broken(deviations_of(wrong, type, kModels[0]), type)) << name_of(type) << " " << int(point);
+    }
+    TypedReference right(type);
+    EXPECT_FALSE(broken(deviations_of(right, type, kModels[0]), type));
+  }
+}
+
+TEST(BrokenContract, AnotherTypeIsSeen) {
+  TypedReference exact(Type::f32);
+  EXPECT_TRUE(broken(deviations_of(exact, Type::f16, kModels[0]), Type::f16));
+  TypedReference coarse(Type::f16);
+  EXPECT_TRUE(broken(deviations_of(coarse, Type::f32, kModels[0]), Type::f32));
+}
+
+}  // namespace
+}  // namespace gpt2run::test
