@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #if defined(__CUDACC__)
-#define GPT2RUN_HD __host__ __device__
+#define GPT2RUN_HD __host__ __device__ __attribute__((always_inline))
 #else
-#define GPT2RUN_HD
+#define GPT2RUN_HD [[gnu::always_inline]]
 #endif
 
 namespace gpt2run {

@@ -33,14 +33,14 @@ inline constexpr uint32_t kMinusInfinityKey = 0x007FFFFF;
 GPT2RUN_HD inline uint32_t order_key(float logit) {
   uint32_t bits;
   std::memcpy(&bits, &logit, sizeof bits);
-  const uint32_t sign = bits & 0x80000000, magnitude = bits ^ sign;
-  const uint32_t key = sign && magnitude ? ~bits : magnitude | 0x80000000;
-  return magnitude > 0x7F800000 ? kNanKey : key;
+  // Without branches, so that loops over it become vector code.
+  const uint32_t negative = 0 - (bits >> 31), nan = 0 - uint32_t{(bits & 0x7FFFFFFF) > 0x7F800000};
+  return ((bits ^ (negative | 0x80000000)) + uint32_t{bits == 0x80000000}) | nan;
 }
 
 // The logit of a key; +0 for both zeros. Not for kNanKey.
 GPT2RUN_HD inline float logit_of(uint32_t key) {
-  const uint32_t bits = key & 0x80000000 ? key ^ 0x80000000 : ~key;
+  const uint32_t bits = key ^ (((key >> 31) - 1) | 0x80000000);
   float logit;
   std::memcpy(&logit, &bits, sizeof logit);
   return logit;
@@ -58,7 +58,7 @@ GPT2RUN_HD constexpr int32_t id_of(uint64_t rank) { return static_cast<int32_t>(
 
 // exp(x) for x <= 0 or -infinity: relative error below 2^-52 for x >= -708, 0 below. One Horner chain of fused
 // multiply-adds, so that no compiler's contraction changes a bit: x = k ln 2 + r, |r| <= ln 2 / 2, and the Taylor
-// remainder r^14 / 14! is below 2^-57.
+// remainder r^14 / 14! is below 2^-57. Without branches, so that loops over it become vector code.
 GPT2RUN_HD inline double exp_nonpositive(double x) {
   constexpr double log2_e = 0x1.71547652b82fep+0;
   constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56;
@@ -83,10 +83,10 @@ GPT2RUN_HD inline double exp_nonpositive(double x) {
   sum = std::fma(sum, r, 1.0);
   uint64_t power;
   std::memcpy(&power, &shifted, sizeof power);
-  power = (power + 1023) << 52;
+  power = (power + 1023) << 52 & (uint64_t{x < -708.0} - 1);
   double scale;
   std::memcpy(&scale, &power, sizeof scale);
-  return x < -708.0 ? 0.0 : sum * scale;
+  return sum * scale;
 }
 
 // value * 2^46 rounded to nearest, ties to even; value in [0, 1].
