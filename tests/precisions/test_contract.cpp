@@ -94,5 +94,36 @@ TEST(BrokenContract, AnotherTypeIsSeen) {
   EXPECT_TRUE(broken(deviations_of(coarse, Type::f32, kModels[0]), Type::f32));
 }
 
+// Which values of an operation are infinite.
+struct InfinityTap : Tap {
+  explicit InfinityTap(std::string op) : op(std::move(op)) {}
+  void tensor(const char* name, int, const float* host, int rows, int cols) override {
+    if (name != op) return;
+    for (int64_t i = 0; i < int64_t(rows) * cols; ++i) infinite.push_back(std::isinf(host[i]) ? host[i] : 0);
+  }
+  std::string op;
+  std::vector<float> infinite;
+};
+
+class Overflow : public testing::TestWithParam<Backend> {};
+
+TEST_P(Overflow, IsInfinityWhereTheReferenceHasIt) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  const auto checkpoint = loader->open("synthetic:L=2,C=96,H=3,F=200,V=301,T=40,outliers=1");
+  const auto tokens = some_tokens(30, checkpoint->config().V);
+  std::vector<std::vector<float>> infinite;
+  for (const Backend& backend : {GetParam(), reference(GetParam().type)}) {
+    const auto session = make_precision(backend)->open(*checkpoint, limits_for(*checkpoint));
+    InfinityTap tap("norm_qkv");
+    ASSERT_TRUE(session->tap(&tap));
+    for (const float logit : feed(*session, 0, tokens)) ASSERT_TRUE(std::isfinite(logit));
+    infinite.push_back(tap.infinite);
+  }
+  EXPECT_EQ(infinite[0], infinite[1]);
+  const auto finite = std::count(infinite[0].begin(), infinite[0].end(), 0.0f);
+  EXPECT_EQ(finite < std::ssize(infinite[0]), GetParam().type == Type::f16) << "only FP16 overflows at these values";
+}
+INSTANTIATE_TEST_SUITE_P(All, Overflow, testing::ValuesIn(cpu_backends()), row_name);
+
 }  // namespace
 }  // namespace gpt2run::test

@@ -1,0 +1,187 @@
+// Conversions of numeric.hpp against arithmetic in double, and those of every instruction set against numeric.hpp.
+#include <bit>
+
+#include "backend.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+struct Format {
+  Type type;
+  int digits, least;  // bits of the fraction, smallest normal exponent
+  double largest;
+};
+constexpr Format kF16 = {Type::f16, 10, -14, 65504.0};
+const Format kBf16 = {Type::bf16, 7, -126, std::ldexp(255.0, 120)};
+
+// The nearest value, ties to even, by the FPU's own rounding in double. x is a number.
+double nearest(const Format& format, float x) {
+  if (x == 0 || std::isinf(x)) return x;
+  const double unit = std::ldexp(1.0, std::max(std::ilogb(x), format.least) - format.digits);
+  const double rounded = std::nearbyint(x / unit) * unit;
+  return std::abs(rounded) > format.largest ? std::copysign(INFINITY, x) : rounded;
+}
+
+bool is_nearest(const Format& format, float x) {
+  const float rounded = round_to(format.type, x);
+  if (std::isnan(x)) return std::isnan(rounded);
+  return rounded == nearest(format, x) && std::signbit(rounded) == std::signbit(x);
+}
+
+// Calls check on floats all over the bits, some thousand to every exponent, and on the ends of the range.
+template <class Check>
+void for_many_floats(Check check) {
+  constexpr uint32_t kStride = 2039;  // odd, so that all low bits occur
+  for (uint64_t bits = 0; bits < uint64_t(1) << 32; bits += kStride) check(std::bit_cast<float>(uint32_t(bits)));
+  for (const float x : {INFINITY, NAN, 0.0f, 0x1p-149f, 0x1p-126f, 0x1.fffffep127f, 65504.0f, 65519.996f, 65520.0f})
+    check(x), check(-x);
+}
+
+TEST(Numeric, NarrowingIsToTheNearest) {
+  for (const Format& format : {kF16, kBf16}) {
+    int wrong = 0;
+    for_many_floats([&](float x) { wrong += !is_nearest(format, x); });
+    EXPECT_EQ(wrong, 0) << name_of(format.type);
+  }
+}
+
+// Between every two neighbours: the tie and its neighbours on both sides.
+TEST(Numeric, TiesGoToEven) {
+  for (const Format& format : {kF16, kBf16}) {
+    int wrong = 0;
+    const uint16_t end = format.type == Type::f16 ? 0x7bff : 0x7f7f;  // the largest number
+    for (uint16_t bits = 0; bits < end; ++bits) {
+      const auto widen = format.type == Type::f16 ? f32_from_f16 : f32_from_bf16;
+      const float low = widen(bits), high = widen(bits + 1);
+      const float tie = low + (high - low) / 2;
+      for (const float x : {tie, std::nextafter(tie, low), std::nextafter(tie, high)})
+        wrong += !is_nearest(format, x) + !is_nearest(format, -x);
+      wrong += round_to(format.type, tie) != (bits % 2 == 0 ? low : high);
+    }
+    EXPECT_EQ(wrong, 0) << name_of(format.type);
+  }
+}
+
+TEST(Numeric, WideningIsExact) {
+  int wrong = 0;
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const int exponent = bits >> 10 & 31, fraction = bits & 0x3ff;
+    const float half = f32_from_f16(static_cast<uint16_t>(bits));
+    const double magnitude = exponent == 31  ? (fraction ? NAN : INFINITY)
+                             : exponent == 0 ? std::ldexp(fraction, -24)
+                                             : std::ldexp(1024 + fraction, exponent - 25);
+    wrong += std::isnan(magnitude) ? !std::isnan(half) : half != (bits & 0x8000 ? -magnitude : magnitude);
+    wrong += std::signbit(half) != (bits >= 0x8000);
+    const float brain = f32_from_bf16(static_cast<uint16_t>(bits));
+    wrong += std::bit_cast<uint32_t>(brain) != bits << 16;
+    if (!std::isnan(half)) wrong += f16_from_f32(half) != bits;
+    if (!std::isnan(brain)) wrong += bf16_from_f32(brain) != bits;
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Numeric, NanStaysQuietNan) {
+  for (const uint32_t bits : {0x7f800001u, 0xff800001u, 0x7fbfffffu, 0x7fc00000u, 0xffffffffu}) {
+    const uint16_t half = f16_from_f32(std::bit_cast<float>(bits)), brain = bf16_from_f32(std::bit_cast<float>(bits));
+    EXPECT_EQ(half & 0x7e00, 0x7e00);
+    EXPECT_EQ(brain & 0x7fc0, 0x7fc0);
+    EXPECT_EQ(half >> 15, bits >> 31);
+    EXPECT_EQ(brain >> 15, bits >> 31);
+  }
+}
+
+TEST(Numeric, ElementsMayBeUnalignedAndStrided) {
+  const float values[] = {1, 2, 3, 4, 5, 6};
+  char bytes[sizeof values + 1];
+  std::memcpy(bytes + 1, values, sizeof values);
+  const Tensor turned{bytes + 1, Type::f32, 3, 2, 1, 3};
+  EXPECT_EQ(at(turned, 0, 1), 4);
+  EXPECT_EQ(at(turned, 2, 0), 3);
+}
+
+class KernelNumeric : public testing::TestWithParam<Backend> {};
+
+// store() adds a bias: negative zero changes no number. Fifteen at a time, so that the part of a vector is used too.
+template <class Value>
+void expect_conversions(cpu::Isa isa) {
+  const auto& kernels = cpu::kernels_of<Value>(isa);
+  constexpr int kCount = 15;
+  const std::vector<float> zeros(kCount, -0.0f);
+  std::vector<float> batch;
+  int wrong = 0;
+  for_many_floats([&](float x) {
+    if (std::isnan(x)) return;
+    batch.push_back(x);
+    if (batch.size() < kCount) return;
+    Value narrow[kCount];
+    kernels.store(batch.data(), zeros.data(), kCount, narrow);
+    for (int i = 0; i < kCount; ++i) {
+      const Value expected = from_f32<Value>(batch[i]);
+      wrong += std::memcmp(&narrow[i], &expected, sizeof expected) != 0;
+    }
+    batch.clear();
+  });
+  EXPECT_EQ(wrong, 0);
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const Value value = {static_cast<uint16_t>(bits)}, zero = {0x8000};
+    float wide, expected = to_f32(value);
+    kernels.embed(&value, &zero, 1, &wide);
+    wrong +=
+        std::isnan(expected) ? !std::isnan(wide) : std::bit_cast<uint32_t>(wide) != std::bit_cast<uint32_t>(expected);
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_P(KernelNumeric, ConvertsAsNumericHpp) {
+  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"));
+  if (GetParam().type == Type::f16) expect_conversions<f16>(isa);
+  if (GetParam().type == Type::bf16) expect_conversions<bf16>(isa);
+}
+
+TEST_P(KernelNumeric, KeepsNan) {
+  const auto& kernels = cpu::kernels_of<f16>(cpu::choose_isa(GetParam().options.at("isa")));
+  const float values[] = {NAN, -NAN, INFINITY, -INFINITY}, zeros[4] = {};
+  float gelu[4];
+  kernels.gelu(values, zeros, 4, gelu);
+  EXPECT_TRUE(std::isnan(gelu[0]));
+  EXPECT_TRUE(std::isnan(gelu[1]));
+  EXPECT_EQ(gelu[2], INFINITY);
+  EXPECT_TRUE(std::isnan(gelu[3]));  // -infinity times (1 - 1), as the formula says
+}
+INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backends(), {Type::f16, Type::bf16})),
+                         row_name);
+
+// A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
+TEST(Isa, ForcedIsTheOneThatRuns) {
+  const auto widest = cpu::choose_isa("auto");
+  if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
+  float x[17] = {1}, w[17] = {-1}, fused = 0, plain = 0;
+  x[16] = w[16] = 1 + 0x1p-12f;  // both fall into the first lane: (1 + 2^-12)^2 - 1
+  cpu::kernels_of<float>(widest).linear(x, 1, w, 17, 1, &fused, 0);
+  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, w, 17, 1, &plain, 0);
+  EXPECT_EQ(fused, 0x1p-11f + 0x1p-24f);
+  EXPECT_EQ(plain, 0x1p-11f);
+
+  PluginLog::instance().take();
+  for (const char* isa : {"portable", "auto"}) {
+    make_plugin<Precision>(Kind::precision, "cpu-fp32", {{"isa", isa}});
+    const std::string name = cpu::kIsaNames[static_cast<int>(cpu::choose_isa(isa))];
+    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name});
+  }
+}
+
+TEST(Isa, UnknownOrMissingIsAnErrorThatNamesIt) {
+  for (const std::string name : {"avx2", "avx512", "amx"}) {
+    if (name == "avx2" && cpu::runs(cpu::Isa::avx2)) continue;
+    if (name == "avx512" && cpu::runs(cpu::Isa::avx512)) continue;
+    try {
+      make_plugin<Precision>(Kind::precision, "cpu-fp32", {{"isa", name}});
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(name), std::string::npos) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
