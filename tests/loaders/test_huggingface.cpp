@@ -25,14 +25,6 @@ Golden golden(const std::string& name) {
   return {};
 }
 
-void expect_checksums(const Checkpoint& checkpoint, const std::map<std::string, uint64_t>& checksums) {
-  EXPECT_FALSE(checksums.empty());
-  for (const auto& [name, sum] : checksums) {
-    const auto [weight, layer] = parse_weight(name);
-    EXPECT_EQ(checksum(checkpoint.tensor(weight, layer)), sum) << name;
-  }
-}
-
 void expect_types(const Checkpoint& checkpoint, Type type) {
   for (int i = 0; i < kWeights; ++i) EXPECT_EQ(checkpoint.tensor(static_cast<Weight>(i), 0).type, type);
 }

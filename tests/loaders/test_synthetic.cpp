@@ -16,15 +16,6 @@ std::unique_ptr<Checkpoint> open(const std::string& spec) {
   return make_plugin<Loader>(Kind::loader, "synthetic")->open(spec.c_str());
 }
 
-void expect_checksums(const Checkpoint& checkpoint, const std::map<std::string, uint64_t>& checksums) {
-  for (const auto& [name, sum] : checksums) {
-    const auto [weight, layer] = parse_weight(name);
-    const Tensor tensor = checkpoint.tensor(weight, layer);
-    EXPECT_EQ(tensor.type, Type::f32);
-    EXPECT_EQ(checksum(tensor), sum) << name;
-  }
-}
-
 TEST(Synthetic, EqualsNumpyBitForBit) {
   int compared = 0;
   for (const Golden& golden : load_goldens()) {
@@ -35,7 +26,7 @@ TEST(Synthetic, EqualsNumpyBitForBit) {
     expect_complete(*checkpoint);
     ++compared;
   }
-  EXPECT_GE(compared, 5);
+  EXPECT_EQ(compared, 5);
 }
 
 TEST(Synthetic, EqualsNumpyInBigModels) {

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/loader.hpp"
+#include "support/golden.hpp"
 
 namespace gpt2run::test {
 
@@ -35,6 +37,15 @@ inline void expect_complete(const Checkpoint& checkpoint) {
       EXPECT_EQ(tensor.rows, shape.rows) << name_of(weight);
       EXPECT_EQ(tensor.cols, shape.cols) << name_of(weight);
     }
+  }
+}
+
+// Every weight that is named has the values that numpy has.
+inline void expect_checksums(const Checkpoint& checkpoint, const std::map<std::string, uint64_t>& checksums) {
+  EXPECT_FALSE(checksums.empty());
+  for (const auto& [name, sum] : checksums) {
+    const auto [weight, layer] = parse_weight(name);
+    EXPECT_EQ(checksum(checkpoint.tensor(weight, layer)), sum) << name;
   }
 }
 
