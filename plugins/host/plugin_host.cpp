@@ -114,10 +114,16 @@ const Plugin& PluginHost::get(Kind kind, std::string_view name, Space space) {
   return plugin;
 }
 
-const Plugin& PluginHost::exact_precision(std::string_view name) {
+const Candidate* PluginHost::find_precision(std::string_view name) const {
   for (const Space space : kSpaces)
-    if (find(Kind::precision, name, space)) return get(Kind::precision, name, space);
-  state_->fail_unknown(Kind::precision, name);
+    if (const Candidate* candidate = find(Kind::precision, name, space)) return candidate;
+  return nullptr;
+}
+
+const Plugin& PluginHost::exact_precision(std::string_view name) {
+  const Candidate* candidate = find_precision(name);
+  if (!candidate) state_->fail_unknown(Kind::precision, name);
+  return get(Kind::precision, name, candidate->space);
 }
 
 std::string PluginHost::working_alternative(std::string_view name) {
@@ -133,28 +139,33 @@ std::string PluginHost::working_alternative(std::string_view name) {
 }
 
 const Plugin& PluginHost::precision(std::string_view name) {
-  if (!is_type(name)) {
-    try {
-      return exact_precision(name);
-    } catch (const Error& error) {
-      const bool known = std::any_of(std::begin(kSpaces), std::end(kSpaces),
-                                     [&](Space space) { return find(Kind::precision, name, space) != nullptr; });
-      const std::string other = known ? working_alternative(name) : "";
-      fail(error.what(), other.empty() ? "" : "; --precision " + other + " works here");
-    }
+  if (is_type(name)) return precision_of_type(name);
+  try {
+    return exact_precision(name);
+  } catch (const Error& error) {
+    const std::string other = find_precision(name) ? working_alternative(name) : "";
+    if (other.empty()) throw;
+    fail(error.what(), "; --precision ", other, " works here");
   }
+}
+
+const Plugin& PluginHost::precision_of_type(std::string_view type) {
   std::string reasons;
   for (const std::string_view device : kDevices) {
-    const std::string full = std::string(device) + "-" + std::string(name);
+    const std::string name = std::string(device).append("-").append(type);
+    if (!find_precision(name)) {
+      reasons += "; there is no " + name;
+      continue;
+    }
     try {
-      const Plugin& plugin = exact_precision(full);
-      log_info("precision " + std::string(name) + " is " + full + reasons);
+      const Plugin& plugin = exact_precision(name);
+      log_info(std::string("precision ").append(type).append(" is ").append(name).append(reasons));
       return plugin;
     } catch (const Error& error) {
-      reasons += "; not " + full + ": " + error.what();
+      reasons.append("; not ").append(name).append(": ").append(error.what());
     }
   }
-  fail("no precision ", in_quotes(name), " works here", reasons);
+  fail("no precision ", in_quotes(type), " works here", reasons);
 }
 
 const Plugin& PluginHost::sampler(std::string_view name, Space where) {

@@ -61,7 +61,9 @@ class PluginHost {
   const Plugin& sampler(std::string_view name, Space where);
 
  private:
+  const Candidate* find_precision(std::string_view name) const;
   const Plugin& exact_precision(std::string_view name);
+  const Plugin& precision_of_type(std::string_view type);
   std::string working_alternative(std::string_view precision);  // the name of another one that runs here, or ""
 
   struct State;

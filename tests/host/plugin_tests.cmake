@@ -80,3 +80,6 @@ gpt2run_test(host_plugins LABELS host SOURCES plugin_host_test.cpp plugin_trust_
 gpt2run_test(host_programs LABELS host SOURCES plugin_programs_test.cpp LINK gpt2run::host GTest::gmock nlohmann_json::nlohmann_json)
 add_dependencies(test_host_plugins plugin_fixtures)
 add_dependencies(test_host_programs plugin_fixtures gpt2plugins)
+
+add_test(NAME sdk.template COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/plugin_template.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+set_tests_properties(sdk.template PROPERTIES LABELS "host;sdk")
