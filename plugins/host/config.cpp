@@ -149,6 +149,7 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
       (layer == Layer::file ? file_others_ : line_others_).push_back(setting);
       continue;
     }
+    if (layer == Layer::file && setting.name == "config") misused(setting.origin, ": a file cannot name another one");
     const bool again = this->layer(setting.name) == layer;
     if (again && !option->repeats) misused(setting.origin, ": given twice");
     values_.set(setting.name, setting.value, setting.origin);

@@ -171,6 +171,11 @@ TEST(Line, MistakesAreNamed) {
   for (const char* flag : {"--quiet", "-q"})
     EXPECT_THAT(refusal_of({flag, "off"}), HasSubstr("unexpected argument \"off\"")) << flag;
   EXPECT_THAT(refusal_of({"--n_gen"}), HasSubstr("a value is missing"));
+  for (const char* last : {"-n", "-p", "--max-new-tokens", "--temp", "--nucleus.temp"})
+    EXPECT_THAT(refusal_of({"-q", last}), HasSubstr("a value is missing")) << last;
+  for (const char* odd :
+       {"", "-", "---", "--=", "--=a", "--.", "--.a=b", "--a.=b", "--sampler.", "-.", "=", "--nucleus.=1", "--*=1"})
+    EXPECT_NE(refusal_of({odd}), "accepted") << odd;
   EXPECT_THAT(refusal_of({"--n_gen="}), HasSubstr("no value follows"));
   EXPECT_THAT(refusal_of({"--n_gen", "1", "--n-gen", "2"}), HasSubstr("given twice"));
   EXPECT_THAT(refusal_of({"--n_gen", "0"}), HasSubstr("--n_gen: expected a whole number in [1, 1000000]"));
@@ -309,6 +314,7 @@ TEST_F(ConfigFile, MistakesNameTheFile) {
   EXPECT_THAT(refusal_of({"--config", write("n_gen = 0\n")}), HasSubstr(".ini: n_gen: expected a whole number"));
   EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_p = 3\n")}), HasSubstr(".ini: nucleus.top_p: expected"));
   EXPECT_THAT(refusal_of({"--config", write("ngen = 3\n")}), HasSubstr("the nearest is --n_gen"));
+  EXPECT_THAT(refusal_of({"--config", write("config = other.ini\n")}), HasSubstr("cannot name another"));
   EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), HasSubstr("expected a JSON string"));
   EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
   EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
