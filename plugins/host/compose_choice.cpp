@@ -47,8 +47,6 @@ constexpr CoreOption kOptions[] = {
 
 constexpr char kSelector[] = "nucleus";
 
-Layer layer_of(const Configuration& configuration, const char* slot) { return configuration.layer(slot); }
-
 std::vector<PluginSpec> specs_of(const Configuration& configuration, const char* slot) {
   return parse_plugin_list(configuration.values().text(slot), std::string("--") + slot);
 }
@@ -113,7 +111,7 @@ void check_chain(const std::vector<Chosen>& chain, Space logits) {
 
 std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits) {
   std::vector<Chosen> chain;
-  const Layer layer = layer_of(configuration, "sampler");
+  const Layer layer = configuration.layer("sampler");
   for (PluginSpec& spec : specs_of(configuration, "sampler")) {
     const Plugin& plugin = host.sampler(spec.name, logits);
     chain.emplace_back(plugin, std::move(spec), layer);
@@ -186,16 +184,16 @@ Choice choose(PluginHost& host, Configuration& configuration) {
   const bool loader_given = !configuration.values().text("loader").empty();
   PluginSpec loader_spec = loader_given ? single(configuration, "loader") : PluginSpec{};
   Chosen loader = loader_given
-                      ? Chosen(host.get(Kind::loader, loader_spec.name), loader_spec, layer_of(configuration, "loader"))
+                      ? Chosen(host.get(Kind::loader, loader_spec.name), loader_spec, configuration.layer("loader"))
                       : find_loader(host, model);
   PluginSpec spec = single(configuration, "precision");
-  if (layer_of(configuration, "precision") == Layer::fallback) log_info("no --precision: " + spec.name);
+  if (configuration.layer("precision") == Layer::fallback) log_info("no --precision: " + spec.name);
   const Plugin& precision = host.precision(spec.name);
-  Choice choice{model, std::move(loader), Chosen(precision, spec, layer_of(configuration, "precision")), {}, {}};
+  Choice choice{model, std::move(loader), Chosen(precision, spec, configuration.layer("precision")), {}, {}};
   choice.samplers = choose_samplers(host, configuration, precision.space);
   for (PluginSpec& sink : specs_of(configuration, "sink")) {
     const Plugin& plugin = host.get(Kind::sink, sink.name);
-    choice.sinks.emplace_back(plugin, std::move(sink), layer_of(configuration, "sink"));
+    choice.sinks.emplace_back(plugin, std::move(sink), configuration.layer("sink"));
   }
   std::vector<std::string> known;
   for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
