@@ -53,11 +53,11 @@ verdict() {
 cmake -S "$copy" -B "$build" -G Ninja >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
 
 failed=0
-printf '%-34s %-58s %s\n' mutation test verdict
+printf '%-30s %-85s %s\n' mutation test verdict
 for patch in "${chosen[@]}"; do
   read -r _ test filter < <(grep -m1 '^red: ' "$patch") || die "$patch has no line: red: <test> <filter>"
   result=$(verdict "$patch" "$test" "$filter")
-  printf '%-34s %-58s %s\n' "$(basename "$patch" .patch)" "$test $filter" "$result"
+  printf '%-30s %-85s %s\n' "$(basename "$patch" .patch)" "$test $filter" "$result"
   if [ "$result" != red ]; then
     failed=1
     tail -n 5 "$log" >&2

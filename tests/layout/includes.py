@@ -20,13 +20,19 @@ OURS = {
     "docs": ("gpt2run",),
 }
 
-# Foreign headers: start of the include -> the .cpp files, or folders of them, that may have it.
+# Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a room.
 FOREIGN = {
     "boost/dll/": ("plugins/host/dynamic_library.cpp",),
-    "boost/program_options": ("plugins/host/", "apps/"),
+    "boost/program_options.hpp": ("plugins/host/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
     "spdlog/": ("plugins/host/log.cpp",),
-    "nlohmann/": ("core/src/", "plugins/host/", "loaders/", "sinks/", "apps/", "tests/"),
-    "pcre2.h": ("core/src/",),
+    "nlohmann/json.hpp": (
+        "core/src/tokenizer_huggingface.cpp",
+        "plugins/host/listing.cpp",
+        "plugins/host/manifest.cpp",
+        "loaders/huggingface/json.hpp",
+        "sinks/common/json.cpp",
+        "tests/",
+    ),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }
