@@ -121,7 +121,7 @@ std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& confi
     chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback);
     chain.back().values.set_default("top_k", "0");
     chain.back().values.set_default("top_p", "1");
-    log_info("the chain selects with " + name + ":top_k=0:top_p=1");
+    log_info("the chain has no selector: " + name + " is added, with top_k 0 and top_p 1 unless given");
   }
   check_chain(chain, logits);
   Chosen& last = chain.back();

@@ -37,7 +37,7 @@ constexpr Bad kBad[] = {
     {"BadSeed", "gpt2run -q --seed 18446744073709551616", "--seed: expected a whole number", 2},
     {"BothLengths", "gpt2run -q -n 3 --n_gen 4", "give one of them", 2},
     {"UnknownSampler", "gpt2run -q --sampler nuclear", "nuclear", 2},
-    {"UnknownPrecision", "gpt2run -q --precision fp17", "cpu-fp32", 1},
+    {"UnknownPrecision", "gpt2run -q --precision fp17", "cpu-fp32", 2},
     {"UnknownSink", "gpt2run -q --sink printer", "text", 2},
     {"UnknownLoader", "gpt2run -q --loader floppy", "huggingface", 2},
     {"TwoPrecisions", "gpt2run -q --precision fp32,fp16", "--precision: expected one plugin, found 2", 2},

@@ -30,7 +30,8 @@ class Chain : public Shell {
 TEST_F(Chain, WithoutASelectorNucleusOverAllTokensIsAddedAloud) {
   const Outcome added = run("--sampler penalty:penalty=3");
   ASSERT_EQ(added.code, 0) << added.err;
-  EXPECT_THAT(added.err, HasSubstr("the chain selects with nucleus:top_k=0:top_p=1"));
+  EXPECT_THAT(added.err,
+              HasSubstr("the chain has no selector: nucleus is added, with top_k 0 and top_p 1 unless given"));
   EXPECT_EQ(added.out, text("--sampler penalty:penalty=3,nucleus:top_k=0:top_p=1"));
   EXPECT_NE(added.out, text("--sampler penalty:penalty=3,nucleus"));
   EXPECT_EQ(text("--sampler penalty:penalty=3 --top_k 10 --top_p 0.8"), text("--sampler penalty:penalty=3,nucleus"));
