@@ -303,6 +303,18 @@ TEST_P(SessionTest, TimesAreFilled) {
   EXPECT_GE(times.copy_to_device, 0);
 }
 
+// docs/numerics.md says so: both fuse the same products, in the same order.
+TEST(Isa, Avx2AndAvx512GiveTheSameBits) {
+  if (!cpu::runs(cpu::Isa::avx512)) GTEST_SKIP() << "this machine has no AVX-512";
+  const auto text = some_tokens(67, model().config().V);
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
+    const std::string plugin = std::string("cpu-") + name_of(type);
+    const Backend narrow = {"avx2", plugin, {{"isa", "avx2"}}, type},
+                  wide = {"avx512", plugin, {{"isa", "avx512"}}, type};
+    expect_same(true, 0, logits_of(narrow, model(), text), logits_of(wide, model(), text), plugin);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SessionTest, testing::ValuesIn(all_backends()), row_name);
 
 }  // namespace
