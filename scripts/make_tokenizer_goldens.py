@@ -64,10 +64,12 @@ def random_text(seed, characters):
     return "".join(text)
 
 
+COMPANIONS = "a1!\n"  # one of each class
+
+
 def every_code_point():
-    """Each code point after a letter, a digit, a mark and a blank: the piece it joins tells its class."""
     points = (chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
-    return "".join(f"a{c}1{c}!{c} {c}" for c in points)
+    return "".join("".join(f"{before}{c}" for before in COMPANIONS) + "\n" for c in points)
 
 
 def fnv1a(ids):
@@ -77,19 +79,37 @@ def fnv1a(ids):
     return f"{value:016x}"
 
 
+def byte_alphabet():
+    letters, taken = [], 256
+    for byte in range(256):
+        printable = 32 < byte < 127 or 160 < byte != 173
+        letters.append(chr(byte if printable else taken))
+        taken += not printable
+    return letters
+
+
+def files_of(folder):
+    vocab = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    return vocab, [tuple(line.split(" ")) for line in lines[1:]]
+
+
+def probe():
+    """Each companion merges with each byte that begins a character: the ids of every_code_point() tell its class."""
+    letters = byte_alphabet()
+    merges = [(letters[ord(c)], letters[lead]) for c in COMPANIONS for lead in range(0xC2, 0xF5)]
+    tokens = letters + [left + right for left, right in merges] + [END_OF_TEXT]
+    return {token: i for i, token in enumerate(tokens)}, merges
+
+
 class Peers:
-    def __init__(self, folder, added=()):
-        vocab = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    def __init__(self, vocab, merges, added=()):
         special = {END_OF_TEXT: vocab[END_OF_TEXT]} | {text: len(vocab) + i for i, text in enumerate(added)}
-        self.hf = tokenizers.Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+        self.hf = tokenizers.Tokenizer(models.BPE(vocab=vocab, merges=merges))
         self.hf.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         self.hf.decoder = decoders.ByteLevel()
         self.hf.add_special_tokens(list(special))
-        alphabet, taken = {}, 256
-        for byte in range(256):
-            printable = 32 < byte < 127 or 160 < byte != 173
-            alphabet[chr(byte if printable else taken)] = byte
-            taken += not printable
+        alphabet = {letter: byte for byte, letter in enumerate(byte_alphabet())}
         ranks = {bytes(alphabet[c] for c in token): i for token, i in vocab.items() if token not in special}
         self.tiktoken = tiktoken.Encoding("ours", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=special)
 
@@ -119,7 +139,6 @@ def cases(peers, vocabulary, shared, files):
     for seed in (1, 2, 3):
         text = random_text(seed, 100000)
         yield {"vocabulary": vocabulary, "random": seed, "characters": 100000, **hashed(peers.ids(text, False))}
-    yield {"vocabulary": vocabulary, "every_code_point": True, **hashed(peers.ids(every_code_point(), False))}
     for word in ("a", "loremipsum", "\u00e4"):
         times = 1000000 // len(word)
         yield {"vocabulary": vocabulary, "word": word, "times": times, **hashed(peers.ids(word * times, False))}
@@ -128,8 +147,11 @@ def cases(peers, vocabulary, shared, files):
 def main():
     shared = pathlib.Path(sys.argv[1])
     files = ["prompts/input.txt", "ptb/ptb.test.txt", "tales/heldback.txt"]
-    demo, added = ROOT / "models/demo", Peers(ROOT / "models/demo", ADDED)
-    found = list(cases(Peers(demo), "demo", shared, files)) + list(cases(Peers(shared / "gpt2"), "gpt2", shared, files))
+    demo, gpt2 = files_of(ROOT / "models/demo"), files_of(shared / "gpt2")
+    found = list(cases(Peers(*demo), "demo", shared, files)) + list(cases(Peers(*gpt2), "gpt2", shared, files))
+    ids = Peers(*probe()).ids(every_code_point(), False)
+    found.append({"vocabulary": "probe", "companions": COMPANIONS, **hashed(ids)})
+    added = Peers(*demo, ADDED)
     for text in TEXTS:
         for special in (True, False):
             found.append({"vocabulary": "added", "text": text, "special": special, "ids": added.ids(text, special)})

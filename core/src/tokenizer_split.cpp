@@ -26,7 +26,8 @@ const std::array<CharClass, 128> kAscii = [] {
   return table;
 }();
 
-// Well-formed as in table 3-7 of the Unicode standard: shortest form, no surrogates, at most U+10FFFF.
+// Surrogates and what lies above U+10FFFF are not well-formed either, but they are in the table as what stray bytes
+// are.
 Character multibyte(const uint8_t* s, size_t size) {
   constexpr Character kStray = {CharClass::other, 1};
   const uint32_t lead = s[0];
@@ -38,8 +39,7 @@ Character multibyte(const uint8_t* s, size_t size) {
     code_point = code_point << 6 | (s[i] & 0x3Fu);
   }
   constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = code_point >= 0xD800 && code_point < 0xE000;
-  if (code_point < kLeast[bytes] || code_point > 0x10FFFF || surrogate) return kStray;
+  if (code_point < kLeast[bytes]) return kStray;
   return {class_of(code_point), bytes};
 }
 

@@ -50,15 +50,39 @@ std::string random_text(uint64_t seed, int characters) {
   return text;
 }
 
-std::string every_code_point() {
+std::string every_code_point(const std::string& companions) {
   std::string text, character;
   for (uint32_t c = 0; c < 0x110000; ++c) {
     if (is_surrogate(c)) continue;
     character.clear();
     append_utf8(c, character);
-    for (const char before : {'a', '1', '!', ' '}) (text += before) += character;
+    for (const char before : companions) (text += before) += character;
+    text += '\n';
   }
   return text;
+}
+
+// Bytes are their own ids; each companion merges with each byte that begins a character.
+void write_probe(const ScratchFolder& folder, const std::string& companions) {
+  const auto demo = Tokenizer::open(demo_folder());
+  const json demo_vocab = json::parse(read_whole(demo_folder() / "vocab.json"));
+  std::string letters[256];
+  for (const auto& [token, id] : demo_vocab.items()) {
+    const std::string_view bytes = demo->piece(id);
+    if (bytes.size() == 1) letters[static_cast<uint8_t>(bytes[0])] = token;
+  }
+  json vocab;
+  for (int byte = 0; byte < 256; ++byte) vocab[letters[byte]] = byte;
+  std::string merges;
+  for (const char c : companions) {
+    const std::string& left = letters[static_cast<uint8_t>(c)];
+    for (int lead = 0xC2; lead < 0xF5; ++lead) {
+      merges += left + " " + letters[lead] + "\n";
+      vocab.emplace(left + letters[lead], vocab.size());
+    }
+  }
+  folder.file("vocab.json", vocab.dump());
+  folder.file("merges.txt", merges);
 }
 
 std::string fnv1a(const std::vector<int32_t>& ids) {
@@ -73,7 +97,7 @@ std::string text_of(const json& golden_case) {
   if (golden_case.contains("text")) return golden_case["text"];
   if (golden_case.contains("file")) return read_whole(kShared / golden_case["file"].get<std::string>());
   if (golden_case.contains("random")) return random_text(golden_case["random"], golden_case["characters"]);
-  if (golden_case.contains("every_code_point")) return every_code_point();
+  if (golden_case.contains("companions")) return every_code_point(golden_case["companions"]);
   std::string text;
   for (int i = 0; i < golden_case.at("times"); ++i) text += golden_case["word"].get<std::string>();
   return text;
@@ -98,22 +122,28 @@ void check(const Tokenizer& tokenizer, const json& golden_case) {
   EXPECT_TRUE(tokenizer.decode(ids) == text) << name_of(golden_case);
 }
 
-// Checks the cases of one vocabulary that need a file beside the project, or those that need none.
-int check_all(const Tokenizer& tokenizer, const char* vocabulary, bool with_file) {
-  int checked = 0;
+// The cases of one vocabulary that need a file beside the project, or those that need none.
+std::vector<json> cases_of(const char* vocabulary, bool with_file) {
+  std::vector<json> found;
   for (const json& golden_case : golden().at("cases")) {
-    if (golden_case.at("vocabulary") != vocabulary || golden_case.contains("file") != with_file) continue;
-    check(tokenizer, golden_case);
-    ++checked;
+    const bool wanted = golden_case.at("vocabulary") == vocabulary && golden_case.contains("file") == with_file;
+    if (wanted) found.push_back(golden_case);
   }
-  return checked;
+  return found;
 }
 
-TEST(TokenizerGolden, DemoVocabulary) { EXPECT_GT(check_all(*Tokenizer::open(demo_folder()), "demo", false), 40); }
+// Returns how many there were.
+size_t check_all(const Tokenizer& tokenizer, const char* vocabulary, bool with_file) {
+  const std::vector<json> all = cases_of(vocabulary, with_file);
+  for (const json& golden_case : all) check(tokenizer, golden_case);
+  return all.size();
+}
+
+TEST(TokenizerGolden, DemoVocabulary) { EXPECT_GT(check_all(*Tokenizer::open(demo_folder()), "demo", false), 40u); }
 
 TEST(TokenizerGolden, DemoVocabularyOnSharedTexts) {
   if (!std::filesystem::exists(kShared)) GTEST_SKIP() << "SKIPPED: no shared texts in " << kShared;
-  EXPECT_EQ(check_all(*Tokenizer::open(demo_folder()), "demo", true), 3);
+  EXPECT_EQ(check_all(*Tokenizer::open(demo_folder()), "demo", true), 3u);
 }
 
 TEST(TokenizerGolden, Gpt2Vocabulary) {
@@ -121,8 +151,16 @@ TEST(TokenizerGolden, Gpt2Vocabulary) {
   const auto tokenizer = Tokenizer::open(kShared / "gpt2");
   EXPECT_EQ(tokenizer->size(), 50257);
   EXPECT_EQ(tokenizer->end_of_text(), 50256);
-  EXPECT_GT(check_all(*tokenizer, "gpt2", false), 40);
-  EXPECT_EQ(check_all(*tokenizer, "gpt2", true), 3);
+  EXPECT_GT(check_all(*tokenizer, "gpt2", false), 40u);
+  EXPECT_EQ(check_all(*tokenizer, "gpt2", true), 3u);
+}
+
+// Rare characters are single bytes in real vocabularies, whatever their class: this one tells the class of each.
+TEST(TokenizerGolden, ClassOfEveryCodePoint) {
+  const json golden_case = cases_of("probe", false).at(0);
+  ScratchFolder folder;
+  write_probe(folder, golden_case.at("companions"));
+  check(*Tokenizer::open(folder.path().string()), golden_case);
 }
 
 TEST(TokenizerGolden, AddedTokens) {
@@ -134,7 +172,7 @@ TEST(TokenizerGolden, AddedTokens) {
   folder.file("added_tokens.json", added.dump());
   const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->size(), id);
-  EXPECT_GT(check_all(*tokenizer, "added", false), 30);
+  EXPECT_GT(check_all(*tokenizer, "added", false), 30u);
 }
 
 }  // namespace
