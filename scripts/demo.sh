@@ -14,5 +14,5 @@ say "building build/release"
 build release "${first_time[@]}" -- gpt2run precisions/all samplers/all loaders/all sinks/all
 
 [ $# -gt 0 ] || set -- --prompt "Once upon a time" --max-new-tokens 120
-say "build/release/bin/gpt2run$(printf ' %q' "$@")"
+say "build/release/bin/gpt2run ${*@Q}"
 exec build/release/bin/gpt2run "$@"

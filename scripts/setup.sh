@@ -46,6 +46,8 @@ build() {
     shift
   done
   [ $# -eq 0 ] || targets=(--target "${@:2}")
+  # Clones in other folders find what one of them compiled.
+  export CCACHE_BASEDIR=$PWD
   # ccache needs a folder to write to, which a bare service account does not have.
   if [ ! -w "${HOME:-/nonexistent}" ]; then export CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}; fi
   mkdir -p build
