@@ -2,6 +2,9 @@
 # Nothing is touched and no network is used when everything is there.
 # shellcheck shell=bash
 
+# Also for the projects that tests configure: a machine set up from here has Ninja and may lack make.
+export CMAKE_GENERATOR=Ninja
+
 say() { printf '== %s\n' "$*" >&2; }
 
 die() {
