@@ -30,28 +30,32 @@ void check_threads(const Opened& opened) {
   }
 }
 
-// A slot decodes while others prefill, decode and are refilled.
+// Slot 2's next row with its neighbours' fresh prompts around it, in another order for every position.
+std::vector<Row> crowded_rows(Session& session, int position) {
+  std::vector<Row> rows;
+  for (int i = 0; i < kLimits.slots; ++i) {
+    const int slot = (position + i) % kLimits.slots;
+    const uint64_t sequence = 20 + static_cast<uint64_t>(position);
+    if (slot != 2) session.start(slot, sequence, slot, 0);
+    const std::vector<Row> part = slot == 2 ? rows_of(slot, 5, position, position + 1)
+                                            : rows_of(slot, sequence, 0, (position * 5 + slot * 3) % 7);
+    rows.insert(rows.end(), part.begin(), part.end());
+  }
+  return rows;
+}
+
+// A slot decodes while others are refilled again and again.
 void check_neighbours(const Opened& opened) {
-  const auto session = opened.session();
+  const auto session = opened.session(), single = opened.session();
   need(session->traits().batch, "batch");
-  const auto single = opened.session();
-  const Floats prompt = fill(*single, 0, 5, 3);
-  require_equal(fill(*session, 2, 5, 3), prompt, "a prompt in another slot");
+  require_equal(fill(*session, 2, 5, 3), fill(*single, 0, 5, 3), "a prompt in another slot");
   for (int p = 3; p < kTiny.T; ++p) {
     const Floats alone = feed(*single, rows_of(0, 5, p, p + 1));
-    std::vector<Row> rows;
-    for (const int slot : {0, 1, 3}) {
-      const int count = (p * 5 + slot * 3) % 7;
-      session->start(slot, 20 + slot, slot, 0);
-      const std::vector<Row> part = rows_of(slot, 20 + p, 0, count);
-      rows.insert(rows.end(), part.begin(), part.end());
-      if (slot == 1) rows.push_back({2, token_of(5, p), true});
-    }
-    const size_t before =
-        std::find_if(rows.begin(), rows.end(), [](const Row& r) { return r.slot == 2; }) - rows.begin();
+    const std::vector<Row> rows = crowded_rows(*session, p);
+    const auto own = std::find_if(rows.begin(), rows.end(), [](const Row& row) { return row.slot == 2; });
     const Floats together = feed(*session, rows);
-    const auto own = together.begin() + static_cast<std::ptrdiff_t>(before * kTiny.V);
-    require_equal({own, own + kTiny.V}, alone, "position " + std::to_string(p) + " with neighbours");
+    const auto logits = together.begin() + (own - rows.begin()) * kTiny.V;
+    require_equal({logits, logits + kTiny.V}, alone, "position " + std::to_string(p) + " with neighbours");
   }
 }
 

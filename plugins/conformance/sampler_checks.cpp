@@ -56,7 +56,7 @@ void check_rows_and_slots(const Plugin& plugin) {
 void check_fresh_object(const Plugin& plugin) {
   const std::vector<SamplerRow> rows = some_rows();
   SamplerRig used(plugin);
-  for (uint64_t seed = 0; seed < 5; ++seed) used.sample(rows, seed);
+  for (uint64_t seed = 0; seed < 100; ++seed) used.sample(rows, seed);
   const auto later = used.sample(rows);
   const auto first = SamplerRig(plugin).sample(rows);
   for (size_t r = 0; r < rows.size(); ++r) require_same(later[r], first[r], "after earlier calls");

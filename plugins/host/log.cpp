@@ -10,12 +10,16 @@
 namespace gpt2run {
 namespace {
 
+spdlog::level::level_enum normal_level() {
+  return secure_getenv("GPT2RUN_DEBUG") ? spdlog::level::debug : spdlog::level::info;
+}
+
 // Never destroyed: a plugin's thread may still log while the process ends.
 spdlog::logger& logger() {
   static spdlog::logger* const instance = [] {
     auto* created = new spdlog::logger("gpt2run", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     created->set_pattern("gpt2run: %v");
-    created->set_level(secure_getenv("GPT2RUN_DEBUG") ? spdlog::level::debug : spdlog::level::info);
+    created->set_level(normal_level());
     return created;
   }();
   return *instance;
@@ -28,6 +32,6 @@ void log_debug(std::string_view message) { logger().debug("{}", message); }
 void log_info(std::string_view message) { logger().info("{}", message); }
 void log_warning(std::string_view message) { logger().warn("warning: {}", message); }
 
-void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : spdlog::level::info); }
+void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : normal_level()); }
 
 }  // namespace gpt2run

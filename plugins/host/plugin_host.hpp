@@ -1,5 +1,6 @@
 // Finds plugins on disk and opens them: the only door between names and code. File names alone make the list (kind,
-// name, space); a library is opened only when it is asked for, checked before any of its code runs, and never unloaded.
+// name, space); a library is opened only when it is asked for, checked before any function of it is called, and never
+// unloaded.
 // Search order: --plugin-dir, GPT2RUN_PLUGIN_PATH, the per-user data folder, the install folder relative to the
 // executable; never the current directory. The first folder wins, the shadowed file is logged; two of one identity in
 // one folder are an error.

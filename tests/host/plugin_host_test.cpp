@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "host/discovery.hpp"
+#include "host/log.hpp"
 #include "host/plugin_folders.hpp"
 #include "support/program.hpp"
 
@@ -283,6 +284,24 @@ TEST(Samplers, DeviceMeansTheMemoryWhereTheLogitsAre) {
   EXPECT_THAT(error_of([&] { host.sampler("device-plain", Space::cuda); }),
               testing::ContainsRegex("no sampler 'plain' in cuda memory.*--sampler plain"));
   EXPECT_THAT(error_of([&] { host.sampler("device-gold", Space::host); }), HasSubstr("did you mean 'good'?"));
+}
+
+TEST(Services, MessagesOfPluginsGoToTheLogByTheirLevel) {
+  const auto log_all = [] {
+    testing::internal::CaptureStderr();
+    for (int level = 0; level < 3; ++level) host_services().log(level, ("{} level " + std::to_string(level)).c_str());
+    return testing::internal::GetCapturedStderr();
+  };
+  set_quiet(false);
+  EXPECT_EQ(log_all(), "gpt2run: {} level 1\ngpt2run: warning: {} level 2\n");
+  set_quiet(true);
+  EXPECT_EQ(log_all(), "gpt2run: warning: {} level 2\n");
+  {
+    const Environment debug("GPT2RUN_DEBUG", "1");
+    set_quiet(false);
+    EXPECT_THAT(log_all(), testing::StartsWith("gpt2run: {} level 0\n"));
+  }
+  set_quiet(false);
 }
 
 TEST(Samplers, OneThatCannotRunSaysWhy) {

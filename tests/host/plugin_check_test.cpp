@@ -1,0 +1,73 @@
+// The conformance kit: it passes what keeps the contract and names the promise that a plugin breaks.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "host/plugin_folders.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string kChecker = std::string(BINARY_DIR) + "/bin/gpt2run-plugin-check ";
+
+Outcome check(const fs::path& file) { return run_program(kChecker + file.string()); }
+
+struct Broken {
+  const char* name;     // <kind>-<name>
+  const char* promise;  // what its line says
+};
+
+class Breach : public testing::TestWithParam<Broken> {};
+
+TEST_P(Breach, IsNamed) {
+  const Outcome outcome = check(fixture_folder("breaches") / ("gpt2run-" + std::string(GetParam().name) + ".so"));
+  EXPECT_EQ(outcome.status, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex(std::string("not ok [0-9]+ - ") + GetParam().promise));
+}
+
+INSTANTIATE_TEST_SUITE_P(Plugins, Breach,
+                         testing::Values(Broken{"sampler-reads-padding", "a dropped token is never chosen"},
+                                         Broken{"sampler-hangs-on-slot", "a row gives the same alone"},
+                                         Broken{"sampler-remembers", "earlier calls change nothing"},
+                                         Broken{"sampler-edits-logits", ".*it changed logits"},
+                                         Broken{"sampler-takes-nan", "a row with NaN gives kNone"},
+                                         Broken{"sampler-writes-beside", ".*it wrote tokens beside its own"},
+                                         Broken{"sampler-takes-dropped", "a dropped token is never chosen"},
+                                         Broken{"sink-litters", "destroyed without end.*tokens.txt"},
+                                         Broken{"precision-drifts", "run: the same bits"},
+                                         Broken{"precision-sees-neighbours", "batch: the same bits"},
+                                         Broken{"precision-sees-chunks", "prefill: the same bits"}),
+                         [](const auto& info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(Checker, PassesWhatBreaksNothing) {
+  for (const char* name : {"gpt2run-sampler-keeps-all.so", "gpt2run-precision-keeps-all.so"}) {
+    const Outcome outcome = check(fixture_folder("breaches") / name);
+    EXPECT_EQ(outcome.status, 0) << outcome.out;
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("1\\.\\.[0-9]+\n$"));
+  }
+}
+
+TEST(Checker, NamesWhatIsWrongWithAFile) {
+  const ScratchFolder scratch;
+  EXPECT_THAT(check(scratch.file("gpt2run-sampler-text.so", "plain text")).out, testing::HasSubstr("not ok 1"));
+  EXPECT_THAT(check(fixture_file("wrong-name")).out, testing::HasSubstr("holds sampler 'right-name'"));
+  EXPECT_THAT(check(fixture_file("no-symbol")).out, testing::ContainsRegex("not ok 2 .*gpt2run_fixture_answer"));
+  EXPECT_THAT(check(fixture_file("bad-range")).out, testing::HasSubstr("1 to 3"));
+  EXPECT_EQ(run_program(kChecker).status, 2);
+}
+
+TEST(Checker, FindsFixedRunPathsOutsideABuildTree) {
+  const ScratchFolder scratch;
+  const fs::path copy = scratch.path() / "gpt2run-sampler-borrowed.so";
+  fs::copy_file(fixture_file("borrowed"), copy);
+  EXPECT_THAT(check(copy).out, testing::ContainsRegex("not ok [0-9]+ - it looks for libraries in no fixed folder"));
+}
+
+}  // namespace
+}  // namespace gpt2run::test
