@@ -2,8 +2,8 @@
 #include "config.hpp"
 
 #include "../common/limits.hpp"
+#include "../common/mapped_file.hpp"
 #include "json.hpp"
-#include "mapped_file.hpp"
 
 namespace gpt2run::huggingface {
 namespace {
@@ -76,7 +76,7 @@ float read_epsilon(const std::string& path, const Json& config) {
 }  // namespace
 
 FolderConfig read_config(const std::string& path) {
-  const MappedFile file(path);
+  const loaders::MappedFile file(path);
   const Json config = parse_object(path, file.bytes());
   refuse_other_arithmetic(path, config);
   ModelConfig m{};

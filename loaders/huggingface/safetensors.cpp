@@ -100,7 +100,7 @@ void check_cover(const std::string& path, std::span<const char> data, const std:
 
 }  // namespace
 
-std::map<std::string, StoredTensor> read_safetensors(const MappedFile& file) {
+std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& file) {
   const std::string& path = file.path();
   const std::span<const char> bytes = file.bytes();
   uint64_t header = 0;

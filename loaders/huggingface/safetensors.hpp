@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "mapped_file.hpp"
+#include "../common/mapped_file.hpp"
 
 namespace gpt2run::huggingface {
 
@@ -20,6 +20,6 @@ struct StoredTensor {
 
 // All tensors of a mapped file, by name; they point into it. Throws Error naming file, tensor, expected and found when
 // the header does not describe the file exactly.
-std::map<std::string, StoredTensor> read_safetensors(const MappedFile& file);
+std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& file);
 
 }  // namespace gpt2run::huggingface

@@ -62,7 +62,7 @@ WeightFiles::WeightFiles(const std::string& path) : path_(fs::is_directory(path)
 }
 
 void WeightFiles::add_file(const std::string& path) {
-  const MappedFile& file = files_.emplace_back(path);
+  const loaders::MappedFile& file = files_.emplace_back(path);
   for (auto& [name, tensor] : read_safetensors(file)) {
     const auto [place, added] = tensors_.emplace(without_prefix(name), std::move(tensor));
     if (!added) fail(path, ": ", in_quotes(name), ": expected once, found also in ", *place->second.path);
@@ -70,7 +70,7 @@ void WeightFiles::add_file(const std::string& path) {
 }
 
 void WeightFiles::add_shards(const std::string& folder) {
-  const MappedFile file(path_);
+  const loaders::MappedFile file(path_);
   const Json index = parse_object(path_, file.bytes());
   const auto map = index.find("weight_map");
   if (map == index.end() || !map->is_object()) fail(path_, ": expected 'weight_map' to be an object");

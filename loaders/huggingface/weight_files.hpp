@@ -34,7 +34,7 @@ class WeightFiles {
   void add_shards(const std::string& folder);
 
   std::string path_;
-  std::deque<MappedFile> files_;
+  std::deque<loaders::MappedFile> files_;
   std::map<std::string, StoredTensor> tensors_;
 };
 

@@ -7,7 +7,5 @@ include(${CMAKE_CURRENT_LIST_DIR}/Gpt2runPlugin.cmake)
 
 if("core" IN_LIST gpt2run_FIND_COMPONENTS)
   find_dependency(nlohmann_json)
-  find_dependency(PkgConfig)
-  pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
   include(${CMAKE_CURRENT_LIST_DIR}/gpt2runCoreTargets.cmake)
 endif()

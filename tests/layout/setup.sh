@@ -41,14 +41,14 @@ expect() {
 machine 0 nothing 0
 expect 'all is there' 0 "$(outcome test)"
 
-machine 0 libpcre2-dev 0
-expect 'one is missing, root' $'0\n== installing libpcre2-dev\nnoninteractive apt-get -qq update\n*install -y*libpcre2-dev' "$(outcome demo)"
+machine 0 libspdlog-dev 0
+expect 'one is missing, root' $'0\n== installing libspdlog-dev\nnoninteractive apt-get -qq update\n*install -y*libspdlog-dev' "$(outcome demo)"
 
-machine 1000 libpcre2-dev 0 sudo
-expect 'one is missing, sudo' $'0\n== installing libpcre2-dev\nsudo\nnoninteractive apt-get*' "$(outcome demo)"
+machine 1000 libspdlog-dev 0 sudo
+expect 'one is missing, sudo' $'0\n== installing libspdlog-dev\nsudo\nnoninteractive apt-get*' "$(outcome demo)"
 
-machine 1000 libpcre2-dev 0
-expect 'one is missing, no rights' $'1\nsetup: missing packages: run as root: apt-get install libpcre2-dev' "$(outcome demo)"
+machine 1000 libspdlog-dev 0
+expect 'one is missing, no rights' $'1\nsetup: missing packages: run as root: apt-get install libspdlog-dev' "$(outcome demo)"
 
 machine 0 ccache 100
 expect 'the registry fails' $'1\n*could not install ccache*' "$(outcome demo)"
