@@ -64,6 +64,9 @@ constexpr Bad kBad[] = {
     {"FolderAsStandardInput", "gpt2run -q --prompt - </", "standard input cannot be read: Is a directory", 1},
     {"PromptTooLong", "yes a | head -2000 | gpt2run -q --prompt -", "the model's context holds 1024", 1},
     {"ClosedStandardOutput", "gpt2run -q --prompt a >&-", "standard output: cannot write: Bad file descriptor", 1},
+    // The file must not become standard output by taking its number.
+    {"ClosedStandardOutputBesideAFile", "gpt2run -q --prompt a --sink text,text:out=file >&-",
+     "standard output: cannot write: Bad file descriptor", 1},
     {"FullDisk", "gpt2run -q --prompt a >/dev/full", "standard output: cannot write: No space left on device", 1},
     {"FullDiskForHelp", "gpt2run -q --help >/dev/full", "standard output cannot be written", 1},
     {"FullDiskForAFile", "gpt2run -q --sink text:out=/dev/full", "/dev/full", 1},
