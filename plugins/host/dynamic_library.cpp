@@ -8,7 +8,6 @@
 #include <boost/dll/shared_library.hpp>
 #include <map>
 #include <mutex>
-#include <regex>
 #include <system_error>
 
 #include "gpt2run/error.hpp"
@@ -31,13 +30,14 @@ std::string linker_text(const std::string& what) {
 
 // The linker's text begins with the file that is at fault: this one, or a library that it needs.
 std::string reason_of(const std::string& text, const std::filesystem::path& file) {
-  std::smatch found;
-  static const std::regex missing("([^:]+): cannot open shared object file.*");
-  static const std::regex undefined(".*: undefined symbol: (\\S+).*");
-  if (std::regex_match(text, found, missing) && found[1] != file.string())
-    return "it needs the library " + found[1].str() + ", which is not found";
-  if (std::regex_match(text, found, undefined))
-    return "it needs the symbol " + found[1].str() + ", which no library defines";
+  const std::string missing = ": cannot open shared object file", undefined = "undefined symbol: ";
+  const std::string library = text.substr(0, text.find(missing));
+  if (library != text && library != file.string()) return "it needs the library " + library + ", which is not found";
+  if (const size_t at = text.find(undefined); at != text.npos) {
+    const size_t from = at + undefined.size();
+    return "it needs the symbol " + text.substr(from, text.find_first_of(", (", from) - from) +
+           ", which no library defines";
+  }
   const std::string self = file.string() + ": ";
   return "not a shared library that can be opened: " + (text.starts_with(self) ? text.substr(self.size()) : text);
 }

@@ -50,6 +50,7 @@ using gpt2run::OptionSpec;
   gpt2run::fail("fixtures make no objects");
 }
 
+extern "C" void gpt2run_defined_nowhere();
 [[maybe_unused]] void crash() { std::abort(); }
 [[maybe_unused]] void leave() { std::_Exit(3); }
 [[maybe_unused]] void hang() {

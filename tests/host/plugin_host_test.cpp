@@ -94,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"no-create", "has no create"}, Refusal{"no-symbol", "exports no symbol gpt2run_plugin"},
                     Refusal{"borrowed", "exports no symbol gpt2run_plugin of its own"},
                     Refusal{"missing-library", "it needs the library libgpt2run_absent.so, which is not found"},
+                    Refusal{"missing-symbol", "it needs the symbol gpt2run_defined_nowhere, which no library defines"},
                     Refusal{"bad-type", "unknown type \"float\""}, Refusal{"bad-range", "\"1 to 3\""},
                     Refusal{"bad-fallback", "(0, 1]"}, Refusal{"bad-choice", "a|b"},
                     Refusal{"bad-key", "called 'Top-P'"}, Refusal{"null-help", "option 1 lacks"},
