@@ -102,6 +102,7 @@ class HostSession final : public Session {
  private:
   int64_t row_stride() const { return slots_.limits().context + 1; }
 
+  // A token that no vocabulary has (kNone, a broken sampler) is read as 0: whoever reads the table reports it.
   // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
   // rows that ask for logits.
   int place(std::span<const Row> rows) {
@@ -111,7 +112,7 @@ class HostSession final : public Session {
       const int position = slots_.length(row.slot);
       int32_t& token = tokens_[row.slot * row_stride() + position];
       if (row.token != kSampled) token = row.token;
-      rows_[i] = {row.slot, position, token == kNone ? 0 : token};
+      rows_[i] = {row.slot, position, token >= 0 && token < state_.config.V ? token : 0};
       if (row.logits) {
         keys_[wanted] = {slots_.sequence(row.slot), row.slot, position + 1};
         wanted_[wanted++] = static_cast<int32_t>(i);

@@ -11,7 +11,7 @@
 
 #include "gpt2run/error.hpp"
 
-namespace gpt2run::huggingface {
+namespace gpt2run::loaders {
 namespace {
 
 struct Descriptor {
@@ -42,4 +42,4 @@ MappedFile::~MappedFile() {
   if (data_) munmap(const_cast<char*>(data_), size_);
 }
 
-}  // namespace gpt2run::huggingface
+}  // namespace gpt2run::loaders

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace gpt2run::huggingface {
+namespace gpt2run::loaders {
 
 class MappedFile {
  public:
@@ -23,4 +23,4 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-}  // namespace gpt2run::huggingface
+}  // namespace gpt2run::loaders

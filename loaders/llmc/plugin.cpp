@@ -1,0 +1,91 @@
+// Loader `llmc`: a checkpoint of llm.c. Every tensor stands in the file over all layers together, as (out, in), and is
+// shown where it lies.
+#include <filesystem>
+#include <string>
+
+#include "../common/limits.hpp"
+#include "gpt2run/numeric.hpp"
+#include "header.hpp"
+
+namespace gpt2run::llmc {
+namespace {
+
+// The file's order is the contract's: wte (padded), wpe, the twelve of the layers, lnf_w, lnf_b. No head: it is tied.
+constexpr int kStored = kWeights - 1;
+static_assert(static_cast<int>(Weight::head_w) == kStored);
+
+int64_t elements_of(Weight weight, const Header& header) {
+  if (weight == Weight::wte) return int64_t{header.padded_vocab} * header.model.C;
+  const Shape shape = shape_of(weight, header.model);
+  return shape.rows * shape.cols;
+}
+
+class LlmcCheckpoint final : public Checkpoint {
+ public:
+  explicit LlmcCheckpoint(const std::string& path) : file_(path), header_(read_header(file_)) {
+    const ModelConfig& m = header_.model;
+    int64_t at = kHeaderBytes;
+    for (int i = 0; i < kStored; ++i) {  // below 2^60 by the bounds of the header
+      const auto weight = static_cast<Weight>(i);
+      begins_[i] = at;
+      at += elements_of(weight, header_) * (is_per_layer(weight) ? m.L : 1) * bytes_of(header_.type);
+    }
+    const auto found = static_cast<int64_t>(file_.bytes().size());
+    if (found != at) {
+      fail(path, ": expected ", at, " bytes for max T ", m.T, ", V ", m.V, " (padded ", header_.padded_vocab, "), L ",
+           m.L, ", C ", m.C, " in ", name_of(header_.type), ", found ", found);
+    }
+  }
+
+  const ModelConfig& config() const override { return header_.model; }
+  const char* tokenizer() const override { return nullptr; }
+
+  Tensor tensor(Weight weight, int layer) const override {
+    loaders::check_layer(file_.path(), weight, layer, header_.model);
+    if (weight == Weight::head_w) weight = Weight::wte;
+    const Shape shape = shape_of(weight, header_.model);
+    const int64_t begin =
+        begins_[static_cast<size_t>(weight)] + layer * elements_of(weight, header_) * bytes_of(header_.type);
+    return {file_.bytes().data() + begin, header_.type, shape.rows, shape.cols, shape.cols, 1};
+  }
+
+ private:
+  loaders::MappedFile file_;
+  Header header_;
+  int64_t begins_[kStored];  // byte of the file where layer 0 begins
+};
+
+class LlmcLoader final : public Loader {
+ public:
+  LlmcLoader(const Options&, const Host&) {}
+
+  // A checkpoint in the wrong byte order is taken too, so that it is told so.
+  int probe(const char* path) const override {
+    const uint32_t word = first_word(path);
+    return word == kMagic ? 10 : word == turned(kMagic) ? 1 : 0;
+  }
+
+  std::unique_ptr<Checkpoint> open(const char* path) override {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+      fail(path, ": expected a checkpoint file of llm.c, found a folder: name the .bin file in it");
+    }
+    return std::make_unique<LlmcCheckpoint>(path);
+  }
+};
+
+}  // namespace
+}  // namespace gpt2run::llmc
+
+GPT2RUN_PLUGIN = {gpt2run::kAbi,
+                  gpt2run::kTag,
+                  gpt2run::Kind::loader,
+                  gpt2run::Space::host,
+                  false,
+                  "llmc",
+                  "0.1",
+                  "a checkpoint file of llm.c (version 3: FP32, version 5: BF16)",
+                  nullptr,
+                  0,
+                  gpt2run::runs_everywhere,
+                  gpt2run::make<gpt2run::Loader, gpt2run::llmc::LlmcLoader>};

@@ -1,0 +1,138 @@
+// The loader `llmc`: every weight as the model's other format has it, and one line for every file that is wrong.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "gpt2run/numeric.hpp"
+#include "loaders/weights.hpp"
+#include "support/plugin.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+constexpr const char* kModel = "synthetic:L=2,C=12,H=3,V=7,T=5";
+constexpr int32_t kPaddedVocab = 128;
+constexpr int kHeaderBytes = 1024;
+
+std::unique_ptr<Checkpoint> synthetic() { return make_plugin<Loader>(Kind::loader, "synthetic")->open(kModel); }
+
+std::unique_ptr<Checkpoint> open(const std::string& path) {
+  return make_plugin<Loader>(Kind::loader, "llmc")->open(path.c_str());
+}
+
+// A checkpoint as llm.c writes it; padded rows are zero.
+std::string checkpoint_bytes(const Checkpoint& model, Type type) {
+  const ModelConfig& m = model.config();
+  int32_t header[256] = {20240326, type == Type::f32 ? 3 : 5, m.T, m.V, m.L, m.H, m.C, kPaddedVocab};
+  std::string bytes(reinterpret_cast<const char*>(header), sizeof header);
+  const auto append = [&](float value) {
+    const uint16_t half = bf16_from_f32(value);
+    const void* at = type == Type::f32 ? static_cast<const void*>(&value) : &half;
+    bytes.append(static_cast<const char*>(at), static_cast<size_t>(bytes_of(type)));
+  };
+  for (int i = 0; i < kWeights - 1; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) {
+      const Tensor t = model.tensor(weight, layer);
+      for (int64_t r = 0; r < t.rows; ++r)
+        for (int64_t c = 0; c < t.cols; ++c) append(at(t, r, c));
+    }
+    if (weight == Weight::wte)
+      for (int n = (kPaddedVocab - m.V) * m.C; n > 0; --n) append(0);
+  }
+  return bytes;
+}
+
+std::string with_field(std::string bytes, int field, int32_t value) {
+  std::memcpy(bytes.data() + 4 * field, &value, 4);
+  return bytes;
+}
+
+class Llmc : public testing::Test {
+ protected:
+  void expect_refused(const std::string& bytes, const std::string& expected) {
+    const std::string path = folder_.file("bad.bin", bytes).string();
+    expect_error([&] { open(path); }, path + ": ");
+    expect_error([&] { open(path); }, expected);
+  }
+
+  ScratchFolder folder_;
+  std::string whole_ = checkpoint_bytes(*synthetic(), Type::f32);
+};
+
+TEST_F(Llmc, EveryTensorIsThatOfTheSameModelElsewhere) {
+  const auto model = synthetic();
+  for (const Type type : {Type::f32, Type::bf16}) {
+    const auto checkpoint = open(folder_.file("model.bin", checkpoint_bytes(*model, type)).string());
+    expect_complete(*checkpoint);
+    for (int i = 0; i < kWeights; ++i) {
+      const auto weight = static_cast<Weight>(i);
+      for (int layer = 0; layer < (is_per_layer(weight) ? 2 : 1); ++layer) {
+        const Tensor found = checkpoint->tensor(weight, layer), expected = model->tensor(weight, layer);
+        EXPECT_EQ(found.type, type);
+        for (int64_t r = 0; r < expected.rows; ++r)
+          for (int64_t c = 0; c < expected.cols; ++c)
+            ASSERT_EQ(at(found, r, c), round_to(type, at(expected, r, c))) << name_of(weight) << layer;
+      }
+    }
+    EXPECT_EQ(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
+  }
+}
+
+TEST_F(Llmc, SettingsAreTheHeadersAndGpt2s) {
+  const auto checkpoint = open(folder_.file("model.bin", whole_).string());
+  const ModelConfig& m = checkpoint->config();
+  EXPECT_EQ(m.L, 2);
+  EXPECT_EQ(m.H, 3);
+  EXPECT_EQ(m.C, 12);
+  EXPECT_EQ(m.F, 48);
+  EXPECT_EQ(m.V, 7);
+  EXPECT_EQ(m.T, 5);
+  EXPECT_EQ(m.end_of_text, 6);
+  EXPECT_EQ(m.epsilon, 1e-5f);
+  EXPECT_EQ(checkpoint->tokenizer(), nullptr);
+}
+
+TEST_F(Llmc, ProbeKnowsItsOwn) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "llmc");
+  EXPECT_GT(loader->probe(folder_.file("model.bin", whole_).c_str()), 1);
+  EXPECT_EQ(loader->probe(folder_.file("other.bin", "something").c_str()), 0);
+  EXPECT_EQ(loader->probe(folder_.path().c_str()), 0);
+}
+
+TEST_F(Llmc, EveryTruncationIsRefused) {
+  expect_refused("", "found an empty file");
+  for (size_t size = 1; size < kHeaderBytes; size += size < 40 ? 1 : 97)
+    expect_refused(whole_.substr(0, size), "expected a header of 1024 bytes");
+  for (size_t size = kHeaderBytes; size < whole_.size(); size += 997)
+    expect_refused(whole_.substr(0, size), "found " + std::to_string(size));
+  expect_refused(whole_ + "x", "found " + std::to_string(whole_.size() + 1));
+}
+
+TEST_F(Llmc, OtherFilesAreNamed) {
+  expect_refused(std::string(4096, '\0'), "magic: expected 20240326, found 0");
+  expect_refused(with_field(whole_, 0, static_cast<int32_t>(__builtin_bswap32(20240326))), "big-endian");
+  expect_refused(with_field(whole_, 0, 20240328), "llm.c's tokenizer");
+  for (const int version : {1, 2, 4}) expect_refused(with_field(whole_, 1, version), "of an older llm.c");
+  expect_refused(with_field(whole_, 1, 6), "version: expected 3 (FP32) or 5 (BF16), found 6");
+  expect_refused(with_field(whole_, 1, 5), "in bf16, found " + std::to_string(whole_.size()));
+  expect_error([&] { open(folder_.path()); }, "found a folder");
+  expect_error([&] { open(folder_.path() / "missing"); }, "No such file");
+}
+
+TEST_F(Llmc, HeadersThatLieAreRefused) {
+  const char* const names[] = {"max T", "V", "L", "H", "C", "padded V"};
+  for (int i = 0; i < 6; ++i) {
+    for (const int32_t value : {0, -1, INT32_MIN, INT32_MAX})
+      expect_refused(with_field(whole_, i + 2, value), std::string(": ") + names[i] + ": expected 1 to");
+  }
+  expect_refused(with_field(whole_, 5, 5), "H: expected a divisor of the width 12, found 5");
+  expect_refused(with_field(whole_, 7, 6), "padded V: expected at least V, which is 7, found 6");
+  for (const int field : {2, 4, 6, 7}) expect_refused(with_field(whole_, field, 24), "bytes for max T");
+  std::string huge = with_field(with_field(whole_, 4, 4096), 6, 3 << 16);
+  expect_refused(with_field(with_field(huge, 2, 1 << 24), 7, 1 << 20), "bytes for max T");
+}
+
+}  // namespace
+}  // namespace gpt2run::test
