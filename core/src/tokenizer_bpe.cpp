@@ -16,20 +16,20 @@ namespace {
 // Open addressing from a hash to a number chosen by the owner, who compares the keys.
 class HashIndex {
  public:
-  explicit HashIndex(size_t entries) : x_slots(std::bit_ceil(2 * entries + 1), Slot{0, -1}) {}
+  explicit HashIndex(size_t entries) : slots_(std::bit_ceil(2 * entries + 1), Slot{0, -1}) {}
 
   void add(uint64_t hash, int32_t value) {
-    size_t i = hash & (x_slots.size() - 1);
-    while (x_slots[i].value >= 0) i = (i + 1) & (x_slots.size() - 1);
-    x_slots[i] = {static_cast<uint32_t>(hash >> 32), value};
+    size_t i = hash & (slots_.size() - 1);
+    while (slots_[i].value >= 0) i = (i + 1) & (slots_.size() - 1);
+    slots_[i] = {static_cast<uint32_t>(hash >> 32), value};
   }
 
   // The value whose key is equal, or -1.
   template <class Equal>
   int32_t find(uint64_t hash, Equal equal) const {
-    size_t i = hash & (x_slots.size() - 1);
-    for (; x_slots[i].value >= 0; i = (i + 1) & (x_slots.size() - 1)) {
-      if (x_slots[i].tag == static_cast<uint32_t>(hash >> 32) && equal(x_slots[i].value)) return x_slots[i].value;
+    size_t i = hash & (slots_.size() - 1);
+    for (; slots_[i].value >= 0; i = (i + 1) & (slots_.size() - 1)) {
+      if (slots_[i].tag == static_cast<uint32_t>(hash >> 32) && equal(slots_[i].value)) return slots_[i].value;
     }
     return -1;
   }
@@ -39,7 +39,7 @@ class HashIndex {
     uint32_t tag;
     int32_t value;  // -1: free
   };
-  std::vector<Slot> x_slots;
+  std::vector<Slot> slots_;
 };
 
 constexpr uint64_t mix(uint64_t x) {
@@ -74,10 +74,10 @@ constexpr uint64_t kPositionMask = (uint64_t{1} << kPositionBits) - 1;
 class BpeTokenizer final : public Tokenizer {
  public:
   explicit BpeTokenizer(Vocabulary vocabulary)
-      : x_vocabulary(std::move(vocabulary)), x_pairs(x_vocabulary.merges.size()), x_whole(x_vocabulary.pieces.size()) {
-    for (size_t rank = 0; rank < x_vocabulary.merges.size(); ++rank) {
-      const Merge& merge = x_vocabulary.merges[rank];
-      x_pairs.add(hash_of(merge.left, merge.right), static_cast<int32_t>(rank));
+      : vocabulary_(std::move(vocabulary)), pairs_(vocabulary_.merges.size()), whole_(vocabulary_.pieces.size()) {
+    for (size_t rank = 0; rank < vocabulary_.merges.size(); ++rank) {
+      const Merge& merge = vocabulary_.merges[rank];
+      pairs_.add(hash_of(merge.left, merge.right), static_cast<int32_t>(rank));
     }
     index_whole_pieces();
   }
@@ -96,11 +96,11 @@ class BpeTokenizer final : public Tokenizer {
 
   std::string_view piece(int32_t id) const override {
     if (id < 0 || id >= size()) fail("token id: expected 0 to ", size() - 1, ", found ", id);
-    return x_vocabulary.pieces[static_cast<size_t>(id)];
+    return vocabulary_.pieces[static_cast<size_t>(id)];
   }
 
-  int32_t size() const override { return static_cast<int32_t>(x_vocabulary.pieces.size()); }
-  int32_t end_of_text() const override { return x_vocabulary.end_of_text; }
+  int32_t size() const override { return static_cast<int32_t>(vocabulary_.pieces.size()); }
+  int32_t end_of_text() const override { return vocabulary_.end_of_text; }
 
  private:
   // A token that its own merges do not build (an added one, say) must never come out of a look-up.
@@ -111,20 +111,20 @@ class BpeTokenizer final : public Tokenizer {
       const std::string_view bytes = piece(id);
       ids.clear();
       merge(bytes, scratch, ids);
-      if (ids.size() == 1 && ids[0] == id) x_whole.add(hash_of(bytes), id);
+      if (ids.size() == 1 && ids[0] == id) whole_.add(hash_of(bytes), id);
     }
   }
 
   // The leftmost special token first, of several there the longest.
   void encode_special(std::string_view text, Scratch& scratch, std::vector<int32_t>& ids) const {
-    std::vector<size_t> found(x_vocabulary.special.size(), 0);
-    for (size_t i = 0; i < found.size(); ++i) found[i] = text.find(piece(x_vocabulary.special[i]));
+    std::vector<size_t> found(vocabulary_.special.size(), 0);
+    for (size_t i = 0; i < found.size(); ++i) found[i] = text.find(piece(vocabulary_.special[i]));
     size_t begin = 0;
     while (true) {
       size_t first = std::string_view::npos;
       int32_t best = -1;
       for (size_t i = 0; i < found.size(); ++i) {
-        const int32_t id = x_vocabulary.special[i];
+        const int32_t id = vocabulary_.special[i];
         if (found[i] < begin) found[i] = text.find(piece(id), begin);
         if (found[i] == std::string_view::npos || found[i] > first) continue;
         if (found[i] < first || piece(id).size() > piece(best).size()) best = id;
@@ -142,7 +142,7 @@ class BpeTokenizer final : public Tokenizer {
     while (!text.empty()) {
       const std::string_view part = text.substr(0, first_piece(text));
       text.remove_prefix(part.size());
-      const int32_t whole = x_whole.find(hash_of(part), [&](int32_t id) { return x_vocabulary.pieces[id] == part; });
+      const int32_t whole = whole_.find(hash_of(part), [&](int32_t id) { return vocabulary_.pieces[id] == part; });
       if (whole >= 0) {
         ids.push_back(whole);
       } else {
@@ -152,8 +152,8 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   int32_t rank_of(int32_t left, int32_t right) const {
-    return x_pairs.find(hash_of(left, right), [&](int32_t rank) {
-      const Merge& merge = x_vocabulary.merges[rank];
+    return pairs_.find(hash_of(left, right), [&](int32_t rank) {
+      const Merge& merge = vocabulary_.merges[rank];
       return merge.left == left && merge.right == right;
     });
   }
@@ -173,7 +173,7 @@ class BpeTokenizer final : public Tokenizer {
     symbols.resize(bytes.size());
     heap.clear();
     for (size_t i = 0; i < bytes.size(); ++i) {
-      symbols[i] = {x_vocabulary.byte_ids[static_cast<uint8_t>(bytes[i])], -1, i - 1, i + 1};
+      symbols[i] = {vocabulary_.byte_ids[static_cast<uint8_t>(bytes[i])], -1, i - 1, i + 1};
     }
     for (size_t i = 0; i < bytes.size(); ++i) push_pair(i, scratch);
     while (!heap.empty()) {
@@ -184,7 +184,7 @@ class BpeTokenizer final : public Tokenizer {
       Scratch::Symbol& left = symbols[i];
       if (left.id < 0 || left.rank != rank) continue;
       Scratch::Symbol& right = symbols[left.next];
-      left.id = x_vocabulary.merges[static_cast<size_t>(rank)].result;
+      left.id = vocabulary_.merges[static_cast<size_t>(rank)].result;
       left.next = right.next;
       right.id = -1;
       if (left.next < symbols.size()) symbols[left.next].previous = i;
@@ -194,9 +194,9 @@ class BpeTokenizer final : public Tokenizer {
     for (size_t i = 0; i < symbols.size(); i = symbols[i].next) ids.push_back(symbols[i].id);
   }
 
-  Vocabulary x_vocabulary;
-  HashIndex x_pairs;  // to ranks
-  HashIndex x_whole;  // to ids
+  Vocabulary vocabulary_;
+  HashIndex pairs_;  // to ranks
+  HashIndex whole_;  // to ids
 };
 
 }  // namespace

@@ -84,37 +84,37 @@ std::string bytes_of(const std::string& token, const std::unordered_map<std::str
 
 class FolderReader {
  public:
-  explicit FolderReader(std::filesystem::path folder) : x_folder(std::move(folder)) {}
+  explicit FolderReader(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   Vocabulary read() {
     read_vocab();
-    if (const auto path = x_folder / "added_tokens.json"; std::filesystem::exists(path)) read_added(path);
-    if (const auto path = x_folder / "tokenizer_config.json"; std::filesystem::exists(path)) read_config(path);
+    if (const auto path = folder_ / "added_tokens.json"; std::filesystem::exists(path)) read_added(path);
+    if (const auto path = folder_ / "tokenizer_config.json"; std::filesystem::exists(path)) read_config(path);
     make_pieces();
     read_merges();
-    return std::move(x_vocabulary);
+    return std::move(vocabulary_);
   }
 
  private:
   void read_vocab() {
-    const json vocab = read_json_object(x_vocab_path);
-    for (const auto& [token, id] : vocab.items()) x_ids.emplace(token, id_from(x_vocab_path, token, id));
+    const json vocab = read_json_object(vocab_path_);
+    for (const auto& [token, id] : vocab.items()) ids_.emplace(token, id_from(vocab_path_, token, id));
     mark_special(kEndOfText);
-    if (const auto found = x_ids.find(kEndOfText); found != x_ids.end()) x_vocabulary.end_of_text = found->second;
+    if (const auto found = ids_.find(kEndOfText); found != ids_.end()) vocabulary_.end_of_text = found->second;
   }
 
   void mark_special(const std::string& token) {
-    const auto found = x_ids.find(token);
-    if (found != x_ids.end()) x_vocabulary.special.push_back(found->second);
+    const auto found = ids_.find(token);
+    if (found != ids_.end()) vocabulary_.special.push_back(found->second);
   }
 
   void add(const std::filesystem::path& path, const std::string& token, int32_t id) {
-    const auto [known, added] = x_ids.emplace(token, id);
+    const auto [known, added] = ids_.emplace(token, id);
     if (!added && known->second != id) {
       fail(path.string(), ": added token ", quoted(token), ": expected id ", known->second, " as in vocab.json, found ",
            id);
     }
-    x_vocabulary.special.push_back(id);
+    vocabulary_.special.push_back(id);
   }
 
   void read_added(const std::filesystem::path& path) {
@@ -133,8 +133,8 @@ class FolderReader {
         mark_special(content_of(value));
       }
     }
-    const auto found = x_ids.find(content_of(config.value("eos_token", json())));
-    if (found != x_ids.end()) x_vocabulary.end_of_text = found->second;
+    const auto found = ids_.find(content_of(config.value("eos_token", json())));
+    if (found != ids_.end()) vocabulary_.end_of_text = found->second;
   }
 
   // A token is given as text or as an object that has the text; anything else names none.
@@ -160,16 +160,15 @@ class FolderReader {
   }
 
   void make_pieces() {
-    std::vector<const std::string*> tokens(x_ids.size(), nullptr);
-    for (const auto& [token, id] : x_ids) {
-      if (token.empty())
-        fail(x_vocab_path.string(), ": id ", id, ": expected a token of at least one byte, found none");
+    std::vector<const std::string*> tokens(ids_.size(), nullptr);
+    for (const auto& [token, id] : ids_) {
+      if (token.empty()) fail(vocab_path_.string(), ": id ", id, ": expected a token of at least one byte, found none");
       if (static_cast<size_t>(id) >= tokens.size()) {
-        fail(x_vocab_path.string(), ": expected ids 0 to ", tokens.size() - 1, " for ", tokens.size(),
-             " tokens, found ", id, " for token ", quoted(token));
+        fail(vocab_path_.string(), ": expected ids 0 to ", tokens.size() - 1, " for ", tokens.size(), " tokens, found ",
+             id, " for token ", quoted(token));
       }
       if (const std::string* other = tokens[id]) {
-        fail(x_vocab_path.string(), ": expected one token for each id, found ", id, " for ", quoted(*other), " and ",
+        fail(vocab_path_.string(), ": expected one token for each id, found ", id, " for ", quoted(*other), " and ",
              quoted(token));
       }
       tokens[id] = &token;
@@ -178,24 +177,24 @@ class FolderReader {
     std::unordered_map<std::string, char> alphabet;
     for (size_t byte = 0; byte < 256; ++byte) {
       alphabet.emplace(letters[byte], static_cast<char>(byte));
-      const auto found = x_ids.find(letters[byte]);
-      if (found == x_ids.end()) {
-        fail(x_vocab_path.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
+      const auto found = ids_.find(letters[byte]);
+      if (found == ids_.end()) {
+        fail(vocab_path_.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
              quoted(letters[byte]), ")");
       }
-      x_vocabulary.byte_ids[byte] = found->second;
+      vocabulary_.byte_ids[byte] = found->second;
     }
-    auto& special = x_vocabulary.special;
+    auto& special = vocabulary_.special;
     std::sort(special.begin(), special.end());
     special.erase(std::unique(special.begin(), special.end()), special.end());
     for (size_t id = 0; id < tokens.size(); ++id) {
       const bool plain_text = std::binary_search(special.begin(), special.end(), static_cast<int32_t>(id));
-      x_vocabulary.pieces.push_back(plain_text ? *tokens[id] : bytes_of(*tokens[id], alphabet));
+      vocabulary_.pieces.push_back(plain_text ? *tokens[id] : bytes_of(*tokens[id], alphabet));
     }
   }
 
   void read_merges() {
-    const std::filesystem::path path = x_folder / "merges.txt";
+    const std::filesystem::path path = folder_ / "merges.txt";
     std::istringstream file(read_file(path));
     std::unordered_map<uint64_t, size_t> seen;
     std::string line;
@@ -208,11 +207,11 @@ class FolderReader {
       if (const auto [known, added] = seen.emplace(pair, number); !added) {
         fail(where, ": expected every merge once, found the one of line ", known->second, " again");
       }
-      x_vocabulary.merges.push_back(merge);
+      vocabulary_.merges.push_back(merge);
     }
     constexpr size_t kMostMerges = size_t{1} << 24;
-    if (x_vocabulary.merges.size() >= kMostMerges) {
-      fail(path.string(), ": expected fewer than ", kMostMerges, " merges, found ", x_vocabulary.merges.size());
+    if (vocabulary_.merges.size() >= kMostMerges) {
+      fail(path.string(), ": expected fewer than ", kMostMerges, " merges, found ", vocabulary_.merges.size());
     }
   }
 
@@ -227,15 +226,15 @@ class FolderReader {
   }
 
   int32_t merged_id(const std::string& where, const std::string& token) const {
-    const auto found = x_ids.find(token);
-    if (found == x_ids.end()) fail(where, ": expected tokens of vocab.json, found ", quoted(token));
+    const auto found = ids_.find(token);
+    if (found == ids_.end()) fail(where, ": expected tokens of vocab.json, found ", quoted(token));
     return found->second;
   }
 
-  std::filesystem::path x_folder;
-  std::filesystem::path x_vocab_path = x_folder / "vocab.json";
-  TokenIds x_ids;  // in the files' spelling
-  Vocabulary x_vocabulary;
+  std::filesystem::path folder_;
+  std::filesystem::path vocab_path_ = folder_ / "vocab.json";
+  TokenIds ids_;  // in the files' spelling
+  Vocabulary vocabulary_;
 };
 
 }  // namespace

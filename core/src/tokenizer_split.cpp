@@ -45,11 +45,11 @@ Character multibyte(const uint8_t* s, size_t size) {
 
 class Scanner {
  public:
-  explicit Scanner(std::string_view text) : x_text(text), x_bytes(reinterpret_cast<const uint8_t*>(text.data())) {}
+  explicit Scanner(std::string_view text) : text_(text), bytes_(reinterpret_cast<const uint8_t*>(text.data())) {}
 
   size_t first_piece() const {
     if (const size_t bytes = contraction()) return bytes;
-    const bool blank = x_text[0] == ' ' && x_text.size() > 1;
+    const bool blank = text_[0] == ' ' && text_.size() > 1;
     const Character first = at(blank ? 1 : 0);
     if (first.kind == CharClass::space) return spaces();
     return run(first.kind, (blank ? 1 : 0) + first.bytes);
@@ -57,19 +57,19 @@ class Scanner {
 
  private:
   Character at(size_t i) const {
-    if (x_bytes[i] < 128) return {kAscii[x_bytes[i]], 1};
-    return multibyte(x_bytes + i, x_text.size() - i);
+    if (bytes_[i] < 128) return {kAscii[bytes_[i]], 1};
+    return multibyte(bytes_ + i, text_.size() - i);
   }
 
   size_t contraction() const {
-    if (x_text[0] != '\'' || x_text.size() < 2) return 0;
-    const std::string_view after = x_text.substr(1, 2);
+    if (text_[0] != '\'' || text_.size() < 2) return 0;
+    const std::string_view after = text_.substr(1, 2);
     if (std::string_view("stmd").find(after[0]) != std::string_view::npos) return 2;
     return after == "re" || after == "ve" || after == "ll" ? 3 : 0;
   }
 
   size_t run(CharClass kind, size_t end) const {
-    while (end < x_text.size()) {
+    while (end < text_.size()) {
       const Character next = at(end);
       if (next.kind != kind) break;
       end += next.bytes;
@@ -80,7 +80,7 @@ class Scanner {
   // All white space, but for the last character where something else follows: a blank there belongs to the next piece.
   size_t spaces() const {
     size_t last = 0, end = at(0).bytes;
-    while (end < x_text.size()) {
+    while (end < text_.size()) {
       const Character next = at(end);
       if (next.kind != CharClass::space) return last == 0 ? end : last;
       last = end;
@@ -89,8 +89,8 @@ class Scanner {
     return end;
   }
 
-  std::string_view x_text;
-  const uint8_t* x_bytes;
+  std::string_view text_;
+  const uint8_t* bytes_;
 };
 
 }  // namespace
