@@ -59,6 +59,12 @@ TEST_F(Trust, AFolderAboveThatEveryoneCanWrite) {
   EXPECT_EQ(verdict(file_), "no error");
 }
 
+TEST_F(Trust, IsAskedBeforeALibraryIsOpened) {
+  mode(file_, 0757);
+  PluginHost host({folder_});
+  EXPECT_THAT(error_of([&] { host.get(Kind::sampler, "good"); }), HasSubstr("the file is writable by everyone"));
+}
+
 TEST_F(Trust, LinksAreJudgedByWhatTheyLeadTo) {
   const fs::path other = scratch_.folder("other"), link = other / "gpt2run-sampler-good.so";
   fs::create_symlink(file_, link);
