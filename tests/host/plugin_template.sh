@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# sdk.template SOURCE BUILD: the way of docs/plugin_guide.md from nothing to running: gpt2run is installed, its template
-# is built outside the tree, checked, listed, run, and installed beside gpt2run.
+# sdk.template SOURCE BUILD [FLAGS]: the way of docs/plugin_guide.md from nothing to running. gpt2run is installed; its
+# template is built outside the tree, checked, listed, run, and installed beside gpt2run. Then a program over
+# gpt2run::core, compiled with FLAGS as the build was.
 set -euo pipefail
-source=$1 build=$2
+source=$1 build=$2 flags=${3:-}
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 unset GPT2RUN_PLUGIN_PATH
@@ -35,3 +36,22 @@ contains "$("$prefix/bin/gpt2run" --plugin-dir build/lib/gpt2run --sampler coin 
 
 cmake --install build --prefix "$prefix" >/dev/null
 contains "$("$prefix/bin/gpt2plugins" list)" 'coin'
+
+mkdir "$folder/program"
+cd "$folder/program"
+cat >CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.25)
+project(program LANGUAGES CXX)
+find_package(gpt2run REQUIRED COMPONENTS core)
+add_executable(program main.cpp)
+target_link_libraries(program PRIVATE gpt2run::core)
+END
+cat >main.cpp <<'END'
+#include <iostream>
+
+#include "gpt2run/tokenizer.hpp"
+int main(int, char** arguments) { std::cout << gpt2run::Tokenizer::open(arguments[1])->encode("a tale").size(); }
+END
+cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="$flags" >/dev/null
+cmake --build build
+contains "$(build/program "$prefix/share/gpt2run/models/demo")" '2'
