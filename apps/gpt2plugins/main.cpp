@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gpt2plugins/report.hpp"
+#include "gpt2run/standard_files.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
@@ -107,6 +108,7 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) try {
+  if (!gpt2run::occupy_standard_files()) return 1;
   return gpt2run::run({arguments + 1, arguments + count});
 } catch (const gpt2run::UsageError& error) {
   std::cerr << "gpt2plugins: " << error.what() << "\n";

@@ -1,13 +1,12 @@
 // gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
 // codes: 0 done, 2 the command line cannot be meant, 1 everything else.
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
 
+#include "gpt2run/standard_files.hpp"
 #include "host/explain.hpp"
 #include "host/log.hpp"
 
@@ -25,13 +24,6 @@ void note_signal(int signal) {
 // Unless whoever started the program wants the signal ignored.
 void watch_signal(int signal) {
   if (std::signal(signal, note_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
-}
-
-// A closed standard file must not be handed to the next file that is opened. It is replaced by one that refuses its
-// use, so that reading or writing it is still an error; messages are lost.
-void occupy_standard_files() {
-  for (const auto& [file, mode] : {std::pair{0, O_WRONLY}, {1, O_RDONLY}, {2, O_WRONLY}})
-    if (fcntl(file, F_GETFD) == -1 && open("/dev/null", mode) != file) std::_Exit(1);
 }
 
 void print(const std::string& text) {
@@ -114,7 +106,7 @@ void start(std::vector<std::string> arguments) {
 
 int main(int count, char** arguments) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  gpt2run::occupy_standard_files();
+  if (!gpt2run::occupy_standard_files()) return 1;
   const auto report = [](const char* message, int code) {
     std::fprintf(stderr, "gpt2run: error: %s\n", message);
     return code;

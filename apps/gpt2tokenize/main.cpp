@@ -12,6 +12,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/paths.hpp"
+#include "gpt2run/standard_files.hpp"
 #include "gpt2run/tokenizer.hpp"
 
 namespace po = boost::program_options;
@@ -120,6 +121,7 @@ std::string answer(const Request& request) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error to report, like a full disk
+  if (!gpt2run::occupy_standard_files()) return 1;
   try {
     const Request request = parse(argc, argv);
     std::cout << (request.help.empty() ? answer(request) : request.help);

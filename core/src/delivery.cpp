@@ -1,5 +1,7 @@
 #include "delivery.hpp"
 
+#include <limits>
+
 namespace gpt2run {
 
 Delivery::Delivery(std::span<Sink* const> sinks) {
@@ -28,6 +30,7 @@ void Delivery::start(uint64_t sequence, const Prompt& prompt) {
 
 void Delivery::give(Sink& sink, TokenEvent event, uint32_t wants) const {
   if (event.step < 0 && !(wants & kPrompt)) return;
+  if (!(wants & kLogprob)) event.logprob = std::numeric_limits<float>::quiet_NaN();
   if (!(wants & kLogits)) event.logits = nullptr;
   if (!(wants & kTimes)) event.times = nullptr;
   sink.token(event);

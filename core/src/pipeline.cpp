@@ -58,6 +58,7 @@ class Run {
         path_(session, chain, limits_.slots, sinks_.wants()),
         slots_(limits_.slots) {
     summary_.sequences = std::ssize(prompts) * generation.samples;
+    prefix_ends_.assign(prompts.size(), std::numeric_limits<float>::quiet_NaN());
     buffer_.resize(std::max(1, generation.repeat)), logprobs_.resize(buffer_.size());
   }
 
@@ -119,6 +120,8 @@ class Run {
   std::vector<Slot> slots_;
   uint64_t next_ = 0;  // sequence that waits for a slot
   int64_t done_ = 0;
+  std::vector<float>
+      prefix_ends_;              // of each prompt: the log-probability of its last token, which no shared prefix holds
   std::vector<Row> rows_;        // of the next step: sampled ones first, then prompts
   int sampled_ = 0;              // how many of them go through the chain
   std::vector<int32_t> buffer_;  // tokens of one slot and repeat
@@ -166,7 +169,11 @@ void Run::echo_known(int slot) {
   echo(slot, 0, std::numeric_limits<float>::quiet_NaN(), nullptr);
   for (int position = 1; position <= live.fed; ++position) {
     float logprob = std::numeric_limits<float>::quiet_NaN();
-    if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, position, {&logprob, 1});
+    if (position == live.fed) {
+      logprob = prefix_ends_[live.prompt - prompts_.data()];
+    } else if (sinks_.wants() & kLogprob) {
+      path_.read_logprobs(slot, position, {&logprob, 1});
+    }
     echo(slot, position, logprob, nullptr);
   }
 }
@@ -234,6 +241,7 @@ void Run::pass() {
     if (sinks_.wants() & kPrompt) {
       float logprob = std::numeric_limits<float>::quiet_NaN();
       if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, live.fed, {&logprob, 1});
+      prefix_ends_[live.prompt - prompts_.data()] = logprob;
       echo(slot, live.fed, logprob, rows_[i].logits ? path_.logits(logit_row++) : nullptr);
     }
     if (!live.prefilled()) continue;
@@ -279,7 +287,8 @@ bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
 void Run::echo(int slot, int position, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
   const int32_t id = live.prompt->tokens[position];
-  const std::string text = live.echo.push(piece(id));
+  std::string text = live.echo.push(piece(id));
+  if (position + 1 == std::ssize(live.prompt->tokens)) text += live.echo.take_tail();
   sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, path_.times()});
 }
 

@@ -46,7 +46,10 @@ void TokenPath::prepare_copies(int slots) {
   host_keys_.resize(layout_.rows);
   host_tokens_.resize(slots * layout_.token_stride);
   copies_ = layout_;
-  copies_.logits = host_logits_.data(), copies_.raw = host_logits_.data(), copies_.keys = host_keys_.data();
+  const bool keeps_raw = layout_.raw != layout_.logits;
+  if (keeps_raw) host_raw_.resize(host_logits_.size());
+  copies_.logits = host_logits_.data(), copies_.keys = host_keys_.data();
+  copies_.raw = keeps_raw ? host_raw_.data() : host_logits_.data();
   copies_.tokens = host_tokens_.data(), copies_.logprobs = nullptr;
   copies_.space = Space::host, copies_.stream = nullptr;
 }
@@ -89,6 +92,7 @@ void TokenPath::sample_behind_device(const LogitBatch& batch) {
   session_.read(batch.keys, host_keys_.data(), batch.rows * sizeof(RowKey));
   times_.copy_to_host = watch.lap();
   copies_.rows = batch.rows;
+  if (copies_.raw != copies_.logits) std::copy_n(host_logits_.data(), batch.rows * batch.stride, host_raw_.data());
   for (Sampler* sampler : chain_.samplers) sampler->sample(copies_);
   times_.sampling = watch.lap();
   for (int r = 0; r < batch.rows; ++r) {

@@ -13,6 +13,9 @@ class TokenPath {
   // slots: of the session; wants: of all sinks together. Prepares the samplers.
   TokenPath(Session& session, const Chain& chain, int slots, uint32_t wants);
 
+  ~TokenPath() { session_.times(nullptr); }
+  TokenPath(const TokenPath&) = delete;
+
   // True if a body may be replayed: the session's own memory holds the samplers and nobody looks between two tokens.
   bool can_repeat() const { return repeatable_; }
 

@@ -39,6 +39,8 @@ json read_json_object(const std::filesystem::path& path) {
     object = json::parse(read_file(path));
   } catch (const json::parse_error& error) {
     fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
+  } catch (const json::exception& error) {
+    fail(path.string(), ": expected JSON, found ", error.what());
   }
   if (!object.is_object()) fail(path.string(), ": expected a JSON object, found JSON of type ", object.type_name());
   return object;

@@ -33,7 +33,7 @@ constexpr CoreOption kOptions[] = {
     {{"truncate_prompt", "bool", "off", "",
       "of a prompt that is too long keep the last tokens that leave room for new ones"}},
     {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
-    {{"threads", "int", "0", "[0, 4096]", "worker threads; 0 is one per core"}},
+    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}},
     {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -79,6 +79,7 @@ Chosen find_loader(PluginHost& host, const std::string& model) {
     names += (names.empty() ? "" : ", ") + candidate.name;
     try {
       const Plugin& plugin = host.open(candidate);
+      if (plugin.probe().score == 0) continue;
       const int score = create<Loader>(Chosen(plugin, {plugin.name, {}}, Layer::fallback))->probe(model.c_str());
       if (score > best_score) best = &plugin, best_score = score;
     } catch (const Error& error) {

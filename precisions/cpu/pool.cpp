@@ -37,6 +37,7 @@ int workers_for(int threads) {
 }
 
 Pool::Pool(int workers) : total_(workers) {
+  threads_.reserve(workers);  // nothing but the system may refuse once a thread runs
   try {
     for (int i = 1; i < workers; ++i) threads_.emplace_back(&Pool::serve, this, i);
   } catch (const std::system_error& error) {

@@ -87,7 +87,7 @@ void OutputFile::close() {
   if (fd_ < 0) return;
   flush();
   if (::close(std::exchange(fd_, -1)) != 0) fail(path_, ": cannot write: ", std::strerror(errno));
-  buffer_ = {};
+  std::string().swap(buffer_);  // gives the memory back: a run may keep thousands of closed files
 }
 
 void OutputFile::publish() {

@@ -189,7 +189,8 @@ TEST_P(PipelineTest, SamplesShareTheirPromptsPrefix) {
 }
 
 TEST_P(PipelineTest, ThePromptIsShownWithItsLogProbabilities) {
-  const CaptureSink made = run({{"", counting(0, 9)}}, {.max_new = 3, .samples = 2, .chunk = 4}, kPrompt | kLogprob);
+  const CaptureSink made =
+      run({{"", counting(0, 9)}}, {.max_new = 3, .samples = 5, .batch = 3, .chunk = 4}, kPrompt | kLogprob);
   const double likely = 10 - std::log(std::exp(10.0) + kShape.V - 1);
   for (const auto& [sequence, s] : made.sequences) {
     ASSERT_EQ(s.prompt_logprobs.size(), 9u);

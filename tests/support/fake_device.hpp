@@ -127,7 +127,7 @@ class FakeSession final : public Session, private FakeStream {
       for (int r = 0; r < batch.rows; ++r) {
         const int64_t at = batch.keys[r].slot * batch.token_stride + batch.keys[r].position;
         const int32_t id = batch.tokens[at];
-        if (id >= 0)
+        if (id >= 0 && id < batch.vocab)
           batch.logprobs[at] = static_cast<float>(log_probability(batch.raw + r * batch.stride, batch.vocab, id));
       }
     });

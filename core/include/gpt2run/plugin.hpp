@@ -1,8 +1,8 @@
 // What a shared library must export to be a plugin: one constant descriptor named gpt2run_plugin.
-// The host reads it before it runs any plugin code, and refuses another ABI or another standard library by number and
-// name. Threads: probe() and create() may be called from any thread, one at a time. Ownership: the caller of create()
-// owns the object and deletes it through its base class before the process ends; the library stays loaded. Errors:
-// create() throws Error, probe() never throws.
+// The host reads it before it calls any function of the plugin, and refuses another ABI or another standard library by
+// number and name. Threads: probe() and create() may be called from any thread, one at a time. Ownership: the caller of
+// create() owns the object and deletes it through its base class before the process ends; the library stays loaded.
+// Errors: create() throws Error, probe() never throws.
 #pragma once
 #include <cstddef>
 #include <cstdint>

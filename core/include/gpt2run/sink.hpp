@@ -18,7 +18,8 @@ struct TokenEvent {
   int32_t position, id;   // position in the sequence, prompt included
   std::string_view text;  // what this token releases: core holds back incomplete UTF-8 and possible stop strings
   float logprob;          // natural log, of the raw logits; NaN unless wanted
-  const float* logits;    // (vocab) raw; null unless wanted
+  const float*
+      logits;  // (vocab) raw; null unless wanted, and for prompt tokens without: the first, and a shared prefix
   int32_t vocab;
   const StepTimes* times;  // null unless wanted
 };
