@@ -108,8 +108,9 @@ void explain_memory(Lines& lines, const Composition& composition, const Limits& 
   const int bytes = element_bytes(composition.choice().precision);
   const Memory memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4);
   lines.add("memory", shown_bytes(memory.total()), " = weights ", shown_bytes(memory.weights), " + KV cache ",
-            shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + tables ",
-            shown_bytes(memory.tables), bytes ? "" : " (type unknown: taken as 4 bytes)");
+            shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + activations ",
+            shown_bytes(memory.activations), " + tables ", shown_bytes(memory.tables),
+            bytes ? "" : " (type unknown: taken as 4 bytes)");
   lines.add("", limits.slots, " slots x ", limits.context, " positions, ", limits.rows, " rows a step at most");
   lines.add("weights", shown_bytes(weights_per_step(checkpoint.config(), bytes ? bytes : 4)), " are read at each step");
 }
@@ -123,6 +124,7 @@ Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int
       memory.weights += bytes * elements(static_cast<Weight>(w), config);
   memory.kv_cache = int64_t(bytes) * 2 * config.L * config.C * limits.slots * limits.context;
   memory.logits = int64_t(4) * limits.logit_rows * config.V * (limits.keep_raw ? 2 : 1);
+  memory.activations = int64_t(4) * limits.rows * (7 * int64_t(config.C) + config.F);
   memory.tables =
       int64_t(8) * limits.slots * (int64_t(limits.context) + 1) + int64_t(sizeof(RowKey)) * limits.logit_rows;
   return memory;

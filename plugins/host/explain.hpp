@@ -12,10 +12,11 @@ namespace gpt2run {
 //   weights    b x (elements of all tensors; a tied head counts once)
 //   KV cache   b x 2 x L x C x slots x context
 //   logits     4 x logit rows x V, twice when the chain changes logits and a sink wants the raw ones
+//   activations  4 x rows x (7C + F): residual, queries, attention, products before their bias, MLP
 //   tables     8 x slots x (context + 1) tokens and log-probabilities, and 16 x logit rows of keys
 struct Memory {
-  int64_t weights, kv_cache, logits, tables;
-  int64_t total() const { return weights + kv_cache + logits + tables; }
+  int64_t weights, kv_cache, logits, activations, tables;
+  int64_t total() const { return weights + kv_cache + logits + activations + tables; }
 };
 
 // bytes: of one element in the precision's type.
