@@ -106,6 +106,7 @@ void start(std::vector<std::string> arguments) {
 
 int main(int count, char** arguments) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
   if (!gpt2run::occupy_standard_files()) return 1;
   const auto report = [](const char* message, int code) {
     std::fprintf(stderr, "gpt2run: error: %s\n", message);

@@ -121,6 +121,7 @@ std::string answer(const Request& request) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error to report, like a full disk
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
   if (!gpt2run::occupy_standard_files()) return 1;
   try {
     const Request request = parse(argc, argv);

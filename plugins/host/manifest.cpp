@@ -136,7 +136,9 @@ void save_text(const std::filesystem::path& path, std::string_view text) {
   // A device or a pipe is written as it stands: renaming would replace it.
   const bool direct = std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
   const std::filesystem::path part = path.string() + (direct ? "" : ".part" + std::to_string(getpid()));
-  const int file = open(part.c_str(), O_WRONLY | O_CLOEXEC | (direct ? 0 : O_CREAT | O_EXCL), 0666);
+  // A pipe that nobody reads is an error now, not a wait without end.
+  const int file = open(part.c_str(), O_WRONLY | O_CLOEXEC | (direct ? O_NONBLOCK : O_CREAT | O_EXCL), 0666);
+  if (file >= 0 && direct) fcntl(file, F_SETFL, O_WRONLY);
   int code = file < 0 ? errno : 0;
   while (!text.empty() && !code) {
     const ssize_t count = write(file, text.data(), text.size());

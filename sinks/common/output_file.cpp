@@ -45,7 +45,9 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
   target_ = fs::weakly_canonical(path, error);
   if (error) fail(path_, ": cannot be opened for writing: ", error.message());
   if (fs::exists(target_, error) && !fs::is_regular_file(target_, error)) {
-    fd_ = open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+    // A pipe that nobody reads is an error now, not a wait without end.
+    fd_ = open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd_ >= 0) fcntl(fd_, F_SETFL, O_WRONLY);
   } else {
     if (target_.has_parent_path()) fs::create_directories(target_.parent_path(), error);
     if (error) fail(path_, ": cannot make its folder: ", error.message());
