@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "gpt2run/error.hpp"
 
@@ -33,10 +34,25 @@ std::string read_file(const std::filesystem::path& path) {
   return bytes;
 }
 
+// For messages: in quotes, control characters escaped, so that the line stays one line.
+std::string quoted(const std::string& token) {
+  return json(token).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json read_json_object(const std::filesystem::path& path) {
   json object;
+  std::vector<std::unordered_set<std::string>> keys;  // of the open object at each depth
+  const auto check = [&](int depth, json::parse_event_t event, json& value) {
+    if (keys.size() < static_cast<size_t>(depth) + 2) keys.resize(static_cast<size_t>(depth) + 2);
+    if (event == json::parse_event_t::object_start) keys[static_cast<size_t>(depth) + 1].clear();
+    const bool again = event == json::parse_event_t::key &&
+                       !keys[static_cast<size_t>(depth)].insert(value.get_ref<const std::string&>()).second;
+    if (again)
+      fail(path.string(), ": expected every key once, found ", quoted(value.get_ref<const std::string&>()), " twice");
+    return true;
+  };
   try {
-    object = json::parse(read_file(path));
+    object = json::parse(read_file(path), check);
   } catch (const json::parse_error& error) {
     fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
   } catch (const json::exception& error) {
@@ -44,11 +60,6 @@ json read_json_object(const std::filesystem::path& path) {
   }
   if (!object.is_object()) fail(path.string(), ": expected a JSON object, found JSON of type ", object.type_name());
   return object;
-}
-
-// For messages: in quotes, control characters escaped, so that the line stays one line.
-std::string quoted(const std::string& token) {
-  return json(token).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 int32_t id_from(const std::filesystem::path& path, const std::string& token, const json& value) {
@@ -211,9 +222,21 @@ class FolderReader {
       }
       vocabulary_.merges.push_back(merge);
     }
+    check_merged_tokens(path);
     constexpr size_t kMostMerges = size_t{1} << 24;
     if (vocabulary_.merges.size() >= kMostMerges) {
       fail(path.string(), ": expected fewer than ", kMostMerges, " merges, found ", vocabulary_.merges.size());
+    }
+  }
+
+  // A file that lost all its lines would turn every text into single bytes.
+  void check_merged_tokens(const std::filesystem::path& path) const {
+    if (!vocabulary_.merges.empty()) return;
+    const auto& special = vocabulary_.special;
+    for (size_t id = 0; id < vocabulary_.pieces.size(); ++id) {
+      if (vocabulary_.pieces[id].size() == 1 || std::binary_search(special.begin(), special.end(), id)) continue;
+      fail(path.string(), ": expected the merge of token ", id, " (", quoted(vocabulary_.pieces[id]),
+           "), found no merges at all");
     }
   }
 

@@ -1,6 +1,9 @@
 // Reads the settings of a synthetic model.
 #include "spec.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -74,6 +77,32 @@ Settings split(std::string_view text, std::string_view where) {
   return settings;
 }
 
+// Numbers of all weights; below 2^60 by the bounds of each setting.
+int64_t count_weights(const ModelConfig& m, bool tied) {
+  int64_t count = 0;
+  for (int i = 0; i < kWeights; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    if (weight == Weight::head_w && tied) continue;
+    const Shape shape = shape_of(weight, m);
+    count += shape.rows * shape.cols * (is_per_layer(weight) ? m.L : 1);
+  }
+  return count;
+}
+
+// Every size of GPT-2 can be described anywhere; what is larger must fit the machine.
+int64_t most_weights() {
+  constexpr int64_t kAnywhere = int64_t{1} << 31;
+  return std::max(kAnywhere, int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / int64_t{sizeof(float)});
+}
+
+void check_total(std::string_view where, const ModelConfig& m, bool tied) {
+  const int64_t count = count_weights(m, tied), most = most_weights();
+  if (count > most) {
+    fail(where, ": expected at most ", most, " weights (what fits this machine's memory, or 2147483648), found ",
+         count);
+  }
+}
+
 }  // namespace
 
 Spec parse_spec(std::string_view text) {
@@ -99,7 +128,9 @@ Spec parse_spec(std::string_view text) {
   const double deviation = read_number(where, "std", settings, 0.02);
   if (!(deviation >= 1e-6 && deviation <= 100)) fail(where, ": std: expected 1e-06 to 100, found ", deviation);
   const auto seed = read_number<uint64_t>(where, "seed", settings, 1);
-  return {m, seed, deviation, read_flag(where, "outliers", settings, false), read_flag(where, "tied", settings, true)};
+  const bool tied = read_flag(where, "tied", settings, true);
+  check_total(where, m, tied);
+  return {m, seed, deviation, read_flag(where, "outliers", settings, false), tied};
 }
 
 }  // namespace gpt2run::synthetic

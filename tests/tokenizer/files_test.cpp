@@ -121,6 +121,7 @@ std::vector<BadFile> bad_vocabs() {
       {name, "", ": expected JSON, found a mistake at byte 1"},
       {name, small_vocab().dump().substr(0, 1000), ": expected JSON, found a mistake at byte 1001"},
       {name, "[1, 2]", ": expected a JSON object, found JSON of type array"},
+      {name, R"({"a": 0, "b": 1, "a": 0})", ": expected every key once, found \"a\" twice"},
       {name, with("the", 300), ": expected ids 0 to 258 for 259 tokens, found 300 for token \"the\""},
       {name, with("the", -1), ": token \"the\": expected an id from 0, found -1"},
       {name, with("the", 257.5), ": token \"the\": expected an id from 0, found 257.5"},
@@ -139,6 +140,8 @@ std::vector<BadFile> bad_others() {
   const char* config = "tokenizer_config.json";
   return {
       {merges, "#version: 0.2\nh e\nt\n", ":3: expected two tokens with a blank between them, found \"t\""},
+      {merges, "", ": expected the merge of token 256 (\"he\"), found no merges at all"},
+      {merges, "#version: 0.2\n", ": expected the merge of token 256 (\"he\"), found no merges at all"},
       {merges, "h e\n\nt he\n", ":2: expected two tokens with a blank between them, found \"\""},
       {merges, "h  e\n", ":1: expected two tokens with a blank between them, found \"h  e\""},
       {merges, "h e\nt he x\n", ":2: expected two tokens with a blank between them, found \"t he x\""},
@@ -149,6 +152,8 @@ std::vector<BadFile> bad_others() {
       {added, "{", ": expected JSON, found a mistake at byte 2"},
       {added, R"({"the": 3})", ": added token \"the\": expected id 257 as in vocab.json, found 3"},
       {added, R"({"x": null})", ": token \"x\": expected an id from 0, found null"},
+      {added, R"({"x": 259, "x": 259})", ": expected every key once, found \"x\" twice"},
+      {config, R"({"a": {"b": 1, "c": [{"b": 1}], "b": 2}})", ": expected every key once, found \"b\" twice"},
       {config, "7", ": expected a JSON object, found JSON of type number"},
       {config, R"({"added_tokens_decoder": {"x": {"content": "y"}}})",
        ": token \"y\": expected an id from 0, found <discarded>"},

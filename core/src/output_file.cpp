@@ -1,5 +1,5 @@
 // The temporary file behind OutputFile.
-#include "common/output_file.hpp"
+#include "gpt2run/output_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
