@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gpt2plugins/report.hpp"
+#include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/options.hpp"
 
@@ -27,20 +28,20 @@ struct Command {
 Command parse(const std::vector<std::string>& arguments) {
   Command command;
   std::vector<std::string> words;
-  const std::string folder_option = "--plugin-dir";
+  const std::string folder_option = normal_name("--plugin-dir");
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& argument = arguments[i];
+    const size_t equal = argument.find('=');
+    const std::string name = normal_name(argument.substr(0, equal));
     if (argument == "--json") {
       command.json = true;
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
-    } else if (argument.starts_with(folder_option + "=")) {
-      command.folders.push_back(argument.substr(folder_option.size() + 1));
-    } else if (argument == folder_option) {
-      if (++i == arguments.size()) misused(folder_option, ": expected a folder");
-      command.folders.push_back(arguments[i]);
+    } else if (name == folder_option) {
+      if (equal == argument.npos && ++i == arguments.size()) misused("--plugin-dir: expected a folder");
+      command.folders.push_back(equal == argument.npos ? arguments[i] : argument.substr(equal + 1));
     } else if (argument.starts_with("-")) {
-      misused("unknown option ", argument, "; gpt2plugins --help lists them");
+      misused("unknown option ", in_quotes(argument), "; gpt2plugins --help lists them");
     } else {
       words.push_back(argument);
     }
@@ -49,10 +50,10 @@ Command parse(const std::vector<std::string>& arguments) {
   if (words.empty()) misused("expected a command: list, show or path");
   command.verb = words.front();
   if (command.verb != "list" && command.verb != "show" && command.verb != "path")
-    misused("unknown command ", command.verb, ", expected list, show or path");
+    misused("unknown command ", in_quotes(command.verb), ", expected list, show or path");
   const size_t expected = command.verb == "show" ? 2 : 1;
   if (words.size() < expected) misused("show: expected the name of a plugin");
-  if (words.size() > expected) misused(command.verb, ": unexpected argument ", words[expected]);
+  if (words.size() > expected) misused(command.verb, ": unexpected argument ", in_quotes(words[expected]));
   if (command.json && command.verb != "list") misused("--json goes with list only");
   if (expected == 2) command.name = words[1];
   return command;
@@ -72,7 +73,7 @@ std::vector<Candidate> named(const PluginHost& host, const std::string& name) {
   }
   if (found.empty()) {
     const std::string near = nearest_name(name, known);
-    misused("there is no plugin ", name, near.empty() ? "" : ", did you mean " + near + "?",
+    misused("there is no plugin ", in_quotes(name), near.empty() ? "" : ", did you mean " + near + "?",
             "; gpt2plugins list shows all");
   }
   const auto other =
@@ -111,9 +112,9 @@ int main(int count, char** arguments) try {
   if (!gpt2run::occupy_standard_files()) return 1;
   return gpt2run::run({arguments + 1, arguments + count});
 } catch (const gpt2run::UsageError& error) {
-  std::cerr << "gpt2plugins: " << error.what() << "\n";
+  std::cerr << "gpt2plugins: " << gpt2run::printable(error.what()) << "\n";
   return 2;
 } catch (const std::exception& error) {
-  std::cerr << "gpt2plugins: " << error.what() << "\n";
+  std::cerr << "gpt2plugins: " << gpt2run::printable(error.what()) << "\n";
   return 1;
 }

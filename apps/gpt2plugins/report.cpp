@@ -3,13 +3,17 @@
 
 #include <algorithm>
 
+#include "gpt2run/quoted.hpp"
+
 namespace gpt2run {
 namespace {
 
 using Line = std::vector<std::string>;
 
-// The last column is not padded.
-std::string in_columns(const std::vector<Line>& lines, const std::string& indent = "") {
+// The last column is not padded. A cell is one line, whatever a file's name or a plugin's text hold.
+std::string in_columns(std::vector<Line> lines, const std::string& indent = "") {
+  for (Line& line : lines)
+    for (std::string& cell : line) cell = printable(cell);
   std::vector<size_t> widths;
   for (const Line& line : lines) {
     widths.resize(std::max(widths.size(), line.size()));

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <new>
 
+#include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/explain.hpp"
 #include "host/log.hpp"
@@ -109,7 +110,7 @@ int main(int count, char** arguments) {
   std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
   if (!gpt2run::occupy_standard_files()) return 1;
   const auto report = [](const char* message, int code) {
-    std::fprintf(stderr, "gpt2run: error: %s\n", message);
+    std::fprintf(stderr, "gpt2run: error: %s\n", gpt2run::printable(message).c_str());
     return code;
   };
   try {

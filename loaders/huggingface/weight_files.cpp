@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <set>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/nearest.hpp"
 #include "json.hpp"
 
 namespace gpt2run::huggingface {
@@ -34,21 +34,6 @@ std::string find_weights(const fs::path& folder) {
   const bool pickled = fs::exists(folder / "pytorch_model.bin");
   fail(folder.string(), ": expected model.safetensors or ", kIndex, ", found ",
        pickled ? "pytorch_model.bin, which must be converted to safetensors first" : "neither");
-}
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "gpt2run/paths.hpp"
+#include "gpt2run/quoted.hpp"
 #include "host/compose.hpp"
 #include "host/log.hpp"
 
@@ -23,8 +24,11 @@ constexpr CoreOption kOptions[] = {
      'p',
      true},
     {{"tokens", "text", "", "", "token ids to continue, blank or comma between; after the prompts in text"}, 0, true},
-    {{"n_gen", "int", "64", "[1, 2147483647]", "tokens of a whole sequence, prompt included"}},
-    {{"max_new_tokens", "int", "-1", "[-1, 2147483646]", "new tokens per sequence; -1 leaves it to n_gen"}, 'n'},
+    {{"n_gen", "int", "64", "[1, 2147483647]",
+      "tokens of a whole sequence, prompt included; not beside --max_new_tokens"}},
+    {{"max_new_tokens", "int", "-1", "[-1, 2147483646]",
+      "new tokens per sequence; -1 leaves it to n_gen; not beside --n_gen"},
+     'n'},
     {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"}},
     {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
     {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
@@ -165,7 +169,7 @@ uint64_t seed_of(const Configuration& configuration) {
   uint64_t seed = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
   if (code != std::errc() || end != text.data() + text.size())
-    misused("--seed: expected a whole number in [0, 18446744073709551615] or random, found \"", text, "\"");
+    misused("--seed: expected a whole number in [0, 18446744073709551615] or random, found ", in_quotes(text));
   return seed;
 }
 

@@ -2,17 +2,19 @@
 #include "host/config.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iterator>
 #include <sstream>
+
+#include "gpt2run/quoted.hpp"
+#include "host/text_file.hpp"
 
 namespace gpt2run {
 namespace {
 
 // Short names for options of plugins: each sets its key in every chosen plugin that declares it. Fixed, so that a new
 // plugin never changes what a command line means.
+constexpr size_t kMostOfName = 60;  // characters of a name that are shown
+
 constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p", "min_p", "t", "name", "in", "out", "dir", "format"};
 
 bool is_alias(std::string_view name) {
@@ -40,13 +42,13 @@ size_t end_of_quoted(std::string_view text, size_t from) {
 std::pair<std::string, std::string> parse_pair(std::string_view text, size_t& at, std::string_view origin) {
   const size_t equal = text.find_first_of("=:,", at);
   if (equal == text.npos || text[equal] != '=' || equal == at)
-    misused(origin, ": expected key=value after ':', found \"", text.substr(at, equal - at), "\"");
+    misused(origin, ": expected key=value after ':', found ", in_quotes(text.substr(at, equal - at)));
   std::string key = normal_name(text.substr(at, equal - at));
   const size_t begin = equal + 1;
   if (begin < text.size() && text[begin] == '"') {
     at = end_of_quoted(text, begin);
     if (at == text.npos || (at < text.size() && text[at] != ':' && text[at] != ','))
-      misused(origin, ": the quoted value of ", key, " does not end");
+      misused(origin, ": the quoted value of ", in_quotes(key), " does not end");
     return {std::move(key), json_unquoted(text.substr(begin, at - begin), origin)};
   }
   at = std::min(text.find_first_of(":,", begin), text.size());
@@ -73,6 +75,8 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+[[noreturn]] void refuse_empty(const std::string& origin) { misused(origin, ": expected a text, found an empty one"); }
+
 bool is_named(const Chosen& chosen, std::string_view prefix) {
   return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.asked.name);
 }
@@ -85,7 +89,7 @@ std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_vie
   while (true) {
     const size_t end = std::min(text.find_first_of(":,", at), text.size());
     PluginSpec spec{std::string(text.substr(at, end - at)), {}};
-    if (spec.name.empty()) misused(origin, ": expected a plugin's name, found \"", text, "\"");
+    if (spec.name.empty()) misused(origin, ": expected a plugin's name, found ", in_quotes(text));
     at = end;
     while (at < text.size() && text[at] == ':') spec.options.push_back(parse_pair(text, ++at, origin));
     list.push_back(std::move(spec));
@@ -113,15 +117,13 @@ Configuration::Configuration(std::span<const CoreOption> core, std::vector<std::
     : core_(core), specs_(specs_of(core)), values_("gpt2run", specs_) {
   const std::vector<Setting> line = read_line(core_, arguments);
   for (const Setting& setting : line)
-    if (setting.name == "config") read_file(setting.value);
+    if (setting.name == "config") read_file(setting.value, setting.origin);
   take(Layer::command_line, line);
 }
 
-void Configuration::read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content_of;
-  if (!file || !(content_of << file.rdbuf())) fail("--config ", path, ": cannot be read: ", std::strerror(errno));
-  const std::string content = content_of.str();
+void Configuration::read_file(const std::string& path, const std::string& origin) {
+  if (path.empty()) refuse_empty(origin);
+  const std::string content = read_text(path, origin + " ");
   const size_t first = content.find_first_not_of(" \t\r\n");
   if (first == content.npos || content[first] != '{') return take(Layer::file, read_ini(path, content));
   recorded_ = Manifest::from_json(path, content);
@@ -152,6 +154,8 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
     if (layer == Layer::file && setting.name == "config") misused(setting.origin, ": a file cannot name another one");
     const bool again = this->layer(setting.name) == layer;
     if (again && !option->repeats) misused(setting.origin, ": given twice");
+    if (setting.value.empty() && !option->repeats && option->spec.type == std::string_view("text"))
+      refuse_empty(setting.origin);
     values_.set(setting.name, setting.value, setting.origin);
     layers_[setting.name] = layer;
     if (!option->repeats) continue;
@@ -234,8 +238,11 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
     }
     for (Chosen* one : chosen) {
       if (one->layer != layer) continue;
+      std::vector<std::string> given;
       for (const auto& [key, value] : one->asked.options) {
-        const std::string origin = one->asked.name + ":" + key;
+        const std::string origin = printable(one->asked.name + ":" + key, kMostOfName);
+        if (std::find(given.begin(), given.end(), key) != given.end()) misused(origin, ": given twice");
+        given.push_back(key);
         if (!one->values.declares(key)) unknown({one->asked.name + "." + key, value, origin}, chosen);
         one->values.set(key, value, origin);
       }

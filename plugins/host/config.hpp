@@ -59,7 +59,7 @@ class Configuration {
   std::vector<std::string> bind(std::span<Chosen* const> chosen, std::span<const std::string> known);
 
  private:
-  void read_file(const std::string& path);
+  void read_file(const std::string& path, const std::string& origin);
   void take(Layer layer, const std::vector<Setting>& settings);
   std::vector<Chosen*> targets(const Setting& setting, std::span<Chosen* const> chosen) const;
   [[noreturn]] void unknown(const Setting& setting, std::span<Chosen* const> chosen) const;

@@ -6,12 +6,15 @@
 #include <map>
 #include <sstream>
 
+#include "gpt2run/quoted.hpp"
 #include "host/manifest.hpp"
 
 namespace gpt2run {
 namespace {
 
 namespace po = boost::program_options;
+
+constexpr size_t kMostOfName = 60;  // characters of a name that are shown
 
 // Whether each name that the program does not declare takes a value.
 using PluginNames = std::map<std::string, bool>;
@@ -41,7 +44,8 @@ using Spellings = std::map<std::string, std::string>;
 std::pair<std::string, std::string> split_long(const std::string& token, Spellings& spellings) {
   if (token.size() < 3 || token.compare(0, 2, "--") != 0) return {};
   const size_t equal = token.find('=');
-  if (equal + 1 == token.size()) misused(token, ": no value follows '='; an empty one is written as the next argument");
+  if (equal + 1 == token.size())
+    misused(printable(token, kMostOfName), ": no value follows '='; an empty one is written as the next argument");
   const std::string typed = token.substr(0, equal), name = normal_name(typed.substr(2));
   spellings.emplace(name, typed);
   return {name, equal == token.npos ? "" : token.substr(equal + 1)};
@@ -93,13 +97,16 @@ std::vector<Setting> to_settings(const std::vector<po::option>& options, std::sp
   std::vector<Setting> settings;
   for (const po::option& option : options) {
     if (is_stray(option, core))
-      misused("unexpected argument \"", option.value.empty() ? "" : option.value.front(),
-              "\"; a prompt is given with --prompt TEXT");
-    if (option.unregistered) misused("unknown option ", option.original_tokens.front(), "; --help lists what there is");
+      misused("unexpected argument ", in_quotes(option.value.empty() ? "" : option.value.front()),
+              "; a prompt is given with --prompt TEXT");
+    if (option.unregistered)
+      misused("unknown option ", printable(option.original_tokens.front(), kMostOfName),
+              "; --help lists what there is");
     const auto typed = spellings.find(option.string_key);
-    settings.push_back({option.string_key, option.value.empty() ? "on" : option.value.front(),
-                        typed == spellings.end() ? option.original_tokens.front().substr(0, 2) : typed->second,
-                        !option.value.empty()});
+    settings.push_back(
+        {option.string_key, option.value.empty() ? "on" : option.value.front(),
+         typed == spellings.end() ? option.original_tokens.front().substr(0, 2) : printable(typed->second, kMostOfName),
+         !option.value.empty()});
   }
   return settings;
 }
@@ -121,6 +128,18 @@ std::string protect_quoted(const std::string& content) {
     result += '\n';
   }
   return result;
+}
+
+// The number of the first line that the reader, which cuts comments and blanks off, saw as `found`.
+size_t line_of(const std::string& content, std::string_view found) {
+  std::istringstream lines(content);
+  std::string line;
+  for (size_t number = 1; std::getline(lines, line); ++number) {
+    line.resize(std::min(line.find('#'), line.size()));
+    const size_t first = line.find_first_not_of(" \t\r\n"), last = line.find_last_not_of(" \t\r\n");
+    if (first != line.npos && std::string_view(line).substr(first, last + 1 - first) == found) return number;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -149,10 +168,13 @@ std::vector<Setting> read_ini(const std::string& path, const std::string& conten
     const po::options_description none;
     for (const po::option& option : po::parse_config_file(stream, none, true).options) {
       Setting setting{normal_name(option.string_key), option.value.empty() ? "" : option.value.front(),
-                      path + ": " + option.string_key};
+                      path + ": " + printable(option.string_key, kMostOfName)};
       if (setting.value.starts_with('"')) setting.value = json_unquoted(setting.value, setting.origin);
       settings.push_back(std::move(setting));
     }
+  } catch (const po::invalid_config_file_syntax& error) {
+    misused(path, ": line ", line_of(content, error.tokens()), ": expected key = value or [section], found ",
+            in_quotes(error.tokens()));
   } catch (const po::error& error) {
     misused(path, ": ", error.what());
   }

@@ -9,6 +9,7 @@
 
 #include "gpt2run/paths.hpp"
 #include "host/log.hpp"
+#include "host/options.hpp"
 
 namespace gpt2run {
 namespace {
@@ -124,7 +125,10 @@ std::vector<fs::path> search_folders(const std::vector<fs::path>& given) {
   std::vector<fs::path> folders;
   for (const fs::path& folder : given) {
     std::error_code error;
-    if (!fs::is_directory(folder, error)) fail("--plugin-dir: there is no folder ", folder.string());
+    if (folder.empty()) misused("--plugin-dir: expected a folder, found an empty text");
+    const bool is_folder = fs::is_directory(folder, error);
+    if (error) fail("--plugin-dir: there is no folder ", folder.string(), ": ", error.message());
+    if (!is_folder) fail("--plugin-dir: ", folder.string(), " is no folder");
     add_folder(folders, folder);
   }
   add_environment_folders(folders);

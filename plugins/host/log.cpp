@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "gpt2run/quoted.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -28,9 +30,9 @@ spdlog::logger& logger() {
 }  // namespace
 
 // Messages go in as arguments, never as a format: a plugin's text may hold braces.
-void log_debug(std::string_view message) { logger().debug("{}", message); }
-void log_info(std::string_view message) { logger().info("{}", message); }
-void log_warning(std::string_view message) { logger().warn("warning: {}", message); }
+void log_debug(std::string_view message) { logger().debug("{}", printable(message)); }
+void log_info(std::string_view message) { logger().info("{}", printable(message)); }
+void log_warning(std::string_view message) { logger().warn("warning: {}", printable(message)); }
 
 void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : normal_level()); }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "gpt2run/quoted.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
@@ -90,7 +91,7 @@ std::string json_quoted(std::string_view text) { return dumped(Json(text), -1); 
 
 std::string json_unquoted(std::string_view quoted, std::string_view origin) {
   const Json json = Json::parse(quoted, nullptr, false);
-  if (!json.is_string()) misused(origin, ": expected a JSON string, found ", quoted);
+  if (!json.is_string()) misused(origin, ": expected a JSON string, found ", in_quotes(quoted));
   return json.get<std::string>();
 }
 

@@ -6,17 +6,21 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
 #include <optional>
+
+#include "gpt2run/nearest.hpp"
+#include "gpt2run/quoted.hpp"
 
 namespace gpt2run {
 namespace {
 
+// out_of_range, if wanted: it is a number, and T cannot hold it.
 template <class T>
-std::optional<T> parse_number(std::string_view text) {
+std::optional<T> parse_number(std::string_view text, bool* out_of_range = nullptr) {
   T value{};
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (out_of_range) *out_of_range = code == std::errc::result_out_of_range;
   if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
@@ -72,21 +76,6 @@ bool is_choice(std::string_view choices, std::string_view text) {
   }
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 std::string normal_name(std::string_view name) {
@@ -96,6 +85,8 @@ std::string normal_name(std::string_view name) {
 }
 
 std::string nearest_name(std::string_view name, std::span<const std::string> names) {
+  constexpr size_t kLongest = 200;
+  if (name.size() > kLongest) return {};
   const std::string wanted = normal_name(name);
   std::string best;
   size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
@@ -137,7 +128,7 @@ OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view
             range.empty()    ? ""
             : type == "enum" ? " "
                              : " in ",
-            range, ", found \"", text, "\"");
+            range, ", found ", in_quotes(text));
   };
   Value value;
   value.shown = text;
@@ -151,7 +142,9 @@ OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view
       value.real = static_cast<double>(*number);
       value.shown = shortest(*number);
     } else {
-      const auto number = parse_number<double>(text);
+      bool out_of_range = false;
+      const auto number = parse_number<double>(text, &out_of_range);
+      if (out_of_range) refuse("a number that a double can hold");
       if (!number || !std::isfinite(*number) || !interval->contains(*number)) refuse("a number");
       value.real = *number;
       value.shown = shortest(*number);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "gpt2run/quoted.hpp"
 #include "host/descriptor.hpp"
 #include "host/discovery.hpp"
 #include "host/dynamic_library.hpp"
@@ -20,8 +21,6 @@ constexpr std::string_view kTypes[] = {"fp32", "fp16", "bf16"};
 constexpr std::string_view kDevices[] = {"cuda", "cpu"};  // in the order in which a bare type tries them
 constexpr Space kSpaces[] = {Space::host, Space::cuda, Space::test};
 constexpr std::string_view kDevicePrefix = "device-";
-
-std::string in_quotes(std::string_view name) { return std::string("'").append(name).append("'"); }
 
 void check_driver(const Candidate& candidate) {
   if (candidate.space != Space::cuda) return;
@@ -151,26 +150,28 @@ const Plugin& PluginHost::precision(std::string_view name) {
 
 const Plugin& PluginHost::precision_of_type(std::string_view type) {
   std::string reasons;
+  const auto add = [&](const std::string& reason) { reasons += (reasons.empty() ? "" : "; ") + reason; };
   for (const std::string_view device : kDevices) {
     const std::string name = std::string(device).append("-").append(type);
     if (!find_precision(name)) {
-      reasons += "; there is no " + name;
+      add("no " + name + " plugin here");
       continue;
     }
     try {
       const Plugin& plugin = exact_precision(name);
-      log_info(std::string("precision ").append(type).append(" is ").append(name).append(reasons));
+      log_info("precision " + std::string(type) + ": " + name + (reasons.empty() ? "" : " (" + reasons + ")"));
       return plugin;
     } catch (const Error& error) {
-      reasons.append("; not ").append(name).append(": ").append(error.what());
+      add("not " + name + ": " + error.what());
     }
   }
-  fail("no precision ", in_quotes(type), " works here", reasons);
+  fail("no precision ", in_quotes(type), " works here: ", reasons);
 }
 
 const Plugin& PluginHost::sampler(std::string_view name, Space where) {
   if (!name.starts_with(kDevicePrefix)) return get(Kind::sampler, name, Space::host);
   const std::string_view plain = name.substr(kDevicePrefix.size());
+  if (plain.empty()) misused("--sampler ", name, ": expected the name of a sampler after ", in_quotes(kDevicePrefix));
   if (!find(Kind::sampler, plain, where) && find(Kind::sampler, plain, Space::host))
     misused("there is no sampler ", in_quotes(plain), " in ", name_of(where), " memory; --sampler ", plain,
             " works through a copy to the host");

@@ -12,18 +12,27 @@ using testing::StartsWith;
 struct Bad {
   const char *name, *command, *line;  // line: part of the message
   int code;
+  const char* before = "true";  // lays out the folder; the run leaves it as it is
 };
 
-class BadInput : public Shell, public testing::WithParamInterface<Bad> {};
+class BadInput : public Shell, public testing::WithParamInterface<Bad> {
+ protected:
+  // Names, modes, targets of links and bytes of everything in the folder.
+  std::string content() const {
+    return run("find . -mindepth 1 -printf '%p %m %l\\n' | sort; cat $(find . -type f | sort)").out;
+  }
+};
 
 TEST_P(BadInput, IsOneLineAndNothingIsLeft) {
   const Bad& bad = GetParam();
+  ASSERT_EQ(run(bad.before).code, 0);
+  const std::string found = content();
   const Outcome done = run(bad.command);
   EXPECT_EQ(done.code, bad.code) << done.err;
   EXPECT_THAT(done.err, StartsWith("gpt2run: error: "));
   EXPECT_THAT(done.err, HasSubstr(bad.line));
   EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
-  EXPECT_EQ(entries(), 0u);
+  EXPECT_EQ(content(), found);
 }
 
 constexpr Bad kBad[] = {
@@ -75,6 +84,25 @@ constexpr Bad kBad[] = {
     {"UnwritableManifest", "gpt2run -q -n 1 --sink null --manifest /proc/a.json", "/proc/a.json: cannot be written", 1},
     {"UnwritableFolder", "gpt2run -q --sink logits:dir=/proc/a", "/proc/a", 1},
     {"ReadOnlyCurrentFolder", "cd /proc && gpt2run -q --sink logits", "saved_logits", 1},
+    {"NotANumberAtAll", "gpt2run -q --temp 1e-400", "expected a number that a double can hold in [0, inf)", 2},
+    {"LineEndInAName", "gpt2run -q --model 'a\n\x1b[2J'", "model a\\n\\x1b[2J: no such file", 1},
+    {"LongValue", "gpt2run -q --n_gen $(printf '%0999d' 7)x", "0000...\"\n", 2},
+    {"LongName", "gpt2run -q --$(printf '%0999d' 7) 1", "unknown option --0000", 2},
+    {"LongPlugin", "gpt2run -q --sampler $(printf '%0999d' 7)", "0000...\" (there is: argmax, ", 2},
+    {"DeviceWithoutAName", "gpt2run -q --sampler device-", "expected the name of a sampler after \"device-\"", 2},
+    {"GivenTwiceBehindAName", "gpt2run -q --sampler nucleus:temp=1:temp=2", "nucleus:temp: given twice", 2},
+    {"EmptyModel", "gpt2run -q --model ''", "--model: expected a text, found an empty one", 2},
+    {"EmptyTokenizer", "gpt2run -q --tokenizer ''", "--tokenizer: expected a text", 2},
+    {"EmptyManifest", "gpt2run -q --manifest ''", "--manifest: expected a text", 2},
+    {"EmptyConfig", "gpt2run -q -c ''", "-c: expected a text", 2},
+    {"EmptyPluginFolder", "gpt2run -q --plugin_dir ''", "--plugin-dir: expected a folder, found an empty text", 2},
+    {"EmptyPluginFolderInAFile", "gpt2run -q -c a.ini", "--plugin-dir: expected a folder, found an empty text", 2,
+     "echo plugin_dir= >a.ini"},
+    {"FileAsPluginFolder", "gpt2run -q --plugin_dir a", "--plugin-dir: a is no folder", 1, "touch a"},
+    {"LoopAsPluginFolder", "gpt2run -q --plugin_dir a", "Too many levels of symbolic links", 1, "ln -s a a"},
+    {"LineOfAnIniFile", "gpt2run -q -c a.ini", "a.ini: line 3: expected key = value or [section], found \"hello", 2,
+     "printf 'seed = 1\n# a\n  hello \x1b # b\n' >a.ini"},
+    {"EndlessConfig", "gpt2run -q -c /dev/zero", "/dev/zero: expected at most 268435456 bytes", 1},
     {"MissingConfig", "gpt2run -q --config nowhere.ini", "nowhere.ini: cannot be read: No such file or directory", 1},
     {"MissingPluginFolder", "gpt2run -q --plugin-dir nowhere", "nowhere", 1},
     {"NoRoomForATable", "gpt2run -q --model synthetic:L=1,C=8,H=2,F=12,V=50,T=16 --tokens 1 --n_gen 17 --stop ''",

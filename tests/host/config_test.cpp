@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "gpt2run/quoted.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -89,6 +91,20 @@ class ConfigFile : public testing::Test {
  private:
   std::string written_;
 };
+
+TEST(Echo, IsOneLineAndCut) {
+  EXPECT_EQ(in_quotes("a\n\t\x1b[2J\x7f"), "\"a\\n\\t\\x1b[2J\\x7f\"");
+  EXPECT_EQ(in_quotes("\xc3\xa4 \xe2\x82\xac \xf0\x9f\x99\x82"), "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x99\x82\"");
+  // Cut short, overlong, a surrogate, beyond the last code point; a C1 control; right to left.
+  EXPECT_EQ(in_quotes("\xc3"), "\"\\xc3\"");
+  EXPECT_EQ(in_quotes("\xc0\xaf"), "\"\\xc0\\xaf\"");
+  EXPECT_EQ(in_quotes("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");
+  EXPECT_EQ(in_quotes("\xf4\x90\x80\x80"), "\"\\xf4\\x90\\x80\\x80\"");
+  EXPECT_EQ(in_quotes("\xc2\x9b"), "\"\\xc2\\x9b\"");
+  EXPECT_EQ(in_quotes("\xe2\x80\xae"), "\"\\xe2\\x80\\xae\"");
+  EXPECT_EQ(in_quotes(std::string(60, 'x')), "\"" + std::string(60, 'x') + "\"");
+  EXPECT_EQ(in_quotes(std::string(61, 'x')), "\"" + std::string(60, 'x') + "...\"");
+}
 
 TEST(OptionValues, ParsesEveryTypeAndShowsItInOneSpelling) {
   OptionValues values("sampler nucleus", kNucleus);
@@ -319,6 +335,11 @@ TEST_F(ConfigFile, MistakesNameTheFile) {
   EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
   EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
   EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a run manifest"));
+}
+
+TEST_F(ConfigFile, EmptyOnesAndByteOrderMarksAreFine) {
+  EXPECT_EQ(refusal_of({"--config", "/dev/null"}), "accepted");
+  EXPECT_EQ(Configuration(kCore, {"--config", write("\xEF\xBB\xBFn_gen = 9\r\n")}).values().integer("n_gen"), 9);
 }
 
 TEST_F(ConfigFile, AManifestGivesBackWhatItRecorded) {

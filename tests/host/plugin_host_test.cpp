@@ -169,14 +169,14 @@ TEST(Discovery, RemovingAFileRemovesItsName) {
   PluginHost host({scratch.path()});
   EXPECT_EQ(host.find(Kind::sampler, "good", Space::host), nullptr);
   const std::string error = error_of([&] { host.get(Kind::sampler, "good"); });
-  EXPECT_THAT(error, HasSubstr("no sampler 'good'"));
+  EXPECT_THAT(error, HasSubstr("no sampler \"good\""));
   EXPECT_THAT(error, HasSubstr("plain"));
 }
 
 TEST(Discovery, AnUnknownNameListsWhatThereIsAndTheNearest) {
   PluginHost host({fixture_folder("good")});
   const std::string error = error_of([&] { host.get(Kind::sampler, "god"); });
-  EXPECT_THAT(error, HasSubstr("did you mean 'good'?"));
+  EXPECT_THAT(error, HasSubstr("did you mean \"good\"?"));
   EXPECT_THAT(error, testing::ContainsRegex("there is: .*good"));
 }
 
@@ -239,7 +239,7 @@ TEST(Precisions, ABareTypeFallsBackToTheCpuAndSaysWhy) {
   testing::internal::CaptureStderr();
   EXPECT_STREQ(host.precision("fp16").name, "cpu-fp16");
   const std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("fp16 is cpu-fp16"));
+  EXPECT_THAT(log, HasSubstr("precision fp16: cpu-fp16"));
   EXPECT_THAT(log, testing::ContainsRegex("not cuda-fp16.*no CUDA driver.*libcuda.so.1"));
 }
 
@@ -261,7 +261,7 @@ TEST(Precisions, ABareTypeThatNothingCanRunGivesAllReasons) {
 
 TEST(Precisions, AnUnknownNameListsWhatThereIs) {
   PluginHost host({fixture_folder("types")});
-  EXPECT_THAT(error_of([&] { host.precision("fp8"); }), testing::ContainsRegex("no precision 'fp8'.*cpu-fp16"));
+  EXPECT_THAT(error_of([&] { host.precision("fp8"); }), testing::ContainsRegex("no precision \"fp8\".*cpu-fp16"));
 }
 
 // In a process of its own: a library by the driver's name stays open.
@@ -274,7 +274,7 @@ TEST(PrecisionsDeathTest, ABareTypePrefersTheDevice) {
     if (host.sampler("device-good", Space::cuda).space != Space::cuda) _exit(7);
     _exit(0);
   };
-  EXPECT_EXIT(choose(), testing::ExitedWithCode(0), "fp16 is cuda-fp16");
+  EXPECT_EXIT(choose(), testing::ExitedWithCode(0), "precision fp16: cuda-fp16");
 }
 
 TEST(Samplers, DeviceMeansTheMemoryWhereTheLogitsAre) {
@@ -283,8 +283,8 @@ TEST(Samplers, DeviceMeansTheMemoryWhereTheLogitsAre) {
   EXPECT_EQ(host.sampler("device-good", Space::test).space, Space::test);
   EXPECT_EQ(host.sampler("good", Space::test).space, Space::host);
   EXPECT_THAT(error_of([&] { host.sampler("device-plain", Space::cuda); }),
-              testing::ContainsRegex("no sampler 'plain' in cuda memory.*--sampler plain"));
-  EXPECT_THAT(error_of([&] { host.sampler("device-gold", Space::host); }), HasSubstr("did you mean 'good'?"));
+              testing::ContainsRegex("no sampler \"plain\" in cuda memory.*--sampler plain"));
+  EXPECT_THAT(error_of([&] { host.sampler("device-gold", Space::host); }), HasSubstr("did you mean \"good\"?"));
 }
 
 TEST(Services, MessagesOfPluginsGoToTheLogByTheirLevel) {

@@ -127,6 +127,21 @@ TEST(CommandLine, MistakesAreOneLineAndExitTwo) {
   EXPECT_EQ(run_program(kProgram + " --help").status, 0);
 }
 
+TEST(CommandLine, NamesAreSpeltWithEitherDash) {
+  const std::string folder = fixture_folder("good").string();
+  const std::string expected = run_program(kProgram + " path --plugin-dir " + folder).out;
+  EXPECT_THAT(expected, testing::StartsWith(folder));
+  EXPECT_EQ(run_program(kProgram + " path --plugin_dir " + folder).out, expected);
+  EXPECT_EQ(run_program(kProgram + " path --plugin_dir=" + folder).out, expected);
+}
+
+TEST(List, ANameWithALineEndStaysOneRow) {
+  const ScratchFolder scratch;
+  scratch.file("gpt2run-sampler-a\nb\x1b[2J.so");
+  const Outcome outcome = run_program(kProgram + " list --plugin-dir " + scratch.path().string());
+  EXPECT_THAT(outcome.out, HasSubstr("gpt2run-sampler-a\\nb\\x1b[2J.so"));
+}
+
 TEST(CommandLine, AFullDiskIsAnError) {
   const Outcome outcome = run_program(kProgram + " list >/dev/full");
   EXPECT_EQ(outcome.status, 1);
