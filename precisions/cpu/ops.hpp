@@ -28,9 +28,10 @@ class CpuOps {
   using State = cpu::State<Value>;
   using Step = HostStep;
 
-  CpuOps(Isa isa, int threads) : kernels_(kernels_of<Value>(isa)), pool_(workers_for(threads)) {}
+  CpuOps(Isa isa, int threads, Overflow overflow = Overflow::error)
+      : kernels_(kernels_of<Value>(isa)), pool_(workers_for(threads)), overflow_(overflow) {}
 
-  Weights load(const Checkpoint& checkpoint) { return load_weights<Value>(checkpoint, pool_); }
+  Weights load(const Checkpoint& checkpoint) { return load_weights<Value>(checkpoint, pool_, overflow_); }
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     const size_t C = s.config.C;
@@ -148,6 +149,7 @@ class CpuOps {
 
   const Kernels<Value>& kernels_;
   Pool pool_;
+  Overflow overflow_;
 };
 
 }  // namespace gpt2run::cpu

@@ -7,7 +7,13 @@
 namespace gpt2run::cpu {
 
 inline constexpr OptionSpec kOptions[] = {
-    {"isa", "enum", "auto", "auto|portable|avx2|avx512", "instruction set of the kernels; auto: the widest that runs"}};
+    {"isa", "enum", "auto", "auto|portable|avx2|avx512", "instruction set of the kernels; auto: the widest that runs"},
+    {"overflow", "enum", "error", "error|saturate", "a weight beyond the type: refuse the model, or clamp the weight"}};
+
+template <class Value>
+constexpr bool kRounds = !std::is_same_v<Value, float>;
+template <class Value>
+constexpr uint32_t kOptionCount = kRounds<Value> ? std::size(kOptions) : 1;  // FP32 cannot overflow
 
 // For nets of any depth: a few units of rounding of the type, as much as two right paths drift apart when single values
 // round to different sides (docs/numerics.md).
@@ -22,24 +28,28 @@ template <class Value>
 class CpuPrecision final : public Precision {
  public:
   CpuPrecision(const Options& options, const Host& host) : isa_(choose_isa(options.text("isa"))) {
+    if constexpr (kRounds<Value>) {
+      if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
+    }
     const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(isa_)];
     host.log(0, line.c_str());
   }
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads);
+    auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads, overflow_);
     const Traits traits{true, true, true, true, kTolerance<Value>};
     return std::make_unique<HostSession<CpuOps<Value>>>(std::move(ops), checkpoint, limits, traits);
   }
 
  private:
   Isa isa_;
+  Overflow overflow_ = Overflow::error;
 };
 
 template <class Value>
 constexpr Plugin cpu_plugin(const char* name, const char* summary) {
-  return {kAbi, kTag,    Kind::precision, Space::host, false,           name,
-          "1",  summary, kOptions,        1,           runs_everywhere, make<Precision, CpuPrecision<Value>>};
+  return {kAbi, kTag,    Kind::precision, Space::host,         false,           name,
+          "1",  summary, kOptions,        kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
 }
 
 }  // namespace gpt2run::cpu

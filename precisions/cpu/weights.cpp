@@ -2,7 +2,10 @@
 // turned) by all workers together.
 #include "weights.hpp"
 
+#include <atomic>
+#include <cmath>
 #include <cstdlib>
+#include <string>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -11,11 +14,17 @@ namespace gpt2run::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
+template <class Value>
+constexpr Type type_of_value = std::is_same_v<Value, float> ? Type::f32
+                               : std::is_same_v<Value, f16> ? Type::f16
+                                                            : Type::bf16;
 constexpr int kTile = 32;  // rows and columns turned at a time: 32 x 32 FP32 fit in the first-level cache
 
 // One tensor on its way to memory. Exactly one of the two targets is set.
 template <class Value>
 struct Move {
+  Weight weight;
+  int layer;
   Tensor from;
   Value* matrix;  // (rows, cols)
   float* vector;  // (rows)
@@ -50,15 +59,65 @@ void convert_rows(const Tensor& t, int64_t begin, int64_t end, Value* target) {
   return convert<bf16>(t, begin, end, target);
 }
 
-template <class Value>
-void perform(const Move<Value>& move, int worker, int workers) {
-  if (move.matrix) {
-    const Share share(static_cast<int>(move.from.rows), worker, workers, kTile);
-    for (int r = share.begin; r < share.end; r += kTile)
-      convert_rows(move.from, r, std::min(r + kTile, share.end), move.matrix);
-  } else if (worker == 0) {
-    for (int64_t r = 0; r < move.from.rows; ++r) move.vector[r] = to_f32(from_f32<Value>(at(move.from, r, 0)));
+// On bits where it can be, so that the scan costs little beside the conversion.
+bool is_infinite(float value) { return std::isinf(value); }
+bool is_infinite(f16 value) { return (value.bits & 0x7fff) == 0x7c00; }
+bool is_infinite(bf16 value) { return (value.bits & 0x7fff) == 0x7f80; }
+
+// Clamps what has become infinite in rows [begin, end) of target and was not in the file; true if there was any.
+template <class Value, class Stored>
+bool saturate(const Tensor& t, int64_t begin, int64_t end, Stored* target) {
+  if constexpr (std::is_same_v<Value, float>) return false;
+  int infinite = 0;
+  for (int64_t i = begin * t.cols; i < end * t.cols; ++i) infinite |= is_infinite(target[i]);
+  if (!infinite) return false;
+  bool any = false;
+  for (int64_t i = begin * t.cols; i < end * t.cols; ++i) {
+    const float from = at(t, i / t.cols, i % t.cols);
+    if (!is_infinite(target[i]) || std::isinf(from)) continue;
+    target[i] = from_f32<Stored>(std::copysign(largest_of(type_of_value<Value>), from));
+    any = true;
   }
+  return any;
+}
+
+// True if a weight has overflowed; it is the type's largest value then.
+template <class Value>
+bool perform(const Move<Value>& move, int worker, int workers) {
+  const Tensor& t = move.from;
+  if (move.vector) {
+    if (worker != 0) return false;
+    for (int64_t r = 0; r < t.rows; ++r) move.vector[r] = to_f32(from_f32<Value>(at(t, r, 0)));
+    return saturate<Value>(t, 0, t.rows, move.vector);
+  }
+  bool overflow = false;
+  const Share share(static_cast<int>(t.rows), worker, workers, kTile);
+  for (int r = share.begin; r < share.end; r += kTile) {
+    const int end = std::min(r + kTile, share.end);
+    convert_rows(t, r, end, move.matrix);
+    overflow |= saturate<Value>(t, r, end, move.matrix);
+  }
+  return overflow;
+}
+
+template <class Value>
+[[noreturn]] void refuse_overflow(const Move<Value>& move) {
+  constexpr Type type = type_of_value<Value>;
+  const Tensor& t = move.from;
+  int64_t count = 0;
+  float largest = 0;
+  for (int64_t r = 0; r < t.rows; ++r) {
+    for (int64_t c = 0; c < t.cols; ++c) {
+      const float value = std::abs(at(t, r, c));
+      if (std::isinf(value) || !std::isinf(round_to(type, value))) continue;
+      largest = std::max(largest, value);
+      ++count;
+    }
+  }
+  const std::string layer = is_per_layer(move.weight) ? " of layer " + std::to_string(move.layer) : "";
+  fail("weight ", name_of(move.weight), layer, ": expected values that ", name_of(type), " holds, up to ",
+       largest_of(type), ", found ", count, " beyond, the largest ", largest,
+       "; overflow=saturate clamps them, fp32 holds them");
 }
 
 // Bytes of all weights; `tied` models have no head of their own.
@@ -90,7 +149,7 @@ Arena::Arena(size_t bytes) {
 void Arena::Free::operator()(std::byte* at) const { std::free(at); }
 
 template <class Value>
-Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool) {
+Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow) {
   const ModelConfig& m = checkpoint.config();
   const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
   const bool tied = head.data == wte.data;
@@ -98,12 +157,12 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool) {
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({from, w.arena.template take<Value>(from.rows * from.cols), nullptr});
+    moves.push_back({weight, layer, from, w.arena.template take<Value>(from.rows * from.cols), nullptr});
     return moves.back().matrix;
   };
   const auto vector = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({from, nullptr, w.arena.template take<float>(from.rows)});
+    moves.push_back({weight, layer, from, nullptr, w.arena.template take<float>(from.rows)});
     return moves.back().vector;
   };
   w.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
@@ -114,14 +173,19 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool) {
                         matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
   }
   w.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
+  std::atomic<size_t> first = moves.size();  // of those that have overflowed
   pool.run([&](int worker, int workers) {
-    for (const Move<Value>& move : moves) perform(move, worker, workers);
+    for (size_t i = 0; i < moves.size(); ++i) {
+      if (!perform(moves[i], worker, workers)) continue;
+      for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
+    }
   });
+  if (overflow == Overflow::error && first < moves.size()) refuse_overflow(moves[first]);
   return w;
 }
 
-template Weights<float> load_weights(const Checkpoint&, Pool&);
-template Weights<f16> load_weights(const Checkpoint&, Pool&);
-template Weights<bf16> load_weights(const Checkpoint&, Pool&);
+template Weights<float> load_weights(const Checkpoint&, Pool&, Overflow);
+template Weights<f16> load_weights(const Checkpoint&, Pool&, Overflow);
+template Weights<bf16> load_weights(const Checkpoint&, Pool&, Overflow);
 
 }  // namespace gpt2run::cpu

@@ -55,12 +55,15 @@ struct Weights {
   Arena arena;
 };
 
+// What a finite weight becomes that rounds beyond the type: an Error naming its tensor, or the type's largest value.
+enum class Overflow : uint8_t { error, saturate };
+
 // Converts every weight, on all workers. Throws what Checkpoint::tensor throws, and Error when memory is short.
 template <class Value>
-Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool);
+Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow);
 
-extern template Weights<float> load_weights(const Checkpoint&, Pool&);
-extern template Weights<f16> load_weights(const Checkpoint&, Pool&);
-extern template Weights<bf16> load_weights(const Checkpoint&, Pool&);
+extern template Weights<float> load_weights(const Checkpoint&, Pool&, Overflow);
+extern template Weights<f16> load_weights(const Checkpoint&, Pool&, Overflow);
+extern template Weights<bf16> load_weights(const Checkpoint&, Pool&, Overflow);
 
 }  // namespace gpt2run::cpu

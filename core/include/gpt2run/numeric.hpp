@@ -46,6 +46,12 @@ constexpr float round_to(Type type, float value) {
   return value;
 }
 
+// The largest finite value, and the smallest positive one that has all its bits (below it: subnormal).
+constexpr float largest_of(Type type) {
+  return type == Type::f32 ? 0x1.FFFFFEp127f : type == Type::f16 ? 65504.f : 0x1.FEp127f;
+}
+constexpr float smallest_normal_of(Type type) { return type == Type::f16 ? 0x1p-14f : 0x1p-126f; }
+
 constexpr int bytes_of(Type type) { return type == Type::f32 ? 4 : 2; }
 
 constexpr const char* name_of(Type type) { return type == Type::f32 ? "fp32" : type == Type::f16 ? "fp16" : "bf16"; }
