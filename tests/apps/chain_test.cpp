@@ -10,7 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr char kRun[] = "gpt2run -n 12 --prompt 'The king' --plugin-dir " PLUGINS " --plugin-dir " CONTRACT " ";
+constexpr char kRun[] = "gpt2run -n 12 --prompt 'The king' --plugin-dir " CONTRACT " ";
 
 class Chain : public Shell {
  protected:
@@ -47,7 +47,7 @@ TEST_F(Chain, WithTopKInItNucleusKeepsNoCountOfItsOwnUnlessGiven) {
 
 TEST_F(Chain, AnAliasReachesBothAndTheSlotsNameIsAmbiguous) {
   const Outcome both = run("--explain --sampler top-k,nucleus --top_k 7");
-  EXPECT_THAT(both.out, HasSubstr("sampler     top-k 1, top_k 7"));
+  EXPECT_THAT(both.out, HasSubstr("sampler     top-k 0.1.0, top_k 7"));
   EXPECT_THAT(both.out, HasSubstr("top_k 7, top_p 0.8"));
   EXPECT_THAT(refused("--sampler top-k,nucleus --sampler.top_k 7"),
               HasSubstr("ambiguous; say which: top-k.top_k, nucleus.top_k"));
@@ -78,6 +78,29 @@ TEST_F(Chain, WhereASamplerWorksChangesNoToken) {
   EXPECT_THAT(behind.out, HasSubstr("16.4 kB out of the session, 4 B into it"));
   EXPECT_EQ(text("--precision fake"), text("--precision fake --sampler nucleus"));
   EXPECT_EQ(text("--precision fake --sampler device-penalty"), text("--precision fake --sampler penalty"));
+}
+
+TEST_F(Chain, EverySamplerHasADeviceNameThatIsItselfBehindACpu) {
+  const char* chains[][2] = {
+      {"argmax", "device-argmax"},
+      {"nucleus:temp=2", "device-nucleus:temp=2"},
+      {"top-k:top_k=40,nucleus", "device-top-k:top_k=40,device-nucleus"},
+      {"min-p:min_p=0.01,nucleus:top_k=0", "device-min-p:min_p=0.01,device-nucleus:top_k=0"},
+      {"repetition-penalty:penalty=2,argmax", "device-repetition-penalty:penalty=2,device-argmax"}};
+  for (const char* precision : {"cpu-fp32", "cpu-fp16", "cpu-bf16"}) {
+    for (const auto& [host, device] : chains) {
+      const std::string with = std::string("--precision ") + precision + " --sampler ";
+      EXPECT_EQ(text(with + device), text(with + host)) << precision << ", " << host;
+    }
+  }
+}
+
+TEST_F(Chain, ChangesTheTextAsItsLinksSay) {
+  EXPECT_NE(text("--sampler repetition-penalty:penalty=2,argmax"), text("--sampler argmax"));
+  EXPECT_EQ(text("--sampler repetition-penalty:penalty=1,argmax"), text("--sampler argmax"));
+  EXPECT_EQ(text("--sampler top-k,min-p:min_p=0.2,nucleus --temp 1.5"),
+            text("--sampler nucleus:top_k=10:min_p=0.2 --temp 1.5"));
+  EXPECT_EQ(text("--sampler top-k:top_k=1,nucleus"), text("--sampler argmax"));
 }
 
 TEST_F(Chain, ASinkThatWantsLogitsEndsTheReplays) {

@@ -1,70 +1,22 @@
 // The built samplers behind the plugin contract: batches of rows, tokens at their places, the same draw anywhere.
 #include <gtest/gtest.h>
 
-#include <random>
-
+#include "samplers/sampler_batch.hpp"
 #include "samplers/sampling_reference.hpp"
-#include "support/plugin.hpp"
 
-namespace gpt2run {
+namespace gpt2run::test {
 namespace {
-
-constexpr int32_t kSlots = 6, kContext = 40, kUntouched = -77;
-
-// A batch in host memory. Rows are padded with logits that would win if a sampler read them.
-struct Batch {
-  std::vector<float> logits;
-  std::vector<RowKey> keys;
-  std::vector<int32_t> tokens = std::vector<int32_t>(kSlots * (kContext + 1), kUntouched);
-  int32_t vocab, padding = 3;
-
-  explicit Batch(int32_t v) : vocab(v) {}
-
-  void add(const std::vector<float>& row, RowKey key) {
-    logits.insert(logits.end(), row.begin(), row.end());
-    logits.insert(logits.end(), padding, 1e30f);
-    keys.push_back(key);
-  }
-  LogitBatch view() {
-    return {.logits = logits.data(),
-            .raw = logits.data(),
-            .stride = vocab + padding,
-            .rows = static_cast<int32_t>(keys.size()),
-            .vocab = vocab,
-            .keys = keys.data(),
-            .tokens = tokens.data(),
-            .logprobs = nullptr,
-            .token_stride = kContext + 1,
-            .seed = 1234,
-            .space = Space::host,
-            .device = 0,
-            .stream = nullptr};
-  }
-  int32_t chosen(int row) const { return tokens[keys[row].slot * (kContext + 1) + keys[row].position]; }
-};
-
-std::unique_ptr<Sampler> sampler(const std::string& name, const test::OptionValues& options, Batch& layout) {
-  auto made = test::make_plugin<Sampler>(Kind::sampler, name, options);
-  made->prepare(layout.view());
-  return made;
-}
-
-std::vector<float> row_of(int32_t vocab, uint32_t seed) {
-  std::mt19937 bits(seed);
-  std::vector<float> row(vocab);
-  for (float& logit : row) logit = static_cast<float>(bits() % 64) / 16;
-  return row;
-}
 
 TEST(Nucleus, FollowsItsOptionsAndKeysInEveryRow) {
   Batch batch(300);
   const RowKey keys[] = {{9, 3, 17}, {0, 0, 1}, {uint64_t{1} << 40, 5, 40}, {9, 1, 18}};
   for (uint32_t i = 0; i < std::size(keys); ++i) batch.add(row_of(300, i), keys[i]);
   const std::vector<float> before = batch.logits;
-  sampler("nucleus", {{"temp", "0.9"}, {"top_k", "30"}, {"top_p", "0.7"}}, batch)->sample(batch.view());
+  sampler("nucleus", {{"temp", "0.9"}, {"top_k", "30"}, {"top_p", "0.7"}, {"min_p", "0.2"}}, batch)
+      ->sample(batch.view());
   for (uint32_t i = 0; i < std::size(keys); ++i) {
     EXPECT_EQ(batch.chosen(i),
-              test::sample_reference(row_of(300, i), {0.9, 30, 0, 0.7}, 1234, keys[i].sequence, keys[i].position));
+              sample_reference(row_of(300, i), {0.9, 30, 0.2, 0.7}, 1234, keys[i].sequence, keys[i].position));
   }
   EXPECT_EQ(batch.logits, before) << "a selector changes no logits";
   EXPECT_EQ(std::count(batch.tokens.begin(), batch.tokens.end(), kUntouched), batch.tokens.size() - 4);
@@ -76,7 +28,7 @@ TEST(Nucleus, HasTheDefaultsOfTheOriginal) {
   for (int32_t position = 0; position < kContext; ++position) batch.add(row, {4, 2, position});
   sampler("nucleus", {}, batch)->sample(batch.view());
   for (int32_t position = 0; position < kContext; ++position) {
-    EXPECT_EQ(batch.chosen(position), test::sample_reference(row, {1, 10, 0, 0.8}, 1234, 4, position));
+    EXPECT_EQ(batch.chosen(position), sample_reference(row, {1, 10, 0, 0.8}, 1234, 4, position));
   }
 }
 
@@ -136,7 +88,7 @@ TEST(Nucleus, RefusesAVocabularyThatItsSumsCannotHold) {
 
 TEST(Samplers, DescribeThemselves) {
   for (const char* name : {"argmax", "nucleus"}) {
-    const Plugin& plugin = test::load_plugin(Kind::sampler, name);
+    const Plugin& plugin = load_plugin(Kind::sampler, name);
     EXPECT_EQ(plugin.abi, kAbi);
     EXPECT_STREQ(plugin.name, name);
     EXPECT_TRUE(plugin.selects);
@@ -145,4 +97,4 @@ TEST(Samplers, DescribeThemselves) {
 }
 
 }  // namespace
-}  // namespace gpt2run
+}  // namespace gpt2run::test

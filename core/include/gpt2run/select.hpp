@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -248,9 +249,12 @@ inline int32_t token_at(std::span<const uint64_t> ranks, std::span<const uint64_
 
 }  // namespace detail
 
-// A host sampler's view of a batch: the logits of a row, and where its choice goes.
-inline std::span<const float> logits_of(const LogitBatch& batch, int32_t row) {
+// A host sampler's view of a batch: the logits of a row, the tokens before its choice, and where that goes.
+inline std::span<float> logits_of(const LogitBatch& batch, int32_t row) {
   return {batch.logits + row * batch.stride, static_cast<size_t>(batch.vocab)};
+}
+inline std::span<const int32_t> history_of(const LogitBatch& batch, int32_t row) {
+  return {batch.tokens + batch.keys[row].slot * batch.token_stride, static_cast<size_t>(batch.keys[row].position)};
 }
 inline int32_t& choice_of(const LogitBatch& batch, int32_t row) {
   return batch.tokens[batch.keys[row].slot * batch.token_stride + batch.keys[row].position];
@@ -275,7 +279,11 @@ class SelectScratch {
 
  private:
   friend int32_t select_nucleus(std::span<const float>, const SelectSpec&, uint64_t, uint64_t, int32_t, SelectScratch&);
+  friend void keep_top_k(std::span<float>, int32_t, SelectScratch&);
+  friend void keep_min_p(std::span<float>, double, double, SelectScratch&);
 
+  // The greatest key of the row, that of each block in maxima_. Throws Error on a row that does not fit.
+  uint32_t scan(std::span<const float> logits);
   // Puts the ranks of all tokens that can be among the first top_k (all if 0) into ranks_, by ascending id.
   size_t gather(std::span<const float> logits, size_t top_k);
   // Leaves the first `count` by rank in ranks_, by ascending id.
@@ -285,6 +293,15 @@ class SelectScratch {
   std::vector<uint64_t> ranks_, masses_;
   std::vector<detail::Weighted> items_;
 };
+
+inline uint32_t SelectScratch::scan(std::span<const float> logits) {
+  if (logits.empty() || logits.size() > ranks_.size()) {
+    fail("select: expected a row of 1 to ", ranks_.size(), " logits, found ", logits.size());
+  }
+  detail::block_maxima(logits, maxima_.data());
+  const size_t blocks = (logits.size() + detail::kBlock - 1) / detail::kBlock;
+  return *std::max_element(maxima_.begin(), maxima_.begin() + static_cast<ptrdiff_t>(blocks));
+}
 
 inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k) {
   const size_t blocks = (logits.size() + detail::kBlock - 1) / detail::kBlock;
@@ -339,15 +356,8 @@ inline int32_t select_argmax(std::span<const float> logits) {
 inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& spec, uint64_t seed, uint64_t sequence,
                               int32_t position, SelectScratch& scratch) {
   check(spec);
-  if (logits.empty() || logits.size() > scratch.ranks_.size()) {
-    fail("select: expected a row of 1 to ", scratch.ranks_.size(), " logits, found ", logits.size());
-  }
+  const uint32_t max = scratch.scan(logits);
   if (spec.temperature == 0) return select_argmax(logits);
-
-  detail::block_maxima(logits, scratch.maxima_.data());
-  const size_t blocks = (logits.size() + detail::kBlock - 1) / detail::kBlock;
-  const uint32_t max =
-      *std::max_element(scratch.maxima_.begin(), scratch.maxima_.begin() + static_cast<ptrdiff_t>(blocks));
   if (!is_usable(max)) return kNone;
 
   const auto top_k = static_cast<size_t>(spec.top_k);
@@ -371,5 +381,45 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
   }
   return detail::token_at(ranks, masses, last, draw(seed, sequence, position, kept));
 }
+
+// The steps before the draw, alone: a dropped token's logit becomes -infinity, the others stay as they are. A selection
+// from what is left is the one that takes the step itself. A row that cannot be sampled from stays whole, so that the
+// selector finds it so. Scratch and errors as for select_nucleus.
+
+// Keeps the first top_k tokens; 0 keeps all.
+inline void keep_top_k(std::span<float> logits, int32_t top_k, SelectScratch& scratch) {
+  check({.top_k = top_k});
+  const uint32_t max = scratch.scan(logits);
+  const auto count = static_cast<size_t>(top_k);
+  if (!is_usable(max) || count == 0 || count >= logits.size()) return;
+  const size_t kept = scratch.keep_first(scratch.gather(logits, count), count, max);
+  size_t next = 0;
+  for (size_t i = 0; i <= kept; ++i) {
+    const size_t stays = i < kept ? static_cast<size_t>(id_of(scratch.ranks_[i])) : logits.size();
+    std::fill(logits.begin() + static_cast<ptrdiff_t>(next), logits.begin() + static_cast<ptrdiff_t>(stays),
+              -std::numeric_limits<float>::infinity());
+    next = stays + 1;
+  }
+}
+
+// Keeps the tokens whose probability at this temperature is min_p times the greatest or more; 0 keeps all. At
+// temperature 0 only the greatest has any.
+inline void keep_min_p(std::span<float> logits, double min_p, double temperature, SelectScratch& scratch) {
+  check({.temperature = temperature, .min_p = min_p});
+  const uint32_t max = scratch.scan(logits);
+  const uint64_t least = least_mass(min_p);
+  if (!is_usable(max) || least == 0) return;
+  if (temperature > 0) {
+    const size_t size = scratch.gather(logits, 0);
+    detail::masses({scratch.ranks_.data(), size}, logit_of(max), temperature, scratch.masses_.data());
+  }
+  for (size_t id = 0; id < logits.size(); ++id) {
+    const bool stays = temperature > 0 ? scratch.masses_[id] >= least : order_key(logits[id]) == max;
+    if (!stays) logits[id] = -std::numeric_limits<float>::infinity();
+  }
+}
+
+// Repetition penalty (Keskar et al. 2019, CTRL) of a token that occurred before: less likely where penalty > 1.
+GPT2RUN_HD inline float penalized(float logit, float penalty) { return logit > 0 ? logit / penalty : logit * penalty; }
 
 }  // namespace gpt2run
