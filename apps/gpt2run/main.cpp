@@ -1,15 +1,17 @@
 // gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
 // codes: 0 done, 2 the command line cannot be meant, 1 everything else.
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
-#include <iostream>
 #include <new>
 
 #include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/explain.hpp"
 #include "host/log.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -27,10 +29,7 @@ void watch_signal(int signal) {
   if (std::signal(signal, note_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
 
-void print(const std::string& text) {
-  std::cout << text << std::flush;
-  if (!std::cout) fail("standard output cannot be written");
-}
+void print(const std::string& text) { write_all(STDOUT_FILENO, text, "standard output"); }
 
 void print_help(PluginHost& host, Configuration& configuration) {
   std::string text =
@@ -75,6 +74,7 @@ std::string summary_line(const Summary& summary, const Composition& composition)
 void run(Composition& composition, const Configuration& configuration) {
   watch_signal(SIGINT);
   watch_signal(SIGTERM);
+  ManifestFile file(configuration.values().text("manifest"));
   composition.open();
   const Manifest manifest = composition.manifest();
   if (configuration.recorded())
@@ -83,8 +83,7 @@ void run(Composition& composition, const Configuration& configuration) {
   const Summary summary = composition.run(manifest.to_json(), [](int64_t done, int64_t total) {
     if (interrupted) fail("interrupted, ", done, " of ", total, " sequences were done");
   });
-  const std::string path(configuration.values().text("manifest"));
-  if (!path.empty()) save_text(path, manifest.to_json());
+  file.publish(manifest.to_json());
   log_info(summary_line(summary, composition));
 }
 

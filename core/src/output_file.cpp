@@ -2,11 +2,14 @@
 #include "gpt2run/output_file.hpp"
 
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace gpt2run {
@@ -16,16 +19,34 @@ namespace fs = std::filesystem;
 
 constexpr size_t kBuffer = 1 << 18;
 
-// A name next to `path` that no file has: process and counter tell runs apart, O_EXCL machines that share the folder.
-int create_temporary(const fs::path& path, std::string& name) {
-  static std::atomic<unsigned> counter = 0;
-  for (;;) {
-    name = path.parent_path() / ".";
-    name += path.filename().string();
-    name.append(".").append(std::to_string(getpid())).append("-").append(std::to_string(counter++)).append(".tmp");
-    const int fd = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0 || errno != EEXIST) return fd;
+// The same in all libraries of one process, another in every other one: a process number alone comes again.
+std::string process_mark() {
+  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes, by the kernel
+  uint32_t words[4] = {};
+  if (random) std::memcpy(words, random, sizeof words);
+  char text[32];
+  std::snprintf(text, sizeof text, "%ld-%08x", static_cast<long>(getpid()), words[0] ^ words[1] ^ words[2] ^ words[3]);
+  return text;
+}
+
+// Next to `target`; the name keeps below the 255 bytes of a file system.
+std::string temporary_name(const fs::path& target) {
+  constexpr size_t kMost = 180;
+  std::string name = target.filename().string();
+  if (name.size() > kMost) name = name.substr(0, kMost) + "-" + std::to_string(std::hash<std::string>()(name));
+  return target.parent_path() / ("." + name + "." + process_mark() + ".tmp");
+}
+
+// Standard output or error, if that is the file: a second description of it would write at another place. A device has
+// no places.
+int standard_file(const struct stat& file) {
+  if (S_ISCHR(file.st_mode)) return -1;
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat standard;
+    if (fstat(fd, &standard) == 0 && standard.st_dev == file.st_dev && standard.st_ino == file.st_ino)
+      return fcntl(fd, F_DUPFD_CLOEXEC, 3);
   }
+  return -1;
 }
 
 }  // namespace
@@ -39,22 +60,58 @@ void write_all(int fd, std::string_view bytes, const std::string& target) {
   }
 }
 
-OutputFile::OutputFile(const fs::path& path) : path_(path) {
+fs::path OutputFile::target_of(const fs::path& path) {
+  constexpr int kMostLinks = 40;
   std::error_code error;
-  // A link is followed: publishing replaces the file it points to, not the link.
-  target_ = fs::weakly_canonical(path, error);
-  if (error) fail(path_, ": cannot be opened for writing: ", error.message());
-  if (fs::exists(target_, error) && !fs::is_regular_file(target_, error)) {
-    // A pipe that nobody reads is an error now, not a wait without end.
-    fd_ = open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd_ >= 0) fcntl(fd_, F_SETFL, O_WRONLY);
-  } else {
-    if (target_.has_parent_path()) fs::create_directories(target_.parent_path(), error);
-    if (error) fail(path_, ": cannot make its folder: ", error.message());
-    fd_ = create_temporary(target_, temporary_);
+  fs::path target = path;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    if (links == kMostLinks) fail(path.string(), ": cannot be opened for writing: too many links");
+    const fs::path next = fs::read_symlink(target, error);
+    if (error) break;
+    target = target.parent_path() / next;
   }
-  if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  target = fs::weakly_canonical(fs::absolute(target), error);
+  if (error) fail(path.string(), ": cannot be opened for writing: ", error.message());
+  return target;
+}
+
+OutputFile::OutputFile(const fs::path& path) : path_(path) {
+  if (path.empty()) fail("expected the path of a file to write, found an empty one");
+  open_target();
   buffer_.reserve(kBuffer);
+}
+
+void OutputFile::open_target() {
+  struct stat found;
+  const bool exists = stat(path_.c_str(), &found) == 0;
+  if (exists) fd_ = standard_file(found);
+  if (fd_ >= 0) return;
+  if (!exists || S_ISREG(found.st_mode)) return open_temporary(exists ? &found : nullptr);
+  // A pipe that nobody reads is an error now, not a wait without end.
+  fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd_ < 0 && errno == ENXIO && S_ISFIFO(found.st_mode))
+    fail(path_, ": cannot be opened for writing: nobody reads this pipe");
+  if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  fcntl(fd_, F_SETFL, O_WRONLY);
+}
+
+void OutputFile::open_temporary(const struct stat* replaced) {
+  target_ = target_of(path_);
+  if (!target_.has_filename()) fail(path_, ": cannot be opened for writing: expected a file, found a folder");
+  if (replaced && faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) != 0)
+    fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  std::error_code error;
+  fs::create_directories(target_.parent_path(), error);
+  if (error) fail(path_, ": cannot make its folder: ", error.message());
+  const std::string name = temporary_name(target_);
+  fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0 && errno == EEXIST)
+    fail(path_, ": cannot be opened for writing: another output of this run writes the same file");
+  if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  temporary_ = name;
+  if (!replaced) return;
+  const bool owned = fchown(fd_, replaced->st_uid, replaced->st_gid) == 0;  // takes set-id bits away: before the mode
+  fchmod(fd_, replaced->st_mode & (owned ? 07777 : 0777));
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept

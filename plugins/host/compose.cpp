@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "host/log.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -151,6 +152,7 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
 
 Composition::Composition(PluginHost& host, const Configuration& configuration, Choice choice)
     : host_(host), choice_(std::move(choice)), generation_(generation_of(configuration)) {
+  check_files(host_, configuration, choice_);
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = loader_->open(choice_.model.c_str());

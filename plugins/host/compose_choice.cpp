@@ -42,7 +42,7 @@ constexpr CoreOption kOptions[] = {
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
     {{"config", "text", "", "", "options from an INI file, or a run again from its manifest"}, 'c'},
-    {{"manifest", "text", "", "", "file for the record of this run; --config repeats it"}},
+    {{"manifest", "text", "", "", "file for the record of this run, - is standard output; --config repeats it"}},
     {{"explain", "bool", "off", "", "print the pipeline and the memory it needs instead of running it"}},
     {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
     {{"help", "bool", "off", "", "print options, those of the chosen plugins included"}, 'h'},
@@ -137,16 +137,9 @@ std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& confi
   return chain;
 }
 
-// Two sinks that share standard output would mix their lines, and a sink twice would write one file twice.
+// A sink twice would write one file twice.
 void check_sinks(const std::vector<Chosen>& sinks) {
-  const Chosen* owner = nullptr;
-  for (const Chosen& sink : sinks) {
-    if (sink.values.declares("out") && sink.values.shown("out") == "-") {
-      if (owner)
-        misused("--sink: ", owner->asked.name, " and ", sink.asked.name,
-                " both write to standard output; give one of them :out=FILE");
-      owner = &sink;
-    }
+  for (const Chosen& sink : sinks)
     for (const Chosen* other = sinks.data(); other != &sink; ++other) {
       if (other->plugin != sink.plugin) continue;
       const auto specs = sink.values.specs();
@@ -155,7 +148,6 @@ void check_sinks(const std::vector<Chosen>& sinks) {
       });
       if (same) misused("--sink: ", sink.asked.name, " is there twice with the same options");
     }
-  }
 }
 
 uint64_t seed_of(const Configuration& configuration) {

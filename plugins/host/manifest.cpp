@@ -1,9 +1,6 @@
 // The run manifest as JSON, and the hashes in it.
 #include "host/manifest.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -130,27 +127,6 @@ Manifest Manifest::from_json(const std::string& path, const std::string& content
   } catch (const std::exception& error) {
     fail(path, ": expected a run manifest, found ", error.what());
   }
-}
-
-void save_text(const std::filesystem::path& path, std::string_view text) {
-  std::error_code ignored;
-  // A device or a pipe is written as it stands: renaming would replace it.
-  const bool direct = std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored);
-  const std::filesystem::path part = path.string() + (direct ? "" : ".part" + std::to_string(getpid()));
-  // A pipe that nobody reads is an error now, not a wait without end.
-  const int file = open(part.c_str(), O_WRONLY | O_CLOEXEC | (direct ? O_NONBLOCK : O_CREAT | O_EXCL), 0666);
-  if (file >= 0 && direct) fcntl(file, F_SETFL, O_WRONLY);
-  int code = file < 0 ? errno : 0;
-  while (!text.empty() && !code) {
-    const ssize_t count = write(file, text.data(), text.size());
-    if (count > 0) text.remove_prefix(static_cast<size_t>(count));
-    if (count < 0 && errno != EINTR) code = errno;
-  }
-  if (file >= 0 && close(file) != 0 && !code) code = errno;
-  if (!direct && !code && rename(part.c_str(), path.c_str()) != 0) code = errno;
-  if (!code) return;
-  if (!direct && file >= 0) unlink(part.c_str());
-  fail(path.string(), ": cannot be written: ", std::strerror(code));
 }
 
 void Fingerprint::add(const void* bytes, size_t count) {

@@ -42,9 +42,6 @@ struct Manifest {
   static Manifest from_json(const std::string& path, const std::string& content);
 };
 
-// Appears under its name only when it is whole. Throws Error naming the path and the reason.
-void save_text(const std::filesystem::path& path, std::string_view text);
-
 // FNV-1a, 64 bits: tells two builds apart; it is no protection.
 struct Fingerprint {
   uint64_t value = 0xcbf29ce484222325u;

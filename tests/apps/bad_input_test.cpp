@@ -1,5 +1,6 @@
 // What cannot be done is refused with one clear line, and leaves nothing behind.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "apps/shell.hpp"
 
@@ -53,7 +54,7 @@ constexpr Bad kBad[] = {
     {"SelectorBeforeTheEnd", "gpt2run -q --sampler argmax,nucleus", "argmax selects the token, so it must be the last",
      2},
     {"SinkTwice", "gpt2run -q --sink logits,logits", "logits is there twice", 2},
-    {"StandardOutputTwice", "gpt2run -q --sink text,text:out=-", "both write to standard output", 2},
+    {"StandardOutputTwice", "gpt2run -q --sink text,text:out=-", "text is there twice with the same options", 2},
     {"MissingModel", "gpt2run -q --model nowhere", "model nowhere: no such file or folder", 1},
     {"EmptyFolderAsModel", "gpt2run -q --model .", "config.json", 1},
     {"WrongLoader", "gpt2run -q --loader synthetic --model nowhere", "nowhere", 1},
@@ -77,11 +78,49 @@ constexpr Bad kBad[] = {
     {"ClosedStandardOutputBesideAFile", "gpt2run -q --prompt a --sink text,text:out=file >&-",
      "standard output: cannot write: Bad file descriptor", 1},
     {"FullDisk", "gpt2run -q --prompt a >/dev/full", "standard output: cannot write: No space left on device", 1},
-    {"FullDiskForHelp", "gpt2run -q --help >/dev/full", "standard output cannot be written", 1},
+    {"FullDiskForHelp", "gpt2run -q --help >/dev/full", "standard output: cannot write: No space left on device", 1},
     {"FullDiskForAFile", "gpt2run -q --sink text:out=/dev/full", "/dev/full", 1},
     {"FullDiskForTheManifest", "gpt2run -q -n 1 --sink null --manifest /dev/full",
-     "/dev/full: cannot be written: No space left", 1},
-    {"UnwritableManifest", "gpt2run -q -n 1 --sink null --manifest /proc/a.json", "/proc/a.json: cannot be written", 1},
+     "/dev/full: cannot write: No space left", 1},
+    {"ManifestAndTextInOneFile", "gpt2run -q -n 1 --text.out a --manifest a",
+     "--manifest and --text.out: both write to \"a\"", 2},
+    {"OneFileByTwoSpellings", "gpt2run -q -n 1 --text.out ./b/../a --manifest $PWD/a",
+     "--manifest and --text.out: both", 2, "echo old >a; mkdir b"},
+    {"OneFileThroughALink", "gpt2run -q -n 1 --text.out a --manifest b", "--manifest and --text.out: both", 2,
+     "ln -s a b"},
+    {"OneFileThroughAHardLink", "gpt2run -q -n 1 --text.out a --manifest b", "--manifest and --text.out: both", 2,
+     "echo old >a; ln a b"},
+    {"TwoSinksInOneFile", "gpt2run -q -n 1 --sink text:out=a,text:out=./a", "--text.out and --text.out: both", 2},
+    {"ManifestAndTextOnStandardOutput", "gpt2run -q -n 1 --manifest -", "both write to standard output", 2},
+    {"ManifestOnTheFileOfStandardOutput", "gpt2run -q -n 1 --manifest b >a", "both write to standard output", 2,
+     "true >a; ln -s a b"},
+    {"ManifestOntoTheConfig", "gpt2run -q --config a --manifest a",
+     "--manifest \"a\": expected a file that is not read", 2, "echo n_gen=2 >a"},
+    {"TextOntoTheModel", "gpt2run -q -m m --text.out m/config.json", "found one of --model", 2,
+     "cp -r " SOURCE_DIR "/models/demo m"},
+    {"TextOntoTheModelThroughALink", "gpt2run -q -m m --text.out a", "found one of --model", 2,
+     "cp -r " SOURCE_DIR "/models/demo m; ln -s m/model.safetensors a"},
+    {"TextOntoTheTokenizer", "gpt2run -q --tokenizer m --text.out m/merges.txt", "found one of --tokenizer", 2,
+     "cp -r " SOURCE_DIR "/models/demo m"},
+    {"TextOntoStandardInput", "gpt2run -q -p - --text.out a <a", "found one of --prompt -", 2, "echo hello >a"},
+    {"StandardInputTwice", "echo a | gpt2run -q -p - -p -", "--prompt -: given twice", 2},
+    {"EmptyOutput", "gpt2run -q --text.out ''", "--text.out: expected a path, found an empty text", 2},
+    {"EmptyOutputFolder", "gpt2run -q --sink logits --logits.dir ''", "--logits.dir: expected a path", 2},
+    {"FolderAsOutput", "gpt2run -q --text.out a", "a: cannot be opened for writing: Is a directory", 1, "mkdir a"},
+    {"FolderToBeAsOutput", "gpt2run -q --text.out a/",
+     "a/: cannot be opened for writing: expected a file, found a folder", 1},
+    {"LoopAsOutput", "gpt2run -q --text.out a", "a: cannot be opened for writing: ", 1, "ln -s a a"},
+    {"PipeThatNobodyReads", "gpt2run -q -n 1 --text.out a", "a: cannot be opened for writing: nobody reads this pipe",
+     1, "mkfifo a"},
+    {"ManifestIntoAPipeThatNobodyReads", "gpt2run -q -n 1 --manifest a", "nobody reads this pipe", 1, "mkfifo a"},
+    {"FileSizeLimit", "ulimit -f 1; gpt2run -q --sink logits",
+     "saved_logits/generation_FP32_0.json: cannot write: File too", 1,
+     "mkdir saved_logits; echo old >saved_logits/generation_FP32_0.json"},
+    {"FileSizeLimitOfTheManifest",
+     "ulimit -f 1; gpt2run -q -n 1 --sink null --prompt \"$(yes a | head -500)\" --manifest a",
+     "a: cannot write: File too large", 1, "echo old >a"},
+    {"UnwritableManifest", "gpt2run -q -n 1 --sink null --manifest /proc/a.json",
+     "/proc/a.json: cannot be opened for writing", 1},
     {"UnwritableFolder", "gpt2run -q --sink logits:dir=/proc/a", "/proc/a", 1},
     {"ReadOnlyCurrentFolder", "cd /proc && gpt2run -q --sink logits", "saved_logits", 1},
     {"NotANumberAtAll", "gpt2run -q --temp 1e-400", "expected a number that a double can hold in [0, inf)", 2},
@@ -110,6 +149,52 @@ constexpr Bad kBad[] = {
 };
 
 INSTANTIATE_TEST_SUITE_P(, BadInput, testing::ValuesIn(kBad), [](const auto& test) { return test.param.name; });
+
+class Outputs : public Shell {};
+
+TEST_F(Outputs, AReplacedFileKeepsItsMode) {
+  const Outcome done = run(
+      "umask 022; touch a m; chmod 600 a; chmod 664 m; gpt2run -q -n 1 --text.out a --manifest m && stat -c %a a m && "
+      "gpt2run -q -n 1 --text.out new && stat -c %a new");
+  EXPECT_EQ(done.out, "600\n664\n644\n") << done.err;
+}
+
+TEST_F(Outputs, ALinkStaysALink) {
+  const Outcome done = run(
+      "mkdir d; echo old >d/a; ln -s d/a link; ln -s d/new dangling; gpt2run -q -n 1 -p x --text.out link && "
+      "gpt2run -q -n 1 --sink null --manifest dangling && readlink link dangling && head -c 1 d/a && head -c 1 d/new");
+  EXPECT_EQ(done.out, "d/a\nd/new\nx{") << done.err;
+}
+
+TEST_F(Outputs, TheManifestMayGoToStandardOutput) {
+  const Outcome done = run("gpt2run -q -n 1 --sink null --manifest - >a && gpt2run -q --config a");
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(read_text(folder() / "a"), StartsWith("{"));
+}
+
+TEST_F(Outputs, StandardOutputByItsPathIsWrittenInPlace) {
+  const Outcome pipe = run("gpt2run -q -n 1 -p x --text.out /dev/stdout | cat");
+  EXPECT_THAT(pipe.out, StartsWith("x")) << pipe.err;
+  const Outcome file = run("{ echo first; gpt2run -q -n 1 -p x --text.out /dev/stdout; echo last; } >a; cat a");
+  EXPECT_THAT(file.out, testing::MatchesRegex("first\nx[^\n]*\nlast\n")) << file.err;
+}
+
+TEST_F(Outputs, DevicesTakeSeveral) {
+  EXPECT_EQ(run("gpt2run -q -n 1 --text.out /dev/null --manifest /dev/null").code, 0);
+}
+
+TEST_F(Outputs, AnUnwritableFileIsKnownBeforeTheRun) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write any file";
+  const Outcome done = run("echo old >a; chmod 400 a; gpt2run -q -n 1 --manifest a; cat a");
+  EXPECT_EQ(done.out, "old\n");
+  EXPECT_THAT(done.err, HasSubstr("a: cannot be opened for writing: Permission denied"));
+}
+
+TEST_F(Outputs, LongNamesAreFine) {
+  const std::string name(250, 'a');
+  EXPECT_EQ(run("gpt2run -q -n 1 --text.out " + name).code, 0);
+  EXPECT_EQ(entries(), 1u);
+}
 
 class ClosedPipe : public Shell {};
 

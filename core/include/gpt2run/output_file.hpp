@@ -1,7 +1,11 @@
 // A file that appears under its name only when it is whole: written under a temporary name in the same folder, renamed
-// by publish(), removed if that never comes. The temporary name is unique, so runs in one folder do not mix; the last
-// to publish wins. One thread at a time. Every error is an Error that names the path and the system's reason.
+// by publish(), removed if that never comes. Runs in one folder do not mix, the last to publish wins; within one
+// process a file has one writer, whatever library it is in. A file that is replaced leaves its mode and, where the
+// system lets it, its owner to the new one. One thread at a time. Every error is an Error that names the path and the
+// system's reason.
 #pragma once
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,7 +19,9 @@ void write_all(int fd, std::string_view bytes, const std::string& target);
 
 class OutputFile {
  public:
-  // Makes missing folders. A path that exists and is no regular file (a device, a pipe) is written in place.
+  // Makes missing folders. A path that exists and is no regular file (a device, a pipe) is written in place, and so is
+  // the file that is standard output or error. A second writer, a file that may not be written and a pipe that nobody
+  // reads are errors.
   explicit OutputFile(const std::filesystem::path& path);
   ~OutputFile();
   OutputFile(OutputFile&& other) noexcept;
@@ -30,7 +36,12 @@ class OutputFile {
 
   const std::string& path() const { return path_; }
 
+  // What publish() replaces: path without links, of which the last may point to nothing. Throws Error.
+  static std::filesystem::path target_of(const std::filesystem::path& path);
+
  private:
+  void open_target();
+  void open_temporary(const struct stat* replaced);
   void flush();
 
   std::string path_;              // as given

@@ -1,0 +1,28 @@
+// The files that a run reads and writes, looked at before it starts: nothing that is read may be written over, and no
+// two outputs may be one.
+#pragma once
+#include <optional>
+#include <string_view>
+
+#include "gpt2run/output_file.hpp"
+#include "host/compose.hpp"
+
+namespace gpt2run {
+
+// Outputs are --manifest and every `out` of a sink, "-" being standard output; inputs the configuration, the model and
+// its folder, the tokenizer, prompts and the plugins. A file is the same by any spelling, through links too. Throws
+// UsageError naming both options.
+void check_files(const PluginHost& host, const Configuration& configuration, const Choice& choice);
+
+// The file of --manifest, taken before the run so that one that cannot be written is known by then.
+class ManifestFile {
+ public:
+  explicit ManifestFile(std::string_view path);  // "": none, "-": standard output. Throws Error
+  void publish(std::string_view json);           // Throws Error
+
+ private:
+  bool standard_output_;
+  std::optional<OutputFile> file_;
+};
+
+}  // namespace gpt2run
