@@ -45,7 +45,7 @@ Request parse(int argc, char** argv) {
   po::options_description visible("Options"), all;
   visible.add_options()("help,h", "print this text");
   visible.add_options()("tokenizer", po::value(&request.tokenizer)->value_name("PATH"),
-                        "folder with vocab.json and merges.txt (default: the demo model)");
+                        "folder with vocab.json and merges.txt, or llm.c's tokenizer file (default: the demo model)");
   visible.add_options()("no-special", "encode: special tokens such as <|endoftext|> are text like any other");
   all.add(visible).add_options()("command", po::value(&request.command))("input", po::value(&request.inputs));
   po::positional_options_description positional;

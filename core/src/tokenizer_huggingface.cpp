@@ -3,12 +3,12 @@
 #include "tokenizer_huggingface.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "file_bytes.hpp"
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {
@@ -19,40 +19,46 @@ using TokenIds = std::unordered_map<std::string, int32_t>;
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
-std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes;
-  char block[65536];
-  do {
-    file.read(block, sizeof block);
-    bytes.append(block, static_cast<size_t>(file.gcount()));
-  } while (file);
-  if (!file.is_open() || file.bad()) {
-    fail(path.string(), ": expected a file that can be read, found ",
-         std::filesystem::exists(path) ? "one that cannot" : "nothing");
-  }
-  return bytes;
-}
-
 // For messages: in quotes, control characters escaped, so that the line stays one line.
 std::string quoted(const std::string& token) {
   return json(token).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json read_json_object(const std::filesystem::path& path) {
-  json object;
+// Of the keys of the text's objects the first that comes again in its object.
+std::string key_given_twice(const std::string& text) {
   std::vector<std::unordered_set<std::string>> keys;  // of the open object at each depth
-  const auto check = [&](int depth, json::parse_event_t event, json& value) {
-    if (keys.size() < static_cast<size_t>(depth) + 2) keys.resize(static_cast<size_t>(depth) + 2);
-    if (event == json::parse_event_t::object_start) keys[static_cast<size_t>(depth) + 1].clear();
-    const bool again = event == json::parse_event_t::key &&
-                       !keys[static_cast<size_t>(depth)].insert(value.get_ref<const std::string&>()).second;
-    if (again)
-      fail(path.string(), ": expected every key once, found ", quoted(value.get_ref<const std::string&>()), " twice");
+  std::string twice;
+  const auto note = [&](int depth, json::parse_event_t event, json& value) {
+    const auto inside = static_cast<size_t>(depth) + 1;
+    if (keys.size() <= inside) keys.resize(inside + 1);
+    if (event == json::parse_event_t::object_start) keys[inside].clear();
+    if (event != json::parse_event_t::key || !twice.empty()) return true;
+    const auto& key = value.get_ref<const std::string&>();
+    if (!keys[inside - 1].insert(key).second) twice = key;
+    return true;
+  };
+  const json ignored = json::parse(text, note);
+  return twice;
+}
+
+// A key that comes twice would silently win over the first. Keys are counted, and only then told apart, because the
+// vocabulary has many.
+json read_json_object(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  json object;
+  std::vector<size_t> keys;  // of the open object at each depth
+  bool twice = false;
+  const auto count = [&](int depth, json::parse_event_t event, json& value) {
+    const auto inside = static_cast<size_t>(depth) + 1;
+    if (keys.size() <= inside) keys.resize(inside + 1);
+    if (event == json::parse_event_t::object_start) keys[inside] = 0;
+    if (event == json::parse_event_t::key) ++keys[inside - 1];
+    if (event == json::parse_event_t::object_end) twice |= keys[inside] != value.size();
     return true;
   };
   try {
-    object = json::parse(read_file(path), check);
+    object = json::parse(text, count);
+    if (twice) fail(path.string(), ": expected every key once, found ", quoted(key_given_twice(text)), " twice");
   } catch (const json::parse_error& error) {
     fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
   } catch (const json::exception& error) {
@@ -262,7 +268,49 @@ class FolderReader {
   Vocabulary vocabulary_;
 };
 
+std::string letters_of(const std::string& piece) {
+  static const auto letters = byte_letters();
+  std::string token;
+  for (const char byte : piece) token += letters[static_cast<uint8_t>(byte)];
+  return token;
+}
+
+// One line, other characters than ASCII escaped.
+std::string compact(const std::string& path, const nlohmann::ordered_json& json) {
+  try {
+    return json.dump(-1, ' ', true) + "\n";
+  } catch (const json::exception&) {
+    fail(path, ": vocab.json: expected special tokens in UTF-8, found other bytes");
+  }
+}
+
 }  // namespace
+
+std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const Vocabulary& vocabulary) {
+  nlohmann::ordered_json::object_t vocab;  // appended to without a search, which would take its whole length each time
+  std::unordered_map<std::string, int32_t> ids;
+  for (size_t i = 0; i < vocabulary.pieces.size(); ++i) {
+    const auto id = static_cast<int32_t>(i);
+    const bool special = std::count(vocabulary.special.begin(), vocabulary.special.end(), id) > 0;
+    const std::string& piece = vocabulary.pieces[i];
+    const auto [other, added] = ids.emplace(special ? piece : letters_of(piece), id);
+    if (!added) fail(path, ": vocab.json: expected every token once, found ids ", other->second, " and ", id, " alike");
+    vocab.push_back({other->first, id});
+  }
+  std::string merges = "#version: 0.2\n";
+  for (const Merge& merge : vocabulary.merges) {
+    merges += letters_of(vocabulary.pieces[static_cast<size_t>(merge.left)]) + " " +
+              letters_of(vocabulary.pieces[static_cast<size_t>(merge.right)]) + "\n";
+  }
+  nlohmann::ordered_json config = {{"tokenizer_class", "GPT2Tokenizer"}};
+  if (vocabulary.end_of_text >= 0) {
+    const std::string& end = vocabulary.pieces[static_cast<size_t>(vocabulary.end_of_text)];
+    for (const char* key : {"bos_token", "eos_token", "unk_token"}) config[key] = end;
+  }
+  return {{"vocab.json", compact(path, vocab)},
+          {"merges.txt", std::move(merges)},
+          {"tokenizer_config.json", compact(path, config)}};
+}
 
 Vocabulary read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }
 

@@ -14,6 +14,8 @@ namespace {
 constexpr int kStored = kWeights - 1;
 static_assert(static_cast<int>(Weight::head_w) == kStored);
 
+constexpr const char* kTokenizerName = "gpt2_tokenizer.bin";  // as llm.c's script names it
+
 int64_t elements_of(Weight weight, const Header& header) {
   if (weight == Weight::wte) return int64_t{header.padded_vocab} * header.model.C;
   const Shape shape = shape_of(weight, header.model);
@@ -35,10 +37,13 @@ class LlmcCheckpoint final : public Checkpoint {
       fail(path, ": expected ", at, " bytes for max T ", m.T, ", V ", m.V, " (padded ", header_.padded_vocab, "), L ",
            m.L, ", C ", m.C, " in ", name_of(header_.type), ", found ", found);
     }
+    const auto beside = std::filesystem::path(path).replace_filename(kTokenizerName);
+    std::error_code ignored;
+    if (std::filesystem::exists(beside, ignored)) tokenizer_ = beside.string();
   }
 
   const ModelConfig& config() const override { return header_.model; }
-  const char* tokenizer() const override { return nullptr; }
+  const char* tokenizer() const override { return tokenizer_.empty() ? nullptr : tokenizer_.c_str(); }
 
   Tensor tensor(Weight weight, int layer) const override {
     loaders::check_layer(file_.path(), weight, layer, header_.model);
@@ -53,6 +58,7 @@ class LlmcCheckpoint final : public Checkpoint {
   loaders::MappedFile file_;
   Header header_;
   int64_t begins_[kStored];  // byte of the file where layer 0 begins
+  std::string tokenizer_;    // empty: there is none beside the checkpoint
 };
 
 class LlmcLoader final : public Loader {

@@ -94,6 +94,14 @@ TEST_F(Llmc, SettingsAreTheHeadersAndGpt2s) {
   EXPECT_EQ(checkpoint->tokenizer(), nullptr);
 }
 
+TEST_F(Llmc, TokenizerIsTheFileBeside) {
+  const std::string model = folder_.file("model.bin", whole_).string();
+  const std::string tokenizer = folder_.file("gpt2_tokenizer.bin", "is opened by whoever needs it").string();
+  EXPECT_STREQ(open(model)->tokenizer(), tokenizer.c_str());
+  std::filesystem::remove(tokenizer);
+  EXPECT_EQ(open(model)->tokenizer(), nullptr);
+}
+
 TEST_F(Llmc, ProbeKnowsItsOwn) {
   const auto loader = make_plugin<Loader>(Kind::loader, "llmc");
   EXPECT_GT(loader->probe(folder_.file("model.bin", whole_).c_str()), 1);

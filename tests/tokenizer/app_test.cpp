@@ -55,8 +55,9 @@ TEST(Gpt2tokenize, OtherTokenizers) {
   const std::string demo = demo_folder().string();
   expect_output("$P encode --tokenizer " + demo + " 'Once upon'", "2441 678\n");
   expect_output("$P --tokenizer=" + demo + " encode 'Once upon'", "2441 678\n");
-  expect_complaint("$P encode --tokenizer missing a", 1,
-                   "missing: expected a folder with vocab.json and merges.txt, found nothing");
+  expect_complaint(
+      "$P encode --tokenizer missing a", 1,
+      "missing: expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found nothing");
   expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json: expected a file that can be read, found nothing");
 }
 

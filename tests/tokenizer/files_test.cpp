@@ -189,8 +189,10 @@ TEST(TokenizerFiles, MissingFiles) {
   EXPECT_EQ(error_of(folder.path().string()),
             folder.path().string() + "/merges.txt: expected a file that can be read, found one that cannot");
   const std::string missing = folder.path().string() + "/missing", file = folder.path().string() + "/vocab.json";
-  EXPECT_EQ(error_of(missing), missing + ": expected a folder with vocab.json and merges.txt, found nothing");
-  EXPECT_EQ(error_of(file), file + ": expected a folder with vocab.json and merges.txt, found a file of another kind");
+  const std::string expected = ": expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found ";
+  EXPECT_EQ(error_of(missing), missing + expected + "nothing");
+  EXPECT_EQ(error_of(file), file + expected + "a file of another kind");
+  EXPECT_EQ(error_of("/dev/null"), "/dev/null" + expected + "a file of another kind");
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Opens a path by content: a folder with vocab.json and merges.txt. Throws Error naming file, expected and found.
+  // Opens a path by content: a folder with vocab.json and merges.txt, or llm.c's tokenizer file. Throws Error naming
+  // file, expected and found.
   static std::unique_ptr<Tokenizer> open(const std::string& path);
 
   // special: special tokens in the text become their ids, as Hugging Face does; false: they are text like any other.
@@ -30,5 +31,16 @@ class Tokenizer {
 
   std::string decode(std::span<const int32_t> ids) const;
 };
+
+// A tokenizer in files of one format. llmc: gpt2_tokenizer.bin, which llm.c keeps beside a checkpoint.
+enum class TokenizerFormat : uint8_t { huggingface, llmc };
+
+struct TokenizerFile {
+  std::string name, bytes;  // name: without a folder
+};
+
+// The tokenizer at path in a format: copies of its files if they are in that format. Throws Error as Tokenizer::open
+// does, and for what the format cannot say (docs/formats.md).
+std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format);
 
 }  // namespace gpt2run
