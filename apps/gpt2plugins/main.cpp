@@ -1,11 +1,15 @@
 // gpt2plugins: which plugins there are, what they offer, and why one is not used.
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "gpt2plugins/report.hpp"
+#include "gpt2run/output_file.hpp"
 #include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/options.hpp"
@@ -100,8 +104,7 @@ std::string answer(const Command& command) {
 
 int run(const std::vector<std::string>& arguments) {
   const Command command = parse(arguments);
-  std::cout << (command.help ? kUsage : answer(command)) << std::flush;
-  if (!std::cout) fail("standard output cannot be written");
+  write_all(STDOUT_FILENO, command.help ? kUsage : answer(command), "standard output");
   return 0;
 }
 
@@ -109,8 +112,9 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) try {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
   if (!gpt2run::occupy_standard_files()) return 1;
-  return gpt2run::run({arguments + 1, arguments + count});
+  return gpt2run::run({arguments + (count > 0), arguments + count});
 } catch (const gpt2run::UsageError& error) {
   std::cerr << "gpt2plugins: " << gpt2run::printable(error.what()) << "\n";
   return 2;

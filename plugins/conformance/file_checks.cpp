@@ -3,6 +3,7 @@
 
 #include "conformance/checks.hpp"
 #include "gpt2run/loader.hpp"
+#include "gpt2run/quoted.hpp"
 #include "gpt2run/sink.hpp"
 #include "host/elf_file.hpp"
 
@@ -18,10 +19,13 @@ bool is_in_build_tree(const fs::path& file) {
 }
 
 void check_exports(const ElfFacts& facts) {
-  std::string others;
-  for (const std::string& name : facts.exported)
-    if (name != "gpt2run_plugin") others.append(" ").append(name);
-  require(others.empty(), "it exports more:", others, "; link it with the version script plugin.map");
+  constexpr size_t kMostShown = 3;
+  std::vector<std::string> others = facts.exported;
+  std::erase(others, "gpt2run_plugin");
+  std::string shown;
+  for (size_t i = 0; i < std::min(others.size(), kMostShown); ++i) shown.append(" ").append(in_quotes(others[i]));
+  if (others.size() > kMostShown) shown.append(" and ").append(std::to_string(others.size() - kMostShown)) += " others";
+  require(others.empty(), "it exports more:", shown, "; link it with the version script plugin.map");
   require(facts.exported.size() == 1, "found ", facts.exported.size(), " symbols called gpt2run_plugin");
 }
 

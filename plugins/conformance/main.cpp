@@ -3,6 +3,8 @@
 #include <iostream>
 
 #include "conformance/checks.hpp"
+#include "gpt2run/quoted.hpp"
+#include "gpt2run/standard_files.hpp"
 #include "host/descriptor.hpp"
 #include "host/dynamic_library.hpp"
 #include "host/log.hpp"
@@ -57,13 +59,14 @@ int check_plugin(const std::filesystem::path& file) {
 }  // namespace gpt2run::conformance
 
 int main(int count, char** arguments) try {
-  if (count != 2 || arguments[1][0] == '-') {
+  if (!gpt2run::occupy_standard_files()) return 1;
+  if (count != 2 || arguments[1][0] == '-' || !*arguments[1]) {
     std::cerr << gpt2run::conformance::kUsage;
     return 2;
   }
   gpt2run::set_quiet(true);
   return gpt2run::conformance::check_plugin(std::filesystem::absolute(arguments[1]));
 } catch (const std::exception& error) {
-  std::cerr << "gpt2run-plugin-check: " << error.what() << "\n";
+  std::cerr << "gpt2run-plugin-check: " << gpt2run::printable(error.what()) << "\n";
   return 1;
 }

@@ -4,12 +4,16 @@
 #include <algorithm>
 #include <iostream>
 
+#include "gpt2run/quoted.hpp"
+
 namespace gpt2run::conformance {
 namespace {
 
+// Line ends of a longer text become blanks; of anything else that is no text there is a glance.
 std::string in_one_line(std::string text) {
+  constexpr size_t kMost = 2000;
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
+  return printable(text, kMost);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "gpt2run/quoted.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
 #include "host/run_files.hpp"
@@ -67,6 +68,9 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
   checkpoint_ = loader_->open(choice_.model.c_str());
   open_tokenizer(configuration);
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
+  if (configuration.recorded() &&
+      std::max(configuration.layer("prompt"), configuration.layer("tokens")) == Layer::fallback)
+    compare_prompts(*configuration.recorded());
   precision_ = create<Precision>(choice_.precision);
   for (const Chosen& sampler : choice_.samplers) {
     samplers_.push_back(create<Sampler>(sampler));
@@ -89,6 +93,19 @@ void Composition::open_tokenizer(const Configuration& configuration) {
   if (tokenizer_->size() > checkpoint_->config().V)
     fail("tokenizer ", path, ": expected at most ", checkpoint_->config().V, " tokens, the model's vocabulary, found ",
          tokenizer_->size());
+}
+
+// Its text beside tokens is for people: a hand that edits it changes nothing, and should know.
+void Composition::compare_prompts(const Manifest& recorded) const {
+  for (size_t i = 0; tokenizer_ && i < recorded.prompts.size(); ++i) {
+    const Prompt& prompt = recorded.prompts[i];
+    if (prompt.text.empty()) continue;
+    check_tokens(prompt, checkpoint_->config());
+    // As it would be written: what is not UTF-8 looks alike.
+    if (json_quoted(tokenizer_->decode(prompt.tokens)) != json_quoted(prompt.text))
+      log_warning("prompt " + std::to_string(i) + " of the recorded run: its tokens are used, which do not say " +
+                  in_quotes(prompt.text));
+  }
 }
 
 Limits Composition::limits() const {
@@ -121,6 +138,10 @@ Manifest Composition::manifest() const {
   manifest.tag = kTag;
   manifest.abi = kAbi;
   manifest.options = options_;
+  for (const RecordedOption& option : options_)
+    if (!is_utf8(option.value))
+      log_warning("a manifest of this run cannot repeat --" + option.key + ": expected UTF-8, found " +
+                  in_quotes(option.value));
   manifest.plugins = {record(choice_.loader), record(choice_.precision)};
   for (const Chosen& sampler : choice_.samplers) manifest.plugins.push_back(record(sampler));
   for (const Chosen& sink : choice_.sinks) manifest.plugins.push_back(record(sink));
@@ -138,6 +159,8 @@ std::vector<std::string> differences(const Manifest& recorded, const Manifest& n
     if (then != here) found.push_back(what + " was " + then + " in the recorded run, now " + here);
   };
   compare("gpt2run", recorded.program, now.program);
+  compare("gpt2run's ABI", std::to_string(recorded.abi), std::to_string(now.abi));
+  compare("gpt2run's standard library", recorded.tag, now.tag);
   compare("the model's hash", recorded.model_hash, now.model_hash);
   for (const RecordedPlugin& then : recorded.plugins) {
     const auto same = std::find_if(now.plugins.begin(), now.plugins.end(), [&](const RecordedPlugin& one) {

@@ -64,6 +64,7 @@ class Composition {
 
  private:
   void open_tokenizer(const Configuration& configuration);
+  void compare_prompts(const Manifest& recorded) const;
   RecordedPlugin record(const Chosen& chosen) const;
 
   PluginHost& host_;

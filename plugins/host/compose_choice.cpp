@@ -213,8 +213,11 @@ Generation generation_of(const Configuration& configuration) {
   generation.device = small("device");
   generation.ignore_eos = values.flag("ignore_eos");
   generation.stops = configuration.list("stop");
-  for (const std::string& stop : generation.stops)
+  for (const std::string& stop : generation.stops) {
     if (stop.empty()) misused("--stop: expected a text, found an empty one");
+    // The manifest could not repeat it, and the released text is whole characters.
+    if (!is_utf8(stop)) misused("--stop: expected UTF-8, found ", in_quotes(stop));
+  }
   generation.seed = seed_of(configuration);
   return generation;
 }

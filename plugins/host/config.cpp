@@ -75,6 +75,12 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
+// A path would end at a zero byte, whatever stands behind it.
+void check_text(const Setting& setting) {
+  if (setting.value.find('\0') != std::string::npos)
+    misused(setting.origin, ": expected a text without zero bytes, found ", in_quotes(setting.value));
+}
+
 [[noreturn]] void refuse_empty(const std::string& origin) { misused(origin, ": expected a text, found an empty one"); }
 
 bool is_named(const Chosen& chosen, std::string_view prefix) {
@@ -156,6 +162,7 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
     if (again && !option->repeats) misused(setting.origin, ": given twice");
     if (setting.value.empty() && !option->repeats && option->spec.type == std::string_view("text"))
       refuse_empty(setting.origin);
+    if (!option->repeats || setting.name == "plugin_dir") check_text(setting);
     values_.set(setting.name, setting.value, setting.origin);
     layers_[setting.name] = layer;
     if (!option->repeats) continue;
@@ -234,6 +241,7 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
       if (std::find(seen.begin(), seen.end(), setting.name) != seen.end()) misused(setting.origin, ": given twice");
       seen.push_back(setting.name);
       const std::string key = setting.name.substr(setting.name.find('.') + 1);
+      check_text(setting);
       for (Chosen* one : found) one->values.set(key, setting.value, setting.origin);
     }
     for (Chosen* one : chosen) {
@@ -244,6 +252,7 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
         if (std::find(given.begin(), given.end(), key) != given.end()) misused(origin, ": given twice");
         given.push_back(key);
         if (!one->values.declares(key)) unknown({one->asked.name + "." + key, value, origin}, chosen);
+        check_text({key, value, origin});
         one->values.set(key, value, origin);
       }
     }

@@ -2,7 +2,9 @@
 #include "host/elf_file.hpp"
 
 #include <elf.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -16,9 +18,14 @@ constexpr char kBroken[] = ": not a shared library, or cut short";
 
 class Image {
  public:
-  explicit Image(const std::filesystem::path& file) : file_(file.string()), stream_(file, std::ios::binary) {
-    if (!stream_) fail(file_, ": cannot be read");
-    size_ = std::filesystem::file_size(file);
+  // Looks before it opens: a pipe would keep it waiting.
+  explicit Image(const std::filesystem::path& file) : file_(file.string()) {
+    struct stat status;
+    if (stat(file.c_str(), &status) != 0) fail(file_, ": cannot be read: ", std::strerror(errno));
+    if (!S_ISREG(status.st_mode)) fail(file_, ": not a regular file");
+    stream_.open(file, std::ios::binary);
+    if (!stream_) fail(file_, ": cannot be read: ", std::strerror(errno));
+    size_ = static_cast<uint64_t>(status.st_size);
   }
 
   template <class T>

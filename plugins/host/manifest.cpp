@@ -1,6 +1,7 @@
 // The run manifest as JSON, and the hashes in it.
 #include "host/manifest.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -25,13 +26,6 @@ Json typed(const RecordedOption& option) {
   return option.value;
 }
 
-std::string untyped(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>() ? "on" : "off";
-  if (value.is_number()) return value.dump();
-  throw std::invalid_argument("an option is neither text, number nor boolean: " + value.dump());
-}
-
 // A key that comes again makes a list.
 Json to_object(const std::vector<RecordedOption>& options) {
   Json object = Json::object();
@@ -47,28 +41,11 @@ Json to_object(const std::vector<RecordedOption>& options) {
   return object;
 }
 
-std::vector<RecordedOption> to_options(const Json& object) {
-  std::vector<RecordedOption> options;
-  for (const auto& [key, value] : object.items()) {
-    if (value.is_array())
-      for (const Json& element : value) options.push_back({key, untyped(element), ""});
-    else
-      options.push_back({key, untyped(value), ""});
-  }
-  return options;
-}
-
 Json to_object(const RecordedPlugin& plugin) {
   return {{"kind", plugin.kind},       {"asked", plugin.asked},
           {"name", plugin.name},       {"space", plugin.space},
           {"version", plugin.version}, {"file", plugin.file},
           {"hash", plugin.hash},       {"options", to_object(plugin.options)}};
-}
-
-RecordedPlugin to_plugin(const Json& object) {
-  const auto text = [&](const char* key) { return object.at(key).get<std::string>(); };
-  return {text("kind"),    text("asked"), text("name"), text("space"),
-          text("version"), text("file"),  text("hash"), to_options(object.at("options"))};
 }
 
 Json to_object(const ModelConfig& c) {
@@ -80,6 +57,103 @@ Json to_object(const ModelConfig& c) {
           {"T", c.T},
           {"end_of_text", c.end_of_text},
           {"epsilon", c.epsilon}};
+}
+
+std::string found_in(const Json& json) {
+  if (json.is_string()) return in_quotes(json.get_ref<const std::string&>());
+  if (json.is_structured())
+    return std::string(json.empty() ? "an empty " : "a ") + (json.is_array() ? "list" : "JSON object");
+  return json.dump();
+}
+
+// A value of the manifest that is read, and where it stands: errors name both.
+class Entry {
+ public:
+  Entry(const std::string& where, const Json& json) : where_(where), json_(json) {}
+
+  Entry at(const char* key) const {
+    if (!json_.is_object()) refuse("an object");
+    const auto found = json_.find(key);
+    if (found == json_.end()) fail(where_, separator(), "expected a key ", in_quotes(key), ", found none");
+    return {where_ + (where_.ends_with(": ") ? "" : ".") + key, *found};
+  }
+
+  std::string text() const {
+    if (!json_.is_string()) refuse("a text");
+    return json_.get<std::string>();
+  }
+
+  int64_t integer(int64_t low, int64_t high) const {
+    const bool fits = json_.is_number_integer() && (!json_.is_number_unsigned() || json_.get<uint64_t>() <= INT64_MAX);
+    if (!fits || json_.get<int64_t>() < low || json_.get<int64_t>() > high)
+      refuse("a whole number in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
+    return json_.get<int64_t>();
+  }
+
+  std::vector<Entry> list() const {
+    if (!json_.is_array()) refuse("a list");
+    std::vector<Entry> entries;
+    for (size_t i = 0; i < json_.size(); ++i) entries.emplace_back(where_ + "[" + std::to_string(i) + "]", json_[i]);
+    return entries;
+  }
+
+  // As a user would type them.
+  std::vector<RecordedOption> options() const {
+    if (!json_.is_object()) refuse("an object");
+    std::vector<RecordedOption> options;
+    for (const auto& [key, value] : json_.items()) {
+      const Entry entry(where_ + "." + printable(key, 60), value);
+      if (!value.is_array()) options.push_back({key, entry.typed(), ""});
+      if (value.is_array())
+        for (const Entry& element : entry.list()) options.push_back({key, element.typed(), ""});
+    }
+    return options;
+  }
+
+  [[noreturn]] void refuse(const std::string& expected) const {
+    fail(where_, separator(), "expected ", expected, ", found ", found_in(json_));
+  }
+
+ private:
+  const char* separator() const { return where_.ends_with(": ") ? "" : ": "; }
+
+  std::string typed() const {
+    if (json_.is_string()) return text();
+    if (json_.is_boolean()) return json_.get<bool>() ? "on" : "off";
+    if (!json_.is_number()) refuse("a text, a number, true or false");
+    return json_.dump();
+  }
+
+  std::string where_;
+  const Json& json_;
+};
+
+RecordedPlugin to_plugin(const Entry& entry) {
+  const auto text = [&](const char* key) { return entry.at(key).text(); };
+  RecordedPlugin plugin{text("kind"),    text("asked"), text("name"), text("space"),
+                        text("version"), text("file"),  text("hash"), entry.at("options").options()};
+  for (const Kind kind : {Kind::loader, Kind::precision, Kind::sampler, Kind::sink})
+    if (plugin.kind == name_of(kind)) return plugin;
+  entry.at("kind").refuse("loader, precision, sampler or sink");
+}
+
+Prompt to_prompt(const Entry& entry) {
+  Prompt prompt{entry.at("text").text(), {}};
+  for (const Entry& token : entry.at("tokens").list())
+    prompt.tokens.push_back(static_cast<int32_t>(token.integer(0, INT32_MAX)));
+  if (prompt.tokens.empty()) entry.at("tokens").refuse("one token or more");
+  return prompt;
+}
+
+Json parsed(const std::string& path, const std::string& content) {
+  try {
+    return Json::parse(content);
+  } catch (const Json::parse_error& error) {
+    const auto end = content.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, content.size()));
+    fail(path, ": expected a run manifest, found no JSON in line ", 1 + std::count(content.begin(), end, '\n'));
+  } catch (const Json::exception&) {
+    fail(path, ": expected a run manifest, found a number out of range");
+  }
 }
 
 }  // namespace
@@ -110,23 +184,19 @@ std::string Manifest::to_json() const {
 }
 
 Manifest Manifest::from_json(const std::string& path, const std::string& content) {
-  try {
-    const Json json = Json::parse(content);
-    Manifest manifest;
-    manifest.program = json.at("gpt2run").at("version").get<std::string>();
-    manifest.tag = json.at("gpt2run").at("tag").get<std::string>();
-    manifest.abi = json.at("gpt2run").at("abi").get<uint32_t>();
-    manifest.options = to_options(json.at("options"));
-    for (const Json& plugin : json.at("plugins")) manifest.plugins.push_back(to_plugin(plugin));
-    manifest.model = json.at("model").at("path").get<std::string>();
-    manifest.model_hash = json.at("model").at("hash").get<std::string>();
-    for (const Json& prompt : json.at("prompts"))
-      manifest.prompts.push_back(
-          {prompt.at("text").get<std::string>(), prompt.at("tokens").get<std::vector<int32_t>>()});
-    return manifest;
-  } catch (const std::exception& error) {
-    fail(path, ": expected a run manifest, found ", error.what());
-  }
+  const Json json = parsed(path, content);
+  const Entry all(path + ": ", json), own = all.at("gpt2run"), model = all.at("model");
+  Manifest manifest;
+  manifest.program = own.at("version").text();
+  manifest.tag = own.at("tag").text();
+  manifest.abi = static_cast<uint32_t>(own.at("abi").integer(0, UINT32_MAX));
+  manifest.options = all.at("options").options();
+  for (const Entry& plugin : all.at("plugins").list()) manifest.plugins.push_back(to_plugin(plugin));
+  manifest.model = model.at("path").text();
+  manifest.model_hash = model.at("hash").text();
+  for (const Entry& prompt : all.at("prompts").list()) manifest.prompts.push_back(to_prompt(prompt));
+  if (manifest.prompts.empty()) all.at("prompts").refuse("one prompt or more");
+  return manifest;
 }
 
 void Fingerprint::add(const void* bytes, size_t count) {

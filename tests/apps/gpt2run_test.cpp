@@ -86,6 +86,18 @@ TEST_F(Gpt2run, AManifestThatCannotBeRepeatedExactlyWarns) {
   EXPECT_THAT(again.err, HasSubstr("warning: the model's hash was f"));
 }
 
+TEST_F(Gpt2run, AManifestWhosePromptWasEditedWarnsThatItsTokensCount) {
+  const Outcome first = run("gpt2run -q -n 2 --prompt 'The king' --manifest run.json");
+  ASSERT_EQ(first.code, 0) << first.err;
+  const Outcome again =
+      run("sed 's/The king/The duke/; s/\"abi\": /\"abi\": 1/' run.json >new.json && gpt2run -q --config new.json "
+          "--text.out - ");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("prompt 0 of the recorded run: its tokens are used, which do not say \"The duke\""));
+  EXPECT_THAT(again.err, HasSubstr("gpt2run's ABI was 11 in the recorded run, now 1"));
+  EXPECT_EQ(run("gpt2run -q --config new.json --prompt Other").err.find("The duke"), std::string::npos);
+}
+
 TEST_F(Gpt2run, AnIniFileGivesOptionsAndTheLineWins) {
   write("run.ini", "prompt = \"The king # said\"\nsampler = argmax\nmax-new-tokens = 3\n[text]\nout = file.txt\n");
   ASSERT_EQ(run("gpt2run -q --config run.ini").code, 0);

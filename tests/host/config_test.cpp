@@ -334,7 +334,7 @@ TEST_F(ConfigFile, MistakesNameTheFile) {
   EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), HasSubstr("expected a JSON string"));
   EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
   EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
-  EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a run manifest"));
+  EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a key \"gpt2run\", found none"));
 }
 
 TEST_F(ConfigFile, EmptyOnesAndByteOrderMarksAreFine) {
@@ -367,6 +367,49 @@ TEST_F(ConfigFile, AManifestGivesBackWhatItRecorded) {
   EXPECT_EQ(chain[1].name, "device-nucleus");
   EXPECT_EQ(chain[1].options[0].second, "0.1");
   EXPECT_EQ(chain[1].options[1].second, "a:b,\"");
+}
+
+TEST_F(ConfigFile, AManifestThatIsNotOneSaysWhere) {
+  Manifest m;
+  m.options = {{"n_gen", "12", "int"}};
+  m.plugins = {{"sampler", "nucleus", "nucleus", "host", "1", "f", "h", {{"top_k", "5", "int"}}}};
+  m.prompts = {{"hi", {1, 2}}};
+  const std::string good = m.to_json();
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    text.replace(text.find(from), from.size(), to);
+    const std::string line = refusal_of({"--config", write(text)});
+    EXPECT_THAT(line, HasSubstr(".ini: ")) << to;
+    EXPECT_EQ(line.find("json.exception"), line.npos) << line;
+    return line;
+  };
+  const auto expect = [&](const std::string& from, const std::string& to, const std::string& part) {
+    EXPECT_THAT(refused(from, to), HasSubstr(part));
+  };
+  expect("\"sampler\"", "\"zzz\"", "plugins[0].kind: expected loader, precision, sampler or sink, found \"zzz\"");
+  expect("\"abi\": 0", "\"abi\": -1", "gpt2run.abi: expected a whole number in [0, 4294967295], found -1");
+  expect("\"abi\": 0", "\"abi\": 1e99", "gpt2run.abi: expected a whole number");
+  expect("\"abi\": 0", "\"abi\": 1e999", "found a number out of range");
+  expect("\"abi\": 0", "\"abi\": 18446744073709551615", "gpt2run.abi: expected a whole number");
+  expect("\"abi\"", "\"ab\"", "gpt2run: expected a key \"abi\", found none");
+  expect("\"n_gen\": 12", "\"n_gen\": null", "options.n_gen: expected a text, a number, true or false, found null");
+  expect("\"n_gen\": 12", "\"n_gen\": [[1]]",
+         "options.n_gen[0]: expected a text, a number, true or false, found a list");
+  expect("\"n_gen\": 12", "\"n_gen\": 12,", "no JSON in line");
+  expect("\"hi\"", "3", "prompts[0].text: expected a text, found 3");
+  expect("\"hi\"", "\"\xff\"", "no JSON in line");
+  expect("1,", "-1,", "prompts[0].tokens[0]: expected a whole number in [0, 2147483647], found -1");
+  expect("1,", "1.5,", "prompts[0].tokens[0]: expected a whole number");
+  expect("\"hash\": \"h\"", "\"hash\": {}", "plugins[0].hash: expected a text, found an empty JSON object");
+  expect("\"prompts\": ", "\"prompts\": [], \"more\": ", "prompts: expected one prompt or more, found an empty list");
+  EXPECT_THAT(refused(good, std::string(100000, '[').insert(0, "{\"a\":")), HasSubstr("no JSON in line 1"));
+}
+
+TEST_F(ConfigFile, ZeroBytesDoNotCutAPath) {
+  EXPECT_THAT(refusal_of({"--config", write("[text]\nout = \"a\\u0000b\"\n")}),
+              HasSubstr("text.out: expected a text without zero bytes"));
+  EXPECT_THAT(refusal_of({"--config", write("sampler = \"a\\u0000b\"\n")}),
+              HasSubstr("sampler: expected a text without zero bytes"));
 }
 
 TEST(Help, EveryOptionIsThereWithItsRange) {

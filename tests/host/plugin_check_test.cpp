@@ -1,6 +1,7 @@
 // The conformance kit: it passes what keeps the contract and names the promise that a plugin breaks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "host/plugin_folders.hpp"
 #include "support/program.hpp"
@@ -60,6 +61,31 @@ TEST(Checker, NamesWhatIsWrongWithAFile) {
   EXPECT_THAT(check(fixture_file("no-symbol")).out, testing::ContainsRegex("not ok 2 .*gpt2run_fixture_answer"));
   EXPECT_THAT(check(fixture_file("bad-range")).out, testing::HasSubstr("1 to 3"));
   EXPECT_EQ(run_program(kChecker).status, 2);
+}
+
+// A checker that waits for the pipe would be stopped by the time limit.
+TEST(Checker, SaysWhatIsNoLibraryInOneLine) {
+  const ScratchFolder scratch;
+  const fs::path pipe = scratch.path() / "gpt2run-sampler-pipe.so";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(run_program("timeout 10 " + kChecker + pipe.string()).out,
+              testing::HasSubstr("pipe.so: not a regular file"));
+  const fs::path folder = scratch.folder("gpt2run-sampler-folder.so");
+  EXPECT_THAT(check(folder).out, testing::HasSubstr("folder.so: not a regular file"));
+  EXPECT_THAT(check(scratch.path() / "gpt2run-sampler-no.so").out, testing::HasSubstr("No such file or directory"));
+  EXPECT_EQ(run_program(kChecker + "''").status, 2);
+}
+
+TEST(Checker, NamesAFewOfAThousandSymbols) {
+  const ScratchFolder scratch;
+  const std::string place = run_program("ldd " + kChecker + "| sed -n 's/.*libstdc++.* => \\([^ ]*\\) .*/\\1/p'").out;
+  const fs::path library = place.substr(0, place.find('\n')), copy = scratch.path() / "gpt2run-sampler-other.so";
+  ASSERT_TRUE(fs::exists(library)) << place;
+  fs::copy_file(library, copy);
+  const Outcome outcome = check(copy);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("not ok 2 .* and [0-9]+ others"));
+  EXPECT_LT(outcome.out.size(), 3000u);
 }
 
 TEST(Checker, FindsFixedRunPathsOutsideABuildTree) {

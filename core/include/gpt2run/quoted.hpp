@@ -60,6 +60,16 @@ inline std::string printable(std::string_view text, size_t most = std::string_vi
   return line;
 }
 
+inline bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    uint32_t code = 0;
+    const size_t size = detail::utf8_character(text, code);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
 // For messages that echo what somebody gave: in quotes, escaped and cut. Not called quoted: std::quoted would be found.
 inline std::string in_quotes(std::string_view text) {
   constexpr size_t kMost = 60;
