@@ -102,10 +102,3 @@ gpt2run_test(host_check LABELS host SOURCES plugin_check_test.cpp LINK gpt2run::
 add_dependencies(test_host_check plugin_fixtures gpt2run_plugin_check)
 add_dependencies(test_host_plugins plugin_fixtures)
 add_dependencies(test_host_programs plugin_fixtures gpt2plugins gpt2run)
-
-set(program_flags "")
-if(GPT2RUN_SANITIZE)
-  set(program_flags -fsanitize=${GPT2RUN_SANITIZE})
-endif()
-add_test(NAME sdk.template COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/plugin_template.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR} ${program_flags})
-set_tests_properties(sdk.template PROPERTIES LABELS "host;sdk")

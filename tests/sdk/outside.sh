@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# sdk.template SOURCE BUILD [FLAGS]: the way of docs/plugin_guide.md from nothing to running. gpt2run is installed; its
-# template is built outside the tree, checked, listed, run, and installed beside gpt2run. Then a program over
-# gpt2run::core, compiled with FLAGS as the build was.
+# sdk.outside SOURCE BUILD [FLAGS]: the way of docs/plugin_guide.md from nothing to running. gpt2run is installed; its
+# template is built outside the tree, checked, listed, run, and installed beside gpt2run. Then the examples, a plugin of
+# each kind, and a program over gpt2run::core; what links core is compiled with FLAGS as the build was.
 set -euo pipefail
 source=$1 build=$2 flags=${3:-}
 folder=$(mktemp -d)
@@ -20,6 +20,7 @@ contains() {
 guide=$(<"$source/docs/plugin_guide.md")
 contains "$guide" "$(<"$source/plugins/template/coin.cpp")"
 contains "$guide" "$(<"$source/plugins/template/CMakeLists.txt")"
+contains "$guide" "$(<"$source/docs/examples/precision-e4m3.cpp")"
 
 prefix=$folder/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
@@ -36,6 +37,13 @@ contains "$("$prefix/bin/gpt2run" --plugin-dir build/lib/gpt2run --sampler coin 
 
 cmake --install build --prefix "$prefix" >/dev/null
 contains "$("$prefix/bin/gpt2plugins" list)" 'coin'
+
+cp -r "$source/docs/examples" "$folder/examples"
+cd "$folder/examples"
+cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror $flags" >/dev/null
+cmake --build build
+ctest --test-dir build --output-on-failure
+python3 -B "$source/tests/sdk/examples.py" "$prefix" "$folder/examples/build/lib/gpt2run" "$build/tests/contract"
 
 mkdir "$folder/program"
 cd "$folder/program"
