@@ -158,8 +158,6 @@ Json parsed(const std::string& path, const std::string& content) {
 
 }  // namespace
 
-std::string json_quoted(std::string_view text) { return dumped(Json(text), -1); }
-
 std::string json_unquoted(std::string_view quoted, std::string_view origin) {
   const Json json = Json::parse(quoted, nullptr, false);
   if (!json.is_string()) misused(origin, ": expected a JSON string, found ", in_quotes(quoted));

@@ -7,12 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gpt2run/json_text.hpp"
 #include "gpt2run/pipeline.hpp"
 
 namespace gpt2run {
 
-// text as a JSON string, and back. json_unquoted throws UsageError naming origin.
-std::string json_quoted(std::string_view text);
+// The reverse of json_quoted. Throws UsageError naming origin.
 std::string json_unquoted(std::string_view quoted, std::string_view origin);
 
 struct RecordedOption {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "common/json.hpp"
+#include "gpt2run/json_text.hpp"
 
 namespace gpt2run {
 namespace {

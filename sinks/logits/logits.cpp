@@ -3,7 +3,7 @@
 #include <map>
 #include <vector>
 
-#include "common/json.hpp"
+#include "common/manifest.hpp"
 #include "logits/generation_file.hpp"
 
 namespace gpt2run {

@@ -30,7 +30,7 @@ FOREIGN = {
         "plugins/host/listing.cpp",
         "plugins/host/manifest.cpp",
         "loaders/huggingface/json.hpp",
-        "sinks/common/json.cpp",
+        "sinks/common/manifest.cpp",
         "tests/",
     ),
     "gtest/": ("tests/",),

@@ -4,18 +4,34 @@
 // system lets it, its owner to the new one. One thread at a time. Every error is an Error that names the path and the
 // system's reason.
 #pragma once
+#include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {
 
 // All bytes, or Error naming the target: "standard output: Broken pipe". The caller's process must ignore SIGPIPE.
-void write_all(int fd, std::string_view bytes, const std::string& target);
+inline void write_all(int fd, std::string_view bytes, const std::string& target) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(target, ": cannot write: ", std::strerror(errno));
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
 
 class OutputFile {
  public:
@@ -40,6 +56,8 @@ class OutputFile {
   static std::filesystem::path target_of(const std::filesystem::path& path);
 
  private:
+  static constexpr size_t kBuffer = size_t{1} << 18;
+
   void open_target();
   void open_temporary(const struct stat* replaced);
   void flush();
@@ -50,5 +68,137 @@ class OutputFile {
   std::string buffer_;
   int fd_ = -1;
 };
+
+namespace detail {
+
+// The same in all libraries of one process, another in every other one: a process number alone comes again.
+inline std::string process_mark() {
+  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes, by the kernel
+  uint32_t words[4] = {};
+  if (random) std::memcpy(words, random, sizeof words);
+  char text[32];
+  std::snprintf(text, sizeof text, "%ld-%08x", static_cast<long>(getpid()), words[0] ^ words[1] ^ words[2] ^ words[3]);
+  return text;
+}
+
+// Next to `target`; the name keeps below the 255 bytes of a file system.
+inline std::string temporary_name(const std::filesystem::path& target) {
+  constexpr size_t kMost = 180;
+  std::string name = target.filename().string();
+  if (name.size() > kMost) name = name.substr(0, kMost) + "-" + std::to_string(std::hash<std::string>()(name));
+  return target.parent_path() / ("." + name + "." + process_mark() + ".tmp");
+}
+
+// Standard output or error, if that is the file: a second description of it would write at another place. A device has
+// no places.
+inline int standard_file(const struct stat& file) {
+  if (S_ISCHR(file.st_mode)) return -1;
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat standard;
+    if (fstat(fd, &standard) == 0 && standard.st_dev == file.st_dev && standard.st_ino == file.st_ino)
+      return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  }
+  return -1;
+}
+
+}  // namespace detail
+
+inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& path) {
+  constexpr int kMostLinks = 40;
+  std::error_code error;
+  std::filesystem::path target = path;
+  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(target, error)); ++links) {
+    if (links == kMostLinks) fail(path.string(), ": cannot be opened for writing: too many links");
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (error) break;
+    target = target.parent_path() / next;
+  }
+  target = std::filesystem::weakly_canonical(std::filesystem::absolute(target), error);
+  if (error) fail(path.string(), ": cannot be opened for writing: ", error.message());
+  return target;
+}
+
+inline OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
+  if (path.empty()) fail("expected the path of a file to write, found an empty one");
+  open_target();
+  buffer_.reserve(kBuffer);
+}
+
+inline void OutputFile::open_target() {
+  struct stat found;
+  const bool exists = stat(path_.c_str(), &found) == 0;
+  if (exists) fd_ = detail::standard_file(found);
+  if (fd_ >= 0) return;
+  if (!exists || S_ISREG(found.st_mode)) return open_temporary(exists ? &found : nullptr);
+  // A pipe that nobody reads is an error now, not a wait without end.
+  fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd_ < 0 && errno == ENXIO && S_ISFIFO(found.st_mode))
+    fail(path_, ": cannot be opened for writing: nobody reads this pipe");
+  if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  fcntl(fd_, F_SETFL, O_WRONLY);
+}
+
+inline void OutputFile::open_temporary(const struct stat* replaced) {
+  target_ = target_of(path_);
+  if (!target_.has_filename()) fail(path_, ": cannot be opened for writing: expected a file, found a folder");
+  if (replaced && faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) != 0)
+    fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  std::error_code error;
+  std::filesystem::create_directories(target_.parent_path(), error);
+  if (error) fail(path_, ": cannot make its folder: ", error.message());
+  const std::string name = detail::temporary_name(target_);
+  fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0 && errno == EEXIST)
+    fail(path_, ": cannot be opened for writing: another output of this run writes the same file");
+  if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
+  temporary_ = name;
+  if (!replaced) return;
+  const bool owned = fchown(fd_, replaced->st_uid, replaced->st_gid) == 0;  // takes set-id bits away: before the mode
+  fchmod(fd_, replaced->st_mode & (owned ? 07777 : 0777));
+}
+
+inline OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      target_(std::move(other.target_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      buffer_(std::move(other.buffer_)),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+inline OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+inline void OutputFile::write(std::string_view bytes) {
+  buffer_ += bytes;
+  if (buffer_.size() >= kBuffer) flush();
+}
+
+inline void OutputFile::flush() {
+  write_all(fd_, buffer_, path_);
+  buffer_.clear();
+}
+
+inline void OutputFile::overwrite(int64_t offset, std::string_view bytes) {
+  flush();
+  const ssize_t written = pwrite(fd_, bytes.data(), bytes.size(), offset);
+  if (written != static_cast<ssize_t>(bytes.size())) fail(path_, ": cannot write: ", std::strerror(errno));
+}
+
+inline void OutputFile::close() {
+  if (fd_ < 0) return;
+  flush();
+  if (::close(std::exchange(fd_, -1)) != 0) fail(path_, ": cannot write: ", std::strerror(errno));
+  std::string().swap(buffer_);  // gives the memory back: a run may keep thousands of closed files
+}
+
+inline void OutputFile::publish() {
+  close();
+  if (temporary_.empty()) return;
+  std::error_code error;
+  std::filesystem::rename(temporary_, target_, error);
+  if (error) fail(path_, ": cannot be put in place: ", error.message());
+  temporary_.clear();
+}
 
 }  // namespace gpt2run

@@ -1,9 +1,7 @@
-// Numbers, strings and manifests as JSON.
-#include "common/json.hpp"
+// Manifests, read as JSON.
+#include "common/manifest.hpp"
 
 #include <cctype>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace gpt2run {
@@ -11,29 +9,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-template <class Real>
-void append_real(std::string& line, Real value) {
-  if (!std::isfinite(value)) {
-    line += "null";
-    return;
-  }
-  char digits[32];  // the longest shortest double has 24 characters
-  line.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
-}
-
 std::string text_at(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
 }  // namespace
-
-void append_number(std::string& line, float value) { append_real(line, value); }
-void append_number(std::string& line, double value) { append_real(line, value); }
-
-std::string json_quoted(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 std::string precision_type(std::string_view manifest_json) {
   const Json manifest = Json::parse(manifest_json, nullptr, false);
