@@ -13,12 +13,6 @@
 namespace gpt2run {
 namespace {
 
-uint32_t all_wants(std::span<Sink* const> sinks) {
-  uint32_t wants = 0;
-  for (const Sink* sink : sinks) wants |= sink->wants();
-  return wants;
-}
-
 // Prompt rows ask for logits: somebody wants to see the prompt's tokens with what only logits tell.
 bool prompt_logits(uint32_t wants) { return (wants & kPrompt) && (wants & (kLogprob | kLogits)); }
 
@@ -300,6 +294,20 @@ void Run::finish(int slot, std::string_view reason) {
 }
 
 }  // namespace
+
+uint32_t all_wants(std::span<Sink* const> sinks) {
+  uint32_t wants = 0;
+  for (const Sink* sink : sinks) wants |= sink->wants();
+  return wants;
+}
+
+std::string_view looks_because(Space session, Space chain, uint32_t wants) {
+  if (session == Space::host) return "in host memory waiting costs nothing";
+  if (chain != session) return "a host sampler stands behind the device";
+  if (wants & kLogits) return "a sink wants logits";
+  if (wants & kTimes) return "a sink wants times";
+  return "";
+}
 
 Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, const Generation& generation,
                    std::span<Sink* const> sinks, const Chain& chain) {

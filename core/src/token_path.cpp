@@ -29,7 +29,7 @@ TokenPath::TokenPath(Session& session, const Chain& chain, int slots, uint32_t w
       wants_logits_(wants & kLogits),
       timed_(wants & kTimes),
       adapted_(chain.space != layout_.space),
-      repeatable_(layout_.space != Space::host && !adapted_ && !wants_logits_ && !timed_) {
+      repeatable_(looks_because(layout_.space, chain.space, wants).empty()) {
   if (chain.samplers.empty()) fail("the sampler chain is empty");
   if (adapted_ && chain.space != Space::host) {
     fail("samplers in ", name_of(chain.space), " memory cannot follow a precision in ", name_of(layout_.space),

@@ -223,9 +223,8 @@ Generation generation_of(const Configuration& configuration) {
 }
 
 std::string type_of(const Chosen& precision) {
-  const std::string_view name = precision.plugin->name;
   const std::string type = precision.values.declares("type") ? precision.values.shown("type")
-                                                             : std::string(name.substr(name.rfind('-') + 1));
+                                                             : std::string(type_in_name(precision.plugin->name));
   return type == "fp32" || type == "fp16" || type == "bf16" ? type : "";
 }
 

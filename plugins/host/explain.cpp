@@ -13,12 +13,6 @@ int64_t elements(Weight weight, const ModelConfig& config) {
   return shape.rows * shape.cols * (is_per_layer(weight) ? config.L : 1);
 }
 
-uint32_t all_wants(const std::vector<Sink*>& sinks) {
-  uint32_t wants = 0;
-  for (const Sink* sink : sinks) wants |= sink->wants();
-  return wants;
-}
-
 class Lines {
  public:
   template <class... Parts>
@@ -80,12 +74,9 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
 
 std::string repeat_text(const Composition& composition) {
   const Space space = composition.choice().precision.plugin->space;
-  const uint32_t wants = all_wants(composition.sinks());
-  if (space == Space::host) return "1 token between two looks: in host memory looking costs nothing";
-  if (composition.choice().chain_space() != space)
-    return "1 token between two waits: a host sampler stands behind the device";
-  if (wants & kLogits) return "1 token between two waits: a sink wants logits";
-  if (wants & kTimes) return "1 token between two waits: a sink wants times";
+  const std::string_view reason =
+      looks_because(space, composition.choice().chain_space(), all_wants(composition.sinks()));
+  if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
   return "up to " + std::to_string(composition.generation().repeat) +
          " tokens between two waits, enqueued once and replayed";
 }
@@ -107,10 +98,12 @@ void explain_memory(Lines& lines, const Composition& composition, const Limits& 
   const Checkpoint& checkpoint = composition.checkpoint();
   const int bytes = element_bytes(composition.choice().precision);
   const Memory memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4);
-  lines.add("memory", shown_bytes(memory.total()), " = weights ", shown_bytes(memory.weights), " + KV cache ",
-            shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + activations ",
+  lines.add("memory", "at least ", shown_bytes(memory.total()), " = weights ", shown_bytes(memory.weights),
+            " + KV cache ", shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + activations ",
             shown_bytes(memory.activations), " + tables ", shown_bytes(memory.tables),
             bytes ? "" : " (type unknown: taken as 4 bytes)");
+  lines.add("", "not counted: ", shown_bytes(stored_bytes(checkpoint)),
+            " of tensors that the loader maps or holds, and what a precision keeps beside its type or wider than it");
   lines.add("", limits.slots, " slots x ", limits.context, " positions, ", limits.rows, " rows a step at most");
   lines.add("weights", shown_bytes(weights_per_step(checkpoint.config(), bytes ? bytes : 4)), " are read at each step");
 }
@@ -136,6 +129,17 @@ int64_t weights_per_step(const ModelConfig& config, int bytes) {
     if (const auto weight = static_cast<Weight>(w); weight != Weight::wte && weight != Weight::wpe)
       sum += elements(weight, config);
   return sum * bytes;
+}
+
+int64_t stored_bytes(const Checkpoint& checkpoint) {
+  const bool tied = is_tied(checkpoint);
+  int64_t sum = 0;
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    if (tied && weight == Weight::head_w) continue;
+    sum += elements(weight, checkpoint.config()) * (checkpoint.tensor(weight, 0).type == Type::f32 ? 4 : 2);
+  }
+  return sum;
 }
 
 bool is_tied(const Checkpoint& checkpoint) {

@@ -8,7 +8,9 @@
 
 namespace gpt2run {
 
-// Bytes of a session, by the type's size b (fp32: 4, fp16 and bf16: 2), before what a device's kernels add:
+// Bytes of a session, by the type's size b (fp32: 4, fp16 and bf16: 2). It is the least: a plugin may keep more than
+// its contract tells (`reference` stores floats for every type, a device's kernels need room), and the loader's tensors
+// stand beside it, mapped (huggingface, llmc) or held (synthetic).
 //   weights    b x (elements of all tensors; a tied head counts once)
 //   KV cache   b x 2 x L x C x slots x context
 //   logits     4 x logit rows x V, twice when the chain changes logits and a sink wants the raw ones
@@ -27,6 +29,10 @@ Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int
 int64_t weights_per_step(const ModelConfig& config, int bytes);
 
 bool is_tied(const Checkpoint& checkpoint);
+
+// Bytes of the checkpoint's tensors as the loader gives them; a tied head counts once. Taken by the first layer's
+// types.
+int64_t stored_bytes(const Checkpoint& checkpoint);
 
 // Bytes of one element, 0 when the precision's name does not tell its type.
 int element_bytes(const Chosen& precision);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <set>
 
+#include "gpt2run/precision.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/descriptor.hpp"
 #include "host/discovery.hpp"
@@ -39,8 +40,6 @@ void check_runs(const Plugin& plugin) {
 bool is_type(std::string_view name) {
   return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
 }
-
-std::string_view type_of(std::string_view precision) { return precision.substr(precision.rfind('-') + 1); }
 
 void write_log(int level, const char* message) {
   if (level >= 2)
@@ -128,7 +127,7 @@ const Plugin& PluginHost::exact_precision(std::string_view name) {
 std::string PluginHost::working_alternative(std::string_view name) {
   std::vector<std::string> names = state_->names(Kind::precision);
   std::stable_partition(names.begin(), names.end(), [&](const std::string& other) {
-    return type_of(other) == type_of(name);  // the same rounding contract on another device comes first
+    return type_in_name(other) == type_in_name(name);  // the same rounding contract on another device comes first
   });
   for (const std::string& other : names) try {
       if (other != name) return exact_precision(other).name;

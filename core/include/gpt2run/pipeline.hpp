@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gpt2run/precision.hpp"
@@ -50,6 +51,13 @@ struct Summary {
   double first_token_seconds = 0;
   std::string to_json() const;  // one JSON object, keys as above
 };
+
+// Everything that any of the sinks wants.
+uint32_t all_wants(std::span<Sink* const> sinks);
+
+// Why the loop looks at every token before the next one is made, as a clause; "" where a body may be replayed.
+// wants: of all sinks.
+std::string_view looks_because(Space session, Space chain, uint32_t wants);
 
 // What the session of this run must hold. Throws Error when a prompt does not fit: names the prompt and both lengths.
 Limits plan_limits(const ModelConfig&, std::span<const Prompt>, const Generation&, std::span<Sink* const>,

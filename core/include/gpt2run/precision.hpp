@@ -91,6 +91,11 @@ struct Session {  // one thread at a time
   }  // not null: step() waits after its upload and at its end and fills copy_to_device and forward
 };
 
+// A precision is called <device>-<type>: fp16 of "cpu-fp16".
+constexpr std::string_view type_in_name(std::string_view precision) {
+  return precision.substr(precision.rfind('-') + 1);
+}
+
 struct Precision {
   virtual ~Precision() = default;
   virtual std::unique_ptr<Session> open(const Checkpoint&,
