@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <filesystem>
 #include <random>
 
 #include "gpt2run/paths.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/compose.hpp"
+#include "host/loader_choice.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -55,12 +55,6 @@ std::vector<PluginSpec> specs_of(const Configuration& configuration, const char*
   return parse_plugin_list(configuration.values().text(slot), std::string("--") + slot);
 }
 
-PluginSpec single(const Configuration& configuration, const char* slot) {
-  std::vector<PluginSpec> specs = specs_of(configuration, slot);
-  if (specs.size() != 1) misused("--", slot, ": expected one plugin, found ", specs.size());
-  return std::move(specs.front());
-}
-
 std::string model_of(const Configuration& configuration) {
   const std::string given(configuration.values().text("model"));
   if (!given.empty()) return given;
@@ -71,30 +65,6 @@ std::string model_of(const Configuration& configuration) {
   }
   log_info("no --model: the demo model");
   return demo_model().string();
-}
-
-// The loader whose probe of the model scores highest.
-Chosen find_loader(PluginHost& host, const std::string& model) {
-  const Plugin* best = nullptr;
-  int best_score = 0;
-  std::string names;
-  for (const Candidate& candidate : host.candidates()) {
-    if (candidate.kind != Kind::loader) continue;
-    names += (names.empty() ? "" : ", ") + candidate.name;
-    try {
-      const Plugin& plugin = host.open(candidate);
-      if (plugin.probe().score == 0) continue;
-      const int score = create<Loader>(Chosen(plugin, {plugin.name, {}}, Layer::fallback))->probe(model.c_str());
-      if (score > best_score) best = &plugin, best_score = score;
-    } catch (const Error& error) {
-      log_warning(std::string("loader ") + candidate.name + " cannot be asked: " + error.what());
-    }
-  }
-  if (best) return Chosen(*best, {best->name, {}}, Layer::fallback);
-  std::error_code ignored;
-  if (!std::filesystem::exists(model, ignored))
-    fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")");
-  fail("model ", model, ": no loader knows this format (", names, ")");
 }
 
 // A chain ends in its one selector, and lies in one memory space.
@@ -178,12 +148,8 @@ std::vector<Chosen*> Choice::all() {
 
 Choice choose(PluginHost& host, Configuration& configuration) {
   const std::string model = model_of(configuration);
-  const bool loader_given = !configuration.values().text("loader").empty();
-  PluginSpec loader_spec = loader_given ? single(configuration, "loader") : PluginSpec{};
-  Chosen loader = loader_given
-                      ? Chosen(host.get(Kind::loader, loader_spec.name), loader_spec, configuration.layer("loader"))
-                      : find_loader(host, model);
-  PluginSpec spec = single(configuration, "precision");
+  Chosen loader = choose_loader(host, configuration, model);
+  PluginSpec spec = single_plugin(configuration, "precision");
   if (configuration.layer("precision") == Layer::fallback) log_info("no --precision: " + spec.name);
   const Plugin& precision = host.precision(spec.name);
   Choice choice{model, std::move(loader), Chosen(precision, spec, configuration.layer("precision")), {}, {}};

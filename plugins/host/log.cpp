@@ -34,6 +34,8 @@ void log_debug(std::string_view message) { logger().debug("{}", printable(messag
 void log_info(std::string_view message) { logger().info("{}", printable(message)); }
 void log_warning(std::string_view message) { logger().warn("warning: {}", printable(message)); }
 
+void set_program(const std::string& name) { logger().set_pattern(name + ": %v"); }
+
 void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : normal_level()); }
 
 }  // namespace gpt2run

@@ -1,5 +1,6 @@
 // The application's log: one line a message on stderr, so that stdout carries results only. Thread-safe.
 #pragma once
+#include <string>
 #include <string_view>
 
 namespace gpt2run {
@@ -7,6 +8,9 @@ namespace gpt2run {
 void log_debug(std::string_view message);  // shown only when the environment variable GPT2RUN_DEBUG is set
 void log_info(std::string_view message);
 void log_warning(std::string_view message);
+
+// What lines begin with; else gpt2run.
+void set_program(const std::string& name);
 
 // true: only warnings are shown.
 void set_quiet(bool quiet);

@@ -1,0 +1,137 @@
+// gpt2convert: a model in another layout. Messages go to standard error. Exit codes: 0 done, 2 the command line cannot
+// be meant, 1 everything else; then nothing has been written.
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+
+#include "gpt2run/quoted.hpp"
+#include "gpt2run/standard_files.hpp"
+#include "host/compose.hpp"
+#include "host/explain.hpp"
+#include "host/loader_choice.hpp"
+#include "host/log.hpp"
+#include "target.hpp"
+
+namespace gpt2run::convert {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr CoreOption kOptions[] = {
+    {{"model", "text", "", "", "folder, file or synthetic:... to read"}, 'm'},
+    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
+    {{"to", "enum", "huggingface", "huggingface|llmc", "layout to write"}},
+    {{"out", "text", "", "",
+      "huggingface: the folder to write; llmc: the .bin file, with gpt2_tokenizer.bin beside it"},
+     'o'},
+    {{"type", "enum", "keep", "keep|fp32|bf16|fp16", "number type of the weights; llmc has no fp16"}},
+    {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own, if it has one"}},
+    {{"force", "bool", "off", "", "replace files that are there; never those that are read"}},
+    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
+    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
+    {{"help", "bool", "off", "", "print the options"}, 'h'},
+    {{"version", "bool", "off", "", "print the version"}},
+};
+
+// Files that are read: the path itself, or what lies in a folder.
+void add_inputs(const fs::path& path, std::vector<fs::path>& inputs) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return inputs.push_back(path);
+  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error))
+    inputs.push_back(file->path());
+}
+
+std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokenizer) {
+  std::vector<fs::path> inputs;
+  add_inputs(model, inputs);
+  if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
+  // A weight file of Hugging Face's layout is read with its folder.
+  if (model.extension() == ".safetensors" || model.extension() == ".json")
+    add_inputs(fs::absolute(model).parent_path(), inputs);
+  return inputs;
+}
+
+std::optional<Type> type_of(std::string_view name) {
+  if (name == "keep") return std::nullopt;
+  return name == "fp32" ? Type::f32 : name == "bf16" ? Type::bf16 : Type::f16;
+}
+
+std::vector<TokenizerFile> tokenizer_of(const std::string& path, const ModelConfig& m, TokenizerFormat format) {
+  if (path.empty()) {
+    log_info("the model has no tokenizer: none is written");
+    return {};
+  }
+  const int32_t size = Tokenizer::open(path)->size();
+  if (size > m.V) fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
+  return tokenizer_files(path, format);
+}
+
+void convert(PluginHost& host, Configuration& configuration) {
+  const OptionValues& values = configuration.values();
+  const std::string model(values.text("model")), given(values.text("tokenizer"));
+  const fs::path out = values.text("out");
+  if (model.empty()) misused("--model: expected a folder, a file or synthetic:..., found none");
+  if (out.empty()) misused("--out: expected a path, found none");
+  const bool to_llmc = values.text("to") == "llmc";
+  std::error_code ignored;
+  if (to_llmc && (fs::is_directory(out, ignored) || !out.has_filename()))
+    misused("--out: expected a file for llmc, found a folder, ", in_quotes(out.string()));
+  Chosen chosen = choose_loader(host, configuration, model);
+  Chosen* const all[] = {&chosen};
+  configuration.bind(all, {});
+  const auto loader = create<Loader>(chosen);
+  const auto checkpoint = loader->open(model.c_str());
+  const char* own = checkpoint->tokenizer();
+  const std::string tokenizer = given.empty() && own ? own : given;
+  const auto format = to_llmc ? TokenizerFormat::llmc : TokenizerFormat::huggingface;
+  const auto tokenizer_files = tokenizer_of(tokenizer, checkpoint->config(), format);
+  OutputSet files(inputs_of(model, tokenizer), values.flag("force"));
+  const auto write = to_llmc ? write_llmc : write_huggingface;
+  write(files, out, *checkpoint, type_of(values.text("type")), tokenizer_files);
+  files.publish();
+  for (const OutputFile& file : files.files())
+    log_info("wrote " + file.path() + ", " + shown_bytes(static_cast<int64_t>(fs::file_size(file.path()))));
+}
+
+void start(std::vector<std::string> arguments) {
+  Configuration configuration(kOptions, std::move(arguments));
+  const OptionValues& values = configuration.values();
+  set_program("gpt2convert");
+  set_quiet(values.flag("quiet"));
+  if (values.flag("help") || values.flag("version")) {
+    std::cout << (values.flag("version") ? "gpt2convert " GPT2RUN_VERSION "\n"
+                                         : "usage: gpt2convert --model MODEL --to LAYOUT --out PATH [options]\n\n" +
+                                               help_of(configuration.core()))
+              << std::flush;
+    if (!std::cout) fail("standard output cannot be written");
+    return;
+  }
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  PluginHost host({folders.begin(), folders.end()});
+  convert(host, configuration);
+}
+
+int report(const char* message, int code) {
+  std::fprintf(stderr, "gpt2convert: error: %s\n", printable(message).c_str());
+  return code;
+}
+
+}  // namespace
+}  // namespace gpt2run::convert
+
+int main(int count, char** arguments) {
+  using namespace gpt2run;
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a line of its own
+  if (!occupy_standard_files()) return 1;
+  try {
+    convert::start({arguments + (count > 0), arguments + count});
+    return 0;
+  } catch (const UsageError& error) {
+    return convert::report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return convert::report("not enough memory", 1);
+  } catch (const std::exception& error) {
+    return convert::report(error.what(), 1);
+  }
+}

@@ -1,0 +1,62 @@
+// Which files may be replaced.
+#include "output_set.hpp"
+
+#include <fstream>
+#include <sstream>
+
+namespace gpt2run::convert {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(fs::symlink_status(path, ignored));
+}
+
+bool holds(const fs::path& path, std::string_view bytes) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) != bytes.size()) return false;
+  std::ostringstream content;
+  content << std::ifstream(path, std::ios::binary).rdbuf();
+  return content.str() == bytes;
+}
+
+}  // namespace
+
+OutputSet::~OutputSet() {
+  files_.clear();
+  std::error_code ignored;
+  // Only empty ones can be removed.
+  for (size_t i = new_folders_.size(); i-- > 0;) fs::remove(new_folders_[i], ignored);
+}
+
+OutputFile& OutputSet::add(const fs::path& path) {
+  std::error_code error;
+  if (is_there(path) && !fs::is_regular_file(path, error)) {
+    fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
+  }
+  for (const fs::path& input : inputs_) {
+    if (fs::equivalent(path, input, error)) fail(path.string(), ": expected another file than those that are read");
+  }
+  if (is_there(path) && !force_) fail(path.string(), ": is there already; --force replaces it");
+  const size_t known = new_folders_.size();
+  for (fs::path folder = fs::absolute(path).parent_path(); !is_there(folder); folder = folder.parent_path())
+    new_folders_.insert(new_folders_.begin() + static_cast<std::ptrdiff_t>(known), folder);
+  return files_.emplace_back(path);
+}
+
+void OutputSet::add(const fs::path& path, std::string_view bytes) {
+  if (!holds(path, bytes)) add(path).write(bytes);
+}
+
+void OutputSet::refuse(const fs::path& path) const {
+  if (is_there(path)) fail(path.string(), ": is there already and would be read with the model: move it away");
+}
+
+void OutputSet::publish() {
+  for (OutputFile& file : files_) file.close();
+  for (OutputFile& file : files_) file.publish();
+}
+
+}  // namespace gpt2run::convert

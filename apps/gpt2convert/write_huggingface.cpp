@@ -1,0 +1,119 @@
+// A model in Hugging Face's layout, as transformers saves a GPT2LMHeadModel.
+#include <charconv>
+#include <string>
+
+#include "gpt2run/numeric.hpp"
+#include "host/explain.hpp"
+#include "target.hpp"
+#include "write_values.hpp"
+
+namespace gpt2run::convert {
+namespace {
+
+struct Item {
+  std::string name;
+  std::string shape;  // as JSON
+  std::string where;  // for errors
+  Tensor tensor;      // as it is stored
+  Type type;
+};
+
+std::string stored_name(Weight weight, int layer) {
+  constexpr const char* kNames[kWeights] = {
+      "wte.weight",         "wpe.weight",       "ln_1.weight", "ln_1.bias", "attn.c_attn.weight", "attn.c_attn.bias",
+      "attn.c_proj.weight", "attn.c_proj.bias", "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight",    "mlp.c_fc.bias",
+      "mlp.c_proj.weight",  "mlp.c_proj.bias",  "ln_f.weight", "ln_f.bias", "lm_head.weight"};
+  const std::string name = kNames[static_cast<size_t>(weight)];
+  if (weight == Weight::head_w) return name;
+  return "transformer." + (is_per_layer(weight) ? "h." + std::to_string(layer) + "." : "") + name;
+}
+
+// transformers keeps the matrices of its Conv1D as (in, out).
+bool is_turned(Weight weight) {
+  return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
+}
+
+bool is_matrix(Weight weight) {
+  return is_turned(weight) || weight == Weight::wte || weight == Weight::wpe || weight == Weight::head_w;
+}
+
+std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
+  std::vector<Item> items;
+  const auto add = [&](Weight weight, int layer) {
+    const Tensor own = model.tensor(weight, layer);
+    const Tensor stored = is_turned(weight) ? turned(own) : own;
+    const std::string rows = std::to_string(stored.rows);
+    const std::string shape = is_matrix(weight) ? rows + "," + std::to_string(stored.cols) : rows;
+    items.push_back({stored_name(weight, layer), shape, shown_name(weight, layer), stored, type.value_or(own.type)});
+  };
+  add(Weight::wte, 0);
+  add(Weight::wpe, 0);
+  for (int layer = 0; layer < model.config().L; ++layer) {
+    for (int i = 0; i < kWeights; ++i) {
+      if (is_per_layer(static_cast<Weight>(i))) add(static_cast<Weight>(i), layer);
+    }
+  }
+  add(Weight::lnf_w, 0);
+  add(Weight::lnf_b, 0);
+  if (!is_tied(model)) add(Weight::head_w, 0);
+  return items;
+}
+
+int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols * gpt2run::bytes_of(item.type); }
+
+// Length and header; blanks make the data begin at a multiple of eight.
+std::string header_of(const std::vector<Item>& items) {
+  std::string json = R"({"__metadata__":{"format":"pt"})";
+  int64_t at = 0;
+  for (const Item& item : items) {
+    const char* dtype = item.type == Type::f32 ? "F32" : item.type == Type::f16 ? "F16" : "BF16";
+    const int64_t end = at + bytes_of(item);
+    json += ",\"" + item.name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + item.shape + "],\"data_offsets\":[" +
+            std::to_string(at) + "," + std::to_string(end) + "]}";
+    at = end;
+  }
+  json += "}";
+  json.resize((json.size() + 7) / 8 * 8, ' ');
+  const uint64_t size = json.size();
+  return std::string(reinterpret_cast<const char*>(&size), sizeof size) + json;
+}
+
+std::string shortest(float value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+std::string config_of(const Checkpoint& model, Type type) {
+  const ModelConfig& m = model.config();
+  const char* dtype = type == Type::f32 ? "float32" : type == Type::f16 ? "float16" : "bfloat16";
+  const std::string end = m.end_of_text < 0 ? "null" : std::to_string(m.end_of_text);
+  const auto line = [](const char* key, const std::string& value) {
+    return std::string("  \"") + key + "\": " + value + ",\n";
+  };
+  return "{\n" + line("architectures", "[\"GPT2LMHeadModel\"]") + line("model_type", "\"gpt2\"") +
+         line("activation_function", "\"gelu_new\"") + line("n_layer", std::to_string(m.L)) +
+         line("n_head", std::to_string(m.H)) + line("n_embd", std::to_string(m.C)) +
+         line("n_inner", std::to_string(m.F)) + line("n_positions", std::to_string(m.T)) +
+         line("n_ctx", std::to_string(m.T)) + line("vocab_size", std::to_string(m.V)) +
+         line("layer_norm_epsilon", shortest(m.epsilon)) + line("bos_token_id", end) + line("eos_token_id", end) +
+         line("tie_word_embeddings", is_tied(model) ? "true" : "false") + "  \"torch_dtype\": \"" + dtype + "\"\n}\n";
+}
+
+}  // namespace
+
+void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
+                       std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
+  const std::vector<Item> items = items_of(model, type);
+  for (const char* name : {"vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"}) {
+    bool written = false;
+    for (const TokenizerFile& file : tokenizer) written |= file.name == name;
+    if (!written) files.refuse(folder / name);
+  }
+  files.add(folder / "config.json", config_of(model, items.front().type));
+  for (const TokenizerFile& file : tokenizer) files.add(folder / file.name, file.bytes);
+  OutputFile& weights = files.add(folder / "model.safetensors");
+  weights.write(header_of(items));
+  for (const Item& item : items) write_values(weights, item.tensor, item.type, item.where);
+}
+
+}  // namespace gpt2run::convert

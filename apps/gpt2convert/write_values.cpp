@@ -1,0 +1,63 @@
+// Values are converted some rows at a time, so that a tensor that is stored turned is read in runs too.
+#include "write_values.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "gpt2run/numeric.hpp"
+
+namespace gpt2run::convert {
+namespace {
+
+constexpr int64_t kBlockRows = 32;
+
+// to: bytes_of(type) bytes.
+void convert(float value, Type type, char* to, const std::string& name) {
+  if (type == Type::f32) {
+    std::memcpy(to, &value, sizeof value);
+    return;
+  }
+  const uint16_t bits = type == Type::f16 ? f16_from_f32(value) : bf16_from_f32(value);
+  if (std::isfinite(value) && std::isinf(type == Type::f16 ? f32_from_f16(bits) : f32_from_bf16(bits))) {
+    fail("weight ", name, ": expected values that ", name_of(type), " holds, up to ", largest_of(type), ", found ",
+         value);
+  }
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+}  // namespace
+
+void write_values(OutputFile& file, const Tensor& t, Type type, const std::string& name) {
+  const int64_t size = bytes_of(type), stored = bytes_of(t.type);
+  std::string block;
+  for (int64_t begin = 0; begin < t.rows; begin += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, t.rows - begin);
+    block.resize(static_cast<size_t>(rows * t.cols * size));
+    const auto move = [&](int64_t row, int64_t col) {
+      const int64_t from = (begin + row) * t.row_stride + col * t.col_stride;
+      char* to = block.data() + (row * t.cols + col) * size;
+      if (t.type == type)
+        std::memcpy(to, static_cast<const char*>(t.data) + from * stored, static_cast<size_t>(size));
+      else
+        convert(load_element(t.data, t.type, from), type, to, name);
+    };
+    if (t.col_stride == 1) {
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t col = 0; col < t.cols; ++col) move(row, col);
+    } else {
+      for (int64_t col = 0; col < t.cols; ++col)
+        for (int64_t row = 0; row < rows; ++row) move(row, col);
+    }
+    file.write(block);
+  }
+}
+
+Tensor turned(const Tensor& t) { return {t.data, t.type, t.cols, t.rows, t.col_stride, t.row_stride}; }
+
+std::string shown_name(Weight weight, int layer) {
+  const std::string name = name_of(weight);
+  return is_per_layer(weight) ? name + " of layer " + std::to_string(layer) : name;
+}
+
+}  // namespace gpt2run::convert

@@ -1,0 +1,189 @@
+// One model in every layout: each loader gives the same bits for every weight, and so the same logits. The layouts are
+// made by gpt2convert, and the llm.c file of a synthetic model is also written here, independently.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "gpt2run/numeric.hpp"
+#include "gpt2run/precision.hpp"
+#include "loaders/weights.hpp"
+#include "support/plugin.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+const std::string kDemo = SOURCE_DIR "/models/demo";
+const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
+
+std::unique_ptr<Checkpoint> open(const std::string& model) {
+  const char* name = model.starts_with("synthetic:") ? "synthetic" : model.ends_with(".bin") ? "llmc" : "huggingface";
+  return make_plugin<Loader>(Kind::loader, name)->open(model.c_str());
+}
+
+void convert(const std::string& arguments) {
+  const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert " + arguments);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+}
+
+template <class Call>
+void for_each_weight(const ModelConfig& m, const Call& call) {
+  for (int i = 0; i < kWeights; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) call(weight, layer);
+  }
+}
+
+uint32_t bits_at(const Tensor& t, int64_t row, int64_t col) {
+  uint32_t bits = 0;
+  const int64_t index = row * t.row_stride + col * t.col_stride;
+  std::memcpy(&bits, static_cast<const char*>(t.data) + index * bytes_of(t.type),
+              static_cast<size_t>(bytes_of(t.type)));
+  return bits;
+}
+
+// The logits of a few tokens, by the reference.
+std::vector<float> logits_of(const Checkpoint& model) {
+  const auto precision = make_plugin<Precision>(Kind::precision, "reference");
+  const auto session = precision->open(
+      model,
+      {.slots = 1, .context = 5, .rows = 5, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false, .seed = 0});
+  session->start(0, 0, 0, 0);
+  std::vector<Row> rows;
+  for (int32_t i = 0; i < 5; ++i) rows.push_back({0, i * 7 % model.config().V, i == 4});
+  const LogitBatch batch = session->step(rows);
+  return {batch.logits, batch.logits + batch.vocab};
+}
+
+void expect_same_config(const ModelConfig& found, const ModelConfig& expected) {
+  EXPECT_EQ(found.L, expected.L);
+  EXPECT_EQ(found.H, expected.H);
+  EXPECT_EQ(found.C, expected.C);
+  EXPECT_EQ(found.F, expected.F);
+  EXPECT_EQ(found.V, expected.V);
+  EXPECT_EQ(found.T, expected.T);
+  EXPECT_EQ(found.end_of_text, expected.end_of_text);
+  EXPECT_EQ(found.epsilon, expected.epsilon);
+}
+
+void expect_same(const std::string& found_path, const std::string& expected_path) {
+  SCOPED_TRACE(found_path + " against " + expected_path);
+  const auto found = open(found_path), expected = open(expected_path);
+  expect_same_config(found->config(), expected->config());
+  const auto head_is_wte = [](const Checkpoint& c) {
+    return c.tensor(Weight::head_w, 0).data == c.tensor(Weight::wte, 0).data;
+  };
+  EXPECT_EQ(head_is_wte(*found), head_is_wte(*expected));
+  for_each_weight(expected->config(), [&](Weight weight, int layer) {
+    const Tensor a = found->tensor(weight, layer), b = expected->tensor(weight, layer);
+    ASSERT_EQ(a.type, b.type) << name_of(weight);
+    for (int64_t r = 0; r < b.rows; ++r)
+      for (int64_t c = 0; c < b.cols; ++c) ASSERT_EQ(bits_at(a, r, c), bits_at(b, r, c)) << name_of(weight) << layer;
+  });
+  const std::vector<float> logits = logits_of(*found);
+  EXPECT_EQ(logits, logits_of(*expected));  // NaN would not be equal
+}
+
+class SameModel : public testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
+
+  // Through both layouts and back, by way of a first conversion from anywhere.
+  void expect_round_trip(const std::string& model) const {
+    convert("-m " + model + " --to llmc --out " + path("a/model.bin"));
+    convert("-m " + path("a/model.bin") + " --to huggingface --out " + path("b"));
+    convert("-m " + path("b") + " --to llmc --out " + path("c/model.bin"));
+    for (const char* name : {"a/model.bin", "b", "c/model.bin"}) expect_same(path(name), model);
+    EXPECT_EQ(read_whole(path("a/model.bin")), read_whole(path("c/model.bin")));
+    EXPECT_EQ(read_whole(path("a/gpt2_tokenizer.bin")), read_whole(path("c/gpt2_tokenizer.bin")));
+  }
+
+  ScratchFolder folder_;
+};
+
+TEST_F(SameModel, DemoInEveryLayout) {
+  expect_round_trip(kDemo);
+  EXPECT_FALSE(read_whole(path("a/gpt2_tokenizer.bin")).empty());
+  EXPECT_EQ(read_whole(path("b/merges.txt")), read_whole(kDemo + "/merges.txt"));
+}
+
+TEST_F(SameModel, SyntheticInEveryLayout) { expect_round_trip("synthetic:L=2,C=24,H=3,V=131,T=9"); }
+
+TEST_F(SameModel, Bf16InEveryLayout) {
+  convert("-m synthetic:L=2,C=24,H=3,V=128,T=9 --type bf16 --to llmc --out " + path("model.bin"));
+  expect_round_trip(path("model.bin"));
+  EXPECT_EQ(read_whole(path("model.bin")), read_whole(path("c/model.bin")));
+}
+
+TEST_F(SameModel, ShardsAndOneFile) {
+  convert("-m " + kGoldens + "bf16-sharded --out " + path("one"));
+  expect_same(path("one"), kGoldens + "bf16-sharded");
+}
+
+TEST_F(SameModel, F16AndAHeadOfItsOwn) {
+  for (const char* name : {"f16", "separate-head", "plain"}) {
+    convert("-m " + kGoldens + name + " --out " + path(name));
+    expect_same(path(name), kGoldens + name);
+  }
+}
+
+TEST_F(SameModel, OtherEpsilonAndNoEndOfText) {
+  const char* model = "synthetic:L=1,C=8,H=2,F=20,V=9,T=5,epsilon=3e-7,end_of_text=-1,tied=0";
+  convert(std::string("-m ") + model + " --out " + path("hf"));
+  expect_same(path("hf"), model);
+}
+
+// Every type from every type: the nearest value, ties to even; upwards nothing is lost.
+TEST_F(SameModel, TypesAreRoundedOnce) {
+  const char* model = "synthetic:L=1,C=12,H=2,V=31,T=5";
+  const auto original = open(model);
+  for (const auto& [name, type] : {std::pair("fp16", Type::f16), std::pair("bf16", Type::bf16)}) {
+    convert(std::string("-m ") + model + " --type " + name + " --out " + path(name));
+    convert("-m " + path(name) + " --type fp32 --out " + path(name + std::string("-up")));
+    const auto narrow = open(path(name)), wide = open(path(name + std::string("-up")));
+    for_each_weight(original->config(), [&](Weight weight, int layer) {
+      const Tensor o = original->tensor(weight, layer), n = narrow->tensor(weight, layer),
+                   w = wide->tensor(weight, layer);
+      EXPECT_EQ(n.type, type);
+      EXPECT_EQ(w.type, Type::f32);
+      for (int64_t r = 0; r < o.rows; ++r)
+        for (int64_t c = 0; c < o.cols; ++c) {
+          ASSERT_EQ(at(n, r, c), round_to(type, at(o, r, c))) << name_of(weight);
+          ASSERT_EQ(at(w, r, c), at(n, r, c)) << name_of(weight);
+        }
+    });
+  }
+}
+
+// As llm.c's script writes it: every tensor over all layers, (out, in), wte padded with zeros to a multiple of 128.
+std::string llmc_bytes(const Checkpoint& model, int32_t version) {
+  const ModelConfig& m = model.config();
+  const int32_t header[256] = {20240326, version, m.T, m.V, m.L, m.H, m.C, 256};
+  std::string bytes(reinterpret_cast<const char*>(header), sizeof header);
+  const auto append = [&](float value) {
+    const uint32_t bits = std::bit_cast<uint32_t>(value);
+    const uint16_t half = bf16_from_f32(value);
+    bytes.append(version == 3 ? reinterpret_cast<const char*>(&bits) : reinterpret_cast<const char*>(&half),
+                 version == 3 ? 4 : 2);
+  };
+  for_each_weight(m, [&](Weight weight, int layer) {
+    if (weight == Weight::head_w) return;
+    const Tensor t = model.tensor(weight, layer);
+    for (int64_t r = 0; r < t.rows; ++r)
+      for (int64_t c = 0; c < t.cols; ++c) append(at(t, r, c));
+    if (weight == Weight::wte)
+      for (int n = (256 - m.V) * m.C; n > 0; --n) append(0);
+  });
+  return bytes;
+}
+
+TEST_F(SameModel, TheLlmcFileIsThatOfItsScript) {
+  const std::string model = "synthetic:L=2,C=24,H=3,V=131,T=9";
+  for (const auto& [type, version] : {std::pair("keep", 3), std::pair("fp32", 3), std::pair("bf16", 5)}) {
+    convert("-m " + model + " --to llmc --force --out " + path("model.bin") + " --type " + type);
+    EXPECT_EQ(read_whole(path("model.bin")), llmc_bytes(*open(model), version)) << type;
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
