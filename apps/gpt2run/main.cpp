@@ -12,6 +12,7 @@
 #include "host/explain.hpp"
 #include "host/log.hpp"
 #include "host/run_files.hpp"
+#include "host/weight_report.hpp"
 
 namespace gpt2run {
 namespace {
@@ -96,6 +97,7 @@ void start(std::vector<std::string> arguments) {
   PluginHost host({folders.begin(), folders.end()});
   if (values.flag("help")) return print_help(host, configuration);
   Choice choice = choose(host, configuration);
+  if (values.text("report") == "weights") return print(weight_report(choice));
   Composition composition(host, configuration, std::move(choice));
   if (values.flag("explain")) return print(explain(composition));
   run(composition, configuration);

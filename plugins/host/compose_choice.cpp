@@ -44,6 +44,8 @@ constexpr CoreOption kOptions[] = {
     {{"config", "text", "", "", "options from an INI file, or a run again from its manifest"}, 'c'},
     {{"manifest", "text", "", "", "file for the record of this run, - is standard output; --config repeats it"}},
     {{"explain", "bool", "off", "", "print the pipeline and the memory it needs instead of running it"}},
+    {{"report", "enum", "none", "none|weights",
+      "weights: print what the precision's type does to every tensor instead of running"}},
     {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
     {{"help", "bool", "off", "", "print options, those of the chosen plugins included"}, 'h'},
     {{"version", "bool", "off", "", "print the version"}},
