@@ -33,15 +33,22 @@ FOREIGN = {
         "sinks/common/manifest.cpp",
         "tests/",
     ),
+    "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
+    "sanitizer/": ("tests/cuda/executor/",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
 }
 
-# The one header of a room that stands before a foreign library for the room's .cpp files: no other header includes it.
-DOORS = ("loaders/huggingface/json.hpp",)
+# The headers of a room that stand before a foreign library: that of the loaders for .cpp files only, no other header
+# includes it; those of the core are empty of it wherever nvcc is not at work.
+DOORS = (
+    "loaders/huggingface/json.hpp",
+    "core/include/gpt2run/cuda/device.hpp",
+    "core/include/gpt2run/cuda/runtime_cuda.hpp",
+)
 
 # The C library, POSIX and the compiler; a C++ header has neither dot nor slash.
-SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(dlfcn|elf|fcntl|immintrin|link|poll|pthread|sched|signal|spawn|stdlib|unistd)\.h")
+SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(dlfcn|elf|fcntl|immintrin|link|poll|pthread|sched|signal|spawn|stdlib|ucontext|unistd)\.h")
 
 
 def check_ours(name, header):

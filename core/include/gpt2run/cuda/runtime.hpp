@@ -1,0 +1,65 @@
+// The host's side of a device: memory, streams, copies and graphs, as far as sessions and samplers need them. Over the
+// CUDA runtime, or over the executor of the tests. All throw Error with the runtime's own words.
+#pragma once
+#include <cstddef>
+#include <memory>
+
+#include "gpt2run/plugin.hpp"
+
+namespace gpt2run::cuda {
+
+#if defined(__CUDACC__)
+inline constexpr Space kSpace = Space::cuda;
+#else
+inline constexpr Space kSpace = Space::test;
+#endif
+
+// Whether a device of this machine can run these kernels; opens no context.
+Probe probe();
+
+// The calling thread's device from here on.
+void use_device(int device);
+
+void* allocate(size_t bytes);  // uninitialised, 256-byte aligned
+void release(void* memory) noexcept;
+
+void* make_stream();
+void release_stream(void* stream) noexcept;
+void wait(void* stream);  // for all that was enqueued
+
+void upload(void* to, const void* host, size_t bytes, void* stream);      // host may be reused on return
+void download(const void* from, void* host, size_t bytes, void* stream);  // waits
+void copy(void* to, const void* from, size_t bytes, void* stream);        // not overlapping
+void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream);
+void fill_zero(void* to, size_t bytes, void* stream);
+
+// From begin_capture to end_capture what this thread enqueues on the stream is recorded and not run.
+void begin_capture(void* stream);
+void* end_capture(void* stream);
+void replay(void* graph, void* stream);
+void release_graph(void* graph) noexcept;
+
+// (count) in device memory, owned.
+template <class T>
+class Array {
+ public:
+  Array() = default;
+  explicit Array(size_t count) : data_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {}
+
+  T* data() const { return data_.get(); }
+  size_t size() const { return count_; }
+  size_t bytes() const { return count_ * sizeof(T); }
+
+ private:
+  struct Release {
+    void operator()(T* memory) const { release(memory); }
+  };
+  std::unique_ptr<T, Release> data_;
+  size_t count_ = 0;
+};
+
+}  // namespace gpt2run::cuda
+
+#if defined(__CUDACC__)
+#include "gpt2run/cuda/runtime_cuda.hpp"
+#endif

@@ -1,0 +1,274 @@
+#include "block.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run::executor {
+namespace {
+
+thread_local BlockRunner* current_runner = nullptr;
+
+constexpr int kWarp = 32;
+constexpr std::byte kPoison{0xFF};  // NaN as a float, -1 as a number
+constexpr std::byte kCanary{0xA5};
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kCanaryBytes = 0;  // the sanitizer sees every access
+#else
+constexpr size_t kCanaryBytes = 4096;
+#endif
+
+uint64_t next(uint64_t& state) {  // splitmix64
+  uint64_t z = state += 0x9E3779B97F4A7C15;
+  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+  z = (z ^ z >> 27) * 0x94D049BB133111EB;
+  return z ^ z >> 31;
+}
+
+}  // namespace
+
+// Lanes that exchange values: open until all are here, kept until the last has moved on.
+struct BlockRunner::Meeting {
+  int warp;
+  uint32_t mask, arrived;
+  int holders;
+  size_t bytes;
+  Site site;
+  std::vector<std::byte> values;  // (32, bytes)
+
+  bool complete() const { return arrived == mask; }
+};
+
+struct BlockRunner::Lane {
+  Thread thread;
+  Fiber fiber;
+  State state = State::ready;
+  Site site;
+  Meeting* meeting = nullptr;
+
+  int warp() const { return thread.thread / kWarp; }
+  int lane() const { return thread.thread % kWarp; }
+};
+
+BlockRunner::BlockRunner()
+    : thread_([this] {
+        try {
+          (*body_)();
+        } catch (...) {
+          error_ = std::current_exception();
+        }
+      }) {}
+BlockRunner::~BlockRunner() = default;
+
+BlockRunner& BlockRunner::current() {
+  if (!current_runner) fail("a kernel's function was called outside of a kernel");
+  return *current_runner;
+}
+
+const Thread& BlockRunner::self() const { return running_->thread; }
+
+void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
+  launch_ = &launch;
+  threads_ = alive_ = launch.threads;
+  at_barrier_ = 0;
+  error_ = nullptr;
+  meetings_.clear(), spare_.clear();
+  if (!shared_ || shared_bytes_ != launch.shared) {
+    shared_bytes_ = launch.shared;
+    shared_.reset(new std::byte[shared_bytes_ + kCanaryBytes]);
+  }
+  std::fill_n(shared_.get(), shared_bytes_, kPoison);
+  std::fill_n(shared_.get() + shared_bytes_, kCanaryBytes, kCanary);
+  while (std::ssize(lanes_) < threads_) lanes_.push_back(std::make_unique<Lane>());
+  for (int i = 0; i < threads_; ++i) {
+    Lane& lane = *lanes_[i];
+    lane.thread = {i, threads_, {block[0], block[1], block[2]}, {}, shared_.get()};
+    std::copy_n(launch.blocks, 3, lane.thread.blocks);
+    lane.state = State::ready;
+    lane.meeting = nullptr, lane.site = Site();
+    lane.fiber.start(&thread_);
+  }
+}
+
+void BlockRunner::order_threads(const Settings& settings) {
+  if (settings.schedule != Schedule::random && std::ssize(order_) == threads_ &&
+      (order_[0] == 0) == (settings.schedule == Schedule::ascending || threads_ == 1))
+    return;
+  order_.resize(threads_);
+  std::iota(order_.begin(), order_.end(), 0);
+  if (settings.schedule == Schedule::descending) std::reverse(order_.begin(), order_.end());
+  if (settings.schedule != Schedule::random) return;
+  for (int i = threads_ - 1; i > 0; --i) std::swap(order_[i], order_[next(random_) % (i + 1)]);
+}
+
+void BlockRunner::run(const Launch& launch, const std::function<void()>& body, const int (&block)[3],
+                      const Settings& settings) {
+  prepare(launch, block);
+  body_ = &body;
+  random_ = settings.seed * 1000003 + block[0] + 1009 * block[1] + 9973 * block[2];
+  current_runner = this;
+  struct Reset {
+    ~Reset() { current_runner = nullptr; }
+  } reset;
+  while (alive_ > 0) {
+    order_threads(settings);
+    if (sweep()) continue;
+    if (at_barrier_ < threads_) fail_stuck();
+    release_barrier();
+  }
+  check_shared(launch);
+}
+
+// Gives every thread that can go on its turn; false if none could.
+bool BlockRunner::sweep() {
+  bool any = false;
+  for (const int i : order_) {
+    Lane& lane = *lanes_[i];
+    if (lane.state != State::ready) continue;
+    any = true;
+    running_ = &lane;
+    const bool done = lane.fiber.resume();
+    running_ = nullptr;
+    if (error_) std::rethrow_exception(error_);
+    if (done) finish(lane);
+  }
+  return any;
+}
+
+void BlockRunner::finish(Lane& lane) {
+  lane.state = State::done;
+  --alive_;
+  if (lane.meeting) drop(lane.meeting);
+  for (const auto& meeting : meetings_) {
+    if (meeting->warp == lane.warp() && !meeting->complete() && (meeting->mask >> lane.lane() & 1))
+      fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(meeting->site.line()) + " names it");
+  }
+}
+
+void BlockRunner::release_barrier() {
+  for (int i = 0; i < threads_; ++i) {
+    const Site &own = lanes_[i]->site, &first = lanes_[0]->site;
+    if (own.line() != first.line() || std::strcmp(own.file_name(), first.file_name()) != 0)
+      fail_at(*lanes_[i], own, "waits at another barrier than " + place(*lanes_[0], first));
+  }
+  for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
+  at_barrier_ = 0;
+}
+
+void BlockRunner::check_shared(const Launch& launch) const {
+  for (size_t i = 0; i < kCanaryBytes; ++i) {
+    if (shared_[shared_bytes_ + i] == kCanary) continue;
+    const Thread& any = lanes_[0]->thread;
+    fail("kernel ", launch.name, ", block ", any.block[0], ",", any.block[1], ",", any.block[2],
+         ": wrote behind its shared memory of ", shared_bytes_, " bytes");
+  }
+}
+
+void BlockRunner::pause(State state, Site site) {
+  running_->state = state;
+  running_->site = site;
+  Fiber::yield();
+}
+
+void BlockRunner::sync_block(Site site) {
+  ++at_barrier_;
+  pause(State::barrier, site);
+}
+
+void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
+  if (!(mask >> lane.lane() & 1)) fail_at(lane, lane.site, "uses a mask that does not name it");
+  if (source < 0 || source >= kWarp || !(mask >> source & 1))
+    fail_at(lane, lane.site, "reads lane " + std::to_string(source) + ", which its mask does not name");
+  for (int other = 0; other < kWarp; ++other) {
+    if (!(mask >> other & 1)) continue;
+    const int thread = lane.warp() * kWarp + other;
+    if (thread >= threads_ || lanes_[thread]->state == State::done)
+      fail_at(lane, lane.site, "names lane " + std::to_string(other) + ", which is not running");
+  }
+  for (const auto& meeting : meetings_) {
+    if (meeting->warp == lane.warp() && !meeting->complete() && (meeting->mask & mask) && meeting->mask != mask)
+      fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(meeting->site.line()));
+  }
+}
+
+BlockRunner::Meeting& BlockRunner::open_meeting(Lane& lane, uint32_t mask, size_t bytes) {
+  for (const auto& meeting : meetings_) {
+    if (meeting->warp != lane.warp() || meeting->complete() || meeting->mask != mask) continue;
+    if (meeting->bytes != bytes || meeting->site.line() != lane.site.line())
+      fail_at(lane, lane.site, "meets others that are at line " + std::to_string(meeting->site.line()));
+    return *meeting;
+  }
+  if (spare_.empty()) spare_.push_back(std::make_unique<Meeting>());
+  meetings_.push_back(std::move(spare_.back()));
+  spare_.pop_back();
+  Meeting& meeting = *meetings_.back();
+  meeting.warp = lane.warp(), meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
+  meeting.holders = std::popcount(mask), meeting.site = lane.site;
+  meeting.values.resize(kWarp * bytes);
+  return meeting;
+}
+
+void BlockRunner::drop(Meeting*& meeting) {
+  Meeting* left = std::exchange(meeting, nullptr);
+  if (--left->holders > 0) return;
+  const auto found = std::find_if(meetings_.begin(), meetings_.end(), [&](const auto& m) { return m.get() == left; });
+  spare_.push_back(std::move(*found));
+  meetings_.erase(found);
+}
+
+const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
+  Lane& lane = *running_;
+  lane.site = site;
+  if (lane.meeting) drop(lane.meeting);
+  refuse_mask(lane, mask, source);
+  Meeting& meeting = open_meeting(lane, mask, bytes);
+  lane.meeting = &meeting;
+  std::memcpy(&meeting.values[lane.lane() * bytes], value, bytes);
+  meeting.arrived |= 1u << lane.lane();
+  if (!meeting.complete()) {
+    pause(State::meeting, site);
+  } else {
+    for (int other = 0; other < kWarp; ++other) {
+      if (mask >> other & 1) lanes_[lane.warp() * kWarp + other]->state = State::ready;
+    }
+  }
+  return meeting.values.data();
+}
+
+std::string BlockRunner::place(const Lane& lane, Site site) const {
+  const std::string file = site.file_name();
+  std::string text = "thread " + std::to_string(lane.thread.thread);
+  if (site.line() > 0) text += " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(site.line());
+  return text;
+}
+
+void BlockRunner::fail_at(const Lane& lane, Site site, const std::string& what) const {
+  const int(&b)[3] = lane.thread.block;
+  fail("kernel ", launch_->name, ", block ", b[0], ",", b[1], ",", b[2], ": ", place(lane, site), " ", what);
+}
+
+// Somebody waits and nobody can go on: names one of each kind.
+void BlockRunner::fail_stuck() const {
+  const Lane* waiting = nullptr;
+  std::string others;
+  const char* names[] = {"ready", "at a barrier", "in a warp's exchange", "ended"};
+  bool named[4] = {};
+  for (int i = 0; i < threads_; ++i) {
+    const Lane& lane = *lanes_[i];
+    const int state = static_cast<int>(lane.state);
+    if (std::exchange(named[state], true)) continue;
+    if (!waiting && lane.state != State::done)
+      waiting = &lane;
+    else
+      others += (others.empty() ? "" : ", ") + place(lane, lane.state == State::done ? Site() : lane.site) + " is " +
+                names[state];
+  }
+  fail_at(*waiting, waiting->site,
+          std::string("waits ") + names[static_cast<int>(waiting->state)] + " for ever: " + others);
+}
+
+}  // namespace gpt2run::executor

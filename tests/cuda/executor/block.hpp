@@ -1,0 +1,58 @@
+// Runs the blocks of a launch, one at a time: the threads of a block are fibers that the schedule takes in turn.
+#pragma once
+#include <exception>
+#include <memory>
+#include <vector>
+
+#include "executor.hpp"
+#include "fiber.hpp"
+
+namespace gpt2run::executor {
+
+class BlockRunner {
+ public:
+  BlockRunner();
+  ~BlockRunner();
+
+  // Throws Error for what a thread of the block does wrong. block: its coordinates.
+  void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings);
+
+  static BlockRunner& current();  // the one whose fiber is running
+  const Thread& self() const;
+  void sync_block(Site);
+  const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
+
+ private:
+  struct Meeting;
+  struct Lane;
+  enum class State { ready, barrier, meeting, done };
+
+  void prepare(const Launch& launch, const int (&block)[3]);
+  void order_threads(const Settings& settings);
+  bool sweep();
+  void release_barrier();
+  void finish(Lane& lane);
+  void check_shared(const Launch& launch) const;
+  Meeting& open_meeting(Lane& lane, uint32_t mask, size_t bytes);
+  void drop(Meeting*& meeting);
+  void refuse_mask(const Lane& lane, uint32_t mask, int source) const;
+  void pause(State state, Site site);
+  [[noreturn]] void fail_stuck() const;
+  [[noreturn]] void fail_at(const Lane& lane, Site site, const std::string& what) const;
+  std::string place(const Lane& lane, Site site) const;
+
+  const Launch* launch_ = nullptr;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
+  int threads_ = 0, alive_ = 0, at_barrier_ = 0;
+  std::vector<int> order_;
+  uint64_t random_ = 0;
+  Lane* running_ = nullptr;
+  std::exception_ptr error_;
+  std::unique_ptr<std::byte[]> shared_;
+  size_t shared_bytes_ = 0;
+  std::vector<std::unique_ptr<Meeting>> meetings_, spare_;
+  std::function<void()> thread_;
+  const std::function<void()>* body_ = nullptr;
+};
+
+}  // namespace gpt2run::executor

@@ -1,0 +1,32 @@
+// The executor's own settings and counts, for tests. It runs kernels written against gpt2run/cuda/device.hpp on the
+// CPU: a block on an OS thread, its threads as fibers. It finds: barriers that not all threads reach or that stand at
+// different lines, masks that name a lane which is gone, has another mask or never comes, too many threads, too much
+// shared memory, writes behind shared memory; with a sanitizer every access out of bounds. Shared and fresh device
+// memory hold NaN. It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order.
+#pragma once
+#include <string>
+
+#include "gpt2run/cuda/executor.hpp"
+
+namespace gpt2run::executor {
+
+enum class Schedule { ascending, descending, random };
+
+// In which order threads and blocks run, and on how many OS threads. What depends on it is a race.
+struct Settings {
+  Schedule schedule = Schedule::ascending;
+  uint64_t seed = 1;
+  int workers = 1;
+};
+
+// Of all launches from here on, any thread. At the start of the process what the environment's GPT2RUN_EXECUTOR says:
+// "ascending", "descending" or "random:<seed>".
+void configure(const Settings&);
+Settings settings();
+
+struct Counts {
+  int64_t launches, waits, replays, captures;  // waits: only those that found work to wait for
+};
+Counts counts();
+
+}  // namespace gpt2run::executor

@@ -1,0 +1,233 @@
+// The device of the executor: launches, streams that run late, memory, graphs and counts.
+#include "gpt2run/cuda/runtime.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <random>
+#include <thread>
+
+#include "block.hpp"
+#include "gpt2run/error.hpp"
+
+namespace gpt2run::executor {
+namespace {
+
+constexpr int kMostThreads = 1024, kMostBlocks = 65535;  // the latter in y and z
+
+Settings from_environment() {
+  Settings settings;
+  const char* text = std::getenv("GPT2RUN_EXECUTOR");
+  if (!text) return settings;
+  const std::string words = text;
+  if (words == "descending") settings.schedule = Schedule::descending;
+  if (words.starts_with("random:"))
+    settings = {Schedule::random, std::strtoull(words.c_str() + std::strlen("random:"), nullptr, 10), 1};
+  return settings;
+}
+
+std::mutex mutex;
+Settings current = from_environment();
+Counts total = {};
+
+void check(const Launch& launch) {
+  const auto refuse = [&](const char* what, size_t found, size_t most) {
+    fail("kernel ", launch.name, ": expected 1 to ", most, " ", what, ", found ", found);
+  };
+  if (launch.threads < 1 || launch.threads > kMostThreads) refuse("threads of a block", launch.threads, kMostThreads);
+  if (launch.shared > launch.most_shared) refuse("bytes of shared memory", launch.shared, launch.most_shared);
+  for (int i = 0; i < 3; ++i) {
+    const int most = i == 0 ? std::numeric_limits<int>::max() : kMostBlocks;
+    if (launch.blocks[i] < 1 || launch.blocks[i] > most) refuse("blocks", launch.blocks[i], most);
+  }
+}
+
+// Blocks in the schedule's order, which no kernel may depend on.
+class Grid {
+ public:
+  Grid(const Launch& launch, const std::function<void()>& body, const Settings& settings)
+      : launch_(launch),
+        body_(body),
+        settings_(settings),
+        order_(size_t(launch.blocks[0]) * launch.blocks[1] * launch.blocks[2]) {
+    std::iota(order_.begin(), order_.end(), 0);
+    if (settings.schedule == Schedule::descending) std::reverse(order_.begin(), order_.end());
+    if (settings.schedule == Schedule::random) std::shuffle(order_.begin(), order_.end(), std::mt19937(settings.seed));
+  }
+
+  void run() {
+    if (settings_.workers <= 1) {
+      work();
+    } else {
+      std::vector<std::thread> workers;
+      for (int i = 0; i < settings_.workers; ++i) workers.emplace_back([this] { work(); });
+      for (std::thread& worker : workers) worker.join();
+    }
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void work() {
+    thread_local BlockRunner runner;
+    for (size_t i; (i = next_++) < order_.size();) {
+      const auto x = size_t(launch_.blocks[0]), y = size_t(launch_.blocks[1]);
+      const int block[3] = {int(order_[i] % x), int(order_[i] / x % y), int(order_[i] / x / y)};
+      try {
+        runner.run(launch_, body_, block, settings_);
+      } catch (...) {
+        const std::lock_guard guard(error_mutex_);
+        if (!error_) error_ = std::current_exception();
+        next_ = order_.size();
+      }
+    }
+  }
+
+  const Launch& launch_;
+  const std::function<void()>& body_;
+  Settings settings_;
+  std::vector<size_t> order_;
+  std::atomic<size_t> next_ = 0;
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+};
+
+void run_grid(const Launch& launch, const std::function<void()>& body) {
+  Settings settings;
+  {
+    const std::lock_guard guard(mutex);
+    settings = current;
+    ++total.launches;
+  }
+  Grid(launch, body, settings).run();
+}
+
+using Work = std::function<void()>;
+using Graph = std::vector<Work>;
+
+// Virtual, because the samplers' executor is another copy than that of the session whose stream it is.
+struct Stream {
+  virtual ~Stream() = default;
+  virtual void enqueue(Work work) {
+    if (recording)
+      recording->push_back(std::move(work));
+    else
+      queue.push_back(std::move(work));
+  }
+  void run() {
+    if (queue.empty()) return;
+    {
+      const std::lock_guard guard(mutex);
+      ++total.waits;
+    }
+    while (!queue.empty()) {
+      const Work work = std::move(queue.front());
+      queue.pop_front();
+      work();
+    }
+  }
+  std::deque<Work> queue;
+  std::unique_ptr<Graph> recording;
+};
+
+void enqueue(void* stream, Work work) {
+  if (!stream) return work();
+  static_cast<Stream*>(stream)->enqueue(std::move(work));
+}
+
+}  // namespace
+
+void configure(const Settings& settings) {
+  const std::lock_guard guard(mutex);
+  current = settings;
+}
+Settings settings() {
+  const std::lock_guard guard(mutex);
+  return current;
+}
+Counts counts() {
+  const std::lock_guard guard(mutex);
+  return total;
+}
+
+const Thread& self() { return BlockRunner::current().self(); }
+void sync_block(Site site) { BlockRunner::current().sync_block(site); }
+const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
+  return BlockRunner::current().meet(mask, value, bytes, source, site);
+}
+
+void launch(const Launch& launch, void* stream, std::function<void()> thread) {
+  check(launch);
+  enqueue(stream, [launch, thread = std::move(thread)] { run_grid(launch, thread); });
+}
+
+}  // namespace gpt2run::executor
+
+namespace gpt2run::cuda {
+
+using executor::enqueue;
+using executor::Stream;
+
+constexpr std::align_val_t kAlignment{256};
+
+Probe probe() { return {1, "the executor of the tests"}; }
+void use_device(int) {}
+
+void* allocate(size_t bytes) {
+  void* memory = ::operator new(bytes, kAlignment);
+  std::memset(memory, 0xFF, bytes);
+  return memory;
+}
+void release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
+
+void* make_stream() { return new Stream; }
+void release_stream(void* stream) noexcept { delete static_cast<Stream*>(stream); }
+void wait(void* stream) {
+  if (stream) static_cast<Stream*>(stream)->run();
+}
+
+void upload(void* to, const void* host, size_t bytes, void* stream) {
+  const auto* from = static_cast<const char*>(host);
+  enqueue(stream, [to, kept = std::vector<char>(from, from + bytes)] { std::memcpy(to, kept.data(), kept.size()); });
+}
+void download(const void* from, void* host, size_t bytes, void* stream) {
+  wait(stream);
+  std::memcpy(host, from, bytes);
+}
+void copy(void* to, const void* from, size_t bytes, void* stream) {
+  enqueue(stream, [=] { std::memcpy(to, from, bytes); });
+}
+void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream) {
+  enqueue(stream, [=] {
+    for (size_t r = 0; r < rows; ++r)
+      std::memcpy(static_cast<char*>(to) + r * stride, static_cast<const char*>(from) + r * stride, bytes);
+  });
+}
+void fill_zero(void* to, size_t bytes, void* stream) {
+  enqueue(stream, [=] { std::memset(to, 0, bytes); });
+}
+
+void begin_capture(void* stream) { static_cast<Stream*>(stream)->recording = std::make_unique<executor::Graph>(); }
+void* end_capture(void* stream) {
+  {
+    const std::lock_guard guard(executor::mutex);
+    ++executor::total.captures;
+  }
+  return static_cast<Stream*>(stream)->recording.release();
+}
+void replay(void* graph, void* stream) {
+  enqueue(stream, [graph] {
+    {
+      const std::lock_guard guard(executor::mutex);
+      ++executor::total.replays;
+    }
+    for (const executor::Work& work : *static_cast<executor::Graph*>(graph)) work();
+  });
+}
+void release_graph(void* graph) noexcept { delete static_cast<executor::Graph*>(graph); }
+
+}  // namespace gpt2run::cuda

@@ -1,0 +1,78 @@
+// Small kernels that break one rule each, and right ones beside them. A template parameter breaks them.
+#pragma once
+#include "gpt2run/cuda/device.hpp"
+
+namespace gpt2run::test {
+
+inline constexpr int kThreads = 64;
+
+// out (blocks) = sums of in (blocks, threads), through warps and shared memory.
+template <bool kBarrier, int kOverrun = 0>
+GPT2RUN_KERNEL(kThreads)
+sum_kernel(const float* in, float* out) {
+  float value = in[cuda::block_x() * cuda::thread_count() + cuda::thread_id()];
+  for (int lanes = cuda::kWarp / 2; lanes > 0; lanes /= 2) value += cuda::shuffle_xor(cuda::kWholeWarp, value, lanes);
+  auto* warps = cuda::Shared(cuda::shared_memory()).take<float>(kThreads / cuda::kWarp);
+  if (cuda::thread_id() % cuda::kWarp == 0) warps[cuda::thread_id() / cuda::kWarp + kOverrun] = value;
+  if constexpr (kBarrier) cuda::sync_block();
+  if (cuda::thread_id() != 0) return;
+  out[cuda::block_x()] = 0;
+  for (int warp = 0; warp < kThreads / cuda::kWarp; ++warp) out[cuda::block_x()] += warps[warp];
+}
+
+// out (count) = in (count) turned round, one thread for each and `beyond` more.
+template <int kBeyond>
+GPT2RUN_KERNEL(kThreads)
+reverse_kernel(const float* in, float* out, int count) {
+  const int i = cuda::block_x() * cuda::thread_count() + cuda::thread_id();
+  if (i < count + kBeyond) out[i] = in[count + kBeyond - 1 - i];
+}
+
+// Half of a warp exchanges under a mask that names all of it.
+enum class Half { whole_mask, own_mask, gone, at_barrier };
+template <Half kHalf>
+GPT2RUN_KERNEL(kThreads)
+half_kernel(float* out) {
+  const int lane = cuda::thread_id() % cuda::kWarp;
+  float value = static_cast<float>(lane);
+  if (kHalf == Half::gone && lane >= 16) return;
+  if (kHalf == Half::at_barrier && lane >= 16) cuda::sync_block();
+  if (kHalf == Half::own_mask && lane >= 16) value += cuda::shuffle_xor(0xFFFF0000, value, 1);
+  if (lane < 16) value += cuda::shuffle_xor(kHalf == Half::own_mask ? 0x0000FFFF : 0xFFFFFFFF, value, 1);
+  if (kHalf == Half::whole_mask && lane >= 16) value += cuda::shuffle_xor(0xFFFF0000, value, 1);
+  out[cuda::thread_id()] = value;
+}
+
+// Barriers that not every thread reaches, or not the same.
+template <bool kLeaves>
+GPT2RUN_KERNEL(kThreads)
+barrier_kernel(float* out) {
+  if (cuda::thread_id() < 7) {
+    if (kLeaves) return;
+    cuda::sync_block();
+  } else {
+    cuda::sync_block();
+  }
+  out[cuda::thread_id()] = 1;
+}
+
+// The last block to arrive adds up what all blocks wrote. Without the fence and the counter's order it would race.
+GPT2RUN_KERNEL(kThreads)
+last_block_kernel(int* counter, float* partial, float* out) {
+  if (cuda::thread_id() == 0) partial[cuda::block_x()] = static_cast<float>(cuda::block_x() + 1);
+  cuda::sync_block();
+  if (cuda::thread_id() != 0) return;
+  cuda::fence();
+  if (cuda::atomic_add(counter, 1) != cuda::blocks_x() - 1) return;
+  *out = 0;
+  for (int block = 0; block < cuda::blocks_x(); ++block) *out += partial[block];
+}
+
+GPT2RUN_KERNEL(kThreads)
+lanes_kernel(uint32_t* votes, int* from) {
+  const int thread = cuda::thread_id();
+  votes[thread] = cuda::ballot(cuda::kWholeWarp, thread % 3 == 0);
+  from[thread] = cuda::shuffle(cuda::kWholeWarp, thread, (thread + 5) % cuda::kWarp);
+}
+
+}  // namespace gpt2run::test
