@@ -1,32 +1,12 @@
 // Columns of text.
 #include "gpt2plugins/report.hpp"
 
-#include <algorithm>
-
-#include "gpt2run/quoted.hpp"
+#include "host/columns.hpp"
 
 namespace gpt2run {
 namespace {
 
 using Line = std::vector<std::string>;
-
-// The last column is not padded. A cell is one line, whatever a file's name or a plugin's text hold.
-std::string in_columns(std::vector<Line> lines, const std::string& indent = "") {
-  for (Line& line : lines)
-    for (std::string& cell : line) cell = printable(cell);
-  std::vector<size_t> widths;
-  for (const Line& line : lines) {
-    widths.resize(std::max(widths.size(), line.size()));
-    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
-  }
-  std::string text;
-  for (const Line& line : lines) {
-    text += indent;
-    for (size_t i = 0; i + 1 < line.size(); ++i) text += line[i] + std::string(widths[i] + 2 - line[i].size(), ' ');
-    text += line.back() + "\n";
-  }
-  return text;
-}
 
 std::string runs(const PluginReport& report) {
   if (report.score > 0) return "yes (" + std::to_string(report.score) + ": " + report.reason + ")";

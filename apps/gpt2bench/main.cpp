@@ -1,0 +1,105 @@
+// gpt2bench: how fast precisions are on this machine, and how far from its limit. The table goes to standard output,
+// everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1 everything else.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "gpt2bench/bandwidth.hpp"
+#include "gpt2bench/plan.hpp"
+#include "gpt2bench/report.hpp"
+#include "gpt2run/output_file.hpp"
+#include "gpt2run/quoted.hpp"
+#include "gpt2run/standard_files.hpp"
+#include "host/loader_choice.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler, int repetitions) {
+  for (const Series& series : report.series) {
+    const int threads = threads_of(series, report);
+    const auto same = [&](const Bandwidth& one) { return one.threads == threads; };
+    if (std::none_of(report.bandwidths.begin(), report.bandwidths.end(), same))
+      report.bandwidths.push_back({threads, {}});
+  }
+  for (int round = 1; round <= repetitions; ++round) {
+    for (Series& series : report.series) {
+      for (Bandwidth& bandwidth : report.bandwidths)
+        if (bandwidth.threads == threads_of(series, report))
+          bandwidth.samples.values.push_back(ReadBandwidth(report.bandwidth_bytes).measure(bandwidth.threads));
+      add_round(series, checkpoint, sampler, report.work);
+    }
+    log_info("round " + std::to_string(round) + " of " + std::to_string(repetitions));
+  }
+  report.load_after = machine_load();
+}
+
+// Every tensor is asked for: what a loader makes at first use is no part of a cold start.
+void touch(const Checkpoint& checkpoint) {
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    for (int layer = 0; layer < (is_per_layer(weight) ? checkpoint.config().L : 1); ++layer)
+      checkpoint.tensor(weight, layer);
+  }
+}
+
+void start(std::vector<std::string> arguments) {
+  Configuration configuration(bench_options(), std::move(arguments));
+  const OptionValues& values = configuration.values();
+  set_quiet(values.flag("quiet"));
+  const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
+  if (values.flag("help"))
+    return write_all(STDOUT_FILENO, "usage: gpt2bench [options]\n\n" + help_of(configuration.core()),
+                     "standard output");
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  PluginHost host({folders.begin(), folders.end()});
+  Report report{};
+  report.model = values.text("model");
+  report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes")};
+  report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
+  Chosen loader = choose_loader(host, configuration, report.model);
+  const Chosen sampler = plan(host, configuration, loader, report.series);
+  report.sampler = to_text(sampler.asked);
+  const std::string json(values.text("json"));
+  if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  const auto opener = create<Loader>(loader);
+  const auto checkpoint = opener->open(report.model.c_str());
+  report.config = checkpoint->config();
+  limits_of(report.work, report.config, 0);
+  touch(*checkpoint);
+  describe_machine(report);
+  measure(report, *checkpoint, sampler, small("repetitions"));
+  if (json != "-") write_all(STDOUT_FILENO, to_table(report), "standard output");
+  if (json == "-") write_all(STDOUT_FILENO, to_json(report), "standard output");
+  if (json.empty() || json == "-") return;
+  OutputFile file(json);
+  file.write(to_json(report));
+  file.publish();
+}
+
+}  // namespace
+}  // namespace gpt2run
+
+int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
+  if (!gpt2run::occupy_standard_files()) return 1;
+  const auto report = [](const char* message, int code) {
+    std::fprintf(stderr, "gpt2bench: error: %s\n", gpt2run::printable(message).c_str());
+    return code;
+  };
+  try {
+    gpt2run::start({arguments + (count > 0), arguments + count});
+    return 0;
+  } catch (const gpt2run::UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("not enough memory", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}

@@ -1,0 +1,76 @@
+// Names become plugins with bound options; what cannot be measured together is refused.
+#include "gpt2bench/plan.hpp"
+
+#include <charconv>
+
+#include "gpt2run/quoted.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr CoreOption kOptions[] = {
+    {{"model", "text", "synthetic:124M", "", "folder, file or synthetic:..."}, 'm'},
+    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
+    {{"precision", "text", "fp32,bf16,fp16", "", "precisions that take turns, comma between"}},
+    {{"sampler", "text", "device-argmax", "", "picks the tokens; device-NAME runs where the logits are"}},
+    {{"threads", "text", "1,0", "", "worker threads, comma between; 0 is one per core"}},
+    {{"prompt_tokens", "int", "512", "[1, 1048576]", "tokens of a prefill, and before decode_long"}},
+    {{"new_tokens", "int", "64", "[1, 1048576]", "tokens of a decode"}},
+    {{"batch", "int", "8", "[1, 65536]", "sequences of decode_batch"}},
+    {{"repetitions", "int", "5", "[1, 1000]", "rounds, each with a cold start of every precision"}},
+    {{"passes", "int", "1", "[1, 1000]", "prefills and decodes of a round, after one that warms up"}},
+    {{"read_mb", "int", "512", "[1, 65536]", "megabytes that the read bandwidth is measured over"}},
+    {{"json", "text", "", "", "file for all samples, - is standard output in place of the table"}},
+    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
+    {{"config", "text", "", "", "options from an INI file"}, 'c'},
+    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+std::vector<int> threads_of(std::string_view text) {
+  std::vector<int> all;
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(',', at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    int threads = -1;
+    const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), threads);
+    if (code != std::errc() || rest != word.data() + word.size() || threads < 0 || threads > 1024)
+      misused("--threads: expected whole numbers in [0, 1024], comma between, found ", in_quotes(text));
+    all.push_back(threads);
+    at = end + 1;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::span<const CoreOption> bench_options() { return kOptions; }
+
+Chosen plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series) {
+  const OptionValues& values = configuration.values();
+  std::vector<Chosen> precisions;
+  for (PluginSpec& spec : parse_plugin_list(values.text("precision"), "--precision"))
+    precisions.emplace_back(host.precision(spec.name), spec, configuration.layer("precision"));
+  std::vector<PluginSpec> samplers = parse_plugin_list(values.text("sampler"), "--sampler");
+  if (samplers.size() != 1) misused("--sampler: expected one that selects, found a chain of ", samplers.size());
+  const Space space = precisions.front().plugin->space;
+  for (const Chosen& one : precisions)
+    if (one.plugin->space != space)
+      misused("--precision: ", one.asked.name, " and ", precisions.front().asked.name,
+              " are in different memory: measure them apart");
+  Chosen sampler(host.sampler(samplers[0].name, space), samplers[0], configuration.layer("sampler"));
+  if (!sampler.plugin->selects) misused("--sampler: ", sampler.asked.name, " does not select a token");
+  if (sampler.plugin->space != space)
+    misused("--sampler: ", sampler.asked.name, " is not in ", name_of(space), " memory, where the logits are");
+  std::vector<Chosen*> chosen = {&loader, &sampler};
+  for (Chosen& precision : precisions) chosen.push_back(&precision);
+  std::vector<std::string> known;
+  for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
+  for (const std::string& message : configuration.bind(chosen, known)) log_warning(message);
+  for (const Chosen& precision : precisions)
+    for (const int threads : threads_of(values.text("threads"))) series.push_back({precision, threads, {}});
+  return sampler;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,16 @@
+// What is to be measured: the options of the program, and the plugins that they name.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "gpt2bench/measure.hpp"
+
+namespace gpt2run {
+
+std::span<const CoreOption> bench_options();
+
+// Fills series with every precision at every number of threads and returns the sampler; options of all of them and of
+// the loader are bound. Throws UsageError for what cannot be meant, Error for a plugin that cannot run.
+Chosen plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series);
+
+}  // namespace gpt2run

@@ -1,0 +1,170 @@
+// Table and JSON over one list of rows: what is a share of what is worked out here.
+#include "gpt2bench/report.hpp"
+
+#include <stdlib.h>
+
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "gpt2run/json_text.hpp"
+#include "host/columns.hpp"
+#include "host/explain.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+struct Line {
+  const Series* series;
+  Measure measure;
+  const Samples* samples;
+  int threads;
+  double weight_bytes;  // read per token; NaN: not limited by them
+  double share;         // of the read bandwidth at these threads; NaN as above
+};
+
+double weights_per_token(const Report& report, const Series& series, Measure measure) {
+  const int bytes = element_bytes(series.precision);
+  const bool single = measure == Measure::decode || measure == Measure::decode_long;
+  if (bytes == 0 || (!single && measure != Measure::decode_batch)) return kUnknown;
+  return static_cast<double>(weights_per_step(report.config, bytes)) / (single ? 1 : report.work.batch);
+}
+
+std::vector<Line> lines_of(const Report& report) {
+  std::vector<Line> lines;
+  for (const Series& series : report.series) {
+    for (int m = 0; m < kMeasures; ++m) {
+      const auto measure = static_cast<Measure>(m);
+      const Samples& samples = series.samples[m];
+      if (samples.values.empty()) continue;
+      const int threads = threads_of(series, report);
+      const double bytes = weights_per_token(report, series, measure);
+      double share = kUnknown;
+      for (const Bandwidth& bandwidth : report.bandwidths)
+        if (bandwidth.threads == threads) share = bytes * samples.median() / bandwidth.samples.median();
+      lines.push_back({&series, measure, &samples, threads, bytes, share});
+    }
+  }
+  return lines;
+}
+
+std::string shown(double value, const char* format) {
+  if (std::isnan(value)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string shown(const Samples& samples, double scale = 1) {
+  const double least = samples.least() * scale, greatest = samples.greatest() * scale;
+  const char* format = greatest < 9.995 ? "%.2f" : greatest < 999.5 ? "%.1f" : "%.0f";
+  return shown(samples.median() * scale, format) + " (" + shown(least, format) + " - " + shown(greatest, format) + ")";
+}
+
+void append(std::string& json, const char* key, double value) {
+  json += json.back() == '{' ? "\"" : ", \"";
+  json.append(key).append("\": ");
+  append_number(json, value);
+}
+void append(std::string& json, const char* key, const std::string& value) {
+  json += json.back() == '{' ? "\"" : ", \"";
+  json.append(key).append("\": ").append(json_quoted(value));
+}
+void append(std::string& json, const Samples& samples, double scale = 1) {
+  append(json, "median", samples.median() * scale);
+  append(json, "least", samples.least() * scale);
+  append(json, "greatest", samples.greatest() * scale);
+  json += ", \"samples\": [";
+  for (size_t i = 0; i < samples.values.size(); ++i) {
+    if (i > 0) json += ", ";
+    append_number(json, samples.values[i] * scale);
+  }
+  json += "]";
+}
+
+}  // namespace
+
+void describe_machine(Report& report) {
+  std::ifstream file("/proc/cpuinfo");
+  constexpr std::string_view kKey = "model name";
+  for (std::string line; report.machine.empty() && std::getline(file, line);)
+    if (line.starts_with(kKey)) report.machine = line.substr(std::min(line.find(": "), line.size() - 2) + 2);
+  report.processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  report.load_before = machine_load();
+}
+
+double machine_load() {
+  double load = 0;
+  return getloadavg(&load, 1) == 1 ? load : kUnknown;
+}
+
+int threads_of(const Series& series, const Report& report) {
+  return series.threads > 0 ? series.threads : report.processors;
+}
+
+std::string to_table(const Report& report) {
+  std::string text = "machine    " + printable(report.machine) + ", " + std::to_string(report.processors) +
+                     " processors, load " + shown(report.load_before, "%.1f") + " before, " +
+                     shown(report.load_after, "%.1f") + " after\n";
+  text += "model      " + printable(report.model) + "\n";
+  text += "work       prefill of " + std::to_string(report.work.prompt) + " tokens; decode of " +
+          std::to_string(report.work.new_tokens) + " tokens after " + std::to_string(kShort) + ", decode_long after " +
+          std::to_string(report.work.prompt) + ", decode_batch of " + std::to_string(report.work.batch) +
+          " sequences; " + report.sampler + "\n";
+  for (const Bandwidth& bandwidth : report.bandwidths)
+    text += "bandwidth  " + shown(bandwidth.samples, 1e-9) + " GB/s, " + std::to_string(bandwidth.threads) +
+            (bandwidth.threads == 1 ? " thread reads " : " threads read ") +
+            shown_bytes(static_cast<int64_t>(report.bandwidth_bytes)) + "\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"PRECISION", "THREADS", "MEASURE", "MEDIAN (MIN - MAX)", "UNIT", "WEIGHTS PER TOKEN", "OF BANDWIDTH"}};
+  for (const Line& line : lines_of(report))
+    rows.push_back({line.series->precision.asked.name, std::to_string(line.threads), name_of(line.measure),
+                    shown(*line.samples), unit_of(line.measure),
+                    std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
+                    shown(line.share, "%.2f")});
+  return text + "\n" + in_columns(std::move(rows));
+}
+
+std::string to_json(const Report& report) {
+  std::string json = "{";
+  append(json, "machine", report.machine);
+  append(json, "processors", report.processors);
+  append(json, "load_before", report.load_before);
+  append(json, "load_after", report.load_after);
+  append(json, "model", report.model);
+  append(json, "sampler", report.sampler);
+  append(json, "prompt_tokens", report.work.prompt);
+  append(json, "short_prompt_tokens", kShort);
+  append(json, "new_tokens", report.work.new_tokens);
+  append(json, "batch", report.work.batch);
+  append(json, "bandwidth_bytes", static_cast<double>(report.bandwidth_bytes));
+  json += ",\n\"bandwidth\": [";
+  for (size_t i = 0; i < report.bandwidths.size(); ++i) {
+    json += i > 0 ? ",\n{" : "\n{";
+    append(json, "threads", report.bandwidths[i].threads);
+    append(json, "unit", std::string("GB/s"));
+    append(json, report.bandwidths[i].samples, 1e-9);
+    json += "}";
+  }
+  json += "],\n\"results\": [";
+  const char* separator = "\n{";
+  for (const Line& line : lines_of(report)) {
+    json += std::exchange(separator, ",\n{");
+    append(json, "precision", to_text(line.series->precision.asked));
+    append(json, "plugin", std::string(line.series->precision.plugin->name));
+    append(json, "threads", line.threads);
+    append(json, "measure", std::string(name_of(line.measure)));
+    append(json, "unit", std::string(unit_of(line.measure)));
+    append(json, *line.samples);
+    append(json, "weight_bytes_per_token", line.weight_bytes);
+    append(json, "of_bandwidth", line.share);
+    json += "}";
+  }
+  return json + "]}\n";
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,112 @@
+// gpt2bench as a user types it: what it prints and writes, and what it refuses. Speeds themselves are never judged.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr char kTiny[] =
+    "gpt2bench --model synthetic:L=2,C=48,H=3,F=100,V=301,T=64 --prompt_tokens 16 --new_tokens 4 --batch 2 "
+    "--repetitions 3 --read_mb 2 ";
+// Of the model above: every weight but wpe, and the head in place of wte.
+constexpr double kC = 48, kF = 100, kV = 301, kNorm = 2 * kC;
+constexpr double kLayer = 2 * kNorm + (3 * kC * kC + 3 * kC) + (kC * kC + kC) + (kF * kC + kF) + (kC * kF + kC);
+constexpr double kWeights = 2 * kLayer + kNorm + kV * kC;
+
+class Gpt2bench : public Shell {};
+
+const char* const kMeasures[] = {"cold_start", "memory", "prefill", "decode", "decode_long", "decode_batch"};
+
+void expect_spread(const json& row, size_t count) {
+  ASSERT_EQ(row.at("samples").size(), count) << row;
+  for (const json& sample : row.at("samples")) {
+    EXPECT_GE(sample.get<double>(), row.at("least").get<double>());
+    EXPECT_LE(sample.get<double>(), row.at("greatest").get<double>());
+  }
+  EXPECT_LE(row.at("least").get<double>(), row.at("median").get<double>());
+  EXPECT_LE(row.at("median").get<double>(), row.at("greatest").get<double>());
+}
+
+TEST_F(Gpt2bench, EveryPrecisionHasEveryMeasure) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision fp32,bf16 --threads 1,2 --passes 2 --json all.json");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(done.err, "");
+  const json all = json::parse(read_text(folder() / "all.json"));
+  EXPECT_EQ(all.at("model"), "synthetic:L=2,C=48,H=3,F=100,V=301,T=64");
+  ASSERT_EQ(all.at("bandwidth").size(), 2u);
+  for (const json& row : all.at("bandwidth")) {
+    EXPECT_GT(row.at("least").get<double>(), 0) << row;
+    expect_spread(row, 3 * 2);  // rounds, once before each precision
+  }
+  const json& rows = all.at("results");
+  ASSERT_EQ(rows.size(), 2u * 2 * std::size(kMeasures));
+  size_t at = 0;
+  for (const char* precision : {"fp32", "bf16"}) {
+    for (const int threads : {1, 2}) {
+      for (const char* measure : kMeasures) {
+        const json& row = rows[at++];
+        EXPECT_EQ(row.at("precision"), precision);
+        EXPECT_EQ(row.at("plugin"), std::string("cpu-") + precision);
+        EXPECT_EQ(row.at("threads"), threads);
+        EXPECT_EQ(row.at("measure"), measure);
+        const bool once = measure == kMeasures[0] || measure == kMeasures[1];
+        expect_spread(row, once ? 3 : 3 * 2);
+        EXPECT_THAT(done.out,
+                    HasSubstr(std::string(precision) + "       " + std::to_string(threads) + "        " + measure));
+      }
+    }
+  }
+}
+
+TEST_F(Gpt2bench, SharesAreOfTheBandwidthOfTheSameRun) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision fp32,fp16 --threads 1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const json all = json::parse(done.out);
+  const double bandwidth = all.at("bandwidth")[0].at("median").get<double>() * 1e9;
+  for (const json& row : all.at("results")) {
+    const std::string measure = row.at("measure");
+    if (!measure.starts_with("decode")) {
+      EXPECT_TRUE(row.at("weight_bytes_per_token").is_null() && row.at("of_bandwidth").is_null()) << row;
+      continue;
+    }
+    const double bytes = kWeights * (row.at("precision") == "fp32" ? 4 : 2) / (measure == "decode_batch" ? 2 : 1);
+    EXPECT_EQ(row.at("weight_bytes_per_token").get<double>(), bytes) << row;
+    EXPECT_NEAR(row.at("of_bandwidth").get<double>(), bytes * row.at("median").get<double>() / bandwidth, 1e-9) << row;
+  }
+}
+
+TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision fp32,cpu-fp32:isa=portable --threads 1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const json all = json::parse(done.out);
+  EXPECT_EQ(all.at("results").back().at("precision"), "cpu-fp32:isa=portable");
+  EXPECT_EQ(all.at("results").back().at("plugin"), "cpu-fp32");
+}
+
+TEST_F(Gpt2bench, RefusesInOneLine) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"--threads 1,x", "\"1,x\""},     {"--threads 1025", "[0, 1024]"},          {"--prompt_tokens 61", "at most 64"},
+      {"--repetitions 0", "[1, 1000]"}, {"--sampler argmax,argmax", "--sampler"}, {"--hepl", "--help"},
+  };
+  for (const auto& [options, expected] : cases) {
+    const std::string command =
+        std::string("gpt2bench -q --model synthetic:L=1,C=16,H=2,V=20,T=64 --json no.json ") + options;
+    const Outcome done = run(command);
+    EXPECT_EQ(done.code, 2) << options;
+    EXPECT_THAT(done.err, HasSubstr(expected)) << options;
+    EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+    EXPECT_EQ(done.out, "") << options;
+    EXPECT_EQ(entries(), 0u) << options;
+  }
+  EXPECT_EQ(run("gpt2bench -q --model /nothing/here").code, 1);
+  EXPECT_EQ(run(std::string(kTiny) + "--json " + folder().string()).code, 1);
+}
+
+}  // namespace
+}  // namespace gpt2run
