@@ -21,7 +21,8 @@ std::string without_file(const PluginReport& report) {
 
 Line to_line(const PluginReport& report) {
   const Candidate& candidate = report.candidate;
-  const Line identity = {name_of(candidate.kind), candidate.name, name_of(candidate.space)};
+  constexpr size_t kMostOfName = 60;
+  const Line identity = {name_of(candidate.kind), printable(candidate.name, kMostOfName), name_of(candidate.space)};
   Line line = identity;
   if (report.refusal.empty())
     line.insert(line.end(), {report.version, report.summary, runs(report)});

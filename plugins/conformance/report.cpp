@@ -41,7 +41,8 @@ bool Report::check(const std::string& what, const std::function<void()>& functio
 int Report::finish() const {
   std::cout << "1.." << count_ << std::endl;
   if (failed_) std::cout << "# " << failed_ << " of " << count_ << " failed" << std::endl;
-  return failed_ || !std::cout ? 1 : 0;
+  if (!std::cout) fail("standard output cannot be written: the report is not whole");
+  return failed_ ? 1 : 0;
 }
 
 void require_error(const std::string& what, const std::function<void()>& function) {

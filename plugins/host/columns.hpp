@@ -10,8 +10,9 @@ namespace gpt2run {
 
 // The last column is not padded. A cell is one line, whatever a file's name or a plugin's text hold.
 inline std::string in_columns(std::vector<std::vector<std::string>> lines, const std::string& indent = "") {
+  constexpr size_t kMost = 400;
   for (auto& line : lines)
-    for (std::string& cell : line) cell = printable(cell);
+    for (std::string& cell : line) cell = printable(cell, kMost);
   std::vector<size_t> widths;
   for (const auto& line : lines) {
     widths.resize(std::max(widths.size(), line.size()));

@@ -119,6 +119,8 @@ constexpr Bad kBad[] = {
     {"FileSizeLimitOfTheManifest",
      "ulimit -f 1; gpt2run -q -n 1 --sink null --prompt \"$(yes a | head -500)\" --manifest a",
      "a: cannot write: File too large", 1, "echo old >a"},
+    {"CurrentFolderIsGone", "mkdir a; cd a; rmdir ../a; gpt2run -q -n 1 --text.out b",
+     "b: cannot be opened for writing: No such file or directory", 1},
     {"StopThatIsNotUtf8", "gpt2run -q --stop $(printf '\\377')", "--stop: expected UTF-8, found \"\\xff\"", 2},
     {"UnwritableManifest", "gpt2run -q -n 1 --sink null --manifest /proc/a.json",
      "/proc/a.json: cannot be opened for writing", 1},

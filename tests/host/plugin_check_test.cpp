@@ -76,6 +76,13 @@ TEST(Checker, SaysWhatIsNoLibraryInOneLine) {
   EXPECT_EQ(run_program(kChecker + "''").status, 2);
 }
 
+TEST(Checker, AReportThatCannotBeWrittenIsAnError) {
+  const fs::path file = fixture_folder("breaches") / "gpt2run-sampler-keeps-all.so";
+  const Outcome outcome = run_program(kChecker + file.string() + " >/dev/full");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, testing::HasSubstr("standard output cannot be written"));
+}
+
 TEST(Checker, NamesAFewOfAThousandSymbols) {
   const ScratchFolder scratch;
   const std::string place = run_program("ldd " + kChecker + "| sed -n 's/.*libstdc++.* => \\([^ ]*\\) .*/\\1/p'").out;

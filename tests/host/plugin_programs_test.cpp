@@ -127,6 +127,14 @@ TEST(CommandLine, MistakesAreOneLineAndExitTwo) {
   EXPECT_EQ(run_program(kProgram + " --help").status, 0);
 }
 
+TEST(List, ALongNameIsCut) {
+  const ScratchFolder scratch;
+  const std::string name(200, 'x');
+  scratch.file("gpt2run-sampler-" + name + ".so");
+  const Outcome outcome = run_program(kProgram + " list --plugin-dir " + scratch.path().string());
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +" + name.substr(0, 60) + "\\.\\.\\. +host"));
+}
+
 TEST(CommandLine, NamesAreSpeltWithEitherDash) {
   const std::string folder = fixture_folder("good").string();
   const std::string expected = run_program(kProgram + " path --plugin-dir " + folder).out;

@@ -113,7 +113,8 @@ inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& 
     if (error) break;
     target = target.parent_path() / next;
   }
-  target = std::filesystem::weakly_canonical(std::filesystem::absolute(target), error);
+  target = std::filesystem::absolute(target, error);
+  if (!error) target = std::filesystem::weakly_canonical(target, error);
   if (error) fail(path.string(), ": cannot be opened for writing: ", error.message());
   return target;
 }
