@@ -55,18 +55,25 @@ command -v curl >/dev/null || die "curl is missing: apt-get install curl"
 
 # known_sum FILE: its SHA-256, nothing where it is not known.
 known_sum() { awk -F '\t' -v r="$repository" -v f="$1" '($1 == r || $1 == "*") && $2 == f { print $3; exit }' "$sums"; }
-sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
+is_whole() { [ -n "$2" ] && [ -e "$1" ] && [ "$(sha256sum <"$1" | cut -d ' ' -f 1)" = "$2" ]; }
 
-# fetch URL PART: goes on with a part. What the host does not let go on is fetched again from its beginning.
+# request URL PART [CURL OPTION...]: prints the HTTP status, 000 where there is none.
+request() {
+  curl --fail --location --silent --show-error --retry 3 --write-out '%{http_code}' --output "$2" "${@:3}" "$1" </dev/null
+}
+
+# fetch URL PART: goes on with a part. Where the host does not let it (it knows no ranges, or the part is longer than
+# the file), the part is fetched again from its beginning; after any other failure it stays.
 fetch() {
-  local status=0
-  curl --fail --location --silent --show-error --retry 3 --continue-at - --output "$2" "$1" </dev/null || status=$?
-  # 22: the host refused, as it does a range behind the end; 33, 36: it cannot go on.
-  case $status in 22 | 33 | 36) ;; *) return "$status" ;; esac
-  [ -s "$2" ] || return "$status"
+  local status=0 code
+  code=$(request "$1" "$2" --continue-at -) || status=$?
+  case $status/$code in
+    22/416 | 33/* | 36/*) ;;
+    *) return "$status" ;;
+  esac
   say "${2##*/} cannot be gone on with: fetching it from the beginning"
-  rm "$2"
-  curl --fail --location --silent --show-error --retry 3 --output "$2" "$1" </dev/null
+  rm -f "$2"
+  request "$1" "$2" >/dev/null
 }
 
 # get FILE: appears under its name when it is whole and its sum is right.
@@ -74,14 +81,14 @@ get() {
   local file=$folder/$1 sum
   sum=$(known_sum "$1")
   if [ -e "$file" ]; then
-    if [ -n "$sum" ] && [ "$(sum_of "$file")" != "$sum" ]; then die "$file is there and is another one: move it away"; fi
+    if [ -n "$sum" ] && ! is_whole "$file" "$sum"; then die "$file is there and is another one: move it away"; fi
     say "$file is there"
     return
   fi
   say "fetching $file"
-  fetch "$from/openai-community/$repository/resolve/main/$1" "$file.part" ||
+  is_whole "$file.part" "$sum" || fetch "$from/openai-community/$repository/resolve/main/$1" "$file.part" ||
     die "$file could not be fetched; what has come stays in $1.part, and the same command goes on with it"
-  if [ -n "$sum" ] && [ "$(sum_of "$file.part")" != "$sum" ]; then
+  if [ -n "$sum" ] && ! is_whole "$file.part" "$sum"; then
     rm "$file.part"
     die "$file: what has come is not what it should be (SHA-256), and is removed"
   fi

@@ -6,7 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 programs=$(realpath "$1")
 command -v curl >/dev/null || { echo "skipped: curl is missing"; exit 77; }
 folder=$(mktemp -d)
-trap 'rm -r "$folder"' EXIT
+server=
+trap 'if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; fi; rm -r "$folder"' EXIT
 cd "$folder"
 
 demo=$root/models/demo table=$root/tests/golden/models/demo.logits.tsv
@@ -48,6 +49,30 @@ head -c 1000000 /dev/zero >out/model.safetensors.part
 download 1 "is not what it should be (SHA-256), and is removed"
 expect test ! -e out/model.safetensors
 expect no_parts
+
+# A host that knows no ranges: the part is of no use, and the file comes from its beginning.
+if command -v python3 >/dev/null; then
+  python3 -u -m http.server 0 --bind 127.0.0.1 --directory host >serving 2>requests &
+  server=$!
+  for ((i = 0; i < 100; ++i)); do
+    port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' serving)
+    [ -z "$port" ] || break
+    sleep 0.1
+  done
+  rm -f out/model.safetensors
+  head -c 1000000 "$demo/model.safetensors" >out/model.safetensors.part
+  export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
+  download 0 "model.safetensors.part cannot be gone on with" --from "http://127.0.0.1:$port"
+  expect cmp "$demo/model.safetensors" out/model.safetensors
+  rm out/model.safetensors "$host/merges.txt" out/merges.txt
+  echo partial >out/merges.txt.part
+  download 1 "out/merges.txt could not be fetched" --from "http://127.0.0.1:$port"
+  expect grep -q partial out/merges.txt.part
+  rm out/merges.txt.part
+  cp "$demo/merges.txt" "$host"
+  kill "$server"
+  server=
+fi
 
 # Without known sums the structure and the logits still tell.
 : >none
