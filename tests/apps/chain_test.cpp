@@ -87,11 +87,11 @@ TEST_F(Chain, EverySamplerHasADeviceNameThatIsItselfBehindACpu) {
       {"top-k:top_k=40,nucleus", "device-top-k:top_k=40,device-nucleus"},
       {"min-p:min_p=0.01,nucleus:top_k=0", "device-min-p:min_p=0.01,device-nucleus:top_k=0"},
       {"repetition-penalty:penalty=2,argmax", "device-repetition-penalty:penalty=2,device-argmax"}};
-  for (const char* precision : {"cpu-fp32", "cpu-fp16", "cpu-bf16"}) {
-    for (const auto& [host, device] : chains) {
-      const std::string with = std::string("--precision ") + precision + " --sampler ";
-      EXPECT_EQ(text(with + device), text(with + host)) << precision << ", " << host;
-    }
+  for (const auto& [host, device] : chains) {
+    EXPECT_EQ(text(std::string("--sampler ") + device), text(std::string("--sampler ") + host)) << host;
+  }
+  for (const std::string precision : {"--precision cpu-fp16", "--precision cpu-bf16"}) {
+    EXPECT_EQ(text(precision + " --sampler device-top-k,device-nucleus"), text(precision + " --sampler top-k,nucleus"));
   }
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sdk.outside SOURCE BUILD [FLAGS]: the way of docs/plugin_guide.md from nothing to running. gpt2run is installed; its
 # template is built outside the tree, checked, listed, run, and installed beside gpt2run. Then the examples, a plugin of
-# each kind, and a program over gpt2run::core; what links core is compiled with FLAGS as the build was.
+# each kind, and a program over gpt2run::core; both are compiled with FLAGS as the build was.
 set -euo pipefail
 source=$1 build=$2 flags=${3:-}
 folder=$(mktemp -d)
