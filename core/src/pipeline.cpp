@@ -25,17 +25,17 @@ int64_t total_length(const ModelConfig& config, const Prompt& prompt, const Gene
 
 void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generation& generation, size_t index) {
   const size_t length = prompt.tokens.size();
-  if (length == 0) fail("prompt ", index, " is empty");
+  const std::string name =
+      "prompt " + std::to_string(index) + (prompt.origin.empty() ? "" : " (" + prompt.origin + ")");
+  if (length == 0) fail(name, " is empty");
   if (std::ssize(prompt.tokens) > config.T) {
-    fail("prompt ", index, " has ", length, " tokens, the model's context holds ", config.T);
+    fail(name, " has ", length, " tokens, the model's context holds ", config.T);
   }
   if (total_length(config, prompt, generation) < std::ssize(prompt.tokens) + (generation.max_new < 0)) {
-    fail("prompt ", index, " has ", length, " tokens, a total length of ", generation.n_gen,
-         " leaves no room for a new one");
+    fail(name, " has ", length, " tokens, a total length of ", generation.n_gen, " leaves no room for a new one");
   }
   for (const int32_t id : prompt.tokens) {
-    if (id < 0 || id >= config.V)
-      fail("prompt ", index, ": token ", id, " is out of range, the vocabulary has ", config.V);
+    if (id < 0 || id >= config.V) fail(name, ": token ", id, " is out of range, the vocabulary has ", config.V);
   }
 }
 

@@ -68,8 +68,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
   checkpoint_ = loader_->open(choice_.model.c_str());
   open_tokenizer(configuration);
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
-  if (configuration.recorded() &&
-      std::max(configuration.layer("prompt"), configuration.layer("tokens")) == Layer::fallback)
+  if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
   precision_ = create<Precision>(choice_.precision);
   for (const Chosen& sampler : choice_.samplers) {

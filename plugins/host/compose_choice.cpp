@@ -24,6 +24,12 @@ constexpr CoreOption kOptions[] = {
      'p',
      true},
     {{"tokens", "text", "", "", "token ids to continue, blank or comma between; after the prompts in text"}, 0, true},
+    {{"prompts", "text", "", "",
+      "file of prompts: a line each, .jsonl, or .bin prompt sets, also as a pattern like 'prompt_*.bin'; - is standard "
+      "input"},
+     0,
+     true},
+    {{"t", "int", "0", "[0, 1048576]", "tokens of a row of a .bin prompt set; 0 is as its header says"}},
     {{"n_gen", "int", "64", "[1, 2147483647]",
       "tokens of a whole sequence, prompt included; not beside --max_new_tokens"}},
     {{"max_new_tokens", "int", "-1", "[-1, 2147483646]",

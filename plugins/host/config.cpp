@@ -15,7 +15,7 @@ namespace {
 // plugin never changes what a command line means.
 constexpr size_t kMostOfName = 60;  // characters of a name that are shown
 
-constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p", "min_p", "t", "name", "in", "out", "dir", "format"};
+constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p", "min_p", "name", "in", "out", "dir", "format"};
 
 bool is_alias(std::string_view name) {
   return std::find(std::begin(kAliases), std::end(kAliases), name) != std::end(kAliases);

@@ -48,6 +48,12 @@ Json to_object(const RecordedPlugin& plugin) {
           {"hash", plugin.hash},       {"options", to_object(plugin.options)}};
 }
 
+Json to_object(const Prompt& prompt) {
+  Json object = {{"text", prompt.text}, {"tokens", prompt.tokens}};
+  if (!prompt.id.empty()) object["id"] = prompt.id;
+  return object;
+}
+
 Json to_object(const ModelConfig& c) {
   return {{"L", c.L},
           {"H", c.H},
@@ -77,6 +83,8 @@ class Entry {
     if (found == json_.end()) fail(where_, separator(), "expected a key ", in_quotes(key), ", found none");
     return {where_ + (where_.ends_with(": ") ? "" : ".") + key, *found};
   }
+
+  bool has(const char* key) const { return json_.contains(key); }
 
   std::string text() const {
     if (!json_.is_string()) refuse("a text");
@@ -142,6 +150,7 @@ Prompt to_prompt(const Entry& entry) {
   for (const Entry& token : entry.at("tokens").list())
     prompt.tokens.push_back(static_cast<int32_t>(token.integer(0, INT32_MAX)));
   if (prompt.tokens.empty()) entry.at("tokens").refuse("one token or more");
+  if (entry.has("id")) prompt.id = entry.at("id").text();
   return prompt;
 }
 
@@ -177,7 +186,7 @@ std::string Manifest::to_json() const {
                     {"prefill", traits.prefill},
                     {"tolerance", traits.tolerance}};
   json["prompts"] = Json::array();
-  for (const Prompt& prompt : prompts) json["prompts"].push_back({{"text", prompt.text}, {"tokens", prompt.tokens}});
+  for (const Prompt& prompt : prompts) json["prompts"].push_back(to_object(prompt));
   return dumped(json, 2) + "\n";
 }
 

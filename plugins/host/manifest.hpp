@@ -1,5 +1,5 @@
 // The run manifest: one JSON object that records a run and repeats it (--config run.json). One struct for both
-// directions, so that what is written is what is read. The one file of this room that knows the JSON library.
+// directions, so that what is written is what is read.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -1,49 +1,39 @@
-// Texts and token ids as they are typed become prompts.
+// Texts and token ids, typed or in files, become prompts.
 #include "host/prompts.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 
+#include "gpt2run/quoted.hpp"
 #include "host/log.hpp"
+#include "host/prompt_file.hpp"
+#include "host/text_file.hpp"
 
 namespace gpt2run {
 namespace {
 
+constexpr std::string_view kBetweenIds = " ,\t\n\v\f\r";
+constexpr int32_t kPaddingOfGpt2 = 50256;  // where the model names no end of text
+
 std::string standard_input() {
-  std::string text;
-  char buffer[65536];
-  while (true) {
-    const ssize_t count = read(STDIN_FILENO, buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("--prompt -: standard input cannot be read: ", std::strerror(errno));
-    if (count == 0) break;
-    text.append(buffer, static_cast<size_t>(count));
-  }
+  std::string text = read_standard_input("--prompt -: ");
   // The line end that `echo` and editors put there is not meant.
   if (text.ends_with('\n')) text.pop_back();
   if (text.empty()) fail("--prompt -: standard input is empty");
   return text;
 }
 
-std::vector<int32_t> parse_tokens(const std::string& text) {
-  std::vector<int32_t> tokens;
-  const char *at = text.data(), *const end = at + text.size();
-  while (true) {
-    while (at != end && std::strchr(" ,\t\n", *at)) ++at;
-    if (at == end) break;
-    int32_t id = 0;
-    const auto [next, code] = std::from_chars(at, end, id);
-    if (code != std::errc() || (next != end && !std::strchr(" ,\t\n", *next)))
-      misused("--tokens: expected token ids, found \"", std::string(at, std::min(end, at + 20)), "\"");
-    tokens.push_back(id);
-    at = next;
-  }
-  if (tokens.empty()) misused("--tokens: expected token ids, found none");
-  return tokens;
+WrittenPrompt typed_text(const std::string& given) {
+  WrittenPrompt prompt{"--prompt", given == "-" ? standard_input() : given, "", {}};
+  if (prompt.text.empty())
+    misused("--prompt: expected a text, found an empty one; without --prompt the end-of-text token starts");
+  return prompt;
+}
+
+WrittenPrompt typed_tokens(const std::string& given, const ModelConfig& model) {
+  WrittenPrompt prompt{"--tokens", "", "", parse_tokens(given, "--tokens", model.V)};
+  if (prompt.tokens.empty()) misused("--tokens: expected token ids, found none");
+  return prompt;
 }
 
 Prompt start_of_text(const ModelConfig& model) {
@@ -51,54 +41,118 @@ Prompt start_of_text(const ModelConfig& model) {
   return {"", {model.end_of_text}};
 }
 
-Prompt from_text(const std::string& given, const Tokenizer* tokenizer, bool special) {
-  const std::string text = given == "-" ? standard_input() : given;
-  if (text.empty())
-    misused("--prompt: expected a text, found an empty one; without --prompt the end-of-text token starts");
-  if (!tokenizer) fail("--prompt: the model has no tokenizer; give --tokens or --tokenizer PATH");
-  return {text, tokenizer->encode(text, special)};
+void check_tokens(const std::vector<int32_t>& tokens, const std::string& origin, const ModelConfig& model) {
+  for (const int32_t id : tokens)
+    if (id < 0 || id >= model.V)
+      fail(origin, origin.empty() ? "" : ": ", "token id ", id, ": expected [0, ", model.V,
+           "), the model's vocabulary");
 }
 
-void check_tokens(const Prompt& prompt, const ModelConfig& model) {
-  for (const int32_t id : prompt.tokens)
-    if (id < 0 || id >= model.V) fail("token id ", id, ": expected [0, ", model.V, "), the model's vocabulary");
+// A model may have more rows than the tokenizer has words: those show nothing.
+std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer) {
+  std::string text;
+  for (const int32_t id : tokens)
+    if (tokenizer && id < tokenizer->size()) text += tokenizer->piece(id);
+  return text;
 }
 
-// Keeps the last tokens, as many as leave room for the new ones; at least one.
-void truncate(Prompt& prompt, const ModelConfig& model, const Generation& generation, const Tokenizer* tokenizer) {
+Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelConfig& model, bool special) {
+  const std::string origin = written.origin.starts_with("--") ? "" : written.origin;
+  if (!written.tokens.empty()) {
+    check_tokens(written.tokens, written.origin, model);
+    std::string text = text_of(written.tokens, tokenizer);
+    return {std::move(text), std::move(written.tokens), std::move(written.id), origin};
+  }
+  if (!tokenizer) fail(written.origin, ": the model has no tokenizer; give token ids or --tokenizer PATH");
+  std::vector<int32_t> tokens = tokenizer->encode(written.text, special);
+  check_tokens(tokens, written.origin, model);
+  return {std::move(written.text), std::move(tokens), std::move(written.id), origin};
+}
+
+// True: a prompt set was among them.
+bool add_files(const Configuration& configuration, const ModelConfig& model, std::vector<WrittenPrompt>& prompts) {
+  const PromptRows rows{configuration.values().integer("t"),
+                        model.end_of_text >= 0 ? model.end_of_text : kPaddingOfGpt2};
+  bool has_rows = false;
+  for (const std::string& pattern : configuration.list("prompts"))
+    for (const std::string& name : prompt_files(pattern)) {
+      PromptFile file = read_prompt_file(name, rows);
+      has_rows |= file.is_set;
+      for (const std::string& warning : file.warnings) log_warning(warning);
+      std::ranges::move(file.prompts, std::back_inserter(prompts));
+    }
+  return has_rows;
+}
+
+// Keeps the last tokens, as many as leave room for the new ones; at least one. True: some were cut.
+bool truncate(Prompt& prompt, const ModelConfig& model, const Generation& generation, const Tokenizer* tokenizer) {
   const int64_t room = generation.max_new >= 0 ? int64_t(model.T) + 1 - std::max(1, generation.max_new)
                                                : std::min<int64_t>(model.T, int64_t(generation.n_gen) - 1);
-  const auto keep = static_cast<size_t>(std::max<int64_t>(1, room));
-  if (prompt.tokens.size() <= keep) return;
-  log_warning("a prompt of " + std::to_string(prompt.tokens.size()) + " tokens is cut to its last " +
-              std::to_string(keep));
-  prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - static_cast<std::ptrdiff_t>(keep));
-  prompt.text = tokenizer ? tokenizer->decode(prompt.tokens) : "";
+  const auto keep = std::max<std::ptrdiff_t>(1, room);
+  if (std::ssize(prompt.tokens) <= keep) return false;
+  prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - keep);
+  prompt.text = text_of(prompt.tokens, tokenizer);
+  return true;
+}
+
+// One warning for all of them.
+void truncate_all(std::vector<Prompt>& prompts, const ModelConfig& model, const Generation& generation,
+                  const Tokenizer* tokenizer) {
+  std::string first;
+  size_t cut = 0;
+  for (Prompt& prompt : prompts) {
+    const size_t length = prompt.tokens.size();
+    if (!truncate(prompt, model, generation, tokenizer) || cut++ > 0) continue;
+    first = "a prompt of " + std::to_string(length) + " tokens" +
+            (prompt.origin.empty() ? "" : " (" + prompt.origin + ")") + " is cut to its last " +
+            std::to_string(prompt.tokens.size());
+  }
+  if (cut > 0) log_warning(first + (cut == 1 ? "" : ", and " + std::to_string(cut - 1) + " others like it"));
 }
 
 }  // namespace
 
+std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary) {
+  std::vector<int32_t> tokens;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBetweenIds), text.size()));
+    if (text.empty()) return tokens;
+    const std::string_view word = text.substr(0, text.find_first_of(kBetweenIds));
+    int32_t id = 0;
+    const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (code == std::errc::invalid_argument || end != word.data() + word.size())
+      misused(origin, ": expected token ids, found ", in_quotes(word));
+    if (code != std::errc() || id < 0 || id >= vocabulary)
+      fail(origin, ": token id ", printable(word, 20), ": expected [0, ", vocabulary, ")");
+    tokens.push_back(id);
+    text.remove_prefix(word.size());
+  }
+}
+
+Layer layer_of_prompts(const Configuration& configuration) {
+  return std::max({configuration.layer("prompt"), configuration.layer("tokens"), configuration.layer("prompts")});
+}
+
 std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
                                const Generation& generation) {
-  const Layer text = configuration.layer("prompt"), ids = configuration.layer("tokens"), layer = std::max(text, ids);
+  const Layer layer = layer_of_prompts(configuration);
+  const auto is_given = [&](const char* key) { return layer != Layer::fallback && configuration.layer(key) == layer; };
   const Manifest* recorded = configuration.recorded();
+  std::vector<WrittenPrompt> written;
+  if (is_given("prompt"))
+    for (const std::string& given : configuration.list("prompt")) written.push_back(typed_text(given));
+  if (is_given("tokens"))
+    for (const std::string& given : configuration.list("tokens")) written.push_back(typed_tokens(given, model));
+  const bool has_rows = is_given("prompts") && add_files(configuration, model, written);
+  if (!has_rows && configuration.layer("t") == Layer::command_line)
+    misused("--t: expected a prompt set among --prompts, found none");
   std::vector<Prompt> prompts;
   if (layer == Layer::fallback && recorded) prompts = recorded->prompts;
   if (layer == Layer::fallback && !recorded) prompts.push_back(start_of_text(model));
-  if (layer != Layer::fallback && text == layer)
-    for (const std::string& given : configuration.list("prompt"))
-      prompts.push_back(from_text(given, tokenizer, !configuration.values().flag("no_special")));
-  if (layer != Layer::fallback && ids == layer)
-    for (const std::string& given : configuration.list("tokens")) {
-      Prompt prompt{"", parse_tokens(given)};
-      check_tokens(prompt, model);
-      if (tokenizer) prompt.text = tokenizer->decode(prompt.tokens);
-      prompts.push_back(std::move(prompt));
-    }
-  for (Prompt& prompt : prompts) {
-    check_tokens(prompt, model);
-    if (configuration.values().flag("truncate_prompt")) truncate(prompt, model, generation, tokenizer);
-  }
+  for (const Prompt& prompt : prompts) check_tokens(prompt.tokens, prompt.origin, model);
+  for (WrittenPrompt& prompt : written)
+    prompts.push_back(to_prompt(std::move(prompt), tokenizer, model, !configuration.values().flag("no_special")));
+  if (configuration.values().flag("truncate_prompt")) truncate_all(prompts, model, generation, tokenizer);
   return prompts;
 }
 

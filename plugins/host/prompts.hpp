@@ -1,4 +1,4 @@
-// What a run continues: the prompts of the command line, of a recorded run, or the model's start of text.
+// What a run continues: the prompts of the command line and of files, of a recorded run, or the model's start of text.
 #pragma once
 #include <vector>
 
@@ -7,8 +7,15 @@
 
 namespace gpt2run {
 
+// Ids with blanks, line ends or commas between; may be none. origin: for messages. Throws UsageError for what is no
+// number, Error for an id outside [0, vocabulary).
+std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary);
+
+// Where the prompts come from; fallback: a recorded run, or none are given.
+Layer layer_of_prompts(const Configuration& configuration);
+
 // tokenizer: null when the model has none. Every token is in the model's vocabulary. Throws Error or UsageError naming
-// the option.
+// the option, or the file and its line.
 std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
                                const Generation& generation);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "gpt2run/quoted.hpp"
+#include "host/prompt_file.hpp"
 
 namespace gpt2run {
 namespace {
@@ -63,6 +64,9 @@ std::vector<Place> inputs_of(const PluginHost& host, const Configuration& config
       inputs.push_back({inputs[i].option, file->path()});
   const std::vector<std::string>& prompts = configuration.list("prompt");
   if (std::find(prompts.begin(), prompts.end(), "-") != prompts.end()) inputs.push_back({"--prompt -", "/dev/stdin"});
+  for (const std::string& pattern : configuration.list("prompts"))
+    for (const std::string& file : prompt_files(pattern))
+      inputs.push_back({"--prompts", file == "-" ? "/dev/stdin" : file});
   Choice named = choice;
   for (const Chosen* chosen : named.all())
     if (const Candidate* plugin = host.find(chosen->plugin->kind, chosen->plugin->name, chosen->plugin->space))
@@ -82,9 +86,9 @@ void check_not_read(const Place& output, const std::vector<Place>& inputs) {
 }  // namespace
 
 void check_files(const PluginHost& host, const Configuration& configuration, const Choice& choice) {
-  const std::vector<std::string>& prompts = configuration.list("prompt");
-  if (std::count(prompts.begin(), prompts.end(), "-") > 1)
-    misused("--prompt -: given twice; standard input can be read once");
+  std::ptrdiff_t readers = 0;
+  for (const char* key : {"prompt", "prompts"}) readers += std::ranges::count(configuration.list(key), "-");
+  if (readers > 1) misused("--prompt - and --prompts -: given twice; standard input can be read once");
   const std::vector<Place> outputs = outputs_of(configuration, choice.sinks);
   const std::vector<Place> inputs = inputs_of(host, configuration, choice);
   for (const Place& output : outputs) {

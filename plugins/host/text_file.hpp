@@ -8,4 +8,7 @@ namespace gpt2run {
 // the system's reason, or the most that is read.
 std::string read_text(const std::string& path, const std::string& before = "");
 
+// All bytes of standard input. before: of its name in messages ("--prompt -: ").
+std::string read_standard_input(const std::string& before);
+
 }  // namespace gpt2run

@@ -103,7 +103,7 @@ constexpr Bad kBad[] = {
     {"TextOntoTheTokenizer", "gpt2run -q --tokenizer m --text.out m/merges.txt", "found one of --tokenizer", 2,
      "cp -r " SOURCE_DIR "/models/demo m"},
     {"TextOntoStandardInput", "gpt2run -q -p - --text.out a <a", "found one of --prompt -", 2, "echo hello >a"},
-    {"StandardInputTwice", "echo a | gpt2run -q -p - -p -", "--prompt -: given twice", 2},
+    {"StandardInputTwice", "echo a | gpt2run -q -p - -p -", "given twice", 2},
     {"EmptyOutput", "gpt2run -q --text.out ''", "--text.out: expected a path, found an empty text", 2},
     {"EmptyOutputFolder", "gpt2run -q --sink logits --logits.dir ''", "--logits.dir: expected a path", 2},
     {"FolderAsOutput", "gpt2run -q --text.out a", "a: cannot be opened for writing: Is a directory", 1, "mkdir a"},

@@ -1,0 +1,221 @@
+// Prompts in files, as a user hands them over: lines, JSON lines, prompt sets; and what is said about broken ones.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+using Ids = std::vector<int32_t>;
+
+// Ids of the demo model's vocabulary; a tiny network, so that only reading takes time.
+constexpr char kRun[] = "gpt2run -q --model synthetic:L=1,C=8,H=2,F=12,V=4096,T=64 --tokenizer " SOURCE_DIR
+                        "/models/demo -n 1 --sink null --manifest run.json ";
+
+// The bytes of a prompt set as another program writes it. t: in the header, which the original leaves 0.
+std::string prompt_set(const Ids& tokens, int32_t count, int32_t t = 0, int32_t version = 1, int32_t magic = 20240520) {
+  int32_t header[256] = {magic, version, count, t};
+  std::string bytes(reinterpret_cast<const char*>(header), sizeof header);
+  for (const int32_t id : tokens) {
+    const auto word = static_cast<uint16_t>(id);
+    bytes.append(reinterpret_cast<const char*>(&word), sizeof word);
+  }
+  return bytes;
+}
+
+std::string prompt_set(const Ids& tokens) { return prompt_set(tokens, static_cast<int32_t>(tokens.size())); }
+
+class Prompts : public Shell {
+ protected:
+  // What the manifest of a run holds.
+  nlohmann::json prompts_of(const std::string& arguments, std::string* messages = nullptr) const {
+    const Outcome done = run(kRun + arguments);
+    EXPECT_EQ(done.code, 0) << done.err;
+    if (messages)
+      *messages = done.err;
+    else
+      EXPECT_EQ(done.err, "");
+    return nlohmann::json::parse(read_text(folder() / "run.json"), nullptr, false)["prompts"];
+  }
+  std::vector<std::string> texts_of(const std::string& arguments, std::string* messages = nullptr) const {
+    std::vector<std::string> texts;
+    for (const auto& prompt : prompts_of(arguments, messages)) texts.push_back(prompt["text"]);
+    return texts;
+  }
+  std::vector<Ids> ids_of(const std::string& arguments, std::string* messages = nullptr) const {
+    std::vector<Ids> ids;
+    for (const auto& prompt : prompts_of(arguments, messages)) ids.push_back(prompt["tokens"]);
+    return ids;
+  }
+
+  void expect_refused(const std::string& arguments, const std::string& line, int code = 1) const {
+    const Outcome done = run(kRun + arguments);
+    EXPECT_EQ(done.code, code) << arguments;
+    EXPECT_THAT(done.err, HasSubstr("gpt2run: error: " + line)) << arguments;
+    EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+    EXPECT_FALSE(std::filesystem::exists(folder() / "run.json")) << arguments;
+  }
+};
+
+TEST_F(Prompts, ALineEach) {
+  write("p.txt", "Once upon\r\n  two blanks \n\xff<|endoftext|>\nlast, without an end");
+  EXPECT_THAT(texts_of("--prompts p.txt"),
+              ElementsAre("Once upon", "  two blanks ", "\xef\xbf\xbd<|endoftext|>", "last, without an end"));
+  EXPECT_EQ(ids_of("--prompts p.txt")[0], ids_of("--prompt 'Once upon'")[0]);
+  EXPECT_EQ(ids_of("--prompts p.txt")[2], (Ids{187, 4095}));
+  EXPECT_THAT(texts_of("--prompts - <p.txt"), texts_of("--prompts p.txt"));
+  EXPECT_THAT(
+      texts_of("--prompts p.txt --tokens 2441 -p a"),
+      ElementsAre("a", "Once", "Once upon", "  two blanks ", "\xef\xbf\xbd<|endoftext|>", "last, without an end"));
+}
+
+TEST_F(Prompts, EmptyLinesAreSkippedAndCounted) {
+  write("p.txt", "one\n\ntwo\n\r\n\n");
+  std::string messages;
+  EXPECT_THAT(texts_of("--prompts p.txt", &messages), ElementsAre("one", "two"));
+  EXPECT_EQ(messages, "gpt2run: warning: p.txt: 3 lines are empty: skipped, the first is line 2\n");
+  write("p.txt", "\none");
+  EXPECT_THAT(texts_of("--prompts p.txt", &messages), ElementsAre("one"));
+  EXPECT_EQ(messages, "gpt2run: warning: p.txt: line 1 is empty: skipped\n");
+}
+
+TEST_F(Prompts, JsonLines) {
+  write("p.jsonl",
+        "{\"id\": \"a/1\", \"prompt\": \"two\\nlines\"}\n\n{\"text\": \"Once\", \"id\": 7, \"other\": [1]}\r\n"
+        "  {\"tokens\": [2441, 678]}");
+  const auto prompts = prompts_of("--prompts p.jsonl");
+  ASSERT_EQ(prompts.size(), 3u);
+  EXPECT_EQ(prompts[0]["text"], "two\nlines");
+  EXPECT_EQ(prompts[0]["id"], "a/1");
+  EXPECT_EQ(prompts[1]["text"], "Once");
+  EXPECT_EQ(prompts[1]["id"], "7");
+  EXPECT_EQ(prompts[2]["tokens"], (Ids{2441, 678}));
+  EXPECT_EQ(prompts[2]["text"], "Once upon");
+  EXPECT_FALSE(prompts[2].contains("id"));
+}
+
+TEST_F(Prompts, ARepeatedRunHasTheIdsToo) {
+  write("p.jsonl", "{\"id\": \"first\", \"prompt\": \"Once\"}\n{\"prompt\": \"a\"}\n");
+  const auto prompts = prompts_of("--prompts p.jsonl");
+  std::filesystem::rename(folder() / "run.json", folder() / "old.json");
+  std::filesystem::remove(folder() / "p.jsonl");
+  ASSERT_EQ(run("gpt2run -q --config old.json --manifest again.json").code, 0);
+  EXPECT_EQ(nlohmann::json::parse(read_text(folder() / "again.json"))["prompts"], prompts);
+}
+
+TEST_F(Prompts, ASetOfTheOriginal) {
+  write("set.bin", prompt_set({2441, 678, 4095, 4095, 4095, 4095, 4095, 4095, 1, 2, 3, 4}));
+  std::string messages;
+  EXPECT_THAT(ids_of("--prompts set.bin --t 4", &messages), ElementsAre(Ids{2441, 678}, Ids{1, 2, 3, 4}));
+  EXPECT_EQ(messages, "gpt2run: warning: set.bin: row 2 is only padding: skipped\n");
+  EXPECT_EQ(prompts_of("--prompts set.bin --t 4", &messages)[0]["text"], "Once upon");
+}
+
+TEST_F(Prompts, ASetThatKnowsItsRows) {
+  write("set.bin", prompt_set({5, 6, 7, 4095}, 4, 2));
+  EXPECT_THAT(ids_of("--prompts set.bin"), ElementsAre(Ids{5, 6}, Ids{7}));
+  EXPECT_THAT(ids_of("--prompts set.bin --t 2"), ElementsAre(Ids{5, 6}, Ids{7}));
+  std::filesystem::remove(folder() / "run.json");
+  expect_refused("--prompts set.bin --t 4", "set.bin: expected rows of 2 tokens, as its header says, found --t 4", 2);
+}
+
+TEST_F(Prompts, APatternNamesShards) {
+  write("set_1.bin", prompt_set({1, 2}));
+  write("set_0.bin", prompt_set({3, 4095}));
+  write("set_[.bin", prompt_set({5, 6}));
+  EXPECT_THAT(ids_of("--prompts 'set_?.bin' --t 2"), ElementsAre(Ids{3}, Ids{1, 2}, Ids{5, 6}));
+  EXPECT_THAT(ids_of("--prompts 'set_[.bin' --t 2"), ElementsAre(Ids{5, 6}));
+  std::filesystem::remove(folder() / "run.json");
+  expect_refused("--prompts 'none_*.bin' --t 2",
+                 "--prompts \"none_*.bin\": no such file, and none matches it as a pattern");
+}
+
+TEST_F(Prompts, BrokenLines) {
+  write("p.txt", "");
+  expect_refused("--prompts p.txt", "p.txt: expected a prompt, found none");
+  expect_refused("--prompts - </dev/null", "-: expected a prompt, found none");
+  expect_refused("--prompts - <&-", "--prompts -: standard input cannot be read: Bad file descriptor");
+  expect_refused("--prompts - -p - </dev/null", "--prompt - and --prompts -: given twice", 2);
+  expect_refused("--prompts .", ".: cannot be read: Is a directory");
+  expect_refused("--prompts ''", "--prompts \"\": no such file");
+  expect_refused("--prompts /dev/zero", "/dev/zero: expected at most 268435456 bytes");
+  expect_refused("-p a --t 4", "--t: expected a prompt set among --prompts, found none", 2);
+  write("p.txt", "short\n" + std::string(4000, 'a') + "\n");
+  expect_refused("--prompts p.txt --t 4", "--t: expected a prompt set", 2);
+  expect_refused("--prompts p.txt", "prompt 1 (p.txt:2) has ");
+  EXPECT_THAT(run("gpt2run -q --prompts 'p.tx?' --text.out p.txt").err,
+              HasSubstr("--text.out \"p.txt\": expected a file that is not read, found one of --prompts"));
+}
+
+TEST_F(Prompts, BrokenJsonLines) {
+  const struct {
+    const char *line, *message;
+  } bad[] = {{"{\"prompt\": \"a\"", "expected a JSON object, found \"{\"prompt\": \"a\"\""},
+             {"[1]", "expected a JSON object, found \"[1]\""},
+             {"{}", "expected one of the keys \"prompt\", \"text\" and \"tokens\", found none"},
+             {"{\"prompt\": \"a\", \"tokens\": [1]}", "expected one of the keys \"prompt\", \"text\" and \"tokens\""},
+             {"{\"prompt\": \"\"}", "\"prompt\": expected a text, found an empty one"},
+             {"{\"text\": 7}", "\"text\": expected a text, found \"7\""},
+             {"{\"tokens\": []}", "\"tokens\": expected a list of token ids, found \"[]\""},
+             {"{\"tokens\": [1.5]}", "\"tokens\": expected token ids in [0, 2147483647], found \"1.5\""},
+             {"{\"tokens\": [-1]}", "\"tokens\": expected token ids in [0, 2147483647], found \"-1\""},
+             {"{\"tokens\": [4294967297]}", "\"tokens\": expected token ids in [0, 2147483647], found \"4294967297\""},
+             {"{\"tokens\": [1, 4096]}", "token id 4096: expected [0, 4096)"},
+             {"{\"prompt\": \"a\", \"id\": null}", "\"id\": expected a text or a whole number, found \"null\""},
+             {"{\"prompt\": \"a\", \"id\": \"x\"}", "\"id\": \"x\" is that of line 1 already"}};
+  for (const auto& [line, message] : bad) {
+    write("p.jsonl", std::string("{\"prompt\": \"fine\", \"id\": \"x\"}\n\n") + line + "\n");
+    const Outcome done = run(std::string(kRun) + "--prompts p.jsonl");
+    EXPECT_EQ(done.code, 1) << line;
+    EXPECT_THAT(done.err, HasSubstr(std::string("gpt2run: error: p.jsonl:3: ") + message)) << line;
+  }
+}
+
+TEST_F(Prompts, BrokenSets) {
+  write("set.bin", prompt_set({1, 2, 3, 4, 5, 6}));
+  expect_refused("--prompts set.bin", "set.bin: does not say how many tokens a row has: give --t", 2);
+  expect_refused("--prompts set.bin --t 4", "set.bin: expected rows of 4 tokens, found 6 tokens, which 4 does not");
+  write("set.bin", prompt_set({1, 2, 3, 4095, 4095, 4095, 7, 4095}));
+  expect_refused("--prompts set.bin --t 4", "set.bin: row 2, column 3: expected padding, token 4095, to the row's end");
+  write("set.bin", prompt_set({4095, 4095}));
+  expect_refused("--prompts set.bin --t 2", "set.bin: expected a prompt, found none");
+  write("set.bin", prompt_set({1, 5000}));
+  expect_refused("--prompts set.bin --t 2",
+                 "set.bin: row 1: token id 5000: expected [0, 4096), the model's vocabulary");
+  write("set.bin", prompt_set({1, 2}, 2, 0, 2));
+  expect_refused("--prompts set.bin --t 2", "set.bin: expected version 1 of a prompt set, found 2");
+  write("set.bin", prompt_set({1, 2}, 2, 0, 1, 7));
+  expect_refused("--prompts set.bin --t 2", "set.bin: expected a prompt set, which begins with the number 20240520");
+  write("set.bin", prompt_set({1, 2}, 4));
+  expect_refused("--prompts set.bin --t 2", "set.bin: expected 1032 bytes for 4 tokens, found 1028");
+  write("set.bin", prompt_set({1, 2}, -2));
+  expect_refused("--prompts set.bin --t 2", "set.bin: expected one token or more, found -2");
+}
+
+TEST_F(Prompts, WhatIsCutIsSaid) {
+  const std::string many(200, 'x');
+  write("p.txt", "short\n" + many + "\n" + many + "\n");
+  write("p.jsonl", "{\"prompt\": \"" + many + "\"}\n");
+  Ids row(80, 7);
+  row.back() = 9;
+  write("set.bin", prompt_set(row));
+  std::string messages;
+  for (const char* source : {"--prompts p.jsonl", "--prompts set.bin --t 80", "--prompts - <p.jsonl"}) {
+    const auto ids = ids_of(std::string("--truncate-prompt ") + source, &messages);
+    ASSERT_EQ(ids.size(), 1u) << source;
+    EXPECT_EQ(ids[0].size(), 64u) << source;
+    EXPECT_THAT(messages, HasSubstr(" is cut to its last 64\n")) << source;
+  }
+  EXPECT_EQ(ids_of("--truncate-prompt --prompts set.bin --t 80", &messages)[0].back(), 9);
+  EXPECT_THAT(messages, HasSubstr("a prompt of 80 tokens (set.bin: row 1) is cut to its last 64\n"));
+  EXPECT_EQ(ids_of("--truncate-prompt --prompts p.txt", &messages)[0], ids_of("-p short")[0]);
+  EXPECT_THAT(messages, HasSubstr("(p.txt:2) is cut to its last 64, and 1 others like it\n"));
+}
+
+}  // namespace
+}  // namespace gpt2run
