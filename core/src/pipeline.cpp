@@ -16,6 +16,9 @@ namespace {
 // Prompt rows ask for logits: somebody wants to see the prompt's tokens with what only logits tell.
 bool prompt_logits(uint32_t wants) { return (wants & kPrompt) && (wants & (kLogprob | kLogits)); }
 
+// Rows of a step that recomputes, unless one pass alone has more: enough to keep any machine busy, and bounded memory.
+constexpr int64_t kRecomputedRows = 4096;
+
 // Tokens of a whole sequence, prompt included, as asked for and as far as the context reaches.
 int64_t total_length(const ModelConfig& config, const Prompt& prompt, const Generation& generation) {
   const int64_t length = std::ssize(prompt.tokens);
@@ -71,11 +74,18 @@ class Run {
   struct Live {
     uint64_t sequence;
     const Prompt* prompt;
-    int fed;        // positions that went through the network
-    int known;      // tokens so far, the chosen ones included
-    int64_t total;  // tokens to reach
+    int fed;                      // positions that went through the network
+    std::vector<int32_t> tokens;  // so far, the chosen ones included
+    int64_t total;                // tokens to reach
     TextRelease text, echo;
+    int known() const { return static_cast<int>(tokens.size()); }
+    bool first() const { return tokens.size() == prompt->tokens.size(); }  // nothing is chosen yet
     bool prefilled() const { return fed >= std::ssize(prompt->tokens) - 1; }
+  };
+  // The rows of one slot in a step.
+  struct Part {
+    int slot, count;
+    bool sampled;  // the last one goes through the chain
   };
   struct Slot {
     std::optional<Live> live;
@@ -96,8 +106,11 @@ class Run {
   bool assign(int slot);
   void echo_known(int slot);
   void collect();
-  int add_prompt_rows(int slot, int budget);
+  bool ends_in_choice(const Live& live) const;
+  bool add_choice(int slot);
+  void add_prompt_rows(int slot);
   void pass();
+  void advance(const Part& part, std::span<const Row> rows, int logit_row);
   int repeatable() const;
   void consume(int slot, int count, int row);
   bool accept(int slot, int32_t id, float logprob, const float* logits);
@@ -117,7 +130,10 @@ class Run {
   std::vector<float>
       prefix_ends_;              // of each prompt: the log-probability of its last token, which no shared prefix holds
   std::vector<Row> rows_;        // of the next step: sampled ones first, then prompts
+  std::vector<Part> parts_;      // of rows_, in their order
   int sampled_ = 0;              // how many of them go through the chain
+  int logit_rows_ = 0;           // how many of them ask for logits
+  int turn_ = 0;                 // slot that recomputes first
   std::vector<int32_t> buffer_;  // tokens of one slot and repeat
   std::vector<float> logprobs_;
   Summary summary_;
@@ -138,7 +154,7 @@ bool Run::assign(int slot) {
   const Prompt& prompt = prompts_[next_ / generation_.samples];
   const int prefix = static_cast<int>(prompt.tokens.size()) - 1;
   int from = slot, keep = 0;
-  for (int other = 0; other < limits_.slots; ++other) {
+  for (int other = 0; other < limits_.slots && !generation_.recompute; ++other) {
     if (slots_[other].live && slots_[other].live->prompt == &prompt && !slots_[other].live->prefilled()) return false;
     if (slots_[other].holds == &prompt) from = other, keep = prefix;
   }
@@ -146,7 +162,7 @@ bool Run::assign(int slot) {
   path_.put(slot, prompt.tokens);
   const int64_t total = total_length(config_, prompt, generation_);
   slots_[slot].live.emplace(
-      Live{next_, &prompt, keep, prefix + 1, total, TextRelease(generation_.stops), TextRelease({})});
+      Live{next_, &prompt, keep, prompt.tokens, total, TextRelease(generation_.stops), TextRelease({})});
   slots_[slot].holds = keep == prefix ? &prompt : nullptr;
   summary_.prompt_tokens += prefix + 1;
   sinks_.start(next_++, prompt);
@@ -172,31 +188,52 @@ void Run::echo_known(int slot) {
   }
 }
 
-// Rows of the next step: one for every slot that decodes, then whole chunks of prompts as far as the session's rows
-// reach. A prompt's cut depends on nothing but the prompt.
+// Its next rows lead to a choice: all of its last pass when that is recomputed, else only the last token's. While a
+// prompt is echoed, or when nothing is to be made, its rows go by themselves.
+bool Run::ends_in_choice(const Live& live) const {
+  if (!generation_.recompute) return live.prefilled();
+  if (!live.first()) return true;
+  return live.total > live.known() && (!(sinks_.wants() & kPrompt) || live.prefilled());
+}
+
+// Rows of the next step: those of slots that choose a token, which come first because a chain takes the first logits,
+// then whole chunks of prompts as far as the session's rows reach. A cut depends on nothing but the sequence.
 void Run::collect() {
-  rows_.clear();
-  for (int slot = 0; slot < limits_.slots; ++slot) {
-    if (!slots_[slot].live || !slots_[slot].live->prefilled()) continue;
-    const Live& live = *slots_[slot].live;
-    const bool first = live.fed + 1 == std::ssize(live.prompt->tokens);
-    rows_.push_back({slot, first ? live.prompt->tokens.back() : kSampled, true});
+  rows_.clear(), parts_.clear();
+  sampled_ = logit_rows_ = 0;
+  for (int i = 0, first = turn_; i < limits_.slots; ++i) {
+    const int slot = (first + i) % limits_.slots;
+    if (!slots_[slot].live || !ends_in_choice(*slots_[slot].live) || add_choice(slot)) continue;
+    turn_ = slot;
+    break;
   }
-  sampled_ = static_cast<int>(rows_.size());
-  int budget = limits_.rows - sampled_;
-  for (int slot = 0; slot < limits_.slots && budget > 0; ++slot) {
-    if (slots_[slot].live && !slots_[slot].live->prefilled()) budget -= add_prompt_rows(slot, budget);
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    if (slots_[slot].live && !ends_in_choice(*slots_[slot].live)) add_prompt_rows(slot);
   }
 }
 
-int Run::add_prompt_rows(int slot, int budget) {
+// False: there is no room left in this step.
+bool Run::add_choice(int slot) {
+  const Live& live = *slots_[slot].live;
+  const int left = live.known() - live.fed, count = std::min(left, generation_.chunk);
+  if (count > limits_.rows - std::ssize(rows_)) return false;
+  for (int i = 0; i + 1 < count; ++i) rows_.push_back({slot, live.tokens[live.fed + i], false});
+  const bool sampled = count == left, is_given = live.first() || generation_.recompute;
+  rows_.push_back({slot, is_given ? live.tokens[live.fed + count - 1] : kSampled, sampled});
+  parts_.push_back({slot, count, sampled});
+  sampled_ += sampled, logit_rows_ += sampled;
+  return true;
+}
+
+void Run::add_prompt_rows(int slot) {
   const Live& live = *slots_[slot].live;
   const int left = static_cast<int>(live.prompt->tokens.size()) - 1 - live.fed;
   const int count = std::min(left, generation_.chunk);
-  if (count > budget) return 0;
-  for (int i = 0; i < count; ++i)
-    rows_.push_back({slot, live.prompt->tokens[live.fed + i], prompt_logits(sinks_.wants())});
-  return count;
+  const bool logits = prompt_logits(sinks_.wants());
+  if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
+  for (int i = 0; i < count; ++i) rows_.push_back({slot, live.prompt->tokens[live.fed + i], logits});
+  parts_.push_back({slot, count, false});
+  logit_rows_ += logits ? count : 0;
 }
 
 // How many bodies may run before anybody looks.
@@ -205,7 +242,7 @@ int Run::repeatable() const {
   for (const Row& row : rows_) {
     if (row.token != kSampled) return 1;
     const Live& live = *slots_[row.slot].live;
-    longest = std::max<int64_t>(longest, live.total - live.known);
+    longest = std::max<int64_t>(longest, live.total - live.known());
     room = std::min<int64_t>(room, limits_.context - live.fed);
   }
   return path_.can_repeat() ? static_cast<int>(std::min({longest, room, int64_t(buffer_.size())})) : 1;
@@ -222,32 +259,44 @@ void Run::pass() {
   }
   summary_.steps += times;
   summary_.rows += std::ssize(rows_) * times;
-  int logit_row = sampled_;
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    const int slot = rows_[i].slot;
-    Live& live = *slots_[slot].live;
-    if (int(i) < sampled_) {
-      live.fed += times;
-      consume(slot, times, static_cast<int>(i));
-      continue;
+  int sampled = 0, logit_row = sampled_;
+  std::span<const Row> rows = rows_;
+  for (const Part& part : parts_) {
+    Live& live = *slots_[part.slot].live;
+    if (part.sampled) {
+      live.fed += part.count - 1 + times;
+      consume(part.slot, times, sampled++);
+    } else if (ends_in_choice(live)) {
+      live.fed += part.count;
+    } else {
+      advance(part, rows.first(part.count), logit_row);
+      logit_row += rows.front().logits ? part.count : 0;
     }
-    ++live.fed;
-    if (sinks_.wants() & kPrompt) {
-      float logprob = std::numeric_limits<float>::quiet_NaN();
-      if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, live.fed, {&logprob, 1});
-      prefix_ends_[live.prompt - prompts_.data()] = logprob;
-      echo(slot, live.fed, logprob, rows_[i].logits ? path_.logits(logit_row++) : nullptr);
-    }
-    if (!live.prefilled()) continue;
-    slots_[slot].holds = live.prompt;
-    if (live.total == std::ssize(live.prompt->tokens)) finish(slot, "length");
+    rows = rows.subspan(part.count);
   }
+}
+
+// A prompt by the rows that were fed. logit_row: of the first one, where they have any.
+void Run::advance(const Part& part, std::span<const Row> rows, int logit_row) {
+  const int slot = part.slot;
+  Live& live = *slots_[slot].live;
+  for (const Row& row : rows) {
+    ++live.fed;
+    if (!(sinks_.wants() & kPrompt)) continue;
+    float logprob = std::numeric_limits<float>::quiet_NaN();
+    if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, live.fed, {&logprob, 1});
+    prefix_ends_[live.prompt - prompts_.data()] = logprob;
+    echo(slot, live.fed, logprob, row.logits ? path_.logits(logit_row++) : nullptr);
+  }
+  if (!live.prefilled()) return;
+  slots_[slot].holds = live.prompt;
+  if (live.total == std::ssize(live.prompt->tokens)) finish(slot, "length");
 }
 
 // Takes `count` chosen tokens of a slot; what was computed past the sequence's end is dropped.
 void Run::consume(int slot, int count, int row) {
   const Live& live = *slots_[slot].live;
-  const int position = live.known;
+  const int position = live.known();
   path_.read_tokens(slot, position, {buffer_.data(), size_t(count)});
   if (sinks_.wants() & kLogprob) path_.read_logprobs(slot, position, {logprobs_.data(), size_t(count)});
   for (int i = 0; i < count; ++i) {
@@ -260,22 +309,23 @@ void Run::consume(int slot, int count, int row) {
 bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
   if (id < 0 || id >= config_.V) {
-    fail("sequence ", live.sequence, ", position ", live.known,
+    fail("sequence ", live.sequence, ", position ", live.known(),
          ": no token can be chosen, the logits hold NaN or nothing is left");
   }
   if (summary_.new_tokens++ == 0) summary_.first_token_seconds = elapsed();
   const bool ends = id == config_.end_of_text && !generation_.ignore_eos;
   const std::string text =
       tokenizer_ && !ends && id < tokenizer_->size() ? live.text.push(tokenizer_->piece(id)) : std::string();
-  const int step = live.known - static_cast<int>(live.prompt->tokens.size());
-  sinks_.token({live.sequence, step, live.known, id, text, logprob, logits, config_.V, path_.times()});
-  ++live.known;
-  const char* reason = ends                       ? "end_of_text"
-                       : live.text.stopped()      ? "stop"
-                       : live.known >= live.total ? "length"
-                                                  : nullptr;
-  if (reason) finish(slot, reason);
-  return !reason;
+  const int step = live.known() - static_cast<int>(live.prompt->tokens.size());
+  sinks_.token({live.sequence, step, live.known(), id, text, logprob, logits, config_.V, path_.times()});
+  live.tokens.push_back(id);
+  const char* reason = ends                         ? "end_of_text"
+                       : live.text.stopped()        ? "stop"
+                       : live.known() >= live.total ? "length"
+                                                    : nullptr;
+  if (reason) return finish(slot, reason), false;
+  if (generation_.recompute) path_.start(slot, live.sequence, slot, live.fed = 0);
+  return true;
 }
 
 void Run::echo(int slot, int position, float logprob, const float* logits) {
@@ -328,6 +378,10 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
   limits.context = static_cast<int32_t>(context);
   const auto chunk = static_cast<int32_t>(std::min<int64_t>(longest, generation.chunk));
   limits.rows = limits.slots + chunk;
+  if (generation.recompute) {
+    const int64_t pass = std::min<int64_t>(context, generation.chunk);
+    limits.rows = static_cast<int32_t>(std::min(limits.slots * pass, std::max(pass, kRecomputedRows)));
+  }
   limits.logit_rows = limits.slots + (prompt_logits(wants) ? chunk : 0);
   limits.threads = generation.threads;
   limits.device = generation.device;

@@ -28,7 +28,7 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
                      std::to_string(counts_new ? generation.max_new : generation.n_gen), "int"});
   options.push_back({"seed", std::to_string(generation.seed), "int"});
   for (const char* key : {"samples", "batch", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
-  for (const char* key : {"ignore_eos", "no_special", "truncate_prompt"})
+  for (const char* key : {"recompute", "ignore_eos", "no_special", "truncate_prompt"})
     options.push_back({key, values.shown(key), "bool"});
   for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
   const std::string tokenizer(values.text("tokenizer"));

@@ -38,6 +38,7 @@ constexpr CoreOption kOptions[] = {
     {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"}},
     {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
     {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
+    {{"recompute", "bool", "off", "", "a full forward pass for every token, as if there were no KV cache"}},
     {{"ignore_eos", "bool", "off", "", "go on after the end-of-text token"}},
     {{"no_special", "bool", "off", "", "special tokens in a prompt are text like any other"}},
     {{"truncate_prompt", "bool", "off", "",
@@ -185,6 +186,8 @@ Generation generation_of(const Configuration& configuration) {
   generation.batch = small("batch");
   generation.threads = small("threads");
   generation.device = small("device");
+  generation.recompute = values.flag("recompute");
+  if (generation.recompute) generation.chunk = INT32_MAX;  // one pass is one step
   generation.ignore_eos = values.flag("ignore_eos");
   generation.stops = configuration.list("stop");
   for (const std::string& stop : generation.stops) {

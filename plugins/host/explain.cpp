@@ -77,6 +77,7 @@ std::string repeat_text(const Composition& composition) {
   const std::string_view reason =
       looks_because(space, composition.choice().chain_space(), all_wants(composition.sinks()));
   if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
+  if (composition.generation().recompute) return "1 token between two waits: every pass is recomputed";
   return "up to " + std::to_string(composition.generation().repeat) +
          " tokens between two waits, enqueued once and replayed";
 }

@@ -108,6 +108,14 @@ TEST_F(Gpt2run, AnIniFileGivesOptionsAndTheLineWins) {
   EXPECT_LT(line.out.size(), read_text(folder() / "file.txt").size());
 }
 
+TEST_F(Gpt2run, RecomputingTellsTheSameTaleByMoreWork) {
+  const std::string command = "gpt2run -q --prompt 'The old king' --prompt 'A' -n 12 --batch 2 --samples 2 ";
+  const Outcome cached = run(command), recomputed = run(command + "--recompute --manifest run.json");
+  ASSERT_EQ(recomputed.code, 0) << recomputed.err;
+  EXPECT_EQ(recomputed.out, cached.out);
+  EXPECT_THAT(read_text(folder() / "run.json"), HasSubstr("\"recompute\": true"));
+}
+
 TEST_F(Gpt2run, AStopTextEndsAndIsNotShown) {
   const std::string command = "gpt2run -q --sampler argmax --prompt 'Once upon a time' -n 30 ";
   const Outcome whole = run(command), stopped = run(command + "--stop nowhere --stop ', and'");

@@ -5,9 +5,8 @@
 
 #include <numeric>
 
-#include "gpt2run/select.hpp"
+#include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
-#include "support/fake_device.hpp"
 #include "support/scripted_ops.hpp"
 
 namespace gpt2run::test {
@@ -20,17 +19,6 @@ struct Place {
   const char* name;
   bool device, device_sampler;
   int repeat;
-};
-
-struct Argmax final : Sampler {
-  explicit Argmax(bool on_device) : on_device(on_device) {}
-  void sample(const LogitBatch& batch) override {
-    const auto work = [](const LogitBatch& batch) {
-      for (int r = 0; r < batch.rows; ++r) choice_of(batch, r) = select_argmax(logits_of(batch, r));
-    };
-    on_device ? enqueue_on(batch, work) : work(batch);
-  }
-  bool on_device;
 };
 
 // id -> one letter, and a few words that tell UTF-8 and stop strings apart.

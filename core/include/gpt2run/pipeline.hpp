@@ -24,14 +24,15 @@ struct Prompt {
 };
 
 struct Generation {
-  int32_t n_gen = 64;    // total length, prompt included (the original's meaning); used when max_new < 0
-  int32_t max_new = -1;  // tokens to generate per sequence
-  int32_t samples = 1;   // sequences per prompt; they share the prompt's KV
-  int32_t batch = 1;     // slots at most
-  int32_t chunk = 512;   // prompt rows per step at most
-  int32_t repeat = 16;   // tokens per wait on a device at most; in host memory it is always 1
-  int32_t threads = 0;   // as Limits::threads
-  int32_t device = 0;    // as Limits::device
+  int32_t n_gen = 64;      // total length, prompt included (the original's meaning); used when max_new < 0
+  int32_t max_new = -1;    // tokens to generate per sequence
+  int32_t samples = 1;     // sequences per prompt; they share the prompt's KV
+  int32_t batch = 1;       // slots at most
+  int32_t chunk = 512;     // prompt rows per step at most
+  int32_t repeat = 16;     // tokens per wait on a device at most; in host memory it is always 1
+  int32_t threads = 0;     // as Limits::threads
+  int32_t device = 0;      // as Limits::device
+  bool recompute = false;  // a full pass for every token, as if there were no KV cache; samples share nothing
   bool ignore_eos = false;
   std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not released
   uint64_t seed = 42;
