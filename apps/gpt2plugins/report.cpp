@@ -45,6 +45,8 @@ std::string to_table(const PluginHost& host, const std::vector<PluginReport>& re
   for (const RejectedFile& file : host.rejected()) others.push_back({"rejected", file.file.string(), file.reason});
   std::string text = in_columns(lines);
   if (!others.empty()) text.append("\n").append(in_columns(others));
+  if (constexpr std::string_view why = GPT2RUN_CUDA_WHY; !why.empty())
+    text.append("\nCUDA plugins were not built: ").append(why).append("\n");
   return text;
 }
 

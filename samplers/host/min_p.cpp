@@ -1,13 +1,8 @@
 // Sampler min-p: drops the tokens whose probability is below min_p times that of the most likely one.
-#include "gpt2run/select.hpp"
+#include "../common/options.hpp"
 
 namespace gpt2run {
 namespace {
-
-constexpr OptionSpec kOptions[] = {
-    {"min_p", "real", "0.05", "[0, 1]", "least probability of a token, relative to the most likely one; 0 is all"},
-    {"temp", "real", "1", "[0, inf)", "temperature at which probabilities are compared; the logits keep their own"},
-};
 
 class MinP final : public Sampler {
  public:
@@ -36,8 +31,8 @@ GPT2RUN_PLUGIN = {
     .name = "min-p",
     .version = "0.1.0",
     .summary = "keeps the tokens that are likely enough beside the most likely one",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
+    .options = gpt2run::kMinPOptions,
+    .option_count = std::size(gpt2run::kMinPOptions),
     .probe = gpt2run::runs_everywhere,
     .create = gpt2run::make<gpt2run::Sampler, gpt2run::MinP>,
 };

@@ -1,25 +1,14 @@
 // Sampler nucleus: temperature, then the top_k most likely tokens, then those above min_p, then the smallest part of
 // them whose probability reaches top_p, then one draw. Exact (select.hpp): the same logits, seed, sequence and position
 // give the same token.
-#include "gpt2run/select.hpp"
+#include "../common/options.hpp"
 
 namespace gpt2run {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
-    {"temp", "real", "1", "[0, inf)", "temperature that divides the logits; 0 is argmax"},
-    {"top_k", "int", "10", "[0, 262143]", "most likely tokens to choose from; 0 is all"},
-    {"top_p", "real", "0.8", "(0, 1]", "probability, within top_k, of the tokens to choose from; 1 is all"},
-    {"min_p", "real", "0", "[0, 1]", "least probability of a token, relative to the most likely one; 0 is all"},
-};
-
 class Nucleus final : public Sampler {
  public:
-  Nucleus(const Options& options, const Host&)
-      : spec_{.temperature = options.real("temp"),
-              .top_k = static_cast<int32_t>(options.integer("top_k")),
-              .min_p = options.real("min_p"),
-              .top_p = options.real("top_p")} {}
+  Nucleus(const Options& options, const Host&) : spec_(nucleus_spec(options)) {}
 
   void prepare(const LogitBatch& layout) override { scratch_.prepare(layout.vocab); }
 
@@ -48,8 +37,8 @@ GPT2RUN_PLUGIN = {
     .name = "nucleus",
     .version = "0.1.0",
     .summary = "one draw from the most likely tokens (temperature, top-k, min-p, top-p)",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
+    .options = gpt2run::kNucleusOptions,
+    .option_count = std::size(gpt2run::kNucleusOptions),
     .probe = gpt2run::runs_everywhere,
     .create = gpt2run::make<gpt2run::Sampler, gpt2run::Nucleus>,
 };

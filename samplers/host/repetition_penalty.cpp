@@ -1,15 +1,9 @@
 // Sampler repetition-penalty: tokens of the text so far, prompt included, become less likely; each once, however often
 // it occurred.
-#include "gpt2run/select.hpp"
+#include "../common/options.hpp"
 
 namespace gpt2run {
 namespace {
-
-constexpr OptionSpec kOptions[] = {
-    // The range keeps logits finite: those of a model are far from the ends of FP32.
-    {"penalty", "real", "1.2", "[0.01, 100]", "divides logits above 0 and multiplies the others; 1 changes nothing"},
-    {"last_n", "int", "0", "[0, 2147483647]", "tokens to look back; 0 is the whole text"},
-};
 
 class RepetitionPenalty final : public Sampler {
  public:
@@ -57,8 +51,8 @@ GPT2RUN_PLUGIN = {
     .name = "repetition-penalty",
     .version = "0.1.0",
     .summary = "makes tokens of the text so far less likely (CTRL)",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
+    .options = gpt2run::kRepetitionPenaltyOptions,
+    .option_count = std::size(gpt2run::kRepetitionPenaltyOptions),
     .probe = gpt2run::runs_everywhere,
     .create = gpt2run::make<gpt2run::Sampler, gpt2run::RepetitionPenalty>,
 };

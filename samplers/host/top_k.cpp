@@ -1,12 +1,8 @@
 // Sampler top-k: drops all but the top_k most likely tokens, the lowest ids among equals.
-#include "gpt2run/select.hpp"
+#include "../common/options.hpp"
 
 namespace gpt2run {
 namespace {
-
-constexpr OptionSpec kOptions[] = {
-    {"top_k", "int", "10", "[0, 262143]", "most likely tokens that stay; 0 is all"},
-};
 
 class TopK final : public Sampler {
  public:
@@ -35,8 +31,8 @@ GPT2RUN_PLUGIN = {
     .name = "top-k",
     .version = "0.1.0",
     .summary = "keeps the most likely tokens",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
+    .options = gpt2run::kTopKOptions,
+    .option_count = std::size(gpt2run::kTopKOptions),
     .probe = gpt2run::runs_everywhere,
     .create = gpt2run::make<gpt2run::Sampler, gpt2run::TopK>,
 };

@@ -189,7 +189,7 @@ TEST(Golden, ProcessorsDoWhatThoseOfTransformersDo) {
 
 TEST(Processors, DescribeThemselves) {
   for (const char* name : {"repetition-penalty", "top-k", "min-p"}) {
-    const Plugin& plugin = load_plugin(Kind::sampler, name);
+    const Plugin& plugin = load_sampler(name);
     EXPECT_STREQ(plugin.name, name);
     EXPECT_FALSE(plugin.selects);
   }

@@ -1,4 +1,5 @@
-// A session's side of a built sampler: a batch of rows in host memory.
+// A session's side of a built sampler: a batch of rows in host memory. Compiled with GPT2RUN_TEST_SAMPLERS, the folder
+// of CUDA samplers built for the executor, the same tests run those: its device memory is the host's.
 #pragma once
 #include <random>
 
@@ -8,6 +9,16 @@
 namespace gpt2run::test {
 
 inline constexpr int32_t kSlots = 6, kContext = 40, kUntouched = -77;
+
+#ifdef GPT2RUN_TEST_SAMPLERS
+inline constexpr Space kSamplerSpace = Space::test;
+inline const Plugin& load_sampler(const std::string& name) {
+  return load_plugin_file(GPT2RUN_TEST_SAMPLERS "/gpt2run-sampler-" + name + ".test.so");
+}
+#else
+inline constexpr Space kSamplerSpace = Space::host;
+inline const Plugin& load_sampler(const std::string& name) { return load_plugin(Kind::sampler, name); }
+#endif
 
 // A batch in host memory. Rows are padded with logits that would win if a sampler read them.
 struct Batch {
@@ -34,7 +45,7 @@ struct Batch {
             .logprobs = nullptr,
             .token_stride = kContext + 1,
             .seed = 1234,
-            .space = Space::host,
+            .space = kSamplerSpace,
             .device = 0,
             .stream = nullptr};
   }
@@ -42,7 +53,8 @@ struct Batch {
 };
 
 inline std::unique_ptr<Sampler> sampler(const std::string& name, const OptionValues& options, Batch& layout) {
-  auto made = make_plugin<Sampler>(Kind::sampler, name, options);
+  const Plugin& plugin = load_sampler(name);
+  std::unique_ptr<Sampler> made(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
   made->prepare(layout.view());
   return made;
 }

@@ -88,7 +88,7 @@ TEST(Nucleus, RefusesAVocabularyThatItsSumsCannotHold) {
 
 TEST(Samplers, DescribeThemselves) {
   for (const char* name : {"argmax", "nucleus"}) {
-    const Plugin& plugin = load_plugin(Kind::sampler, name);
+    const Plugin& plugin = load_sampler(name);
     EXPECT_EQ(plugin.abi, kAbi);
     EXPECT_STREQ(plugin.name, name);
     EXPECT_TRUE(plugin.selects);

@@ -33,7 +33,6 @@ uint64_t next(uint64_t& state) {  // splitmix64
 
 // Lanes that exchange values: open until all are here, kept until the last has moved on.
 struct BlockRunner::Meeting {
-  int warp;
   uint32_t mask, arrived;
   int holders;
   size_t bytes;
@@ -76,7 +75,8 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   threads_ = alive_ = launch.threads;
   at_barrier_ = 0;
   error_ = nullptr;
-  meetings_.clear(), spare_.clear();
+  warps_.clear();
+  warps_.resize((threads_ + kWarp - 1) / kWarp);
   if (!shared_ || shared_bytes_ != launch.shared) {
     shared_bytes_ = launch.shared;
     shared_.reset(new std::byte[shared_bytes_ + kCanaryBytes]);
@@ -91,6 +91,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     lane.state = State::ready;
     lane.meeting = nullptr, lane.site = Site();
     lane.fiber.start(&thread_);
+    warps_[lane.warp()].running |= 1u << lane.lane();
   }
 }
 
@@ -142,9 +143,11 @@ bool BlockRunner::sweep() {
 void BlockRunner::finish(Lane& lane) {
   lane.state = State::done;
   --alive_;
-  if (lane.meeting) drop(lane.meeting);
-  for (const auto& meeting : meetings_) {
-    if (meeting->warp == lane.warp() && !meeting->complete() && (meeting->mask >> lane.lane() & 1))
+  if (lane.meeting) drop(lane);
+  Warp& warp = warps_[lane.warp()];
+  warp.running &= ~(1u << lane.lane());
+  for (const auto& meeting : warp.meetings) {
+    if (!meeting->complete() && (meeting->mask >> lane.lane() & 1))
       fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(meeting->site.line()) + " names it");
   }
 }
@@ -183,47 +186,46 @@ void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const
   if (!(mask >> lane.lane() & 1)) fail_at(lane, lane.site, "uses a mask that does not name it");
   if (source < 0 || source >= kWarp || !(mask >> source & 1))
     fail_at(lane, lane.site, "reads lane " + std::to_string(source) + ", which its mask does not name");
-  for (int other = 0; other < kWarp; ++other) {
-    if (!(mask >> other & 1)) continue;
-    const int thread = lane.warp() * kWarp + other;
-    if (thread >= threads_ || lanes_[thread]->state == State::done)
-      fail_at(lane, lane.site, "names lane " + std::to_string(other) + ", which is not running");
-  }
-  for (const auto& meeting : meetings_) {
-    if (meeting->warp == lane.warp() && !meeting->complete() && (meeting->mask & mask) && meeting->mask != mask)
+  const Warp& warp = warps_[lane.warp()];
+  if (const uint32_t gone = mask & ~warp.running)
+    fail_at(lane, lane.site, "names lane " + std::to_string(std::countr_zero(gone)) + ", which is not running");
+  for (const auto& meeting : warp.meetings) {
+    if (!meeting->complete() && (meeting->mask & mask) && meeting->mask != mask)
       fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(meeting->site.line()));
   }
 }
 
 BlockRunner::Meeting& BlockRunner::open_meeting(Lane& lane, uint32_t mask, size_t bytes) {
-  for (const auto& meeting : meetings_) {
-    if (meeting->warp != lane.warp() || meeting->complete() || meeting->mask != mask) continue;
+  auto& meetings = warps_[lane.warp()].meetings;
+  for (const auto& meeting : meetings) {
+    if (meeting->complete() || meeting->mask != mask) continue;
     if (meeting->bytes != bytes || meeting->site.line() != lane.site.line())
       fail_at(lane, lane.site, "meets others that are at line " + std::to_string(meeting->site.line()));
     return *meeting;
   }
   if (spare_.empty()) spare_.push_back(std::make_unique<Meeting>());
-  meetings_.push_back(std::move(spare_.back()));
+  meetings.push_back(std::move(spare_.back()));
   spare_.pop_back();
-  Meeting& meeting = *meetings_.back();
-  meeting.warp = lane.warp(), meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
+  Meeting& meeting = *meetings.back();
+  meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
   meeting.holders = std::popcount(mask), meeting.site = lane.site;
   meeting.values.resize(kWarp * bytes);
   return meeting;
 }
 
-void BlockRunner::drop(Meeting*& meeting) {
-  Meeting* left = std::exchange(meeting, nullptr);
+void BlockRunner::drop(Lane& lane) {
+  Meeting* left = std::exchange(lane.meeting, nullptr);
   if (--left->holders > 0) return;
-  const auto found = std::find_if(meetings_.begin(), meetings_.end(), [&](const auto& m) { return m.get() == left; });
+  auto& meetings = warps_[lane.warp()].meetings;
+  const auto found = std::find_if(meetings.begin(), meetings.end(), [&](const auto& m) { return m.get() == left; });
   spare_.push_back(std::move(*found));
-  meetings_.erase(found);
+  meetings.erase(found);
 }
 
 const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
   Lane& lane = *running_;
   lane.site = site;
-  if (lane.meeting) drop(lane.meeting);
+  if (lane.meeting) drop(lane);
   refuse_mask(lane, mask, source);
   Meeting& meeting = open_meeting(lane, mask, bytes);
   lane.meeting = &meeting;

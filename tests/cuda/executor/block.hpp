@@ -25,6 +25,10 @@ class BlockRunner {
  private:
   struct Meeting;
   struct Lane;
+  struct Warp {
+    uint32_t running;  // lanes that have not ended
+    std::vector<std::unique_ptr<Meeting>> meetings;
+  };
   enum class State { ready, barrier, meeting, done };
 
   void prepare(const Launch& launch, const int (&block)[3]);
@@ -34,7 +38,7 @@ class BlockRunner {
   void finish(Lane& lane);
   void check_shared(const Launch& launch) const;
   Meeting& open_meeting(Lane& lane, uint32_t mask, size_t bytes);
-  void drop(Meeting*& meeting);
+  void drop(Lane& lane);
   void refuse_mask(const Lane& lane, uint32_t mask, int source) const;
   void pause(State state, Site site);
   [[noreturn]] void fail_stuck() const;
@@ -50,7 +54,8 @@ class BlockRunner {
   std::exception_ptr error_;
   std::unique_ptr<std::byte[]> shared_;
   size_t shared_bytes_ = 0;
-  std::vector<std::unique_ptr<Meeting>> meetings_, spare_;
+  std::vector<Warp> warps_;
+  std::vector<std::unique_ptr<Meeting>> spare_;
   std::function<void()> thread_;
   const std::function<void()>* body_ = nullptr;
 };

@@ -76,6 +76,20 @@ GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicO
 // What this thread wrote before is seen by other blocks before what it writes after.
 GPT2RUN_DEVICE void fence() { __threadfence(); }
 
+// What another block wrote and fenced, not what a cache of this one holds.
+GPT2RUN_DEVICE float load_fresh(const float* at) { return __ldcg(at); }
+
+// Every value becomes its sum over each kGroup neighbouring lanes, all lanes of the warp calling: a butterfly, so that
+// each of them gets the same bits.
+template <int kGroup, class T, int kCount>
+GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
+  GPT2RUN_UNROLL
+  for (int lanes = kGroup / 2; lanes > 0; lanes /= 2) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kCount; ++i) values[i] += __shfl_xor_sync(kWholeWarp, values[i], lanes);
+  }
+}
+
 // Throws Error naming the kernel.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
@@ -124,6 +138,21 @@ inline int atomic_add(int* at, int value) { return __atomic_fetch_add(at, value,
 inline uint64_t atomic_add(uint64_t* at, uint64_t value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
 inline uint32_t atomic_or(uint32_t* at, uint32_t value) { return __atomic_fetch_or(at, value, __ATOMIC_SEQ_CST); }
 inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline float load_fresh(const float* at) { return *at; }
+
+// One meeting instead of a butterfly of them, with the sums of the butterfly.
+template <int kGroup, class T, int kCount>
+void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::current()) {
+  const int own = thread_id() % kWarp, first = own / kGroup * kGroup;
+  const T* all = static_cast<const T*>(executor::meet(kWholeWarp, values, sizeof values, own, site)) + first * kCount;
+  for (int i = 0; i < kCount; ++i) {
+    T sums[kGroup];
+    for (int lane = 0; lane < kGroup; ++lane) sums[lane] = all[lane * kCount + i];
+    for (int half = kGroup / 2; half > 0; half /= 2)
+      for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+    values[i] = sums[0];
+  }
+}
 
 // What a kernel did wrong is thrown where the stream is waited for.
 template <class... Parameters, class... Arguments>

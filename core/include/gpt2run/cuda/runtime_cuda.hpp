@@ -7,7 +7,7 @@
 
 namespace gpt2run::cuda {
 
-inline void check(cudaError_t error, const char* what) {
+inline void check_cuda(cudaError_t error, const char* what) {
   if (error != cudaSuccess) fail(what, ": ", cudaGetErrorString(error));
 }
 
@@ -26,7 +26,7 @@ inline Probe probe() {
   return {0, "every CUDA device is older than what this plugin was compiled for (GPT2RUN_CUDA_ARCHITECTURES)"};
 }
 
-inline void use_device(int device) { check(cudaSetDevice(device), "selecting the CUDA device"); }
+inline void use_device(int device) { check_cuda(cudaSetDevice(device), "selecting the CUDA device"); }
 
 inline void* allocate(size_t bytes) {
   void* memory = nullptr;
@@ -38,53 +38,53 @@ inline void release(void* memory) noexcept { cudaFree(memory); }
 
 inline void* make_stream() {
   cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a CUDA stream");
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a CUDA stream");
   return stream;
 }
 inline void release_stream(void* stream) noexcept { cudaStreamDestroy(static_cast<cudaStream_t>(stream)); }
 inline void wait(void* stream) {
-  check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "waiting for the CUDA device");
+  check_cuda(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "waiting for the CUDA device");
 }
 
 // From pageable memory: the runtime has taken a copy when it returns.
 inline void upload(void* to, const void* host, size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
-        "copying to the CUDA device");
+  check_cuda(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
+             "copying to the CUDA device");
 }
 inline void download(const void* from, void* host, size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
-        "copying from the CUDA device");
+  check_cuda(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
+             "copying from the CUDA device");
   wait(stream);
 }
 inline void copy(void* to, const void* from, size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, static_cast<cudaStream_t>(stream)),
-        "copying on the CUDA device");
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, static_cast<cudaStream_t>(stream)),
+             "copying on the CUDA device");
 }
 inline void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream) {
-  check(cudaMemcpy2DAsync(to, stride, from, stride, bytes, rows, cudaMemcpyDeviceToDevice,
-                          static_cast<cudaStream_t>(stream)),
-        "copying on the CUDA device");
+  check_cuda(cudaMemcpy2DAsync(to, stride, from, stride, bytes, rows, cudaMemcpyDeviceToDevice,
+                               static_cast<cudaStream_t>(stream)),
+             "copying on the CUDA device");
 }
 inline void fill_zero(void* to, size_t bytes, void* stream) {
-  check(cudaMemsetAsync(to, 0, bytes, static_cast<cudaStream_t>(stream)), "clearing memory of the CUDA device");
+  check_cuda(cudaMemsetAsync(to, 0, bytes, static_cast<cudaStream_t>(stream)), "clearing memory of the CUDA device");
 }
 
 inline void begin_capture(void* stream) {
-  check(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
-        "recording a CUDA graph");
+  check_cuda(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
+             "recording a CUDA graph");
 }
 inline void* end_capture(void* stream) {
   cudaGraph_t graph = nullptr;
-  check(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph), "recording a CUDA graph");
+  check_cuda(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph), "recording a CUDA graph");
   cudaGraphExec_t executable = nullptr;
   const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
   cudaGraphDestroy(graph);
-  check(error, "making a CUDA graph");
+  check_cuda(error, "making a CUDA graph");
   return executable;
 }
 inline void replay(void* graph, void* stream) {
-  check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), static_cast<cudaStream_t>(stream)),
-        "replaying a CUDA graph");
+  check_cuda(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), static_cast<cudaStream_t>(stream)),
+             "replaying a CUDA graph");
 }
 inline void release_graph(void* graph) noexcept { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
 

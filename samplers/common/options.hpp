@@ -1,0 +1,36 @@
+// The options of each sampler, declared once for its host and its CUDA form, and what they mean to the selection.
+#pragma once
+#include "gpt2run/select.hpp"
+
+namespace gpt2run {
+
+inline constexpr OptionSpec kMinPOptions[] = {
+    {"min_p", "real", "0.05", "[0, 1]", "least probability of a token, relative to the most likely one; 0 is all"},
+    {"temp", "real", "1", "[0, inf)", "temperature at which probabilities are compared; the logits keep their own"},
+};
+
+inline constexpr OptionSpec kNucleusOptions[] = {
+    {"temp", "real", "1", "[0, inf)", "temperature that divides the logits; 0 is argmax"},
+    {"top_k", "int", "10", "[0, 262143]", "most likely tokens to choose from; 0 is all"},
+    {"top_p", "real", "0.8", "(0, 1]", "probability, within top_k, of the tokens to choose from; 1 is all"},
+    {"min_p", "real", "0", "[0, 1]", "least probability of a token, relative to the most likely one; 0 is all"},
+};
+
+inline SelectSpec nucleus_spec(const Options& options) {
+  return {.temperature = options.real("temp"),
+          .top_k = static_cast<int32_t>(options.integer("top_k")),
+          .min_p = options.real("min_p"),
+          .top_p = options.real("top_p")};
+}
+
+inline constexpr OptionSpec kRepetitionPenaltyOptions[] = {
+    // The range keeps logits finite: those of a model are far from the ends of FP32.
+    {"penalty", "real", "1.2", "[0.01, 100]", "divides logits above 0 and multiplies the others; 1 changes nothing"},
+    {"last_n", "int", "0", "[0, 2147483647]", "tokens to look back; 0 is the whole text"},
+};
+
+inline constexpr OptionSpec kTopKOptions[] = {
+    {"top_k", "int", "10", "[0, 262143]", "most likely tokens that stay; 0 is all"},
+};
+
+}  // namespace gpt2run

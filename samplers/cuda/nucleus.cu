@@ -1,0 +1,91 @@
+// Sampler nucleus on the device: the steps of select_nucleus, by descents over digits instead of partial sorts.
+#include "../common/options.hpp"
+#include "row.cuh"
+
+namespace gpt2run::cuda {
+namespace {
+
+struct NucleusSpec {
+  double temperature;
+  int top_k;
+  uint64_t least, top_p, seed;  // as least_mass and fixed_top_p make them
+};
+
+// Writes the thread's own masses, 0 for what top-k and min-p drop, and returns their sum over the block.
+GPT2RUN_DEVICE uint64_t weigh_row(const float* logits, int vocab, uint64_t best, uint64_t last, const NucleusSpec& spec,
+                                  uint64_t* masses, RowScratch& scratch) {
+  const float max = logit_of(key_of(best));
+  uint64_t sum = 0;
+  for_own(logits, vocab, [&](int id, float logit) {
+    const bool stays = place_of(order_key(logit), id) >= last;
+    const uint64_t mass = stays ? mass_of(logit, max, spec.temperature) : 0;
+    masses[id] = mass >= spec.least ? mass : 0;
+    sum += masses[id];
+  });
+  return block_sum(sum, scratch);
+}
+
+GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& key, const NucleusSpec& spec,
+                                  uint64_t* masses, RowScratch& scratch) {
+  const uint64_t best = greatest_place(logits, vocab, scratch);
+  if (!is_usable(key_of(best))) return kNone;
+  if (spec.temperature == 0) return id_at(best);
+  uint64_t last = last_of_top_k(logits, vocab, spec.top_k, scratch);
+  uint64_t kept = weigh_row(logits, vocab, best, last, spec, masses, scratch);
+  if (spec.top_p != kKeepAll) {
+    const uint64_t target = top_p_target(spec.top_p, kept);
+    const auto by_place = [&](int id, uint64_t& place) {
+      place = place_of(order_key(logits[id]), id);
+      return masses[id];
+    };
+    const Prefix prefix = first_prefix(vocab, 32 + kIdBits, target > 0 ? target : 1, scratch, by_place);
+    kept = prefix.sum, last = prefix.last;
+  }
+  const auto by_id = [&](int id, uint64_t& number) {
+    number = static_cast<uint64_t>(kMaxVocab - id);
+    return place_of(order_key(logits[id]), id) >= last ? masses[id] : 0;
+  };
+  const uint64_t point = draw(spec.seed, key.sequence, key.position, kept);
+  return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);
+}
+
+// masses: (rows of the launch, vocab)
+GPT2RUN_KERNEL(kRowThreads)
+nucleus_kernel(LogitBatch batch, NucleusSpec spec, uint64_t* masses) {
+  const int row = block_x();
+  const int32_t id = nucleus_of(batch.logits + row * batch.stride, batch.vocab, batch.keys[row], spec,
+                                masses + int64_t{row} * batch.vocab, row_scratch());
+  if (thread_id() == 0) chosen_at(batch, row) = id;
+}
+
+class Nucleus final : public Sampler {
+ public:
+  Nucleus(const Options& options, const Host&) : spec_(nucleus_spec(options)) { check(spec_); }
+
+  void prepare(const LogitBatch& layout) override {
+    check_layout(layout);
+    use_device(layout.device);
+    rows_ = std::clamp(layout.rows, 1, kMostRows);
+    masses_ = Array<uint64_t>(size_t(rows_) * layout.vocab);
+  }
+
+  void sample(const LogitBatch& batch) override {
+    const NucleusSpec spec = {spec_.temperature, spec_.top_k, least_mass(spec_.min_p), fixed_top_p(spec_.top_p),
+                              batch.seed};
+    launch_rows("nucleus", rows_, nucleus_kernel, batch, spec, masses_.data());
+  }
+
+ private:
+  static constexpr int kMostRows = 64;  // of a launch: bounds what masses_ takes
+
+  SelectSpec spec_;
+  int rows_ = 1;
+  Array<uint64_t> masses_;  // (rows_, V)
+};
+
+}  // namespace
+}  // namespace gpt2run::cuda
+
+GPT2RUN_PLUGIN = gpt2run::cuda::sampler_plugin<gpt2run::cuda::Nucleus>(
+    "nucleus", true, "one draw from the most likely tokens (temperature, top-k, min-p, top-p)",
+    gpt2run::kNucleusOptions, std::size(gpt2run::kNucleusOptions));

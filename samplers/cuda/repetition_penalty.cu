@@ -1,0 +1,53 @@
+// Sampler repetition-penalty on the device: tokens of the text so far, prompt included, become less likely; each once,
+// however often it occurred: by the thread that sets its bit.
+#include "../common/options.hpp"
+#include "row.cuh"
+
+namespace gpt2run::cuda {
+namespace {
+
+constexpr int kWords = (kMaxVocab + 1) / 32;
+static_assert(kWords * sizeof(uint32_t) <= kSharedBytes);
+
+GPT2RUN_KERNEL(kRowThreads)
+repetition_penalty_kernel(LogitBatch batch, float penalty, int last_n) {
+  auto* seen = static_cast<uint32_t*>(shared_memory());  // (words of vocab)
+  const RowKey key = batch.keys[block_x()];
+  float* logits = batch.logits + block_x() * batch.stride;
+  const int32_t* history = batch.tokens + key.slot * batch.token_stride;
+  for (int word = thread_id(); word < divided_up(batch.vocab, 32); word += kRowThreads) seen[word] = 0;
+  sync_block();
+  const int first = last_n == 0 || last_n >= key.position ? 0 : key.position - last_n;
+  for (int i = first + thread_id(); i < key.position; i += kRowThreads) {
+    const int32_t id = history[i];
+    if (id < 0 || id >= batch.vocab) continue;  // an earlier sampler found none: the pipeline reports it
+    const uint32_t bit = uint32_t{1} << id % 32;
+    if (!(atomic_or(&seen[id / 32], bit) & bit)) logits[id] = penalized(logits[id], penalty);
+  }
+}
+
+class RepetitionPenalty final : public Sampler {
+ public:
+  RepetitionPenalty(const Options& options, const Host&)
+      : penalty_(static_cast<float>(options.real("penalty"))), last_n_(static_cast<int>(options.integer("last_n"))) {}
+  void prepare(const LogitBatch& layout) override { check_layout(layout); }
+  void sample(const LogitBatch& batch) override {
+    launch({"repetition_penalty",
+            {batch.rows, 1, 1},
+            kRowThreads,
+            divided_up(batch.vocab, 32) * sizeof(uint32_t),
+            batch.stream},
+           repetition_penalty_kernel, batch, penalty_, last_n_);
+  }
+
+ private:
+  float penalty_;
+  int last_n_;
+};
+
+}  // namespace
+}  // namespace gpt2run::cuda
+
+GPT2RUN_PLUGIN = gpt2run::cuda::sampler_plugin<gpt2run::cuda::RepetitionPenalty>(
+    "repetition-penalty", false, "makes tokens of the text so far less likely (CTRL)",
+    gpt2run::kRepetitionPenaltyOptions, std::size(gpt2run::kRepetitionPenaltyOptions));

@@ -1,0 +1,172 @@
+// What the kernels of the samplers share: one block takes one row of logits, all sums are of integers, so that the
+// order of threads changes nothing and the host's selection (select.hpp) gives the same token.
+#pragma once
+#include "gpt2run/cuda/device.hpp"
+#include "gpt2run/cuda/runtime.hpp"
+#include "gpt2run/select.hpp"
+
+namespace gpt2run::cuda {
+
+inline constexpr int kRowThreads = 512;
+
+// The order of tokens in 50 bits, greater = earlier: the key's 32, then the lower id.
+inline constexpr int kIdBits = 18;
+GPT2RUN_HD constexpr uint64_t place_of(uint32_t key, int32_t id) {
+  return uint64_t{key} << kIdBits | static_cast<uint64_t>(kMaxVocab - id);
+}
+GPT2RUN_HD constexpr uint32_t key_of(uint64_t place) { return static_cast<uint32_t>(place >> kIdBits); }
+GPT2RUN_HD constexpr int32_t id_at(uint64_t place) { return kMaxVocab - static_cast<int32_t>(place & kMaxVocab); }
+
+// Shared memory of a block.
+inline constexpr int kDigitBits = 10, kDigits = 1 << kDigitBits;
+struct RowScratch {
+  uint64_t bins[kDigits + kDigits / kWarp];  // a gap after each 32, against bank conflicts
+  uint64_t warps[kRowThreads / kWarp];
+  uint64_t found, before;
+};
+static_assert(sizeof(RowScratch) <= kSharedBytes);
+
+// The greatest value, or the sum, of all threads, in every thread.
+template <class Combine>
+GPT2RUN_DEVICE uint64_t over_block(uint64_t value, RowScratch& scratch, Combine combine) {
+  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) value = combine(value, shuffle_xor(kWholeWarp, value, lanes));
+  sync_block();  // nobody reads an earlier result any more
+  if (thread_id() % kWarp == 0) scratch.warps[thread_id() / kWarp] = value;
+  sync_block();
+  value = scratch.warps[0];
+  for (int warp = 1; warp < kRowThreads / kWarp; ++warp) value = combine(value, scratch.warps[warp]);
+  return value;
+}
+GPT2RUN_DEVICE uint64_t block_max(uint64_t value, RowScratch& scratch) {
+  return over_block(value, scratch, [](uint64_t a, uint64_t b) { return a < b ? b : a; });
+}
+GPT2RUN_DEVICE uint64_t block_sum(uint64_t value, RowScratch& scratch) {
+  return over_block(value, scratch, [](uint64_t a, uint64_t b) { return a + b; });
+}
+
+// Calls use(id, logit) for the thread's own tokens.
+template <class Use>
+GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
+  for (int id = thread_id(); id < vocab; id += kRowThreads) use(id, logits[id]);
+}
+
+// The first token in the order.
+GPT2RUN_DEVICE uint64_t greatest_place(const float* logits, int vocab, RowScratch& scratch) {
+  uint64_t best = 0;
+  for_own(logits, vocab, [&](int id, float logit) {
+    const uint64_t place = place_of(order_key(logit), id);
+    best = best < place ? place : best;
+  });
+  return block_max(best, scratch);
+}
+
+struct Prefix {
+  uint64_t last, sum;  // place of the last one, weight of all
+};
+
+GPT2RUN_DEVICE int bin_of(int digit) { return digit + digit / kWarp; }
+
+// Weights of one digit of all numbers that begin with prefix.last, into the bins. A thread adds up neighbours of one
+// bin before it touches shared memory: mostly there are few bins.
+template <class Weigh>
+GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch& scratch, Weigh weigh) {
+  for (int i = thread_id(); i < kDigits + kDigits / kWarp; i += kRowThreads) scratch.bins[i] = 0;
+  sync_block();
+  int open = 0;
+  uint64_t sum = 0;
+  for (int id = thread_id(); id < vocab; id += kRowThreads) {
+    uint64_t number = 0;
+    const uint64_t weight = weigh(id, number);
+    if (weight == 0 || number >> shift >> kDigitBits != begins >> shift >> kDigitBits) continue;
+    const int digit = static_cast<int>(number >> shift & (kDigits - 1));
+    if (digit != open && sum > 0) {
+      atomic_add(&scratch.bins[bin_of(open)], sum);
+      sum = 0;
+    }
+    open = digit;
+    sum += weight;
+  }
+  if (sum > 0) atomic_add(&scratch.bins[bin_of(open)], sum);
+  sync_block();
+}
+
+// Called by the first warp: from the greatest digit down, the one at which the sum reaches target.
+GPT2RUN_DEVICE void find_digit(uint64_t before, uint64_t target, RowScratch& scratch) {
+  const int lane = thread_id() % kWarp;
+  const int greatest = kDigits - 1 - lane * (kDigits / kWarp);
+  uint64_t own = 0;
+  for (int i = 0; i < kDigits / kWarp; ++i) own += scratch.bins[bin_of(greatest - i)];
+  uint64_t up_to = own;
+  for (int lanes = 1; lanes < kWarp; lanes *= 2) {
+    const uint64_t lower = shuffle(kWholeWarp, up_to, lane >= lanes ? lane - lanes : lane);
+    if (lane >= lanes) up_to += lower;
+  }
+  uint64_t sum = before + up_to - own;
+  if (sum >= target || sum + own < target) return;
+  int digit = greatest;
+  while (sum + scratch.bins[bin_of(digit)] < target) sum += scratch.bins[bin_of(digit--)];
+  scratch.found = digit;
+  scratch.before = sum;
+}
+
+// The first prefix, from the greatest number down, whose weights reach target: 1 to the sum of all. weigh(id, number)
+// gives a token's weight and sets its number, different for each token and below 2^bits; it is called by the thread
+// that owns the token, and the same at every call. Every thread gets the result.
+template <class Weigh>
+GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScratch& scratch, Weigh weigh) {
+  uint64_t begins = 0, before = 0;
+  for (int shift = divided_up(bits, kDigitBits) * kDigitBits - kDigitBits; shift >= 0; shift -= kDigitBits) {
+    fill_bins(vocab, shift, begins, scratch, weigh);
+    if (thread_id() < kWarp) find_digit(before, target, scratch);
+    sync_block();
+    begins |= scratch.found << shift;
+    before = scratch.before;
+  }
+  const Prefix prefix = {begins, before + scratch.bins[bin_of(static_cast<int>(begins & (kDigits - 1)))]};
+  sync_block();  // the bins are free
+  return prefix;
+}
+
+// The place of the top_k-th token; 0 where all stay.
+GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, int top_k, RowScratch& scratch) {
+  if (top_k <= 0 || top_k >= vocab) return 0;
+  const auto one_each = [&](int id, uint64_t& place) {
+    place = place_of(order_key(logits[id]), id);
+    return uint64_t{1};
+  };
+  return first_prefix(vocab, 32 + kIdBits, top_k, scratch, one_each).last;
+}
+
+GPT2RUN_DEVICE RowScratch& row_scratch() { return *static_cast<RowScratch*>(shared_memory()); }
+
+GPT2RUN_DEVICE int32_t& chosen_at(const LogitBatch& batch, int row) {
+  const RowKey& key = batch.keys[row];
+  return batch.tokens[key.slot * batch.token_stride + key.position];
+}
+
+// Throws Error on a layout that these kernels cannot work on.
+inline void check_layout(const LogitBatch& layout) {
+  if (layout.vocab < 1 || layout.vocab > kMaxVocab)
+    fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", layout.vocab);
+}
+
+// Launches kernel(batch, parameters...) on every row, a block for each, at most so many at once.
+template <class Kernel, class... Parameters>
+void launch_rows(const char* name, int at_once, Kernel kernel, LogitBatch batch, const Parameters&... parameters) {
+  for (int rows = batch.rows; rows > 0; rows -= at_once) {
+    batch.rows = std::min(rows, at_once);
+    launch({name, {batch.rows, 1, 1}, kRowThreads, sizeof(RowScratch), batch.stream}, kernel, batch, parameters...);
+    batch.logits += batch.rows * batch.stride;
+    batch.keys += batch.rows;
+  }
+}
+
+// The descriptor of the CUDA form of a sampler.
+template <class T>
+constexpr Plugin sampler_plugin(const char* name, bool selects, const char* summary,
+                                const OptionSpec* options = nullptr, uint32_t option_count = 0) {
+  return {kAbi,    kTag,    Kind::sampler, kSpace,       selects, name,
+          "0.1.0", summary, options,       option_count, probe,   make<Sampler, T>};
+}
+
+}  // namespace gpt2run::cuda

@@ -1,0 +1,33 @@
+// Sampler top-k on the device: drops all but the top_k most likely tokens, the lowest ids among equals.
+#include "../common/options.hpp"
+#include "row.cuh"
+
+namespace gpt2run::cuda {
+namespace {
+
+GPT2RUN_KERNEL(kRowThreads)
+top_k_kernel(LogitBatch batch, int top_k) {
+  RowScratch& scratch = row_scratch();
+  float* logits = batch.logits + block_x() * batch.stride;
+  if (!is_usable(key_of(greatest_place(logits, batch.vocab, scratch)))) return;
+  const uint64_t last = last_of_top_k(logits, batch.vocab, top_k, scratch);
+  for_own(logits, batch.vocab, [&](int id, float logit) {
+    if (place_of(order_key(logit), id) < last) logits[id] = logit_of(kMinusInfinityKey);
+  });
+}
+
+class TopK final : public Sampler {
+ public:
+  TopK(const Options& options, const Host&) : top_k_(static_cast<int>(options.integer("top_k"))) {}
+  void prepare(const LogitBatch& layout) override { check_layout(layout); }
+  void sample(const LogitBatch& batch) override { launch_rows("top_k", batch.rows, top_k_kernel, batch, top_k_); }
+
+ private:
+  int top_k_;
+};
+
+}  // namespace
+}  // namespace gpt2run::cuda
+
+GPT2RUN_PLUGIN = gpt2run::cuda::sampler_plugin<gpt2run::cuda::TopK>(
+    "top-k", false, "keeps the most likely tokens", gpt2run::kTopKOptions, std::size(gpt2run::kTopKOptions));

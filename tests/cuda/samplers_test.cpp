@@ -1,0 +1,94 @@
+// The CUDA samplers give the tokens and logits of the host samplers, bit for bit, in every order of threads and blocks.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "samplers/random_rows.hpp"
+#include "samplers/sampler_batch.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+std::unique_ptr<Sampler> host_sampler(const std::string& name, const OptionValues& options, Batch& layout) {
+  auto made = make_plugin<Sampler>(Kind::sampler, name, options);
+  made->prepare(layout.view());
+  return made;
+}
+
+std::string text(double value) {
+  std::ostringstream out;
+  out.precision(17);
+  out << value;
+  return out.str();
+}
+
+// Rows of one width with histories of some tokens, a few that no vocabulary has among them.
+Batch random_batch(std::mt19937& bits, int32_t vocab, int rows) {
+  Batch batch(vocab);
+  for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % (vocab + 3)) - 2;
+  for (int row = 0; row < rows; ++row)
+    batch.add(random_row(bits, vocab), {bits(), row % kSlots, static_cast<int32_t>(bits() % (kContext + 1))});
+  return batch;
+}
+
+void expect_equal(const std::string& name, const OptionValues& options, const Batch& batch) {
+  Batch host = batch, device = batch;
+  host_sampler(name, options, host)->sample(host.view());
+  sampler(name, options, device)->sample(device.view());
+  std::string said = name;
+  for (const auto& [key, value] : options) said += " " + key + "=" + value;
+  ASSERT_EQ(device.tokens, host.tokens) << said << ", " << batch.vocab << " tokens";
+  ASSERT_EQ(std::memcmp(device.logits.data(), host.logits.data(), host.logits.size() * sizeof(float)), 0)
+      << said << ", " << batch.vocab << " tokens";
+}
+
+void expect_all_equal(const Batch& batch, const SelectSpec& spec) {
+  const std::string temp = text(spec.temperature), top_k = text(spec.top_k), min_p = text(spec.min_p);
+  expect_equal("argmax", {}, batch);
+  expect_equal("nucleus", {{"temp", temp}, {"top_k", top_k}, {"min_p", min_p}, {"top_p", text(spec.top_p)}}, batch);
+  expect_equal("top-k", {{"top_k", top_k}}, batch);
+  expect_equal("min-p", {{"min_p", min_p}, {"temp", temp}}, batch);
+  expect_equal("repetition-penalty", {{"penalty", "1.7"}, {"last_n", spec.top_k % 2 ? "0" : "7"}}, batch);
+}
+
+TEST(CudaSamplers, EqualTheHostSamplers) {
+  std::mt19937 bits(29);
+  const int32_t vocabs[] = {1, 2, 3, 48, 63, 64, 65, 511, 512, 513, 1000, 1500};
+  for (int i = 0; i < 60; ++i) {
+    const int32_t vocab = vocabs[bits() % std::size(vocabs)];
+    expect_all_equal(random_batch(bits, vocab, 2), random_spec(bits, vocab));
+  }
+}
+
+TEST(CudaSamplers, EqualTheHostSamplersOnTheVocabularyOfGpt2) {
+  std::mt19937 bits(31);
+  for (const SelectSpec& spec : {SelectSpec{1, 10, 0, 0.8}, SelectSpec{0.7, 0, 0.01, 0.95}})
+    expect_all_equal(random_batch(bits, 50257, 1), spec);
+}
+
+// Not finite, all equal, denormal, one token far above: what goes wrong elsewhere.
+TEST(CudaSamplers, EqualTheHostSamplersOnOddRows) {
+  std::vector<std::vector<float>> rows(9, std::vector<float>(700, -1.5f));
+  rows[1][699] = std::numeric_limits<float>::quiet_NaN(), rows[2][0] = INFINITY;
+  rows[3].assign(700, -INFINITY), rows[4][5] = 1e30f;
+  for (int id = 0; id < 700; ++id) rows[5][id] = static_cast<float>(id % 2 ? id : -id) * 1e-42f;
+  for (int id = 0; id < 700; ++id) rows[6][id] = id % 2 ? 0.0f : -0.0f;
+  rows[7].assign(700, -INFINITY), rows[7][3] = rows[7][699] = -1e30f;
+  std::fill(rows[8].begin() + 100, rows[8].end(), -200.0f);
+  Batch batch(700);
+  for (size_t i = 0; i < rows.size(); ++i) batch.add(rows[i], {i, static_cast<int32_t>(i) % kSlots, int32_t(i) * 3});
+  for (const SelectSpec& spec : {SelectSpec{1, 0, 0, 1}, SelectSpec{1, 3, 0, 0.5}, SelectSpec{2, 0, 0.5, 1e-20},
+                                 SelectSpec{0, 0, 0, 1}, SelectSpec{1, 699, 1, 0.9}})
+    expect_all_equal(batch, spec);
+}
+
+TEST(CudaSamplers, TakeMoreRowsThanOneLaunchHolds) {
+  std::mt19937 bits(37);
+  Batch batch(65);
+  for (int row = 0; row < 130; ++row)
+    batch.add(random_row(bits, 65), {uint64_t(row), row % kSlots, static_cast<int32_t>(row / kSlots)});
+  expect_all_equal(batch, {1, 20, 0, 0.9});
+}
+
+}  // namespace
+}  // namespace gpt2run::test
