@@ -1,31 +1,33 @@
 // gpt2tokenize: text to token ids and back. One line on stderr and exit code 2 for a wrong command line, 1 for anything
 // else that goes wrong; nothing is printed unless all of it could be made.
+#include <unistd.h>
+
 #include <boost/program_options.hpp>
-#include <cerrno>
-#include <charconv>
 #include <csignal>
-#include <cstdio>
-#include <cstring>
 #include <iostream>
 #include <sstream>
 #include <utility>
 
-#include "gpt2run/error.hpp"
+#include "gpt2run/output_file.hpp"
 #include "gpt2run/paths.hpp"
+#include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
-#include "gpt2run/tokenizer.hpp"
+#include "host/log.hpp"
+#include "host/prompts.hpp"
+#include "host/text_file.hpp"
+#include "prompt_sets.hpp"
 
 namespace po = boost::program_options;
 
 namespace {
 
-struct UsageError : std::runtime_error {
-  using runtime_error::runtime_error;
-};
+using gpt2run::in_quotes;
+using gpt2run::misused;
+using gpt2run::UsageError;
 
 struct Request {
   std::string help;  // not empty: print this and do nothing else
-  bool special = true;
+  gpt2run::PackRequest pack;
   std::string command;
   std::string tokenizer;            // empty: the demo model
   std::vector<std::string> inputs;  // one text or any number of ids; a lone "-" is standard input
@@ -35,9 +37,32 @@ std::string help_text(const po::options_description& options) {
   std::ostringstream text;
   text << "Usage: gpt2tokenize encode TEXT    print the ids of a text\n"
           "       gpt2tokenize decode ID...   write the bytes of ids, nothing added\n"
+          "       gpt2tokenize pack --in FILE --t T --out FILE.bin    write a prompt set\n"
+          "       gpt2tokenize unpack --in FILE.bin [--t T]           print the texts of a prompt set\n"
           "A lone - reads the text or the ids from standard input; -- ends the options.\n"
        << options;
   return text.str();
+}
+
+void check(const Request& request, bool has_t) {
+  const std::string& command = request.command;
+  if (command == "pack" || command == "unpack") {
+    if (request.pack.in.empty()) misused(command, ": expected --in FILE");
+    if (!request.inputs.empty()) misused(command, ": expected --in FILE, found ", in_quotes(request.inputs[0]));
+    if (command == "unpack" && !request.pack.out.empty())
+      misused("unpack: prints to standard output, --out is for pack");
+    if (has_t && (request.pack.t < 1 || request.pack.t > 1048576))
+      misused("--t: expected a whole number in [1, 1048576], found ", request.pack.t);
+    return;
+  }
+  if (command != "encode" && command != "decode")
+    misused("command: expected encode, decode, pack or unpack, found ",
+            command.empty() ? "nothing" : in_quotes(command));
+  if (has_t || !request.pack.in.empty() || !request.pack.out.empty())
+    misused(command, ": --in, --out and --t are for pack and unpack");
+  if (request.inputs.empty()) misused(command, ": expected input, or - for standard input");
+  if (command == "encode" && request.inputs.size() > 1)
+    misused("encode: expected one text (in quotes), found ", request.inputs.size());
 }
 
 Request parse(int argc, char** argv) {
@@ -47,6 +72,12 @@ Request parse(int argc, char** argv) {
   visible.add_options()("tokenizer", po::value(&request.tokenizer)->value_name("PATH"),
                         "folder with vocab.json and merges.txt, or llm.c's tokenizer file (default: the demo model)");
   visible.add_options()("no-special", "encode: special tokens such as <|endoftext|> are text like any other");
+  visible.add_options()(
+      "in", po::value(&request.pack.in)->value_name("FILE"),
+      "pack: prompts, as gpt2run --prompts reads them; unpack: a prompt set, or a pattern of several");
+  visible.add_options()("out", po::value(&request.pack.out)->value_name("FILE"), "pack: the file to write");
+  visible.add_options()("t", po::value(&request.pack.t)->value_name("T"), "tokens of a row, 1 to 1048576");
+  visible.add_options()("truncate-prompt", "pack: of a prompt that is too long keep the last T tokens");
   all.add(visible).add_options()("command", po::value(&request.command))("input", po::value(&request.inputs));
   po::positional_options_description positional;
   positional.add("command", 1).add("input", -1);
@@ -57,62 +88,36 @@ Request parse(int argc, char** argv) {
     po::store(po::command_line_parser(argc, argv).options(all).positional(positional).style(style).run(), values);
     po::notify(values);
   } catch (const po::error& error) {
-    throw UsageError(error.what());
+    misused(gpt2run::printable(error.what(), 120));
   }
-  request.special = values.count("no-special") == 0;
-  if (values.count("help") != 0) {
-    request.help = help_text(visible);
-    return request;
-  }
-  if (request.command != "encode" && request.command != "decode") {
-    throw UsageError("command: expected encode or decode, found " +
-                     (request.command.empty() ? "nothing" : request.command));
-  }
-  if (request.inputs.empty()) throw UsageError(request.command + ": expected input, or - for standard input");
-  if (request.command == "encode" && request.inputs.size() > 1) {
-    throw UsageError("encode: expected one text (in quotes), found " + std::to_string(request.inputs.size()));
-  }
+  request.pack.special = values.count("no-special") == 0;
+  request.pack.truncate = values.count("truncate-prompt") != 0;
+  if (values.count("help") != 0) request.help = help_text(visible);
+  if (request.help.empty()) check(request, values.count("t") != 0);
   return request;
 }
 
-std::string read_standard_input() {
-  std::string bytes;
-  char block[65536];
-  while (const size_t count = std::fread(block, 1, sizeof block, stdin)) bytes.append(block, count);
-  if (std::ferror(stdin)) gpt2run::fail("standard input: expected bytes, found: ", std::strerror(errno));
-  return bytes;
-}
-
-// Input as one text: arguments are joined by blanks, which only ids have between them.
-std::string input_text(const Request& request) {
-  if (request.inputs.size() == 1 && request.inputs[0] == "-") return read_standard_input();
-  std::string text = request.inputs[0];
-  for (size_t i = 1; i < request.inputs.size(); ++i) text.append(" ").append(request.inputs[i]);
-  return text;
-}
-
-std::vector<int32_t> parse_ids(const std::string& text) {
-  std::vector<int32_t> ids;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    int32_t id = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc() || end != word.data() + word.size()) {
-      gpt2run::fail("decode: expected token ids, found ", word);
-    }
-    ids.push_back(id);
+std::vector<int32_t> parse_ids(const std::string& text, bool typed, const gpt2run::Tokenizer& tokenizer) {
+  try {
+    return gpt2run::parse_tokens(text, "decode", tokenizer.size());
+  } catch (const UsageError& error) {
+    if (typed) throw;
+    throw gpt2run::Error(error.what());  // what stands in a file is no wrong command line
   }
-  return ids;
 }
 
 std::string answer(const Request& request) {
   const auto tokenizer =
       gpt2run::Tokenizer::open(request.tokenizer.empty() ? gpt2run::demo_model().string() : request.tokenizer);
-  const std::string text = input_text(request);
-  if (request.command == "decode") return tokenizer->decode(parse_ids(text));
+  if (request.command == "pack") return gpt2run::pack(request.pack, *tokenizer), "";
+  if (request.command == "unpack") return gpt2run::unpack(request.pack, *tokenizer);
+  const bool typed = request.inputs.size() != 1 || request.inputs[0] != "-";
+  std::string text = typed ? request.inputs[0] : gpt2run::read_standard_input(request.command + ": ");
+  for (size_t i = 1; i < request.inputs.size(); ++i) text.append(" ").append(request.inputs[i]);
+  if (request.command == "decode") return tokenizer->decode(parse_ids(text, typed, *tokenizer));
   std::ostringstream line;
   const char* separator = "";
-  for (const int32_t id : tokenizer->encode(text, request.special)) line << std::exchange(separator, " ") << id;
+  for (const int32_t id : tokenizer->encode(text, request.pack.special)) line << std::exchange(separator, " ") << id;
   line << "\n";
   return line.str();
 }
@@ -123,16 +128,18 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error to report, like a full disk
   std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
   if (!gpt2run::occupy_standard_files()) return 1;
+  gpt2run::set_program("gpt2tokenize");
+  const auto report = [](const std::string& message, int code) {
+    std::cerr << "gpt2tokenize: " << gpt2run::printable(message) << "\n";
+    return code;
+  };
   try {
     const Request request = parse(argc, argv);
-    std::cout << (request.help.empty() ? answer(request) : request.help);
-    if (!std::cout.flush()) gpt2run::fail("standard output: cannot write: ", std::strerror(errno));
+    gpt2run::write_all(STDOUT_FILENO, request.help.empty() ? answer(request) : request.help, "standard output");
     return 0;
   } catch (const UsageError& error) {
-    std::cerr << "gpt2tokenize: " << error.what() << " (--help shows the usage)\n";
-    return 2;
+    return report(std::string(error.what()) + " (--help shows the usage)", 2);
   } catch (const std::exception& error) {
-    std::cerr << "gpt2tokenize: " << error.what() << "\n";
-    return 1;
+    return report(error.what(), 1);
   }
 }

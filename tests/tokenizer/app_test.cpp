@@ -1,6 +1,8 @@
 // gpt2tokenize as a user runs it: what it prints, its one line of complaint, its exit code.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/program.hpp"
 #include "tokenizer/demo_folder.hpp"
 
@@ -65,9 +67,14 @@ TEST(Gpt2tokenize, WrongCommandLines) {
   const auto expect_usage = [](const std::string& line, const std::string& complaint) {
     expect_complaint(line, 2, complaint + " (--help shows the usage)");
   };
-  expect_usage("$P", "command: expected encode or decode, found nothing");
-  expect_usage("$P count a", "command: expected encode or decode, found count");
+  expect_usage("$P", "command: expected encode, decode, pack or unpack, found nothing");
+  expect_usage("$P count a", "command: expected encode, decode, pack or unpack, found \"count\"");
   expect_usage("$P encode", "encode: expected input, or - for standard input");
+  expect_usage("$P pack --in a --out b", "pack: expected --t, the tokens of a row");
+  expect_usage("$P pack --in a --t 4", "pack: expected --out FILE");
+  expect_usage("$P pack --t 0 --in a --out b", "--t: expected a whole number in [1, 1048576], found 0");
+  expect_usage("$P unpack", "unpack: expected --in FILE");
+  expect_usage("$P encode --t 4 a", "encode: --in, --out and --t are for pack and unpack");
   expect_usage("$P encode a b", "encode: expected one text (in quotes), found 2");
   expect_usage("$P encode --bogus a", "unrecognised option '--bogus'");
   expect_usage("$P encode --token x a", "unrecognised option '--token'");
@@ -75,18 +82,68 @@ TEST(Gpt2tokenize, WrongCommandLines) {
 }
 
 TEST(Gpt2tokenize, WrongIds) {
-  expect_complaint("$P decode 1 x 2", 1, "decode: expected token ids, found x");
-  expect_complaint("$P decode 12a", 1, "decode: expected token ids, found 12a");
-  expect_complaint("$P decode 99999999999", 1, "decode: expected token ids, found 99999999999");
-  expect_complaint("$P decode 1 4096", 1, "token id: expected 0 to 4095, found 4096");
-  expect_complaint("$P decode -- -1", 1, "token id: expected 0 to 4095, found -1");
+  const std::string usage = " (--help shows the usage)";
+  expect_complaint("$P decode 1 x 2", 2, "decode: expected token ids, found \"x\"" + usage);
+  expect_complaint("$P decode 12a", 2, "decode: expected token ids, found \"12a\"" + usage);
+  expect_complaint("echo 1 x | $P decode -", 1, "decode: expected token ids, found \"x\"");
+  expect_complaint("$P decode 4294967297", 1, "decode: token id 4294967297: expected [0, 4096)");
+  expect_complaint("$P decode 1 4096", 1, "decode: token id 4096: expected [0, 4096)");
+  expect_complaint("$P decode -- -1", 1, "decode: token id -1: expected [0, 4096)");
+  expect_complaint("printf 'a\\033[2J%0999d' 7 | $P decode -", 1,
+                   "decode: expected token ids, found \"a\\x1b[2J" + std::string(55, '0') + "...\"");
+}
+
+// What another program writes: T is not in the header, a line without text is a row of padding.
+TEST(Gpt2tokenize, PacksAndUnpacksPromptSets) {
+  const std::string pack = "printf 'Once upon\\na\\n' >p; $P pack --in p --t 3 --out s.bin && ";
+  expect_output(
+      pack + "stat -c %s s.bin; od -An -tu4 -N20 s.bin; od -An -tu2 -j1024 s.bin",
+      "1036\n   20240520          1          6          3\n          0\n  2441   678  4095    64  4095  4095\n");
+  expect_output(pack + "$P unpack --in s.bin", "Once upon\na\n");
+  const std::string other = pack + "printf '\\0\\0\\0\\0' | dd of=s.bin bs=1 seek=12 conv=notrunc 2>/dev/null; ";
+  expect_output(other + "$P unpack --in 's.b?n' --t 3", "Once upon\na\n");
+  const Outcome unknown = shell(other + "$P unpack --in s.bin");
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_EQ(unknown.err,
+            "gpt2tokenize: s.bin: does not say how many tokens a row has: give --t (--help shows the usage)\n");
+  expect_output(pack + "$P pack --in s.bin --t 5 --out wider.bin && $P unpack --in wider.bin", "Once upon\na\n");
+}
+
+TEST(Gpt2tokenize, WhatDoesNotFitARowIsNeverWritten) {
+  const std::string long_line =
+      "printf 'a\\nOnce upon a time\\n' >p; echo old >s.bin; $P pack --in p --t 3 --out s.bin";
+  const Outcome refused = shell(long_line + "; echo $?; cat s.bin");
+  EXPECT_EQ(refused.out, "1\nold\n");
+  EXPECT_EQ(refused.err,
+            "gpt2tokenize: p:2: expected at most 3 tokens, found 4; --truncate-prompt keeps the last ones\n");
+  const Outcome cut = shell(long_line + " --truncate-prompt && $P unpack --in s.bin");
+  EXPECT_EQ(cut.out, "a\n upon a time\n");
+  EXPECT_EQ(cut.err, "gpt2tokenize: warning: p:2: 4 tokens are cut to the last 3\n");
+  expect_complaint("echo 'a<|endoftext|>' >p; $P pack --in p --t 9 --out s.bin", 1,
+                   "p:1: expected no end-of-text token, which fills the rows of a prompt set, found one");
+  expect_output("echo 'a<|endoftext|>' >p; $P pack --in p --t 9 --no-special --out s.bin && $P unpack --in s.bin",
+                "a<|endoftext|>\n");
+  expect_complaint(
+      "printf '%s' '{\"prompt\": \"a\\nb\"}' >p.jsonl; $P pack --in p.jsonl --t 9 --out s.bin && $P unpack --in s.bin",
+      1, "s.bin: row 1: expected a text of one line, found \"a\\nb\"");
+}
+
+TEST(Gpt2tokenize, AnyTruncationOfASetIsOneLine) {
+  const Outcome cut = shell(
+      "echo 'Once upon' >p; $P pack --in p --t 4 --out s.bin; for n in 0 1 3 4 5 15 16 1023 1024 1025 1031; do head -c "
+      "$n "
+      "s.bin >c.bin; $P unpack --in c.bin; echo $?; done; cat s.bin s.bin >c.bin; $P unpack --in c.bin; echo $?");
+  std::string codes;
+  for (int i = 0; i < 12; ++i) codes += "1\n";
+  EXPECT_EQ(cut.out, codes);
+  EXPECT_EQ(std::count(cut.err.begin(), cut.err.end(), '\n'), 12) << cut.err;
 }
 
 TEST(Gpt2tokenize, BrokenStreams) {
   expect_complaint("$P encode a >/dev/full", 1, "standard output: cannot write: No space left on device");
   expect_complaint("$P encode a >&-", 1, "standard output: cannot write: Bad file descriptor");
-  expect_complaint("$P encode - <&-", 1, "standard input: expected bytes, found: Bad file descriptor");
-  expect_complaint("$P encode - </", 1, "standard input: expected bytes, found: Is a directory");
+  expect_complaint("$P encode - <&-", 1, "encode: standard input cannot be read: Bad file descriptor");
+  expect_complaint("$P encode - </", 1, "encode: standard input cannot be read: Is a directory");
   const Outcome closed = shell("{ yes | head -c 2000000 | $P encode -; echo $? >code; } | head -c 1; cat code");
   EXPECT_EQ(closed.out.substr(1), "1\n");
   EXPECT_EQ(closed.err, "gpt2tokenize: standard output: cannot write: Broken pipe\n");

@@ -1,0 +1,78 @@
+#include "prompt_sets.hpp"
+
+#include <algorithm>
+
+#include "gpt2run/output_file.hpp"
+#include "gpt2run/quoted.hpp"
+#include "host/log.hpp"
+#include "host/options.hpp"
+#include "host/prompt_file.hpp"
+#include "host/prompt_set.hpp"
+
+namespace gpt2run {
+namespace {
+
+int32_t padding_of(const Tokenizer& tokenizer) {
+  if (tokenizer.end_of_text() < 0) fail("the tokenizer has no end-of-text token, which fills the rows of a prompt set");
+  return tokenizer.end_of_text();
+}
+
+std::vector<WrittenPrompt> read_all(const PackRequest& request, const PromptRows& rows) {
+  std::vector<WrittenPrompt> prompts;
+  for (const std::string& name : prompt_files(request.in)) {
+    PromptFile file = read_prompt_file(name, rows);
+    for (const std::string& warning : file.warnings) log_warning(warning);
+    std::ranges::move(file.prompts, std::back_inserter(prompts));
+  }
+  return prompts;
+}
+
+std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& request, const Tokenizer& tokenizer) {
+  std::vector<int32_t> tokens = prompt.tokens.empty() ? tokenizer.encode(prompt.text, request.special) : prompt.tokens;
+  const int32_t last = std::min<int32_t>(tokenizer.size() - 1, UINT16_MAX);
+  for (const int32_t id : tokens) {
+    if (id == padding_of(tokenizer))
+      fail(prompt.origin, ": expected no end-of-text token, which fills the rows of a prompt set, found one");
+    if (id < 0 || id > last) fail(prompt.origin, ": token id ", id, ": expected 0 to ", last);
+  }
+  if (std::ssize(tokens) <= request.t) return tokens;
+  if (!request.truncate)
+    fail(prompt.origin, ": expected at most ", request.t, " tokens, found ", tokens.size(),
+         "; --truncate-prompt keeps the last ones");
+  log_warning(prompt.origin + ": " + std::to_string(tokens.size()) + " tokens are cut to the last " +
+              std::to_string(request.t));
+  tokens.erase(tokens.begin(), tokens.end() - request.t);
+  return tokens;
+}
+
+}  // namespace
+
+void pack(const PackRequest& request, const Tokenizer& tokenizer) {
+  if (request.t < 1) misused("pack: expected --t, the tokens of a row");
+  if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
+  std::vector<std::vector<int32_t>> rows;
+  bool has_ids = false;
+  for (const WrittenPrompt& prompt : read_all(request, {0, padding_of(tokenizer)})) {
+    rows.push_back(row_of(prompt, request, tokenizer));
+    has_ids |= !prompt.id.empty();
+  }
+  if (std::ssize(rows) > INT32_MAX / request.t)
+    fail(request.out, ": expected at most ", INT32_MAX / request.t, " rows of ", request.t, " tokens, found ",
+         rows.size());
+  if (has_ids) log_warning("a prompt set holds no ids: those of the prompts are left out");
+  OutputFile file(request.out);
+  file.write(prompt_set_bytes(rows, request.t, padding_of(tokenizer)));
+  file.publish();
+}
+
+std::string unpack(const PackRequest& request, const Tokenizer& tokenizer) {
+  std::string lines;
+  for (const WrittenPrompt& prompt : read_all(request, {request.t, padding_of(tokenizer)})) {
+    const std::string text = prompt.tokens.empty() ? prompt.text : tokenizer.decode(prompt.tokens);
+    if (text.find('\n') != text.npos) fail(prompt.origin, ": expected a text of one line, found ", in_quotes(text));
+    lines += text + "\n";
+  }
+  return lines;
+}
+
+}  // namespace gpt2run
