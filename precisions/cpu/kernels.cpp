@@ -3,79 +3,10 @@
 // lesser one.
 #include "kernels.hpp"
 
-#include "vector.hpp"
+#include "product.hpp"
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
-
-// A block of rows x outputs reuses what it loads; it is as large as the registers allow. A single row waits for memory:
-// several outputs at a time are several streams.
-constexpr int kPanel = 4;  // outputs whose weights stay near while all rows pass by
-constexpr int kRows = kWidth == 16 ? 4 : 3, kOutputs = kWidth == 16 ? 4 : kWidth == 8 ? 2 : 1;
-constexpr int kSingleOutputs = kWidth == 4 ? 1 : 4;
-
-GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
-
-// One step of sixteen along K, of which `count` are there.
-template <int kR, int kO, class Value>
-GPT2RUN_INLINE void multiply(const float* x, const Value* w, int K, int count, Floats (&total)[kR][kO]) {
-  Floats rows[kR];
-  for (int r = 0; r < kR; ++r) rows[r] = load(x + int64_t(r) * K, count);
-  for (int o = 0; o < kO; ++o) {
-    const Floats weight = load(w + int64_t(o) * K, count);
-    for (int r = 0; r < kR; ++r) total[r][o] = fma(rows[r], weight, total[r][o]);
-  }
-}
-
-// Every output is a sum of its own in one order, whatever the block: sixteen lanes ascending, then the tree of sums().
-template <int kR, int kO, class Value>
-void block(const float* x, const Value* w, int K, float* y, int64_t y_stride) {
-  Floats total[kR][kO];
-  for (auto& row : total) {
-    for (Floats& each : row) each = splat16(0);
-  }
-  int k = 0;
-  for (; k + kLanes <= K; k += kLanes) multiply<kR, kO>(x + k, w + k, K, kLanes, total);
-  if (k < K) multiply<kR, kO>(x + k, w + k, K, K - k, total);
-  for (int r = 0; r < kR; ++r) {
-    if constexpr (kO == 4) {
-      const Quad four = sums(total[r]);
-      __builtin_memcpy(y + r * y_stride, &four, sizeof four);
-    } else {
-      for (int o = 0; o < kO; ++o) y[r * y_stride + o] = sum(total[r][o]);
-    }
-  }
-}
-
-template <int kR, int kO, class Value>
-void panel(const float* x, const Value* w, int K, int outputs, float* y, int64_t y_stride) {
-  int o = 0;
-  for (; o + kO <= outputs; o += kO) block<kR, kO>(x, w + int64_t(o) * K, K, y + o, y_stride);
-  for (; o < outputs; ++o) block<kR, 1>(x, w + int64_t(o) * K, K, y + o, y_stride);
-}
-
-// Rows go in chunks that stay in the second-level cache while the weights pass by.
-template <class Value>
-void linear(const float* x, int rows, const Value* w, int K, int outputs, float* y, int64_t y_stride) {
-  const int chunk = (65536 / K / kRows + 1) * kRows;
-  for (int first = 0; first < rows; first += chunk) {
-    const int end = least(first + chunk, rows);
-    for (int o = 0; o < outputs; o += kPanel) {
-      const int count = least(kPanel, outputs - o);
-      const Value* weights = w + int64_t(o) * K;
-      int r = first;
-      for (; r + kRows <= end; r += kRows)
-        panel<kRows, kOutputs>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
-      for (; r < end; ++r)
-        panel<1, kSingleOutputs>(x + int64_t(r) * K, weights, K, count, y + r * y_stride + o, y_stride);
-    }
-  }
-}
-
-template <class Value>
-void embed(const Value* token, const Value* position, int C, float* out) {
-  for (int c = 0; c < C; c += kLanes) store(out + c, load(token + c, C - c) + load(position + c, C - c), C - c);
-}
 
 double sum_of(const double (&lanes)[kLanes]) {
   double total = 0;
@@ -103,7 +34,7 @@ void norm(const float* x, const float* gain, const float* bias, int C, float eps
 // scores (length) = e^(scale * scores - maximum); returns their sum. What is behind `length` counts as e^-infinity.
 float exponentials(float* scores, int length, float scale) {
   const float nothing = -__builtin_inff();
-  for (int t = length; t < padded(length); ++t) scores[t] = nothing;
+  for (int t = length; t < padded(length, kLanes); ++t) scores[t] = nothing;
   Floats maximum = splat16(nothing);
   const Floats factor = splat16(scale);
   for (int t = 0; t < length; t += kLanes) {
@@ -124,26 +55,59 @@ float exponentials(float* scores, int length, float scale) {
   return sum(total);
 }
 
-// out (kParts16 x 16, `count` of them) = weights (length) values (length, D), from the first of these columns on
-template <int kBlocks, class Value>
-void mix(const float* weights, const Value* values, int D, int length, int count, float factor, float* out) {
-  Floats sum[kBlocks] = {};
-  for (int t = 0; t < length; ++t) {
-    const Floats weight = splat16(weights[t]);
-    const Value* row = values + int64_t(t) * D;
-    for (int b = 0; b < kBlocks; ++b) sum[b] = fma(weight, load(row + b * kLanes, count - b * kLanes), sum[b]);
+// Rows and registers of D that are mixed at a time.
+constexpr int kMixRows = kWidth == 4 ? 3 : 6, kMixLanes = kWidth == 16 ? 4 : 1;
+
+// One position: sum (kR, kB x 16 lanes) += weights[r] values
+template <int kR, int kB, class Value>
+GPT2RUN_INLINE void mix(const float* weights, int64_t stride, const Value* row, int count, Floats (&sum)[kR][kB]) {
+  for (int b = 0; b < kB; ++b) {
+    const Floats value = load(row + b * kLanes, count - b * kLanes);
+    for (int r = 0; r < kR; ++r) sum[r][b] = fma(splat16(weights[r * stride]), value, sum[r][b]);
   }
-  for (int b = 0; b < kBlocks; ++b)
-    store(out + b * kLanes, rounded<Value>(sum[b] * splat16(factor)), count - b * kLanes);
+}
+
+// out (kR rows, `count` of kB x 16) = weights values, from the first of these columns on. Row r sees length + r
+// positions: what lies behind its own is not touched, since 0 times infinity is NaN.
+template <int kR, int kB, class Value>
+void mix_rows(const float* weights, int64_t stride, const Value* values, int D, int length, int count,
+              const float* factors, float* out, int64_t out_stride) {
+  Floats sum[kR][kB] = {};
+  for (int t = 0; t < length; ++t) mix<kR, kB>(weights + t, stride, values + int64_t(t) * D, count, sum);
+  for (int r = 1; r < kR; ++r) {
+    Floats own[1][kB];
+    for (int b = 0; b < kB; ++b) own[0][b] = sum[r][b];
+    for (int t = length; t < length + r; ++t)
+      mix<1, kB>(weights + r * stride + t, stride, values + int64_t(t) * D, count, own);
+    for (int b = 0; b < kB; ++b) sum[r][b] = own[0][b];
+  }
+  for (int r = 0; r < kR; ++r) {
+    for (int b = 0; b < kB; ++b)
+      store(out + r * out_stride + b * kLanes, rounded<Value>(sum[r][b] * splat16(factors[r])), count - b * kLanes);
+  }
 }
 
 template <class Value>
-void attention(const float* q, const Value* keys, const Value* values, int D, int length, float* scores, float* out) {
-  linear(q, 1, keys, D, length, scores, 0);
-  const float factor = 1 / exponentials(scores, length, 1 / __builtin_sqrtf(static_cast<float>(D)));
-  int d = 0;
-  for (; d + 4 * kLanes <= D; d += 4 * kLanes) mix<4>(scores, values + d, D, length, 4 * kLanes, factor, out + d);
-  for (; d < D; d += kLanes) mix<1>(scores, values + d, D, length, least(kLanes, D - d), factor, out + d);
+void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
+               float* scores, int64_t scores_stride, float* out, float* room) {
+  linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, room);
+  float factors[kQueries];
+  for (int r = 0; r < rows; ++r)
+    factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, 1 / __builtin_sqrtf(static_cast<float>(D)));
+  for (int first = 0; first < rows; first += kMixRows) {
+    with_rows<kMixRows>(least(kMixRows, rows - first), [&]<int kR>() {
+      const float* weights = scores + first * scores_stride;
+      float* to = out + first * stride;
+      const int own = length + first;
+      int d = 0;
+      for (; d + kMixLanes * kLanes <= D; d += kMixLanes * kLanes)
+        mix_rows<kR, kMixLanes>(weights, scores_stride, values + d, D, own, kMixLanes * kLanes, factors + first, to + d,
+                                stride);
+      for (; d < D; d += kLanes)
+        mix_rows<kR, 1>(weights, scores_stride, values + d, D, own, least(kLanes, D - d), factors + first, to + d,
+                        stride);
+    });
+  }
 }
 
 template <class Value>
@@ -179,12 +143,14 @@ void accumulate(const float* y, const float* bias, int n, float* x) {
 
 template <class Value>
 const Kernels<Value>& kernels() {
-  static constexpr Kernels<Value> table = {embed<Value>, norm<Value>,          linear<Value>, attention<Value>,
-                                           round<Value>, store_rounded<Value>, gelu<Value>,   accumulate};
+  static constexpr Kernels<Value> table = {norm<Value>,          linear<Value>, attention<Value>, round<Value>,
+                                           store_rounded<Value>, gelu<Value>,   accumulate};
   return table;
 }
+#if !defined(GPT2RUN_CPU_DOT)
 template const Kernels<float>& kernels<float>();
 template const Kernels<f16>& kernels<f16>();
+#endif
 template const Kernels<bf16>& kernels<bf16>();
 
 }  // namespace gpt2run::cpu::GPT2RUN_CPU_ISA

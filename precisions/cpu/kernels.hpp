@@ -7,25 +7,26 @@
 #pragma once
 #include <string_view>
 
-#include "gpt2run/numeric.hpp"
+#include "packed.hpp"
 
 namespace gpt2run::cpu {
 
 template <class Value>
 struct Kernels {
-  // out (C) = token (C) + position (C)
-  void (*embed)(const Value* token, const Value* position, int C, float* out);
-
   // out (C) = rounded layernorm of x (C)
   void (*norm)(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out);
 
-  // y (rows, outputs) = x (rows, K) w (outputs, K) transposed; rows of y are y_stride apart, w has no gaps
-  void (*linear)(const float* x, int rows, const Value* w, int K, int outputs, float* y, int64_t y_stride);
+  // y (rows, outputs) = x (rows, K) times w, whose panels begin here (packed.hpp); rows of x and y are x_stride and
+  // y_stride apart. x holds values of Value. room: product_room(rows, K) floats
+  void (*linear)(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y,
+                 int64_t y_stride, float* room);
 
-  // One query of one head: out (D) = rounded softmax(q k / sqrt(D)) v; keys, values: (length, D); scores: room for
-  // padded(length)
-  void (*attention)(const float* q, const Value* keys, const Value* values, int D, int length, float* scores,
-                    float* out);
+  // Up to kQueries queries of one head, at successive positions: query r sees length + r positions.
+  // out (rows, D) = rounded softmax(q k / sqrt(D)) v; rows of q and out are `stride` apart; keys: packed, positions
+  // being the outputs; values: (positions, D); scores: rows of padded(positions, kPanel), scores_stride apart; room: as
+  // above for K = D
+  void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
+                    float* scores, int64_t scores_stride, float* out, float* room);
 
   void (*round)(const float* y, const float* bias, int n, float* out);     // out = rounded y + bias
   void (*store)(const float* y, const float* bias, int n, Value* out);     // out = rounded y + bias, stored
@@ -33,8 +34,7 @@ struct Kernels {
   void (*accumulate)(const float* y, const float* bias, int n, float* x);  // x += y + bias
 };
 
-// Scores are worked on 16 at a time.
-constexpr int padded(int length) { return (length + 15) / 16 * 16; }
+inline constexpr int kQueries = 6;
 
 namespace portable {
 template <class Value>
@@ -49,18 +49,31 @@ template <class Value>
 const Kernels<Value>& kernels();
 }
 
-enum class Isa : uint8_t { portable, avx2, avx512 };
-inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512"};
+namespace avx512bf16 {
+template <class Value>
+const Kernels<Value>& kernels();
+}
+
+// avx512bf16: as avx512, with dot products of BF16. It is a set of its own because its bits differ (docs/numerics.md).
+enum class Isa : uint8_t { portable, avx2, avx512, avx512bf16 };
+inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
+inline constexpr int kIsas = 4;
 
 // True when this build has the kernels and this machine can run them.
 bool runs(Isa);
 
-// By its name; `auto` is the widest that runs. Throws Error naming a set that does not run.
-Isa choose_isa(std::string_view name);
+// True when the set has kernels of its own for a type.
+constexpr bool serves(Isa isa, Type type) { return isa != Isa::avx512bf16 || type == Type::bf16; }
+
+// By its name; `auto` is the last one that runs and serves the type. Throws Error naming a set that does not run.
+Isa choose_isa(std::string_view name, Type type);
 
 template <class Value>
 const Kernels<Value>& kernels_of(Isa isa) {
 #ifdef GPT2RUN_CPU_X86
+  if constexpr (std::is_same_v<Value, bf16>) {
+    if (isa == Isa::avx512bf16) return avx512bf16::kernels<Value>();
+  }
   if (isa == Isa::avx512) return avx512::kernels<Value>();
   if (isa == Isa::avx2) return avx2::kernels<Value>();
 #endif

@@ -7,17 +7,38 @@
 
 namespace gpt2run::cpu {
 
+// Keys as the packed matrix (packed.hpp) whose outputs are positions: scores are a product like any other.
 template <class Value>
-struct State : HostState<Value> {
+struct PackedKeys {
+  static constexpr size_t room(int positions, int D) { return packed_room<Value>(positions, D); }
+  static constexpr size_t at(int position, int d, int D) { return packed_at<Value>(position, d, D); }
+};
+
+// Rows of one slot that attention takes together.
+struct Tile {
+  int first, count;
+};
+
+template <class Value>
+struct State : HostState<Value, PackedKeys<Value>> {
   State(const ModelConfig& m, const Limits& limits)
-      : HostState<Value>(m, limits),
+      : HostState<Value, PackedKeys<Value>>(m, limits),
         normed(size_t(limits.rows) * m.C),
         sums(size_t(limits.rows) * 3 * m.C),
-        scores(size_t(workers_for(limits.threads)) * padded(limits.context)) {}
+        scores_stride(padded(limits.context, kPanel) + kPanel),
+        scores(size_t(workers_for(limits.threads)) * kQueries * scores_stride),
+        room_stride(product_room(limits.rows, std::max(m.C, m.F))),
+        rooms(workers_for(limits.threads) * room_stride) {
+    tiles.reserve(limits.rows);
+  }
 
   std::vector<float> normed;  // (R, C)
   std::vector<float> sums;    // (R, 3C) products before their bias
-  std::vector<float> scores;  // (workers, padded context)
+  int64_t scores_stride;      // of one query
+  std::vector<float> scores;  // (workers, kQueries, scores_stride)
+  size_t room_stride;         // of one worker
+  std::vector<float> rooms;   // (workers, room_stride) of the kernels' own
+  std::vector<Tile> tiles;    // of the step
 };
 
 // One object per session: its pool is used by one thread at a time.
@@ -34,37 +55,40 @@ class CpuOps {
   Weights load(const Checkpoint& checkpoint) { return load_weights<Value>(checkpoint, pool_, overflow_); }
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
-    const size_t C = s.config.C;
-    for (size_t r = 0; r < step.rows.size(); ++r) {
+    const int C = s.config.C;
+    share_rows(static_cast<int>(step.rows.size()), [&](int r) {
       const HostRow& row = step.rows[r];
-      kernels_.embed(w.wte + row.token * C, w.wpe + row.position * C, s.config.C, &s.x[r * C]);
-    }
+      const Value* position = w.wpe + size_t(row.position) * C;
+      float* x = &s.x[size_t(r) * C];
+      for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[packed_at<Value>(row.token, c, C)]) + to_f32(position[c]);
+    });
+    tile(s, step);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
-    const int C = s.config.C, D = C / s.config.H, rows = static_cast<int>(step.rows.size());
+    const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     norm(w.ln1_w, w.ln1_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const Share heads(3 * s.config.H, worker, workers);
-      product(w.qkv_w, s.normed.data(), C, rows, {heads.begin * D, heads.end * D}, s.sums.data(), 3 * C);
-      for (int r = 0; r < rows; ++r) {
-        for (int h = heads.begin; h < heads.end; ++h)
-          place_head(&s.sums[size_t(r) * 3 * C + h * D], w.qkv_b + h * D, s, step.rows[r], r, layer, h);
-      }
+      const Share own(3 * C, worker, workers, kPanel);
+      product(w.qkv_w, s.normed.data(), C, rows, own, s.sums.data(), 3 * C, s, worker);
+      for (int r = 0; r < rows; ++r) place(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
     });
   }
 
-  // Heads outside, rows inside, dealt out in turn: a head's cache stays near, and the long rows at the end of a prefill
-  // do not all fall to one worker.
+  // Heads outside, tiles inside, dealt out in turn: a head's cache stays near, and the long rows at the end of a
+  // prefill do not all fall to one worker.
   void attention(State& s, const Step& step, int layer) {
-    const int C = s.config.C, H = s.config.H, D = C / H, rows = static_cast<int>(step.rows.size());
+    const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
     pool_.run([&](int worker, int workers) {
-      float* scores = &s.scores[size_t(worker) * padded(s.context)];
-      for (int64_t item = worker; item < int64_t(rows) * H; item += workers) {
-        const int head = static_cast<int>(item / rows), r = static_cast<int>(item % rows);
-        const HostRow& row = step.rows[r];
-        const size_t cache = s.cache(layer, row.slot, head, 0), at = size_t(r) * C + head * D;
-        kernels_.attention(&s.q[at], &s.keys[cache], &s.values[cache], D, row.position + 1, scores, &s.a[at]);
+      float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
+      for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
+        const int head = static_cast<int>(item / tiles);
+        const Tile& own = s.tiles[item % tiles];
+        const HostRow& row = step.rows[own.first];
+        const size_t at = size_t(own.first) * C + head * D;
+        kernels_.attention(&s.q[at], own.count, C, &s.keys[s.key(layer, row.slot, head, 0, 0)],
+                           &s.values[s.cache(layer, row.slot, head, 0)], D, row.position + 1, scores, s.scores_stride,
+                           &s.a[at], room(s, worker));
       }
     });
   }
@@ -77,8 +101,8 @@ class CpuOps {
     const int C = s.config.C, F = s.config.F, rows = static_cast<int>(step.rows.size());
     norm(w.ln2_w, w.ln2_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const Share own(F, worker, workers, kUnit);
-      product(w.up_w, s.normed.data(), C, rows, {own.begin, own.end}, s.h.data(), F);
+      const Share own(F, worker, workers, kPanel);
+      product(w.up_w, s.normed.data(), C, rows, own, s.h.data(), F, s, worker);
       for (int r = 0; r < rows; ++r) {
         float* h = &s.h[size_t(r) * F + own.begin];
         kernels_.gelu(h, w.up_b + own.begin, own.end - own.begin, h);
@@ -96,50 +120,79 @@ class CpuOps {
       kernels_.norm(&s.x[size_t(step.wanted[i]) * C], w.lnf_w, w.lnf_b, C, s.config.epsilon, &s.normed[size_t(i) * C]);
     if (rows == 0) return;
     pool_.run([&](int worker, int workers) {
-      const Share own(V, worker, workers, kUnit);
-      product(w.w, s.normed.data(), C, rows, {own.begin, own.end}, s.logits.data(), s.stride);
+      const Share own(V, worker, workers, kPanel);
+      product(w.w, s.normed.data(), C, rows, own, s.logits.data(), s.stride, s, worker);
     });
   }
 
  private:
-  static constexpr int kUnit = 16;  // outputs: a cache line of FP32, so that workers do not write into each other's
+  static float* room(State& s, int worker) { return s.rooms.data() + worker * s.room_stride; }
 
-  struct Outputs {
-    int begin, end;
-  };
+  // Columns `own` of y (rows, stride) = x (rows, K) times those panels of w.
+  void product(const Value* w, const float* x, int K, int rows, const Share& own, float* y, int64_t stride, State& s,
+               int worker) const {
+    if (own.begin == own.end) return;
+    kernels_.linear(x, rows, K, w + own.begin / kPanel * panel_room<Value>(K), K, own.end - own.begin, y + own.begin,
+                    stride, room(s, worker));
+  }
 
-  // Columns `own` of y (rows, stride) = x (rows, K) times those rows of w.
-  void product(const Value* w, const float* x, int K, int rows, Outputs own, float* y, int64_t stride) const {
-    kernels_.linear(x, rows, w + int64_t(own.begin) * K, K, own.end - own.begin, y + own.begin, stride);
+  // Successive rows of one slot, as many as attention takes at a time.
+  static void tile(State& s, const Step& step) {
+    s.tiles.clear();
+    for (int r = 0; r < std::ssize(step.rows); ++r) {
+      const bool goes_on = r > 0 && step.rows[r].slot == step.rows[r - 1].slot && s.tiles.back().count < kQueries;
+      if (goes_on)
+        ++s.tiles.back().count;
+      else
+        s.tiles.push_back({r, 1});
+    }
+  }
+
+  // work(row) for every row; few of them stay with the caller.
+  template <class Work>
+  void share_rows(int rows, const Work& work) {
+    constexpr int kRowsToShare = 8;  // below, waking the others costs more than the work
+    const auto part = [&](int worker, int workers) {
+      const Share own(rows, worker, workers);
+      for (int r = own.begin; r < own.end; ++r) work(r);
+    };
+    if (rows < kRowsToShare) return part(0, 1);
+    pool_.run(part);
   }
 
   // s.normed (rows, C) = rounded layernorm of s.x
   void norm(const float* gain, const float* bias, State& s, int rows) {
     const int C = s.config.C;
-    const auto work = [&](int worker, int workers) {
-      const Share own(rows, worker, workers);
-      for (size_t r = own.begin; r < size_t(own.end); ++r)
-        kernels_.norm(&s.x[r * C], gain, bias, C, s.config.epsilon, &s.normed[r * C]);
-    };
-    if (rows < kRowsToShare) return work(0, 1);
-    pool_.run(work);
+    share_rows(rows, [&](int r) {
+      const size_t at = size_t(r) * C;
+      kernels_.norm(&s.x[at], gain, bias, C, s.config.epsilon, &s.normed[at]);
+    });
   }
-  static constexpr int kRowsToShare = 8;  // below, waking the others costs more than the work
 
-  // Head h of 3H: queries, then keys, then values.
-  void place_head(const float* sums, const float* bias, State& s, const HostRow& row, int r, int layer, int h) const {
-    const int H = s.config.H, D = s.config.C / H, head = h % H;
-    if (h < H) return kernels_.round(sums, bias, D, &s.q[size_t(r) * s.config.C + head * D]);
-    auto& cache = h < 2 * H ? s.keys : s.values;
-    kernels_.store(sums, bias, D, &cache[s.cache(layer, row.slot, head, row.position)]);
+  // Columns `own` of one row of products (3C: queries, keys, values) to where they are read.
+  void place(const float* sums, const float* bias, const Share& own, State& s, const HostRow& row, int r,
+             int layer) const {
+    const int C = s.config.C, D = C / s.config.H;
+    for (int o = own.begin, end; o < own.end; o = end) {
+      end = std::min(o / D * D + D, own.end);
+      const int head = o % C / D, d = o % D;
+      if (o < C) {
+        kernels_.round(sums + o, bias + o, end - o, &s.q[size_t(r) * C + o]);
+      } else if (o < 2 * C) {
+        for (int i = o; i < end; ++i)
+          s.keys[s.key(layer, row.slot, head, row.position, d + i - o)] = from_f32<Value>(sums[i] + bias[i]);
+      } else {
+        kernels_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
+      }
+    }
   }
 
   // x (R, C) += W in + b; in: (R, K)
   void linear_add(const Value* w, const float* b, const float* in, int K, State& s, const Step& step) {
     const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     pool_.run([&](int worker, int workers) {
-      const Share own(C, worker, workers, kUnit);
-      product(w, in, K, rows, {own.begin, own.end}, s.sums.data(), C);
+      const Share own(C, worker, workers, kPanel);
+      product(w, in, K, rows, own, s.sums.data(), C, s, worker);
       for (int r = 0; r < rows; ++r) {
         const size_t at = size_t(r) * C + own.begin;
         kernels_.accumulate(&s.sums[at], b + own.begin, own.end - own.begin, &s.x[at]);

@@ -6,14 +6,17 @@
 
 namespace gpt2run::cpu {
 
+template <class Value>
 inline constexpr OptionSpec kOptions[] = {
-    {"isa", "enum", "auto", "auto|portable|avx2|avx512", "instruction set of the kernels; auto: the widest that runs"},
+    {"isa", "enum", "auto",
+     std::is_same_v<Value, bf16> ? "auto|portable|avx2|avx512|avx512bf16" : "auto|portable|avx2|avx512",
+     "instruction set of the kernels; auto: the last of these that runs"},
     {"overflow", "enum", "error", "error|saturate", "a weight beyond the type: refuse the model, or clamp the weight"}};
 
 template <class Value>
 constexpr bool kRounds = !std::is_same_v<Value, float>;
 template <class Value>
-constexpr uint32_t kOptionCount = kRounds<Value> ? std::size(kOptions) : 1;  // FP32 cannot overflow
+constexpr uint32_t kOptionCount = kRounds<Value> ? std::size(kOptions<Value>) : 1;  // FP32 cannot overflow
 
 // For nets of any depth: a few units of rounding of the type, as much as two right paths drift apart when single values
 // round to different sides (docs/numerics.md).
@@ -27,7 +30,7 @@ inline constexpr double kTolerance<bf16> = 0x1p-6;
 template <class Value>
 class CpuPrecision final : public Precision {
  public:
-  CpuPrecision(const Options& options, const Host& host) : isa_(choose_isa(options.text("isa"))) {
+  CpuPrecision(const Options& options, const Host& host) : isa_(choose_isa(options.text("isa"), kType<Value>)) {
     if constexpr (kRounds<Value>) {
       if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
     }
@@ -49,7 +52,7 @@ class CpuPrecision final : public Precision {
 template <class Value>
 constexpr Plugin cpu_plugin(const char* name, const char* summary) {
   return {kAbi, kTag,    Kind::precision, Space::host,         false,           name,
-          "1",  summary, kOptions,        kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
+          "1",  summary, kOptions<Value>, kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
 }
 
 }  // namespace gpt2run::cpu

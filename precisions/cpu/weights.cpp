@@ -14,49 +14,63 @@ namespace gpt2run::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
-template <class Value>
-constexpr Type type_of_value = std::is_same_v<Value, float> ? Type::f32
-                               : std::is_same_v<Value, f16> ? Type::f16
-                                                            : Type::bf16;
-constexpr int kTile = 32;  // rows and columns turned at a time: 32 x 32 FP32 fit in the first-level cache
+constexpr int kTile = 32;  // inputs packed at a time: with a panel's outputs they fit in the first-level cache
 
-// One tensor on its way to memory. Exactly one of the two targets is set.
+// One tensor on its way to memory. Exactly one of the three targets is set.
 template <class Value>
 struct Move {
   Weight weight;
   int layer;
   Tensor from;
+  Value* packed;  // (rows, cols) in panels
   Value* matrix;  // (rows, cols)
   float* vector;  // (rows)
 };
 
-// target (cols of rows [begin, end)) = source, rounded to Value; From: the type on disk
+template <class From>
+From element(const Tensor& t, int64_t row, int64_t col) {
+  From from;
+  std::memcpy(&from, static_cast<const From*>(t.data) + row * t.row_stride + col * t.col_stride, sizeof from);
+  return from;
+}
+
+// target (rows [begin, end) of cols) = source, rounded to Value; From: the type on disk
 template <class From, class Value>
-void convert(const Tensor& t, int64_t begin, int64_t end, Value* target) {
-  const auto element = [&](int64_t row, int64_t col) {
-    From from;
-    std::memcpy(&from, static_cast<const From*>(t.data) + row * t.row_stride + col * t.col_stride, sizeof from);
-    return from_f32<Value>(to_f32(from));
-  };
-  if (t.col_stride == 1) {
-    for (int64_t r = begin; r < end; ++r) {
-      for (int64_t c = 0; c < t.cols; ++c) target[r * t.cols + c] = element(r, c);
-    }
-    return;
+void convert(const Tensor& t, int begin, int end, Value* target) {
+  for (int64_t r = begin; r < end; ++r) {
+    for (int64_t c = 0; c < t.cols; ++c) target[r * t.cols + c] = from_f32<Value>(to_f32(element<From>(t, r, c)));
   }
-  for (int64_t c0 = 0; c0 < t.cols; c0 += kTile) {
-    const int64_t c_end = std::min(c0 + kTile, t.cols);
-    for (int64_t r = begin; r < end; ++r) {
-      for (int64_t c = c0; c < c_end; ++c) target[r * t.cols + c] = element(r, c);
+}
+
+// The same into panels; begin is the first row of one.
+template <class From, class Value>
+void pack(const Tensor& t, int begin, int end, Value* target) {
+  const int K = static_cast<int>(t.cols);
+  for (int first = begin; first < end; first += kPanel) {
+    const int last = std::min(first + kPanel, end);
+    if (last - first < kPanel || K % kPair<Value> != 0)
+      std::fill_n(target + packed_at<Value>(first, 0, K), panel_room<Value>(K), Value{});
+    for (int k0 = 0; k0 < K; k0 += kTile) {
+      const int k_end = std::min(k0 + kTile, K);
+      for (int k = k0; k < k_end; ++k) {
+        Value* at = target + packed_at<Value>(first, k, K);
+        for (int r = first; r < last; ++r)
+          at[(r - first) * kPair<Value>] = from_f32<Value>(to_f32(element<From>(t, r, k)));
+      }
     }
   }
 }
 
 template <class Value>
-void convert_rows(const Tensor& t, int64_t begin, int64_t end, Value* target) {
-  if (t.type == Type::f32) return convert<float>(t, begin, end, target);
-  if (t.type == Type::f16) return convert<f16>(t, begin, end, target);
-  return convert<bf16>(t, begin, end, target);
+void convert_rows(const Move<Value>& move, int begin, int end) {
+  const Tensor& t = move.from;
+  const auto to = [&](auto from) {
+    using From = decltype(from);
+    return move.packed ? pack<From>(t, begin, end, move.packed) : convert<From>(t, begin, end, move.matrix);
+  };
+  if (t.type == Type::f32) return to(float{});
+  if (t.type == Type::f16) return to(f16{});
+  return to(bf16{});
 }
 
 // On bits where it can be, so that the scan costs little beside the conversion.
@@ -64,21 +78,38 @@ bool is_infinite(float value) { return std::isinf(value); }
 bool is_infinite(f16 value) { return (value.bits & 0x7fff) == 0x7c00; }
 bool is_infinite(bf16 value) { return (value.bits & 0x7fff) == 0x7f80; }
 
-// Clamps what has become infinite in rows [begin, end) of target and was not in the file; true if there was any.
-template <class Value, class Stored>
-bool saturate(const Tensor& t, int64_t begin, int64_t end, Stored* target) {
+// Clamps what has become infinite in rows [begin, end) and was not in the file; true if there was any. target: the
+// `count` elements in memory that hold these rows; of(row, col): where one lies.
+template <class Value, class Stored, class Of>
+bool saturate(const Tensor& t, int64_t begin, int64_t end, const Stored* target, size_t count, const Of& of) {
   if constexpr (std::is_same_v<Value, float>) return false;
   int infinite = 0;
-  for (int64_t i = begin * t.cols; i < end * t.cols; ++i) infinite |= is_infinite(target[i]);
+  for (size_t i = 0; i < count; ++i) infinite |= is_infinite(target[i]);
   if (!infinite) return false;
   bool any = false;
-  for (int64_t i = begin * t.cols; i < end * t.cols; ++i) {
-    const float from = at(t, i / t.cols, i % t.cols);
-    if (!is_infinite(target[i]) || std::isinf(from)) continue;
-    target[i] = from_f32<Stored>(std::copysign(largest_of(type_of_value<Value>), from));
-    any = true;
+  for (int64_t r = begin; r < end; ++r) {
+    for (int64_t c = 0; c < t.cols; ++c) {
+      const float from = at(t, r, c);
+      Stored& stored = of(r, c);
+      if (!is_infinite(stored) || std::isinf(from)) continue;
+      stored = from_f32<Stored>(std::copysign(largest_of(kType<Value>), from));
+      any = true;
+    }
   }
   return any;
+}
+
+template <class Value>
+bool saturate_rows(const Move<Value>& move, int begin, int end) {
+  const Tensor& t = move.from;
+  const int K = static_cast<int>(t.cols);
+  if (move.packed)
+    return saturate<Value>(t, begin, end, move.packed + packed_at<Value>(begin, 0, K),
+                           packed_room<Value>(end - begin, K), [&](int64_t r, int64_t c) -> Value& {
+                             return move.packed[packed_at<Value>(static_cast<int>(r), static_cast<int>(c), K)];
+                           });
+  return saturate<Value>(t, begin, end, move.matrix + int64_t(begin) * K, size_t(end - begin) * K,
+                         [&](int64_t r, int64_t c) -> Value& { return move.matrix[r * K + c]; });
 }
 
 // True if a weight has overflowed; it is the type's largest value then.
@@ -88,21 +119,22 @@ bool perform(const Move<Value>& move, int worker, int workers) {
   if (move.vector) {
     if (worker != 0) return false;
     for (int64_t r = 0; r < t.rows; ++r) move.vector[r] = to_f32(from_f32<Value>(at(t, r, 0)));
-    return saturate<Value>(t, 0, t.rows, move.vector);
+    return saturate<Value>(t, 0, t.rows, move.vector, t.rows,
+                           [&](int64_t r, int64_t) -> float& { return move.vector[r]; });
   }
   bool overflow = false;
-  const Share share(static_cast<int>(t.rows), worker, workers, kTile);
-  for (int r = share.begin; r < share.end; r += kTile) {
-    const int end = std::min(r + kTile, share.end);
-    convert_rows(t, r, end, move.matrix);
-    overflow |= saturate<Value>(t, r, end, move.matrix);
+  const Share share(static_cast<int>(t.rows), worker, workers, kPanel);
+  for (int r = share.begin; r < share.end; r += kPanel) {
+    const int end = std::min(r + kPanel, share.end);
+    convert_rows(move, r, end);
+    overflow |= saturate_rows(move, r, end);
   }
   return overflow;
 }
 
 template <class Value>
 [[noreturn]] void refuse_overflow(const Move<Value>& move) {
-  constexpr Type type = type_of_value<Value>;
+  constexpr Type type = kType<Value>;
   const Tensor& t = move.from;
   int64_t count = 0;
   float largest = 0;
@@ -128,9 +160,11 @@ size_t room(const ModelConfig& m, bool tied) {
     const Weight weight = static_cast<Weight>(i);
     if (weight == Weight::head_w && tied) continue;
     const Shape shape = shape_of(weight, m);
-    const size_t count = shape.rows * shape.cols;
-    bytes += (shape.cols == 1 ? Arena::room_for<float>(count) : Arena::room_for<Value>(count)) *
-             (is_per_layer(weight) ? m.L : 1);
+    const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
+    const size_t one = cols == 1               ? Arena::room_for<float>(rows)
+                       : weight == Weight::wpe ? Arena::room_for<Value>(size_t(rows) * cols)
+                                               : Arena::room_for<Value>(packed_room<Value>(rows, cols));
+    bytes += one * (is_per_layer(weight) ? m.L : 1);
   }
   return bytes;
 }
@@ -157,15 +191,22 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({weight, layer, from, w.arena.template take<Value>(from.rows * from.cols), nullptr});
+    const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
+    Value* packed = w.arena.template take<Value>(packed_room<Value>(rows, cols));
+    moves.push_back({weight, layer, from, packed, nullptr, nullptr});
+    return packed;
+  };
+  const auto plain = [&](Weight weight) {
+    const Tensor from = checkpoint.tensor(weight, 0);
+    moves.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
     return moves.back().matrix;
   };
   const auto vector = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({weight, layer, from, nullptr, w.arena.template take<float>(from.rows)});
+    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
     return moves.back().vector;
   };
-  w.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
+  w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
   for (int l = 0; l < m.L; ++l) {
     w.layers.push_back({vector(Weight::ln1_w, l), vector(Weight::ln1_b, l), vector(Weight::qkv_b, l),
                         vector(Weight::proj_b, l), vector(Weight::ln2_w, l), vector(Weight::ln2_b, l),

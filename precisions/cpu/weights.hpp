@@ -1,11 +1,11 @@
-// A model's weights as the CPU kernels read them: row-major (out, in) without gaps, in the type, in one piece of
-// memory. Vectors (biases, layernorm) are rounded to the type and kept as FP32.
+// A model's weights as the CPU kernels read them: matrices packed (packed.hpp), but for wpe, which is row-major; in the
+// type, in one piece of memory. Vectors (biases, layernorm) are rounded to the type and kept as FP32.
 #pragma once
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "gpt2run/numeric.hpp"
+#include "packed.hpp"
 #include "pool.hpp"
 
 namespace gpt2run::cpu {
@@ -38,7 +38,7 @@ class Arena {
 template <class Value>
 struct Weights {
   struct Embedding {
-    const Value *wte, *wpe;  // (V, C), (T, C)
+    const Value *wte, *wpe;  // (V, C) packed, (T, C)
   };
   struct Layer {
     const float *ln1_w, *ln1_b, *qkv_b, *proj_b, *ln2_w, *ln2_b, *up_b, *down_b;

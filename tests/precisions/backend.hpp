@@ -31,9 +31,9 @@ inline Backend reference(Type type) {
 inline std::vector<Backend> cpu_backends() {
   std::vector<Backend> rows;
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < cpu::kIsas; ++i) {
       const std::string isa = cpu::kIsaNames[i], plugin = std::string("cpu-") + name_of(type);
-      if (cpu::runs(static_cast<cpu::Isa>(i)))
+      if (cpu::runs(static_cast<cpu::Isa>(i)) && cpu::serves(static_cast<cpu::Isa>(i), type))
         rows.push_back({"cpu_" + std::string(name_of(type)) + "_" + isa, plugin, {{"isa", isa}}, type});
     }
   }

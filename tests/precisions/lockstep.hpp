@@ -177,7 +177,16 @@ class Lockstep {
     const auto narrow = [](const std::vector<float>& from, auto& to) {
       for (size_t i = 0; i < from.size(); ++i) to[i] = from_f32<std::decay_t<decltype(to[0])>>(from[i]);
     };
-    narrow(state_.keys, own_state_.keys), narrow(state_.values, own_state_.values);
+    narrow(state_.values, own_state_.values);
+    const ModelConfig& m = state_.config;
+    for (int layer = 0; layer < m.L; ++layer) {
+      for (int i = 0; i < state_.slots * state_.context * m.C; ++i) {
+        const int slot = i / m.C / state_.context, t = i / m.C % state_.context, head = i % m.C / (m.C / m.H);
+        const int d = i % (m.C / m.H);
+        auto& own = own_state_.keys[own_state_.key(layer, slot, head, t, d)];
+        own = from_f32<std::decay_t<decltype(own)>>(state_.keys[state_.key(layer, slot, head, t, d)]);
+      }
+    }
   }
 
   static void judge(float own, float expected, double magnitude, Type type, Deviation& deviation) {

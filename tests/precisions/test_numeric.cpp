@@ -122,24 +122,35 @@ void expect_conversions(cpu::Isa isa) {
     batch.clear();
   });
   EXPECT_EQ(wrong, 0);
-  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
-    const Value value = {static_cast<uint16_t>(bits)}, zero = {0x8000};
-    float wide, expected = to_f32(value);
-    kernels.embed(&value, &zero, 1, &wide);
-    wrong +=
-        std::isnan(expected) ? !std::isnan(wide) : std::bit_cast<uint32_t>(wide) != std::bit_cast<uint32_t>(expected);
+  // Times one, in a product of one row and in one of many: the hardware's dot product of BF16 takes subnormals as zero.
+  const bool flushes = isa == cpu::Isa::avx512bf16;
+  constexpr int kMany = 2 * cpu::kFewRows + 1;
+  const std::vector<float> ones(kMany, 1.0f);
+  std::vector<float> wide(kMany * cpu::kPanel), room(cpu::product_room(kMany, 1));
+  for (uint32_t bits = 0; bits < 0x10000; bits += cpu::kPanel) {
+    std::vector<Value> values(cpu::packed_room<Value>(cpu::kPanel, 1), Value{});
+    for (int o = 0; o < cpu::kPanel; ++o) values[cpu::packed_at<Value>(o, 0, 1)] = {static_cast<uint16_t>(bits + o)};
+    for (const int rows : {1, kMany}) {
+      kernels.linear(ones.data(), rows, 1, values.data(), 1, cpu::kPanel, wide.data(), cpu::kPanel, room.data());
+      for (int i = 0; i < rows * cpu::kPanel; ++i) {
+        float expected = to_f32(Value{static_cast<uint16_t>(bits + i % cpu::kPanel)});
+        if (flushes && std::abs(expected) < 0x1p-126f) expected = 0;
+        wrong += std::isnan(expected) ? !std::isnan(wide[i]) : wide[i] != expected;
+      }
+    }
   }
   EXPECT_EQ(wrong, 0);
 }
 
 TEST_P(KernelNumeric, ConvertsAsNumericHpp) {
-  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"));
+  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), GetParam().type);
   if (GetParam().type == Type::f16) expect_conversions<f16>(isa);
   if (GetParam().type == Type::bf16) expect_conversions<bf16>(isa);
 }
 
 TEST_P(KernelNumeric, KeepsNan) {
-  const auto& kernels = cpu::kernels_of<f16>(cpu::choose_isa(GetParam().options.at("isa")));
+  if (GetParam().type != Type::f16) GTEST_SKIP() << "one 16-bit type is enough";
+  const auto& kernels = cpu::kernels_of<f16>(cpu::choose_isa(GetParam().options.at("isa"), Type::f16));
   const float values[] = {NAN, -NAN, INFINITY, -INFINITY}, zeros[4] = {};
   float gelu[4];
   kernels.gelu(values, zeros, 4, gelu);
@@ -153,21 +164,40 @@ INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backe
 
 // A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
 TEST(Isa, ForcedIsTheOneThatRuns) {
-  const auto widest = cpu::choose_isa("auto");
+  const auto widest = cpu::choose_isa("auto", Type::f32);
   if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
-  float x[17] = {1}, w[17] = {-1}, fused = 0, plain = 0;
-  x[16] = w[16] = 1 + 0x1p-12f;  // both fall into the first lane: (1 + 2^-12)^2 - 1
-  cpu::kernels_of<float>(widest).linear(x, 1, w, 17, 1, &fused, 0);
-  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, w, 17, 1, &plain, 0);
+  const float x[2] = {1, 1 + 0x1p-12f};
+  std::vector<float> w(2 * cpu::kPanel), room(cpu::product_room(1, 2));
+  w[cpu::packed_at<float>(0, 0, 2)] = -1, w[cpu::packed_at<float>(0, 1, 2)] = x[1];  // (1 + 2^-12)^2 - 1
+  float fused = 0, plain = 0;
+  cpu::kernels_of<float>(widest).linear(x, 1, 2, w.data(), 2, 1, &fused, 1, room.data());
+  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, 2, w.data(), 2, 1, &plain, 1, room.data());
   EXPECT_EQ(fused, 0x1p-11f + 0x1p-24f);
   EXPECT_EQ(plain, 0x1p-11f);
 
   PluginLog::instance().take();
-  for (const char* isa : {"portable", "auto"}) {
-    make_plugin<Precision>(Kind::precision, "cpu-fp32", {{"isa", isa}});
-    const std::string name = cpu::kIsaNames[static_cast<int>(cpu::choose_isa(isa))];
-    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name});
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
+    for (const char* isa : {"portable", "auto"}) {
+      make_plugin<Precision>(Kind::precision, std::string("cpu-") + name_of(type), {{"isa", isa}});
+      const std::string name = cpu::kIsaNames[static_cast<int>(cpu::choose_isa(isa, type))];
+      EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name});
+    }
   }
+}
+
+// As above: the dot product of BF16 flushes a subnormal, the AVX-512 kernels keep it.
+TEST(Isa, ForcedDotProductIsTheOneThatRuns) {
+  if (!cpu::runs(cpu::Isa::avx512bf16)) GTEST_SKIP() << "this machine has no AVX512-BF16";
+  EXPECT_EQ(cpu::choose_isa("auto", Type::bf16), cpu::Isa::avx512bf16);
+  const float one = 1;
+  std::vector<bf16> w(cpu::packed_room<bf16>(1, 1), bf16{});
+  w[0] = {1};  // 2^-133
+  std::vector<float> room(cpu::product_room(1, 1));
+  float dot = -1, wide = -1;
+  cpu::kernels_of<bf16>(cpu::Isa::avx512bf16).linear(&one, 1, 1, w.data(), 1, 1, &dot, 1, room.data());
+  cpu::kernels_of<bf16>(cpu::Isa::avx512).linear(&one, 1, 1, w.data(), 1, 1, &wide, 1, room.data());
+  EXPECT_EQ(dot, 0);
+  EXPECT_EQ(wide, 0x1p-133f);
 }
 
 TEST(Isa, UnknownOrMissingIsAnErrorThatNamesIt) {

@@ -6,7 +6,7 @@
 namespace gpt2run::test {
 namespace {
 
-constexpr const char* kModel = "synthetic:L=2,C=52,H=2,F=100,V=97,T=400,std=0.2,seed=7";
+constexpr const char* kModel = "synthetic:L=2,C=52,H=2,F=300,V=97,T=400,std=0.2,seed=7";
 
 const Checkpoint& model() {
   static const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");

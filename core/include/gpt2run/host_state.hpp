@@ -25,19 +25,33 @@ struct Matrix {
   int rows, cols;
 };
 
+// Where the keys of one head and slot lie: position after position. Another layout brings the same two functions.
+struct PlainKeys {
+  // Elements that hold the first `positions` positions.
+  static constexpr size_t room(int positions, int D) { return size_t(positions) * D; }
+  static constexpr size_t at(int position, int d, int D) { return size_t(position) * D + d; }
+};
+
 // Value: storage of keys and values. R at most Limits::rows, S slots of `context` positions.
-template <class Value>
+template <class Value, class Keys = PlainKeys>
 struct HostState {
   HostState(const ModelConfig& m, const Limits& limits)
       : config(m), slots(limits.slots), context(limits.context), stride((m.V + 15) / 16 * 16) {
     const size_t rows = limits.rows;
     x.resize(rows * m.C), q.resize(rows * m.C), a.resize(rows * m.C), h.resize(rows * m.F);
-    keys.resize(size_t(m.L) * slots * context * m.C), values.resize(keys.size());
+    keys.resize(size_t(m.L) * slots * m.H * Keys::room(context, m.C / m.H));
+    values.resize(size_t(m.L) * slots * context * m.C);
     logits.resize(size_t(limits.logit_rows) * stride);
     if (limits.keep_raw) raw.resize(logits.size());
   }
 
-  // First of the D values of a position; the next position of the same head follows.
+  // Element d of a position's key.
+  size_t key(int layer, int slot, int head, int position, int d) const {
+    const int D = config.C / config.H;
+    return ((size_t(layer) * slots + slot) * config.H + head) * Keys::room(context, D) + Keys::at(position, d, D);
+  }
+
+  // First of the D elements of a position's value; the next position of the same head follows.
   size_t cache(int layer, int slot, int head, int position) const {
     const size_t D = config.C / config.H;
     return (((size_t(layer) * slots + slot) * config.H + head) * context + position) * D;
@@ -45,12 +59,11 @@ struct HostState {
 
   // slot's first `keep` positions become those of `from`.
   void copy_cache(int slot, int from, int keep) {
-    const size_t count = size_t(keep) * (config.C / config.H);
+    const int D = config.C / config.H;
     for (int layer = 0; layer < config.L; ++layer) {
       for (int head = 0; head < config.H; ++head) {
-        const size_t source = cache(layer, from, head, 0), target = cache(layer, slot, head, 0);
-        std::copy_n(&keys[source], count, &keys[target]);
-        std::copy_n(&values[source], count, &values[target]);
+        std::copy_n(&keys[key(layer, from, head, 0, 0)], Keys::room(keep, D), &keys[key(layer, slot, head, 0, 0)]);
+        std::copy_n(&values[cache(layer, from, head, 0)], size_t(keep) * D, &values[cache(layer, slot, head, 0)]);
       }
     }
   }
@@ -72,7 +85,7 @@ struct HostState {
   int64_t stride;                   // of a row of logits
   std::vector<float> x, q, a;       // (R, C) residual, queries, attention's output
   std::vector<float> h;             // (R, F)
-  std::vector<Value> keys, values;  // (L, S, H, context, D)
+  std::vector<Value> keys, values;  // by key() and cache()
   std::vector<float> logits, raw;   // (logit_rows, stride); raw is empty unless Limits::keep_raw
 
  private:
@@ -83,9 +96,9 @@ struct HostState {
     for (size_t r = 0; r < step.rows.size(); ++r, out += 3 * C) {
       std::copy_n(&q[r * C], C, out);
       for (int c = 0; c < C; ++c) {
-        const size_t at = cache(layer, step.rows[r].slot, c / D, step.rows[r].position) + c % D;
-        out[C + c] = to_f32(keys[at]);
-        out[2 * C + c] = to_f32(values[at]);
+        const HostRow& row = step.rows[r];
+        out[C + c] = to_f32(keys[key(layer, row.slot, c / D, row.position, c % D)]);
+        out[2 * C + c] = to_f32(values[cache(layer, row.slot, c / D, row.position) + c % D]);
       }
     }
     return {scratch.data(), static_cast<int>(step.rows.size()), 3 * C};

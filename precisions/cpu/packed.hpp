@@ -1,0 +1,53 @@
+// How a matrix lies in memory that the kernels multiply by: in panels of 64 outputs, within a panel K ascending, the 64
+// values of one k together. A register then holds outputs, not parts of a sum: every output is one sum over K ascending
+// whatever is computed beside it, and a panel is one stream of memory. BF16 keeps two successive k of an output side by
+// side, as its dot product takes them. What is missing of the last panel, or of the last pair, is zero.
+// Letters: K inputs.
+#pragma once
+#include <type_traits>
+
+#include "gpt2run/numeric.hpp"
+
+namespace gpt2run::cpu {
+
+inline constexpr int kPanel = 64;
+
+template <class Value>
+inline constexpr Type kType = std::is_same_v<Value, float> ? Type::f32
+                              : std::is_same_v<Value, f16> ? Type::f16
+                                                           : Type::bf16;
+
+template <class Value>
+inline constexpr int kPair = std::is_same_v<Value, bf16> ? 2 : 1;
+
+constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * unit; }
+
+// Elements of one panel, and of all.
+template <class Value>
+constexpr size_t panel_room(int K) {
+  return size_t(kPanel) * padded(K, kPair<Value>);
+}
+template <class Value>
+constexpr size_t packed_room(int outputs, int K) {
+  return size_t(padded(outputs, kPanel) / kPanel) * panel_room<Value>(K);
+}
+
+// Where the weight of input k to an output lies.
+template <class Value>
+constexpr size_t packed_at(int output, int k, int K) {
+  constexpr int pair = kPair<Value>;
+  return size_t(output / kPanel) * panel_room<Value>(K) + (size_t(k / pair) * kPanel + output % kPanel) * pair +
+         k % pair;
+}
+
+// Rows that are few: their inputs are read where they lie, but for dot products. Of more rows kStretch inputs at a time
+// are brought together.
+inline constexpr int kFewRows = 6, kStretch = 256;
+
+// Floats that a product of at most `rows` rows and K inputs works in.
+constexpr size_t product_room(int rows, int K) {
+  const size_t few = size_t(kFewRows) * K, many = size_t(rows) * kStretch;
+  return few < many ? many : few;
+}
+
+}  // namespace gpt2run::cpu

@@ -1,0 +1,192 @@
+// Products by a packed matrix (packed.hpp) for the instruction set that the file is compiled for. An output is a sum
+// over K ascending in blocks of kBlock: the products of a block one after another from zero, then the blocks one after
+// another. That is all its bits depend on: one row and five hundred, and every blocking below, give the same.
+#pragma once
+#include "packed.hpp"
+#include "vector.hpp"
+
+namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
+namespace {
+
+constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in the first-level cache for all rows
+
+// Rows and registers of outputs that are summed at a time: as many as there are registers for.
+constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
+constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
+
+GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
+
+// f.operator()<rows>() for 1 to kRows rows.
+template <int kMost, class F>
+GPT2RUN_INLINE void with_rows(int rows, const F& f) {
+  if constexpr (kMost > 1) {
+    if (rows < kMost) return with_rows<kMost - 1>(rows, f);
+  }
+  f.template operator()<kMost>();
+}
+
+// The weights of one k (two for BF16) to kV registers of outputs; `at` is the first of them.
+template <int kR, int kV, class Value>
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Part (&total)[kR][kV]) {
+  for (int v = 0; v < kV; ++v) {
+    const Part weight = part_from(at + v * kWidth);
+    for (int r = 0; r < kR; ++r) total[r][v] = fma(splat(x[r * x_stride]), weight, total[r][v]);
+  }
+}
+template <int kR, int kV>
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, Part (&total)[kR][kV]) {
+  for (int v = 0; v < kV; ++v) {
+    Bits pair;
+    __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
+    const Part first = (Part)(pair << 16), second = (Part)(pair & 0xffff0000);
+    for (int r = 0; r < kR; ++r) {
+      total[r][v] = fma(splat(x[r * x_stride]), first, total[r][v]);
+      if (both) total[r][v] = fma(splat(x[r * x_stride + 1]), second, total[r][v]);
+    }
+  }
+}
+
+template <int kR, int kV, class Value>
+GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, Part (&total)[kR][kV]) {
+  if constexpr (kPair<Value> == 1) {
+    for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, total);
+  } else {
+    int k = 0;
+    for (; k + 1 < K; k += 2) multiply(x + k, x_stride, w + k * kPanel, true, total);
+    if (k < K) multiply(x + k, x_stride, w + k * kPanel, false, total);
+  }
+}
+
+// What a product reads its inputs as: for dot products two BF16 of successive k, the last alone with a zero.
+struct Pairs {
+  uint32_t bits;
+};
+template <class Input>
+constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // of k in one Input
+
+// x (K) to where the product reads it.
+GPT2RUN_INLINE void take(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
+GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {  // values of BF16: their upper halves are all of them
+  for (int k = 0; k < K; k += 2) {
+    uint32_t first, second = 0;
+    __builtin_memcpy(&first, x + k, sizeof first);
+    if (k + 1 < K) __builtin_memcpy(&second, x + k + 1, sizeof second);
+    out[k / 2].bits = first >> 16 | (second & 0xffff0000);
+  }
+}
+
+#if defined(GPT2RUN_CPU_DOT)
+template <int kR, int kV>
+GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Part (&total)[kR][kV]) {
+  for (int k = 0; k < (K + 1) / 2; ++k) {
+    for (int v = 0; v < kV; ++v) {
+      const __m512i weight = _mm512_loadu_si512(w + (int64_t(k) * kPanel + v * kWidth) * 2);
+      for (int r = 0; r < kR; ++r) {
+        const __m512i both = _mm512_set1_epi32(static_cast<int>(x[r * x_stride + k].bits));
+        total[r][v] = (Part)_mm512_dpbf16_ps((__m512)total[r][v], (__m512bh)both, (__m512bh)weight);
+      }
+    }
+  }
+}
+#endif
+
+// One block of K for kR rows and a whole panel: y = or += the products.
+template <int kR, int kV, class Input, class Value>
+GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, bool first, float* y,
+                          int64_t y_stride) {
+  for (int o = 0; o < kPanel; o += kV * kWidth) {
+    Part total[kR][kV] = {};
+    add_products(x, x_stride, w + o * kPair<Value>, K, total);
+    for (int r = 0; r < kR; ++r) {
+      for (int v = 0; v < kV; ++v) {
+        float* at = y + r * y_stride + o + v * kWidth;
+        part_to(at, first ? total[r][v] : part_from(at) + total[r][v]);
+      }
+    }
+  }
+}
+
+// As block() for up to kRows rows, and for a panel of which `outputs` are there.
+template <class Input, class Value>
+GPT2RUN_INLINE void rows_of_block(const Input* x, int rows, int64_t x_stride, const Value* w, int K, bool first,
+                                  int outputs, float* y, int64_t y_stride) {
+  with_rows<kRows>(rows, [&]<int kR>() {
+    constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
+    if (outputs == kPanel) return block<kR, kV>(x, x_stride, w, K, first, y, y_stride);
+    float room[kR * kPanel];
+    for (int r = 0; r < kR && !first; ++r)
+      __builtin_memcpy(room + r * kPanel, y + r * y_stride, outputs * sizeof(float));
+    block<kR, kV>(x, x_stride, w, K, first, room, kPanel);
+    for (int r = 0; r < kR; ++r) __builtin_memcpy(y + r * y_stride, room + r * kPanel, outputs * sizeof(float));
+  });
+}
+
+// The block of a panel in FP32, for many rows: converted once instead of once for every few of them.
+template <class Value>
+GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
+  if constexpr (kPair<Value> == 1) {
+    for (int i = 0; i < K * kPanel; i += kWidth) part_to(out + i, part_from(w + i));
+  } else {
+    for (int k = 0; k < K; k += 2) {
+      for (int o = 0; o < kPanel; o += kWidth) {
+        Bits pair;
+        __builtin_memcpy(&pair, w + (k * kPanel + o * 2), sizeof pair);
+        part_to(out + k * kPanel + o, (Part)(pair << 16));
+        if (k + 1 < K) part_to(out + (k + 1) * kPanel + o, (Part)(pair & 0xffff0000));
+      }
+    }
+  }
+}
+
+// One panel, `length` of K from k on: y = (k is 0) or += x w. x: (rows, length)
+template <class Input, class Value>
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, int outputs, float* y,
+           int64_t y_stride) {
+  constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
+  alignas(64) float wide[kWiden ? kBlock * kPanel : 1];
+  for (int begin = 0; begin < length; begin += kBlock) {
+    const Value* weights = w + int64_t(k + begin) * kPanel;
+    const Input* inputs = x + begin / kInputs<Input>;
+    const int count = least(kBlock, length - begin);
+    const bool first = k + begin == 0;
+    if constexpr (kWiden) {
+      if (rows > kRows) {
+        widen(weights, count, wide);
+        for (int r = 0; r < rows; r += kRows)
+          rows_of_block(inputs + r * x_stride, least(kRows, rows - r), x_stride, static_cast<const float*>(wide), count,
+                        first, outputs, y + r * y_stride, y_stride);
+        continue;
+      }
+    }
+    for (int r = 0; r < rows; r += kRows)
+      rows_of_block(inputs + r * x_stride, least(kRows, rows - r), x_stride, weights, count, first, outputs,
+                    y + r * y_stride, y_stride);
+  }
+}
+
+// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a stretch of K of all
+// rows is brought together, where it stays in the second-level cache while the panels pass by.
+template <class Value>
+void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
+            float* room) {
+#if defined(GPT2RUN_CPU_DOT)
+  using Input = Pairs;
+#else
+  using Input = float;
+#endif
+  auto* near = reinterpret_cast<Input*>(room);
+  const bool few = rows <= kFewRows;
+  const int stretch = few ? K : kStretch;
+  for (int k = 0; k < K; k += stretch) {
+    const int length = least(stretch, K - k), stride = (length + kInputs<Input> - 1) / kInputs<Input>;
+    const bool direct = few && kInputs<Input> == 1;
+    for (int r = 0; r < rows && !direct; ++r) take(x + r * x_stride + k, length, near + int64_t(r) * stride);
+    const Input* inputs = direct ? reinterpret_cast<const Input*>(x) : near;
+    for (int o = 0; o < outputs; o += kPanel)
+      panel(inputs, rows, direct ? x_stride : stride, w + int64_t(o / kPanel) * panel_room<Value>(K), k, length,
+            least(kPanel, outputs - o), y + o, y_stride);
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::cpu::GPT2RUN_CPU_ISA
