@@ -32,8 +32,14 @@ void Delivery::give(Sink& sink, TokenEvent event, uint32_t wants) const {
   if (event.step < 0 && !(wants & kPrompt)) return;
   if (!(wants & kLogprob)) event.logprob = std::numeric_limits<float>::quiet_NaN();
   if (!(wants & kLogits)) event.logits = nullptr;
-  if (!(wants & kTimes)) event.times = nullptr;
   sink.token(event);
+}
+
+void Delivery::pass(const PassEvent& event) {
+  for (const auto& sinks : {any_order_, in_order_}) {
+    for (Sink* sink : sinks)
+      if (sink->wants() & kTimes) sink->pass(event);
+  }
 }
 
 void Delivery::token(const TokenEvent& event) {
@@ -43,7 +49,7 @@ void Delivery::token(const TokenEvent& event) {
     for (Sink* sink : in_order_) give(*sink, event, sink->wants());
     return;
   }
-  Kept::Token token{event, std::string(event.text), event.times ? *event.times : StepTimes{}};
+  Kept::Token token{event, std::string(event.text)};
   token.event.logits = nullptr;
   kept_[event.sequence].tokens.push_back(std::move(token));
 }
@@ -73,7 +79,6 @@ void Delivery::deliver(uint64_t sequence, const Kept& kept) {
     for (const Kept::Token& token : kept.tokens) {
       TokenEvent event = token.event;
       event.text = token.text;
-      if (event.times) event.times = &token.times;
       give(*sink, event, wants);
     }
     if (kept.finished) sink->finish(sequence, kept.tail, kept.reason);

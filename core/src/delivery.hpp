@@ -18,6 +18,7 @@ class Delivery {
 
   void begin(std::string_view manifest);
   void start(uint64_t sequence, const Prompt& prompt);
+  void pass(const PassEvent& event);    // to those that want times
   void token(const TokenEvent& event);  // the event's pointers need to live during the call only
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason);
   void end(std::string_view summary);
@@ -28,7 +29,6 @@ class Delivery {
     struct Token {
       TokenEvent event;
       std::string text;
-      StepTimes times;
     };
     std::vector<Token> tokens;
     bool finished = false;

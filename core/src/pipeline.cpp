@@ -42,7 +42,7 @@ void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generat
   }
 }
 
-class Run {
+class Run final : Vocabulary {
  public:
   Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
       const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation)
@@ -97,9 +97,10 @@ class Run {
     return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.live.has_value(); });
   }
   // A model may have more rows than the tokenizer has words.
-  std::string_view piece(int32_t id) const {
+  std::string_view piece(int32_t id) const override {
     return tokenizer_ && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
   }
+  const Vocabulary* words() const { return tokenizer_ ? this : nullptr; }
   double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
   void refill();
@@ -257,6 +258,8 @@ void Run::pass() {
   } else {
     path_.step(rows_, sampled_);
   }
+  if (const StepTimes* spent = path_.times())
+    sinks_.pass({summary_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
   summary_.steps += times;
   summary_.rows += std::ssize(rows_) * times;
   int sampled = 0, logit_row = sampled_;
@@ -317,7 +320,7 @@ bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
   const std::string text =
       tokenizer_ && !ends && id < tokenizer_->size() ? live.text.push(tokenizer_->piece(id)) : std::string();
   const int step = live.known() - static_cast<int>(live.prompt->tokens.size());
-  sinks_.token({live.sequence, step, live.known(), id, text, logprob, logits, config_.V, path_.times()});
+  sinks_.token({live.sequence, step, live.known(), id, text, logprob, logits, config_.V, words()});
   live.tokens.push_back(id);
   const char* reason = ends                         ? "end_of_text"
                        : live.text.stopped()        ? "stop"
@@ -333,7 +336,7 @@ void Run::echo(int slot, int position, float logprob, const float* logits) {
   const int32_t id = live.prompt->tokens[position];
   std::string text = live.echo.push(piece(id));
   if (position + 1 == std::ssize(live.prompt->tokens)) text += live.echo.take_tail();
-  sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, path_.times()});
+  sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, words()});
 }
 
 void Run::finish(int slot, std::string_view reason) {

@@ -58,8 +58,12 @@ class Playground {
   int standard_output_;
 };
 
+struct Words final : Vocabulary {
+  std::string_view piece(int32_t id) const override { return id == 4 ? "\xff\"" : ""; }
+};
+
 TokenEvent event_of(uint32_t wants, uint64_t sequence, int32_t step) {
-  static constexpr StepTimes times = {0.1f, 1.5f, 0.1f, 0.2f, 0.1f};
+  static const Words words;
   const bool is_prompt = step < 0;
   TokenEvent event{};
   event.sequence = sequence;
@@ -70,7 +74,7 @@ TokenEvent event_of(uint32_t wants, uint64_t sequence, int32_t step) {
   event.logprob = wants & kLogprob ? -1.25f : std::nanf("");
   event.logits = wants & kLogits ? kRow.data() : nullptr;
   event.vocab = kVocab;
-  event.times = wants & kTimes ? &times : nullptr;
+  event.vocabulary = step < 2 ? &words : nullptr;  // a model may come without a tokenizer
   return event;
 }
 
@@ -78,7 +82,10 @@ void feed(Sink& sink, uint64_t sequence) {
   const uint32_t wants = sink.wants();
   sink.start(sequence, "a prompt", kPromptTokens);
   if (wants & kPrompt) sink.token(event_of(wants, sequence, -1));
-  for (int step = 0; step < 3; ++step) sink.token(event_of(wants, sequence, step));
+  for (int step = 0; step < 3; ++step) {
+    if (wants & kTimes) sink.pass({step, 1, 1, {0.1f, 1.5f, 0.1f, 0.2f, 0.1f}});
+    sink.token(event_of(wants, sequence, step));
+  }
 }
 
 void check_wants(const Plugin& plugin) {

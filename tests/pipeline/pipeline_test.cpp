@@ -197,6 +197,26 @@ TEST_P(PipelineTest, LogitsArriveWithTheirTokens) {
   EXPECT_EQ(summary.replayed, 0);
 }
 
+TEST_P(PipelineTest, EveryPassIsToldOnceWhateverTheBatch) {
+  const std::vector<Prompt> prompts = {{"", counting(0, 9)}, {"", {1}}, {"", counting(2, 6)}};
+  const CaptureSink made = run(prompts, {.max_new = 4, .batch = 3, .chunk = 4}, kTimes);
+  ASSERT_EQ(std::ssize(made.passes), summary.steps);
+  int64_t rows = 0, sampled = 0;
+  for (int64_t i = 0; i < summary.steps; ++i) {
+    EXPECT_EQ(made.passes[i].pass, i);
+    EXPECT_GE(made.passes[i].times.forward, 0.0f);
+    rows += made.passes[i].rows, sampled += made.passes[i].sampled;
+  }
+  EXPECT_EQ(rows, summary.rows);
+  EXPECT_EQ(sampled, summary.new_tokens);
+  EXPECT_TRUE(run(prompts, {.max_new = 4}, kLogprob).passes.empty()) << "only a sink that wants times hears of passes";
+}
+
+TEST_P(PipelineTest, SinksCanReadAnyToken) {
+  const CaptureSink made = run({{"", {30}}}, {.max_new = 2});
+  EXPECT_EQ(made.vocabulary, (std::vector<std::string>{"\xe2", "<|endoftext|>", ""}));
+}
+
 TEST_P(PipelineTest, NanIsAnErrorWithSequenceAndPosition) {
   script->spoil = [](HostState<float>& s) { s.logits[3] = s.logits[15] == 10 ? NAN : s.logits[3]; };
   try {

@@ -62,7 +62,7 @@ class SinkTest : public testing::Test {
                 .logprob = logprob,
                 .logits = logits.data(),
                 .vocab = static_cast<int32_t>(logits.size()),
-                .times = nullptr});
+                .vocabulary = nullptr});
   }
 
   std::filesystem::path folder_;

@@ -33,6 +33,10 @@ struct CaptureSink final : Sink {
     Sequence& s = sequences.at(event.sequence);
     if (s.finished) fail("token after finish");
     if (!(wanted & kAnyOrder) && event.sequence != order.back()) fail("sequence ", event.sequence, " out of turn");
+    if (event.vocabulary) {
+      vocabulary.clear();
+      for (const int32_t id : {30, 39, 1 << 20}) vocabulary.emplace_back(event.vocabulary->piece(id));
+    }
     if (event.step < 0) {
       s.prompt_logprobs.push_back(event.logprob);
       return;
@@ -42,8 +46,8 @@ struct CaptureSink final : Sink {
     s.tokens.push_back(event.id), s.steps.push_back(event.step), s.logprobs.push_back(event.logprob);
     s.text += event.text, s.pieces.emplace_back(event.text);
     if (event.logits) s.logits.emplace_back(event.logits, event.logits + event.vocab);
-    timed += event.times != nullptr;
   }
+  void pass(const PassEvent& event) override { passes.push_back(event); }
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override {
     Sequence& s = sequences.at(sequence);
     s.tail = tail, s.text += tail, s.reason = reason, s.finished = true;
@@ -60,7 +64,8 @@ struct CaptureSink final : Sink {
   std::map<uint64_t, Sequence> sequences;
   std::vector<uint64_t> order;  // of start
   std::string calls;
-  int timed = 0;
+  std::vector<PassEvent> passes;
+  std::vector<std::string> vocabulary;  // of ids 30, 39 and one beyond every vocabulary
 };
 
 }  // namespace gpt2run::test
