@@ -55,6 +55,7 @@ class Run final : Vocabulary {
         path_(session, chain, limits_.slots, sinks_.wants()),
         slots_(limits_.slots) {
     summary_.sequences = std::ssize(prompts) * generation.samples;
+    summary_.open_seconds = generation.open_seconds;
     prefix_ends_.assign(prompts.size(), std::numeric_limits<float>::quiet_NaN());
     buffer_.resize(std::max(1, generation.repeat)), logprobs_.resize(buffer_.size());
   }
@@ -98,7 +99,7 @@ class Run final : Vocabulary {
   }
   // A model may have more rows than the tokenizer has words.
   std::string_view piece(int32_t id) const override {
-    return tokenizer_ && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
+    return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
   }
   const Vocabulary* words() const { return tokenizer_ ? this : nullptr; }
   double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
@@ -398,7 +399,7 @@ std::string Summary::to_json() const {
   json.imbue(std::locale::classic());
   json << "{\"sequences\": " << sequences << ", \"prompt_tokens\": " << prompt_tokens
        << ", \"new_tokens\": " << new_tokens << ", \"steps\": " << steps << ", \"rows\": " << rows
-       << ", \"replayed\": " << replayed << ", \"seconds\": " << seconds
+       << ", \"replayed\": " << replayed << ", \"open_seconds\": " << open_seconds << ", \"seconds\": " << seconds
        << ", \"first_token_seconds\": " << first_token_seconds << "}";
   return json.str();
 }

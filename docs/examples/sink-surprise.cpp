@@ -1,6 +1,4 @@
 // Sink surprise: a line per sequence, how unlikely the model found its tokens on average.
-#include <unistd.h>
-
 #include <cmath>
 #include <sstream>
 
@@ -36,10 +34,9 @@ class Surprise final : public gpt2run::Sink {
 
   // Nothing is written before the run is whole.
   void end(std::string_view) override {
-    if (out_ == "-") return gpt2run::write_all(STDOUT_FILENO, lines_.str(), "standard output");
-    gpt2run::OutputFile file(out_);
-    file.write(lines_.str());
-    file.publish();
+    gpt2run::Output output(out_);
+    output.write(lines_.str());
+    output.publish();
   }
 
  private:

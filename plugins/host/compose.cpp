@@ -2,6 +2,7 @@
 #include "host/compose.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 
 #include "gpt2run/quoted.hpp"
@@ -110,7 +111,11 @@ Limits Composition::limits() const {
   return plan_limits(checkpoint_->config(), prompts_, generation_, sink_pointers_, chain_);
 }
 
-void Composition::open() { session_ = precision_->open(*checkpoint_, limits()); }
+void Composition::open() {
+  const auto begin = std::chrono::steady_clock::now();
+  session_ = precision_->open(*checkpoint_, limits());
+  generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 Summary Composition::run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress) {
   return generate(*session_, checkpoint_->config(), chain_, sink_pointers_, tokenizer_.get(), prompts_, generation_,

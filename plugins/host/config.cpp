@@ -15,7 +15,8 @@ namespace {
 // plugin never changes what a command line means.
 constexpr size_t kMostOfName = 60;  // characters of a name that are shown
 
-constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p", "min_p", "name", "in", "out", "dir", "format"};
+constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p",  "min_p", "name", "in",
+                                         "out",  "dir",   "format", "echo",  "top"};
 
 bool is_alias(std::string_view name) {
   return std::find(std::begin(kAliases), std::end(kAliases), name) != std::end(kAliases);
@@ -237,10 +238,12 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
         continue;
       }
       if (found.empty()) unknown(setting, chosen);
-      if (!setting.has_value) misused(setting.origin, ": a value is missing");
+      const std::string key = setting.name.substr(setting.name.find('.') + 1);
+      const auto is_flag = [&](const Chosen* one) { return one->values.is_flag(key); };
+      if (!setting.has_value && !std::all_of(found.begin(), found.end(), is_flag))
+        misused(setting.origin, ": a value is missing");
       if (std::find(seen.begin(), seen.end(), setting.name) != seen.end()) misused(setting.origin, ": given twice");
       seen.push_back(setting.name);
-      const std::string key = setting.name.substr(setting.name.find('.') + 1);
       check_text(setting);
       for (Chosen* one : found) one->values.set(key, setting.value, setting.origin);
     }

@@ -67,13 +67,24 @@ std::vector<po::option> parse(std::span<const CoreOption> core, const PluginName
       .options;
 }
 
+// The library takes the next option for a value; after '=' it may be one.
+bool has_option_as_value(const po::option& option) {
+  return !option.original_tokens.empty() && option.original_tokens.back().starts_with("--");
+}
+
 // Strict: every name of `names` is known now. A name that has no value behind it is noted as such and left to whoever
 // knows the plugins, so that a misspelt flag is called unknown rather than incomplete.
 std::vector<po::option> parse_strictly(std::span<const CoreOption> core, PluginNames names,
                                        const std::vector<std::string>& arguments, Spellings& spellings) {
   while (true) {
     try {
-      return parse(core, names, arguments, spellings);
+      std::vector<po::option> options = parse(core, names, arguments, spellings);
+      const auto valueless = std::find_if(options.begin(), options.end(), [&](const po::option& option) {
+        const auto name = names.find(option.string_key);
+        return name != names.end() && name->second && has_option_as_value(option);
+      });
+      if (valueless == options.end()) return options;
+      names[valueless->string_key] = false;
     } catch (const po::invalid_command_line_syntax& error) {
       const auto name = names.find(normal_name(error.get_option_name().substr(2)));
       if (name == names.end() || !name->second) throw;

@@ -121,6 +121,10 @@ bool OptionValues::declares(std::string_view key) const {
   return std::any_of(specs_.begin(), specs_.end(), [&](const OptionSpec& spec) { return wanted == spec.key; });
 }
 
+bool OptionValues::is_flag(std::string_view key) const {
+  return specs_[index_of(key)].type == std::string_view("bool");
+}
+
 OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view text, std::string_view origin) const {
   const std::string_view type = spec.type, range = spec.range;
   const auto refuse = [&](std::string_view expected) {

@@ -37,6 +37,7 @@ class OptionValues final : public Options {
   OptionValues(std::string owner, std::span<const OptionSpec> specs);
 
   bool declares(std::string_view key) const;
+  bool is_flag(std::string_view key) const;  // a bool: its name alone means on. Throws Error if not declared
 
   // Parses and checks text. origin: how the user named the option, for the message. Throws UsageError naming origin,
   // the range or the choices, and what was found.

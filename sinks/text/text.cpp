@@ -1,7 +1,5 @@
 // Sink text: every prompt with its continuation, as it comes, to standard output or into a file. From the second
 // sequence on, a line "--- sequence N" stands before each.
-#include <unistd.h>
-
 #include <optional>
 
 #include "gpt2run/output_file.hpp"
@@ -12,37 +10,35 @@ namespace {
 
 constexpr OptionSpec kOptions[] = {
     {"out", "text", "-", "", "file to write; - is standard output, one write per token"},
+    {"echo", "bool", "on", "", "the prompt before its continuation"},
 };
 
 class Text final : public Sink {
  public:
-  Text(const Options& options, const Host& host) : out_(options.text("out")), host_(host) {}
+  Text(const Options& options, const Host& host)
+      : out_(options.text("out")), echo_(options.flag("echo")), host_(host) {}
 
   uint32_t wants() const override { return 0; }
 
-  void begin(std::string_view) override {
-    if (out_ != "-") file_.emplace(out_);
-  }
+  void begin(std::string_view) override { output_.emplace(out_); }
   void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t>) override {
-    if (!first_) put("--- sequence " + std::to_string(sequence) + "\n");
+    if (!first_) output_->write("--- sequence " + std::to_string(sequence) + "\n");
     first_ = false;
-    put(prompt);
+    if (echo_) output_->write(prompt);
   }
-  void token(const TokenEvent& event) override { put(event.text); }
-  void finish(uint64_t, std::string_view tail, std::string_view) override { put(std::string(tail) + "\n"); }
+  void token(const TokenEvent& event) override { output_->write(event.text); }
+  void finish(uint64_t, std::string_view tail, std::string_view) override { output_->write(std::string(tail) + "\n"); }
 
   void end(std::string_view) override {
-    if (!file_) return;
-    file_->publish();
-    host_.log(1, ("text: wrote " + out_).c_str());
+    output_->publish();
+    if (output_->is_file()) host_.log(1, ("text: wrote " + out_).c_str());
   }
 
  private:
-  void put(std::string_view text) { file_ ? file_->write(text) : write_all(STDOUT_FILENO, text, "standard output"); }
-
   std::string out_;
+  bool echo_;
   Host host_;
-  std::optional<OutputFile> file_;
+  std::optional<Output> output_;
   bool first_ = true;
 };
 

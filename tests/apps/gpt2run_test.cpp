@@ -182,11 +182,26 @@ TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
   EXPECT_THAT(run("gpt2run --version").out, StartsWith("gpt2run "));
 }
 
+TEST_F(Gpt2run, EchoAndTopReachEverySinkThatHasThem) {
+  const std::string command =
+      "gpt2run -q -n 2 --prompt 'Once upon a time' --sink text:out=text,jsonl:out=json,tokens:out=ids,null --top 2 ";
+  ASSERT_EQ(run(command + "--echo --samples 1").code, 0);
+  EXPECT_THAT(read_text(folder() / "text"), StartsWith("Once upon a time"));
+  EXPECT_THAT(read_text(folder() / "json"), HasSubstr("\"prompt_tokens\": [2441, 678, 258, 529], "));
+  EXPECT_THAT(read_text(folder() / "json"), HasSubstr(", \"top\": [[{\"id\": "));
+  EXPECT_THAT(read_text(folder() / "ids"), StartsWith("2441 678 258 529 "));
+  ASSERT_EQ(run(command + "--echo off").code, 0);
+  EXPECT_THAT(read_text(folder() / "text"), Not(HasSubstr("Once")));
+  EXPECT_THAT(read_text(folder() / "json"), Not(HasSubstr("prompt_tokens")));
+}
+
 // The signal comes while a sequence's file is half-written.
 TEST_F(Gpt2run, ASignalLeavesNothingHalfWritten) {
   for (const char* signal : {"INT", "TERM"}) {
     const Outcome done =
-        run(std::string("env --default-signal=INT gpt2run -q --sink logits --samples 100000 & until ls -A saved_logits "
+        run(std::string("env --default-signal=INT gpt2run -q --sink logits,"
+                        "jsonl:top=3:out=saved_logits/j,tokens:out=saved_logits/t,text:out=saved_logits/x,"
+                        "timings:out=saved_logits/m --samples 100000 & until ls -A saved_logits "
                         "2>/dev/null | grep -q .; do sleep 0.01; done; sleep 0.05; kill -") +
             signal + " $!; wait $!");
     EXPECT_EQ(done.code, 1);

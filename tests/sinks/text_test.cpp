@@ -56,6 +56,15 @@ TEST_F(Text, SeparatesSequences) {
   EXPECT_EQ(content_of(path("tale.txt")), "Once upon a time,\n--- sequence 1\nThere was\n");
 }
 
+TEST_F(Text, EchoOffLeavesThePromptAway) {
+  auto text = sink("text", {{"out", path("tale.txt")}, {"echo", "off"}});
+  tell(*text);
+  text->start(1, "There was", {});
+  text->finish(1, "", "end_of_text");
+  text->end("{}");
+  EXPECT_EQ(content_of(path("tale.txt")), " a time,\n--- sequence 1\n\n");
+}
+
 TEST_F(Text, ReachesStandardOutputTokenByToken) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_NONBLOCK), 0);

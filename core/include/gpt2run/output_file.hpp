@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -201,5 +202,24 @@ inline void OutputFile::publish() {
   if (error) fail(path_, ": cannot be put in place: ", error.message());
   temporary_.clear();
 }
+
+// Where results go: "-" is standard output, where every write() arrives at once; anything else is an OutputFile.
+class Output {
+ public:
+  explicit Output(const std::string& path) {
+    if (path != "-") file_.emplace(path);
+  }
+
+  void write(std::string_view bytes) {
+    file_ ? file_->write(bytes) : write_all(STDOUT_FILENO, bytes, "standard output");
+  }
+  void publish() {
+    if (file_) file_->publish();
+  }
+  bool is_file() const { return file_.has_value(); }
+
+ private:
+  std::optional<OutputFile> file_;
+};
 
 }  // namespace gpt2run

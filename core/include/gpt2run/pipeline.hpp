@@ -36,6 +36,7 @@ struct Generation {
   bool ignore_eos = false;
   std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not released
   uint64_t seed = 42;
+  double open_seconds = 0;  // what opening the session took: goes into the summary
 };
 
 // A chain in one memory space; the last one selects. changes_logits: a stage before it edits them.
@@ -47,10 +48,11 @@ struct Chain {
 
 struct Summary {
   int64_t sequences = 0, prompt_tokens = 0, new_tokens = 0;
-  int64_t steps = 0;     // forward passes, replayed ones included
-  int64_t rows = 0;      // rows that went through them
-  int64_t replayed = 0;  // passes made by Session::repeat
-  double seconds = 0;    // whole run
+  int64_t steps = 0;        // forward passes, replayed ones included
+  int64_t rows = 0;         // rows that went through them
+  int64_t replayed = 0;     // passes made by Session::repeat
+  double open_seconds = 0;  // opening the session, which the run's seconds do not include
+  double seconds = 0;       // whole run
   double first_token_seconds = 0;
   std::string to_json() const;  // one JSON object, keys as above
 };

@@ -1,0 +1,121 @@
+// Sink jsonl: one JSON object per sequence and line, in the order of sequences, each written when it is whole.
+#include <map>
+#include <optional>
+
+#include "common/manifest.hpp"
+#include "gpt2run/json_text.hpp"
+#include "gpt2run/output_file.hpp"
+#include "jsonl/alternatives.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {"out", "text", "-", "", "file to write; - is standard output, one write per sequence"},
+    {"top", "int", "0", "[0, 1000]", "the most likely tokens at each place, with text and probability; 0 is none"},
+    {"echo", "bool", "off", "", "the prompt's tokens too, with their logprobs"},
+};
+
+void append(std::string& list, std::string_view element) { list.append(list.empty() ? "" : ", ").append(element); }
+
+// The tokens of a prompt or of its continuation: JSON lists without their brackets.
+struct TokenLists {
+  std::string ids, logprobs, tops;
+
+  void add(const TokenEvent& event, int top) {
+    append(ids, std::to_string(event.id));
+    std::string number;
+    append_number(number, event.logprob);
+    append(logprobs, number);
+    if (top > 0) append(tops, alternatives(event, top));
+  }
+
+  std::string to_json(const std::string& prefix, int top) const {
+    std::string json = ", \"" + prefix + "tokens\": [" + ids + "], \"" + prefix + "logprobs\": [" + logprobs + "]";
+    if (top > 0) json += ", \"" + prefix + "top\": [" + tops + "]";
+    return json;
+  }
+};
+
+class Jsonl final : public Sink {
+ public:
+  Jsonl(const Options& options, const Host& host)
+      : out_(options.text("out")),
+        top_(static_cast<int>(options.integer("top"))),
+        echo_(options.flag("echo")),
+        host_(host) {}
+
+  uint32_t wants() const override { return kLogprob | kAnyOrder | (top_ > 0 ? kLogits : 0u) | (echo_ ? kPrompt : 0u); }
+
+  void begin(std::string_view manifest_json) override {
+    names_ = PromptNames(manifest_json);
+    output_.emplace(out_);
+  }
+
+  void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t>) override {
+    Live& live = live_[sequence];
+    live.line = "{\"sequence\": " + std::to_string(sequence);
+    const std::string_view id = names_.of(sequence);
+    if (!id.empty()) live.line += ", \"id\": " + json_quoted(id);
+    live.line += ", \"prompt\": " + json_quoted(prompt);
+  }
+
+  void token(const TokenEvent& event) override {
+    Live& live = live_.at(event.sequence);
+    if (event.step < 0) return live.prompt.add(event, top_);
+    live.made.add(event, top_);
+    live.text += event.text;
+  }
+
+  void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override {
+    Live& live = live_.at(sequence);
+    live.line += ", \"text\": " + json_quoted(live.text.append(tail)) + ", \"finish_reason\": " + json_quoted(reason) +
+                 live.made.to_json("", top_);
+    if (echo_) live.line += live.prompt.to_json("prompt_", top_);
+    live = {.line = std::move(live.line) + "}\n", .whole = true};
+    // Sequences start in their order: the first one here is the next to be written.
+    while (!live_.empty() && live_.begin()->second.whole) {
+      output_->write(live_.begin()->second.line);
+      live_.erase(live_.begin());
+    }
+  }
+
+  void end(std::string_view) override {
+    output_->publish();
+    if (output_->is_file()) host_.log(1, ("jsonl: wrote " + out_).c_str());
+  }
+
+ private:
+  struct Live {
+    std::string line;
+    bool whole = false;  // line is all of it, and waits for its turn
+    std::string text = {};
+    TokenLists prompt = {}, made = {};
+  };
+
+  std::string out_;
+  int top_;
+  bool echo_;
+  Host host_;
+  PromptNames names_;
+  std::optional<Output> output_;
+  std::map<uint64_t, Live> live_;  // by sequence
+};
+
+}  // namespace
+}  // namespace gpt2run
+
+GPT2RUN_PLUGIN = {
+    .abi = gpt2run::kAbi,
+    .tag = gpt2run::kTag,
+    .kind = gpt2run::Kind::sink,
+    .space = gpt2run::Space::host,
+    .selects = false,
+    .name = "jsonl",
+    .version = "0.1.0",
+    .summary = "one JSON object per sequence: text, tokens, logprobs, alternatives",
+    .options = gpt2run::kOptions,
+    .option_count = std::size(gpt2run::kOptions),
+    .probe = gpt2run::runs_everywhere,
+    .create = gpt2run::make<gpt2run::Sink, gpt2run::Jsonl>,
+};
