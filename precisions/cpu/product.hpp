@@ -66,8 +66,17 @@ constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // of k in one In
 
 // x (K) to where the product reads it.
 GPT2RUN_INLINE void take(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
-GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {  // values of BF16: their upper halves are all of them
-  for (int k = 0; k < K; k += 2) {
+GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {     // values of BF16: their upper halves are all of them
+  typedef uint64_t Two __attribute__((vector_size(kWidth * 4)));  // floats side by side
+  typedef uint32_t One __attribute__((vector_size(kWidth * 2)));
+  int k = 0;
+  for (; k + kWidth <= K; k += kWidth) {
+    Two two;
+    __builtin_memcpy(&two, x + k, sizeof two);
+    const One one = __builtin_convertvector((two >> 16 & 0xffff) | (two >> 32 & 0xffff0000), One);
+    __builtin_memcpy(out + k / 2, &one, sizeof one);
+  }
+  for (; k < K; k += 2) {
     uint32_t first, second = 0;
     __builtin_memcpy(&first, x + k, sizeof first);
     if (k + 1 < K) __builtin_memcpy(&second, x + k + 1, sizeof second);
@@ -95,9 +104,16 @@ template <int kR, int kV, class Input, class Value>
 GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, bool first, float* y,
                           int64_t y_stride) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
-    Part total[kR][kV] = {};
-    add_products(x, x_stride, w + o * kPair<Value>, K, total);
+    Part total[kR][kV];  // unrolled, so that it never lies in memory
+#pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) total[r][v] = Part{};
+    }
+    add_products(x, x_stride, w + o * kPair<Value>, K, total);
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) {
         float* at = y + r * y_stride + o + v * kWidth;
         part_to(at, first ? total[r][v] : part_from(at) + total[r][v]);
