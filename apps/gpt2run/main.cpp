@@ -11,6 +11,7 @@
 #include "gpt2run/standard_files.hpp"
 #include "host/explain.hpp"
 #include "host/log.hpp"
+#include "host/progress.hpp"
 #include "host/run_files.hpp"
 #include "host/weight_report.hpp"
 
@@ -81,8 +82,10 @@ void run(Composition& composition, const Configuration& configuration) {
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
-  const Summary summary = composition.run(manifest.to_json(), [](int64_t done, int64_t total) {
+  Progress progress(composition.choice(), configuration.values().flag("quiet"));
+  const Summary summary = composition.run(manifest.to_json(), [&](int64_t done, int64_t total) {
     if (interrupted) fail("interrupted, ", done, " of ", total, " sequences were done");
+    progress.update(done, total);
   });
   file.publish(manifest.to_json());
   log_info(summary_line(summary, composition));

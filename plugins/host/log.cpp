@@ -3,9 +3,11 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 
 #include "gpt2run/quoted.hpp"
 
@@ -27,12 +29,35 @@ spdlog::logger& logger() {
   return *instance;
 }
 
+// A status line is on the terminal: what is written next must take its place.
+std::mutex status_lock;
+bool status_shown = false;
+
+void write_status(const std::string& text) {
+  const std::string bytes = "\r\x1b[K" + text;  // to the line's beginning, then what stands there goes
+  // A terminal that is gone is told by the next message, not by this.
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, bytes.data(), bytes.size());
+  status_shown = !text.empty();
+}
+
+void log_line(spdlog::level::level_enum level, const char* prefix, std::string_view message) {
+  const std::lock_guard lock(status_lock);
+  if (!logger().should_log(level)) return;
+  if (status_shown) write_status("");
+  logger().log(level, "{}{}", prefix, printable(message));
+}
+
 }  // namespace
 
 // Messages go in as arguments, never as a format: a plugin's text may hold braces.
-void log_debug(std::string_view message) { logger().debug("{}", printable(message)); }
-void log_info(std::string_view message) { logger().info("{}", printable(message)); }
-void log_warning(std::string_view message) { logger().warn("warning: {}", printable(message)); }
+void log_debug(std::string_view message) { log_line(spdlog::level::debug, "", message); }
+void log_info(std::string_view message) { log_line(spdlog::level::info, "", message); }
+void log_warning(std::string_view message) { log_line(spdlog::level::warn, "warning: ", message); }
+
+void log_status(std::string_view line) {
+  const std::lock_guard lock(status_lock);
+  if (status_shown || !line.empty()) write_status(printable(line));
+}
 
 void set_program(const std::string& name) { logger().set_pattern(name + ": %v"); }
 

@@ -9,6 +9,9 @@ void log_debug(std::string_view message);  // shown only when the environment va
 void log_info(std::string_view message);
 void log_warning(std::string_view message);
 
+// For a terminal: a line that the next status or message replaces; "": none.
+void log_status(std::string_view line);
+
 // What lines begin with; else gpt2run.
 void set_program(const std::string& name);
 
