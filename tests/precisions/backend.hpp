@@ -1,5 +1,6 @@
 // The rows of the precision tests: every precision and type of the host, the CPU ones with every instruction set that
-// this machine has; and the few calls that all the tests share.
+// this machine has; and the few calls that all the tests share. Compiled with GPT2RUN_TEST_PRECISIONS, the folder of
+// the CUDA precisions built for the executor, the same tests run those, and no row of the host.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -10,8 +11,10 @@
 
 #include "gpt2run/numeric.hpp"
 #include "gpt2run/precision.hpp"
-#include "kernels.hpp"
 #include "support/plugin.hpp"
+#ifndef GPT2RUN_TEST_PRECISIONS
+#include "kernels.hpp"
+#endif
 
 namespace gpt2run::test {
 
@@ -28,6 +31,22 @@ inline Backend reference(Type type) {
   return {std::string("reference_") + name_of(type), "reference", {{"type", name_of(type)}}, type};
 }
 
+#ifdef GPT2RUN_TEST_PRECISIONS
+inline const Plugin& load_precision(const std::string& name) {
+  if (!name.starts_with("cuda-")) return load_plugin(Kind::precision, name);
+  return load_plugin_file(GPT2RUN_TEST_PRECISIONS "/gpt2run-precision-" + name + ".test.so");
+}
+
+inline std::vector<Backend> fast_backends() {
+  std::vector<Backend> rows;
+  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+    rows.push_back({std::string("cuda_") + name_of(type), std::string("cuda-") + name_of(type), {}, type});
+  return rows;
+}
+inline std::vector<Backend> all_backends() { return fast_backends(); }
+#else
+inline const Plugin& load_precision(const std::string& name) { return load_plugin(Kind::precision, name); }
+
 inline std::vector<Backend> cpu_backends() {
   std::vector<Backend> rows;
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
@@ -40,11 +59,15 @@ inline std::vector<Backend> cpu_backends() {
   return rows;
 }
 
+// All but the reference.
+inline std::vector<Backend> fast_backends() { return cpu_backends(); }
+
 inline std::vector<Backend> all_backends() {
   std::vector<Backend> rows = cpu_backends();
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) rows.push_back(reference(type));
   return rows;
 }
+#endif
 
 inline std::vector<Backend> rows_of(std::vector<Backend> rows, const std::vector<Type>& types) {
   std::erase_if(rows,
@@ -55,7 +78,9 @@ inline std::vector<Backend> rows_of(std::vector<Backend> rows, const std::vector
 inline std::string row_name(const testing::TestParamInfo<Backend>& row) { return row.param.name; }
 
 inline std::unique_ptr<Precision> make_precision(const Backend& backend) {
-  return make_plugin<Precision>(Kind::precision, backend.plugin, backend.options);
+  const Plugin& plugin = load_precision(backend.plugin);
+  const PluginOptions options(plugin, backend.options);
+  return std::unique_ptr<Precision>(static_cast<Precision*>(plugin.create(options, kTestHost)));
 }
 
 // Limits that hold `slots` whole contexts, and as many rows in a step.

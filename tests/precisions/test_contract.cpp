@@ -2,7 +2,11 @@
 // a contract that is broken.
 #include "backend.hpp"
 #include "lockstep.hpp"
+#ifdef GPT2RUN_TEST_PRECISIONS
+#include "cuda/lockstep_ops.hpp"
+#else
 #include "ops.hpp"
+#endif
 
 namespace gpt2run::test {
 namespace {
@@ -36,11 +40,23 @@ bool rounds(Op op, Type type) {
   return type != Type::f32 && (op == Op::norm_qkv || op == Op::attention || op == Op::norm_up_gelu);
 }
 
+#ifdef GPT2RUN_TEST_PRECISIONS
+template <class Value>
+auto ops_of(const Backend&) {
+  return CudaLockstepOps<Value>();
+}
+#else
+template <class Value>
+auto ops_of(const Backend& backend) {
+  return cpu::CpuOps<Value>(cpu::choose_isa(backend.options.at("isa"), backend.type), 2);
+}
+#endif
+
 class Contract : public testing::TestWithParam<Backend> {};
 
 template <class Value>
 void expect_kept(const Backend& backend, const char* model) {
-  cpu::CpuOps<Value> ops(cpu::choose_isa(backend.options.at("isa"), backend.type), 2);
+  auto ops = ops_of<Value>(backend);
   for (const auto& [op, deviation] : deviations_of(ops, backend.type, model)) {
     EXPECT_GT(deviation.outputs, 0) << name_of(op);
     EXPECT_EQ(deviation.outside, 0) << name_of(op) << ", worst " << deviation.worst << " times the allowed error";
@@ -56,7 +72,7 @@ TEST_P(Contract, EveryOperationKeepsIt) {
     if (GetParam().type == Type::bf16) expect_kept<bf16>(GetParam(), model);
   }
 }
-INSTANTIATE_TEST_SUITE_P(All, Contract, testing::ValuesIn(cpu_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(All, Contract, testing::ValuesIn(fast_backends()), row_name);
 
 // A reference that is wrong at one point of the contract: cut off instead of rounded to the nearest.
 struct Truncating : ReferenceOps {
@@ -124,7 +140,7 @@ TEST_P(Overflow, IsInfinityWhereTheReferenceHasIt) {
   const auto finite = std::count(infinite[0].begin(), infinite[0].end(), 0.0f);
   EXPECT_EQ(finite < std::ssize(infinite[0]), GetParam().type == Type::f16) << "only FP16 overflows at these values";
 }
-INSTANTIATE_TEST_SUITE_P(All, Overflow, testing::ValuesIn(cpu_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(All, Overflow, testing::ValuesIn(fast_backends()), row_name);
 
 }  // namespace
 }  // namespace gpt2run::test

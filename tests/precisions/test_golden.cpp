@@ -107,8 +107,8 @@ TEST_P(Tolerance, LogitsAreWithinTheDeclaredTolerance) {
     EXPECT_LE(relative, session->traits().tolerance) << model;
   }
 }
-INSTANTIATE_TEST_SUITE_P(All, Types, testing::ValuesIn(rows_of(cpu_backends(), {Type::f16, Type::bf16})), row_name);
-INSTANTIATE_TEST_SUITE_P(All, Tolerance, testing::ValuesIn(cpu_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(All, Types, testing::ValuesIn(rows_of(fast_backends(), {Type::f16, Type::bf16})), row_name);
+INSTANTIATE_TEST_SUITE_P(All, Tolerance, testing::ValuesIn(fast_backends()), row_name);
 
 }  // namespace
 }  // namespace gpt2run::test

@@ -159,9 +159,11 @@ TEST_P(SessionTest, StartCopiesAPrefix) {
   std::vector<Row> rows;
   for (const int32_t token : other) rows.push_back({2, token, true});
   const LogitBatch batch = session->step(rows);
+  std::vector<RowKey> keys(batch.rows);
+  session->read(batch.keys, keys.data(), keys.size() * sizeof(RowKey));
   for (int i = 0; i < batch.rows; ++i) {
-    EXPECT_EQ(batch.keys[i].sequence, 77u);
-    EXPECT_EQ(batch.keys[i].position, kKeep + i + 1);
+    EXPECT_EQ(keys[i].sequence, 77u);
+    EXPECT_EQ(keys[i].position, kKeep + i + 1);
   }
   expect_same(traits.prefill, traits.tolerance, copy_logits(*session, batch), {fresh.begin() + kKeep * V, fresh.end()},
               "copied prefix");
@@ -289,7 +291,7 @@ TEST_P(SessionTest, ImpossibleLimitsAreRefused) {
   expect_refused([](Limits& l) { l.logit_rows = -1; }, "negative logit rows");
   expect_refused([](Limits& l) { l.context = 0; }, "no context");
   expect_refused([](Limits& l) { l.context = model().config().T + 1; }, "longer than the model's context");
-  if (GetParam().plugin == "reference") return;  // it has no threads
+  if (!GetParam().plugin.starts_with("cpu-")) return;  // it has no threads
   expect_refused([](Limits& l) { l.threads = -1; }, "negative threads");
   expect_refused([](Limits& l) { l.threads = 100000; }, "too many threads");
 }
@@ -303,6 +305,7 @@ TEST_P(SessionTest, TimesAreFilled) {
   EXPECT_GE(times.copy_to_device, 0);
 }
 
+#ifndef GPT2RUN_TEST_PRECISIONS
 // docs/numerics.md says so: both fuse the same products, in the same order.
 TEST(Isa, Avx2AndAvx512GiveTheSameBits) {
   if (!cpu::runs(cpu::Isa::avx512)) GTEST_SKIP() << "this machine has no AVX-512";
@@ -314,6 +317,7 @@ TEST(Isa, Avx2AndAvx512GiveTheSameBits) {
     expect_same(true, 0, logits_of(narrow, model(), text), logits_of(wide, model(), text), plugin);
   }
 }
+#endif
 
 INSTANTIATE_TEST_SUITE_P(All, SessionTest, testing::ValuesIn(all_backends()), row_name);
 

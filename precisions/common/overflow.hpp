@@ -1,0 +1,33 @@
+// Weights beyond a 16-bit type, the same words for every device: what the option `overflow` of a precision means.
+#pragma once
+#include <cmath>
+#include <string>
+
+#include "gpt2run/numeric.hpp"
+
+namespace gpt2run {
+
+// What a finite weight becomes that rounds beyond the type: an Error naming its tensor, or the type's largest value.
+enum class Overflow : uint8_t { error, saturate };
+
+inline constexpr OptionSpec kOverflowOption = {"overflow", "enum", "error", "error|saturate",
+                                               "a weight beyond the type: refuse the model, or clamp the weight"};
+
+// Counts them all and throws Error.
+[[noreturn]] inline void refuse_overflow(Weight weight, int layer_index, const Tensor& t, Type type) {
+  int64_t count = 0;
+  float largest = 0;
+  for (int64_t r = 0; r < t.rows; ++r) {
+    for (int64_t c = 0; c < t.cols; ++c) {
+      const float value = std::abs(at(t, r, c));
+      if (std::isinf(value) || !std::isinf(round_to(type, value))) continue;
+      largest = std::max(largest, value);
+      ++count;
+    }
+  }
+  const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
+  fail("weight ", name_of(weight), layer, ": expected values that ", name_of(type), " holds, up to ", largest_of(type),
+       ", found ", count, " beyond, the largest ", largest, "; overflow=saturate clamps them, fp32 holds them");
+}
+
+}  // namespace gpt2run

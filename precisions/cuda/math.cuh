@@ -1,0 +1,94 @@
+// Numbers in kernels: the three storage types, 16-byte loads, and functions whose every rounding is written down, so
+// that device and executor agree.
+#pragma once
+#include <cmath>
+
+#include "gpt2run/cuda/device.hpp"
+#include "gpt2run/numeric.hpp"
+
+namespace gpt2run::cuda {
+
+#if defined(__CUDACC__)
+GPT2RUN_DEVICE float widen(f16 value) {
+  float wide;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(wide) : "h"(value.bits));
+  return wide;
+}
+GPT2RUN_DEVICE f16 narrow_f16(float value) {
+  f16 half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half.bits) : "f"(value));
+  return half;
+}
+#else
+inline float widen(f16 value) { return to_f32(value); }
+inline f16 narrow_f16(float value) { return from_f32<f16>(value); }
+#endif
+GPT2RUN_DEVICE float widen(bf16 value) { return to_f32(value); }
+GPT2RUN_DEVICE float widen(float value) { return value; }
+
+// To the nearest value of the type, ties to even, too large is infinity.
+template <class Value>
+GPT2RUN_DEVICE Value narrow(float value) {
+  if constexpr (std::is_same_v<Value, f16>) return narrow_f16(value);
+  return from_f32<Value>(value);
+}
+template <>
+GPT2RUN_DEVICE f16 narrow<f16>(float value) {
+  return narrow_f16(value);
+}
+
+// What one lane loads at a time, and eight: a 128-byte line. Rows of matrices, inputs and caches are padded with zeros.
+template <class Value>
+inline constexpr int kVector = 16 / sizeof(Value);
+inline constexpr int kLanes = 8;
+template <class Value>
+inline constexpr int kLine = kLanes* kVector<Value>;
+template <class Value>
+GPT2RUN_HD constexpr int padded_to_line(int count) {
+  return divided_up(count, kLine<Value>) * kLine<Value>;
+}
+template <class Value>
+GPT2RUN_HD constexpr int padded_to_vector(int count) {
+  return divided_up(count, kVector<Value>) * kVector<Value>;
+}
+
+template <class Value>
+struct alignas(16) Vector {
+  Value values[kVector<Value>];
+};
+
+// at: 16-byte aligned
+template <class Value>
+GPT2RUN_DEVICE void load(const Value* at, float (&out)[kVector<Value>]) {
+  const Vector<Value> vector = *reinterpret_cast<const Vector<Value>*>(at);
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kVector<Value>; ++i) out[i] = widen(vector.values[i]);
+}
+
+// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k in two steps so
+// that both ends of the range come out; NaN stays NaN.
+GPT2RUN_DEVICE float exponential(float x) {
+  x = x < -110.0f ? -110.0f : x;
+  x = x > 90.0f ? 90.0f : x;
+  constexpr float magic = 0x1.8p23f;
+  const float shifted = std::fma(x, 1.44269504088896341f, magic), k = shifted - magic;
+  const float r = std::fma(k, 2.12194440e-4f, std::fma(k, -0.693359375f, x));
+  float p = 1.9875691500e-4f;
+  p = std::fma(p, r, 1.3981999507e-3f);
+  p = std::fma(p, r, 8.3334519073e-3f);
+  p = std::fma(p, r, 4.1665795894e-2f);
+  p = std::fma(p, r, 1.6666665459e-1f);
+  p = std::fma(p, r, 5.0000001201e-1f);
+  p = std::fma(p, r * r, r) + 1.0f;
+  const int32_t whole = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(magic), half = whole >> 1;
+  const auto power = [](int32_t exponent) { return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23); };
+  return p * power(half) * power(whole - half);
+}
+
+// The tanh form, 0.5 x (1 + tanh(u)) = x / (1 + e^(-2u)).
+GPT2RUN_DEVICE float gelu(float x) {
+  const float twice = 1.5957691216057308f * std::fma(0.044715f * x * x, x, x);
+  return x / (1.0f + exponential(-twice));
+}
+
+}  // namespace gpt2run::cuda

@@ -1,0 +1,111 @@
+// What the CUDA operations work on, all in device memory: the rows of a step, activations and the KV cache. Rows of
+// inputs and heads are padded with zeros to whole lines and vectors, which kernels therefore read without tails.
+#pragma once
+#include <vector>
+
+#include "gpt2run/cuda/runtime.hpp"
+#include "gpt2run/precision.hpp"
+#include "math.cuh"
+
+namespace gpt2run::cuda {
+
+struct DeviceRow {
+  int32_t slot, position, token;
+};
+
+// How many rows of DeviceState::rows, and of these how many, named by DeviceState::wanted, ask for logits.
+struct DeviceStep {
+  int rows, wanted;
+};
+
+// A row-major matrix (outputs, inputs padded to a line) in device memory.
+template <class Value>
+struct DeviceMatrix {
+  const Value* data;
+  int outputs, stride;
+};
+
+// A layer's keys or values: (S, H, context, D padded to a vector).
+template <class Value>
+struct CacheView {
+  Value* data;
+  int heads, context, stride;
+
+  // First value of a position; the next position of the same head follows `stride` later.
+  GPT2RUN_HD Value* at(int slot, int head, int position) const {
+    return data + ((int64_t{slot} * heads + head) * context + position) * stride;
+  }
+};
+
+inline constexpr int kChunk = 64;          // positions of one block of attention
+inline constexpr int kAttentionRows = 64;  // rows of one launch of attention: bounds what the partial results take
+
+// R at most Limits::rows, S slots of `context` positions.
+template <class Value>
+struct DeviceState {
+  DeviceState(const ModelConfig& m, const Limits& limits)
+      : config(m),
+        slots(limits.slots),
+        context(limits.context),
+        head(padded_to_vector<Value>(m.C / m.H)),
+        width(padded_to_line<Value>(m.C)),
+        up_width(padded_to_line<Value>(m.F)),
+        stride((m.V + 15) / 16 * 16),
+        stream(make_stream()),
+        rows(limits.rows),
+        wanted(limits.logit_rows),
+        x(size_t(limits.rows) * m.C),
+        q(size_t(limits.rows) * m.H * head),
+        a(size_t(limits.rows) * width),
+        h(size_t(limits.rows) * up_width),
+        keys(size_t(m.L) * layer_cache()),
+        values(keys.size()),
+        partial(size_t(kAttentionRows) * m.H * chunks() * (m.C / m.H + 2)),
+        arrived(size_t(kAttentionRows) * m.H),
+        logits(size_t(limits.logit_rows) * stride),
+        raw(limits.keep_raw ? logits.size() : 0) {
+    fill_zero(q.data(), q.bytes(), stream.get()), fill_zero(a.data(), a.bytes(), stream.get());
+    fill_zero(h.data(), h.bytes(), stream.get()), fill_zero(keys.data(), keys.bytes(), stream.get());
+    fill_zero(values.data(), values.bytes(), stream.get()), fill_zero(arrived.data(), arrived.bytes(), stream.get());
+  }
+
+  int chunks() const { return divided_up(context, kChunk); }
+  size_t layer_cache() const { return size_t(slots) * config.H * context * head; }
+  CacheView<Value> keys_of(int layer) const { return view(keys, layer); }
+  CacheView<Value> values_of(int layer) const { return view(values, layer); }
+
+  // slot's first `keep` positions become those of `from`.
+  void copy_cache(int slot, int from, int keep) {
+    if (keep == 0) return;
+    for (int layer = 0; layer < config.L; ++layer) {
+      for (const CacheView<Value>& cache : {keys_of(layer), values_of(layer)})
+        copy_rows(cache.at(slot, 0, 0), cache.at(from, 0, 0), size_t(keep) * head * sizeof(Value),
+                  size_t(context) * head * sizeof(Value), config.H, stream.get());
+    }
+  }
+
+  struct ReleaseStream {
+    void operator()(void* at) const { release_stream(at); }
+  };
+
+  ModelConfig config;
+  int slots, context;
+  int head, width, up_width;  // padded D, C and F
+  int64_t stride;             // of a row of logits
+  std::unique_ptr<void, ReleaseStream> stream;
+  Array<DeviceRow> rows;      // (R)
+  Array<int32_t> wanted;      // (logit_rows) ascending
+  Array<float> x;             // (R, C) residual
+  Array<Value> q, a, h;       // (R, H, head), (R, width), (R, up_width)
+  Array<Value> keys, values;  // (L, S, H, context, head)
+  Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): of a chunk the sum, its maximum and its weight
+  Array<int> arrived;         // (kAttentionRows, H) chunks that are done, 0 between launches
+  Array<float> logits, raw;   // (logit_rows, stride)
+
+ private:
+  CacheView<Value> view(const Array<Value>& cache, int layer) const {
+    return {cache.data() + layer * layer_cache(), config.H, context, head};
+  }
+};
+
+}  // namespace gpt2run::cuda

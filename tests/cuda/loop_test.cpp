@@ -1,0 +1,160 @@
+// The whole loop on the executor: recorded bodies are the loop, device samplers behind CUDA precisions give the tokens
+// of host samplers behind them, and the host waits once for many tokens.
+#include <gtest/gtest.h>
+
+#include "../../precisions/cuda/session.hpp"
+#include "executor/executor.hpp"
+#include "gpt2run/pipeline.hpp"
+#include "support/capture_sink.hpp"
+#include "support/plugin.hpp"
+#include "support/tiny_checkpoint.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+constexpr Traits kTraits{true, true, true, true, 0};
+
+std::unique_ptr<Sampler> make_sampler(const std::string& name, Space space, const OptionValues& options = {}) {
+  const Plugin& plugin = space == Space::host
+                             ? load_plugin(Kind::sampler, name)
+                             : load_plugin_file(GPT2RUN_TEST_SAMPLERS "/gpt2run-sampler-" + name + ".test.so");
+  return std::unique_ptr<Sampler>(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
+}
+
+const OptionValues kHot = {{"temp", "2"}, {"top_k", "0"}, {"top_p", "0.95"}};
+
+template <class Value>
+class Loop : public testing::Test {
+ protected:
+  std::unique_ptr<Session> open(const Limits& limits) {
+    return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kTraits);
+  }
+  TinyCheckpoint checkpoint;
+};
+using Types = testing::Types<float, f16, bf16>;
+TYPED_TEST_SUITE(Loop, Types);
+
+// Everything that a slot holds after n bodies on two slots, alone or recorded, some of them as another set of slots.
+struct Outcome {
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs, logits;
+  bool operator==(const Outcome&) const = default;
+};
+
+template <class Repeat>
+Outcome run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
+  penalty.prepare(session.layout()), nucleus.prepare(session.layout());
+  session.start(0, 7, 0, 0), session.start(1, 9, 1, 0);
+  const Row prompt[] = {{0, 3, false}, {0, 4, true}, {1, 5, true}};
+  const auto choose = [&](const LogitBatch& batch) {
+    penalty.sample(batch), nucleus.sample(batch), session.score(batch);
+  };
+  choose(session.step(prompt));
+  const auto body = [&](std::span<const Row> rows) { return [&, rows] { choose(session.step(rows)); }; };
+  const Row both[] = {{0, kSampled, true}, {1, kSampled, true}}, one[] = {{1, kSampled, true}};
+  repeat(5, 0, body(both)), repeat(3, 1, body(one)), repeat(1, 0, body(both)), repeat(7, 0, body(both));
+  const LogitBatch layout = session.layout();
+  Outcome out{std::vector<int32_t>(2 * layout.token_stride), std::vector<float>(2 * layout.token_stride),
+              std::vector<float>(2 * layout.stride)};
+  session.read(layout.tokens, out.tokens.data(), out.tokens.size() * sizeof(int32_t));
+  session.read(layout.logprobs, out.logprobs.data(), out.logprobs.size() * sizeof(float));
+  for (int row = 0; row < 2; ++row)
+    session.read(layout.raw + row * layout.stride, &out.logits[row * layout.stride], layout.vocab * sizeof(float));
+  return out;
+}
+
+TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
+  const Limits limits = {
+      .slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 11};
+  const auto looped = this->open(limits), recorded = this->open(limits);
+  const auto penalty = make_sampler("repetition-penalty", Space::test);
+  const auto nucleus = make_sampler("nucleus", Space::test, kHot);
+  const Outcome expected = run_bodies(*looped, *penalty, *nucleus, [](int n, uint64_t, auto body) {
+    while (n-- > 0) body();
+  });
+  const executor::Counts before = executor::counts();
+  const Outcome found = run_bodies(*recorded, *penalty, *nucleus, [&](int n, uint64_t key, auto body) {
+    recorded->repeat(
+        n, key, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
+  });
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(executor::counts().captures - before.captures, 2);
+  EXPECT_EQ(executor::counts().replays - before.replays, 4 + 2 + 1 + 7);
+  for (int position = 2; position < 15; ++position) {
+    EXPECT_GE(found.tokens[position], 0);
+    EXPECT_LT(found.logprobs[position], 0) << position;
+  }
+}
+
+TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
+  const Limits limits = {
+      .slots = 1, .context = 30, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};
+  const auto session = this->open(limits);
+  const auto argmax = make_sampler("argmax", Space::test);
+  const Row prompt[] = {{0, 3, true}}, given[] = {{0, 5, true}}, sampled[] = {{0, kSampled, true}};
+  struct Call {
+    Session& session;
+    Sampler& sampler;
+    std::span<const Row> rows;
+  };
+  const auto body = [](void* at) {
+    Call& call = *static_cast<Call*>(at);
+    call.sampler.sample(call.session.step(call.rows));
+  };
+  argmax->sample(session->step(prompt));
+  Call wrong{*session, *argmax, given}, right{*session, *argmax, sampled};
+  EXPECT_THROW(session->repeat(3, 5, body, &wrong), Error) << "a body may only take sampled tokens";
+  session->repeat(3, 5, body, &right);
+  const Row fourth[] = {{0, 1, true}};
+  EXPECT_EQ(session->step(fourth).rows, 1);
+  RowKey key;
+  session->read(session->layout().keys, &key, sizeof key);
+  EXPECT_EQ(key.position, 5);
+}
+
+struct Made {
+  std::vector<std::vector<int32_t>> tokens;
+  Summary summary;
+  int64_t waits;
+};
+
+template <class Value>
+Made generate_with(const Checkpoint& checkpoint, Space space, const Generation& generation,
+                   const std::vector<Prompt>& prompts) {
+  const auto penalty = make_sampler("repetition-penalty", space), top_k = make_sampler("top-k", space);
+  const auto nucleus = make_sampler("nucleus", space, kHot);
+  const Chain chain{{penalty.get(), top_k.get(), nucleus.get()}, space, true};
+  CaptureSink capture(kLogprob);
+  Sink* sinks[] = {&capture};
+  const Limits limits = plan_limits(checkpoint.config(), prompts, generation, sinks, chain);
+  cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, kTraits);
+  const int64_t before = executor::counts().waits;
+  const Summary summary = generate(session, checkpoint.config(), chain, sinks, nullptr, prompts, generation, "");
+  return {capture.all_tokens(), summary, executor::counts().waits - before};
+}
+
+TYPED_TEST(Loop, DeviceSamplersGiveTheTokensOfHostSamplers) {
+  const std::vector<Prompt> prompts = {{"", {1, 2, 3, 4}}, {"", {9}}, {"", {4, 4, 8}}};
+  const Generation generation = {.max_new = 20, .samples = 3, .batch = 4, .ignore_eos = true};
+  const Made device = generate_with<TypeParam>(this->checkpoint, Space::test, generation, prompts);
+  const Made host = generate_with<TypeParam>(this->checkpoint, Space::host, generation, prompts);
+  EXPECT_EQ(device.tokens, host.tokens);
+  EXPECT_EQ(device.tokens.size(), 9u);
+  EXPECT_EQ(device.tokens[8].size(), 20u);
+  EXPECT_GT(device.summary.replayed, 0);
+  Generation alone = generation;
+  alone.batch = 1, alone.chunk = 2;
+  EXPECT_EQ(generate_with<TypeParam>(this->checkpoint, Space::test, alone, prompts).tokens, device.tokens)
+      << "batch and chunks change nothing";
+}
+
+// 33 tokens: the first with the prompt, then 16 and 16 with one wait for each.
+TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
+  const Made made =
+      generate_with<TypeParam>(this->checkpoint, Space::test, {.max_new = 33, .ignore_eos = true}, {{"", {1, 2, 3}}});
+  EXPECT_EQ(made.tokens[0].size(), 33u);
+  EXPECT_LE(made.waits, 2 + 2);
+}
+
+}  // namespace
+}  // namespace gpt2run::test
