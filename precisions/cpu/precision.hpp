@@ -11,7 +11,7 @@ inline constexpr OptionSpec kOptions[] = {
     {"isa", "enum", "auto",
      std::is_same_v<Value, bf16> ? "auto|portable|avx2|avx512|avx512bf16" : "auto|portable|avx2|avx512",
      "instruction set of the kernels; auto: the last of these that runs"},
-    {"overflow", "enum", "error", "error|saturate", "a weight beyond the type: refuse the model, or clamp the weight"}};
+    kOverflowOption};
 
 template <class Value>
 constexpr bool kRounds = !std::is_same_v<Value, float>;

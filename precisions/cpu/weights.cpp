@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <string>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -132,26 +131,6 @@ bool perform(const Move<Value>& move, int worker, int workers) {
   return overflow;
 }
 
-template <class Value>
-[[noreturn]] void refuse_overflow(const Move<Value>& move) {
-  constexpr Type type = kType<Value>;
-  const Tensor& t = move.from;
-  int64_t count = 0;
-  float largest = 0;
-  for (int64_t r = 0; r < t.rows; ++r) {
-    for (int64_t c = 0; c < t.cols; ++c) {
-      const float value = std::abs(at(t, r, c));
-      if (std::isinf(value) || !std::isinf(round_to(type, value))) continue;
-      largest = std::max(largest, value);
-      ++count;
-    }
-  }
-  const std::string layer = is_per_layer(move.weight) ? " of layer " + std::to_string(move.layer) : "";
-  fail("weight ", name_of(move.weight), layer, ": expected values that ", name_of(type), " holds, up to ",
-       largest_of(type), ", found ", count, " beyond, the largest ", largest,
-       "; overflow=saturate clamps them, fp32 holds them");
-}
-
 // Bytes of all weights; `tied` models have no head of their own.
 template <class Value>
 size_t room(const ModelConfig& m, bool tied) {
@@ -221,7 +200,8 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
       for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
     }
   });
-  if (overflow == Overflow::error && first < moves.size()) refuse_overflow(moves[first]);
+  if (overflow == Overflow::error && first < moves.size())
+    refuse_overflow(moves[first].weight, moves[first].layer, moves[first].from, kType<Value>);
   return w;
 }
 

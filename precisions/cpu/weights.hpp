@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "../common/overflow.hpp"
 #include "packed.hpp"
 #include "pool.hpp"
 
@@ -54,9 +55,6 @@ struct Weights {
   Head head;
   Arena arena;
 };
-
-// What a finite weight becomes that rounds beyond the type: an Error naming its tensor, or the type's largest value.
-enum class Overflow : uint8_t { error, saturate };
 
 // Converts every weight, on all workers. Throws what Checkpoint::tensor throws, and Error when memory is short.
 template <class Value>

@@ -112,6 +112,28 @@ TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   EXPECT_EQ(key.position, 5);
 }
 
+TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
+  const Limits limits = {
+      .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};
+  this->checkpoint.values(Weight::up_w, 1)[17] = -70000;
+  std::string said = "no error";
+  try {
+    this->open(limits);
+  } catch (const Error& error) {
+    said = error.what();
+  }
+  constexpr bool holds = !std::is_same_v<TypeParam, f16>;
+  EXPECT_EQ(said, holds ? "no error"
+                        : "weight up_w of layer 1: expected values that fp16 holds, up to 65504, found 1 beyond, the "
+                          "largest 70000; overflow=saturate clamps them, fp32 holds them");
+  cuda::CudaSession<TypeParam> clamped(this->checkpoint, limits, Overflow::saturate, kTraits);
+  const Row row[] = {{0, 3, true}};
+  const LogitBatch batch = clamped.step(row);
+  std::vector<float> logits(batch.vocab);
+  clamped.read(batch.logits, logits.data(), logits.size() * sizeof(float));
+  for (const float logit : logits) EXPECT_TRUE(std::isfinite(logit));
+}
+
 struct Made {
   std::vector<std::vector<int32_t>> tokens;
   Summary summary;
