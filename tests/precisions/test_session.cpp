@@ -91,6 +91,18 @@ TEST_P(SessionTest, PrefillAtOnceInChunksAndOneByOneAreOne) {
   }
 }
 
+// Longer than the rows that the CPU kernels take at a time, with sums shorter and longer than one chain.
+TEST_P(SessionTest, ALongPromptIsItsPieces) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  const auto checkpoint = loader->open("synthetic:L=1,C=48,H=3,F=100,V=130,T=420,seed=5");
+  const auto text = some_tokens(420, checkpoint->config().V);
+  const auto session = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint));
+  const auto expected = feed(*session, 0, text);
+  session->start(0, 0, 0, 0);
+  const Traits traits = session->traits();
+  expect_same(traits.prefill, traits.tolerance, in_chunks(*session, 0, text, 97), expected, "in pieces");
+}
+
 TEST_P(SessionTest, RunsAndThreadsGiveTheSame) {
   const auto text = tokens(67);
   const auto expected = feed(*open(1, 1), 0, text);
