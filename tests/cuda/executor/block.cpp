@@ -8,12 +8,35 @@
 
 #include "gpt2run/error.hpp"
 
+#if defined(GPT2RUN_EXECUTOR_TSAN)
+#include <sanitizer/tsan_interface.h>
+extern "C" void AnnotateIgnoreWritesBegin(const char* file, int line);
+extern "C" void AnnotateIgnoreWritesEnd(const char* file, int line);
+#endif
+
 namespace gpt2run::executor {
 namespace {
 
 thread_local BlockRunner* current_runner = nullptr;
 
+// What ThreadSanitizer may take for order: the starts, barriers, exchanges and ends of threads, not their turns. The
+// executor itself is compiled without it, so that it sees the kernels only.
+#if defined(GPT2RUN_EXECUTOR_TSAN)
+void before(void* what) { __tsan_release(what); }
+void after(void* what) { __tsan_acquire(what); }
+void copy_unseen(std::byte* to, const void* from, size_t bytes) {
+  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  std::memcpy(to, from, bytes);
+  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+}
+#else
+void before(void*) {}
+void after(void*) {}
+void copy_unseen(std::byte* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+#endif
+
 constexpr int kWarp = 32;
+constexpr size_t kMostBytes = 256;  // of a lane in an exchange
 constexpr std::byte kPoison{0xFF};  // NaN as a float, -1 as a number
 constexpr std::byte kCanary{0xA5};
 #if defined(__SANITIZE_ADDRESS__)
@@ -37,7 +60,7 @@ struct BlockRunner::Meeting {
   int holders;
   size_t bytes;
   Site site;
-  std::vector<std::byte> values;  // (32, bytes)
+  std::byte values[kWarp * kMostBytes];  // (32, bytes)
 
   bool complete() const { return arrived == mask; }
 };
@@ -55,11 +78,13 @@ struct BlockRunner::Lane {
 
 BlockRunner::BlockRunner()
     : thread_([this] {
+        after(&launch_);
         try {
           (*body_)();
         } catch (...) {
           error_ = std::current_exception();
         }
+        before(&alive_);
       }) {}
 BlockRunner::~BlockRunner() = default;
 
@@ -77,6 +102,10 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   error_ = nullptr;
   warps_.clear();
   warps_.resize((threads_ + kWarp - 1) / kWarp);
+  // Made here and not by the fibers, whose memory is watched.
+  for (Warp& warp : warps_) warp.meetings.reserve(2 * kWarp);
+  spare_.reserve(2 * kWarp * warps_.size());
+  while (spare_.size() < 4 * warps_.size()) spare_.push_back(std::make_unique<Meeting>());
   if (!shared_ || shared_bytes_ != launch.shared) {
     shared_bytes_ = launch.shared;
     shared_.reset(new std::byte[shared_bytes_ + kCanaryBytes]);
@@ -112,6 +141,7 @@ void BlockRunner::run(const Launch& launch, const std::function<void()>& body, c
   body_ = &body;
   random_ = settings.seed * 1000003 + block[0] + 1009 * block[1] + 9973 * block[2];
   current_runner = this;
+  before(&launch_);
   struct Reset {
     ~Reset() { current_runner = nullptr; }
   } reset;
@@ -121,6 +151,7 @@ void BlockRunner::run(const Launch& launch, const std::function<void()>& body, c
     if (at_barrier_ < threads_) fail_stuck();
     release_barrier();
   }
+  after(&alive_);
   check_shared(launch);
 }
 
@@ -179,7 +210,9 @@ void BlockRunner::pause(State state, Site site) {
 
 void BlockRunner::sync_block(Site site) {
   ++at_barrier_;
+  before(&at_barrier_);
   pause(State::barrier, site);
+  after(&at_barrier_);
 }
 
 void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
@@ -209,7 +242,6 @@ BlockRunner::Meeting& BlockRunner::open_meeting(Lane& lane, uint32_t mask, size_
   Meeting& meeting = *meetings.back();
   meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
   meeting.holders = std::popcount(mask), meeting.site = lane.site;
-  meeting.values.resize(kWarp * bytes);
   return meeting;
 }
 
@@ -227,10 +259,12 @@ const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, in
   lane.site = site;
   if (lane.meeting) drop(lane);
   refuse_mask(lane, mask, source);
+  if (bytes > kMostBytes) fail_at(lane, site, "exchanges more than " + std::to_string(kMostBytes) + " bytes");
   Meeting& meeting = open_meeting(lane, mask, bytes);
   lane.meeting = &meeting;
-  std::memcpy(&meeting.values[lane.lane() * bytes], value, bytes);
+  copy_unseen(&meeting.values[lane.lane() * bytes], value, bytes);
   meeting.arrived |= 1u << lane.lane();
+  before(&meeting);
   if (!meeting.complete()) {
     pause(State::meeting, site);
   } else {
@@ -238,7 +272,8 @@ const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, in
       if (mask >> other & 1) lanes_[lane.warp() * kWarp + other]->state = State::ready;
     }
   }
-  return meeting.values.data();
+  after(&meeting);
+  return meeting.values;
 }
 
 std::string BlockRunner::place(const Lane& lane, Site site) const {

@@ -11,7 +11,7 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(GPT2RUN_EXECUTOR_TSAN)
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -88,7 +88,7 @@ Fiber::~Fiber() {
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(stack_, kBytes);
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(GPT2RUN_EXECUTOR_TSAN)
   if (tsan_) __tsan_destroy_fiber(tsan_);
 #endif
   munmap(stack_, kBytes);
@@ -102,7 +102,7 @@ void Fiber::start(const std::function<void()>* body) {
   __asan_unpoison_memory_region(stack_, kBytes);
   fake_ = nullptr;
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(GPT2RUN_EXECUTOR_TSAN)
   if (tsan_) __tsan_destroy_fiber(tsan_);
   tsan_ = __tsan_create_fiber(0);
 #endif
@@ -115,7 +115,7 @@ bool Fiber::resume() {
   void* home_fake = nullptr;
   __sanitizer_start_switch_fiber(&home_fake, stack_, kBytes);
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(GPT2RUN_EXECUTOR_TSAN)
   tsan_home_ = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(tsan_, __tsan_switch_to_fiber_no_sync);
 #endif
@@ -131,7 +131,7 @@ void Fiber::leave() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&fake_, home_stack_, home_bytes_);
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(GPT2RUN_EXECUTOR_TSAN)
   __tsan_switch_to_fiber(tsan_home_, __tsan_switch_to_fiber_no_sync);
 #endif
   switch_stack(&here_, home_);
