@@ -1,8 +1,7 @@
 // Which files may be replaced.
 #include "output_set.hpp"
 
-#include <fstream>
-#include <sstream>
+#include "gpt2run/input_file.hpp"
 
 namespace gpt2run::convert {
 namespace {
@@ -17,9 +16,7 @@ bool is_there(const fs::path& path) {
 bool holds(const fs::path& path, std::string_view bytes) {
   std::error_code error;
   if (!fs::is_regular_file(path, error) || fs::file_size(path, error) != bytes.size()) return false;
-  std::ostringstream content;
-  content << std::ifstream(path, std::ios::binary).rdbuf();
-  return content.str() == bytes;
+  return read_file(path) == bytes;
 }
 
 }  // namespace

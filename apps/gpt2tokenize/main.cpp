@@ -8,13 +8,13 @@
 #include <sstream>
 #include <utility>
 
+#include "gpt2run/input_file.hpp"
 #include "gpt2run/output_file.hpp"
 #include "gpt2run/paths.hpp"
 #include "gpt2run/quoted.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
-#include "host/text_file.hpp"
 #include "prompt_sets.hpp"
 
 namespace po = boost::program_options;

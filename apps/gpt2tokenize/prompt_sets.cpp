@@ -17,10 +17,11 @@ int32_t padding_of(const Tokenizer& tokenizer) {
   return tokenizer.end_of_text();
 }
 
-std::vector<WrittenPrompt> read_all(const PackRequest& request, const PromptRows& rows) {
+std::vector<WrittenPrompt> read_all(const PackRequest& request, const PromptRows& rows, bool sets_only) {
   std::vector<WrittenPrompt> prompts;
   for (const std::string& name : prompt_files(request.in)) {
     PromptFile file = read_prompt_file(name, rows);
+    if (sets_only && !file.is_set) fail(name, ": expected a prompt set, found another kind of file");
     for (const std::string& warning : file.warnings) log_warning(warning);
     std::ranges::move(file.prompts, std::back_inserter(prompts));
   }
@@ -52,7 +53,7 @@ void pack(const PackRequest& request, const Tokenizer& tokenizer) {
   if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
   std::vector<std::vector<int32_t>> rows;
   bool has_ids = false;
-  for (const WrittenPrompt& prompt : read_all(request, {0, padding_of(tokenizer)})) {
+  for (const WrittenPrompt& prompt : read_all(request, {0, padding_of(tokenizer)}, false)) {
     rows.push_back(row_of(prompt, request, tokenizer));
     has_ids |= !prompt.id.empty();
   }
@@ -67,8 +68,8 @@ void pack(const PackRequest& request, const Tokenizer& tokenizer) {
 
 std::string unpack(const PackRequest& request, const Tokenizer& tokenizer) {
   std::string lines;
-  for (const WrittenPrompt& prompt : read_all(request, {request.t, padding_of(tokenizer)})) {
-    const std::string text = prompt.tokens.empty() ? prompt.text : tokenizer.decode(prompt.tokens);
+  for (const WrittenPrompt& prompt : read_all(request, {request.t, padding_of(tokenizer)}, true)) {
+    const std::string text = tokenizer.decode(prompt.tokens);
     if (text.find('\n') != text.npos) fail(prompt.origin, ": expected a text of one line, found ", in_quotes(text));
     lines += text + "\n";
   }

@@ -14,6 +14,12 @@ std::filesystem::path executable_folder() {
   return program.parent_path();
 }
 
-std::filesystem::path demo_model() { return (executable_folder() / "../share/gpt2run/models/demo").lexically_normal(); }
+std::filesystem::path demo_model() {
+  const auto folder = (executable_folder() / "../share/gpt2run/models/demo").lexically_normal();
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error))
+    fail("no model is named, and the demo model is not at its place beside this program, ", folder.string());
+  return folder;
+}
 
 }  // namespace gpt2run

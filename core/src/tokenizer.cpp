@@ -3,8 +3,8 @@
 
 #include <filesystem>
 
-#include "file_bytes.hpp"
 #include "gpt2run/error.hpp"
+#include "gpt2run/input_file.hpp"
 #include "tokenizer_huggingface.hpp"
 #include "tokenizer_llmc.hpp"
 

@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "file_bytes.hpp"
 #include "gpt2run/error.hpp"
+#include "gpt2run/input_file.hpp"
 
 namespace gpt2run {
 namespace {

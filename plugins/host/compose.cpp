@@ -101,7 +101,7 @@ void Composition::compare_prompts(const Manifest& recorded) const {
     const Prompt& prompt = recorded.prompts[i];
     if (prompt.text.empty()) continue;
     // As it would be written: what is not UTF-8 looks alike.
-    if (json_quoted(tokenizer_->decode(prompt.tokens)) != json_quoted(prompt.text))
+    if (json_quoted(text_of(prompt.tokens, tokenizer_.get())) != json_quoted(prompt.text))
       log_warning("prompt " + std::to_string(i) + " of the recorded run: its tokens are used, which do not say " +
                   in_quotes(prompt.text));
   }

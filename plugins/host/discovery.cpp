@@ -66,6 +66,8 @@ void add_user_folder(std::vector<fs::path>& folders) {
     add_folder(folders, fs::path(home) / ".local/share/gpt2run/plugins");
 }
 
+fs::path installed_folder() { return (executable_folder() / "../lib/gpt2run").lexically_normal(); }
+
 std::vector<fs::path> sorted_files(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -133,8 +135,12 @@ std::vector<fs::path> search_folders(const std::vector<fs::path>& given) {
   }
   add_environment_folders(folders);
   add_user_folder(folders);
-  add_folder(folders, executable_folder() / "../lib/gpt2run");
+  add_folder(folders, installed_folder());
   return folders;
+}
+
+std::string plugin_places() {
+  return "--plugin-dir, GPT2RUN_PLUGIN_PATH, the user's data folder and " + installed_folder().string();
 }
 
 Discovery discover(const std::vector<fs::path>& folders) {

@@ -25,6 +25,9 @@ std::optional<Identity> parse_file_name(std::string_view file_name, std::string&
 // environment are ignored with a warning, the environment as a whole in a set-user-id program.
 std::vector<std::filesystem::path> search_folders(const std::vector<std::filesystem::path>& given);
 
+// The places of search_folders() in words, for messages.
+std::string plugin_places();
+
 struct Discovery {
   std::vector<Candidate> candidates;  // sorted by kind, name, space
   std::vector<RejectedFile> rejected;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "host/compose.hpp"
+#include "host/discovery.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -27,6 +28,8 @@ Chosen find_loader(PluginHost& host, const std::string& model) {
     }
   }
   if (best) return Chosen(*best, {best->name, {}}, Layer::fallback);
+  if (names.empty())
+    fail("model ", model, ": there is no loader to read it; plugins are looked for in ", plugin_places());
   std::error_code ignored;
   if (!std::filesystem::exists(model, ignored))
     fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")");

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "gpt2run/input_file.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/options.hpp"
 #include "host/prompt_set.hpp"

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gpt2run/input_file.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/log.hpp"
 #include "host/prompt_file.hpp"
-#include "host/text_file.hpp"
 
 namespace gpt2run {
 namespace {
@@ -46,14 +46,6 @@ void check_tokens(const std::vector<int32_t>& tokens, const std::string& origin,
     if (id < 0 || id >= model.V)
       fail(origin, origin.empty() ? "" : ": ", "token id ", id, ": expected [0, ", model.V,
            "), the model's vocabulary");
-}
-
-// A model may have more rows than the tokenizer has words: those show nothing.
-std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer) {
-  std::string text;
-  for (const int32_t id : tokens)
-    if (tokenizer && id < tokenizer->size()) text += tokenizer->piece(id);
-  return text;
 }
 
 Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelConfig& model, bool special) {
@@ -107,10 +99,17 @@ void truncate_all(std::vector<Prompt>& prompts, const ModelConfig& model, const 
             (prompt.origin.empty() ? "" : " (" + prompt.origin + ")") + " is cut to its last " +
             std::to_string(prompt.tokens.size());
   }
-  if (cut > 0) log_warning(first + (cut == 1 ? "" : ", and " + std::to_string(cut - 1) + " others like it"));
+  if (cut > 0) log_warning(first + (cut == 1 ? "" : ", and " + std::to_string(cut - 1) + " more"));
 }
 
 }  // namespace
+
+std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer) {
+  std::string text;
+  for (const int32_t id : tokens)
+    if (tokenizer && id < tokenizer->size()) text += tokenizer->piece(id);
+  return text;
+}
 
 std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary) {
   std::vector<int32_t> tokens;

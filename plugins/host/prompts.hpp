@@ -11,6 +11,10 @@ namespace gpt2run {
 // number, Error for an id outside [0, vocabulary).
 std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary);
 
+// What the tokens say; without a tokenizer nothing. A model may have more rows than the tokenizer has words: those show
+// nothing either.
+std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer);
+
 // Where the prompts come from; fallback: a recorded run, or none are given.
 Layer layer_of_prompts(const Configuration& configuration);
 

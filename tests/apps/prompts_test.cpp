@@ -108,6 +108,16 @@ TEST_F(Prompts, ARepeatedRunHasTheIdsToo) {
   EXPECT_EQ(nlohmann::json::parse(read_text(folder() / "again.json"))["prompts"], prompts);
 }
 
+TEST_F(Prompts, ARepeatedRunMayHaveIdsThatTheTokenizerHasNot) {
+  ASSERT_EQ(run("gpt2run -q --model synthetic:L=1,C=8,H=2,F=12,V=5000,T=64 --tokenizer " SOURCE_DIR
+                "/models/demo -n 1 --sink null --tokens '2441 4999' --manifest run.json")
+                .code,
+            0);
+  const Outcome again = run("gpt2run -q --config run.json");
+  EXPECT_EQ(again.code, 0);
+  EXPECT_EQ(again.err, "");
+}
+
 TEST_F(Prompts, ASetOfTheOriginal) {
   write("set.bin", prompt_set({2441, 678, 4095, 4095, 4095, 4095, 4095, 4095, 1, 2, 3, 4}));
   std::string messages;
@@ -214,7 +224,7 @@ TEST_F(Prompts, WhatIsCutIsSaid) {
   EXPECT_EQ(ids_of("--truncate-prompt --prompts set.bin --t 80", &messages)[0].back(), 9);
   EXPECT_THAT(messages, HasSubstr("a prompt of 80 tokens (set.bin: row 1) is cut to its last 64\n"));
   EXPECT_EQ(ids_of("--truncate-prompt --prompts p.txt", &messages)[0], ids_of("-p short")[0]);
-  EXPECT_THAT(messages, HasSubstr("(p.txt:2) is cut to its last 64, and 1 others like it\n"));
+  EXPECT_THAT(messages, HasSubstr("(p.txt:2) is cut to its last 64, and 1 more\n"));
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ TEST(Gpt2tokenize, OtherTokenizers) {
   expect_complaint(
       "$P encode --tokenizer missing a", 1,
       "missing: expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found nothing");
-  expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json: expected a file that can be read, found nothing");
+  expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json: cannot be read: No such file or directory");
 }
 
 TEST(Gpt2tokenize, WrongCommandLines) {
@@ -106,6 +106,7 @@ TEST(Gpt2tokenize, PacksAndUnpacksPromptSets) {
   EXPECT_EQ(unknown.status, 2);
   EXPECT_EQ(unknown.err,
             "gpt2tokenize: s.bin: does not say how many tokens a row has: give --t (--help shows the usage)\n");
+  expect_complaint(pack + "$P unpack --in p", 1, "p: expected a prompt set, found another kind of file");
   expect_output(pack + "$P pack --in s.bin --t 5 --out wider.bin && $P unpack --in wider.bin", "Once upon\na\n");
 }
 

@@ -184,10 +184,9 @@ TEST(TokenizerFiles, MissingFiles) {
   SmallFolder folder;
   std::filesystem::remove(folder.path() / "merges.txt");
   EXPECT_EQ(error_of(folder.path().string()),
-            folder.path().string() + "/merges.txt: expected a file that can be read, found nothing");
+            folder.path().string() + "/merges.txt: cannot be read: No such file or directory");
   std::filesystem::create_directory(folder.path() / "merges.txt");
-  EXPECT_EQ(error_of(folder.path().string()),
-            folder.path().string() + "/merges.txt: expected a file that can be read, found one that cannot");
+  EXPECT_EQ(error_of(folder.path().string()), folder.path().string() + "/merges.txt: cannot be read: Is a directory");
   const std::string missing = folder.path().string() + "/missing", file = folder.path().string() + "/vocab.json";
   const std::string expected = ": expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found ";
   EXPECT_EQ(error_of(missing), missing + expected + "nothing");
