@@ -15,7 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -207,7 +207,7 @@ inline void OutputFile::publish() {
 class Output {
  public:
   explicit Output(const std::string& path) {
-    if (path != "-") file_.emplace(path);
+    if (path != "-") file_ = std::make_unique<OutputFile>(path);
   }
 
   void write(std::string_view bytes) {
@@ -216,10 +216,10 @@ class Output {
   void publish() {
     if (file_) file_->publish();
   }
-  bool is_file() const { return file_.has_value(); }
+  bool is_file() const { return file_ != nullptr; }
 
  private:
-  std::optional<OutputFile> file_;
+  std::unique_ptr<OutputFile> file_;  // not optional: g++ 12 takes a sanitized one for uninitialized
 };
 
 }  // namespace gpt2run
