@@ -10,6 +10,8 @@
 #include <chrono>
 #include <fstream>
 
+#include "gpt2run/statistics.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -84,13 +86,6 @@ class Driver {
   LogitBatch last_{};
 };
 
-double sorted_at(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  const double at = share * static_cast<double>(values.size() - 1);
-  const auto low = static_cast<size_t>(at), high = std::min(low + 1, values.size() - 1);
-  return values[low] + (at - static_cast<double>(low)) * (values[high] - values[low]);
-}
-
 void add_pass(Series& series, Driver& driver, const Workload& work, bool warm_up) {
   const auto add = [&](Measure measure, double tokens, double seconds) {
     if (!warm_up) series.samples[static_cast<size_t>(measure)].values.push_back(tokens / seconds);
@@ -106,9 +101,9 @@ void add_pass(Series& series, Driver& driver, const Workload& work, bool warm_up
 
 }  // namespace
 
-double Samples::median() const { return sorted_at(values, 0.5); }
-double Samples::least() const { return sorted_at(values, 0); }
-double Samples::greatest() const { return sorted_at(values, 1); }
+double Samples::median() const { return quantile_of(sorted(values), 0.5); }
+double Samples::least() const { return quantile_of(sorted(values), 0); }
+double Samples::greatest() const { return quantile_of(sorted(values), 1); }
 
 Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
   const int64_t longest = std::max<int64_t>(work.prompt, kShort) + work.new_tokens;

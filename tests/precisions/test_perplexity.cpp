@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "backend.hpp"
+#include "gpt2run/forced.hpp"
 #include "gpt2run/tokenizer.hpp"
 
 namespace gpt2run::test {
@@ -12,21 +13,6 @@ namespace {
 
 constexpr int kStride = 512;
 constexpr double kCardPerplexity = 36.5531, kCardTargets = 55669;
-
-// Sum of log p over targets [first, tokens in the window), of the window that starts at tokens[0].
-double score_window(Session& session, std::span<const int32_t> tokens, int first) {
-  session.start(0, 0, 0, 0);
-  std::vector<Row> rows;
-  for (int i = 0; i < std::ssize(tokens); ++i)
-    rows.push_back({0, tokens[i], i + 1 >= first && i + 1 < std::ssize(tokens)});
-  const LogitBatch batch = session.step(rows);
-  session.score(batch);
-  std::vector<float> logprobs(tokens.size());
-  session.read(batch.logprobs, logprobs.data(), logprobs.size() * sizeof(float));
-  double sum = 0;
-  for (size_t i = first; i < tokens.size(); ++i) sum += logprobs[i];
-  return sum;
-}
 
 TEST(Perplexity, OfTheDemoModelIsTheCards) {
   const std::string path = SOURCE_DIR "/../shared/data/tales/heldback.txt", model = SOURCE_DIR "/models/demo";
@@ -36,13 +22,15 @@ TEST(Perplexity, OfTheDemoModelIsTheCards) {
   const auto tokens = Tokenizer::open(model)->encode(text.str());
   const auto checkpoint = make_plugin<Loader>(Kind::loader, "huggingface")->open(model.c_str());
   const int window = checkpoint->config().T, all = static_cast<int>(tokens.size());
-  const auto session = make_plugin<Precision>(Kind::precision, "cpu-fp32")
-                           ->open(*checkpoint, {1, window, window, window, 0, 0, false, 1});
+  const auto session =
+      make_plugin<Precision>(Kind::precision, "cpu-fp32")->open(*checkpoint, forced_limits(window, window));
+  Forced forced(*session, window);
   double sum = 0;
   int scored = 1;  // the first token is no target
   for (int begin = 0; scored < all; begin += kStride) {
     const int end = std::min(begin + window, all);
-    sum += score_window(*session, std::span(tokens).subspan(begin, end - begin), scored - begin);
+    for (const float logprob : forced.logprobs(std::span(tokens).subspan(begin, end - begin), scored - begin))
+      sum += logprob;
     scored = end;
   }
   EXPECT_EQ(scored - 1, kCardTargets);
