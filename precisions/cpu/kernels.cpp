@@ -143,8 +143,8 @@ void accumulate(const float* y, const float* bias, int n, float* x) {
 
 template <class Value>
 const Kernels<Value>& kernels() {
-  static constexpr Kernels<Value> table = {norm<Value>,          linear<Value>, attention<Value>, round<Value>,
-                                           store_rounded<Value>, gelu<Value>,   accumulate};
+  static constexpr Kernels<Value> table = {Isa::GPT2RUN_CPU_ISA, norm<Value>,          linear<Value>, attention<Value>,
+                                           round<Value>,         store_rounded<Value>, gelu<Value>,   accumulate};
   return table;
 }
 #if !defined(GPT2RUN_CPU_DOT)

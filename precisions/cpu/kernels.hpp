@@ -11,8 +11,15 @@
 
 namespace gpt2run::cpu {
 
+// avx512bf16: as avx512, with dot products of BF16. It is a set of its own because its bits differ (docs/numerics.md).
+enum class Isa : uint8_t { portable, avx2, avx512, avx512bf16 };
+inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
+inline constexpr int kIsas = 4;
+
 template <class Value>
 struct Kernels {
+  Isa isa;  // that these were compiled for
+
   // out (C) = rounded layernorm of x (C)
   void (*norm)(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out);
 
@@ -53,11 +60,6 @@ namespace avx512bf16 {
 template <class Value>
 const Kernels<Value>& kernels();
 }
-
-// avx512bf16: as avx512, with dot products of BF16. It is a set of its own because its bits differ (docs/numerics.md).
-enum class Isa : uint8_t { portable, avx2, avx512, avx512bf16 };
-inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
-inline constexpr int kIsas = 4;
 
 // True when this build has the kernels and this machine can run them.
 bool runs(Isa);

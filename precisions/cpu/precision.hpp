@@ -34,7 +34,7 @@ class CpuPrecision final : public Precision {
     if constexpr (kRounds<Value>) {
       if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
     }
-    const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(isa_)];
+    const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(kernels_of<Value>(isa_).isa)];
     host.log(0, line.c_str());
   }
 
