@@ -108,6 +108,9 @@ constexpr Bad kBad[] = {
      "cp -r " SOURCE_DIR "/models/demo m; ln -s m/model.safetensors a"},
     {"TextOntoTheTokenizer", "gpt2run -q --tokenizer m --text.out m/merges.txt", "found one of --tokenizer", 2,
      "cp -r " SOURCE_DIR "/models/demo m"},
+    // The system does not find such a path, so nobody sees that it is the file that is read.
+    {"BehindAFolderThatIsNotThere", "gpt2run -q --prompts a --text.out b/../a",
+     "b/../a: cannot be opened for writing: No such file or directory", 1, "echo hello >a"},
     {"TextOntoStandardInput", "gpt2run -q -p - --text.out a <a", "found one of --prompt -", 2, "echo hello >a"},
     {"StandardInputTwice", "echo a | gpt2run -q -p - -p -", "given twice", 2},
     {"TopWithoutAValue", "gpt2run -q --sink jsonl --top", "--top: a value is missing", 2},

@@ -53,7 +53,8 @@ class OutputFile {
 
   const std::string& path() const { return path_; }
 
-  // What publish() replaces: path without links, of which the last may point to nothing. Throws Error.
+  // What publish() replaces: path without links, of which the last may point to nothing. Throws Error, also for a ".."
+  // behind a folder that is not there: the system would not find such a path, and so no check of what lies there.
   static std::filesystem::path target_of(const std::filesystem::path& path);
 
  private:
@@ -115,6 +116,13 @@ inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& 
     target = target.parent_path() / next;
   }
   target = std::filesystem::absolute(target, error);
+  std::filesystem::path found;
+  bool missing = false;
+  for (const std::filesystem::path& part : target) {
+    if (missing && part == "..") fail(path.string(), ": cannot be opened for writing: ", std::strerror(ENOENT));
+    std::error_code none;
+    missing = missing || !std::filesystem::exists(found /= part, none);
+  }
   if (!error) target = std::filesystem::weakly_canonical(target, error);
   if (error) fail(path.string(), ": cannot be opened for writing: ", error.message());
   return target;
