@@ -72,6 +72,7 @@ void convert(PluginHost& host, Configuration& configuration) {
   const fs::path out = values.text("out");
   if (model.empty()) misused("--model: expected a folder, a file or synthetic:..., found none");
   if (out.empty()) misused("--out: expected a path, found none");
+  if (out == "-") misused("--out: expected a path, found \"-\": a model is not written to standard output");
   const bool to_llmc = values.text("to") == "llmc";
   std::error_code ignored;
   if (to_llmc && (fs::is_directory(out, ignored) || !out.has_filename()))

@@ -126,6 +126,7 @@ TEST_F(Convert, InputIsNeverReplaced) {
   expect_refused("-o hf --type bf16 --force -m hf", expected);
   expect_refused("-o link --type bf16 --force -m hf/model.safetensors", expected);
   expect_refused("--to llmc -o hard.bin --force -m hf", expected);
+  expect_refused("-o b/../hf --type bf16 -m hf", "b/../hf/config.json: cannot be opened for writing: No such file");
 }
 
 // A tokenizer of another model would be taken for this one's.
@@ -141,6 +142,7 @@ TEST_F(Convert, WrongCommandLines) {
   const std::string model = std::string("-m ") + kSmall;
   expect_refused("", "--model: expected a folder, a file or synthetic:", 2);
   expect_refused(model, "--out: expected a path, found none", 2);
+  expect_refused(model + " -o - --to llmc", "found \"-\": a model is not written to standard output", 2);
   expect_refused(model + " -o a --to onnx", "--to: expected one of huggingface|llmc, found \"onnx\"", 2);
   expect_refused(model + " -o a --type int8", "--type: expected one of keep|fp32|bf16|fp16", 2);
   expect_refused(model + " -o a --tpye fp16", "the nearest is --type", 2);
