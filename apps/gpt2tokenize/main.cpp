@@ -29,7 +29,6 @@ struct Request {
   std::string help;  // not empty: print this and do nothing else
   gpt2run::PackRequest pack;
   std::string command;
-  std::string tokenizer;            // empty: the demo model
   std::vector<std::string> inputs;  // one text or any number of ids; a lone "-" is standard input
 };
 
@@ -69,7 +68,7 @@ Request parse(int argc, char** argv) {
   Request request;
   po::options_description visible("Options"), all;
   visible.add_options()("help,h", "print this text");
-  visible.add_options()("tokenizer", po::value(&request.tokenizer)->value_name("PATH"),
+  visible.add_options()("tokenizer", po::value(&request.pack.tokenizer)->value_name("PATH"),
                         "folder with vocab.json and merges.txt, or llm.c's tokenizer file (default: the demo model)");
   visible.add_options()("no-special", "encode: special tokens such as <|endoftext|> are text like any other");
   visible.add_options()(
@@ -106,9 +105,9 @@ std::vector<int32_t> parse_ids(const std::string& text, bool typed, const gpt2ru
   }
 }
 
-std::string answer(const Request& request) {
-  const auto tokenizer =
-      gpt2run::Tokenizer::open(request.tokenizer.empty() ? gpt2run::demo_model().string() : request.tokenizer);
+std::string answer(Request request) {
+  if (request.pack.tokenizer.empty()) request.pack.tokenizer = gpt2run::demo_model().string();
+  const auto tokenizer = gpt2run::Tokenizer::open(request.pack.tokenizer);
   if (request.command == "pack") return gpt2run::pack(request.pack, *tokenizer), "";
   if (request.command == "unpack") return gpt2run::unpack(request.pack, *tokenizer);
   const bool typed = request.inputs.size() != 1 || request.inputs[0] != "-";

@@ -8,6 +8,7 @@
 #include "host/options.hpp"
 #include "host/prompt_file.hpp"
 #include "host/prompt_set.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -46,11 +47,19 @@ std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& requ
   return tokens;
 }
 
+void check_out(const PackRequest& request) {
+  if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
+  std::vector<NamedPath> inputs = {{"--tokenizer", request.tokenizer}};
+  for (const std::string& name : prompt_files(request.in))
+    inputs.push_back({"--in", name == "-" ? "/dev/stdin" : name});
+  check_not_read({"--out", request.out}, inputs);
+}
+
 }  // namespace
 
 void pack(const PackRequest& request, const Tokenizer& tokenizer) {
   if (request.t < 1) misused("pack: expected --t, the tokens of a row");
-  if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
+  check_out(request);
   std::vector<std::vector<int32_t>> rows;
   bool has_ids = false;
   for (const WrittenPrompt& prompt : read_all(request, {0, padding_of(tokenizer)}, false)) {

@@ -7,8 +7,9 @@
 namespace gpt2run {
 
 struct PackRequest {
-  std::string in, out;  // out of unpack: "" or "-" is standard output
-  int32_t t = 0;        // tokens of a row; unpack: 0 is as the header says
+  std::string in, out;    // out of unpack: "" or "-" is standard output
+  std::string tokenizer;  // path of the one that is given too: its files are not written over
+  int32_t t = 0;          // tokens of a row; unpack: 0 is as the header says
   bool special = true, truncate = false;
 };
 

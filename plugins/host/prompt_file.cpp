@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "gpt2run/input_file.hpp"
 #include "gpt2run/quoted.hpp"
@@ -76,8 +77,17 @@ std::vector<int32_t> tokens_of(const std::string& origin, const Json& list) {
 }
 
 WrittenPrompt read_object(const std::string& origin, std::string_view line) {
-  const Json object = Json::parse(line, nullptr, false);
+  std::set<Json> keys;
+  Json twice;  // a key of the object that would win over an earlier one
+  const Json object = Json::parse(
+      line,
+      [&](int depth, Json::parse_event_t event, const Json& key) {
+        if (event == Json::parse_event_t::key && depth == 1 && !keys.insert(key).second) twice = key;
+        return true;
+      },
+      false);
   if (!object.is_object()) fail(origin, ": expected a JSON object, found ", in_quotes(line));
+  if (!twice.is_null()) fail(origin, ": expected every key once, found ", twice.dump(), " twice");
   WrittenPrompt prompt{origin, "", "", {}};
   int given = 0;
   for (const char* key : {"prompt", "text", "tokens"}) {

@@ -24,6 +24,7 @@ int32_t word(std::string_view bytes, Word which) {
 // Tokens of a row, which divides their number.
 int64_t length_of_row(const std::string& file, std::string_view bytes, int64_t given) {
   const int64_t stored = word(bytes, row_length), count = word(bytes, tokens);
+  if (stored < 0) fail(file, ": expected rows of one token or more in its header, found ", stored);
   if (given == 0 && stored == 0) misused(file, ": does not say how many tokens a row has: give --t");
   if (given != 0 && stored != 0 && given != stored)
     misused(file, ": expected rows of ", stored, " tokens, as its header says, found --t ", given);

@@ -14,12 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// option: how messages name it.
-struct Place {
-  std::string option;
-  fs::path path;
-};
-
 bool is_standard_output(const fs::path& path) {
   struct stat named, standard;
   if (path == "-") return true;
@@ -37,8 +31,8 @@ bool are_one(const fs::path& a, const fs::path& b) {
 
 std::string option_of(const Chosen& sink, const char* key) { return "--" + std::string(sink.plugin->name) + "." + key; }
 
-std::vector<Place> outputs_of(const Configuration& configuration, const std::vector<Chosen>& sinks) {
-  std::vector<Place> outputs;
+std::vector<NamedPath> outputs_of(const Configuration& configuration, const std::vector<Chosen>& sinks) {
+  std::vector<NamedPath> outputs;
   if (const std::string_view path = configuration.values().text("manifest"); !path.empty())
     outputs.push_back({"--manifest", path});
   for (const Chosen& sink : sinks)
@@ -52,16 +46,12 @@ std::vector<Place> outputs_of(const Configuration& configuration, const std::vec
   return outputs;
 }
 
-std::vector<Place> inputs_of(const PluginHost& host, const Configuration& configuration, const Choice& choice) {
-  std::vector<Place> inputs;
+std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& configuration, const Choice& choice) {
+  std::vector<NamedPath> inputs;
   for (const char* key : {"config", "tokenizer"})
     if (const std::string_view path = configuration.values().text(key); !path.empty())
       inputs.push_back({std::string("--") + key, path});
   inputs.push_back({"--model", choice.model});
-  std::error_code error;
-  for (size_t i = inputs.size(); i-- > 0;)
-    for (fs::directory_iterator file(inputs[i].path, error), end; !error && file != end; file.increment(error))
-      inputs.push_back({inputs[i].option, file->path()});
   const std::vector<std::string>& prompts = configuration.list("prompt");
   if (std::find(prompts.begin(), prompts.end(), "-") != prompts.end()) inputs.push_back({"--prompt -", "/dev/stdin"});
   for (const std::string& pattern : configuration.list("prompts"))
@@ -74,25 +64,34 @@ std::vector<Place> inputs_of(const PluginHost& host, const Configuration& config
   return inputs;
 }
 
-void check_not_read(const Place& output, const std::vector<Place>& inputs) {
+bool are_equivalent(const fs::path& a, const fs::path& b) {
   std::error_code error;
-  if (!fs::is_regular_file(output.path, error)) return;
-  for (const Place& input : inputs)
-    if (fs::is_regular_file(input.path, error) && fs::equivalent(output.path, input.path, error))
-      misused(output.option, " ", in_quotes(output.path.string()), ": expected a file that is not read, found one of ",
-              input.option);
+  return fs::is_regular_file(b, error) && fs::equivalent(a, b, error);
 }
 
 }  // namespace
+
+void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs) {
+  std::error_code error;
+  if (!fs::is_regular_file(output.path, error)) return;
+  for (const NamedPath& input : inputs) {
+    bool found = are_equivalent(output.path, input.path);
+    for (fs::directory_iterator file(input.path, error), end; !found && !error && file != end; file.increment(error))
+      found = are_equivalent(output.path, file->path());
+    if (found)
+      misused(output.option, " ", in_quotes(output.path.string()), ": expected a file that is not read, found one of ",
+              input.option);
+  }
+}
 
 void check_files(const PluginHost& host, const Configuration& configuration, const Choice& choice) {
   std::ptrdiff_t readers = 0;
   for (const char* key : {"prompt", "prompts"}) readers += std::ranges::count(configuration.list(key), "-");
   if (readers > 1) misused("--prompt - and --prompts -: given twice; standard input can be read once");
-  const std::vector<Place> outputs = outputs_of(configuration, choice.sinks);
-  const std::vector<Place> inputs = inputs_of(host, configuration, choice);
-  for (const Place& output : outputs) {
-    for (const Place* other = outputs.data(); other != &output; ++other) {
+  const std::vector<NamedPath> outputs = outputs_of(configuration, choice.sinks);
+  const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice);
+  for (const NamedPath& output : outputs) {
+    for (const NamedPath* other = outputs.data(); other != &output; ++other) {
       if (!are_one(other->path, output.path)) continue;
       misused(other->option, " and ", output.option, ": both write to ",
               is_standard_output(output.path) ? "standard output" : in_quotes(output.path.string()),

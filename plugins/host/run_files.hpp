@@ -1,13 +1,25 @@
 // The files that a run reads and writes, looked at before it starts: nothing that is read may be written over, and no
 // two outputs may be one.
 #pragma once
+#include <filesystem>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "gpt2run/output_file.hpp"
 #include "host/compose.hpp"
 
 namespace gpt2run {
+
+// A path and how messages name the option that gave it.
+struct NamedPath {
+  std::string option;
+  std::filesystem::path path;
+};
+
+// Throws UsageError naming both options when the output is one of the inputs, or lies in one that is a folder.
+void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs);
 
 // Outputs are --manifest and every `out` of a sink, "-" being standard output; inputs the configuration, the model and
 // its folder, the tokenizer, prompts and the plugins. A file is the same by any spelling, through links too. Throws

@@ -169,6 +169,8 @@ TEST_F(Prompts, BrokenJsonLines) {
              {"[1]", "expected a JSON object, found \"[1]\""},
              {"{}", "expected one of the keys \"prompt\", \"text\" and \"tokens\", found none"},
              {"{\"prompt\": \"a\", \"tokens\": [1]}", "expected one of the keys \"prompt\", \"text\" and \"tokens\""},
+             {"{\"prompt\": \"a\", \"id\": {\"id\": 1}, \"prompt\": \"b\"}",
+              "expected every key once, found \"prompt\" twice"},
              {"{\"prompt\": \"\"}", "\"prompt\": expected a text, found an empty one"},
              {"{\"text\": 7}", "\"text\": expected a text, found \"7\""},
              {"{\"tokens\": []}", "\"tokens\": expected a list of token ids, found \"[]\""},
@@ -203,6 +205,8 @@ TEST_F(Prompts, BrokenSets) {
   expect_refused("--prompts set.bin --t 2", "set.bin: expected a prompt set, which begins with the number 20240520");
   write("set.bin", prompt_set({1, 2}, 4));
   expect_refused("--prompts set.bin --t 2", "set.bin: expected 1032 bytes for 4 tokens, found 1028");
+  write("set.bin", prompt_set({1, 2}, 2, -2));
+  expect_refused("--prompts set.bin", "set.bin: expected rows of one token or more in its header, found -2");
   write("set.bin", prompt_set({1, 2}, -2));
   expect_refused("--prompts set.bin --t 2", "set.bin: expected one token or more, found -2");
 }

@@ -129,6 +129,20 @@ TEST(Gpt2tokenize, WhatDoesNotFitARowIsNeverWritten) {
       1, "s.bin: row 1: expected a text of one line, found \"a\\nb\"");
 }
 
+TEST(Gpt2tokenize, WhatIsReadIsNeverWrittenOver) {
+  const char* const line = "expected a file that is not read, found one of ";
+  const auto expect_refused = [&](const std::string& command, const std::string& path, const std::string& option) {
+    expect_complaint("echo Once >p; " + command, 2,
+                     "--out \"" + path + "\": " + line + option + " (--help shows the usage)");
+    EXPECT_EQ(shell("echo Once >p; " + command + "; cat p").out, "Once\n");
+  };
+  expect_refused("$P pack --in p --t 3 --out p", "p", "--in");
+  expect_refused("ln -sf p link; $P pack --in 'p*' --t 3 --out link", "link", "--in");
+  expect_refused("$P pack --in - --t 3 --out p <p", "p", "--in");
+  expect_refused("cp -r '" + demo_folder().string() + "' m; $P pack --in p --t 3 --tokenizer m --out m/vocab.json",
+                 "m/vocab.json", "--tokenizer");
+}
+
 TEST(Gpt2tokenize, AnyTruncationOfASetIsOneLine) {
   const Outcome cut = shell(
       "echo 'Once upon' >p; $P pack --in p --t 4 --out s.bin; for n in 0 1 3 4 5 15 16 1023 1024 1025 1031; do head -c "
