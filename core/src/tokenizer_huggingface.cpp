@@ -10,6 +10,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/input_file.hpp"
+#include "gpt2run/quoted.hpp"
 
 namespace gpt2run {
 namespace {
@@ -19,9 +20,10 @@ using TokenIds = std::unordered_map<std::string, int32_t>;
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
-// For messages: in quotes, control characters escaped, so that the line stays one line.
-std::string quoted(const std::string& token) {
-  return json(token).dump(-1, ' ', false, json::error_handler_t::replace);
+// For messages: any JSON in a line, cut after a glance.
+std::string shown(const json& value) {
+  constexpr size_t kMost = 60;
+  return printable(value.dump(-1, ' ', false, json::error_handler_t::replace), kMost);
 }
 
 // Of the keys of the text's objects the first that comes again in its object.
@@ -58,7 +60,7 @@ json read_json_object(const std::filesystem::path& path) {
   };
   try {
     object = json::parse(text, count);
-    if (twice) fail(path.string(), ": expected every key once, found ", quoted(key_given_twice(text)), " twice");
+    if (twice) fail(path.string(), ": expected every key once, found ", in_quotes(key_given_twice(text)), " twice");
   } catch (const json::parse_error& error) {
     fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
   } catch (const json::exception& error) {
@@ -70,7 +72,7 @@ json read_json_object(const std::filesystem::path& path) {
 
 int32_t id_from(const std::filesystem::path& path, const std::string& token, const json& value) {
   if (!value.is_number_integer() || value < 0 || value > INT32_MAX) {
-    fail(path.string(), ": token ", quoted(token), ": expected an id from 0, found ", value.dump());
+    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", shown(value));
   }
   return value.get<int32_t>();
 }
@@ -130,8 +132,8 @@ class FolderReader {
   void add(const std::filesystem::path& path, const std::string& token, int32_t id) {
     const auto [known, added] = ids_.emplace(token, id);
     if (!added && known->second != id) {
-      fail(path.string(), ": added token ", quoted(token), ": expected id ", known->second, " as in vocab.json, found ",
-           id);
+      fail(path.string(), ": added token ", in_quotes(token), ": expected id ", known->second,
+           " as in vocab.json, found ", id);
     }
     vocabulary_.special.push_back(id);
   }
@@ -168,10 +170,13 @@ class FolderReader {
     for (const auto& [key, token] : decoder.items()) {
       const std::string content = content_of(token);
       const json id = json::parse(key, nullptr, false);
+      if (id.is_discarded())
+        fail(path.string(), ": added token ", in_quotes(content), ": expected an id as its key, found ",
+             in_quotes(key));
       for (const char* setting : {"lstrip", "rstrip", "single_word"}) {
         if (token.is_object() && token.value(setting, json(false)) != false) {
-          fail(path.string(), ": added token ", quoted(content), ": expected ", setting, " false, found ",
-               token[setting].dump());
+          fail(path.string(), ": added token ", in_quotes(content), ": expected ", setting, " false, found ",
+               shown(token[setting]));
         }
       }
       add(path, content, id_from(path, content, id));
@@ -184,11 +189,11 @@ class FolderReader {
       if (token.empty()) fail(vocab_path_.string(), ": id ", id, ": expected a token of at least one byte, found none");
       if (static_cast<size_t>(id) >= tokens.size()) {
         fail(vocab_path_.string(), ": expected ids 0 to ", tokens.size() - 1, " for ", tokens.size(), " tokens, found ",
-             id, " for token ", quoted(token));
+             id, " for token ", in_quotes(token));
       }
       if (const std::string* other = tokens[id]) {
-        fail(vocab_path_.string(), ": expected one token for each id, found ", id, " for ", quoted(*other), " and ",
-             quoted(token));
+        fail(vocab_path_.string(), ": expected one token for each id, found ", id, " for ", in_quotes(*other), " and ",
+             in_quotes(token));
       }
       tokens[id] = &token;
     }
@@ -199,7 +204,7 @@ class FolderReader {
       const auto found = ids_.find(letters[byte]);
       if (found == ids_.end()) {
         fail(vocab_path_.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
-             quoted(letters[byte]), ")");
+             in_quotes(letters[byte]), ")");
       }
       vocabulary_.byte_ids[byte] = found->second;
     }
@@ -241,7 +246,7 @@ class FolderReader {
     const auto& special = vocabulary_.special;
     for (size_t id = 0; id < vocabulary_.pieces.size(); ++id) {
       if (vocabulary_.pieces[id].size() == 1 || std::binary_search(special.begin(), special.end(), id)) continue;
-      fail(path.string(), ": expected the merge of token ", id, " (", quoted(vocabulary_.pieces[id]),
+      fail(path.string(), ": expected the merge of token ", id, " (", in_quotes(vocabulary_.pieces[id]),
            "), found no merges at all");
     }
   }
@@ -250,7 +255,7 @@ class FolderReader {
     const size_t blank = line.find(' ');
     if (blank == 0 || blank == std::string::npos || blank + 1 == line.size() ||
         line.find(' ', blank + 1) != line.npos) {
-      fail(where, ": expected two tokens with a blank between them, found ", quoted(line));
+      fail(where, ": expected two tokens with a blank between them, found ", in_quotes(line));
     }
     const std::string left = line.substr(0, blank), right = line.substr(blank + 1);
     return {merged_id(where, left), merged_id(where, right), merged_id(where, left + right)};
@@ -258,7 +263,7 @@ class FolderReader {
 
   int32_t merged_id(const std::string& where, const std::string& token) const {
     const auto found = ids_.find(token);
-    if (found == ids_.end()) fail(where, ": expected tokens of vocab.json, found ", quoted(token));
+    if (found == ids_.end()) fail(where, ": expected tokens of vocab.json, found ", in_quotes(token));
     return found->second;
   }
 

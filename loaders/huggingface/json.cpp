@@ -5,34 +5,20 @@
 #include <vector>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/quoted.hpp"
 
 namespace gpt2run::huggingface {
 namespace {
 
 constexpr int kMaxDepth = 16;
 
-std::string printable(std::string_view text) {
-  constexpr size_t kMost = 100;
-  std::string line(text.substr(0, kMost));
-  for (char& c : line) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return text.size() > kMost ? line + "..." : line;
-}
-
 }  // namespace
-
-std::string in_quotes(std::string_view name) {
-  std::string line = "'";
-  line += printable(name);
-  line += '\'';
-  return line;
-}
 
 std::string shown(const Json& value) {
   if (value.is_array() && value.size() > 16) return "a list of " + std::to_string(value.size());
   if (value.is_object() && value.size() > 16) return "an object of " + std::to_string(value.size());
-  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+  constexpr size_t kMost = 100;
+  return printable(value.dump(-1, ' ', false, Json::error_handler_t::replace), kMost);
 }
 
 Json parse_object(const std::string& where, std::span<const char> text) {

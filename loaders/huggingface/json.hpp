@@ -14,10 +14,7 @@ inline constexpr size_t kMostJson = 100'000'000;  // bytes; the limit that safet
 // text: all of it is one JSON object. where: the file, for errors.
 Json parse_object(const std::string& where, std::span<const char> text);
 
-// A name from a file, fit for one line: at most 100 characters, unprintable ones as '?'.
-std::string in_quotes(std::string_view name);
-
-// A JSON value in a line, cut like a name.
+// A JSON value in a line, cut after a glance.
 std::string shown(const Json& value);
 
 }  // namespace gpt2run::huggingface

@@ -8,6 +8,7 @@
 
 #include "../common/limits.hpp"
 #include "config.hpp"
+#include "gpt2run/quoted.hpp"
 #include "json.hpp"
 #include "weight_files.hpp"
 
@@ -46,7 +47,7 @@ bool is_vector(Weight weight) {
 
 // A view of what the file holds, which must have exactly the expected shape.
 Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, const ModelConfig& m) {
-  const std::string where = *stored.path + ": '" + name + "'";
+  const std::string where = *stored.path + ": " + in_quotes(name);
   const Shape shape = shape_of(weight, m);
   const bool turned = is_turned(weight);
   std::vector<int64_t> expected = {shape.rows};
@@ -93,7 +94,8 @@ class HuggingfaceCheckpoint final : public Checkpoint {
     const std::string name = stored_name(weight, layer);
     const StoredTensor* stored = files_.find(name);
     if (!stored) {
-      fail(files_.path(), ": expected tensor '", name, "', found none; nearest: ", files_.nearest(name, known_));
+      fail(files_.path(), ": expected tensor ", in_quotes(name),
+           ", found none; nearest: ", files_.nearest(name, known_));
     }
     return view(*stored, name, weight, settings_.model);
   }
@@ -162,7 +164,7 @@ GPT2RUN_PLUGIN = {gpt2run::kAbi,
                   gpt2run::Space::host,
                   false,
                   "huggingface",
-                  "0.1",
+                  "0.1.0",
                   "a folder with config.json and safetensors (F32, F16, BF16, one file or shards)",
                   nullptr,
                   0,

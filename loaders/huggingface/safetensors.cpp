@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/quoted.hpp"
 #include "json.hpp"
 
 namespace gpt2run::huggingface {
@@ -33,7 +34,7 @@ uint64_t read_size(const std::string& where, const Json& value) {
 const Json& read_list(const std::string& where, const Json& entry, const char* key, size_t most) {
   const auto found = entry.find(key);
   if (found == entry.end() || !found->is_array() || found->size() > most) {
-    fail(where, ": expected '", key, "' to be a list of at most ", most, ", found ",
+    fail(where, ": expected ", in_quotes(key), " to be a list of at most ", most, ", found ",
          found == entry.end() ? "none" : shown(*found));
   }
   return *found;
@@ -59,7 +60,7 @@ uint64_t read_shape(const std::string& where, const Json& list, uint64_t most, S
 StoredTensor read_entry(const std::string& where, const Json& entry, std::span<const char> data) {
   if (!entry.is_object()) fail(where, ": expected an object, found ", shown(entry));
   const auto dtype = entry.find("dtype");
-  if (dtype == entry.end() || !dtype->is_string()) fail(where, ": expected 'dtype' to be a text");
+  if (dtype == entry.end() || !dtype->is_string()) fail(where, ": expected \"dtype\" to be a text");
   StoredTensor tensor{};
   tensor.dtype = dtype->get<std::string>();
   tensor.bytes = read_shape(where, read_list(where, entry, "shape", kMostDimensions), data.size(), tensor);

@@ -7,6 +7,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/nearest.hpp"
+#include "gpt2run/quoted.hpp"
 #include "json.hpp"
 
 namespace gpt2run::huggingface {
@@ -58,7 +59,7 @@ void WeightFiles::add_shards(const std::string& folder) {
   const loaders::MappedFile file(path_);
   const Json index = parse_object(path_, file.bytes());
   const auto map = index.find("weight_map");
-  if (map == index.end() || !map->is_object()) fail(path_, ": expected 'weight_map' to be an object");
+  if (map == index.end() || !map->is_object()) fail(path_, ": expected \"weight_map\" to be an object");
   std::set<std::string> shards;
   for (const auto& [name, value] : map->items()) {
     const std::string shard = value.is_string() ? value.get<std::string>() : "";

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "../common/limits.hpp"
+#include "gpt2run/quoted.hpp"
 
 namespace gpt2run::synthetic {
 namespace {
@@ -41,7 +42,7 @@ T read_number(std::string_view where, std::string_view key, const Settings& sett
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    fail(where, ": ", key, ": expected a number in range, found '", text, "'");
+    fail(where, ": ", key, ": expected a number in range, found ", in_quotes(text));
   }
   return value;
 }
@@ -65,10 +66,10 @@ Settings split(std::string_view text, std::string_view where) {
       continue;
     }
     if (key.size() == item.size()) {
-      fail(where, ": expected a size (", kSizes, ") at the start or key=value, found '", item, "'");
+      fail(where, ": expected a size (", kSizes, ") at the start or key=value, found ", in_quotes(item));
     }
     if (key.empty() || (", " + std::string(kKeys) + ", ").find(", " + key + ", ") == std::string::npos) {
-      fail(where, ": expected one of ", kKeys, ", found '", key, "'");
+      fail(where, ": expected one of ", kKeys, ", found ", in_quotes(key));
     }
     if (given.find(", " + key + ", ") != std::string::npos) fail(where, ": ", key, ": expected once, found twice");
     given += key + ", ";
@@ -108,7 +109,7 @@ void check_total(std::string_view where, const ModelConfig& m, bool tied) {
 Spec parse_spec(std::string_view text) {
   const std::string_view where = text.substr(0, 200);
   if (!text.starts_with(kPrefix) || text.size() == kPrefix.size()) {
-    fail("expected synthetic: and a size (", kSizes, ") or settings (", kKeys, "), found '", where, "'");
+    fail("expected synthetic: and a size (", kSizes, ") or settings (", kKeys, "), found ", in_quotes(where));
   }
   const Settings settings = split(text.substr(kPrefix.size()), where);
   const auto size = [&](std::string_view key, int64_t fallback, int64_t most) {

@@ -51,8 +51,9 @@ class CpuPrecision final : public Precision {
 
 template <class Value>
 constexpr Plugin cpu_plugin(const char* name, const char* summary) {
-  return {kAbi, kTag,    Kind::precision, Space::host,         false,           name,
-          "1",  summary, kOptions<Value>, kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
+  return {
+      kAbi,    kTag,    Kind::precision, Space::host,         false,           name,
+      "0.1.0", summary, kOptions<Value>, kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
 }
 
 }  // namespace gpt2run::cpu

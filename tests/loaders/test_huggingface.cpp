@@ -190,7 +190,7 @@ TEST(Huggingface, UnknownTensorsAreLoggedAndMasksAreNot) {
   open(folder.path());
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
-  EXPECT_NE(log[0].find("'h.0.attn.extra'"), std::string::npos) << log[0];
+  EXPECT_NE(log[0].find("\"h.0.attn.extra\""), std::string::npos) << log[0];
 }
 
 TEST(Huggingface, ThreadsSeeTheSameTensors) {

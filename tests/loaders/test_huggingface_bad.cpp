@@ -92,8 +92,8 @@ TEST(HuggingfaceSettings, ConfigMustBeOneObject) {
       {"[]", "expected a JSON object, found []"},
       {"12", "expected a JSON object"},
       {"{\"n_layer\": 1e999}", "expected JSON"},
-      {"{\"a\": 1, \"a\": 2}", "expected every key once, found 'a' twice"},
-      {"{\"a\": {\"b\": 1, \"b\": 2}}", "found 'b' twice"},
+      {"{\"a\": 1, \"a\": 2}", "expected every key once, found \"a\" twice"},
+      {"{\"a\": {\"b\": 1, \"b\": 2}}", "found \"b\" twice"},
       {"{\"a\": " + std::string(100000, '['), "at most 16 levels"},
       {"{\"a\":" + std::string(100, '{'), "expected"},
       {"\xff\xfe{}", "expected JSON"},
@@ -158,15 +158,13 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
   const std::pair<std::string, const char*> cases[] = {
       {"[]", "expected a JSON object"},
       {"{}", "bytes of data, found"},
-      {"{\"a\":1}", "'a': expected an object, found 1"},
+      {"{\"a\":1}", "\"a\": expected an object, found 1"},
       {std::string(1 << 20, '['), "at most 16 levels"},
       {"{\"a\":" + std::string(1 << 20, '{'), "expected"},
-      {"{\"a\\n\\u0007\":1}",
-       "'a?"
-       "?'"},
-      {"{\"" + std::string(100000, 'x') + "\":1}", "xxx...'"},
+      {"{\"a\\n\\u0007\":1}", "\"a\\n\\x07\": expected an object"},
+      {"{\"" + std::string(100000, 'x') + "\":1}", "xxx...\""},
       {std::string("{\"\xff\":1}"), "expected JSON"},
-      {"{\"a\":{},\"a\":{}}", "found 'a' twice"},
+      {"{\"a\":{},\"a\":{}}", "found \"a\" twice"},
   };
   for (const auto& [text, expected] : cases) {
     const ModelFolder folder;
@@ -177,9 +175,9 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
 
 TEST(HuggingfaceHeader, EntriesAreChecked) {
   const auto set = [](const char* key, const Json& value) { return [=](Json& header) { header[kQkv][key] = value; }; };
-  expect_header_refused(set("dtype", "F33"), "expected a known dtype, found 'F33'");
-  expect_header_refused(set("dtype", 4), "expected 'dtype' to be a text");
-  expect_header_refused(set("shape", 4), "expected 'shape' to be a list");
+  expect_header_refused(set("dtype", "F33"), "expected a known dtype, found \"F33\"");
+  expect_header_refused(set("dtype", 4), "expected \"dtype\" to be a text");
+  expect_header_refused(set("shape", 4), "expected \"shape\" to be a list");
   expect_header_refused(set("shape", {48, -144}), "expected a number from 0, found -144");
   expect_header_refused(set("shape", {48, 144.0}), "expected a number from 0, found 144.0");
   expect_header_refused(set("shape", {48, "144"}), "expected a number from 0");
@@ -188,7 +186,7 @@ TEST(HuggingfaceHeader, EntriesAreChecked) {
   expect_header_refused(set("shape", {int64_t{1} << 62, 4}), "expected a shape within the file");
   expect_header_refused(set("shape", {0, 0}), "expected 0 bytes");
   expect_header_refused(set("shape", {48, 143}), "expected 27456 bytes for F32 [48,143], found 27648");
-  expect_header_refused(set("shape", std::vector<int>(9, 1)), "expected 'shape' to be a list of at most 8");
+  expect_header_refused(set("shape", std::vector<int>(9, 1)), "expected \"shape\" to be a list of at most 8");
   expect_header_refused(set("data_offsets", {0}), "expected two data_offsets");
   expect_header_refused(set("data_offsets", {8, 4}), "expected data_offsets within");
   expect_header_refused(set("data_offsets", {0, UINT64_MAX}), "expected data_offsets within");
@@ -201,7 +199,7 @@ TEST(HuggingfaceHeader, EntriesAreChecked) {
 }
 
 TEST(HuggingfaceHeader, TensorsMustFitTheConfiguration) {
-  const std::string name = "'h.1.attn.c_attn.weight'";
+  const std::string name = "\"h.1.attn.c_attn.weight\"";
   expect_header_refused(
       [](Json& header) {
         header[kQkv]["shape"] = {144, 48};
@@ -213,7 +211,7 @@ TEST(HuggingfaceHeader, TensorsMustFitTheConfiguration) {
                         name + ": expected F32, F16 or BF16, found I32");
   const ModelFolder folder;
   folder.set("n_inner", 101);
-  expect_refused(folder, kWeightFile, "'h.0.mlp.c_fc.weight': expected shape [48,101], found [48,100]");
+  expect_refused(folder, kWeightFile, "\"h.0.mlp.c_fc.weight\": expected shape [48,101], found [48,100]");
 }
 
 TEST(HuggingfaceHeader, MissingTensorsAreNamedWithTheNearest) {
@@ -224,14 +222,14 @@ TEST(HuggingfaceHeader, MissingTensorsAreNamedWithTheNearest) {
     };
   };
   expect_header_refused(rename(kQkv, "transformer.h.1.attn.c_atn.weight"),
-                        "expected tensor 'h.1.attn.c_attn.weight', found none; nearest: 'h.1.attn.c_atn.weight'");
-  expect_header_refused(rename("transformer.wte.weight", "wte.weights"), "nearest: 'wte.weights'");
+                        "expected tensor \"h.1.attn.c_attn.weight\", found none; nearest: \"h.1.attn.c_atn.weight\"");
+  expect_header_refused(rename("transformer.wte.weight", "wte.weights"), "nearest: \"wte.weights\"");
   const ModelFolder more_layers;
   more_layers.set("n_layer", 3);
-  expect_refused(more_layers, kWeightFile, "expected tensor 'h.2.ln_1.weight', found none; nearest: nothing");
+  expect_refused(more_layers, kWeightFile, "expected tensor \"h.2.ln_1.weight\", found none; nearest: nothing");
   const ModelFolder untied;
   untied.set("tie_word_embeddings", false);
-  expect_refused(untied, kWeightFile, "expected tensor 'lm_head.weight', found none");
+  expect_refused(untied, kWeightFile, "expected tensor \"lm_head.weight\", found none");
   const ModelFolder nothing;
   nothing.write(kWeightFile, size_bytes(2) + "{}");
   expect_refused(nothing, kWeightFile, "nearest: nothing");
@@ -254,16 +252,16 @@ TEST(HuggingfaceShards, IndexIsChecked) {
   };
   const auto point = [](const Json& file) { return [=](Json& index) { index["weight_map"]["wte.weight"] = file; }; };
   const char* outside = "expected the name of a safetensors file in this folder";
-  expect_index_refused([](Json& index) { index.erase("weight_map"); }, "expected 'weight_map' to be an object");
-  expect_index_refused([](Json& index) { index["weight_map"] = 1; }, "expected 'weight_map' to be an object");
+  expect_index_refused([](Json& index) { index.erase("weight_map"); }, "expected \"weight_map\" to be an object");
+  expect_index_refused([](Json& index) { index["weight_map"] = 1; }, "expected \"weight_map\" to be an object");
   expect_index_refused(point("../model-00001-of-00003.safetensors"), outside);
   expect_index_refused(point("/etc/model.safetensors"), outside);
   expect_index_refused(point(std::string("a\0.safetensors", 14)), outside);
   expect_index_refused(point("config.json"), outside);
   expect_index_refused(point(7), outside);
-  expect_index_refused(point("model-00002-of-00003.safetensors"), "'wte.weight': expected in 'model-00002");
+  expect_index_refused(point("model-00002-of-00003.safetensors"), "\"wte.weight\": expected in \"model-00002");
   expect_index_refused([](Json& index) { index["weight_map"]["more"] = "model-00001-of-00003.safetensors"; },
-                       "'more': expected in 'model-00001-of-00003.safetensors', found nowhere");
+                       "\"more\": expected in \"model-00001-of-00003.safetensors\", found nowhere");
 }
 
 TEST(HuggingfaceShards, MissingAndDoubledShardsAreNamed) {

@@ -164,7 +164,7 @@ TEST(Synthetic, BadSpecsAreRefusedByName) {
       {"synthetic:L=0", "L: expected 1 to"},
       {"synthetic:L=-1", "L: expected 1 to"},
       {"synthetic:L=", "L: expected a number"},
-      {"synthetic:L=1x", "'1x'"},
+      {"synthetic:L=1x", "\"1x\""},
       {"synthetic:L=99999999999999999999", "L: expected a number in range"},
       {"synthetic:L=1,L=2", "L: expected once"},
       {"synthetic:C=10,H=3", "divisor of the width 10, found 3"},
@@ -180,9 +180,9 @@ TEST(Synthetic, BadSpecsAreRefusedByName) {
       {"synthetic:epsilon=1e-50", "epsilon"},
       {"synthetic:std=inf", "std"},
       {"synthetic:tied=2", "tied: expected 0 or 1"},
-      {"synthetic:layers=2", "'layers'"},
-      {"synthetic:L=2,,C=8", "found ''"},
-      {"synthetic:=2", "found ''"},
+      {"synthetic:layers=2", "\"layers\""},
+      {"synthetic:L=2,,C=8", "found \"\""},
+      {"synthetic:=2", "found \"\""},
       {"synthetic:seed=18446744073709551616", "seed"},
   };
   for (const auto& [spec, expected] : cases) expect_error([&] { open(spec); }, expected);

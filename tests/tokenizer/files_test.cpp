@@ -148,7 +148,7 @@ std::vector<BadFile> bad_others() {
       {merges, "h e\nt he\nxx y\n", ":3: expected tokens of vocab.json, found \"xx\""},
       {merges, "h e\nt he\nthe he\n", ":3: expected tokens of vocab.json, found \"thehe\""},
       {merges, "h e\nt he\nh e\n", ":3: expected every merge once, found the one of line 1 again"},
-      {merges, std::string("h e\n\xFF\0 x\n", 9), ":2: expected tokens of vocab.json, found \"\uFFFD\\u0000\""},
+      {merges, std::string("h e\n\xFF\0 x\n", 9), ":2: expected tokens of vocab.json, found \"\\xff\\x00\""},
       {added, "{", ": expected JSON, found a mistake at byte 2"},
       {added, R"({"the": 3})", ": added token \"the\": expected id 257 as in vocab.json, found 3"},
       {added, R"({"x": null})", ": token \"x\": expected an id from 0, found null"},
@@ -156,7 +156,7 @@ std::vector<BadFile> bad_others() {
       {config, R"({"a": {"b": 1, "c": [{"b": 1}], "b": 2}})", ": expected every key once, found \"b\" twice"},
       {config, "7", ": expected a JSON object, found JSON of type number"},
       {config, R"({"added_tokens_decoder": {"x": {"content": "y"}}})",
-       ": token \"y\": expected an id from 0, found <discarded>"},
+       ": added token \"y\": expected an id as its key, found \"x\""},
       {config, R"({"added_tokens_decoder": {"259": {"content": "<m>", "lstrip": true}}})",
        ": added token \"<m>\": expected lstrip false, found true"},
   };
@@ -170,6 +170,14 @@ TEST(TokenizerFiles, EachMistakeIsOneLine) {
     folder.file(bad.file, bad.bytes);
     EXPECT_EQ(error_of(folder.path().string()), (folder.path() / bad.file).string() + bad.message);
   }
+}
+
+TEST(TokenizerFiles, AMessageHoldsAGlanceOfALongLine) {
+  SmallFolder folder;
+  folder.file("merges.txt", std::string(100000, 'x'));
+  const std::string message = error_of(folder.path().string());
+  EXPECT_NE(message.find(", found \"xxxxxxxx"), std::string::npos) << message;
+  EXPECT_LT(message.size(), 300u);
 }
 
 TEST(TokenizerFiles, TwoTokensOfOneId) {
