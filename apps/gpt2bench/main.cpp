@@ -1,20 +1,13 @@
 // gpt2bench: how fast precisions are on this machine, and how far from its limit. The table goes to standard output,
 // everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1 everything else.
 
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdio>
-#include <new>
-
 #include "gpt2bench/bandwidth.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2bench/report.hpp"
 #include "gpt2run/output_file.hpp"
-#include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
+#include "host/program.hpp"
 
 namespace gpt2run {
 namespace {
@@ -52,9 +45,7 @@ void start(std::vector<std::string> arguments) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
-  if (values.flag("help"))
-    return write_all(STDOUT_FILENO, "usage: gpt2bench [options]\n\n" + help_of(configuration.core()),
-                     "standard output");
+  if (values.flag("help")) return print("usage: gpt2bench [options]\n\n" + help_of(configuration.core()));
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   Report report{};
@@ -73,8 +64,8 @@ void start(std::vector<std::string> arguments) {
   touch(*checkpoint);
   describe_machine(report);
   measure(report, *checkpoint, sampler, small("repetitions"));
-  if (json != "-") write_all(STDOUT_FILENO, to_table(report), "standard output");
-  if (json == "-") write_all(STDOUT_FILENO, to_json(report), "standard output");
+  if (json != "-") print(to_table(report));
+  if (json == "-") print(to_json(report));
   if (json.empty() || json == "-") return;
   OutputFile file(json);
   file.write(to_json(report));
@@ -85,21 +76,8 @@ void start(std::vector<std::string> arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
-  if (!gpt2run::occupy_standard_files()) return 1;
-  const auto report = [](const char* message, int code) {
-    std::fprintf(stderr, "gpt2bench: error: %s\n", gpt2run::printable(message).c_str());
-    return code;
-  };
-  try {
-    gpt2run::start({arguments + (count > 0), arguments + count});
+  return gpt2run::run_main("gpt2bench", count, arguments, [](std::vector<std::string> given) {
+    gpt2run::start(std::move(given));
     return 0;
-  } catch (const gpt2run::UsageError& error) {
-    return report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory", 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  });
 }

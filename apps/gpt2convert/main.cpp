@@ -1,15 +1,11 @@
 // gpt2convert: a model in another layout. Messages go to standard error. Exit codes: 0 done, 2 the command line cannot
 // be meant, 1 everything else; then nothing has been written.
-#include <csignal>
-#include <cstdio>
-#include <iostream>
-
 #include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/compose.hpp"
 #include "host/explain.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
+#include "host/program.hpp"
 #include "target.hpp"
 
 namespace gpt2run::convert {
@@ -97,42 +93,22 @@ void convert(PluginHost& host, Configuration& configuration) {
 void start(std::vector<std::string> arguments) {
   Configuration configuration(kOptions, std::move(arguments));
   const OptionValues& values = configuration.values();
-  set_program("gpt2convert");
   set_quiet(values.flag("quiet"));
-  if (values.flag("help") || values.flag("version")) {
-    std::cout << (values.flag("version") ? "gpt2convert " GPT2RUN_VERSION "\n"
-                                         : "usage: gpt2convert --model MODEL --to LAYOUT --out PATH [options]\n\n" +
-                                               help_of(configuration.core()))
-              << std::flush;
-    if (!std::cout) fail("standard output cannot be written");
-    return;
-  }
+  if (values.flag("version")) return print("gpt2convert " GPT2RUN_VERSION "\n");
+  if (values.flag("help"))
+    return print("usage: gpt2convert --model MODEL --to LAYOUT --out PATH [options]\n\n" +
+                 help_of(configuration.core()));
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   convert(host, configuration);
-}
-
-int report(const char* message, int code) {
-  std::fprintf(stderr, "gpt2convert: error: %s\n", printable(message).c_str());
-  return code;
 }
 
 }  // namespace
 }  // namespace gpt2run::convert
 
 int main(int count, char** arguments) {
-  using namespace gpt2run;
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), with a line of its own
-  if (!occupy_standard_files()) return 1;
-  try {
-    convert::start({arguments + (count > 0), arguments + count});
+  return gpt2run::run_main("gpt2convert", count, arguments, [](std::vector<std::string> given) {
+    gpt2run::convert::start(std::move(given));
     return 0;
-  } catch (const UsageError& error) {
-    return convert::report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return convert::report("not enough memory", 1);
-  } catch (const std::exception& error) {
-    return convert::report(error.what(), 1);
-  }
+  });
 }

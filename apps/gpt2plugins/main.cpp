@@ -1,18 +1,13 @@
 // gpt2plugins: which plugins there are, what they offer, and why one is not used.
-#include <unistd.h>
-
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
-#include <iostream>
 #include <string>
 #include <vector>
 
 #include "gpt2plugins/report.hpp"
-#include "gpt2run/output_file.hpp"
 #include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/options.hpp"
+#include "host/program.hpp"
 
 namespace gpt2run {
 namespace {
@@ -68,7 +63,9 @@ std::string full_name(const Candidate& candidate) {
 }
 
 // All candidates of one kind that the user can mean: a name may live in several memory spaces.
-std::vector<Candidate> named(const PluginHost& host, const std::string& name) {
+std::vector<Candidate> named(const PluginHost& host, std::string name) {
+  constexpr std::string_view kDevice = "device-";  // how --sampler asks for any of those spaces
+  if (name.starts_with(kDevice)) name.erase(0, kDevice.size());
   std::vector<Candidate> found;
   std::vector<std::string> known;
   for (const Candidate& candidate : host.candidates()) {
@@ -87,6 +84,17 @@ std::vector<Candidate> named(const PluginHost& host, const std::string& name) {
   return found;
 }
 
+// One that is refused says so on its page, unless none of them can be shown.
+std::string to_pages(PluginHost& host, const std::vector<Candidate>& candidates) {
+  std::vector<PluginReport> reports;
+  for (const Candidate& candidate : candidates) reports.push_back(inspect(host, candidate));
+  const auto is_refused = [](const PluginReport& report) { return !report.refusal.empty(); };
+  if (std::all_of(reports.begin(), reports.end(), is_refused)) fail(reports.front().refusal);
+  std::string text;
+  for (const PluginReport& report : reports) text.append(text.empty() ? "" : "\n").append(to_page(report));
+  return text;
+}
+
 std::string answer(const Command& command) {
   PluginHost host(command.folders);
   std::string text;
@@ -94,31 +102,20 @@ std::string answer(const Command& command) {
     const std::vector<PluginReport> reports = inspect_all(host);
     text = command.json ? to_json(host, reports) + "\n" : to_table(host, reports);
   } else if (command.verb == "show") {
-    for (const Candidate& candidate : named(host, command.name))
-      text.append(text.empty() ? "" : "\n").append(to_page(inspect(host, candidate)));
+    text = to_pages(host, named(host, command.name));
   } else {
     for (const auto& folder : host.folders()) text += folder.string() + "\n";
   }
   return text;
 }
 
-int run(const std::vector<std::string>& arguments) {
-  const Command command = parse(arguments);
-  write_all(STDOUT_FILENO, command.help ? kUsage : answer(command), "standard output");
-  return 0;
-}
-
 }  // namespace
 }  // namespace gpt2run
 
-int main(int count, char** arguments) try {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  if (!gpt2run::occupy_standard_files()) return 1;
-  return gpt2run::run({arguments + (count > 0), arguments + count});
-} catch (const gpt2run::UsageError& error) {
-  std::cerr << "gpt2plugins: " << gpt2run::printable(error.what()) << "\n";
-  return 2;
-} catch (const std::exception& error) {
-  std::cerr << "gpt2plugins: " << gpt2run::printable(error.what()) << "\n";
-  return 1;
+int main(int count, char** arguments) {
+  return gpt2run::run_main("gpt2plugins", count, arguments, [](const std::vector<std::string>& given) {
+    const gpt2run::Command command = gpt2run::parse(given);
+    gpt2run::print(command.help ? gpt2run::kUsage : gpt2run::answer(command));
+    return 0;
+  });
 }

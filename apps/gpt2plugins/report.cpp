@@ -51,8 +51,13 @@ std::string to_table(const PluginHost& host, const std::vector<PluginReport>& re
 }
 
 std::string to_page(const PluginReport& report) {
-  if (!report.refusal.empty()) fail(report.refusal);
   const Candidate& candidate = report.candidate;
+  const std::string title = std::string(name_of(candidate.kind)) + " " + candidate.name + "\n";
+  if (!report.refusal.empty())
+    return title + in_columns({{"memory", name_of(candidate.space)},
+                               {"refused", without_file(report)},
+                               {"file", candidate.file.string()}},
+                              "  ");
   std::vector<Line> facts = {{"summary", report.summary},
                              {"version", report.version},
                              {"memory", name_of(candidate.space)},
@@ -65,8 +70,7 @@ std::string to_page(const PluginReport& report) {
     options.push_back({option.key, option.type, option.fallback.empty() ? "\"\"" : option.fallback,
                        option.range.empty() ? "-" : option.range, option.help});
   if (report.options.empty()) options = {{"no options"}};
-  return std::string(name_of(candidate.kind)) + " " + candidate.name + "\n" + in_columns(facts, "  ") + "\n" +
-         in_columns(options, "  ");
+  return title + in_columns(facts, "  ") + "\n" + in_columns(options, "  ");
 }
 
 }  // namespace gpt2run

@@ -1,16 +1,13 @@
 // gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
 // codes: 0 done, 2 the command line cannot be meant, 1 everything else.
 
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdio>
 #include <new>
 
-#include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/explain.hpp"
 #include "host/log.hpp"
+#include "host/program.hpp"
 #include "host/progress.hpp"
 #include "host/run_files.hpp"
 #include "host/weight_report.hpp"
@@ -30,8 +27,6 @@ void note_signal(int signal) {
 void watch_signal(int signal) {
   if (std::signal(signal, note_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
 }
-
-void print(const std::string& text) { write_all(STDOUT_FILENO, text, "standard output"); }
 
 void print_help(PluginHost& host, Configuration& configuration) {
   std::string text =
@@ -110,21 +105,12 @@ void start(std::vector<std::string> arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
-  if (!gpt2run::occupy_standard_files()) return 1;
-  const auto report = [](const char* message, int code) {
-    std::fprintf(stderr, "gpt2run: error: %s\n", gpt2run::printable(message).c_str());
-    return code;
-  };
-  try {
-    gpt2run::start({arguments + (count > 0), arguments + count});
-    return 0;
-  } catch (const gpt2run::UsageError& error) {
-    return report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory; --explain prints what is needed", 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  return gpt2run::run_main("gpt2run", count, arguments, [](std::vector<std::string> given) {
+    try {
+      gpt2run::start(std::move(given));
+      return 0;
+    } catch (const std::bad_alloc&) {
+      gpt2run::fail("not enough memory; --explain prints what is needed");
+    }
+  });
 }

@@ -1,19 +1,13 @@
 // gpt2tokenize: text to token ids and back. One line on stderr and exit code 2 for a wrong command line, 1 for anything
 // else that goes wrong; nothing is printed unless all of it could be made.
-#include <unistd.h>
-
 #include <boost/program_options.hpp>
-#include <csignal>
-#include <iostream>
 #include <sstream>
 #include <utility>
 
 #include "gpt2run/input_file.hpp"
-#include "gpt2run/output_file.hpp"
 #include "gpt2run/paths.hpp"
 #include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
-#include "host/log.hpp"
+#include "host/program.hpp"
 #include "host/prompts.hpp"
 #include "prompt_sets.hpp"
 
@@ -64,7 +58,7 @@ void check(const Request& request, bool has_t) {
     misused("encode: expected one text (in quotes), found ", request.inputs.size());
 }
 
-Request parse(int argc, char** argv) {
+Request parse(const std::vector<std::string>& arguments) {
   Request request;
   po::options_description visible("Options"), all;
   visible.add_options()("help,h", "print this text");
@@ -84,7 +78,7 @@ Request parse(int argc, char** argv) {
   try {
     using namespace po::command_line_style;
     const int style = unix_style & ~allow_guessing;
-    po::store(po::command_line_parser(argc, argv).options(all).positional(positional).style(style).run(), values);
+    po::store(po::command_line_parser(arguments).options(all).positional(positional).style(style).run(), values);
     po::notify(values);
   } catch (const po::error& error) {
     misused(gpt2run::printable(error.what(), 120));
@@ -123,22 +117,10 @@ std::string answer(Request request) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error to report, like a full disk
-  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
-  if (!gpt2run::occupy_standard_files()) return 1;
-  gpt2run::set_program("gpt2tokenize");
-  const auto report = [](const std::string& message, int code) {
-    std::cerr << "gpt2tokenize: " << gpt2run::printable(message) << "\n";
-    return code;
-  };
-  try {
-    const Request request = parse(argc, argv);
-    gpt2run::write_all(STDOUT_FILENO, request.help.empty() ? answer(request) : request.help, "standard output");
+int main(int count, char** arguments) {
+  return gpt2run::run_main("gpt2tokenize", count, arguments, [](const std::vector<std::string>& given) {
+    const Request request = parse(given);
+    gpt2run::print(request.help.empty() ? answer(request) : request.help);
     return 0;
-  } catch (const UsageError& error) {
-    return report(std::string(error.what()) + " (--help shows the usage)", 2);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  });
 }

@@ -1,18 +1,17 @@
 // gpt2run-plugin-check: proves of one plugin file what the contract asks of its kind. Exit status: 0 when nothing
 // failed, 1 when something did, 2 for a wrong command line.
-#include <iostream>
-
 #include "conformance/checks.hpp"
-#include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/descriptor.hpp"
 #include "host/dynamic_library.hpp"
 #include "host/log.hpp"
+#include "host/options.hpp"
+#include "host/program.hpp"
 
 namespace gpt2run::conformance {
 namespace {
 
-constexpr char kUsage[] = "usage: gpt2run-plugin-check FILE\n";
+constexpr char kUsage[] =
+    "usage: gpt2run-plugin-check FILE    what the contract asks of the plugin's kind, a line each\n";
 
 Identity identity_of(const std::filesystem::path& file) {
   std::string reason;
@@ -55,18 +54,18 @@ int check_plugin(const std::filesystem::path& file) {
   return report.finish();
 }
 
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() == 1 && (arguments[0] == "--help" || arguments[0] == "-h")) return print(kUsage), 0;
+  if (arguments.size() != 1 || arguments[0].empty() || arguments[0].front() == '-')
+    misused("expected the file of one plugin; --help shows the usage");
+  set_quiet(true);
+  return check_plugin(std::filesystem::absolute(arguments[0]));
+}
+
 }  // namespace
 }  // namespace gpt2run::conformance
 
-int main(int count, char** arguments) try {
-  if (!gpt2run::occupy_standard_files()) return 1;
-  if (count != 2 || arguments[1][0] == '-' || !*arguments[1]) {
-    std::cerr << gpt2run::conformance::kUsage;
-    return 2;
-  }
-  gpt2run::set_quiet(true);
-  return gpt2run::conformance::check_plugin(std::filesystem::absolute(arguments[1]));
-} catch (const std::exception& error) {
-  std::cerr << "gpt2run-plugin-check: " << gpt2run::printable(error.what()) << "\n";
-  return 1;
+int main(int count, char** arguments) {
+  return gpt2run::run_main("gpt2run-plugin-check", count, arguments,
+                           [](const std::vector<std::string>& given) { return gpt2run::conformance::run(given); });
 }

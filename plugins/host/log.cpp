@@ -53,6 +53,7 @@ void log_line(spdlog::level::level_enum level, const char* prefix, std::string_v
 void log_debug(std::string_view message) { log_line(spdlog::level::debug, "", message); }
 void log_info(std::string_view message) { log_line(spdlog::level::info, "", message); }
 void log_warning(std::string_view message) { log_line(spdlog::level::warn, "warning: ", message); }
+void log_error(std::string_view message) { log_line(spdlog::level::err, "error: ", message); }
 
 void log_status(std::string_view line) {
   const std::lock_guard lock(status_lock);

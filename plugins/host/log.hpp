@@ -8,6 +8,7 @@ namespace gpt2run {
 void log_debug(std::string_view message);  // shown only when the environment variable GPT2RUN_DEBUG is set
 void log_info(std::string_view message);
 void log_warning(std::string_view message);
+void log_error(std::string_view message);
 
 // For a terminal: a line that the next status or message replaces; "": none.
 void log_status(std::string_view line);
@@ -15,7 +16,7 @@ void log_status(std::string_view line);
 // What lines begin with; else gpt2run.
 void set_program(const std::string& name);
 
-// true: only warnings are shown.
+// true: only warnings and errors are shown.
 void set_quiet(bool quiet);
 
 }  // namespace gpt2run

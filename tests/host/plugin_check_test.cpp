@@ -24,7 +24,7 @@ class Breach : public testing::TestWithParam<Broken> {};
 
 TEST_P(Breach, IsNamed) {
   const Outcome outcome = check(fixture_folder("breaches") / ("gpt2run-" + std::string(GetParam().name) + ".so"));
-  EXPECT_EQ(outcome.status, 1) << outcome.out << outcome.err;
+  EXPECT_EQ(outcome.code, 1) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, testing::ContainsRegex(std::string("not ok [0-9]+ - ") + GetParam().promise));
 }
 
@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Plugins, Breach,
 TEST(Checker, PassesWhatBreaksNothing) {
   for (const char* name : {"gpt2run-sampler-keeps-all.so", "gpt2run-precision-keeps-all.so"}) {
     const Outcome outcome = check(fixture_folder("breaches") / name);
-    EXPECT_EQ(outcome.status, 0) << outcome.out;
+    EXPECT_EQ(outcome.code, 0) << outcome.out;
     EXPECT_THAT(outcome.out, testing::ContainsRegex("1\\.\\.[0-9]+\n$"));
   }
 }
@@ -60,7 +60,7 @@ TEST(Checker, NamesWhatIsWrongWithAFile) {
   EXPECT_THAT(check(fixture_file("wrong-name")).out, testing::HasSubstr("holds sampler 'right-name'"));
   EXPECT_THAT(check(fixture_file("no-symbol")).out, testing::ContainsRegex("not ok 2 .*gpt2run_fixture_answer"));
   EXPECT_THAT(check(fixture_file("bad-range")).out, testing::HasSubstr("1 to 3"));
-  EXPECT_EQ(run_program(kChecker).status, 2);
+  EXPECT_EQ(run_program(kChecker).code, 2);
 }
 
 // A checker that waits for the pipe would be stopped by the time limit.
@@ -73,13 +73,13 @@ TEST(Checker, SaysWhatIsNoLibraryInOneLine) {
   const fs::path folder = scratch.folder("gpt2run-sampler-folder.so");
   EXPECT_THAT(check(folder).out, testing::HasSubstr("folder.so: not a regular file"));
   EXPECT_THAT(check(scratch.path() / "gpt2run-sampler-no.so").out, testing::HasSubstr("No such file or directory"));
-  EXPECT_EQ(run_program(kChecker + "''").status, 2);
+  EXPECT_EQ(run_program(kChecker + "''").code, 2);
 }
 
 TEST(Checker, AReportThatCannotBeWrittenIsAnError) {
   const fs::path file = fixture_folder("breaches") / "gpt2run-sampler-keeps-all.so";
   const Outcome outcome = run_program(kChecker + file.string() + " >/dev/full");
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, testing::HasSubstr("standard output cannot be written"));
 }
 
@@ -90,7 +90,7 @@ TEST(Checker, NamesAFewOfAThousandSymbols) {
   ASSERT_TRUE(fs::exists(library)) << place;
   fs::copy_file(library, copy);
   const Outcome outcome = check(copy);
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.out, testing::ContainsRegex("not ok 2 .* and [0-9]+ others"));
   EXPECT_LT(outcome.out.size(), 3000u);
 }

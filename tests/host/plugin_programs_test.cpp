@@ -22,7 +22,7 @@ std::string with(const std::string& fixture) { return " --plugin-dir " + fixture
 
 json list_json(const std::string& arguments) {
   const Outcome outcome = run_program(kProgram + " list --json" + arguments);
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
   return json::parse(outcome.out);
 }
 
@@ -58,7 +58,7 @@ TEST(List, TheTableShowsRefusedRejectedAndShadowedFiles) {
   fs::copy_file(fixture_file("good"), scratch.path() / "gpt2run-sampler-good.so");
   const Outcome outcome =
       run_program(kProgram + " list --plugin-dir " + scratch.path().string() + with("good") + with("wrong-abi"));
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +good +host +1.2.3 +a plugin for tests +yes"));
   EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +wrong-abi +host .*made for ABI 7"));
   EXPECT_THAT(outcome.out, testing::ContainsRegex("rejected +.*gpt2run-sampler-Odd_Name.so"));
@@ -93,16 +93,34 @@ TEST(List, RemovingAFileRemovesItsName) {
 
 TEST(Show, OptionsInFull) {
   const Outcome outcome = run_program(kProgram + " show good" + with("good"));
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, testing::ContainsRegex("strength +real +0.5 +\\[0, 1\\] +how much"));
   EXPECT_EQ(run_program(kProgram + " show sampler:good" + with("good")).out, outcome.out);
 }
 
 TEST(Show, ARefusedOneIsAnErrorWithItsReason) {
   const Outcome outcome = run_program(kProgram + " show crashes" + with("crashes"));
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(outcome.err, HasSubstr(fixture_file("crashes").string()));
+}
+
+// The plugin for CUDA is refused where there is no driver: the one for the host is shown all the same.
+TEST(Show, ANameInTwoMemoriesHasTwoPages) {
+  const Outcome outcome = run_program(kProgram + " show good" + with("good") + with("types"));
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("memory +host"));
+  EXPECT_THAT(outcome.out, HasSubstr("strength"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("memory +cuda"));
+  EXPECT_EQ(run_program(kProgram + " show device-good" + with("good") + with("types")).out, outcome.out);
+}
+
+TEST(Programs, ADiskThatTakesNoMoreIsOneLine) {
+  const ScratchFolder scratch;
+  const Outcome outcome =
+      run_program("cd " + scratch.path().string() + "; ulimit -f 1; " + kProgram + " list" + with("good") + " >a");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.err, "gpt2plugins: error: standard output: cannot write: File too large\n");
 }
 
 TEST(Path, PrintsTheFoldersInOrder) {
@@ -117,14 +135,14 @@ TEST(CommandLine, MistakesAreOneLineAndExitTwo) {
   for (const char* arguments : {"", "lits", "list --jsn", "list again", "show", "show no-such-plugin", "path --json",
                                 "list --plugin-dir", "show a b"}) {
     const Outcome outcome = run_program(kProgram + " " + arguments);
-    EXPECT_EQ(outcome.status, 2) << arguments;
+    EXPECT_EQ(outcome.code, 2) << arguments;
     EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
     EXPECT_EQ(outcome.out, "") << arguments;
   }
   const Outcome missing = run_program(kProgram + " list --plugin-dir /nowhere/at/all");
-  EXPECT_NE(missing.status, 0);
+  EXPECT_NE(missing.code, 0);
   EXPECT_THAT(missing.err, HasSubstr("/nowhere/at/all"));
-  EXPECT_EQ(run_program(kProgram + " --help").status, 0);
+  EXPECT_EQ(run_program(kProgram + " --help").code, 0);
 }
 
 TEST(List, ALongNameIsCut) {
@@ -152,7 +170,7 @@ TEST(List, ANameWithALineEndStaysOneRow) {
 
 TEST(CommandLine, AFullDiskIsAnError) {
   const Outcome outcome = run_program(kProgram + " list >/dev/full");
-  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("standard output"));
 }
 
@@ -161,7 +179,7 @@ TEST(Surroundings, OddOnesAreHarmless) {
   for (const char* before : {"LC_ALL=no_SUCH.locale", "env -u HOME XDG_DATA_HOME=odd/place", "HOME=", "HOME=/dev/null",
                              "XDG_DATA_HOME=/dev/null", "GPT2RUN_PLUGIN_PATH=:::", "env -i"}) {
     const Outcome outcome = run_program(std::string(before) + " " + kProgram + " list");
-    EXPECT_EQ(outcome.status, 0) << before << ": " << outcome.err;
+    EXPECT_EQ(outcome.code, 0) << before << ": " << outcome.err;
     EXPECT_EQ(outcome.out, expected) << before;
   }
 }
@@ -185,14 +203,14 @@ TEST(Surroundings, ASetUserIdProgramIgnoresTheEnvironment) {
   ASSERT_EQ(chown(program.c_str(), 65534, 65534), 0);
   ASSERT_EQ(chmod(program.c_str(), 04755), 0);
   const Outcome outcome = run_program(line);
-  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out.find("tests/plugins/good"), std::string::npos) << outcome.out;
 }
 
 TEST(Programs, LinkNoPlugin) {
   for (const char* program : {"gpt2run", "gpt2plugins"}) {
     const Outcome outcome = run_program("LC_ALL=C readelf -d " + std::string(BINARY_DIR) + "/bin/" + program);
-    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("(NEEDED)"));
     EXPECT_EQ(outcome.out.find("gpt2run-"), std::string::npos) << outcome.out;
   }

@@ -91,7 +91,7 @@ TEST(Conversion, LayoutDoesNotMatter) {
   const ScratchFolder folder;
   const std::string file = (folder.path() / "demo.bin").string();
   const Outcome made = run_program(BINARY_DIR "/bin/gpt2convert -m " SOURCE_DIR "/models/demo --to llmc -o " + file);
-  ASSERT_EQ(made.status, 0) << made.err;
+  ASSERT_EQ(made.code, 0) << made.err;
   const auto llmc = make_plugin<Loader>(Kind::loader, "llmc")->open(file.c_str());
   const auto a = conversion_of(*huggingface, Type::bf16), b = conversion_of(*llmc, Type::bf16);
   ASSERT_EQ(a.size(), b.size());
@@ -105,7 +105,7 @@ TEST(Conversion, LayoutDoesNotMatter) {
 TEST(WeightReport, IsATable) {
   const std::string command = BINARY_DIR "/bin/gpt2run -q --report weights -m " SOURCE_DIR "/models/demo --precision ";
   const Outcome done = run_program(command + "fp16");
-  ASSERT_EQ(done.status, 0) << done.err;
+  ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.err, "");
   std::istringstream lines(done.out);
   std::string line, last;

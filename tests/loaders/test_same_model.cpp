@@ -23,7 +23,7 @@ std::unique_ptr<Checkpoint> open(const std::string& model) {
 
 void convert(const std::string& arguments) {
   const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert " + arguments);
-  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
 }
 
 template <class Call>

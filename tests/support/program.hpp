@@ -44,7 +44,7 @@ class ScratchFolder {
 };
 
 struct Outcome {
-  int status;  // of exit, 128 + signal when it was killed
+  int code;  // of exit, 128 + signal when it was killed
   std::string out, err;
 };
 
