@@ -61,7 +61,7 @@ constexpr CoreOption kOptions[] = {
 constexpr char kSelector[] = "nucleus";
 
 std::vector<PluginSpec> specs_of(const Configuration& configuration, const char* slot) {
-  return parse_plugin_list(configuration.values().text(slot), std::string("--") + slot);
+  return parse_plugin_list(configuration.values().text(slot), configuration.origin(slot));
 }
 
 std::string model_of(const Configuration& configuration) {
@@ -140,7 +140,8 @@ uint64_t seed_of(const Configuration& configuration) {
   uint64_t seed = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
   if (code != std::errc() || end != text.data() + text.size())
-    misused("--seed: expected a whole number in [0, 18446744073709551615] or random, found ", in_quotes(text));
+    misused(configuration.origin("seed"), ": expected a whole number in [0, 18446744073709551615] or random, found ",
+            in_quotes(text));
   return seed;
 }
 
@@ -191,9 +192,9 @@ Generation generation_of(const Configuration& configuration) {
   generation.ignore_eos = values.flag("ignore_eos");
   generation.stops = configuration.list("stop");
   for (const std::string& stop : generation.stops) {
-    if (stop.empty()) misused("--stop: expected a text, found an empty one");
+    if (stop.empty()) misused(configuration.origin("stop"), ": expected a text, found an empty one");
     // The manifest could not repeat it, and the released text is whole characters.
-    if (!is_utf8(stop)) misused("--stop: expected UTF-8, found ", in_quotes(stop));
+    if (!is_utf8(stop)) misused(configuration.origin("stop"), ": expected UTF-8, found ", in_quotes(stop));
   }
   generation.seed = seed_of(configuration);
   return generation;

@@ -165,7 +165,7 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
       refuse_empty(setting.origin);
     if (!option->repeats || setting.name == "plugin_dir") check_text(setting);
     values_.set(setting.name, setting.value, setting.origin);
-    layers_[setting.name] = layer;
+    sources_[setting.name] = {layer, setting.origin};
     if (!option->repeats) continue;
     if (!again) lists_[setting.name].clear();
     lists_[setting.name].push_back(setting.value);
@@ -173,8 +173,13 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
 }
 
 Layer Configuration::layer(std::string_view key) const {
-  const auto found = layers_.find(key);
-  return found == layers_.end() ? Layer::fallback : found->second;
+  const auto found = sources_.find(key);
+  return found == sources_.end() ? Layer::fallback : found->second.layer;
+}
+
+std::string Configuration::origin(std::string_view key) const {
+  const auto found = sources_.find(key);
+  return found == sources_.end() ? "--" + std::string(key) : found->second.origin;
 }
 
 const std::vector<std::string>& Configuration::list(std::string_view key) const {

@@ -47,6 +47,7 @@ class Configuration {
 
   const OptionValues& values() const { return values_; }
   Layer layer(std::string_view key) const;                           // where a core option's value comes from
+  std::string origin(std::string_view key) const;                    // how the user named it, for messages
   const std::vector<std::string>& list(std::string_view key) const;  // of an option that repeats; empty: not given
   std::span<const CoreOption> core() const { return core_; }
 
@@ -59,6 +60,11 @@ class Configuration {
   std::vector<std::string> bind(std::span<Chosen* const> chosen, std::span<const std::string> known);
 
  private:
+  struct Source {
+    Layer layer;
+    std::string origin;
+  };
+
   void read_file(const std::string& path, const std::string& origin);
   void take(Layer layer, const std::vector<Setting>& settings);
   std::vector<Chosen*> targets(const Setting& setting, std::span<Chosen* const> chosen) const;
@@ -67,7 +73,7 @@ class Configuration {
   std::span<const CoreOption> core_;
   std::vector<OptionSpec> specs_;
   OptionValues values_;
-  std::map<std::string, Layer, std::less<>> layers_;
+  std::map<std::string, Source, std::less<>> sources_;
   std::map<std::string, std::vector<std::string>, std::less<>> lists_;
   std::vector<Setting> file_others_, line_others_;  // names that are not the program's: of plugins
   std::optional<Manifest> recorded_;

@@ -13,6 +13,11 @@ int64_t elements(Weight weight, const ModelConfig& config) {
   return shape.rows * shape.cols * (is_per_layer(weight) ? config.L : 1);
 }
 
+// "1 slot", "3 slots"
+std::string counted(int64_t count, const char* one) {
+  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
+}
+
 class Lines {
  public:
   template <class... Parts>
@@ -47,8 +52,9 @@ void explain_model(Lines& lines, const Composition& composition) {
       own ? std::string(", ") + own : "");
   size_t tokens = 0;
   for (const Prompt& prompt : composition.prompts()) tokens += prompt.tokens.size();
-  lines.add("prompts", composition.prompts().size(), ", ", tokens, " tokens together, ",
-            composition.generation().samples, " samples each, seed ", composition.generation().seed);
+  lines.add("prompts", composition.prompts().size(), ", ", counted(static_cast<int64_t>(tokens), "token"),
+            " together, ", counted(composition.generation().samples, "sample"), " each, seed ",
+            composition.generation().seed);
 }
 
 void explain_stages(Lines& lines, const Composition& composition, const Limits& limits) {
@@ -56,8 +62,8 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
   const Space space = choice.precision.plugin->space, chain = choice.chain_space();
   lines.add("precision", plugin_text(choice.precision));
   lines.add("", "writes logits in ", name_of(space), " memory, ",
-            shown_bytes(4 * int64_t(composition.checkpoint().config().V)), " a row, ", limits.logit_rows,
-            " rows at most");
+            shown_bytes(4 * int64_t(composition.checkpoint().config().V)), " a row, ",
+            counted(limits.logit_rows, "row"), " at most");
   if (chain != space)
     lines.add("adapter", "core copies logits from ", name_of(space), " to host memory and the choice back");
   for (const Chosen& sampler : choice.samplers)
@@ -91,8 +97,8 @@ void explain_copies(Lines& lines, const Composition& composition, const Limits& 
   if (wants & kLogprob) out += 4 * slots;
   if (space != Space::host && wants & kLogits) out += row * slots;
   if (composition.choice().chain_space() != space) out += (row + int64_t(sizeof(RowKey))) * slots, in += 4 * slots;
-  lines.add("copies", "a step of ", slots, slots == 1 ? " sequence: " : " sequences: ", shown_bytes(out),
-            " out of the session, ", shown_bytes(in), " into it");
+  lines.add("copies", "a step of ", counted(slots, "sequence"), ": ", shown_bytes(out), " out of the session, ",
+            shown_bytes(in), " into it");
 }
 
 void explain_memory(Lines& lines, const Composition& composition, const Limits& limits) {
@@ -105,7 +111,8 @@ void explain_memory(Lines& lines, const Composition& composition, const Limits& 
             bytes ? "" : " (type unknown: taken as 4 bytes)");
   lines.add("", "not counted: ", shown_bytes(stored_bytes(checkpoint)),
             " of tensors that the loader maps or holds, and what a precision keeps beside its type or wider than it");
-  lines.add("", limits.slots, " slots x ", limits.context, " positions, ", limits.rows, " rows a step at most");
+  lines.add("", counted(limits.slots, "slot"), " x ", counted(limits.context, "position"), ", ",
+            counted(limits.rows, "row"), " a step at most");
   lines.add("weights", shown_bytes(weights_per_step(checkpoint.config(), bytes ? bytes : 4)), " are read at each step");
 }
 

@@ -39,8 +39,8 @@ Chosen find_loader(PluginHost& host, const std::string& model) {
 }  // namespace
 
 PluginSpec single_plugin(const Configuration& configuration, const char* option) {
-  auto specs = parse_plugin_list(configuration.values().text(option), std::string("--") + option);
-  if (specs.size() != 1) misused("--", option, ": expected one plugin, found ", specs.size());
+  auto specs = parse_plugin_list(configuration.values().text(option), configuration.origin(option));
+  if (specs.size() != 1) misused(configuration.origin(option), ": expected one plugin, found ", specs.size());
   return std::move(specs.front());
 }
 

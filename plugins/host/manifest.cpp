@@ -84,6 +84,7 @@ class Entry {
     return {where_ + (where_.ends_with(": ") ? "" : ".") + key, *found};
   }
 
+  const std::string& where() const { return where_; }
   bool has(const char* key) const { return json_.contains(key); }
 
   std::string text() const {
@@ -146,7 +147,7 @@ RecordedPlugin to_plugin(const Entry& entry) {
 }
 
 Prompt to_prompt(const Entry& entry) {
-  Prompt prompt{entry.at("text").text(), {}};
+  Prompt prompt{entry.at("text").text(), {}, "", entry.where()};
   for (const Entry& token : entry.at("tokens").list())
     prompt.tokens.push_back(static_cast<int32_t>(token.integer(0, INT32_MAX)));
   if (prompt.tokens.empty()) entry.at("tokens").refuse("one token or more");

@@ -65,10 +65,11 @@ struct PluginHost::State {
   }
 
   [[noreturn]] void fail_unknown(Kind kind, std::string_view name) const {
-    const std::vector<std::string> known = names(kind);
+    std::vector<std::string> known = names(kind);
     if (known.empty())
       misused("there is no ", name_of(kind), " ", in_quotes(name),
               ": none was found at all; plugins are looked for in ", plugin_places());
+    if (kind == Kind::precision) known.insert(known.begin(), std::begin(kTypes), std::end(kTypes));
     std::string list;
     for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
     const std::string near = nearest_name(name, known);
