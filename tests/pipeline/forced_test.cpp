@@ -66,6 +66,31 @@ TEST_P(ForcedTest, RowsAreTheLogitsBeforeEachTarget) {
   }
 }
 
+// Texts of other lengths before and behind, which change nothing: every operation here computes its rows one by one.
+TEST(Forced, NeighboursAreFedAndNotHeard) {
+  const TinyCheckpoint checkpoint;
+  const std::vector<int32_t> longer(kText.rbegin(), kText.rend()), shorter = {7, 7, 2, 8};
+  const auto ops = std::make_shared<Exact>();
+  for (const int chunk : {1, 5, 12}) {
+    const Limits limits = forced_limits(static_cast<int32_t>(kText.size()), chunk, 0, 0, 3);
+    HostSession<Exact> session(ops, checkpoint, limits, Traits{});
+    for (const int slot : {0, 1, 2}) {
+      Forced forced(session, chunk, slot);
+      forced.surround({longer, shorter});
+      const std::vector<float> scores = forced.logprobs(kText, 3);
+      for (size_t i = 0; i < scores.size(); ++i) ASSERT_EQ(scores[i], logprob_of(checkpoint, 3 + i)) << slot << chunk;
+      const LogitBatch layout = session.layout();
+      for (const auto& [text, at] : {std::pair(&longer, slot == 0 ? 1 : 0), std::pair(&shorter, slot == 2 ? 1 : 2)})
+        for (size_t i = 0; i + 1 < text->size(); ++i)
+          ASSERT_EQ(layout.tokens[at * layout.token_stride + i], (*text)[i]) << slot << " " << at;
+    }
+    Forced alone(session, chunk);
+    EXPECT_THROW(alone.surround({shorter, std::span(shorter).first(1)}), Error);
+    alone.surround({shorter, shorter, shorter});
+    EXPECT_THROW(alone.begin(kText, 1), Error);
+  }
+}
+
 TEST_P(ForcedTest, WhatCannotBeWalkedIsNamed) {
   const auto session = open(4, 6);
   Forced forced(*session, 4);

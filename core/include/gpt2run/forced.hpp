@@ -30,6 +30,11 @@ class Forced {
   // context only. Throws Error for a text that the session cannot hold or whose ids it does not know.
   void begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequence = 0);
 
+  // From the next begin() on: other texts that are fed in the same steps, chunk by chunk, the i-th in the i-th of the
+  // other slots. They are there to be computed beside; nobody sees their logits. They outlive the walks, and fit as
+  // tokens do. begin() throws Error for more of them than there are slots.
+  void surround(std::vector<std::span<const int32_t>> neighbours);
+
   // One step; false when all tokens were fed before. rows: gets the step's targets, perhaps none. Throws Error.
   bool next(ForcedRows& rows);
 
@@ -39,11 +44,14 @@ class Forced {
 
  private:
   bool step(LogitBatch& batch);
+  void add_neighbour(int32_t slot);
+  void check(std::span<const int32_t> tokens, const LogitBatch& layout) const;
 
   Session& session_;
   int32_t chunk_, slot_;
   std::span<const int32_t> tokens_;
-  int32_t first_ = 1, fed_ = 0;
+  std::vector<std::span<const int32_t>> neighbours_;
+  int32_t first_ = 1, fed_ = 0, steps_ = 0;
   std::vector<Row> rows_;
   std::vector<float> copies_;  // of logits behind a device
 };
