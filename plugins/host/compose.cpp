@@ -3,21 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include "gpt2run/quoted.hpp"
+#include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
+#include "host/record.hpp"
 #include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
-
-// A path keeps its meaning in another folder; a name like synthetic:124M stays as it is.
-std::string lasting_path(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored) ? std::filesystem::absolute(path, ignored).string() : path;
-}
 
 // Options that say what a run computes; those that only say where it reports are left out.
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const std::string& model,
@@ -39,26 +34,6 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
   return options;
 }
 
-// A few elements of every tensor: cheap, and the same for one model in any file layout.
-std::string hash_of_model(const Checkpoint& checkpoint) {
-  constexpr int64_t kSamples = 16;
-  const ModelConfig& config = checkpoint.config();
-  Fingerprint print;
-  for (int w = 0; w < kWeights; ++w) {
-    const auto weight = static_cast<Weight>(w);
-    for (int layer = 0; layer < (is_per_layer(weight) ? config.L : 1); ++layer) {
-      const Tensor t = checkpoint.tensor(weight, layer);
-      const int64_t size = t.type == Type::f32 ? 4 : 2, count = t.rows * t.cols;
-      for (int64_t i = 0; i < std::min(count, kSamples); ++i) {
-        const int64_t at = i * count / std::min(count, kSamples), r = at / t.cols, c = at % t.cols;
-        print.add(static_cast<const char*>(t.data) + (r * t.row_stride + c * t.col_stride) * size,
-                  static_cast<size_t>(size));
-      }
-    }
-  }
-  return print.hex();
-}
-
 }  // namespace
 
 Composition::Composition(PluginHost& host, const Configuration& configuration, Choice choice)
@@ -67,7 +42,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = loader_->open(choice_.model.c_str());
-  open_tokenizer(configuration);
+  tokenizer_ = open_tokenizer(configuration, *checkpoint_);
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
@@ -82,17 +57,6 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
     sinks_.push_back(create<Sink>(sink));
     sink_pointers_.push_back(sinks_.back().get());
   }
-}
-
-void Composition::open_tokenizer(const Configuration& configuration) {
-  const std::string given(configuration.values().text("tokenizer"));
-  const char* own = checkpoint_->tokenizer();
-  if (given.empty() && !own) return log_info("the model has no tokenizer: token ids only");
-  const std::string path = given.empty() ? own : given;
-  tokenizer_ = Tokenizer::open(path);
-  if (tokenizer_->size() > checkpoint_->config().V)
-    fail("tokenizer ", path, ": expected at most ", checkpoint_->config().V, " tokens, the model's vocabulary, found ",
-         tokenizer_->size());
 }
 
 // Its text beside tokens is for people: a hand that edits it changes nothing, and should know.
@@ -122,36 +86,19 @@ Summary Composition::run(const std::string& manifest, const std::function<void(i
                   manifest, progress);
 }
 
-RecordedPlugin Composition::record(const Chosen& chosen) const {
-  const Plugin& plugin = *chosen.plugin;
-  RecordedPlugin recorded{
-      name_of(plugin.kind), chosen.asked.name, plugin.name, name_of(plugin.space), plugin.version, "", "", {}};
-  if (const Candidate* candidate = host_.find(plugin.kind, plugin.name, plugin.space)) {
-    recorded.file = candidate->file.filename().string();
-    recorded.hash = hash_of_file(candidate->file);
-  }
-  for (const OptionSpec& spec : chosen.values.specs())
-    recorded.options.push_back({spec.key, chosen.values.shown(spec.key), spec.type});
-  return recorded;
-}
-
 Manifest Composition::manifest() const {
   Manifest manifest;
-  manifest.program = GPT2RUN_VERSION;
-  manifest.tag = kTag;
-  manifest.abi = kAbi;
+  record_program(manifest);
   manifest.options = options_;
   for (const RecordedOption& option : options_)
     if (!is_utf8(option.value))
       log_warning("a manifest of this run cannot repeat --" + option.key + ": expected UTF-8, found " +
                   in_quotes(option.value));
-  manifest.plugins = {record(choice_.loader), record(choice_.precision)};
-  for (const Chosen& sampler : choice_.samplers) manifest.plugins.push_back(record(sampler));
-  for (const Chosen& sink : choice_.sinks) manifest.plugins.push_back(record(sink));
+  manifest.plugins = {recorded(host_, choice_.loader), recorded(host_, choice_.precision)};
+  for (const Chosen& sampler : choice_.samplers) manifest.plugins.push_back(recorded(host_, sampler));
+  for (const Chosen& sink : choice_.sinks) manifest.plugins.push_back(recorded(host_, sink));
   manifest.prompts = prompts_;
-  manifest.model = lasting_path(choice_.model);
-  manifest.model_hash = hash_of_model(*checkpoint_);
-  manifest.config = checkpoint_->config();
+  record_model(manifest, choice_.model, *checkpoint_);
   manifest.traits = session_->traits();
   return manifest;
 }

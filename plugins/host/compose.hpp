@@ -63,9 +63,7 @@ class Composition {
   Summary run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress);
 
  private:
-  void open_tokenizer(const Configuration& configuration);
   void compare_prompts(const Manifest& recorded) const;
-  RecordedPlugin record(const Chosen& chosen) const;
 
   PluginHost& host_;
   Choice choice_;

@@ -1,10 +1,8 @@
 // Which plugins take part: the options of the pipeline, the loader that knows the model, the rules of a sampler chain.
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 #include <random>
 
-#include "gpt2run/paths.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/compose.hpp"
 #include "host/loader_choice.hpp"
@@ -62,18 +60,6 @@ constexpr char kSelector[] = "nucleus";
 
 std::vector<PluginSpec> specs_of(const Configuration& configuration, const char* slot) {
   return parse_plugin_list(configuration.values().text(slot), configuration.origin(slot));
-}
-
-std::string model_of(const Configuration& configuration) {
-  const std::string given(configuration.values().text("model"));
-  if (!given.empty()) return given;
-  const char* variable = std::getenv("GPT2RUN_MODEL");
-  if (variable && *variable) {
-    log_info(std::string("model ") + variable + " (GPT2RUN_MODEL)");
-    return variable;
-  }
-  log_info("no --model: the demo model");
-  return demo_model().string();
 }
 
 // A chain ends in its one selector, and lies in one memory space.

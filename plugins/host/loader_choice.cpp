@@ -1,8 +1,10 @@
-// Loaders are asked in turn what they make of a model.
+// Which model, the loaders that are asked in turn what they make of it, and its tokenizer.
 #include "host/loader_choice.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 
+#include "gpt2run/paths.hpp"
 #include "host/compose.hpp"
 #include "host/discovery.hpp"
 #include "host/log.hpp"
@@ -38,6 +40,18 @@ Chosen find_loader(PluginHost& host, const std::string& model) {
 
 }  // namespace
 
+std::string model_of(const Configuration& configuration) {
+  const std::string given(configuration.values().text("model"));
+  if (!given.empty()) return given;
+  const char* variable = std::getenv("GPT2RUN_MODEL");
+  if (variable && *variable) {
+    log_info(std::string("model ") + variable + " (GPT2RUN_MODEL)");
+    return variable;
+  }
+  log_info("no --model: the demo model");
+  return demo_model().string();
+}
+
 PluginSpec single_plugin(const Configuration& configuration, const char* option) {
   auto specs = parse_plugin_list(configuration.values().text(option), configuration.origin(option));
   if (specs.size() != 1) misused(configuration.origin(option), ": expected one plugin, found ", specs.size());
@@ -48,6 +62,21 @@ Chosen choose_loader(PluginHost& host, const Configuration& configuration, const
   if (configuration.values().text("loader").empty()) return find_loader(host, model);
   const PluginSpec spec = single_plugin(configuration, "loader");
   return Chosen(host.get(Kind::loader, spec.name), spec, configuration.layer("loader"));
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, const Checkpoint& checkpoint) {
+  const std::string given(configuration.values().text("tokenizer"));
+  const char* own = checkpoint.tokenizer();
+  if (given.empty() && !own) {
+    log_info("the model has no tokenizer: token ids only");
+    return nullptr;
+  }
+  const std::string path = given.empty() ? own : given;
+  auto tokenizer = Tokenizer::open(path);
+  if (tokenizer->size() > checkpoint.config().V)
+    fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
+         tokenizer->size());
+  return tokenizer;
 }
 
 }  // namespace gpt2run

@@ -181,11 +181,12 @@ std::string Manifest::to_json() const {
   json["plugins"] = Json::array();
   for (const RecordedPlugin& plugin : plugins) json["plugins"].push_back(to_object(plugin));
   json["model"] = {{"path", model}, {"hash", model_hash}, {"config", to_object(config)}};
-  json["traits"] = {{"run", traits.run},
-                    {"threads", traits.threads},
-                    {"batch", traits.batch},
-                    {"prefill", traits.prefill},
-                    {"tolerance", traits.tolerance}};
+  if (traits)
+    json["traits"] = {{"run", traits->run},
+                      {"threads", traits->threads},
+                      {"batch", traits->batch},
+                      {"prefill", traits->prefill},
+                      {"tolerance", traits->tolerance}};
   json["prompts"] = Json::array();
   for (const Prompt& prompt : prompts) json["prompts"].push_back(to_object(prompt));
   return dumped(json, 2) + "\n";

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,7 @@ struct Manifest {
   std::vector<Prompt> prompts;
   std::string model, model_hash;  // path, and a hash of samples of every tensor
   ModelConfig config{};
-  Traits traits{};
+  std::optional<Traits> traits;  // of the one precision; none where several take part
 
   std::string to_json() const;
 

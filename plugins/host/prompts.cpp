@@ -132,11 +132,10 @@ Layer layer_of_prompts(const Configuration& configuration) {
   return std::max({configuration.layer("prompt"), configuration.layer("tokens"), configuration.layer("prompts")});
 }
 
-std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
-                               const Generation& generation) {
+std::vector<Prompt> given_prompts(const Configuration& configuration, const Tokenizer* tokenizer,
+                                  const ModelConfig& model) {
   const Layer layer = layer_of_prompts(configuration);
   const auto is_given = [&](const char* key) { return layer != Layer::fallback && configuration.layer(key) == layer; };
-  const Manifest* recorded = configuration.recorded();
   std::vector<WrittenPrompt> written;
   if (is_given("prompt"))
     for (const std::string& given : configuration.list("prompt")) written.push_back(typed_text(given));
@@ -146,13 +145,31 @@ std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokeniz
   if (!has_rows && configuration.layer("t") == Layer::command_line)
     misused("--t: expected a prompt set among --prompts, found none");
   std::vector<Prompt> prompts;
-  if (layer == Layer::fallback && recorded) prompts = recorded->prompts;
-  if (layer == Layer::fallback && !recorded) prompts.push_back(start_of_text(model));
-  for (const Prompt& prompt : prompts) check_tokens(prompt.tokens, prompt.origin, model);
   for (WrittenPrompt& prompt : written)
     prompts.push_back(to_prompt(std::move(prompt), tokenizer, model, !configuration.values().flag("no_special")));
+  return prompts;
+}
+
+std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
+                               const Generation& generation) {
+  std::vector<Prompt> prompts = given_prompts(configuration, tokenizer, model);
+  if (prompts.empty()) {
+    const Manifest* recorded = configuration.recorded();
+    prompts = recorded ? recorded->prompts : std::vector{start_of_text(model)};
+    for (const Prompt& prompt : prompts) check_tokens(prompt.tokens, prompt.origin, model);
+  }
   if (configuration.values().flag("truncate_prompt")) truncate_all(prompts, model, generation, tokenizer);
   return prompts;
+}
+
+std::vector<Prompt> texts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model) {
+  const std::string path(configuration.values().text("text"));
+  const bool has_prompts = layer_of_prompts(configuration) != Layer::fallback;
+  if (path.empty() == !has_prompts) misused("a text is needed: give one of --text, --prompts, --prompt and --tokens");
+  if (has_prompts) return given_prompts(configuration, tokenizer, model);
+  WrittenPrompt text{path, path == "-" ? read_standard_input("--text -: ") : read_file(path, "--text "), "", {}};
+  if (text.text.empty()) fail("--text ", path, ": expected a text, found an empty file");
+  return {to_prompt(std::move(text), tokenizer, model, !configuration.values().flag("no_special"))};
 }
 
 }  // namespace gpt2run

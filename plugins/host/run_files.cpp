@@ -46,19 +46,21 @@ std::vector<NamedPath> outputs_of(const Configuration& configuration, const std:
   return outputs;
 }
 
-std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& configuration, const Choice& choice) {
+std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& configuration, const std::string& model,
+                                 std::span<const Chosen* const> plugins) {
   std::vector<NamedPath> inputs;
-  for (const char* key : {"config", "tokenizer"})
-    if (const std::string_view path = configuration.values().text(key); !path.empty())
-      inputs.push_back({std::string("--") + key, path});
-  inputs.push_back({"--model", choice.model});
+  for (const char* key : {"config", "tokenizer", "text"}) {
+    const OptionValues& values = configuration.values();
+    const std::string path = values.declares(key) ? values.shown(key) : "";
+    if (!path.empty()) inputs.push_back({std::string("--") + key, path == "-" ? "/dev/stdin" : path});
+  }
+  inputs.push_back({"--model", model});
   const std::vector<std::string>& prompts = configuration.list("prompt");
   if (std::find(prompts.begin(), prompts.end(), "-") != prompts.end()) inputs.push_back({"--prompt -", "/dev/stdin"});
   for (const std::string& pattern : configuration.list("prompts"))
     for (const std::string& file : prompt_files(pattern))
       inputs.push_back({"--prompts", file == "-" ? "/dev/stdin" : file});
-  Choice named = choice;
-  for (const Chosen* chosen : named.all())
+  for (const Chosen* chosen : plugins)
     if (const Candidate* plugin = host.find(chosen->plugin->kind, chosen->plugin->name, chosen->plugin->space))
       inputs.push_back({chosen->values.owner(), plugin->file});
   return inputs;
@@ -89,7 +91,9 @@ void check_files(const PluginHost& host, const Configuration& configuration, con
   for (const char* key : {"prompt", "prompts"}) readers += std::ranges::count(configuration.list(key), "-");
   if (readers > 1) misused("--prompt - and --prompts -: given twice; standard input can be read once");
   const std::vector<NamedPath> outputs = outputs_of(configuration, choice.sinks);
-  const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice);
+  Choice named = choice;
+  const std::vector<Chosen*> plugins = named.all();
+  const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice.model, plugins);
   for (const NamedPath& output : outputs) {
     for (const NamedPath* other = outputs.data(); other != &output; ++other) {
       if (!are_one(other->path, output.path)) continue;
@@ -99,6 +103,13 @@ void check_files(const PluginHost& host, const Configuration& configuration, con
     }
     check_not_read(output, inputs);
   }
+}
+
+void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
+                  std::span<const Chosen* const> plugins, const char* option) {
+  const std::string_view path = configuration.values().text(option);
+  if (path.empty() || path == "-") return;
+  check_not_read({std::string("--") + option, path}, inputs_of(host, configuration, model, plugins));
 }
 
 ManifestFile::ManifestFile(std::string_view path) : standard_output_(path == "-") {

@@ -26,6 +26,10 @@ void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs);
 // UsageError naming both options.
 void check_files(const PluginHost& host, const Configuration& configuration, const Choice& choice);
 
+// The same for a program with one file to write, that of `option`; "" and "-" are none.
+void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
+                  std::span<const Chosen* const> plugins, const char* option);
+
 // The file of --manifest, taken before the run so that one that cannot be written is known by then.
 class ManifestFile {
  public:
