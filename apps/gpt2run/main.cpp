@@ -1,11 +1,11 @@
 // gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
 // codes: 0 done, 2 the command line cannot be meant, 1 everything else.
 
-#include <csignal>
 #include <cstdio>
 #include <new>
 
 #include "host/explain.hpp"
+#include "host/interrupt.hpp"
 #include "host/log.hpp"
 #include "host/program.hpp"
 #include "host/progress.hpp"
@@ -14,19 +14,6 @@
 
 namespace gpt2run {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// A second signal ends the process at once.
-void note_signal(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);
-}
-
-// Unless whoever started the program wants the signal ignored.
-void watch_signal(int signal) {
-  if (std::signal(signal, note_signal) == SIG_IGN) std::signal(signal, SIG_IGN);
-}
 
 void print_help(PluginHost& host, Configuration& configuration) {
   std::string text =
@@ -69,8 +56,7 @@ std::string summary_line(const Summary& summary, const Composition& composition)
 }
 
 void run(Composition& composition, const Configuration& configuration) {
-  watch_signal(SIGINT);
-  watch_signal(SIGTERM);
+  watch_interrupts();
   ManifestFile file(configuration.values().text("manifest"));
   composition.open();
   const Manifest manifest = composition.manifest();
@@ -79,7 +65,7 @@ void run(Composition& composition, const Configuration& configuration) {
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
   Progress progress(composition.choice(), configuration.values().flag("quiet"));
   const Summary summary = composition.run(manifest.to_json(), [&](int64_t done, int64_t total) {
-    if (interrupted) fail("interrupted, ", done, " of ", total, " sequences were done");
+    if (interrupted()) fail("interrupted, ", done, " of ", total, " sequences were done");
     progress.update(done, total);
   });
   file.publish(manifest.to_json());

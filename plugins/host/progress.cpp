@@ -25,6 +25,8 @@ Progress::Progress(const Choice& choice, bool quiet) : shown_(!quiet && isatty(S
   if (streams && isatty(STDOUT_FILENO)) shown_ = false;
 }
 
+Progress::Progress(std::string what, bool quiet) : what_(std::move(what)), shown_(!quiet && isatty(STDERR_FILENO)) {}
+
 Progress::~Progress() {
   if (shown_) log_status("");
 }
@@ -32,14 +34,14 @@ Progress::~Progress() {
 void Progress::update(int64_t done, int64_t total) {
   if (!shown_ || Clock::now() < next_) return;
   next_ = Clock::now() + kPause;
-  log_status(progress_line(done, total, std::chrono::duration<double>(Clock::now() - start_).count()));
+  log_status(progress_line(done, total, std::chrono::duration<double>(Clock::now() - start_).count(), what_));
 }
 
-std::string progress_line(int64_t done, int64_t total, double seconds) {
+std::string progress_line(int64_t done, int64_t total, double seconds, const std::string& what) {
   const auto filled = static_cast<size_t>(total > 0 ? done * kBar / total : 0);
   std::string line(1, '[');
   line.append(filled, '#').append(kBar - filled, ' ');
-  line += "] " + std::to_string(done) + " of " + std::to_string(total) + " sequences";
+  line += "] " + std::to_string(done) + " of " + std::to_string(total) + " " + what;
   if (done == 0) return line;
   const auto left = static_cast<long long>(seconds / static_cast<double>(done) * static_cast<double>(total - done));
   char time[64];
