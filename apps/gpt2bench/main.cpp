@@ -1,9 +1,11 @@
-// gpt2bench: how fast precisions are on this machine, and how far from its limit. The table goes to standard output,
-// everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1 everything else.
+// gpt2bench: how fast precisions are on this machine, and how far from its limit; gpt2bench sweep: what the phases of a
+// pass take. Tables go to standard output, everything else to standard error. Exit codes: 0 done, 2 the command line
+// cannot be meant, 1 everything else.
 
 #include "gpt2bench/bandwidth.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2bench/report.hpp"
+#include "gpt2bench/sweep.hpp"
 #include "gpt2run/output_file.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
@@ -45,7 +47,9 @@ void start(std::vector<std::string> arguments) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
-  if (values.flag("help")) return print("usage: gpt2bench [options]\n\n" + help_of(configuration.core()));
+  if (values.flag("help"))
+    return print("usage: gpt2bench [options]\n       gpt2bench sweep [options]   (gpt2bench sweep --help)\n\n" +
+                 help_of(configuration.core()));
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   Report report{};
@@ -77,7 +81,10 @@ void start(std::vector<std::string> arguments) {
 
 int main(int count, char** arguments) {
   return gpt2run::run_main("gpt2bench", count, arguments, [](std::vector<std::string> given) {
-    gpt2run::start(std::move(given));
+    if (!given.empty() && given.front() == "sweep")
+      gpt2run::sweep({given.begin() + 1, given.end()});
+    else
+      gpt2run::start(std::move(given));
     return 0;
   });
 }

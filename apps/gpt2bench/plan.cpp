@@ -28,22 +28,22 @@ constexpr CoreOption kOptions[] = {
     {{"help", "bool", "off", "", "print options"}, 'h'},
 };
 
-std::vector<int> threads_of(std::string_view text) {
+}  // namespace
+
+std::vector<int> numbers_of(std::string_view text, std::string_view option, int least, int most) {
   std::vector<int> all;
   for (size_t at = 0; at <= text.size();) {
     const size_t end = std::min(text.find(',', at), text.size());
     const std::string_view word = text.substr(at, end - at);
-    int threads = -1;
-    const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), threads);
-    if (code != std::errc() || rest != word.data() + word.size() || threads < 0 || threads > 1024)
-      misused("--threads: expected whole numbers in [0, 1024], comma between, found ", in_quotes(text));
-    all.push_back(threads);
+    int number = -1;
+    const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (code != std::errc() || rest != word.data() + word.size() || number < least || number > most)
+      misused(option, ": expected whole numbers in [", least, ", ", most, "], comma between, found ", in_quotes(text));
+    all.push_back(number);
     at = end + 1;
   }
   return all;
 }
-
-}  // namespace
 
 std::span<const CoreOption> bench_options() { return kOptions; }
 
@@ -69,7 +69,8 @@ Chosen plan(PluginHost& host, Configuration& configuration, Chosen& loader, std:
   for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
   for (const std::string& message : configuration.bind(chosen, known)) log_warning(message);
   for (const Chosen& precision : precisions)
-    for (const int threads : threads_of(values.text("threads"))) series.push_back({precision, threads, {}});
+    for (const int threads : numbers_of(values.text("threads"), "--threads", 0, 1024))
+      series.push_back({precision, threads, {}});
   return sampler;
 }
 

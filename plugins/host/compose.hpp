@@ -58,6 +58,9 @@ class Composition {
   const Chain& chain() const { return chain_; }
   Limits limits() const;
 
+  // A sink of the program's own hears of the run behind the chosen ones. Before limits() and open(); not owned.
+  void add(Sink& sink) { sink_pointers_.push_back(&sink); }
+
   void open();                // the session: converts the weights, allocates all
   Manifest manifest() const;  // after open(): with its traits
   Summary run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress);

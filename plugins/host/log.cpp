@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 
 #include "gpt2run/quoted.hpp"
 
@@ -40,9 +42,13 @@ void write_status(const std::string& text) {
   status_shown = !text.empty();
 }
 
+bool show_once = false;
+std::set<std::string, std::less<>> shown_before;
+
 void log_line(spdlog::level::level_enum level, const char* prefix, std::string_view message) {
   const std::lock_guard lock(status_lock);
   if (!logger().should_log(level)) return;
+  if (show_once && !shown_before.emplace(message).second) return;
   if (status_shown) write_status("");
   logger().log(level, "{}{}", prefix, printable(message));
 }
@@ -61,6 +67,12 @@ void log_status(std::string_view line) {
 }
 
 void set_program(const std::string& name) { logger().set_pattern(name + ": %v"); }
+
+void set_once(bool once) {
+  const std::lock_guard lock(status_lock);
+  show_once = once;
+  shown_before.clear();
+}
 
 void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : normal_level()); }
 

@@ -19,4 +19,7 @@ void set_program(const std::string& name);
 // true: only warnings and errors are shown.
 void set_quiet(bool quiet);
 
+// true: a message that was shown since is not shown again. For a program that does alike things many times.
+void set_once(bool once);
+
 }  // namespace gpt2run

@@ -1,5 +1,4 @@
 // Sink timings: what every forward pass spent where, in milliseconds, as one JSON object of arrays.
-#include <array>
 #include <optional>
 #include <vector>
 
@@ -39,7 +38,7 @@ class Timings final : public Sink {
     std::string json = "{\"model_initialization\": [";
     constexpr double kMilliseconds = 1e3;
     if (const auto seconds = open_seconds(summary_json)) append_number(json, *seconds * kMilliseconds);
-    for (const auto& [key, time] : kKeys) {
+    for (const auto& [key, time] : kPhases) {
       json.append("],\n \"").append(key).append("\": [");
       for (size_t i = 0; i < passes_.size(); ++i) {
         if (i > 0) json += ", ";
@@ -52,13 +51,6 @@ class Timings final : public Sink {
   }
 
  private:
-  static constexpr std::array<std::pair<const char*, float StepTimes::*>, 5> kKeys = {
-      {{"copy_to_device", &StepTimes::copy_to_device},
-       {"forward_pass", &StepTimes::forward},
-       {"copy_to_host", &StepTimes::copy_to_host},
-       {"sampling", &StepTimes::sampling},
-       {"copy_next_token", &StepTimes::copy_next_token}}};
-
   std::string out_, name_;
   Host host_;
   std::optional<Output> output_;

@@ -49,6 +49,17 @@ struct StepTimes {  // milliseconds
   float copy_to_device, forward, copy_to_host, sampling, copy_next_token;
 };
 
+// The phases in their order, by the names that they have in results.
+struct Phase {
+  const char* name;
+  float StepTimes::*time;
+};
+inline constexpr Phase kPhases[] = {{"copy_to_device", &StepTimes::copy_to_device},
+                                    {"forward_pass", &StepTimes::forward},
+                                    {"copy_to_host", &StepTimes::copy_to_host},
+                                    {"sampling", &StepTimes::sampling},
+                                    {"copy_next_token", &StepTimes::copy_next_token}};
+
 struct Session {  // one thread at a time
   virtual ~Session() = default;
   virtual const Traits& traits() const = 0;

@@ -1,0 +1,79 @@
+// Each run is a Composition of its own; what the sweep adds is a sink that gathers the tables.
+#include "gpt2bench/sweep.hpp"
+
+#include <unistd.h>
+
+#include "gpt2bench/sweep_plan.hpp"
+#include "gpt2bench/sweep_table.hpp"
+#include "gpt2run/output_file.hpp"
+#include "host/interrupt.hpp"
+#include "host/log.hpp"
+#include "host/progress.hpp"
+#include "host/run_files.hpp"
+
+namespace gpt2run {
+namespace {
+
+std::string help() {
+  return "usage: gpt2bench sweep [options]\n\n"
+         "Generates from the same prompts for every length, precision and sampler, beyond the end of text, and writes\n"
+         "the milliseconds of every pass's phases. Options of plugins as for gpt2run.\n\n" +
+         help_of(sweep_options());
+}
+
+// Tokens that the run will make. Throws for what cannot run.
+int64_t tokens_of(PluginHost& host, const SweepRun& run) {
+  const Composition composition = compose(host, run);
+  composition.limits();
+  int64_t tokens = 0;
+  for (const Prompt& prompt : composition.prompts()) tokens += run.length - std::ssize(prompt.tokens);
+  return tokens;
+}
+
+// made: tokens so far, moved on; all: of the whole sweep.
+void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress& progress, int64_t& made, int64_t all) {
+  Composition composition = compose(host, run);
+  PassRecorder recorder;
+  composition.add(recorder);
+  ManifestFile file(run.manifest);
+  composition.open();
+  const std::string manifest = composition.manifest().to_json();
+  const Summary summary = composition.run(manifest, [&](int64_t, int64_t) {
+    if (interrupted())
+      fail("interrupted in ", run.name(), ", after ", made + recorder.tokens(), " of ", all, " tokens");
+    progress.update(made + recorder.tokens(), all);
+  });
+  file.publish(manifest);
+  made += recorder.tokens();
+  table.add(run.precision, run.placement, run.length, recorder, summary.open_seconds);
+}
+
+}  // namespace
+
+void sweep(const std::vector<std::string>& arguments) {
+  Configuration configuration(sweep_options(), arguments);
+  const OptionValues& values = configuration.values();
+  set_quiet(values.flag("quiet"));
+  if (values.flag("help")) return write_all(STDOUT_FILENO, help(), "standard output");
+  watch_interrupts();
+  set_program("gpt2bench");
+  set_once(true);
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  PluginHost host({folders.begin(), folders.end()});
+  const std::vector<SweepRun> runs = plan_sweep(host, configuration, arguments);
+  int64_t made = 0, all = 0;
+  for (const SweepRun& run : runs) all += tokens_of(host, run);
+  const std::string out(values.text("out"));
+  OutputFile summary(out + "/timings.csv"), positions(out + "/positions.csv");
+  SweepTable table;
+  Progress progress("tokens", values.flag("quiet"));
+  for (const SweepRun& run : runs) run_one(host, run, table, progress, made, all);
+  summary.write(table.summary());
+  positions.write(table.positions());
+  summary.publish();
+  positions.publish();
+  log_info("wrote " + summary.path() + " and " + positions.path());
+  write_all(STDOUT_FILENO, table.shown(), "standard output");
+}
+
+}  // namespace gpt2run
