@@ -36,8 +36,8 @@ void Delivery::give(Sink& sink, TokenEvent event, uint32_t wants) const {
 }
 
 void Delivery::pass(const PassEvent& event) {
-  for (const auto& sinks : {any_order_, in_order_}) {
-    for (Sink* sink : sinks)
+  for (const auto* sinks : {&any_order_, &in_order_}) {
+    for (Sink* sink : *sinks)
       if (sink->wants() & kTimes) sink->pass(event);
   }
 }

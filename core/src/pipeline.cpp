@@ -90,8 +90,8 @@ class Run final : Vocabulary {
   };
   struct Slot {
     std::optional<Live> live;
-    const Prompt* holds =
-        nullptr;  // whose tokens but for the last one are in the KV cache, even after the sequence's end
+    // Whose tokens but for the last one are in the KV cache, even after the sequence's end.
+    const Prompt* holds = nullptr;
   };
 
   bool live() const {
@@ -129,8 +129,8 @@ class Run final : Vocabulary {
   std::vector<Slot> slots_;
   uint64_t next_ = 0;  // sequence that waits for a slot
   int64_t done_ = 0;
-  std::vector<float>
-      prefix_ends_;              // of each prompt: the log-probability of its last token, which no shared prefix holds
+  // Of each prompt: the log-probability of its last token, which no shared prefix holds.
+  std::vector<float> prefix_ends_;
   std::vector<Row> rows_;        // of the next step: sampled ones first, then prompts
   std::vector<Part> parts_;      // of rows_, in their order
   int sampled_ = 0;              // how many of them go through the chain

@@ -24,6 +24,7 @@ struct Choice {
   std::vector<Chosen> sinks;
 
   std::vector<Chosen*> all();
+  std::vector<const Chosen*> all() const;
   Space chain_space() const { return samplers.back().plugin->space; }
 };
 

@@ -115,6 +115,14 @@ void check_sinks(const std::vector<Chosen>& sinks) {
     }
 }
 
+template <class Part, class Of>
+std::vector<Part*> parts_of(Of& choice) {
+  std::vector<Part*> parts{&choice.loader, &choice.precision};
+  for (auto& sampler : choice.samplers) parts.push_back(&sampler);
+  for (auto& sink : choice.sinks) parts.push_back(&sink);
+  return parts;
+}
+
 uint64_t seed_of(const Configuration& configuration) {
   const std::string_view text = configuration.values().text("seed");
   if (text == "random") {
@@ -135,12 +143,8 @@ uint64_t seed_of(const Configuration& configuration) {
 
 std::span<const CoreOption> pipeline_options() { return kOptions; }
 
-std::vector<Chosen*> Choice::all() {
-  std::vector<Chosen*> chosen{&loader, &precision};
-  for (Chosen& sampler : samplers) chosen.push_back(&sampler);
-  for (Chosen& sink : sinks) chosen.push_back(&sink);
-  return chosen;
-}
+std::vector<Chosen*> Choice::all() { return parts_of<Chosen>(*this); }
+std::vector<const Chosen*> Choice::all() const { return parts_of<const Chosen>(*this); }
 
 Choice choose(PluginHost& host, Configuration& configuration) {
   const std::string model = model_of(configuration);

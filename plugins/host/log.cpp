@@ -20,11 +20,16 @@ spdlog::level::level_enum normal_level() {
   return secure_getenv("GPT2RUN_DEBUG") ? spdlog::level::debug : spdlog::level::info;
 }
 
+std::string& program() {
+  static std::string name = "gpt2run";
+  return name;
+}
+
 // Never destroyed: a plugin's thread may still log while the process ends.
 spdlog::logger& logger() {
   static spdlog::logger* const instance = [] {
     auto* created = new spdlog::logger("gpt2run", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    created->set_pattern("gpt2run: %v");
+    created->set_pattern(program() + ": %v");
     created->set_level(normal_level());
     return created;
   }();
@@ -66,7 +71,12 @@ void log_status(std::string_view line) {
   if (status_shown || !line.empty()) write_status(printable(line));
 }
 
-void set_program(const std::string& name) { logger().set_pattern(name + ": %v"); }
+void set_program(const std::string& name) {
+  program() = name;
+  logger().set_pattern(name + ": %v");
+}
+
+const std::string& program_name() { return program(); }
 
 void set_once(bool once) {
   const std::lock_guard lock(status_lock);

@@ -13,8 +13,9 @@ void log_error(std::string_view message);
 // For a terminal: a line that the next status or message replaces; "": none.
 void log_status(std::string_view line);
 
-// What lines begin with; else gpt2run.
+// What lines begin with; else gpt2run. Before other threads are.
 void set_program(const std::string& name);
+const std::string& program_name();
 
 // true: only warnings and errors are shown.
 void set_quiet(bool quiet);

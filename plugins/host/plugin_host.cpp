@@ -11,6 +11,7 @@
 #include "host/descriptor.hpp"
 #include "host/discovery.hpp"
 #include "host/dynamic_library.hpp"
+#include "host/last_words.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 #include "host/trust.hpp"
@@ -94,6 +95,7 @@ const Plugin& PluginHost::open(const Candidate& candidate) {
          " in the same folder is the same plugin");
   check_trust(candidate.file);
   check_driver(candidate);
+  const LastWords words(candidate.file.string() + ": crashed when it was opened");
   const Plugin& plugin = open_descriptor(candidate.file, {candidate.kind, candidate.name, candidate.space});
   if (state_->opened.insert(candidate.file).second)
     for (const auto& shadowed : candidate.shadows)

@@ -42,7 +42,8 @@ class PluginHost {
   const std::vector<RejectedFile>& rejected() const;          // by their names alone
 
   // Opens a candidate: permissions, library, symbol, ABI, tag, identity and options are checked in this order; one for
-  // CUDA only where there is a CUDA driver. Throws Error with file and reason. Logs the files that it shadows.
+  // CUDA only where there is a CUDA driver. Throws Error with file and reason. Logs the files that it shadows. A
+  // library that crashes takes the process with it, and its file is named on standard error.
   const Plugin& open(const Candidate&);
 
   // The candidate of that identity, or null.

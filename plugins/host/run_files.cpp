@@ -91,9 +91,7 @@ void check_files(const PluginHost& host, const Configuration& configuration, con
   for (const char* key : {"prompt", "prompts"}) readers += std::ranges::count(configuration.list(key), "-");
   if (readers > 1) misused("--prompt - and --prompts -: given twice; standard input can be read once");
   const std::vector<NamedPath> outputs = outputs_of(configuration, choice.sinks);
-  Choice named = choice;
-  const std::vector<Chosen*> plugins = named.all();
-  const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice.model, plugins);
+  const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice.model, choice.all());
   for (const NamedPath& output : outputs) {
     for (const NamedPath* other = outputs.data(); other != &output; ++other) {
       if (!are_one(other->path, output.path)) continue;

@@ -115,6 +115,14 @@ TEST(Show, ANameInTwoMemoriesHasTwoPages) {
   EXPECT_EQ(run_program(kProgram + " show device-good" + with("good") + with("types")).out, outcome.out);
 }
 
+TEST(Programs, APluginThatCrashesIsNamedBeforeTheEnd) {
+  const Outcome outcome = run_program(std::string(BINARY_DIR) + "/bin/gpt2run -q --sampler crashes" + with("crashes"));
+  EXPECT_GT(outcome.code, 128);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, testing::StartsWith("gpt2run: error: " + fixture_file("crashes").string() +
+                                               ": crashed when it was opened\n"));
+}
+
 TEST(Programs, ADiskThatTakesNoMoreIsOneLine) {
   const ScratchFolder scratch;
   const Outcome outcome =
