@@ -25,9 +25,22 @@ GPT2RUN_INLINE void with_rows(int rows, const F& f) {
   f.template operator()<kMost>();
 }
 
+// A row alone waits for memory, and where values must be widened the processor does not look far enough ahead by
+// itself: FP16 then reads at 0.8 to 0.9 of what plain reading gives, and nearly all of it when `bytes` are asked for
+// this early.
+constexpr int kAhead = 8192, kLine = 64;
+template <int kR, class Value>
+GPT2RUN_INLINE void ask_ahead(const Value* at, int bytes) {
+  if constexpr (kR == 1 && sizeof(Value) == 2) {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(at) + kAhead;  // may lie behind the end: nothing is read there
+    for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
+  }
+}
+
 // The weights of one k (two for BF16) to kV registers of outputs; `at` is the first of them.
 template <int kR, int kV, class Value>
 GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Part (&total)[kR][kV]) {
+  ask_ahead<kR>(at, kV * kWidth * sizeof(Value));
   for (int v = 0; v < kV; ++v) {
     const Part weight = part_from(at + v * kWidth);
     for (int r = 0; r < kR; ++r) total[r][v] = fma(splat(x[r * x_stride]), weight, total[r][v]);
@@ -35,6 +48,7 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, 
 }
 template <int kR, int kV>
 GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, Part (&total)[kR][kV]) {
+  ask_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16));
   for (int v = 0; v < kV; ++v) {
     Bits pair;
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
@@ -88,6 +102,7 @@ GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {     // values of B
 template <int kR, int kV>
 GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Part (&total)[kR][kV]) {
   for (int k = 0; k < (K + 1) / 2; ++k) {
+    ask_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16));
     for (int v = 0; v < kV; ++v) {
       const __m512i weight = _mm512_loadu_si512(w + (int64_t(k) * kPanel + v * kWidth) * 2);
       for (int r = 0; r < kR; ++r) {
