@@ -275,8 +275,9 @@ def ours(program, kind, threads, folder):
     if ran.returncode != 0:
         raise RuntimeError(ran.stderr.strip())
     done = json.loads(ran.stdout)
-    rates = {row["measure"]: row["median"] for row in done["results"]}
-    return {"prefill": rates["prefill"], "decode": rates["decode"], "bandwidth": done["bandwidth"][0]["median"]}
+    rows = {row["measure"]: row for row in done["results"]}
+    return {"prefill": rows["prefill"]["median"], "decode": rows["decode"]["median"],
+            "bandwidth": done["bandwidth"][0]["median"], "share": rows["decode"]["of_bandwidth"]}
 
 
 def measure(engine, program, kind, threads, folder):
@@ -295,8 +296,8 @@ def shown(values):
 
 
 def table(samples):
-    lines = ["| type | threads | engine | prefill of 512, tokens/s | to the best peer | decode, tokens/s | to the best peer |",
-             "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| type | threads | engine | prefill of 512, tokens/s | to the best peer | decode, tokens/s | to the best peer | of the read bandwidth |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
     for kind in ("fp32", "bf16", "fp16"):
         for threads in sorted({key[2] for key in samples if key[1] == kind}):
             rows = {key[0]: value for key, value in samples.items() if key[1:] == (kind, threads)}
@@ -307,6 +308,8 @@ def table(samples):
                     peers = [statistics.median(one[what] for one in other) for name, other in rows.items() if name != "gpt2run"]
                     ratio = f"{median / max(peers):.2f}" if engine == "gpt2run" and peers else ""
                     cells += [shown([one[what] for one in found]), ratio]
+                shares = [one["share"] for one in found if "share" in one]
+                cells.append(f"{statistics.median(shares):.2f}" if shares else "")
                 lines.append(f"| {kind} | {threads} | {engine} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
