@@ -14,11 +14,12 @@ die() {
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# install_missing demo|test: by name, from the machine's own package registry.
+# install_missing demo|test|plots: by name, from the machine's own package registry.
 install_missing() {
   local packages=(g++ cmake ninja-build ccache libboost1.81-dev libboost-program-options1.81-dev)
   packages+=(libspdlog-dev nlohmann-json3-dev)
-  if [ "$1" = test ]; then packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 git); fi
+  if [ "$1" = test ]; then packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 python3-matplotlib git); fi
+  if [ "$1" = plots ]; then packages=(python3 python3-matplotlib); fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian system: going on without installing; needed are ${packages[*]}"
     return

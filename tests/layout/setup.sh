@@ -57,6 +57,10 @@ machine 0 libgtest-dev 0
 expect 'the demo needs no GoogleTest' 0 "$(outcome demo)"
 expect 'the tests need GoogleTest' '0*installing libgtest-dev*' "$(outcome test)"
 
+machine 0 python3-matplotlib 0
+expect 'the demo needs no matplotlib' 0 "$(outcome demo)"
+expect 'plots need matplotlib' '0*installing python3-matplotlib*' "$(outcome plots)"
+
 status=0
 words=$("$root/scripts/test.sh" nonsense 2>&1) || status=$?
 expect 'unknown argument' "1 test.sh: unknown argument 'nonsense': expected nothing or fast" "$status $words"
