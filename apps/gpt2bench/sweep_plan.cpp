@@ -34,16 +34,19 @@ constexpr const char* kShared[] = {"model",      "loader",    "recompute",  "see
 constexpr int kLengths[] = {64, 128, 256, 512, 1024};
 constexpr int kMost = 1048576;
 
-bool is_own(std::string_view name) {
-  const auto same = [&](const CoreOption& option) { return name == option.spec.key; };
-  return name == "quiet" || name == "help" || std::any_of(std::begin(kOwn), std::end(kOwn), same);
+bool is_among(std::string_view name, std::span<const CoreOption> options) {
+  return std::ranges::any_of(options, [&](const CoreOption& option) { return name == option.spec.key; });
 }
+
+bool is_own(std::string_view name) { return name == "quiet" || name == "help" || is_among(name, kOwn); }
 
 // What belongs to every run, spelled so that a value may look like an option.
 std::vector<std::string> shared_arguments(const std::vector<std::string>& arguments) {
   std::vector<std::string> shared;
   for (const Setting& setting : read_line(sweep_options(), arguments)) {
     if (is_own(setting.name)) continue;
+    if (is_among(setting.name, pipeline_options()) && !is_among(setting.name, sweep_options()))
+      misused(setting.origin, " is no option of a sweep; --help lists what there is");
     std::string& argument = shared.emplace_back("--").append(setting.name);
     if (setting.has_value && !setting.value.empty()) argument.append("=").append(setting.value);
     if (setting.has_value && setting.value.empty()) shared.emplace_back();
