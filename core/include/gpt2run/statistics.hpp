@@ -43,7 +43,9 @@ inline double quantile_of(std::span<const double> ascending, double share) {
   if (ascending.empty()) return std::numeric_limits<double>::quiet_NaN();
   const double at = share * static_cast<double>(ascending.size() - 1);
   const auto low = static_cast<size_t>(at), high = std::min(low + 1, ascending.size() - 1);
-  return ascending[low] + (at - static_cast<double>(low)) * (ascending[high] - ascending[low]);
+  const double part = at - static_cast<double>(low);
+  if (part == 0 || ascending[low] == ascending[high]) return ascending[low];  // infinite ones have no difference
+  return ascending[low] + part * (ascending[high] - ascending[low]);
 }
 
 }  // namespace gpt2run

@@ -1,0 +1,94 @@
+// Greedy runs by the generation loop, and one forced step where two of them part.
+#include "gpt2compare/continuations.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpt2compare/walk.hpp"
+
+namespace gpt2run {
+namespace {
+
+struct Collect final : Sink {
+  explicit Collect(size_t count) : tokens(count) {}
+  uint32_t wants() const override { return 0; }
+  void token(const TokenEvent& event) override { tokens[event.sequence].push_back(event.id); }
+  std::vector<std::vector<int32_t>> tokens;
+};
+
+Generation generation_of(int32_t max_new, int32_t threads, int32_t device) {
+  Generation generation;
+  generation.max_new = max_new, generation.threads = threads, generation.device = device;
+  generation.chunk = kChunk;
+  return generation;
+}
+
+std::vector<std::vector<int32_t>> generated(Instance& instance, Sampler& argmax, std::span<const Prompt> prompts,
+                                            int32_t max_new) {
+  Collect sink(prompts.size());
+  Sink* const sinks[] = {&sink};
+  const Chain chain{{&argmax}, Space::host, false};
+  try {
+    generate(*instance.session, instance.checkpoint->config(), chain, sinks, nullptr, prompts,
+             generation_of(max_new, 0, 0), "{}");
+  } catch (const Error& error) {
+    fail(instance.name, ": ", error.what());
+  }
+  return std::move(sink.tokens);
+}
+
+double probability_of(std::span<const float> row, int32_t id) {
+  const double top = *std::ranges::max_element(row);
+  double sum = 0;
+  for (const float logit : row) sum += std::exp(logit - top);
+  return std::exp(row[id] - top) / sum;
+}
+
+// Where two lists of tokens part. One that is shorter ends in the end of text, which the other has not there.
+std::optional<Parting> part(std::span<const int32_t> ref, std::span<const int32_t> test) {
+  const auto [ours, theirs] = std::mismatch(ref.begin(), ref.end(), test.begin(), test.end());
+  if (ours == ref.end() || theirs == test.end()) return std::nullopt;
+  return Parting{static_cast<int32_t>(ours - ref.begin()), *ours, *theirs, {}, 0};
+}
+
+void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& prompt, std::span<const int32_t> ours) {
+  std::vector<int32_t> tokens = prompt.tokens;
+  tokens.insert(tokens.end(), ours.begin(), ours.begin() + parting.step);
+  tokens.push_back(parting.ref_token);
+  Instance* const sides[] = {&ref, &test};
+  std::vector<float> rows[2];
+  for (const int side : {0, 1}) {
+    Forced forced(*sides[side]->session, kChunk);
+    forced.begin(tokens, static_cast<int32_t>(tokens.size()) - 1);
+    ForcedRows last{};
+    while (forced.next(last) && last.rows == 0) continue;
+    rows[side].assign(last.logits, last.logits + sides[side]->checkpoint->config().V);
+    parting.probabilities[side][0] = probability_of(rows[side], parting.ref_token);
+    parting.probabilities[side][1] = probability_of(rows[side], parting.test_token);
+  }
+  parting.margin = DivergenceMeter(1).compare(rows[0], rows[1], parting.ref_token).margin;
+}
+
+}  // namespace
+
+Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> prompts, int32_t max_new, int32_t threads,
+                           int32_t device) {
+  return plan_limits(config, prompts, generation_of(max_new, threads, device), {}, {});
+}
+
+std::vector<std::vector<Continuation>> continue_greedily(std::span<Instance> instances, Sampler& argmax,
+                                                         std::span<const Prompt> prompts, int32_t max_new) {
+  std::vector<std::vector<Continuation>> all;
+  for (Instance& instance : instances) {
+    std::vector<std::vector<int32_t>> tokens = generated(instance, argmax, prompts, max_new);
+    std::vector<Continuation>& own = all.emplace_back(prompts.size());
+    for (size_t p = 0; p < prompts.size(); ++p) {
+      own[p].tokens = std::move(tokens[p]);
+      own[p].parting = part(all[0][p].tokens, own[p].tokens);
+      if (own[p].parting) look_closer(*own[p].parting, instances[0], instance, prompts[p], own[p].tokens);
+    }
+  }
+  return all;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,39 @@
+// The noise floor: how far a precision is from itself when only what its type does not decide is changed. What lies
+// below it is rounding luck, not an effect of the type.
+#pragma once
+#include <array>
+#include <string>
+#include <vector>
+
+#include "gpt2compare/instances.hpp"
+#include "gpt2compare/series.hpp"
+#include "gpt2compare/texts.hpp"
+
+namespace gpt2run {
+
+// One way of computing the same, against the instance as it is.
+struct FloorPart {
+  std::string instance;                     // whose
+  std::string what;                         // as "neighbours in 3 other slots" or "reference:type=bf16"
+  int64_t targets;                          // from the first
+  std::array<double, kMetrics> deviations;  // the mean over them, by Metric
+};
+
+struct FloorPlan {
+  int64_t targets;  // from the first; a slow instance takes fewer
+  int32_t overlap, threads, device;
+};
+
+// Neighbours in other slots; token by token; another number of threads (in host memory); another order of sums of the
+// same type, which is isa=portable where the precision has that choice, and `reference` of its type, where that is
+// known. instance: open, for the longest window. Throws Error.
+std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
+                                const FloorPlan& plan);
+
+// The largest of the parts, by Metric; 0 of none.
+std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts);
+
+// No farther from the reference, on the same targets, than one of the parts from its instance.
+bool is_below(const Series& series, Metric metric, std::span<const FloorPart> parts);
+
+}  // namespace gpt2run

@@ -1,0 +1,52 @@
+// Options of its own, and those that it has in common with gpt2run, by gpt2run's declaration.
+#include "gpt2compare/options.hpp"
+
+#include <algorithm>
+
+namespace gpt2run {
+namespace {
+
+constexpr CoreOption kOwn[] = {
+    {{"ref", "text", "fp32", "", "precision that is held for right, PLUGIN or PLUGIN:KEY=VALUE"}},
+    {{"test", "text", "bf16,fp16", "", "precisions to compare with it, comma between"}},
+    {{"test_model", "text", "", "",
+      "model that the tests have in place of --model, of the same vocabulary; then --test is as --ref unless given"}},
+    {{"text", "text", "", "", "file with one long text, cut into windows; - is standard input; in place of prompts"}},
+    {{"max_new_tokens", "int", "64", "[0, 1048576]", "tokens of the continuations"}, 'n'},
+    {{"window", "int", "0", "[0, 1048576]", "tokens before the last target of a window; 0 is the model's context"}},
+    {{"limit", "int", "0", "[0, 1000000000]", "targets to compare on, from the first; 0 is all"}},
+    {{"overlap", "int", "10", "[1, 1000]", "k of topk_overlap"}},
+    {{"floor", "bool", "on", "", "measure how far rounding alone goes; off saves its time"}},
+    {{"floor_targets", "int", "128", "[1, 1000000]", "targets that the floor is measured on, from the first"}},
+    {{"full", "bool", "off", "", "print every metric, by position and entropy, floors and flips"}},
+    {{"json", "text", "", "", "file for all results, - is standard output in place of the tables"}},
+    {{"fail_if", "text", "", "",
+      "conditions like kl_mean>1e-3, comma between: METRIC[_STATISTIC], then > >= < <=, a number; exit 3 if one is "
+      "met"}},
+};
+
+constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
+                                   "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
+
+constexpr CoreOption kLast[] = {
+    {{"config", "text", "", "", "options from an INI file"}, 'c'},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+std::vector<CoreOption> all_options() {
+  std::vector<CoreOption> options(std::begin(kOwn), std::end(kOwn));
+  for (const std::string_view key : kShared)
+    std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
+                         [&](const CoreOption& option) { return key == option.spec.key; });
+  std::ranges::copy(kLast, std::back_inserter(options));
+  return options;
+}
+
+}  // namespace
+
+std::span<const CoreOption> compare_options() {
+  static const std::vector<CoreOption> options = all_options();
+  return options;
+}
+
+}  // namespace gpt2run

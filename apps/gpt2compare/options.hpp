@@ -1,0 +1,11 @@
+// The options of gpt2compare.
+#pragma once
+#include <span>
+
+#include "host/compose.hpp"
+
+namespace gpt2run {
+
+std::span<const CoreOption> compare_options();
+
+}  // namespace gpt2run

@@ -1,0 +1,175 @@
+// The steps of a comparison, in their order.
+#include "gpt2compare/study.hpp"
+
+#include <algorithm>
+
+#include "gpt2compare/walk.hpp"
+#include "gpt2run/quoted.hpp"
+#include "host/interrupt.hpp"
+#include "host/loader_choice.hpp"
+#include "host/log.hpp"
+#include "host/progress.hpp"
+#include "host/prompts.hpp"
+#include "host/record.hpp"
+#include "host/run_files.hpp"
+
+namespace gpt2run {
+namespace {
+
+// Two checkpoints are compared under one precision unless others are named.
+std::vector<const char*> precision_options(const Configuration& configuration) {
+  single_plugin(configuration, "ref");
+  const bool same =
+      configuration.layer("test") == Layer::fallback && configuration.layer("test_model") != Layer::fallback;
+  return {"ref", same ? "ref" : "test"};
+}
+
+}  // namespace
+
+Study::Study(PluginHost& host, Configuration& configuration)
+    : host_(host), configuration_(configuration), lab_(host, configuration, precision_options(configuration)) {
+  check_output(host, configuration, lab_.model(), lab_.plugins(), "json");
+  open_test_model();
+  read_texts();
+  open_instances();
+}
+
+void Study::open_test_model() {
+  const std::string path(configuration_.values().text("test_model"));
+  const ModelConfig& ours = lab_.checkpoint().config();
+  context_ = ours.T;
+  if (path.empty()) return;
+  Chosen loader = choose_loader(host_, configuration_, path);
+  const Chosen& bound = *lab_.plugins().front();
+  if (loader.plugin == bound.plugin) loader.values = bound.values;
+  test_loader_ = create<Loader>(loader);
+  test_model_ = test_loader_->open(path.c_str());
+  const ModelConfig& theirs = test_model_->config();
+  if (theirs.V != ours.V)
+    fail("--test_model ", path, ": expected a vocabulary of ", ours.V, " tokens, that of ", lab_.model(), ", found ",
+         theirs.V);
+  context_ = std::min(ours.T, theirs.T);
+}
+
+void Study::read_texts() {
+  const ModelConfig& config = lab_.checkpoint().config();
+  comparison_.tokenizer = lab_.tokenizer();
+  comparison_.texts = texts_of(configuration_, lab_.tokenizer(), config);
+  const int32_t window = integer("window"), max_new = integer("max_new_tokens");
+  if (window > context_) misused("--window: expected at most ", context_, ", the context, found ", window);
+  std::vector<Prompt>& texts = comparison_.texts;
+  int64_t targets = 0;
+  for (const Prompt& text : texts) targets += std::ssize(text.tokens) - 1;
+  const bool has_prompts = configuration_.values().text("text").empty();
+  appends_ = has_prompts && targets < kShort && max_new > 0;
+  for (size_t t = 0; has_prompts && max_new > 0 && t < texts.size(); ++t) {
+    if (!appends_ && continued_.size() == kShown) break;
+    if (std::ssize(texts[t].tokens) > context_) continue;
+    continued_.push_back(texts[t]);
+    continued_texts_.push_back(t);
+  }
+  if (window > 0) context_ = window;
+}
+
+void Study::open_instances() {
+  const int32_t threads = integer("threads"), device = integer("device"), max_new = integer("max_new_tokens");
+  int64_t longest = 2;
+  for (const Prompt& text : comparison_.texts)
+    longest = std::max(longest, std::ssize(text.tokens) + (appends_ ? max_new : 0));
+  longest = std::min<int64_t>(longest, context_ + 1);
+  Limits limits = forced_limits(static_cast<int32_t>(longest), kChunk, threads, device);
+  const std::span<const Chosen> precisions = lab_.precisions();
+  for (size_t i = 0; i < precisions.size(); ++i) {
+    if (!continued_.empty())
+      limits = wider(limits, continuation_limits(checkpoint_of(i).config(), continued_, max_new, threads, device));
+    Instance instance = open_instance(precisions[i], checkpoint_of(i), limits);
+    if (i > 0 && test_model_) instance.name += " with " + std::string(configuration_.values().text("test_model"));
+    for (size_t other = 1; other < i; ++other)
+      if (instances_[other].name == instance.name) misused("--test: ", instance.name, " is there twice");
+    instances_.push_back(std::move(instance));
+  }
+}
+
+void Study::continue_prompts() {
+  if (continued_.empty()) return;
+  const Plugin& plugin = host_.get(Kind::sampler, "argmax");
+  const auto argmax = create<Sampler>(Chosen(plugin, {plugin.name, {}}, Layer::fallback));
+  continuations_ = continue_greedily(instances_, *argmax, continued_, integer("max_new_tokens"));
+  if (!appends_) return;
+  log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");
+  for (size_t i = 0; i < continued_.size(); ++i) {
+    std::vector<int32_t>& text = comparison_.texts[continued_texts_[i]].tokens;
+    text.insert(text.end(), continuations_[0][i].tokens.begin(), continuations_[0][i].tokens.end());
+  }
+}
+
+void Study::compare_all() {
+  windows_ = windows_of(comparison_.texts, context_, integer("limit"));
+  comparison_.targets = targets_of(windows_);
+  if (comparison_.targets == 0) fail("a text of at least 2 tokens expected to compare on, found none");
+  comparison_.reference = instances_[0].name;
+  comparison_.tests.resize(instances_.size() - 1);
+  RowReader ref(instances_[0].name, *instances_[0].session, kChunk);
+  std::vector<RowReader> tests;
+  for (size_t i = 1; i < instances_.size(); ++i) {
+    comparison_.tests[i - 1].series.name = instances_[i].name;
+    tests.emplace_back(instances_[i].name, *instances_[i].session, kChunk);
+  }
+  Progress progress("targets", configuration_.values().flag("quiet"));
+  DivergenceMeter meter(integer("overlap"));
+  const int64_t all = comparison_.targets * std::ssize(tests);
+  int64_t done = 0;
+  compare(ref, tests, windows_, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
+    if (interrupted()) fail("interrupted, ", done, " of ", all, " targets were compared");
+    comparison_.tests[test].series.add(place, row);
+    progress.update(++done, all);
+  });
+}
+
+void Study::measure_floors() {
+  if (!configuration_.values().flag("floor")) return;
+  const FloorPlan plan{integer("floor_targets"), integer("overlap"), integer("threads"), integer("device")};
+  const std::vector<FloorPart> reference = floor_of(host_, instances_[0], windows_, plan);
+  for (size_t i = 1; i < instances_.size(); ++i) {
+    std::vector<FloorPart>& floor = comparison_.tests[i - 1].floor;
+    floor = reference;
+    if (instances_[i].name == instances_[0].name) continue;
+    std::ranges::move(floor_of(host_, instances_[i], windows_, plan), std::back_inserter(floor));
+  }
+}
+
+std::string Study::manifest() const {
+  std::vector<RecordedOption> options{{"model", lasting_path(lab_.model()), "text"}};
+  for (const char* key : {"test_model", "text"})
+    if (const std::string path(configuration_.values().text(key)); !path.empty())
+      options.push_back({key, lasting_path(path), "text"});
+  for (const char* key : {"max_new_tokens", "window", "limit", "overlap", "floor_targets", "threads", "device"})
+    options.push_back({key, configuration_.values().shown(key), "int"});
+  for (const char* key : {"floor", "no_special"}) options.push_back({key, configuration_.values().shown(key), "bool"});
+  Manifest manifest = lab_.manifest(std::move(options));
+  if (configuration_.values().text("text").empty()) manifest.prompts = comparison_.texts;
+  return manifest.to_json();
+}
+
+void Study::run() {
+  continue_prompts();
+  compare_all();
+  measure_floors();
+  comparison_.manifest = manifest();
+}
+
+std::string Study::continuations(int width) const {
+  std::string text;
+  for (size_t p = 0; p < std::min(continued_.size(), kShown); ++p) {
+    std::vector<std::string> names;
+    std::vector<Continuation> all;
+    for (size_t i = 0; i < instances_.size(); ++i) {
+      names.push_back(instances_[i].name);
+      all.push_back(continuations_[i][p]);
+    }
+    text += side_by_side(continued_[p], names, all, lab_.tokenizer(), width) + "\n";
+  }
+  return text;
+}
+
+}  // namespace gpt2run

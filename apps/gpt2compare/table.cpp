@@ -1,0 +1,149 @@
+// Tables: the short one that is always shown, and the long one of --full.
+#include <cmath>
+#include <cstdio>
+
+#include "gpt2compare/report.hpp"
+#include "gpt2compare/texts.hpp"
+#include "gpt2run/quoted.hpp"
+#include "host/columns.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr size_t kMostFlips = 20;
+
+std::string shown(double value, const char* format = "%.3g") {
+  if (std::isnan(value)) return "-";
+  char text[40];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+std::string mean_of(const Distribution& found, const char* format = "%.3g") {
+  return shown(found.mean, format) +
+         (std::isnan(found.standard_error) ? "" : " +- " + shown(found.standard_error, "%.2g"));
+}
+
+// "=": exactly the same, "~": no more than the floor.
+std::string mark(const TestResult& test, Metric metric) {
+  if (mean_deviation(test.series, metric, test.series.size()) == 0) return " =";
+  return is_below(test.series, metric, test.floor) ? " ~" : "";
+}
+
+std::string floor_text(const TestResult& test, Metric metric) {
+  return test.floor.empty() ? "-" : shown(floor_of(test.floor)[static_cast<size_t>(metric)]);
+}
+
+std::string legend(const Comparison& comparison) {
+  bool below = false, equal = false;
+  int64_t targets = 0;
+  for (const TestResult& test : comparison.tests) {
+    for (int m = 0; m < kMetrics; ++m) {
+      const std::string found = mark(test, static_cast<Metric>(m));
+      below |= found == " ~", equal |= found == " =";
+    }
+    for (const FloorPart& part : test.floor) targets = std::max(targets, part.targets);
+  }
+  std::string text;
+  if (targets > 0)
+    text += "floor  how far rounding alone goes, at most: the mean over the first " + std::to_string(targets) +
+            " targets, of shares 1 - share, of differences their size\n";
+  if (below) text += "~      not above the floor on the same targets: rounding alone differs as much\n";
+  if (equal) text += "=      exactly equal\n";
+  return text;
+}
+
+// A cosine is next to 1 in all that matters: the table has its distance.
+std::vector<std::string> full_row(const Comparison& comparison, const TestResult& test, Metric metric) {
+  std::string name(spec_of(metric).name);
+  std::vector<double> values = test.series[metric];
+  double equal = spec_of(metric).equal;
+  if (metric == Metric::cosine || metric == Metric::cosine_aligned) {
+    for (double& value : values) value = equal - value;
+    name.insert(0, "1 - "), equal = 0;
+  }
+  const Distribution found = distribution_of(values, equal);
+  std::vector<std::string> row = {name, mean_of(found) + mark(test, metric), floor_text(test, metric)};
+  for (const double value : found.percentiles) row.push_back(shown(value));
+  const Place& place = test.series.places[found.farthest_index];
+  row.push_back(shown(found.farthest));
+  row.push_back(std::to_string(place.text) + ":" + std::to_string(place.position) + " " +
+                in_quotes(text_around(comparison.texts, place, comparison.tokenizer)));
+  return row;
+}
+
+std::string metrics_table(const Comparison& comparison, const TestResult& test) {
+  std::vector<std::vector<std::string>> rows = {{"METRIC", "MEAN", "FLOOR"}};
+  for (const double percentile : kPercentiles) rows[0].push_back(shown(percentile, "P%g"));
+  rows[0].insert(rows[0].end(), {"FARTHEST", "AT TEXT:POSITION"});
+  for (int m = 0; m < kMetrics; ++m) rows.push_back(full_row(comparison, test, static_cast<Metric>(m)));
+  return in_columns(std::move(rows), "  ");
+}
+
+std::string floors_table(const TestResult& test) {
+  std::vector<std::vector<std::string>> rows = {
+      {"FLOOR OF", "AGAINST", "TARGETS", "KL_REF_TEST", "LOGIT_MSE", "TOP1_AGREEMENT"}};
+  for (const FloorPart& part : test.floor) {
+    const auto value = [&](Metric metric) { return part.deviations[static_cast<size_t>(metric)]; };
+    rows.push_back({part.instance, part.what, std::to_string(part.targets), shown(value(Metric::kl_ref_test)),
+                    shown(value(Metric::logit_mse)), shown(1 - value(Metric::top1_agreement))});
+  }
+  return rows.size() == 1 ? "" : in_columns(std::move(rows), "  ") + "\n";
+}
+
+std::string buckets_table(const std::vector<Bucket>& buckets, const char* title) {
+  std::vector<std::vector<std::string>> rows = {
+      {title, "TARGETS", "KL_REF_TEST", "LOGPROB_DIFFERENCE", "TOP1_AGREEMENT"}};
+  for (const Bucket& bucket : buckets) {
+    const auto mean = [&](Metric metric) { return shown(bucket.means[static_cast<size_t>(metric)]); };
+    rows.push_back({shown(bucket.from) + " to " + shown(bucket.to), std::to_string(bucket.count),
+                    mean(Metric::kl_ref_test), mean(Metric::logprob_difference), mean(Metric::top1_agreement)});
+  }
+  return in_columns(std::move(rows), "  ") + "\n";
+}
+
+std::string flips_table(const Comparison& comparison, const Series& series) {
+  std::vector<std::vector<std::string>> rows = {{"FLIP", "TEST", "MARGIN", "OF PROBABILITY", "AT TEXT:POSITION"}};
+  for (const Flip& flip : series.flips) {
+    if (rows.size() > kMostFlips) break;
+    rows.push_back({in_quotes(token_text(flip.ref_token, comparison.tokenizer)),
+                    in_quotes(token_text(flip.test_token, comparison.tokenizer)), shown(flip.margin),
+                    shown(flip.margin_probability),
+                    std::to_string(flip.place.text) + ":" + std::to_string(flip.place.position) + " " +
+                        in_quotes(text_around(comparison.texts, flip.place, comparison.tokenizer))});
+  }
+  if (rows.size() == 1) return "  no flips: the same most likely token everywhere\n";
+  const size_t left = series.flips.size() - (rows.size() - 1);
+  return in_columns(std::move(rows), "  ") + (left > 0 ? "  and " + std::to_string(left) + " more in --json\n" : "");
+}
+
+}  // namespace
+
+std::string to_table(const Comparison& comparison) {
+  std::vector<std::vector<std::string>> rows = {{"TEST", "KL(" + comparison.reference + " || TEST), NATS", "FLOOR",
+                                                 "SAME TOP-1", "FLOOR", "LOG-PROBABILITY OF THE TOKEN", "FLOOR"}};
+  for (const TestResult& test : comparison.tests) {
+    std::vector<std::string> row = {test.series.name};
+    for (const Metric metric : {Metric::kl_ref_test, Metric::top1_agreement, Metric::logprob_difference}) {
+      const bool share = metric == Metric::top1_agreement;
+      row.push_back(mean_of(distribution_of(test.series, metric), share ? "%.4f" : "%.3g") + mark(test, metric));
+      row.push_back(floor_text(test, metric));
+    }
+    rows.push_back(std::move(row));
+  }
+  return in_columns(std::move(rows)) + legend(comparison);
+}
+
+std::string to_full_table(const Comparison& comparison) {
+  std::string text;
+  for (const TestResult& test : comparison.tests) {
+    text += printable(test.series.name + " against " + comparison.reference) + "\n";
+    text += metrics_table(comparison, test) + "\n" + floors_table(test);
+    text += buckets_table(by_position(test.series), "POSITION");
+    text += buckets_table(by_entropy(test.series), "ENTROPY");
+    text += flips_table(comparison, test.series) + "\n";
+  }
+  return text + legend(comparison);
+}
+
+}  // namespace gpt2run
