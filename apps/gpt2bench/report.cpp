@@ -65,19 +65,10 @@ std::string shown(const Samples& samples, double scale = 1) {
   return shown(samples.median() * scale, format) + " (" + shown(least, format) + " - " + shown(greatest, format) + ")";
 }
 
-void append(std::string& json, const char* key, double value) {
-  json += json.back() == '{' ? "\"" : ", \"";
-  json.append(key).append("\": ");
-  append_number(json, value);
-}
-void append(std::string& json, const char* key, const std::string& value) {
-  json += json.back() == '{' ? "\"" : ", \"";
-  json.append(key).append("\": ").append(json_quoted(value));
-}
 void append(std::string& json, const Samples& samples, double scale = 1) {
-  append(json, "median", samples.median() * scale);
-  append(json, "least", samples.least() * scale);
-  append(json, "greatest", samples.greatest() * scale);
+  append_field(json, "median", samples.median() * scale);
+  append_field(json, "least", samples.least() * scale);
+  append_field(json, "greatest", samples.greatest() * scale);
   json += ", \"samples\": [";
   for (size_t i = 0; i < samples.values.size(); ++i) {
     if (i > 0) json += ", ";
@@ -131,22 +122,22 @@ std::string to_table(const Report& report) {
 
 std::string to_json(const Report& report) {
   std::string json = "{";
-  append(json, "machine", report.machine);
-  append(json, "processors", report.processors);
-  append(json, "load_before", report.load_before);
-  append(json, "load_after", report.load_after);
-  append(json, "model", report.model);
-  append(json, "sampler", report.sampler);
-  append(json, "prompt_tokens", report.work.prompt);
-  append(json, "short_prompt_tokens", kShort);
-  append(json, "new_tokens", report.work.new_tokens);
-  append(json, "batch", report.work.batch);
-  append(json, "bandwidth_bytes", static_cast<double>(report.bandwidth_bytes));
+  append_field(json, "machine", report.machine);
+  append_field(json, "processors", report.processors);
+  append_field(json, "load_before", report.load_before);
+  append_field(json, "load_after", report.load_after);
+  append_field(json, "model", report.model);
+  append_field(json, "sampler", report.sampler);
+  append_field(json, "prompt_tokens", report.work.prompt);
+  append_field(json, "short_prompt_tokens", kShort);
+  append_field(json, "new_tokens", report.work.new_tokens);
+  append_field(json, "batch", report.work.batch);
+  append_field(json, "bandwidth_bytes", static_cast<double>(report.bandwidth_bytes));
   json += ",\n\"bandwidth\": [";
   for (size_t i = 0; i < report.bandwidths.size(); ++i) {
     json += i > 0 ? ",\n{" : "\n{";
-    append(json, "threads", report.bandwidths[i].threads);
-    append(json, "unit", std::string("GB/s"));
+    append_field(json, "threads", report.bandwidths[i].threads);
+    append_field(json, "unit", "GB/s");
     append(json, report.bandwidths[i].samples, 1e-9);
     json += "}";
   }
@@ -154,14 +145,14 @@ std::string to_json(const Report& report) {
   const char* separator = "\n{";
   for (const Line& line : lines_of(report)) {
     json += std::exchange(separator, ",\n{");
-    append(json, "precision", to_text(line.series->precision.asked));
-    append(json, "plugin", std::string(line.series->precision.plugin->name));
-    append(json, "threads", line.threads);
-    append(json, "measure", std::string(name_of(line.measure)));
-    append(json, "unit", std::string(unit_of(line.measure)));
+    append_field(json, "precision", to_text(line.series->precision.asked));
+    append_field(json, "plugin", line.series->precision.plugin->name);
+    append_field(json, "threads", line.threads);
+    append_field(json, "measure", name_of(line.measure));
+    append_field(json, "unit", unit_of(line.measure));
     append(json, *line.samples);
-    append(json, "weight_bytes_per_token", line.weight_bytes);
-    append(json, "of_bandwidth", line.share);
+    append_field(json, "weight_bytes_per_token", line.weight_bytes);
+    append_field(json, "of_bandwidth", line.share);
     json += "}";
   }
   return json + "]}\n";

@@ -43,4 +43,18 @@ inline std::string json_quoted(std::string_view text) {
   return line + '"';
 }
 
+// Appends `"key": ` to an object that is being written; keys are plain words.
+inline void append_key(std::string& json, std::string_view key) {
+  json += json.back() == '{' ? "\"" : ", \"";
+  json.append(key).append("\": ");
+}
+inline void append_field(std::string& json, std::string_view key, double value) {
+  append_key(json, key);
+  append_number(json, value);
+}
+inline void append_field(std::string& json, std::string_view key, std::string_view value) {
+  append_key(json, key);
+  json += json_quoted(value);
+}
+
 }  // namespace gpt2run

@@ -1,0 +1,100 @@
+// gpt2perplexity: how well a model knows a text, under several precisions and a named protocol. The table goes to
+// standard output, everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1
+// everything else.
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "gpt2perplexity/plan.hpp"
+#include "gpt2perplexity/report.hpp"
+#include "gpt2run/output_file.hpp"
+#include "gpt2run/quoted.hpp"
+#include "gpt2run/standard_files.hpp"
+#include "host/interrupt.hpp"
+#include "host/log.hpp"
+#include "host/progress.hpp"
+#include "host/prompts.hpp"
+#include "host/run_files.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr const char* kPrecisions[] = {"precision"};
+
+void measure(const Lab& lab, const Configuration& configuration, Report& report) {
+  const OptionValues& values = configuration.values();
+  const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
+  const Resources resources{small("threads"), small("device")};
+  const Work& work = *report.work;
+  const int64_t total = work.rows() * std::ssize(lab.precisions());
+  Progress progress("tokens", values.flag("quiet"));
+  int64_t done = 0;
+  std::vector<double> first;
+  for (const Chosen& precision : lab.precisions()) {
+    std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, [&](int64_t rows) {
+      if (interrupted()) fail("interrupted, ", done, " of ", total, " tokens were done");
+      progress.update(done += rows, total);
+    });
+    report.results.push_back(result_of(instance_name(precision), nll, first.empty() ? nullptr : &first, report.bytes));
+    if (first.empty()) first = std::move(nll);
+  }
+}
+
+void publish(const Report& report, const Manifest& manifest, const std::string& json) {
+  if (json != "-") write_all(STDOUT_FILENO, to_table(report), "standard output");
+  if (json == "-") write_all(STDOUT_FILENO, to_json(report, manifest), "standard output");
+  if (json.empty() || json == "-") return;
+  OutputFile file(json);
+  file.write(to_json(report, manifest));
+  file.publish();
+}
+
+void start(std::vector<std::string> arguments) {
+  set_program("gpt2perplexity");
+  Configuration configuration(perplexity_options(), std::move(arguments));
+  const OptionValues& values = configuration.values();
+  set_quiet(values.flag("quiet"));
+  if (values.flag("help"))
+    return write_all(STDOUT_FILENO, "usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()),
+                     "standard output");
+  watch_interrupts();
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  PluginHost host({folders.begin(), folders.end()});
+  const Lab lab(host, configuration, kPrecisions);
+  const Rule rule = rule_of(configuration, lab.checkpoint().config());
+  check_output(host, configuration, lab.model(), lab.plugins(), "json");
+  const std::string json(values.text("json"));
+  if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  Work work{texts_of(configuration, lab.tokenizer(), lab.checkpoint().config()), {}};
+  prepare(rule, lab.checkpoint().config().end_of_text, work.texts);
+  work.windows = windows_of(rule, work.texts);
+  Report report{values.shown("protocol"), rule, lab.model(), &work, bytes_of(work, lab.tokenizer()), {}};
+  measure(lab, configuration, report);
+  publish(report, lab.manifest(recorded_options(configuration, lab, rule)), json);
+}
+
+}  // namespace
+}  // namespace gpt2run
+
+int main(int count, char** arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
+  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
+  if (!gpt2run::occupy_standard_files()) return 1;
+  const auto report = [](const char* message, int code) {
+    std::fprintf(stderr, "gpt2perplexity: error: %s\n", gpt2run::printable(message).c_str());
+    return code;
+  };
+  try {
+    gpt2run::start({arguments + (count > 0), arguments + count});
+    return 0;
+  } catch (const gpt2run::UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("not enough memory", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+}

@@ -1,0 +1,91 @@
+// One session at a time; logits stay in it.
+#include "gpt2perplexity/measure.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "gpt2run/forced.hpp"
+#include "gpt2run/statistics.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr int32_t kChunk = 128;  // rows of a step: bounds the memory of logits, and is enough for a product
+
+// of a target: its text, and its place in it.
+std::string place(const Work& work, const Window& window, int32_t target) {
+  const Prompt& text = work.texts[window.text];
+  return (text.origin.empty() ? "text " + std::to_string(window.text + 1) : text.origin) + ", token " +
+         std::to_string(window.begin + target);
+}
+
+Estimate estimate_of(const std::vector<double>& values) { return {mean_of(values), standard_error_of(values)}; }
+
+}  // namespace
+
+int64_t Work::targets() const {
+  int64_t count = 0;
+  for (const Window& window : windows) count += window.length - window.first;
+  return count;
+}
+
+int64_t Work::rows() const {
+  int64_t count = 0;
+  for (const Window& window : windows) count += window.length - 1;
+  return count;
+}
+
+std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer) {
+  if (!tokenizer) return std::nullopt;
+  int64_t bytes = 0;
+  for (const Window& window : work.windows) {
+    const std::vector<int32_t>& tokens = work.texts[window.text].tokens;
+    for (int32_t i = window.first; i < window.length; ++i) {
+      const int32_t id = tokens[static_cast<size_t>(window.begin + i)];
+      if (id >= tokenizer->size()) return std::nullopt;
+      bytes += std::ssize(tokenizer->piece(id));
+    }
+  }
+  return bytes;
+}
+
+std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint, const Work& work,
+                           const Resources& resources, const std::function<void(int64_t)>& progress) {
+  int32_t longest = 0;
+  for (const Window& window : work.windows) longest = std::max(longest, window.length);
+  const auto maker = create<Precision>(precision);
+  const auto session = maker->open(checkpoint, forced_limits(longest, kChunk, resources.threads, resources.device));
+  Forced forced(*session, kChunk);
+  std::vector<double> nll;
+  nll.reserve(static_cast<size_t>(work.targets()));
+  for (const Window& window : work.windows) {
+    const std::span<const int32_t> tokens(work.texts[window.text].tokens);
+    const std::vector<float> logprobs = forced.logprobs(
+        tokens.subspan(static_cast<size_t>(window.begin), static_cast<size_t>(window.length)), window.first);
+    for (size_t i = 0; i < logprobs.size(); ++i) {
+      if (std::isnan(logprobs[i]))
+        fail(instance_name(precision), ": ", place(work, window, window.first + static_cast<int32_t>(i)),
+             ": expected a log-probability, found NaN");
+      nll.push_back(-static_cast<double>(logprobs[i]));
+    }
+    progress(window.length - 1);
+  }
+  return nll;
+}
+
+Result result_of(std::string precision, const std::vector<double>& nll, const std::vector<double>* first,
+                 std::optional<int64_t> bytes) {
+  Result result{std::move(precision), std::ssize(nll), estimate_of(nll), {}, {}, {}};
+  const double perplexity = std::exp(result.nll.value);
+  result.perplexity = {perplexity, perplexity * result.nll.standard_error};
+  if (bytes && *bytes > 0)
+    result.bits_per_byte =
+        result.nll.value * static_cast<double>(result.tokens) / std::numbers::ln2 / static_cast<double>(*bytes);
+  if (!first) return result;
+  std::vector<double> differences(nll);
+  for (size_t i = 0; i < differences.size(); ++i) differences[i] -= first->at(i);
+  result.difference = estimate_of(differences);
+  return result;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,86 @@
+// Lengths that are left to the program are those of the tools that the protocols come from.
+#include "gpt2perplexity/plan.hpp"
+
+#include "host/record.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr CoreOption kOptions[] = {
+    {{"model", "text", "", "", "folder, file or synthetic:...; else GPT2RUN_MODEL, else the demo model"}, 'm'},
+    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
+    {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
+    {{"precision", "text", "fp32,bf16,fp16", "", "precisions, comma between; the others are compared with the first"}},
+    {{"text", "text", "", "", "file whose bytes are one text; - is standard input"}},
+    {{"prompts", "text", "", "",
+      "file of texts: a line each, .jsonl, or .bin prompt sets, also as a pattern like 'prompt_*.bin'; - is standard "
+      "input"},
+     0,
+     true},
+    {{"prompt", "text", "", "", "a text; - is standard input"}, 'p', true},
+    {{"tokens", "text", "", "", "token ids of a text, blank or comma between"}, 0, true},
+    {{"t", "int", "0", "[0, 1048576]", "tokens of a row of a .bin prompt set; 0 is as its header says"}},
+    {{"no_special", "bool", "off", "", "special tokens in a text are text like any other"}},
+    {{"protocol", "enum", "hf-stride", kProtocols, "which tokens are scored after which: docs/formats.md"}},
+    {{"max_length", "int", "0", "[0, 1048576]",
+      "tokens of a window; 0 is the model's context, for llama at most 512 of it"}},
+    {{"stride", "int", "0", "[0, 1048576]", "tokens between the begins of two windows; 0 is half a window"}},
+    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}},
+    {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
+    {{"json", "text", "", "", "file for the results, - is standard output in place of the table"}},
+    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
+    {{"config", "text", "", "", "options from an INI file"}, 'c'},
+    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+constexpr int32_t kOfLlama = 512;  // llama-perplexity's window where it is told none
+
+Protocol protocol_of(std::string_view name) {
+  std::string_view names = kProtocols;
+  int index = 0;
+  for (; !names.starts_with(name); ++index) names.remove_prefix(names.find('|') + 1);
+  return static_cast<Protocol>(index);
+}
+
+}  // namespace
+
+std::span<const CoreOption> perplexity_options() { return kOptions; }
+
+Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
+  const OptionValues& values = configuration.values();
+  const std::string_view name = values.text("protocol");
+  Rule rule{protocol_of(name), static_cast<int32_t>(values.integer("max_length")),
+            static_cast<int32_t>(values.integer("stride"))};
+  const bool strides = rule.protocol == Protocol::hf_stride || rule.protocol == Protocol::document;
+  if (rule.stride != 0 && !strides) misused("--stride: protocol ", name, " has none");
+  if (rule.max_length != 0 && rule.protocol == Protocol::original)
+    misused("--max_length: protocol original has none, a prompt is one window");
+  if (rule.max_length > model.T)
+    misused("--max_length: expected at most ", model.T, ", the model's context, found ", rule.max_length);
+  if (rule.max_length == 0) rule.max_length = rule.protocol == Protocol::llama ? std::min(kOfLlama, model.T) : model.T;
+  const int32_t least = rule.protocol == Protocol::llama ? 3 : 2;
+  if (rule.max_length < least)
+    misused("--max_length: expected at least ", least, " for protocol ", name, ", found ", rule.max_length);
+  if (rule.stride > rule.max_length)
+    misused("--stride: expected at most ", rule.max_length, ", the tokens of a window, found ", rule.stride);
+  if (strides && rule.stride == 0) rule.stride = rule.max_length / 2;
+  return rule;
+}
+
+std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Lab& lab, const Rule& rule) {
+  const OptionValues& values = configuration.values();
+  std::vector<RecordedOption> options{{"model", lasting_path(lab.model()), "text"},
+                                      {"protocol", values.shown("protocol"), "text"},
+                                      {"max_length", std::to_string(rule.max_length), "int"},
+                                      {"stride", std::to_string(rule.stride), "int"}};
+  for (const char* key : {"t", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
+  options.push_back({"no_special", values.shown("no_special"), "bool"});
+  for (const char* key : {"tokenizer", "text"})
+    if (!values.text(key).empty()) options.push_back({key, lasting_path(values.shown(key)), "text"});
+  for (const char* key : {"prompts", "plugin_dir"})
+    for (const std::string& path : configuration.list(key)) options.push_back({key, lasting_path(path), "text"});
+  return options;
+}
+
+}  // namespace gpt2run

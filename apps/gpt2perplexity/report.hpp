@@ -1,0 +1,22 @@
+// What was measured, as a table for people and as JSON for programs (docs/formats.md).
+#pragma once
+#include <string>
+#include <vector>
+
+#include "gpt2perplexity/measure.hpp"
+
+namespace gpt2run {
+
+struct Report {
+  std::string protocol;  // its name
+  Rule rule;
+  std::string model;
+  const Work* work;
+  std::optional<int64_t> bytes;
+  std::vector<Result> results;
+};
+
+std::string to_table(const Report& report);
+std::string to_json(const Report& report, const Manifest& manifest);
+
+}  // namespace gpt2run
