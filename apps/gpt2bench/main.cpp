@@ -16,6 +16,7 @@ namespace {
 
 void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler, int repetitions) {
   for (const Series& series : report.series) {
+    if (series.precision.plugin->space != Space::host) continue;  // this machine's memory is not what it reads
     const int threads = threads_of(series, report);
     const auto same = [&](const Bandwidth& one) { return one.threads == threads; };
     if (std::none_of(report.bandwidths.begin(), report.bandwidths.end(), same))
@@ -30,7 +31,14 @@ void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler
     }
     log_info("round " + std::to_string(round) + " of " + std::to_string(repetitions));
   }
-  report.load_after = machine_load();
+}
+
+void measure_decodes(Report& report, const Checkpoint& checkpoint, const Chosen& sampler,
+                     const std::vector<DecodeShape>& shapes, int repetitions) {
+  for (size_t i = 0; i < report.series.size(); ++i) {
+    add_decodes(report.decodes, i, report.series[i], checkpoint, sampler, shapes, report.work, repetitions);
+    log_info("precision " + std::to_string(i + 1) + " of " + std::to_string(report.series.size()));
+  }
 }
 
 // Every tensor is asked for: what a loader makes at first use is no part of a cold start.
@@ -64,10 +72,17 @@ void start(std::vector<std::string> arguments) {
   const auto opener = create<Loader>(loader);
   const auto checkpoint = opener->open(report.model.c_str());
   report.config = checkpoint->config();
-  limits_of(report.work, report.config, 0);
+  const std::string_view decode = values.text("decode");
+  const std::vector<DecodeShape> shapes =
+      decode.empty() ? std::vector<DecodeShape>() : parse_decodes(decode, report.config, report.work.new_tokens);
+  if (shapes.empty()) limits_of(report.work, report.config, 0);
   touch(*checkpoint);
   describe_machine(report);
-  measure(report, *checkpoint, sampler, small("repetitions"));
+  if (shapes.empty())
+    measure(report, *checkpoint, sampler, small("repetitions"));
+  else
+    measure_decodes(report, *checkpoint, sampler, shapes, small("repetitions"));
+  report.load_after = machine_load();
   if (json != "-") print(to_table(report));
   if (json == "-") print(to_json(report));
   if (json.empty() || json == "-") return;

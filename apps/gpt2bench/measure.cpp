@@ -1,4 +1,4 @@
-// The work, done by the same calls as the generation loop makes: step, sample, repeat.
+// Rounds of work, each with a session of its own.
 #include "gpt2bench/measure.hpp"
 
 #include <unistd.h>
@@ -10,6 +10,7 @@
 #include <chrono>
 #include <fstream>
 
+#include "gpt2bench/driver.hpp"
 #include "gpt2run/statistics.hpp"
 
 namespace gpt2run {
@@ -29,62 +30,6 @@ double resident_bytes() {
   file >> all >> resident;
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
-
-// A session with its sampler, driven without a tokenizer: the prompts are fixed tokens that differ from row to row.
-class Driver {
- public:
-  Driver(Precision& precision, Sampler& sampler, const Checkpoint& checkpoint, const Workload& work, int threads)
-      : sampler_(sampler),
-        vocab_(checkpoint.config().V),
-        session_(precision.open(checkpoint, limits_of(work, checkpoint.config(), threads))) {
-    sampler_.prepare(session_->layout());
-  }
-
-  // Seconds until the token after a prompt of `count` is known.
-  double prefill(int slot, int32_t count) {
-    constexpr int64_t kStride = 7919;
-    rows_.clear();
-    for (int64_t i = 0; i < count; ++i)
-      rows_.push_back({slot, static_cast<int32_t>((i + slot) * kStride % vocab_), i + 1 == count});
-    const auto begin = Clock::now();
-    session_->start(slot, static_cast<uint64_t>(slot), slot, 0);
-    last_ = session_->step(rows_);
-    sampler_.sample(last_);
-    wait();
-    return seconds_since(begin);
-  }
-
-  // Seconds for `count` further tokens in the first `slots` slots.
-  double decode(int slots, int count) {
-    rows_.clear();
-    for (int slot = 0; slot < slots; ++slot) rows_.push_back({slot, kSampled, true});
-    const auto body = [](void* self) {
-      auto& driver = *static_cast<Driver*>(self);
-      driver.last_ = driver.session_->step(driver.rows_);
-      driver.sampler_.sample(driver.last_);
-    };
-    const auto begin = Clock::now();
-    for (int left = count; left > 0; left -= kRepeat) {
-      session_->repeat(std::min(left, kRepeat), static_cast<uint64_t>(slots), body, this);
-      wait();
-    }
-    return seconds_since(begin);
-  }
-
- private:
-  static constexpr int kRepeat = 16;  // tokens between two looks, as in the generation loop
-
-  void wait() {
-    int32_t token;
-    session_->read(last_.tokens, &token, sizeof token);
-  }
-
-  Sampler& sampler_;
-  int64_t vocab_;
-  std::unique_ptr<Session> session_;
-  std::vector<Row> rows_;
-  LogitBatch last_{};
-};
 
 void add_pass(Series& series, Driver& driver, const Workload& work, bool warm_up) {
   const auto add = [&](Measure measure, double tokens, double seconds) {
@@ -119,7 +64,7 @@ void add_round(Series& series, const Checkpoint& checkpoint, const Chosen& sampl
   const auto begin = Clock::now();
   const auto precision = create<Precision>(series.precision);
   const auto selector = create<Sampler>(sampler);
-  Driver driver(*precision, *selector, checkpoint, work, series.threads);
+  Driver driver(*precision, *selector, checkpoint, limits_of(work, checkpoint.config(), series.threads));
   driver.prefill(0, kShort);
   const auto add = [&](Measure measure, double value) {
     series.samples[static_cast<size_t>(measure)].values.push_back(value);

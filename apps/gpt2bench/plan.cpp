@@ -18,6 +18,8 @@ constexpr CoreOption kOptions[] = {
     {{"prompt_tokens", "int", "512", "[1, 1048576]", "tokens of a prefill, and before decode_long"}},
     {{"new_tokens", "int", "64", "[1, 1048576]", "tokens of a decode"}},
     {{"batch", "int", "8", "[1, 65536]", "sequences of decode_batch"}},
+    {{"decode", "text", "", "",
+      "decodes by context and sequences, as 64x1,1024x8, in place of all else; new_tokens end at the context"}},
     {{"repetitions", "int", "5", "[1, 1000]", "rounds, each with a cold start of every precision"}},
     {{"passes", "int", "1", "[1, 1000]", "prefills and decodes of a round, after one that warms up"}},
     {{"read_mb", "int", "512", "[1, 65536]", "megabytes that the read bandwidth is measured over"}},

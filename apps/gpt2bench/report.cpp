@@ -45,7 +45,8 @@ std::vector<Line> lines_of(const Report& report) {
       const double bytes = weights_per_token(report, series, measure);
       double share = kUnknown;
       for (const Bandwidth& bandwidth : report.bandwidths)
-        if (bandwidth.threads == threads) share = bytes * samples.median() / bandwidth.samples.median();
+        if (bandwidth.threads == threads && series.precision.plugin->space == Space::host)
+          share = bytes * samples.median() / bandwidth.samples.median();
       lines.push_back({&series, measure, &samples, threads, bytes, share});
     }
   }
@@ -77,6 +78,48 @@ void append(std::string& json, const Samples& samples, double scale = 1) {
   json += "]";
 }
 
+// GB/s of weights, keys and values; NaN where the type is unknown.
+double read_rate(const Report& report, const Decode& decode) {
+  const int bytes = element_bytes(report.series[decode.series].precision);
+  if (bytes == 0) return kUnknown;
+  return bytes_per_step(report.config, decode.shape, report.work.new_tokens, bytes) * decode.samples.median() /
+         decode.shape.sequences * 1e-9;
+}
+
+const char* way_of(const Decode& decode) { return decode.repeats ? "repeat" : "loop"; }
+
+std::string decodes_table(const Report& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"PRECISION", "THREADS", "CONTEXT", "SEQUENCES", "WAY", "TOKENS/S (MIN - MAX)", "GB/S"}};
+  for (const Decode& decode : report.decodes) {
+    const Series& series = report.series[decode.series];
+    rows.push_back({series.precision.asked.name, std::to_string(threads_of(series, report)),
+                    std::to_string(decode.shape.context), std::to_string(decode.shape.sequences), way_of(decode),
+                    shown(decode.samples), shown(read_rate(report, decode), "%.1f")});
+  }
+  return in_columns(std::move(rows));
+}
+
+std::string decodes_json(const Report& report) {
+  std::string json = ",\n\"decodes\": [";
+  const char* separator = "\n{";
+  for (const Decode& decode : report.decodes) {
+    const Series& series = report.series[decode.series];
+    json += std::exchange(separator, ",\n{");
+    append(json, "precision", to_text(series.precision.asked));
+    append(json, "plugin", std::string(series.precision.plugin->name));
+    append(json, "threads", threads_of(series, report));
+    append(json, "context", decode.shape.context);
+    append(json, "sequences", decode.shape.sequences);
+    append(json, "way", std::string(way_of(decode)));
+    append(json, "unit", std::string("tokens/s"));
+    append(json, decode.samples);
+    append(json, "gb_per_s", read_rate(report, decode));
+    json += "}";
+  }
+  return json + "]";
+}
+
 }  // namespace
 
 void describe_machine(Report& report) {
@@ -102,6 +145,9 @@ std::string to_table(const Report& report) {
                      " processors, load " + shown(report.load_before, "%.1f") + " before, " +
                      shown(report.load_after, "%.1f") + " after\n";
   text += "model      " + printable(report.model) + "\n";
+  if (!report.decodes.empty())
+    return text + "work       decode of " + std::to_string(report.work.new_tokens) +
+           " tokens that end at the context; " + report.sampler + "\n\n" + decodes_table(report);
   text += "work       prefill of " + std::to_string(report.work.prompt) + " tokens; decode of " +
           std::to_string(report.work.new_tokens) + " tokens after " + std::to_string(kShort) + ", decode_long after " +
           std::to_string(report.work.prompt) + ", decode_batch of " + std::to_string(report.work.batch) +
@@ -155,7 +201,9 @@ std::string to_json(const Report& report) {
     append_field(json, "of_bandwidth", line.share);
     json += "}";
   }
-  return json + "]}\n";
+  json += "]";
+  if (!report.decodes.empty()) json += decodes_json(report);
+  return json + "}\n";
 }
 
 }  // namespace gpt2run

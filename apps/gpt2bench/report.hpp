@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "gpt2bench/measure.hpp"
+#include "gpt2bench/decodes.hpp"
 
 namespace gpt2run {
 
@@ -24,6 +24,7 @@ struct Report {
   size_t bandwidth_bytes;  // read in one pass
   std::vector<Bandwidth> bandwidths;
   std::vector<Series> series;
+  std::vector<Decode> decodes;
 };
 
 // Fills in the machine's name, processors and load_before.

@@ -81,6 +81,32 @@ TEST_F(Gpt2bench, SharesAreOfTheBandwidthOfTheSameRun) {
   }
 }
 
+TEST_F(Gpt2bench, DecodesAreCellsOfContextAndSequences) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision fp32,bf16 --threads 1 --decode 16x3,64x1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const json all = json::parse(done.out);
+  EXPECT_TRUE(all.at("results").empty() && all.at("bandwidth").empty()) << "in place of all else";
+  const json& cells = all.at("decodes");
+  ASSERT_EQ(cells.size(), 2u * 2 * 2);
+  size_t at = 0;
+  for (const char* precision : {"fp32", "bf16"}) {
+    for (const auto& [context, sequences] : {std::pair(16, 3), std::pair(64, 1)}) {
+      for (const char* way : {"loop", "repeat"}) {
+        const json& cell = cells[at++];
+        EXPECT_EQ(cell.at("precision"), precision);
+        EXPECT_EQ(cell.at("context"), context);
+        EXPECT_EQ(cell.at("sequences"), sequences);
+        EXPECT_EQ(cell.at("way"), way);
+        expect_spread(cell, 3);
+        const double positions = context - 4 + 2.5;  // four new tokens see the prompt and 1, 2, 3 and 4 more
+        const double bytes = (precision[0] == 'f' ? 4 : 2) * (kWeights + 2 * 2 * kC * positions * sequences);
+        const double steps = cell.at("median").get<double>() / sequences;
+        EXPECT_NEAR(cell.at("gb_per_s").get<double>(), bytes * steps * 1e-9, bytes * steps * 1e-15) << cell;
+      }
+    }
+  }
+}
+
 TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
   const Outcome done = run(std::string(kTiny) + "-q --precision fp32,cpu-fp32:isa=portable --threads 1 --json -");
   ASSERT_EQ(done.code, 0) << done.err;
@@ -91,8 +117,15 @@ TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
 
 TEST_F(Gpt2bench, RefusesInOneLine) {
   const std::pair<const char*, const char*> cases[] = {
-      {"--threads 1,x", "\"1,x\""},     {"--threads 1025", "[0, 1024]"},          {"--prompt_tokens 61", "at most 64"},
-      {"--repetitions 0", "[1, 1000]"}, {"--sampler argmax,argmax", "--sampler"}, {"--hepl", "--help"},
+      {"--threads 1,x", "\"1,x\""},
+      {"--threads 1025", "[0, 1024]"},
+      {"--prompt_tokens 61", "at most 64"},
+      {"--repetitions 0", "[1, 1000]"},
+      {"--sampler argmax,argmax", "--sampler"},
+      {"--hepl", "--help"},
+      {"--decode 16", "64x1,1024x8"},
+      {"--decode 16x0", "64x1,1024x8"},
+      {"--decode 65x1", "the model's, 64, found 65"},
   };
   for (const auto& [options, expected] : cases) {
     const std::string command =
