@@ -74,7 +74,10 @@ struct PluginHost::State {
     std::string list;
     for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
     const std::string near = nearest_name(name, known);
+    constexpr std::string_view why = GPT2RUN_CUDA_WHY;
+    const bool not_built = name.starts_with("cuda-") && !why.empty();
     misused("there is no ", name_of(kind), " ", in_quotes(name),
+            not_built ? ", since CUDA plugins were not built: " + std::string(why) : "",
             near.empty() ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list, ")");
   }
 };

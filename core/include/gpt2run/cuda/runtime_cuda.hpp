@@ -3,6 +3,9 @@
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
 
+#include <algorithm>
+#include <string>
+
 #include "gpt2run/cuda/runtime.hpp"
 
 namespace gpt2run::cuda {
@@ -13,7 +16,7 @@ inline void check_cuda(cudaError_t error, const char* what) {
 
 // GPT2RUN_CUDA_LEAST: the least compute capability that was compiled for, times ten.
 inline Probe probe() {
-  int devices = 0, major = 0, minor = 0;
+  int devices = 0, major = 0, minor = 0, newest = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
   if (error != cudaSuccess) return {0, cudaGetErrorString(error)};
   if (devices == 0) return {0, "there is no CUDA device"};
@@ -21,9 +24,15 @@ inline Probe probe() {
     if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
         cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
       return {0, "the CUDA device does not tell its compute capability"};
-    if (major * 10 + minor >= GPT2RUN_CUDA_LEAST) return {100, "there is a CUDA device"};
+    newest = std::max(newest, major * 10 + minor);
   }
-  return {0, "every CUDA device is older than what this plugin was compiled for (GPT2RUN_CUDA_ARCHITECTURES)"};
+  if (newest >= GPT2RUN_CUDA_LEAST) return {100, "there is a CUDA device"};
+  const auto shown = [](int capability) {
+    return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+  };
+  static const std::string reason = "expected a CUDA device of compute capability " + shown(GPT2RUN_CUDA_LEAST) +
+                                    " or above (GPT2RUN_CUDA_ARCHITECTURES), found " + shown(newest);
+  return {0, reason.c_str()};
 }
 
 inline void use_device(int device) { check_cuda(cudaSetDevice(device), "selecting the CUDA device"); }
