@@ -42,13 +42,8 @@ else()
 endif()
 message(STATUS "CUDA plugins: ${GPT2RUN_CUDA_BUILT} ${GPT2RUN_CUDA_WHY}")
 
-# gpt2run_add_cuda_plugin(<kind> <name> <source>): nothing where CUDA is not built.
-function(gpt2run_add_cuda_plugin kind name source)
-  if(NOT GPT2RUN_CUDA_BUILT)
-    return()
-  endif()
-  gpt2run_add_plugin(${kind} ${name} SPACE cuda SOURCES ${source})
-  set(target gpt2run-${kind}-${name}.cuda)
+# Warnings and rounding of everything that nvcc compiles.
+function(gpt2run_cuda_options target)
   target_compile_definitions(${target} PRIVATE GPT2RUN_CUDA_LEAST=${GPT2RUN_CUDA_LEAST})
   # One result for one source: no fused multiply-add unless it is written, on either side.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr
@@ -56,4 +51,20 @@ function(gpt2run_add_cuda_plugin kind name source)
   if(GPT2RUN_WERROR)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings -Xcompiler=-Werror>)
   endif()
+endfunction()
+
+set(GPT2RUN_RESOURCE_USAGE ${CMAKE_CURRENT_LIST_DIR}/resource_usage.sh)
+
+# gpt2run_add_cuda_plugin(<kind> <name> <source>): nothing where CUDA is not built. Beside the object lies what each
+# kernel takes, for scripts/kernel_budget.py.
+function(gpt2run_add_cuda_plugin kind name source)
+  if(NOT GPT2RUN_CUDA_BUILT)
+    return()
+  endif()
+  gpt2run_add_plugin(${kind} ${name} SPACE cuda SOURCES ${source})
+  set(target gpt2run-${kind}-${name}.cuda)
+  gpt2run_cuda_options(${target})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER
+                                             "${GPT2RUN_RESOURCE_USAGE};${CMAKE_CUDA_COMPILER_LAUNCHER}")
 endfunction()
