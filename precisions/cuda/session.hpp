@@ -5,6 +5,7 @@
 
 #include "gpt2run/slots.hpp"
 #include "ops.hpp"
+#include "ranges.hpp"
 #include "tap.hpp"
 
 namespace gpt2run::cuda {
@@ -64,6 +65,7 @@ class CudaSession final : public Session {
   }
 
   LogitBatch step(std::span<const Row> rows) override {
+    const Range range("step", static_cast<int64_t>(rows.size()));
     enter();
     book_.check(rows);
     if (graph_) remember(rows);
@@ -83,6 +85,7 @@ class CudaSession final : public Session {
   }
 
   void score(const LogitBatch& batch) override {
+    const Range range("score");
     enter();
     if (batch.rows == 0) return;
     launch({"score", {batch.rows, 1, 1}, kStepThreads, Shared::bytes_of<double>(kStepThreads), stream()}, score_kernel,
@@ -106,6 +109,7 @@ class CudaSession final : public Session {
     }
     if (n > 0 && !graph.recorded) record(graph, body, arg);
     for (; n > 0; --n) {
+      const Range range("replay");
       book_.check(graph.rows);
       book_.advance(graph.rows);
       replay(graph.recorded, stream());
@@ -154,6 +158,7 @@ class CudaSession final : public Session {
   }
 
   void record(Graph& graph, void (*body)(void*), void* arg) {
+    const Range range("record");
     begin_capture(stream());
     capturing_ = true;
     try {
@@ -169,6 +174,7 @@ class CudaSession final : public Session {
 
   // Enqueues positions and tokens of all rows; returns how many ask for logits.
   int place(std::span<const Row> rows) {
+    const Range range("place");
     int wanted = 0;
     for (size_t first = 0; first < rows.size(); first += GivenRows::kMost) {
       GivenRows given{static_cast<int32_t>(first),
@@ -187,8 +193,11 @@ class CudaSession final : public Session {
   }
 
   void forward(const DeviceStep& step) {
-    if (!tap_) return gpt2_forward(ops_, weights_, state_, step);
-    gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) { show(*tap_, op, layer, state_, step, taps_); });
+    PassRanges ranges(state_.config.L);
+    gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) {
+      if (tap_) show(*tap_, op, layer, state_, step, taps_);
+      ranges.wrote(op, layer);
+    });
   }
 
   Traits traits_;

@@ -35,6 +35,10 @@ FOREIGN = {
         "tests/",
     ),
     "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
+    "nvtx3/": ("core/include/gpt2run/cuda/range.hpp",),
+    "cublasLt.h": ("precisions/cuda/blaslt.cu", "tests/cuda/ceilings/"),
+    "cuda_bf16.h": ("tests/cuda/ceilings/",),
+    "cuda_fp16.h": ("tests/cuda/ceilings/",),
     "sanitizer/": ("tests/cuda/executor/",),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
@@ -45,6 +49,7 @@ FOREIGN = {
 DOORS = (
     "loaders/huggingface/json.hpp",
     "core/include/gpt2run/cuda/device.hpp",
+    "core/include/gpt2run/cuda/range.hpp",
     "core/include/gpt2run/cuda/runtime_cuda.hpp",
 )
 

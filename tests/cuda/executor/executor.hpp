@@ -5,6 +5,7 @@
 // memory hold NaN. It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "gpt2run/cuda/executor.hpp"
 
@@ -28,5 +29,9 @@ struct Counts {
   int64_t launches, waits, replays, captures;  // waits: only those that found work to wait for
 };
 Counts counts();
+
+// The ranges that begin from here on are listed, indented by a blank for each that they are in: "layer 3". Null: no
+// more.
+void watch_ranges(std::vector<std::string>* names);
 
 }  // namespace gpt2run::executor

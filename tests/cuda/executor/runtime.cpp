@@ -34,6 +34,8 @@ Settings from_environment() {
 std::mutex mutex;
 Settings current = from_environment();
 Counts total = {};
+std::vector<std::string>* watched = nullptr;
+thread_local size_t open_ranges = 0;
 
 void check(const Launch& launch) {
   const auto refuse = [&](const char* what, size_t found, size_t most) {
@@ -153,6 +155,18 @@ Counts counts() {
   const std::lock_guard guard(mutex);
   return total;
 }
+
+void watch_ranges(std::vector<std::string>* names) {
+  const std::lock_guard guard(mutex);
+  watched = names;
+}
+void begin_range(const char* name, int64_t number) {
+  const std::lock_guard guard(mutex);
+  const std::string shown = number < 0 ? name : std::string(name) + " " + std::to_string(number);
+  if (watched) watched->push_back(std::string(open_ranges, ' ') + shown);
+  ++open_ranges;
+}
+void end_range() { --open_ranges; }
 
 const Thread& self() { return BlockRunner::current().self(); }
 void sync_block(Site site) { BlockRunner::current().sync_block(site); }

@@ -35,4 +35,8 @@ struct Launch {
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 
+// Of gpt2run/cuda/range.hpp.
+void begin_range(const char* name, int64_t number);
+void end_range();
+
 }  // namespace gpt2run::executor

@@ -1,0 +1,30 @@
+// The ranges of a pass: embed, every layer, head.
+#pragma once
+#include <optional>
+
+#include "gpt2run/cuda/range.hpp"
+#include "gpt2run/network.hpp"
+
+namespace gpt2run::cuda {
+
+class PassRanges {
+ public:
+  explicit PassRanges(int layers) : layers_(layers) { range_.emplace("embed"); }
+
+  // After each operation of gpt2_forward.
+  void wrote(Op op, int layer) {
+    if (op == Op::norm_logits) return range_.reset();
+    if (op != Op::embed && op != Op::down_add) return;
+    range_.reset();
+    if (layer + 1 < layers_)
+      range_.emplace("layer", layer + 1);
+    else
+      range_.emplace("head");
+  }
+
+ private:
+  int layers_;
+  std::optional<Range> range_;
+};
+
+}  // namespace gpt2run::cuda
