@@ -2,7 +2,10 @@
 // of host samplers behind them, and the host waits once for many tokens.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "../../precisions/cuda/session.hpp"
+#include "cuda/bodies.hpp"
 #include "executor/executor.hpp"
 #include "gpt2run/pipeline.hpp"
 #include "support/capture_sink.hpp"
@@ -12,6 +15,7 @@
 namespace gpt2run::test {
 namespace {
 
+constexpr int kSamplerKernels = 1;  // argmax's, which another executor counts
 constexpr Traits kTraits{true, true, true, true, 0};
 
 std::unique_ptr<Sampler> make_sampler(const std::string& name, Space space, const OptionValues& options = {}) {
@@ -34,49 +38,13 @@ class Loop : public testing::Test {
 using Types = testing::Types<float, f16, bf16>;
 TYPED_TEST_SUITE(Loop, Types);
 
-// Everything that a slot holds after n bodies on two slots, alone or recorded, some of them as another set of slots.
-struct Outcome {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs, logits;
-  bool operator==(const Outcome&) const = default;
-};
-
-template <class Repeat>
-Outcome run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
-  penalty.prepare(session.layout()), nucleus.prepare(session.layout());
-  session.start(0, 7, 0, 0), session.start(1, 9, 1, 0);
-  const Row prompt[] = {{0, 3, false}, {0, 4, true}, {1, 5, true}};
-  const auto choose = [&](const LogitBatch& batch) {
-    penalty.sample(batch), nucleus.sample(batch), session.score(batch);
-  };
-  choose(session.step(prompt));
-  const auto body = [&](std::span<const Row> rows) { return [&, rows] { choose(session.step(rows)); }; };
-  const Row both[] = {{0, kSampled, true}, {1, kSampled, true}}, one[] = {{1, kSampled, true}};
-  repeat(5, 0, body(both)), repeat(3, 1, body(one)), repeat(1, 0, body(both)), repeat(7, 0, body(both));
-  const LogitBatch layout = session.layout();
-  Outcome out{std::vector<int32_t>(2 * layout.token_stride), std::vector<float>(2 * layout.token_stride),
-              std::vector<float>(2 * layout.stride)};
-  session.read(layout.tokens, out.tokens.data(), out.tokens.size() * sizeof(int32_t));
-  session.read(layout.logprobs, out.logprobs.data(), out.logprobs.size() * sizeof(float));
-  for (int row = 0; row < 2; ++row)
-    session.read(layout.raw + row * layout.stride, &out.logits[row * layout.stride], layout.vocab * sizeof(float));
-  return out;
-}
-
 TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
-  const Limits limits = {
-      .slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 11};
-  const auto looped = this->open(limits), recorded = this->open(limits);
+  const auto loop = this->open(limits_of_bodies()), graphs = this->open(limits_of_bodies());
   const auto penalty = make_sampler("repetition-penalty", Space::test);
   const auto nucleus = make_sampler("nucleus", Space::test, kHot);
-  const Outcome expected = run_bodies(*looped, *penalty, *nucleus, [](int n, uint64_t, auto body) {
-    while (n-- > 0) body();
-  });
+  const LoopState expected = run_bodies(*loop, *penalty, *nucleus, looped());
   const executor::Counts before = executor::counts();
-  const Outcome found = run_bodies(*recorded, *penalty, *nucleus, [&](int n, uint64_t key, auto body) {
-    recorded->repeat(
-        n, key, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
-  });
+  const LoopState found = run_bodies(*graphs, *penalty, *nucleus, recorded(*graphs));
   EXPECT_EQ(found, expected);
   EXPECT_EQ(executor::counts().captures - before.captures, 2);
   EXPECT_EQ(executor::counts().replays - before.replays, 4 + 2 + 1 + 7);
@@ -84,6 +52,32 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
     EXPECT_GE(found.tokens[position], 0);
     EXPECT_LT(found.logprobs[position], 0) << position;
   }
+}
+
+TYPED_TEST(Loop, RangesAreThePhases) {
+  const auto session = this->open(limits_of_bodies());
+  const auto argmax = make_sampler("argmax", Space::test);
+  struct Call {
+    Session& session;
+    Sampler& sampler;
+  } call{*session, *argmax};
+  const auto body = [](void* at) {
+    const Row row[] = {{0, kSampled, true}};
+    auto& [session, sampler] = *static_cast<Call*>(at);
+    const LogitBatch batch = session.step(row);
+    sampler.sample(batch), session.score(batch);
+  };
+  const Row prompt[] = {{0, 3, false}, {0, 4, true}};
+  argmax->prepare(session->layout()), argmax->sample(session->step(prompt));
+  std::vector<std::string> found, pass = {"step 1", " place", " embed", " layer 0", " layer 1", " head", "score"};
+  executor::watch_ranges(&found);
+  session->repeat(3, 0, body, &call);
+  executor::watch_ranges(nullptr);
+  std::vector<std::string> expected = pass;
+  expected.push_back("record");
+  for (const std::string& range : pass) expected.push_back(" " + range);
+  expected.insert(expected.end(), {"replay", "replay"});
+  EXPECT_EQ(found, expected);
 }
 
 TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
@@ -132,6 +126,30 @@ TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   std::vector<float> logits(batch.vocab);
   clamped.read(batch.logits, logits.data(), logits.size() * sizeof(float));
   for (const float logit : logits) EXPECT_TRUE(std::isfinite(logit));
+}
+
+// What scripts/gpu_table.py takes for granted: of each number of sequences the kernels of a layer and those beside.
+TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
+  std::ifstream table(SOURCE_DIR "/tests/cuda/kernels_per_step.tsv");
+  std::string head;
+  std::getline(table, head);
+  int lines = 0;
+  for (int sequences, of_layer, beside; table >> sequences >> of_layer >> beside; ++lines) {
+    const auto session = this->open({sequences, 4, sequences, sequences, 0, 0, false, 1});
+    const auto argmax = make_sampler("argmax", Space::test);
+    argmax->prepare(session->layout());
+    std::vector<Row> rows;
+    for (int slot = 0; slot < sequences; ++slot) rows.push_back({slot, 3, true});
+    const auto kernels = [&] {
+      int32_t token = 0;
+      argmax->sample(session->step(rows));
+      session->read(session->layout().tokens, &token, sizeof token);
+      return executor::counts().launches;
+    };
+    const int64_t before = kernels();
+    EXPECT_EQ(kernels() - before + kSamplerKernels, of_layer * this->checkpoint.config().L + beside) << sequences;
+  }
+  EXPECT_EQ(lines, 3);
 }
 
 struct Made {

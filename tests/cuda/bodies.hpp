@@ -1,0 +1,60 @@
+// A loop of a few bodies with a step, two samplers and the score, on two slots: what is compared between running it as
+// it stands and recorded, on the executor and on a device.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "gpt2run/precision.hpp"
+
+namespace gpt2run::test {
+
+// Everything that a slot holds afterwards.
+struct LoopState {
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs, logits;
+  bool operator==(const LoopState&) const = default;
+};
+
+inline Limits limits_of_bodies() {
+  return {
+      .slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 11};
+}
+
+// n bodies on both slots or on one: repeat(n, key, body). The model needs six tokens and the session
+// limits_of_bodies().
+template <class Repeat>
+LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
+  penalty.prepare(session.layout()), nucleus.prepare(session.layout());
+  session.start(0, 7, 0, 0), session.start(1, 9, 1, 0);
+  const Row prompt[] = {{0, 3, false}, {0, 4, true}, {1, 5, true}};
+  const auto choose = [&](const LogitBatch& batch) {
+    penalty.sample(batch), nucleus.sample(batch), session.score(batch);
+  };
+  choose(session.step(prompt));
+  const auto body = [&](std::span<const Row> rows) { return [&, rows] { choose(session.step(rows)); }; };
+  const Row both[] = {{0, kSampled, true}, {1, kSampled, true}}, one[] = {{1, kSampled, true}};
+  repeat(5, 0, body(both)), repeat(3, 1, body(one)), repeat(1, 0, body(both)), repeat(7, 0, body(both));
+  const LogitBatch layout = session.layout();
+  LoopState out{std::vector<int32_t>(2 * layout.token_stride), std::vector<float>(2 * layout.token_stride),
+                std::vector<float>(2 * layout.stride)};
+  session.read(layout.tokens, out.tokens.data(), out.tokens.size() * sizeof(int32_t));
+  session.read(layout.logprobs, out.logprobs.data(), out.logprobs.size() * sizeof(float));
+  for (int row = 0; row < 2; ++row)
+    session.read(layout.raw + row * layout.stride, &out.logits[row * layout.stride], layout.vocab * sizeof(float));
+  return out;
+}
+
+// For run_bodies: one after another, or through Session::repeat.
+inline auto looped() {
+  return [](int n, uint64_t, auto body) {
+    while (n-- > 0) body();
+  };
+}
+inline auto recorded(Session& session) {
+  return [&session](int n, uint64_t key, auto body) {
+    session.repeat(
+        n, key, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
+  };
+}
+
+}  // namespace gpt2run::test

@@ -1,0 +1,229 @@
+// What only a device can show: the built CUDA plugins against those of the host. Skips where no device can run them.
+//   GPT2RUN_GPU_MODEL  a synthetic model in place of a small one: synthetic:124M
+//   GPT2RUN_GPU_SPACE  test: the executor's plugins take the device's place, which rehearses this file
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "cuda/bodies.hpp"
+#include "precisions/backend.hpp"
+#include "samplers/random_rows.hpp"
+#include "samplers/sampler_batch.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+std::string variable(const char* name, const char* fallback) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : fallback;
+}
+
+bool on_executor() { return variable("GPT2RUN_GPU_SPACE", "cuda") == "test"; }
+
+std::string file_of(Kind kind, const std::string& name) {
+  const std::string folder = on_executor() ? GPT2RUN_TEST_PRECISIONS : BINARY_DIR "/lib/gpt2run";
+  return folder + "/gpt2run-" + name_of(kind) + "-" + name + (on_executor() ? ".test.so" : ".cuda.so");
+}
+
+// Why the plugins cannot be run here, "" when they can.
+std::string obstacle() {
+  constexpr std::string_view not_built = GPT2RUN_CUDA_WHY;
+  if (on_executor()) return "";
+  if (!not_built.empty()) return "CUDA plugins were not built: " + std::string(not_built);
+  const Probe probe = load_plugin_file(file_of(Kind::precision, "cuda-fp32")).probe();
+  return probe.score > 0 ? "" : std::string("no CUDA device: ") + probe.reason;
+}
+
+std::unique_ptr<Sampler> device_sampler(const std::string& name, const OptionValues& options,
+                                        const LogitBatch& layout) {
+  const Plugin& plugin = load_plugin_file(file_of(Kind::sampler, name));
+  std::unique_ptr<Sampler> made(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
+  made->prepare(layout);
+  return made;
+}
+
+const Checkpoint& model() {
+  constexpr char kSmall[] = "synthetic:L=2,C=64,H=1,F=96,V=151,T=64";
+  static const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  static const std::string text = variable("GPT2RUN_GPU_MODEL", kSmall);
+  static const std::unique_ptr<Checkpoint> checkpoint = loader->open(text.c_str());
+  return *checkpoint;
+}
+
+class Gpu : public testing::TestWithParam<Type> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
+  }
+
+  std::unique_ptr<Session> open(const Limits& limits) const {
+    const Plugin& plugin = load_plugin_file(file_of(Kind::precision, std::string("cuda-") + name_of(GetParam())));
+    const std::unique_ptr<Precision> precision(
+        static_cast<Precision*>(plugin.create(PluginOptions(plugin), kTestHost)));
+    return precision->open(model(), limits);
+  }
+
+  static Limits limits(int slots, int context = 40) {
+    return {slots, context, std::max(slots, context), std::max(slots, context), 0, 0, false, 1};
+  }
+
+  static std::vector<float> on_host(Type type, const std::vector<int32_t>& tokens) {
+    const auto precision = make_plugin<Precision>(Kind::precision, std::string("cpu-") + name_of(type));
+    return feed(*precision->open(model(), limits(1)), 0, tokens);
+  }
+};
+
+double greatest_difference(const std::vector<float>& values, const std::vector<float>& expected) {
+  double greatest = values.size() == expected.size() ? 0 : NAN;
+  for (size_t i = 0; i < values.size() && !std::isnan(greatest); ++i) {
+    const double difference = std::abs(double(values[i]) - expected[i]);
+    if (!(difference <= greatest)) greatest = difference;
+  }
+  return greatest;
+}
+
+// FP32 by 1e-4, about a hundred times what other orders of sums change. A 16-bit type's own error is that of the
+// host's precision of the type against FP32: both round at the same places, so the device's is of that size.
+TEST_P(Gpu, LogitsAreTheHosts) {
+  const std::vector<int32_t> tokens = some_tokens(24, model().config().V);
+  const std::vector<float> found = feed(*open(limits(1)), 0, tokens), exact = on_host(Type::f32, tokens);
+  if (GetParam() == Type::f32) {
+    const double most = 1e-4 * std::max(1.0, rms(exact)), difference = greatest_difference(found, exact);
+    std::printf("fp32: greatest difference %.3g, at most %.3g\n", difference, most);
+    EXPECT_LE(difference, most);
+    return;
+  }
+  const double own = rms_error(on_host(GetParam(), tokens), exact), error = rms_error(found, exact);
+  std::printf("%s: RMS error %.3g, the host's own %.3g\n", name_of(GetParam()), error, own);
+  EXPECT_GT(own, 0);
+  EXPECT_LE(error, 1.5 * own);
+}
+
+TEST_P(Gpu, RecordedBodiesAreTheLoop) {
+  const auto loop = open(limits_of_bodies()), graphs = open(limits_of_bodies());
+  const auto penalty = device_sampler("repetition-penalty", {}, loop->layout());
+  const auto nucleus = device_sampler("nucleus", {{"temp", "2"}, {"top_k", "0"}}, loop->layout());
+  const LoopState expected = run_bodies(*loop, *penalty, *nucleus, looped());
+  EXPECT_EQ(run_bodies(*graphs, *penalty, *nucleus, recorded(*graphs)), expected);
+  for (int position = 2; position < 15; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
+}
+
+TEST_P(Gpu, EveryRunHasTheSameBits) {
+  const std::vector<int32_t> tokens = some_tokens(24, model().config().V);
+  const auto session = open(limits(1)), another = open(limits(1));
+  ASSERT_TRUE(session->traits().run);
+  const std::vector<float> first = feed(*session, 0, tokens);
+  for (int again = 0; again < 2; ++again) {
+    session->start(0, 0, 0, 0);
+    ASSERT_EQ(feed(*session, 0, tokens), first) << "run " << again;
+  }
+  EXPECT_EQ(feed(*another, 0, tokens), first);
+}
+
+// Row by row in slots of 1, 2 and 8 sequences; and all at once, where the precision promises it.
+TEST_P(Gpu, NeighboursChangeNoBit) {
+  constexpr int kTokens = 4;
+  const int32_t V = model().config().V;
+  const auto text = [&](int slot) { return some_tokens(kTokens, V, 100 + slot); };
+  const auto alone = open(limits(1));
+  std::vector<std::vector<float>> expected;
+  for (int slot = 0; slot < 8; ++slot) {
+    alone->start(0, 0, 0, 0);
+    std::vector<float> logits;
+    for (const int32_t token : text(slot)) {
+      const std::vector<float> row = feed(*alone, 0, {token});
+      logits.insert(logits.end(), row.begin(), row.end());
+    }
+    expected.push_back(std::move(logits));
+    if (!alone->traits().prefill) continue;
+    alone->start(0, 0, 0, 0);
+    EXPECT_EQ(feed(*alone, 0, text(slot)), expected.back()) << "prefill";
+  }
+  for (const int slots : {2, 8}) {
+    const auto session = open(limits(slots));
+    ASSERT_TRUE(session->traits().batch);
+    for (int at = 0; at < kTokens; ++at) {
+      std::vector<Row> rows;
+      for (int slot = 0; slot < slots; ++slot) rows.push_back({slot, text(slot)[at], true});
+      const std::vector<float> logits = copy_logits(*session, session->step(rows));
+      for (int slot = 0; slot < slots; ++slot)
+        ASSERT_EQ(std::memcmp(&logits[size_t(slot) * V], &expected[slot][size_t(at) * V], V * sizeof(float)), 0)
+            << "slot " << slot << " of " << slots << ", token " << at;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Gpu, testing::Values(Type::f32, Type::f16, Type::bf16),
+                         [](const testing::TestParamInfo<Type>& type) { return std::string(name_of(type.param)); });
+
+std::string text_of(double value) {
+  std::ostringstream out;
+  out.precision(17);
+  out << value;
+  return out.str();
+}
+
+class GpuSamplers : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
+    const Plugin& plugin = load_plugin_file(file_of(Kind::precision, "cuda-fp32"));
+    const std::unique_ptr<Precision> precision(
+        static_cast<Precision*>(plugin.create(PluginOptions(plugin), kTestHost)));
+    session = precision->open(model(), {kSlots, kContext, kSlots, kSlots, 0, 0, false, 1234});
+  }
+
+  // The batch's rows, keys and tokens become the session's, which lie in the device's memory.
+  LogitBatch upload(const Batch& batch) {
+    LogitBatch view = session->layout();
+    view.rows = static_cast<int32_t>(batch.keys.size());
+    for (int row = 0; row < view.rows; ++row)
+      session->write(&batch.logits[size_t(row) * (batch.vocab + batch.padding)], view.logits + row * view.stride,
+                     batch.vocab * sizeof(float));
+    session->write(batch.keys.data(), const_cast<RowKey*>(view.keys), batch.keys.size() * sizeof(RowKey));
+    session->write(batch.tokens.data(), view.tokens, batch.tokens.size() * sizeof(int32_t));
+    return view;
+  }
+
+  void expect_equal(const std::string& name, const OptionValues& options, Batch batch) {
+    const LogitBatch view = upload(batch);
+    const auto own = device_sampler(name, options, session->layout());
+    own->sample(view);
+    sampler(name, options, batch)->sample(batch.view());
+    std::vector<int32_t> tokens(batch.tokens.size());
+    session->read(view.tokens, tokens.data(), tokens.size() * sizeof(int32_t));
+    ASSERT_EQ(tokens, batch.tokens) << name;
+    std::vector<float> row(batch.vocab);
+    for (int r = 0; r < view.rows; ++r) {
+      session->read(view.logits + r * view.stride, row.data(), row.size() * sizeof(float));
+      const float* expected = &batch.logits[size_t(r) * (batch.vocab + batch.padding)];
+      ASSERT_EQ(std::memcmp(row.data(), expected, row.size() * sizeof(float)), 0) << name << ", row " << r;
+    }
+  }
+
+  std::unique_ptr<Session> session;
+};
+
+TEST_F(GpuSamplers, GiveTheTokensOfTheHost) {
+  std::mt19937 bits(41);
+  const int32_t vocab = model().config().V;
+  for (int i = 0; i < (on_executor() ? 3 : 300); ++i) {
+    Batch batch(vocab);
+    for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % vocab);
+    for (int row = 0; row < kSlots; ++row)
+      batch.add(random_row(bits, vocab), {bits(), row, static_cast<int32_t>(bits() % (kContext + 1))});
+    const SelectSpec spec = random_spec(bits, vocab);
+    const std::string temp = text_of(spec.temperature), top_k = std::to_string(spec.top_k), min_p = text_of(spec.min_p);
+    expect_equal("argmax", {}, batch);
+    expect_equal("nucleus", {{"temp", temp}, {"top_k", top_k}, {"min_p", min_p}, {"top_p", text_of(spec.top_p)}},
+                 batch);
+    expect_equal("top-k", {{"top_k", top_k}}, batch);
+    expect_equal("min-p", {{"min_p", min_p}, {"temp", temp}}, batch);
+    expect_equal("repetition-penalty", {{"penalty", "1.7"}}, batch);
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
