@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU in one call of under ten minutes: limits of the device, build, tests, parity with the host
+# and a table of speeds. The machine needs nvcc, a C++ compiler, CMake, Ninja and python3, and no network: what else the
+# build needs is taken from build/gpu_deps (scripts/gpu_pack.sh) where that folder is.
+#   scripts/gpu_check.sh [STEP...]                  all steps or those named: versions ceilings build units sanitizer
+#                                                   parity table
+#   scripts/gpu_check.sh rehearse BUILD [STEP...]   the same on the CPU executor, small, with a build that has tests
+# Every step has a time limit of its own and none stops the others. After each, gpu_check.json and gpu_check.log in $OUT
+# (else build/gpu_check) hold all that is known. The last lines are the table. Exit code 1 when a step failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+all_steps=(versions ceilings build units sanitizer parity table)
+most_seconds=580
+declare -A limits=([versions]=20 [ceilings]=80 [build]=170 [units]=45 [sanitizer]=90 [parity]=80 [table]=240)
+export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
+
+# fact NAME VALUE: a line of what is known of this machine.
+fact() { printf '%s\t%s\n' "$1" "$2" >>"$GPU_WORK/versions.tsv"; }
+
+step_versions() {
+  : >"$GPU_WORK/versions.tsv"
+  fact kernel "$(uname -sr)"
+  fact processors "$(nproc)"
+  fact compiler "$(c++ --version | head -n 1)"
+  fact cmake "$(cmake --version | head -n 1)"
+  fact nvcc "$(nvcc --version 2>/dev/null | grep release || echo none)"
+  if [ "$GPU_MODE" = rehearsal ]; then
+    fact gpu none
+  else
+    fact gpu "$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)"
+    nvidia-smi
+  fi
+  cat "$GPU_WORK/versions.tsv"
+}
+
+# The compute capability of the first device without its point, or what GPT2RUN_CUDA_ARCHITECTURES says.
+architecture() {
+  echo "${GPT2RUN_CUDA_ARCHITECTURES:-$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1 | tr -d .)}"
+}
+
+configure() {
+  cmake -S . -B "$GPU_BUILD" -G Ninja -D CMAKE_BUILD_TYPE=Release -D GPT2RUN_TESTS=ON -D GPT2RUN_CUDA=ON \
+    -D "GPT2RUN_CUDA_ARCHITECTURES=$(architecture)" -D "CMAKE_PREFIX_PATH=$PWD/build/gpu_deps"
+}
+
+step_ceilings() {
+  if [ "$GPU_MODE" = rehearsal ]; then
+    echo "skipped: the executor has no speed"
+    return 77
+  fi
+  configure
+  cmake --build "$GPU_BUILD" --target cuda_ceilings
+  "$GPU_BUILD/bin/cuda_ceilings" >"$GPU_WORK/ceilings.new"
+  mv "$GPU_WORK/ceilings.new" "$GPU_WORK/ceilings.json"
+  cat "$GPU_WORK/ceilings.json"
+}
+
+step_build() {
+  if [ "$GPU_MODE" = rehearsal ]; then
+    echo "skipped: the rehearsal takes $GPU_BUILD"
+    return 77
+  fi
+  configure
+  # What can be built is built, whatever else fails.
+  cmake --build "$GPU_BUILD" --parallel "$(nproc)" --target gpu_check -- -k 0
+}
+
+# What a build's own tests say of the device's plugins.
+step_units() {
+  "$GPU_BUILD/bin/gpt2plugins" list
+  ctest --test-dir "$GPU_BUILD" --output-on-failure -R '^gpu\.|^conformance\..*\.cuda$'
+}
+
+# run_small TYPE: prints the tokens of two sequences, through samplers, recorded.
+run_small() {
+  "${GPU_TOOL[@]}" "$GPU_PROGRAMS/gpt2run" -q --model synthetic:L=2,C=64,H=2,F=96,V=151,T=64 \
+    --precision "cuda-$1" --sampler device-repetition-penalty,device-nucleus --tokens "1 2 3" --tokens "4 5" \
+    --batch 2 -n 20 --sink tokens
+}
+
+step_sanitizer() {
+  local type tool failed=0
+  for type in fp32 fp16 bf16; do
+    for tool in memcheck racecheck; do
+      GPU_TOOL=(compute-sanitizer --tool "$tool" --error-exitcode 9)
+      if [ "$GPU_MODE" = rehearsal ]; then GPU_TOOL=(env); fi
+      echo "-- $tool, cuda-$type"
+      run_small "$type" || failed=1
+    done
+  done
+  return "$failed"
+}
+
+step_parity() {
+  if [ "$GPU_MODE" = rehearsal ]; then
+    GPT2RUN_GPU_SPACE='test' "$GPU_BUILD/bin/test_cuda_gpu" --gtest_filter='*LogitsAreTheHosts*'
+    return
+  fi
+  # A device that cannot be used is no parity.
+  GPT2RUN_GPU_MODEL=synthetic:124M "$GPU_BUILD/bin/test_cuda_gpu" 2>&1 | tee "$GPU_WORK/parity.log"
+  if grep -q SKIPPED "$GPU_WORK/parity.log"; then return 1; fi
+}
+
+# measure NAME MODEL TYPE DECODES NEW_TOKENS REPETITIONS: a part of the table.
+measure() {
+  local part=$GPU_WORK/part-$1-$3.json
+  echo "-- $1, cuda-$3"
+  timeout -k 5 60 "$GPU_PROGRAMS/gpt2bench" -q --model "$2" --precision "cuda-$3" --decode "$4" --new_tokens "$5" \
+    --repetitions "$6" --threads 0 --json "$part"
+}
+
+step_table() {
+  local type i failed=0 tokens=32 rounds=3 cells=64x1,64x8,64x64,1024x1,1024x8,1024x64
+  local names=(124M 1558M) specs=(124M 1558M)
+  if [ "$GPU_MODE" = rehearsal ]; then
+    tokens=2 rounds=1 cells=4x1,4x8,8x1,8x8
+    names=(small large) specs=("L=1,C=16,H=1,F=16,V=20,T=16" "L=2,C=32,H=2,F=32,V=20,T=16")
+  fi
+  for i in 0 1; do
+    for type in fp16 bf16 fp32; do
+      measure "${names[i]}" "synthetic:${specs[i]}" "$type" "$cells" "$tokens" "$rounds" || failed=1
+    done
+  done
+  return "$failed"
+}
+
+# A tree of programs and plugins like an installed one, with the executor's plugins in place of CUDA's.
+stage_executor() {
+  local stage=$GPU_WORK/stage file
+  mkdir -p "$stage/bin" "$stage/lib/gpt2run"
+  cp "$GPU_BUILD/bin/gpt2run" "$GPU_BUILD/bin/gpt2bench" "$stage/bin"
+  for file in "$GPU_BUILD"/lib/gpt2run/*.so "$GPU_BUILD"/tests/cuda/*.test.so; do
+    case $file in *.cuda.so) ;; *) ln -sf "$(realpath "$file")" "$stage/lib/gpt2run" ;; esac
+  done
+  GPU_PROGRAMS=$stage/bin
+}
+
+# run_step NAME: with its limit, or what is left of the whole time; its words go to the log, its result to steps.tsv.
+run_step() {
+  local name=$1 begin=$SECONDS limit=${limits[$1]} code=0 status=passed
+  if [ $((most_seconds - SECONDS)) -lt "$limit" ]; then limit=$((most_seconds - SECONDS)); fi
+  if [ "$limit" -lt 5 ]; then
+    printf '%s\tFAILED: no time left\t0\t%s\n' "$name" "${limits[$name]}" >>"$GPU_WORK/steps.tsv"
+    return 1
+  fi
+  say "$name, at most $limit s"
+  timeout -k 5 "$limit" "${BASH_SOURCE[0]}" step "$name" </dev/null 2>&1 | tee -a "$log" || code=${PIPESTATUS[0]}
+  case $code in
+    0) ;;
+    77) status=skipped ;;
+    124 | 137) status="FAILED: over its limit" ;;
+    *) status="FAILED: exit code $code" ;;
+  esac
+  printf '%s\t%s\t%s\t%s\n' "$name" "$status" "$((SECONDS - begin))" "$limit" >>"$GPU_WORK/steps.tsv"
+  say "$name: $status, $((SECONDS - begin)) s"
+  case $status in FAILED*) return 1 ;; esac
+}
+
+if [ "${1:-}" = step ]; then
+  # One step of the script that started this one, which exported all GPU_ names.
+  case $2 in
+    versions) step_versions ;;
+    ceilings) step_ceilings ;;
+    build) step_build ;;
+    units) step_units ;;
+    sanitizer) step_sanitizer ;;
+    parity) step_parity ;;
+    table) step_table ;;
+  esac
+  exit
+fi
+
+SECONDS=0
+GPU_MODE=gpu GPU_BUILD=build/gpu
+if [ "${1:-}" = rehearse ]; then
+  [ $# -ge 2 ] || die "expected rehearse BUILD"
+  GPU_MODE=rehearsal GPU_BUILD=$(realpath "$2")
+  [ -x "$GPU_BUILD/bin/test_cuda_gpu" ] || die "$2 holds no built tests"
+  shift 2
+fi
+steps=("$@")
+[ $# -gt 0 ] || steps=("${all_steps[@]}")
+for name in "${steps[@]}"; do
+  [ -n "${limits[$name]:-}" ] || die "unknown step '$name': expected ${all_steps[*]}"
+done
+for tool in cmake ninja c++ python3 timeout; do
+  command -v "$tool" >/dev/null || die "$tool is missing"
+done
+if [ "$GPU_MODE" = gpu ]; then
+  command -v nvcc >/dev/null || die "nvcc is missing: this needs the CUDA toolkit; scripts/gpu_check.sh rehearse BUILD does not"
+  nvidia-smi -L >/dev/null 2>&1 || die "no GPU here: nvidia-smi names none; scripts/gpu_check.sh rehearse BUILD needs none"
+fi
+
+out=${OUT:-build/gpu_check}
+mkdir -p "$out"
+out=$(realpath "$out") log=$out/gpu_check.log
+GPU_WORK=$(mktemp -d)
+trap 'rm -rf "$GPU_WORK"' EXIT
+GPU_PROGRAMS=$GPU_BUILD/bin
+if [ "$GPU_MODE" = rehearsal ]; then stage_executor; fi
+export GPU_MODE GPU_BUILD GPU_WORK GPU_PROGRAMS
+: >"$log"
+failed=0
+for name in "${steps[@]}"; do
+  run_step "$name" || failed=1
+  python3 -B scripts/gpu_table.py "$GPU_WORK" "$out/gpu_check.json" || failed=1
+done
+say "$out/gpu_check.json, $out/gpu_check.log"
+python3 -B scripts/gpu_table.py "$GPU_WORK" | tee -a "$log"
+exit "$failed"

@@ -1,0 +1,129 @@
+"""What scripts/gpu_check.sh has found so far.
+
+    scripts/gpu_table.py WORK          prints steps, limits of the device and the table
+    scripts/gpu_table.py WORK FILE     writes all of it as JSON, whole or not at all
+
+WORK holds steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings) and part-MODEL-TYPE.json
+(gpt2bench --decode --json); each may be missing.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+KERNELS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "cuda" / "kernels_per_step.tsv"
+LAYERS = {"124M": 12, "1558M": 48, "small": 1, "large": 2}
+
+
+def rows_of_tsv(file):
+    if not file.exists():
+        return []
+    return [line.split("\t") for line in file.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def kernels_per_step(sequences, layers):
+    """Kernels of a decode step with its sampler, None for a number of sequences that the table does not have."""
+    for count, of_layer, beside in rows_of_tsv(KERNELS):
+        if int(count) == sequences:
+            return int(of_layer) * layers + int(beside)
+    return None
+
+
+def place_of(row):
+    types = ["fp32", "fp16", "bf16"]
+    return LAYERS[row["model"]], types.index(row["precision"]), row["way"] == "graph", row["context"], row["batch"]
+
+
+def table_of(work, ceilings):
+    read = (ceilings or {}).get("read_gb_s")
+    rows = []
+    for file in sorted(work.glob("part-*.json")):
+        _, model, type_name = file.stem.split("-")
+        for cell in json.loads(file.read_text())["decodes"]:
+            kernels = kernels_per_step(cell["sequences"], LAYERS[model])
+            rows.append(
+                {
+                    "model": model,
+                    "precision": type_name,
+                    "way": {"repeat": "graph", "loop": "loop"}[cell["way"]],
+                    "context": cell["context"],
+                    "batch": cell["sequences"],
+                    "tokens_per_s": cell["median"],
+                    "least": cell["least"],
+                    "greatest": cell["greatest"],
+                    "us_per_step": 1e6 * cell["sequences"] / cell["median"],
+                    "gb_per_s": cell["gb_per_s"],
+                    "of_read_bandwidth": cell["gb_per_s"] / read if read else None,
+                    "kernels_per_token": kernels / cell["sequences"] if kernels else None,
+                }
+            )
+    return sorted(rows, key=place_of)
+
+
+def gather(work):
+    ceilings = work / "ceilings.json"
+    found = json.loads(ceilings.read_text()) if ceilings.exists() else None
+    return {
+        "versions": dict(rows_of_tsv(work / "versions.tsv")),
+        "steps": [
+            {"step": name, "status": status, "seconds": int(seconds), "limit": int(limit)}
+            for name, status, seconds, limit in rows_of_tsv(work / "steps.tsv")
+        ],
+        "ceilings": found,
+        "table": table_of(work, found),
+    }
+
+
+def columns(lines):
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return ["  ".join(word.rjust(width) for word, width in zip(line, widths)) for line in lines]
+
+
+def shown(value, form):
+    return "-" if value is None else format(value, form)
+
+
+def text_of(all_found):
+    lines = [f"{s['step']}: {s['status']}, {s['seconds']} of {s['limit']} s" for s in all_found["steps"]]
+    for key, value in (all_found["ceilings"] or {}).items():
+        lines.append(f"{key}: {json.dumps(value)}")
+    table = [["model", "type", "way", "context", "batch", "tokens/s", "us/step", "GB/s", "of read", "kernels/token"]]
+    for row in all_found["table"]:
+        table.append(
+            [
+                row["model"],
+                row["precision"],
+                row["way"],
+                str(row["context"]),
+                str(row["batch"]),
+                shown(row["tokens_per_s"], ".0f"),
+                shown(row["us_per_step"], ".1f"),
+                shown(row["gb_per_s"], ".1f"),
+                shown(row["of_read_bandwidth"], ".1%"),
+                shown(row["kernels_per_token"], ".1f"),
+            ]
+        )
+    return "\n".join(lines + columns(table))
+
+
+def main(arguments):
+    if len(arguments) not in (1, 2):
+        print("usage: scripts/gpu_table.py WORK [FILE]", file=sys.stderr)
+        return 2
+    try:
+        found = gather(pathlib.Path(arguments[0]))
+        if len(arguments) == 1:
+            print(text_of(found))
+            return 0
+        fresh = arguments[1] + ".new"
+        pathlib.Path(fresh).write_text(json.dumps(found, indent=1) + "\n")
+        os.replace(fresh, arguments[1])
+        return 0
+    except (OSError, ValueError, KeyError) as error:
+        print(f"scripts/gpu_table.py: error: {error!r}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

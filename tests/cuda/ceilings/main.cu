@@ -1,0 +1,54 @@
+// cuda_ceilings: what the device at hand can do at most, as one JSON object on standard output. Every figure is the
+// median of several timings by events after a warm-up:
+//   read_gb_s, copy_gb_s   memory read by plain 16-byte loads; copied, reads and writes counted
+//   matmul_tflops          cuBLASLt, 8192^3, FP32 sums (no TF32), on random values
+//   launch_us              one of many empty kernels on a stream
+//   graph_node_us          one empty kernel node of a replayed chain
+//   pdl_edge_us            the same with programmatic edges
+//   grid_barrier_us        one barrier of all blocks, one block per multiprocessor, a counter in device memory
+// Exit code 1 and one line on standard error when anything fails.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "latencies.hpp"
+#include "rates.hpp"
+
+namespace gpt2run::cuda {
+namespace {
+
+void measure() {
+  const Device device;
+  const cudaDeviceProp& p = device.properties;
+  int runtime = 0, driver = 0;
+  check_cuda(cudaRuntimeGetVersion(&runtime), "asking for the runtime's version");
+  check_cuda(cudaDriverGetVersion(&driver), "asking for the driver's version");
+  std::printf("{\"device\": \"%s\", \"capability\": \"%d.%d\", \"multiprocessors\": %d, \"l2_bytes\": %d, ", p.name,
+              p.major, p.minor, p.multiProcessorCount, p.l2CacheSize);
+  std::printf("\"runtime\": %d, \"driver\": %d, \"cublaslt\": %zu,\n", runtime, driver, cublasLtGetVersion());
+  std::printf(" \"read_gb_s\": %.1f, \"copy_gb_s\": %.1f,\n", read_rate(device), copy_rate(device));
+  std::printf(" \"matmul_tflops\": {\"fp32\": %.1f, ", matmul_rate<float>(device, CUDA_R_32F));
+  std::printf("\"fp16\": %.1f, ", matmul_rate<__half>(device, CUDA_R_16F));
+  if (p.major >= 8) std::printf("\"bf16\": %.1f},\n", matmul_rate<__nv_bfloat16>(device, CUDA_R_16BF));
+  if (p.major < 8) std::printf("\"bf16\": null},\n");
+  std::printf(" \"launch_us\": %.3f, \"graph_node_us\": %.3f, ", launch_time(device),
+              node_time(device, empty_kernel, false));
+  if (p.major >= 9) std::printf("\"pdl_edge_us\": %.3f, ", node_time(device, programmatic_kernel, true));
+  if (p.major < 9) std::printf("\"pdl_edge_us\": null, ");
+  std::printf("\"grid_barrier_us\": %.3f}\n", barrier_time(device));
+}
+
+}  // namespace
+}  // namespace gpt2run::cuda
+
+int main() {
+  try {
+    gpt2run::cuda::measure();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "cuda_ceilings: error: %s\n", error.what());
+    return 1;
+  }
+}
