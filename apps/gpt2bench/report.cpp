@@ -106,15 +106,15 @@ std::string decodes_json(const Report& report) {
   for (const Decode& decode : report.decodes) {
     const Series& series = report.series[decode.series];
     json += std::exchange(separator, ",\n{");
-    append(json, "precision", to_text(series.precision.asked));
-    append(json, "plugin", std::string(series.precision.plugin->name));
-    append(json, "threads", threads_of(series, report));
-    append(json, "context", decode.shape.context);
-    append(json, "sequences", decode.shape.sequences);
-    append(json, "way", std::string(way_of(decode)));
-    append(json, "unit", std::string("tokens/s"));
+    append_field(json, "precision", to_text(series.precision.asked));
+    append_field(json, "plugin", series.precision.plugin->name);
+    append_field(json, "threads", threads_of(series, report));
+    append_field(json, "context", decode.shape.context);
+    append_field(json, "sequences", decode.shape.sequences);
+    append_field(json, "way", way_of(decode));
+    append_field(json, "unit", "tokens/s");
     append(json, decode.samples);
-    append(json, "gb_per_s", read_rate(report, decode));
+    append_field(json, "gb_per_s", read_rate(report, decode));
     json += "}";
   }
   return json + "]";
