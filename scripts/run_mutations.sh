@@ -30,6 +30,8 @@ done
 # Outside of any repository: git apply then knows the folder it is in as the root.
 change() { (cd "$copy" && GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply "$@"); }
 
+# The next run, in a folder of another name, finds what this one compiled.
+export CCACHE_BASEDIR=$copy
 log=$copy/build.log
 compile() { cmake --build "$build" --parallel "$(nproc)" --target "test_$1" >"$log" 2>&1; }
 
