@@ -5,25 +5,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <csignal>
-#include <cstdio>
-#include <new>
-
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/options.hpp"
 #include "gpt2compare/study.hpp"
 #include "gpt2run/output_file.hpp"
-#include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/interrupt.hpp"
 #include "host/log.hpp"
+#include "host/program.hpp"
 
 namespace gpt2run {
 namespace {
 
 constexpr int kConditionMet = 3;
-
-void print(const std::string& text) { write_all(STDOUT_FILENO, text, "standard output"); }
 
 int width_of_output() {
   constexpr int kDefault = 100;
@@ -76,21 +69,6 @@ int start(std::vector<std::string> arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
-  if (!gpt2run::occupy_standard_files()) return 1;
-  const auto report = [](const char* message, int code) {
-    std::fprintf(stderr, "gpt2compare: error: %s\n", gpt2run::printable(message).c_str());
-    return code;
-  };
-  try {
-    gpt2run::set_program("gpt2compare");
-    return gpt2run::start({arguments + (count > 0), arguments + count});
-  } catch (const gpt2run::UsageError& error) {
-    return report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory", 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  return gpt2run::run_main("gpt2compare", count, arguments,
+                           [](std::vector<std::string> given) { return gpt2run::start(std::move(given)); });
 }

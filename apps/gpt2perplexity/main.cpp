@@ -2,19 +2,12 @@
 // standard output, everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1
 // everything else.
 
-#include <unistd.h>
-
-#include <csignal>
-#include <cstdio>
-#include <new>
-
 #include "gpt2perplexity/plan.hpp"
 #include "gpt2perplexity/report.hpp"
 #include "gpt2run/output_file.hpp"
-#include "gpt2run/quoted.hpp"
-#include "gpt2run/standard_files.hpp"
 #include "host/interrupt.hpp"
 #include "host/log.hpp"
+#include "host/program.hpp"
 #include "host/progress.hpp"
 #include "host/prompts.hpp"
 #include "host/run_files.hpp"
@@ -44,8 +37,8 @@ void measure(const Lab& lab, const Configuration& configuration, Report& report)
 }
 
 void publish(const Report& report, const Manifest& manifest, const std::string& json) {
-  if (json != "-") write_all(STDOUT_FILENO, to_table(report), "standard output");
-  if (json == "-") write_all(STDOUT_FILENO, to_json(report, manifest), "standard output");
+  if (json != "-") print(to_table(report));
+  if (json == "-") print(to_json(report, manifest));
   if (json.empty() || json == "-") return;
   OutputFile file(json);
   file.write(to_json(report, manifest));
@@ -53,13 +46,11 @@ void publish(const Report& report, const Manifest& manifest, const std::string& 
 }
 
 void start(std::vector<std::string> arguments) {
-  set_program("gpt2perplexity");
   Configuration configuration(perplexity_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help"))
-    return write_all(STDOUT_FILENO, "usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()),
-                     "standard output");
+    return print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
@@ -80,21 +71,8 @@ void start(std::vector<std::string> arguments) {
 }  // namespace gpt2run
 
 int main(int count, char** arguments) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(), with a line of its own
-  std::signal(SIGXFSZ, SIG_IGN);  // so is a file that may not grow
-  if (!gpt2run::occupy_standard_files()) return 1;
-  const auto report = [](const char* message, int code) {
-    std::fprintf(stderr, "gpt2perplexity: error: %s\n", gpt2run::printable(message).c_str());
-    return code;
-  };
-  try {
-    gpt2run::start({arguments + (count > 0), arguments + count});
+  return gpt2run::run_main("gpt2perplexity", count, arguments, [](std::vector<std::string> given) {
+    gpt2run::start(std::move(given));
     return 0;
-  } catch (const gpt2run::UsageError& error) {
-    return report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory", 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  });
 }
