@@ -32,6 +32,7 @@ FOREIGN = {
         "plugins/host/prompt_file.cpp",
         "loaders/huggingface/json.hpp",
         "sinks/common/manifest.cpp",
+        "apps/gpt2compare/json.cpp",
         "tests/",
     ),
     "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
