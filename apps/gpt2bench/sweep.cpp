@@ -56,7 +56,6 @@ void sweep(const std::vector<std::string>& arguments) {
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) return write_all(STDOUT_FILENO, help(), "standard output");
   watch_interrupts();
-  set_program("gpt2bench");
   set_once(true);
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});

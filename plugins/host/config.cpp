@@ -124,7 +124,7 @@ Configuration::Configuration(std::span<const CoreOption> core, std::vector<std::
     : core_(core), specs_(specs_of(core)), values_("gpt2run", specs_) {
   const std::vector<Setting> line = read_line(core_, arguments);
   for (const Setting& setting : line)
-    if (setting.name == "config") read_file(setting.value, setting.origin);
+    if (setting.name == "config" && values_.declares("config")) read_file(setting.value, setting.origin);
   take(Layer::command_line, line);
 }
 
