@@ -206,7 +206,7 @@ def kl_histogram(study, looks):
     panel.set_xscale("log")
     panel.set(xlabel="KL(reference || test) at one position, nats", ylabel="positions, %")
     panel.set_title(f"How far the next token's distribution moves from {study.compare['reference']}")
-    panel.legend(title="test")
+    panel.legend(title="test", loc="center left", bbox_to_anchor=(1, 0.5))
     outside = [(test["name"], 100 * test["histogram"]["below"] / total_of(test["histogram"])) for test in tests]
     outside = [f"{name} {share:.2g} %" for name, share in outside if share > 0]
     caption = "Share of positions by their divergence."
@@ -288,12 +288,12 @@ def flip_margins(study, looks):
         counts = [0] * bins
         for value in values:
             counts[max(0, min(bins - 1, int(bins * value / greatest)))] += 1
-        panel.stairs(counts, edges, color=looks[name]["color"], linewidth=1.5, label=f"{name}: {len(values)} flips")
+        panel.stairs(counts, edges, color=looks[name]["color"], linewidth=1.5, label=f"{name}: {len(values)} flip{'s' * (len(values) != 1)}")
         panel.stairs(counts, edges, color=looks[name]["color"], fill=True, alpha=0.15)
     panel.yaxis.set_major_locator(MaxNLocator(integer=True))
     panel.set(xlabel="the reference's margin: logit of its first token less that of its second", ylabel="flips")
     panel.set_title("How sure the reference was where the test chose another token")
-    panel.legend()
+    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return Picture("Margins of flips", "A flip is a position where the most likely token differs.", finished(figure))
 
 

@@ -128,12 +128,12 @@ def token(flip, side):
 
 
 def test_section(test):
-    head = ["metric", Cell(f"mean ± {link('standard_error')}"), "median", "1 %", "99 %", "max", "at", link("floor")]
+    head = ["metric", Cell(f"mean ± {link('standard_error')}"), "median", "1 %", "99 %", "farthest", "at", link("floor")]
     yield f"<details open><summary>{text(test['name'])}: all metrics</summary>\n"
     yield table(head, metric_rows(test))
     if test["has_flips"]:
         flips = sorted(test["flips"], key=lambda flip: -flip["margin"] if math.isfinite(flip["margin"]) else 0)
-        yield f"<p>{len(flips)} <a href='#flip'>flips</a>{'; those with the largest margins:' if flips else '.'}</p>\n"
+        yield f"<p>{len(flips)} <a href='#flip'>flip{'s' * (len(flips) != 1)}</a>{'; those with the largest margins:' if flips else '.'}</p>\n"
         if flips:
             rows = [[shortened(str(f["node"].get("text", ""))), whole(f["position"]), token(f["node"], "ref"), token(f["node"], "test"), number(f["margin"])] for f in flips[:MOST_ROWS]]  # fmt: skip
             yield table(["text", "position", "reference's token", "test's token", "margin"], rows)
@@ -173,7 +173,7 @@ def summary_section(study):
 def compare_section(study, pictures):
     compare = study.compare
     yield "<h2 id='divergence'>Divergence</h2>\n"
-    yield f"<p>From {text(compare['reference'])}: {whole(compare['tokens'])} tokens of {whole(compare['texts'])} texts, the same for every precision.</p>\n"
+    yield f"<p>From {text(compare['reference'])}: {whole(compare['tokens'])} tokens of {whole(compare['texts'])} text{'s' * (compare['texts'] != 1)}, the same for every precision.</p>\n"
     for name in ("divergence_mean", "kl_histogram", "divergence_by_position", "divergence_by_entropy", "divergence_by_layer", "flip_margins"):
         yield figure(pictures, name)
     for test in compare["tests"]:
