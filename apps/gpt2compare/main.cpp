@@ -68,7 +68,4 @@ int start(std::vector<std::string> arguments) {
 }  // namespace
 }  // namespace gpt2run
 
-int main(int count, char** arguments) {
-  return gpt2run::run_main("gpt2compare", count, arguments,
-                           [](std::vector<std::string> given) { return gpt2run::start(std::move(given)); });
-}
+int main(int count, char** arguments) { return gpt2run::run_main("gpt2compare", count, arguments, gpt2run::start); }

@@ -16,7 +16,7 @@ constexpr CoreOption kOwn[] = {
     {{"window", "int", "0", "[0, 1048576]", "tokens before the last target of a window; 0 is the model's context"}},
     {{"limit", "int", "0", "[0, 1000000000]", "targets to compare on, from the first; 0 is all"}},
     {{"overlap", "int", "10", "[1, 1000]", "k of topk_overlap"}},
-    {{"floor", "bool", "on", "", "measure how far rounding alone goes; off saves its time"}},
+    {{"floor", "enum", "on", "on|off", "measure how far rounding alone goes; off saves its time"}},
     {{"floor_targets", "int", "128", "[1, 1000000]", "targets that the floor is measured on, from the first"}},
     {{"full", "bool", "off", "", "print every metric, by position and entropy, floors and flips"}},
     {{"json", "text", "", "", "file for all results, - is standard output in place of the tables"}},

@@ -127,7 +127,7 @@ void Study::compare_all() {
 }
 
 void Study::measure_floors() {
-  if (!configuration_.values().flag("floor")) return;
+  if (configuration_.values().text("floor") == "off") return;
   const FloorPlan plan{integer("floor_targets"), integer("overlap"), integer("threads"), integer("device")};
   const std::vector<FloorPart> reference = floor_of(host_, instances_[0], windows_, plan);
   for (size_t i = 1; i < instances_.size(); ++i) {
@@ -145,7 +145,8 @@ std::string Study::manifest() const {
       options.push_back({key, lasting_path(path), "text"});
   for (const char* key : {"max_new_tokens", "window", "limit", "overlap", "floor_targets", "threads", "device"})
     options.push_back({key, configuration_.values().shown(key), "int"});
-  for (const char* key : {"floor", "no_special"}) options.push_back({key, configuration_.values().shown(key), "bool"});
+  options.push_back({"floor", configuration_.values().shown("floor"), "enum"});
+  options.push_back({"no_special", configuration_.values().shown("no_special"), "bool"});
   Manifest manifest = lab_.manifest(std::move(options));
   if (configuration_.values().text("text").empty()) manifest.prompts = comparison_.texts;
   return manifest.to_json();
