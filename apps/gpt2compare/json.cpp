@@ -1,5 +1,6 @@
 // The result as JSON.
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "gpt2compare/report.hpp"
@@ -90,16 +91,23 @@ Json flips_of(const Comparison& comparison, const Series& series) {
   return list;
 }
 
-// last: what is in a bucket up to `to`, as it is written.
-Json buckets_of(const std::vector<Bucket>& buckets, double last) {
+Json buckets_of(const std::vector<Bucket>& buckets, const std::function<Json(const Bucket&)>& range) {
   Json list = Json::array();
   for (const Bucket& bucket : buckets) {
-    Json object = {{"from", bucket.from}, {"to", bucket.to - last}, {"count", bucket.count}};
+    Json object = range(bucket);
+    object["count"] = bucket.count;
     object.update(by_metric(bucket.means));
     list.push_back(object);
   }
   return list;
 }
+
+// Positions are whole numbers, and both of the range belong to it.
+Json positions_of(const Bucket& bucket) {
+  return {{"from", static_cast<int64_t>(bucket.from)}, {"to", static_cast<int64_t>(bucket.to) - 1}};
+}
+
+Json entropies_of(const Bucket& bucket) { return {{"from", bucket.from}, {"to", bucket.to}}; }
 
 Json histogram_json(const Series& series, Metric metric) {
   const Histogram found = histogram_of(series, metric);
@@ -117,8 +125,8 @@ Json test_of(const Comparison& comparison, const TestResult& test) {
     json["below_floor"] = below_of(test);
   }
   json["flips"] = flips_of(comparison, test.series);
-  json["by_position"] = buckets_of(by_position(test.series), 1);
-  json["by_entropy"] = buckets_of(by_entropy(test.series), 0);
+  json["by_position"] = buckets_of(by_position(test.series), positions_of);
+  json["by_entropy"] = buckets_of(by_entropy(test.series), entropies_of);
   json["histogram"] = histogram;
   return json;
 }

@@ -96,7 +96,7 @@ std::string buckets_table(const std::vector<Bucket>& buckets, const char* title)
       {title, "TARGETS", "KL_REF_TEST", "LOGPROB_DIFFERENCE", "TOP1_AGREEMENT"}};
   for (const Bucket& bucket : buckets) {
     const auto mean = [&](Metric metric) { return shown(bucket.means[static_cast<size_t>(metric)]); };
-    rows.push_back({shown(bucket.from) + " to " + shown(bucket.to), std::to_string(bucket.count),
+    rows.push_back({shown(bucket.from) + " to " + shown(bucket.to, "<%.3g"), std::to_string(bucket.count),
                     mean(Metric::kl_ref_test), mean(Metric::logprob_difference), mean(Metric::top1_agreement)});
   }
   return in_columns(std::move(rows), "  ") + "\n";

@@ -75,10 +75,24 @@ def check_sequence(sequence, tale, names, folder):
     assert sequence % SAMPLES > 0 or None not in known, "the first sample computes all of its prompt's logits"
 
 
+def check_compare(names, folder):
+    command = [BUILD / "bin/gpt2compare", "-q", "--test", "bf16,cpu-fp32", "--ref", "cpu-fp32", "--json", "compare.json"]
+    command += ["--tokens", " ".join(str(7 * i % 301) for i in range(90)), "-n", "0"]
+    command += ["--model", "synthetic:L=1,C=48,H=3,F=100,V=301,T=64"]
+    subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    found = names["read_compare"](folder / "compare.json")
+    assert list(found) == ["cpu-bf16", "cpu-fp32"]
+    mean, error, floor, below = found["cpu-bf16"]["kl_ref_test"]
+    assert 0 < error < mean < 1 and 0 < floor < mean and not below
+    assert found["cpu-fp32"]["kl_ref_test"][:2] == (0, 0) and found["cpu-fp32"]["kl_ref_test"][3]
+    assert found["cpu-fp32"]["cosine"][0] == 1
+
+
 def main():
     names = readers()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        check_compare(names, folder)
         prompts = [f"Once upon a time{' there was' * count}" for count in range(SEQUENCES // SAMPLES)]
         options = [word for prompt in prompts for word in ("--prompt", prompt)]
         options += ["--ignore-eos", "--samples", str(SAMPLES), "-n", str(NEW), "--temp", "1.5", "--top_k", "0"]
