@@ -6,6 +6,7 @@
 
 #include "gpt2compare/walk.hpp"
 #include "host/explain.hpp"
+#include "host/interrupt.hpp"
 
 namespace gpt2run {
 namespace {
@@ -83,8 +84,10 @@ class FloorMeter {
     for (const Window& window : windows) {
       const std::vector<std::vector<int32_t>> neighbours = neighbours_of(window);
       if (beside) test.forced().surround({neighbours.begin(), neighbours.end()});
-      compare(ref, {&test, 1}, {&window, 1}, meter_,
-              [&](size_t, const Place& place, const RowDivergence& row) { series.add(place, row); });
+      compare(ref, {&test, 1}, {&window, 1}, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
+        if (interrupted()) fail("interrupted while the floor of ", instance_.name, " was measured");
+        series.add(place, row);
+      });
     }
     FloorPart part{instance_.name, what, std::ssize(series.places), {}};
     for (int m = 0; m < kMetrics; ++m)
