@@ -98,9 +98,9 @@ std::string side_by_side(const Prompt& prompt, std::span<const std::string> name
     const std::vector<std::string> head = wrapped(names[i] + (i == 0 ? " (reference)" : ""), column);
     columns.back().insert(columns.back().begin(), head.begin(), head.end());
   }
-  std::string text = "after " +
-                     in_quotes(prompt.text.empty() ? std::to_string(prompt.tokens.size()) + " tokens" : prompt.text) +
-                     "\n\n";
+  std::string text = "after ";
+  text += prompt.text.empty() ? std::to_string(prompt.tokens.size()) + " tokens" : in_quotes(prompt.text);
+  text += "\n\n";
   if (fits) text += in_rows(columns, column);
   for (size_t i = 0; !fits && i < count; ++i) text += in_rows({columns[i]}, column) + (i + 1 < count ? "\n" : "");
   text += "\n";
