@@ -55,13 +55,13 @@ endfunction()
 
 set(GPT2RUN_RESOURCE_USAGE ${CMAKE_CURRENT_LIST_DIR}/resource_usage.sh)
 
-# gpt2run_add_cuda_plugin(<kind> <name> <source>): nothing where CUDA is not built. Beside the object lies what each
+# gpt2run_add_cuda_plugin(<kind> <name> <source>...): nothing where CUDA is not built. Beside the object lies what each
 # kernel takes, for scripts/kernel_budget.py.
-function(gpt2run_add_cuda_plugin kind name source)
+function(gpt2run_add_cuda_plugin kind name)
   if(NOT GPT2RUN_CUDA_BUILT)
     return()
   endif()
-  gpt2run_add_plugin(${kind} ${name} SPACE cuda SOURCES ${source})
+  gpt2run_add_plugin(${kind} ${name} SPACE cuda SOURCES ${ARGN})
   set(target gpt2run-${kind}-${name}.cuda)
   gpt2run_cuda_options(${target})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)

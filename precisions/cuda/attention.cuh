@@ -1,6 +1,8 @@
-// Attention of one token over its slot's cache: a block takes 64 positions of one head, the last block to finish joins
-// the chunks in ascending order. Chunks are cut by position alone, so a row's sums never depend on its neighbours.
+// Attention over a slot's cache in chunks of 64 positions, cut by position alone and joined in ascending order. Two
+// kernels: for single rows a block takes a chunk of one head, for rows of a prompt a tile of queries shares the chunks.
+// Every sum has one order, whatever the head size, so both give the same bits.
 #pragma once
+#include "plan.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {
@@ -20,95 +22,149 @@ struct AttentionView {
   int first, D, width;
 };
 
-// weights (kChunk) = the scores of the chunk's keys, each by eight lanes
-template <class Value>
-GPT2RUN_DEVICE void score_keys(const Value* keys, int stride, const float* q, int count, float scale, float* scores) {
+// The sum of an array in the order of a butterfly: halves onto each other.
+template <int kCount>
+GPT2RUN_DEVICE float folded(float (&parts)[kCount]) {
+  GPT2RUN_UNROLL
+  for (int half = kCount / 2; half > 0; half /= 2) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < half; ++i) parts[i] += parts[i + half];
+  }
+  return parts[0];
+}
+
+// Weighted by how far its maximum is below the greatest so far: what a row has gathered from its chunks.
+struct Gathered {
+  float most = -INFINITY, total = 0;
+
+  // What the row's sums so far, and the new chunk's, are multiplied by.
+  GPT2RUN_DEVICE void join(float maximum, float weight, float& old, float& fresh) {
+    const float greatest = most < maximum ? maximum : most, base = greatest == -INFINITY ? 0.0f : greatest;
+    old = exponential(most - base), fresh = exponential(maximum - base);
+    total = std::fma(fresh, weight, total * old), most = greatest;
+  }
+};
+
+// By one warp: scores (kChunk) become e^(score - maximum), 0 from count on. A chunk of -infinity weighs nothing.
+GPT2RUN_DEVICE void weigh_chunk(float* scores, int count, float& maximum, float& weight) {
+  const float nothing = -INFINITY;
+  const int t = thread_id() % kWarp;
+  const float low = t < count ? scores[t] : nothing, high = t + kWarp < count ? scores[t + kWarp] : nothing;
+  float most = low < high ? high : low;
+  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
+    const float other = shuffle_xor(kWholeWarp, most, lanes);
+    most = most < other ? other : most;
+  }
+  const float base = most == nothing ? 0.0f : most;
+  scores[t] = t < count ? exponential(low - base) : 0.0f;
+  scores[t + kWarp] = t + kWarp < count ? exponential(high - base) : 0.0f;
+  float sum[1] = {scores[t] + scores[t + kWarp]};
+  sum_over_lanes<kWarp>(sum);
+  if (t == 0) maximum = most, weight = sum[0];
+}
+
+// scores (kChunk) of the chunk's keys, each by eight lanes. kHead: the padded head size, 0 is any.
+template <int kHead, class Value>
+GPT2RUN_DEVICE void score_keys(const Value* keys, int head, const float* q, int count, float scale, float* scores) {
+  const int stride = kHead ? kHead : head;
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
   float sums[kKeys] = {};
+  GPT2RUN_UNROLL
   for (int i = 0; i < kKeys; ++i) {
     const int t = group + i * kGroups;
     if (t >= count) continue;
     for (int d = lane; d < stride; d += kLine<Value>) {
       float key[kVector<Value>];
       load(keys + int64_t{t} * stride + d, key);
+      GPT2RUN_UNROLL
       for (int j = 0; j < kVector<Value>; ++j) sums[i] = std::fma(q[d + j], key[j], sums[i]);
     }
   }
   sum_over_lanes<kLanes>(sums);
+  GPT2RUN_UNROLL
   for (int i = 0; i < kKeys; ++i)
     if (thread_id() % kLanes == 0) scores[group + i * kGroups] = sums[i] * scale;
   sync_block();
 }
 
-// By the first warp: scores become e^(score - maximum), 0 from count on. A chunk of -infinity weighs nothing.
-GPT2RUN_DEVICE void weigh_chunk(float* scores, int count, float& maximum, float& weight) {
-  const float nothing = -INFINITY;
-  const int t = thread_id();
-  if (t < kWarp) {
-    const float low = t < count ? scores[t] : nothing, high = t + kWarp < count ? scores[t + kWarp] : nothing;
-    float most = low < high ? high : low;
-    for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) {
-      const float other = shuffle_xor(kWholeWarp, most, lanes);
-      most = most < other ? other : most;
+// out (D) = the chunk's values by their weights: every group adds its keys up, then the groups are folded. parts:
+// (kGroups, kLine) of shared memory.
+template <int kHead, class Value>
+GPT2RUN_DEVICE void mix_values(const Value* values, int head, int D, const float* weights, int count, float* parts,
+                               float* out) {
+  const int stride = kHead ? kHead : head;
+  const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
+  for (int line = 0; line < stride; line += kLine<Value>) {
+    float sums[kVector<Value>] = {};
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kKeys; ++i) {
+      const int t = group + i * kGroups;
+      if (t >= count || line + lane >= stride) continue;
+      float value[kVector<Value>];
+      load(values + int64_t{t} * stride + line + lane, value);
+      GPT2RUN_UNROLL
+      for (int j = 0; j < kVector<Value>; ++j) sums[j] = std::fma(weights[t], value[j], sums[j]);
     }
-    const float base = most == nothing ? 0.0f : most;
-    scores[t] = t < count ? exponential(low - base) : 0.0f;
-    scores[t + kWarp] = t + kWarp < count ? exponential(high - base) : 0.0f;
-    float sum[1] = {scores[t] + scores[t + kWarp]};
-    sum_over_lanes<kWarp>(sum);
-    if (t == 0) maximum = most, weight = sum[0];
+    if (line > 0) sync_block();  // the line before is folded
+    GPT2RUN_UNROLL
+    for (int j = 0; j < kVector<Value>; ++j) parts[group * kLine<Value> + lane + j] = sums[j];
+    sync_block();
+    const int d = line + thread_id();
+    if (thread_id() >= kLine<Value> || d >= D) continue;
+    float of_group[kGroups];
+    GPT2RUN_UNROLL
+    for (int g = 0; g < kGroups; ++g) of_group[g] = parts[g * kLine<Value> + thread_id()];
+    out[d] = folded(of_group);
   }
-  sync_block();
 }
 
-// out (D) = the chunks (count, D + 2), weighed by how far their maxima are below the greatest
+// out (D) = the chunks (count, D + 2) joined
 template <class Value>
 GPT2RUN_DEVICE void join_chunks(const float* chunks, int count, int D, Value* out) {
-  float most = -INFINITY, total = 0;
-  for (int c = 0; c < count; ++c) {
-    const float own = load_fresh(chunks + c * (D + 2) + D);
-    most = most < own ? own : most;
-  }
-  for (int c = 0; c < count; ++c) {
-    const float* chunk = chunks + c * (D + 2);
-    total = std::fma(exponential(load_fresh(chunk + D) - most), load_fresh(chunk + D + 1), total);
-  }
   for (int d = thread_id(); d < D; d += kAttentionThreads) {
+    Gathered gathered;
     float sum = 0;
     for (int c = 0; c < count; ++c) {
       const float* chunk = chunks + c * (D + 2);
-      sum = std::fma(exponential(load_fresh(chunk + D) - most), load_fresh(chunk + d), sum);
+      float old, fresh;
+      gathered.join(load_fresh(chunk + D), load_fresh(chunk + D + 1), old, fresh);
+      sum = std::fma(fresh, load_fresh(chunk + d), sum * old);
     }
-    out[d] = narrow<Value>(sum / total);
+    out[d] = narrow<Value>(sum / gathered.total);
   }
 }
 
-// Grid: (chunks of the whole context, H, rows of the launch); what lies behind the row's own position ends at once.
 template <class Value>
+constexpr size_t attention_bytes(int head) {
+  return Shared::bytes_of<float>(head) + Shared::bytes_of<float>(kChunk) +
+         Shared::bytes_of<float>(kGroups * kLine<Value>) + Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1);
+}
+
+// Grid: (chunks of the whole context, H, rows of the launch); what lies behind the row's own position ends at once. The
+// block that finishes last joins the chunks.
+template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 attention_kernel(AttentionView<Value> v) {
-  const int head = block_y(), row = v.first + block_z(), heads = v.keys.heads, stride = v.keys.stride;
+  const int head = block_y(), row = v.first + block_z(), heads = v.keys.heads;
+  const int stride = kHead ? kHead : v.keys.stride;
   const int slot = v.rows[row].slot, length = v.rows[row].position + 1, chunks = divided_up(length, kChunk);
   if (block_x() >= chunks) return;
   Shared shared(shared_memory());
-  float *q = shared.take<float>(stride), *scores = shared.take<float>(kChunk), *facts = shared.take<float>(2);
+  float *q = shared.take<float>(stride), *scores = shared.take<float>(kChunk);
+  float *parts = shared.take<float>(kGroups * kLine<Value>), *facts = shared.take<float>(2);
   int* last = shared.take<int>(1);
   const int begin = block_x() * kChunk, count = length - begin < kChunk ? length - begin : kChunk;
   for (int d = thread_id(); d < stride; d += kAttentionThreads)
     q[d] = widen(v.q[(int64_t{row} * heads + head) * stride + d]);
   sync_block();
-  score_keys(v.keys.at(slot, head, begin), stride, q, count, 1 / std::sqrt(static_cast<float>(v.D)), scores);
-  weigh_chunk(scores, count, facts[0], facts[1]);
+  score_keys<kHead>(v.keys.at(slot, head, begin), stride, q, count, 1 / std::sqrt(static_cast<float>(v.D)), scores);
+  if (thread_id() < kWarp) weigh_chunk(scores, count, facts[0], facts[1]);
+  sync_block();
 
   const int which = block_z() * heads + head;
   float* of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
   float* own = of_head + block_x() * (v.D + 2);
-  const Value* values = v.values.at(slot, head, begin);
-  for (int d = thread_id(); d < v.D; d += kAttentionThreads) {
-    float sum = 0;
-    for (int t = 0; t < count; ++t) sum = std::fma(scores[t], widen(values[int64_t{t} * stride + d]), sum);
-    own[d] = sum;
-  }
+  mix_values<kHead>(v.values.at(slot, head, begin), stride, v.D, scores, count, parts, own);
   if (thread_id() == 0) own[v.D] = facts[0], own[v.D + 1] = facts[1];
   fence();
   sync_block();
@@ -118,6 +174,162 @@ attention_kernel(AttentionView<Value> v) {
   fence();
   join_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);
   if (thread_id() == 0) v.arrived[which] = 0;
+}
+
+inline constexpr int kTile = 16;                                       // queries of a block
+inline constexpr int kTileShare = kTile * kChunk / kAttentionThreads;  // of a thread
+
+// Shared memory of a tile: the chunk's keys, then its values, each row a vector apart from the next against bank
+// conflicts; the queries, their scores and what each has gathered.
+template <class Value>
+struct TileScratch {
+  Value* chunk;           // (kChunk, stride + kVector)
+  float *q, *scores, *a;  // (kTile, stride), (kTile, kChunk), (kTile, D)
+  float *old, *fresh;     // (kTile) factors of the chunk at hand
+  Gathered* gathered;     // (kTile)
+
+  GPT2RUN_DEVICE TileScratch(Shared shared, int stride, int D)
+      : chunk(shared.take<Value>(kChunk * (stride + kVector<Value>))),
+        q(shared.take<float>(kTile * stride)),
+        scores(shared.take<float>(kTile * kChunk)),
+        a(shared.take<float>(kTile * D)),
+        old(shared.take<float>(kTile)),
+        fresh(shared.take<float>(kTile)),
+        gathered(shared.take<Gathered>(kTile)) {}
+
+  static constexpr size_t bytes(int stride, int D) {
+    return Shared::bytes_of<Value>(kChunk * (stride + kVector<Value>)) + Shared::bytes_of<float>(kTile * stride) +
+           Shared::bytes_of<float>(kTile * kChunk) + Shared::bytes_of<float>(kTile * D) +
+           2 * Shared::bytes_of<float>(kTile) + Shared::bytes_of<Gathered>(kTile);
+  }
+};
+
+// The chunk's first `count` rows of a cache, all threads; nobody may be reading the one before.
+template <class Value>
+GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value* chunk) {
+  const int vectors = stride / kVector<Value>;
+  for (int i = thread_id(); i < count * vectors; i += kAttentionThreads) {
+    const int t = i / vectors, d = i % vectors * kVector<Value>;
+    *reinterpret_cast<Vector<Value>*>(chunk + t * (stride + kVector<Value>)+d) =
+        *reinterpret_cast<const Vector<Value>*>(from + int64_t{t} * stride + d);
+  }
+}
+
+// q k, as eight lanes of score_keys would add it up; key(d): its values
+template <int kHead, class Value, class Key>
+GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
+  const int stride = kHead ? kHead : head;
+  float lanes[kLanes] = {};
+  GPT2RUN_UNROLL
+  for (int lane = 0; lane < kLanes; ++lane) {
+    GPT2RUN_UNROLL
+    for (int d = lane * kVector<Value>; d < stride; d += kLine<Value>) {
+      GPT2RUN_UNROLL
+      for (int j = 0; j < kVector<Value>; ++j) lanes[lane] = std::fma(q[d + j], key(d + j), lanes[lane]);
+    }
+  }
+  return folded(lanes);
+}
+
+// use(row, score) for each of the rows [row, end); kHead keeps the key in registers meanwhile.
+template <int kHead, class Value, class Use>
+GPT2RUN_DEVICE void score_rows(const float* q, const Value* key, int head, int row, int end, Use use) {
+  if constexpr (kHead > 0) {
+    float own[kHead];
+    GPT2RUN_UNROLL
+    for (int d = 0; d < kHead; ++d) own[d] = widen(key[d]);
+    for (; row < end; ++row) use(row, score_of<kHead, Value>(q + row * kHead, kHead, [&](int d) { return own[d]; }));
+  } else {
+    for (; row < end; ++row) use(row, score_of<0, Value>(q + row * head, head, [&](int d) { return widen(key[d]); }));
+  }
+}
+
+// weights (kChunk) times one column of the chunk, as mix_values would add it up
+GPT2RUN_DEVICE float mix_of(const float* weights, const float (&column)[kChunk], int count) {
+  float groups[kGroups] = {};
+  GPT2RUN_UNROLL
+  for (int g = 0; g < kGroups; ++g) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kKeys; ++i)
+      if (g + i * kGroups < count) groups[g] = std::fma(weights[g + i * kGroups], column[g + i * kGroups], groups[g]);
+  }
+  return folded(groups);
+}
+
+// Grid: (tiles, H). The rows [first, first + count) are of one slot, at ascending positions.
+template <int kHead, class Value>
+GPT2RUN_KERNEL(kAttentionThreads)
+tile_kernel(AttentionView<Value> v, int count) {
+  const int head = block_y(), first = v.first + block_x() * kTile, end = v.first + count;
+  const int rows = end - first < kTile ? end - first : kTile, stride = kHead ? kHead : v.keys.stride;
+  const int slot = v.rows[first].slot, position = v.rows[first].position;
+  const float scale = 1 / std::sqrt(static_cast<float>(v.D));
+  TileScratch<Value> s(Shared(shared_memory()), stride, v.D);
+  for (int i = thread_id(); i < rows * stride; i += kAttentionThreads)
+    s.q[i] = widen(v.q[(int64_t{first + i / stride} * v.keys.heads + head) * stride + i % stride]);
+  for (int i = thread_id(); i < rows * v.D; i += kAttentionThreads) s.a[i] = 0;
+  if (thread_id() < kTile) s.gathered[thread_id()] = Gathered();
+
+  const int column = thread_id() % kChunk, share = thread_id() / kChunk * kTileShare;
+  const int share_end = share + kTileShare < rows ? share + kTileShare : rows;
+  for (int begin = 0; begin < position + rows; begin += kChunk) {
+    const int most = position + rows - begin < kChunk ? position + rows - begin : kChunk;  // keys that any row sees
+    const auto seen = [&](int r) { return position + r + 1 - begin < kChunk ? position + r + 1 - begin : kChunk; };
+    sync_block();
+    fetch_chunk(v.keys.at(slot, head, begin), stride, most, s.chunk);
+    sync_block();
+    if (column < most)
+      score_rows<kHead>(s.q, s.chunk + column * (stride + kVector<Value>), stride, share, share_end,
+                        [&](int r, float score) { s.scores[r * kChunk + column] = score * scale; });
+    sync_block();
+    fetch_chunk(v.values.at(slot, head, begin), stride, most, s.chunk);
+    for (int r = thread_id() / kWarp; r < rows; r += kAttentionThreads / kWarp) {
+      if (seen(r) <= 0) continue;
+      float maximum = 0, weight = 0;
+      weigh_chunk(s.scores + r * kChunk, seen(r), maximum, weight);
+      if (thread_id() % kWarp == 0) s.gathered[r].join(maximum, weight, s.old[r], s.fresh[r]);
+    }
+    sync_block();
+    for (int d = column; d < v.D; d += kChunk) {
+      float values[kChunk];
+      GPT2RUN_UNROLL
+      for (int t = 0; t < kChunk; ++t) values[t] = t < most ? widen(s.chunk[t * (stride + kVector<Value>)+d]) : 0.0f;
+      for (int r = share; r < share_end; ++r) {
+        if (seen(r) <= 0) continue;
+        float& sum = s.a[r * v.D + d];
+        sum = std::fma(s.fresh[r], mix_of(s.scores + r * kChunk, values, seen(r)), sum * s.old[r]);
+      }
+    }
+  }
+  sync_block();
+  for (int i = thread_id(); i < rows * v.D; i += kAttentionThreads)
+    v.a[int64_t{first + i / v.D} * v.width + head * v.D + i % v.D] = narrow<Value>(s.a[i] / s.gathered[i / v.D].total);
+}
+
+inline constexpr int kFastHead = 64;  // of every published GPT-2
+
+template <class Value>
+void launch_attention(AttentionView<Value> view, const Stretch& rows, int chunks, void* stream) {
+  const int stride = view.keys.stride, heads = view.keys.heads;
+  const size_t tile = TileScratch<Value>::bytes(stride, view.D);
+  view.first = rows.first;
+  if (rows.many && tile <= kSharedBytes) {
+    const LaunchConfig config = {
+        "attention_tile", {divided_up(rows.count, kTile), heads, 1}, kAttentionThreads, tile, stream};
+    if (stride == kFastHead) return launch(config, tile_kernel<kFastHead, Value>, view, rows.count);
+    return launch(config, tile_kernel<0, Value>, view, rows.count);
+  }
+  for (const int end = rows.first + rows.count; view.first < end; view.first += kAttentionRows) {
+    const LaunchConfig config = {"attention",
+                                 {chunks, heads, std::min(kAttentionRows, end - view.first)},
+                                 kAttentionThreads,
+                                 attention_bytes<Value>(stride),
+                                 stream};
+    if (stride == kFastHead)
+      launch(config, attention_kernel<kFastHead, Value>, view);
+    else
+      launch(config, attention_kernel<0, Value>, view);
+  }
 }
 
 }  // namespace gpt2run::cuda

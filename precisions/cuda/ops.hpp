@@ -1,8 +1,11 @@
-// The seven operations on the device, five kernels a layer: layernorm is made anew by each product behind it, and the
-// residual is added where a product is written.
+// The seven operations on the device. Few rows take five kernels a layer: layernorm is made anew by each product behind
+// it, and the residual is added where a product is written. Many rows take cuBLASLt's products, with kernels of ours in
+// front and behind (many.cuh). DeviceStep says which rows are which.
 #pragma once
 #include "attention.cuh"
+#include "blaslt.hpp"
 #include "gpt2run/network.hpp"
+#include "many.cuh"
 #include "product.cuh"
 #include "step.cuh"
 #include "weights.hpp"
@@ -16,64 +19,100 @@ class CudaOps {
   using State = DeviceState<Value>;
   using Step = DeviceStep;
 
+  // library: may be nullptr where no step has a stretch of many rows.
+  explicit CudaOps(std::unique_ptr<Blaslt> library) : library_(std::move(library)) {}
+
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     launch({"embed", {step.rows, 1, 1}, kStepThreads, 0, s.stream.get()}, embed_kernel<Value>, w.wte.data, w.wpe.data,
-           w.wte.stride, s.rows.data(), s.x.data(), s.config.C);
+           w.wte.stride, s.rows.data(), s.x.data(), s.x_stride, s.config.C);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
     const QkvSink<Value> sink = {w.qkv_b,       s.q.data(), s.keys_of(layer),       s.values_of(layer),
                                  s.rows.data(), s.config.C, s.config.C / s.config.H};
-    product<1>("norm_qkv", w.qkv_w, normed(w.ln1_w, w.ln1_b, s, nullptr), sink, step.rows, s.stream.get());
+    for (const Stretch& rows : step.products) norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, sink);
   }
 
   void attention(State& s, const Step& step, int layer) {
     const int D = s.config.C / s.config.H;
-    AttentionView<Value> view = {s.q.data(), s.keys_of(layer), s.values_of(layer), s.rows.data(),
-                                 s.a.data(), s.partial.data(), s.arrived.data(),   0,
-                                 D,          s.width};
-    const size_t shared = Shared::bytes_of<float>(s.head) + Shared::bytes_of<float>(kChunk) +
-                          Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1);
-    for (; view.first < step.rows; view.first += kAttentionRows) {
-      const int rows = std::min(kAttentionRows, step.rows - view.first);
-      launch({"attention", {s.chunks(), s.config.H, rows}, kAttentionThreads, shared, s.stream.get()},
-             attention_kernel<Value>, view);
-    }
+    const AttentionView<Value> view = {s.q.data(), s.keys_of(layer), s.values_of(layer), s.rows.data(),
+                                       s.a.data(), s.partial.data(), s.arrived.data(),   0,
+                                       D,          s.width};
+    for (const Stretch& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
   }
 
   void project_add(const typename Weights::Layer& w, State& s, const Step& step) {
-    const AddSink sink = {w.proj_b, s.x.data(), s.config.C};
-    product<kProductWarps>("project_add", w.proj_w, PlainRows<Value>{s.a.data(), s.width}, sink, step.rows,
-                           s.stream.get());
+    for (const Stretch& rows : step.products)
+      add_product("project_add", w.proj_w, w.proj_b, s.a.data(), s.width, s, rows);
   }
 
   void norm_up_gelu(const typename Weights::Layer& w, State& s, const Step& step) {
     const GeluSink<Value> sink = {w.up_b, s.h.data(), s.up_width};
-    product<1>("norm_up_gelu", w.up_w, normed(w.ln2_w, w.ln2_b, s, nullptr), sink, step.rows, s.stream.get());
+    for (const Stretch& rows : step.products) norm_product("norm_up_gelu", w.up_w, w.ln2_w, w.ln2_b, s, rows, sink);
   }
 
   void down_add(const typename Weights::Layer& w, State& s, const Step& step) {
-    const AddSink sink = {w.down_b, s.x.data(), s.config.C};
-    product<kProductWarps>("down_add", w.down_w, PlainRows<Value>{s.h.data(), s.up_width}, sink, step.rows,
-                           s.stream.get());
+    for (const Stretch& rows : step.products)
+      add_product("down_add", w.down_w, w.down_b, s.h.data(), s.up_width, s, rows);
   }
 
   void norm_logits(const typename Weights::Head& w, State& s, const Step& step) {
     const LogitSink sink = {s.logits.data(), s.raw.size() ? s.raw.data() : nullptr, s.stride};
-    product<1>("norm_logits", w.w, normed(w.lnf_w, w.lnf_b, s, s.wanted.data()), sink, step.wanted, s.stream.get());
+    for (const Stretch& rows : step.logits) {
+      const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.wanted.data());
+      if (!rows.many) {
+        product<1>("norm_logits", w.w, source, sink, rows, s.stream.get());
+        continue;
+      }
+      launch_norm(source, rows, s.normed.data(), s.stream.get());
+      float* out = s.logits.data() + rows.first * s.stride;
+      multiply(w.w, s.normed.data(), nullptr, out, s.stride, rows.count, false, s);
+      if (s.raw.size())
+        copy(s.raw.data() + rows.first * s.stride, out, rows.count * s.stride * sizeof(float), s.stream.get());
+    }
   }
 
  private:
   static NormedRows<Value> normed(const float* gain, const float* bias, const State& s, const int32_t* index) {
-    return {s.x.data(), gain, bias, index, s.config.C, s.width, s.config.epsilon};
+    return {s.x.data(), gain, bias, index, s.config.C, s.x_stride, s.width, s.config.epsilon};
   }
+
+  // in: rows as long as the weights'.
+  void multiply(const DeviceMatrix<Value>& w, const Value* in, const float* bias, float* out, int64_t stride, int rows,
+                bool adds, State& s) {
+    library_->multiply({kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds},
+                       s.stream.get());
+  }
+
+  // sink gets the products of layernorm of the residual.
+  template <class Sink>
+  void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
+                    const Stretch& rows, const Sink& sink) {
+    const NormedRows<Value> source = normed(gain, bias, s, nullptr);
+    if (!rows.many) return product<1>(name, w, source, sink, rows, s.stream.get());
+    launch_norm(source, rows, s.normed.data(), s.stream.get());
+    multiply(w, s.normed.data(), nullptr, s.sums.data(), s.sum_stride, rows.count, false, s);
+    launch_finish(name, s.sums.data(), s.sum_stride, rows, w.outputs, sink, s.stream.get());
+  }
+
+  // x += W in + b
+  void add_product(const char* name, const DeviceMatrix<Value>& w, const float* bias, const Value* in, int width,
+                   State& s, const Stretch& rows) {
+    if (!rows.many)
+      return product<kProductWarps>(name, w, PlainRows<Value>{in, width}, AddSink{bias, s.x.data(), s.x_stride}, rows,
+                                    s.stream.get());
+    multiply(w, in + int64_t{rows.first} * width, bias, s.x.data() + int64_t{rows.first} * s.x_stride, s.x_stride,
+             rows.count, true, s);
+  }
+
+  std::unique_ptr<Blaslt> library_;
 };
 
 // Throws Error for a model whose rows no block's shared memory holds.
 template <class Value>
 void check_model(const ModelConfig& m) {
   const size_t needed = NormedRows<Value>::template shared_bytes<1>(padded_to_line<Value>(m.C));
-  if (needed > kSharedBytes || size_t(m.C / m.H) * sizeof(float) > kSharedBytes - 1024)
+  if (needed > kSharedBytes || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H)) > kSharedBytes)
     fail("the CUDA kernels hold a row of ", kSharedBytes, " bytes, found C = ", m.C, " with ", sizeof(Value),
          " bytes a value and heads of ", m.C / m.H);
 }

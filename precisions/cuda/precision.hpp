@@ -16,7 +16,7 @@ constexpr double kTolerance = std::is_same_v<Value, float> ? 0x1p-20
 template <class Value>
 class CudaPrecision final : public Precision {
  public:
-  CudaPrecision(const Options& options, const Host&) {
+  CudaPrecision(const Options& options, const Host&) : invariant_(options.text("invariant")) {
     if constexpr (kRounds<Value>) {
       if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
     }
@@ -25,13 +25,16 @@ class CudaPrecision final : public Precision {
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
     check_model<Value>(checkpoint.config());
     use_device(limits.device);
-    const Traits traits{true, true, true, true, kTolerance<Value>};
-    return std::make_unique<CudaSession<Value>>(checkpoint, limits, overflow_, traits);
+    return std::make_unique<CudaSession<Value>>(checkpoint, limits, overflow_, invariant_of(invariant_, limits.slots),
+                                                kTolerance<Value>);
   }
 
  private:
   Overflow overflow_ = Overflow::error;
+  std::string invariant_;
 };
+
+inline constexpr OptionSpec kCudaOptions[] = {kInvariantOption, kOverflowOption};
 
 template <class Value>
 constexpr Plugin cuda_plugin(const char* name, const char* summary) {
@@ -43,8 +46,8 @@ constexpr Plugin cuda_plugin(const char* name, const char* summary) {
           name,
           "0.1.0",
           summary,
-          kRounds<Value> ? &kOverflowOption : nullptr,
-          kRounds<Value> ? 1u : 0u,
+          kCudaOptions,
+          kRounds<Value> ? 2u : 1u,  // FP32 has no overflow to speak of
           probe,
           make<Precision, CudaPrecision<Value>>};
 }

@@ -1,6 +1,7 @@
 // Rows times a weight matrix: eight lanes take an output, 16 bytes a lane at a time, up to eight rows at once. The
 // order of every sum is a function of the weight's shape: rows beside it and the number of rows at once change nothing.
 #pragma once
+#include "plan.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {
@@ -17,8 +18,8 @@ struct PlainRows {
   int stride;
 
   template <int kRows>
-  GPT2RUN_DEVICE void stage(int first, int rows, Shared&, const Value* (&in)[kRows]) const {
-    for (int r = 0; r < kRows; ++r) in[r] = x + int64_t{min_of(first + r, rows - 1)} * stride;
+  GPT2RUN_DEVICE void stage(int first, int end, Shared&, const Value* (&in)[kRows]) const {
+    for (int r = 0; r < kRows; ++r) in[r] = x + int64_t{min_of(first + r, end - 1)} * stride;
   }
   template <int kRows>
   static constexpr size_t shared_bytes(int) {
@@ -31,20 +32,20 @@ struct PlainRows {
 // that what is rounded to the type is the same on every path.
 template <class Value>
 struct NormedRows {
-  const float *x, *gain, *bias;  // (R, C), (C), (C)
+  const float *x, *gain, *bias;  // (R, x_stride), (C), (C)
   const int32_t* index;          // which rows of x, or nullptr: all
-  int C, width;
+  int C, x_stride, width;
   float epsilon;
 
   template <int kRows>
-  GPT2RUN_DEVICE void stage(int first, int rows, Shared& shared, const Value* (&in)[kRows]) const {
+  GPT2RUN_DEVICE void stage(int first, int end, Shared& shared, const Value* (&in)[kRows]) const {
     Value* normed = shared.take<Value>(kRows * width);
     auto* warps = shared.take<double>(kProductWarps * kRows);
     const float* from[kRows];
     double mean[kRows] = {}, scale[kRows] = {};
     for (int r = 0; r < kRows; ++r) {
-      const int row = first + r < rows ? first + r : rows - 1;
-      from[r] = x + int64_t{index ? index[row] : row} * C;
+      const int row = first + r < end ? first + r : end - 1;
+      from[r] = x + int64_t{index ? index[row] : row} * x_stride;
       in[r] = normed + r * width;
     }
     for (int c = thread_id(); c < C; c += kProductThreads)
@@ -110,15 +111,16 @@ GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], const Value* weigh
 }
 
 // sink(row, output, sum) is called once for each. kSplit: warps that share the inputs of an output (1, or all four: for
-// matrices with few outputs); then a block takes 4 outputs, else 16. Grid: (blocks of outputs, blocks of kRows rows).
+// matrices with few outputs); then a block takes 4 outputs, else 16. Rows [begin, end). Grid: (blocks of outputs,
+// blocks of kRows rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 GPT2RUN_KERNEL(kProductThreads)
-product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int rows) {
+product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
   static_assert(kSplit == 1 || kSplit == kProductWarps);
   Shared shared(shared_memory());
-  const int first = block_y() * kRows;
+  const int first = begin + block_y() * kRows;
   const Value* in[kRows];
-  source.template stage<kRows>(first, rows, shared, in);
+  source.template stage<kRows>(first, end, shared, in);
   const int warp = thread_id() / kWarp, lane = thread_id() % kLanes;
   const int own = thread_id() % kWarp / kLanes;  // of the warp's outputs
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
@@ -143,27 +145,29 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int rows) {
   if (output >= matrix.outputs) return;
   GPT2RUN_UNROLL
   for (int r = 0; r < kRows; ++r)
-    if (lane == r && first + r < rows) sink(first + r, output, sums[r]);
+    if (lane == r && first + r < end) sink(first + r, output, sums[r]);
 }
 
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
-                    int rows, void* stream) {
+                    const Stretch& rows, void* stream) {
   const int outputs = kSplit == 1 ? kProductWarps * kWarpOutputs : kWarpOutputs;
   size_t shared = Source::template shared_bytes<kRows>(matrix.stride);
   if (kSplit > 1) shared += Shared::bytes_of<float>(kSplit * kWarpOutputs * kRows);
-  launch({name, {divided_up(matrix.outputs, outputs), divided_up(rows, kRows), 1}, kProductThreads, shared, stream},
-         product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows);
+  launch(
+      {name, {divided_up(matrix.outputs, outputs), divided_up(rows.count, kRows), 1}, kProductThreads, shared, stream},
+      product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 
 // As many rows at once as there are and fit shared memory.
 template <int kSplit, class Value, class Source, class Sink>
-void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink, int rows,
-             void* stream) {
+void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
+             const Stretch& rows, void* stream) {
   const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
-    return rows > kRows / 2 && Source::template shared_bytes<kRows>(matrix.stride) <= kSharedBytes;
+    return rows.count > kRows / 2 && Source::template shared_bytes<kRows>(matrix.stride) <= kSharedBytes;
   };
-  if (rows == 0) return;
+  if (rows.count == 0) return;
+  static_assert(kFewRows == 8);
   if (fits(std::integral_constant<int, 8>()))
     return launch_product<8, kSplit>(name, matrix, source, sink, rows, stream);
   if (fits(std::integral_constant<int, 4>()))
@@ -195,11 +199,11 @@ struct QkvSink {
 
 struct AddSink {
   const float* bias;  // (C)
-  float* x;           // (R, C)
-  int C;
+  float* x;           // (R, stride)
+  int stride;
 
   GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
-    x[int64_t{row} * C + output] += sum + bias[output];
+    x[int64_t{row} * stride + output] += sum + bias[output];
   }
 };
 

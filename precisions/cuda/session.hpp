@@ -13,10 +13,13 @@ namespace gpt2run::cuda {
 template <class Value>
 class CudaSession final : public Session {
  public:
-  CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, const Traits& traits)
-      : traits_(traits),
+  CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, Invariant invariant,
+              double tolerance)
+      : traits_(traits_of(invariant, tolerance)),
         book_(checkpoint.config(), limits),
-        state_(checkpoint.config(), limits),
+        planner_(invariant, limits),
+        ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr),
+        state_(checkpoint.config(), limits, needs_library(invariant, limits)),
         weights_(WeightLoader<Value>(checkpoint, overflow, stream()).load()),
         keys_(limits.logit_rows),
         tokens_(size_t(limits.slots) * token_stride()),
@@ -74,7 +77,7 @@ class CudaSession final : public Session {
     batch.rows = place(rows);
     const auto placed = std::chrono::steady_clock::now();
     if (!capturing_) book_.advance(rows);
-    forward({static_cast<int>(rows.size()), batch.rows});
+    forward(planner_.plan(rows));
     if (times_) {
       using Milliseconds = std::chrono::duration<float, std::milli>;
       wait(stream());
@@ -202,6 +205,7 @@ class CudaSession final : public Session {
 
   Traits traits_;
   Slots book_;
+  StepPlanner planner_;
   CudaOps<Value> ops_;
   DeviceState<Value> state_;
   DeviceWeights<Value> weights_;

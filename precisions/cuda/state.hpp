@@ -1,6 +1,7 @@
 // What the CUDA operations work on, all in device memory: the rows of a step, activations and the KV cache. Rows of
 // inputs and heads are padded with zeros to whole lines and vectors, which kernels therefore read without tails.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "gpt2run/cuda/runtime.hpp"
@@ -11,11 +12,6 @@ namespace gpt2run::cuda {
 
 struct DeviceRow {
   int32_t slot, position, token;
-};
-
-// How many rows of DeviceState::rows, and of these how many, named by DeviceState::wanted, ask for logits.
-struct DeviceStep {
-  int rows, wanted;
 };
 
 // A row-major matrix (outputs, inputs padded to a line) in device memory.
@@ -40,10 +36,10 @@ struct CacheView {
 inline constexpr int kChunk = 64;          // positions of one block of attention
 inline constexpr int kAttentionRows = 64;  // rows of one launch of attention: bounds what the partial results take
 
-// R at most Limits::rows, S slots of `context` positions.
+// R at most Limits::rows, S slots of `context` positions. library: with room for what stands around its products.
 template <class Value>
 struct DeviceState {
-  DeviceState(const ModelConfig& m, const Limits& limits)
+  DeviceState(const ModelConfig& m, const Limits& limits, bool library)
       : config(m),
         slots(limits.slots),
         context(limits.context),
@@ -54,7 +50,8 @@ struct DeviceState {
         stream(make_stream()),
         rows(limits.rows),
         wanted(limits.logit_rows),
-        x(size_t(limits.rows) * m.C),
+        x_stride(padded_to_vector<float>(m.C)),
+        x(size_t(limits.rows) * x_stride),
         q(size_t(limits.rows) * m.H * head),
         a(size_t(limits.rows) * width),
         h(size_t(limits.rows) * up_width),
@@ -63,7 +60,10 @@ struct DeviceState {
         partial(size_t(kAttentionRows) * m.H * chunks() * (m.C / m.H + 2)),
         arrived(size_t(kAttentionRows) * m.H),
         logits(size_t(limits.logit_rows) * stride),
-        raw(limits.keep_raw ? logits.size() : 0) {
+        raw(limits.keep_raw ? logits.size() : 0),
+        sum_stride(padded_to_vector<float>(std::max(3 * m.C, m.F))),
+        normed(library ? size_t(limits.rows) * width : 0),
+        sums(library ? size_t(limits.rows) * sum_stride : 0) {
     fill_zero(q.data(), q.bytes(), stream.get()), fill_zero(a.data(), a.bytes(), stream.get());
     fill_zero(h.data(), h.bytes(), stream.get()), fill_zero(keys.data(), keys.bytes(), stream.get());
     fill_zero(values.data(), values.bytes(), stream.get()), fill_zero(arrived.data(), arrived.bytes(), stream.get());
@@ -95,12 +95,16 @@ struct DeviceState {
   std::unique_ptr<void, ReleaseStream> stream;
   Array<DeviceRow> rows;      // (R)
   Array<int32_t> wanted;      // (logit_rows) ascending
-  Array<float> x;             // (R, C) residual
+  int x_stride;               // padded C, in FP32
+  Array<float> x;             // (R, x_stride) residual
   Array<Value> q, a, h;       // (R, H, head), (R, width), (R, up_width)
   Array<Value> keys, values;  // (L, S, H, context, head)
   Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): of a chunk the sum, its maximum and its weight
   Array<int> arrived;         // (kAttentionRows, H) chunks that are done, 0 between launches
   Array<float> logits, raw;   // (logit_rows, stride)
+  int64_t sum_stride;
+  Array<Value> normed;  // (R, width) inputs of the library's products
+  Array<float> sums;    // (R, sum_stride) and what comes out of them
 
  private:
   CacheView<Value> view(const Array<Value>& cache, int layer) const {

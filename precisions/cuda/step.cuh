@@ -57,11 +57,11 @@ start_kernel(SlotsView slots, int slot, int length, uint64_t sequence) {
 // A block takes a row.
 template <class Value>
 GPT2RUN_KERNEL(kStepThreads)
-embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* rows, float* x, int C) {
+embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* rows, float* x, int x_stride, int C) {
   const DeviceRow row = rows[block_x()];
   const Value *token = wte + int64_t{row.token} * stride, *position = wpe + int64_t{row.position} * stride;
   for (int c = thread_id(); c < C; c += kStepThreads)
-    x[int64_t{block_x()} * C + c] = widen(token[c]) + widen(position[c]);
+    x[int64_t{block_x()} * x_stride + c] = widen(token[c]) + widen(position[c]);
 }
 
 // Every thread gets what combine makes of all threads' values, in one order.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "gpt2run/network.hpp"
+#include "plan.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {
@@ -56,7 +57,7 @@ void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceS
   } else if (op == Op::norm_logits) {
     fetch_rows(s.logits.data(), rows = step.wanted, cols = s.config.V, s.stride, scratch, s.stream.get());
   } else {
-    fetch_rows(s.x.data(), rows, C, C, scratch, s.stream.get());
+    fetch_rows(s.x.data(), rows, C, s.x_stride, scratch, s.stream.get());
   }
   if (rows > 0) tap.tensor(name_of(op), layer, scratch.values.data(), rows, cols);
 }

@@ -1,10 +1,11 @@
 // A model's weights in device memory: matrices in the type, each row padded with zeros to a whole line, vectors rounded
-// to the type and kept as FP32. Converted on the host, by the functions that every precision uses.
+// to the type and kept as FP32. Converted on the device, by the functions that every precision uses.
 #pragma once
 #include <algorithm>
 #include <vector>
 
 #include "../common/overflow.hpp"
+#include "staging.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {
@@ -35,13 +36,60 @@ struct DeviceWeights {
   std::vector<Array<float>> vectors;
 };
 
-// Throws what Checkpoint::tensor throws, and Error when device memory is short or a weight overflows.
+inline constexpr int kConvertThreads = 256;
+inline constexpr int kConvertBlocks = 1024;  // at most
+
+// A piece of a raw tensor and where it goes.
+template <class From, class Stored>
+struct Conversion {
+  const From* raw;
+  int row_step, col_step;  // in raw
+  int rows, cols;
+  Stored* target;  // rows of `stride`
+  int64_t stride;
+  uint32_t* beyond;  // set to 1 if a finite weight has become infinite
+};
+
+GPT2RUN_DEVICE bool is_infinite(float value) { return value == INFINITY || value == -INFINITY; }
+
+// Rounds once, to nearest even, by the host's own functions; what the type cannot hold becomes its largest value.
+template <class Value, class From, class Stored>
+GPT2RUN_KERNEL(kConvertThreads)
+convert_kernel(Conversion<From, Stored> c) {
+  bool beyond = false;
+  const int count = c.rows * c.cols, step = blocks_x() * kConvertThreads;
+  for (int i = block_x() * kConvertThreads + thread_id(); i < count; i += step) {
+    const int row = i / c.cols, col = i % c.cols;
+    const float from = to_f32(c.raw[row * c.row_step + col * c.col_step]);
+    Value own = from_f32<Value>(from);
+    if (is_infinite(to_f32(own)) && !is_infinite(from)) {
+      beyond = true;
+      own = from_f32<Value>(from < 0 ? -largest_of(kTypeOf<Value>) : largest_of(kTypeOf<Value>));
+    }
+    if constexpr (std::is_same_v<Stored, Value>)
+      c.target[row * c.stride + col] = own;
+    else
+      c.target[row * c.stride + col] = to_f32(own);
+  }
+  if (beyond) atomic_or(c.beyond, 1);
+}
+
+inline constexpr size_t kStagedBytes = 16 << 20;  // of each of two buffers
+
+// Throws what Checkpoint::tensor throws, and Error when memory is short or a weight overflows.
 template <class Value>
 class WeightLoader {
  public:
-  WeightLoader(const Checkpoint& checkpoint, Overflow overflow, void* stream)
-      : checkpoint_(checkpoint), overflow_(overflow), stream_(stream) {}
+  WeightLoader(const Checkpoint& checkpoint, Overflow overflow, void* stream, size_t staged = kStagedBytes)
+      : checkpoint_(checkpoint),
+        overflow_(overflow),
+        stream_(stream),
+        beyond_(size_t(kWeights) * checkpoint.config().L + kWeights),
+        staging_(staged, stream) {
+    fill_zero(beyond_.data(), beyond_.bytes(), stream);
+  }
 
+  // In the order of the CPU's loader, whose first weight beyond the type is the one that is named.
   DeviceWeights<Value> load() {
     w_.config = checkpoint_.config();
     w_.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
@@ -53,48 +101,74 @@ class WeightLoader {
     }
     const bool tied = checkpoint_.tensor(Weight::head_w, 0).data == checkpoint_.tensor(Weight::wte, 0).data;
     w_.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w_.embedding.wte : matrix(Weight::head_w)};
+    if (overflow_ == Overflow::error) refuse_first();
     return std::move(w_);
   }
 
  private:
-  static constexpr size_t kChunkBytes = 16 << 20;  // converted and copied at a time
-
-  Value converted(Weight weight, int layer, const Tensor& t, float value) const {
-    const Value own = from_f32<Value>(value);
-    if (!std::isinf(to_f32(own)) || std::isinf(value)) return own;
-    if (overflow_ == Overflow::error) refuse_overflow(weight, layer, t, kTypeOf<Value>);
-    return from_f32<Value>(std::copysign(largest_of(kTypeOf<Value>), value));
-  }
+  struct Name {
+    Weight weight;
+    int layer;
+  };
 
   const float* vector(Weight weight, int layer = 0) {
     const Tensor t = checkpoint_.tensor(weight, layer);
-    std::vector<float> values(t.rows);
-    for (int64_t r = 0; r < t.rows; ++r) values[r] = to_f32(converted(weight, layer, t, at(t, r, 0)));
-    w_.vectors.emplace_back(values.size());
-    upload(w_.vectors.back().data(), values.data(), values.size() * sizeof(float), stream_);
-    return w_.vectors.back().data();
+    w_.vectors.emplace_back(size_t(t.rows));
+    float* target = w_.vectors.back().data();
+    convert({weight, layer}, {t.data, t.type, 1, t.rows, t.rows, t.row_stride}, target, t.rows);
+    return target;
   }
 
   DeviceMatrix<Value> matrix(Weight weight, int layer = 0) {
     const Tensor t = checkpoint_.tensor(weight, layer);
     const int stride = padded_to_line<Value>(static_cast<int>(t.cols));
     w_.matrices.emplace_back(size_t(t.rows) * stride);
-    Value* target = w_.matrices.back().data();
-    const int64_t at_once = std::max<int64_t>(1, kChunkBytes / (stride * sizeof(Value)));
-    std::vector<Value> chunk;
-    for (int64_t first = 0; first < t.rows; first += at_once) {
-      const int64_t count = std::min(at_once, t.rows - first);
-      chunk.assign(count * stride, from_f32<Value>(0));
-      for (int64_t r = 0; r < count; ++r)
-        for (int64_t c = 0; c < t.cols; ++c) chunk[r * stride + c] = converted(weight, layer, t, at(t, first + r, c));
-      upload(target + first * stride, chunk.data(), chunk.size() * sizeof(Value), stream_);
-    }
-    return {target, static_cast<int>(t.rows), stride};
+    const Array<Value>& target = w_.matrices.back();
+    if (stride != t.cols) fill_zero(target.data(), target.bytes(), stream_);
+    convert({weight, layer}, t, target.data(), stride);
+    return {target.data(), static_cast<int>(t.rows), stride};
+  }
+
+  template <class Stored>
+  void convert(const Name& name, const Tensor& t, Stored* target, int64_t stride) {
+    if (t.type == Type::f32) return convert_from<float>(name, t, target, stride);
+    if (t.type == Type::f16) return convert_from<f16>(name, t, target, stride);
+    convert_from<bf16>(name, t, target, stride);
+  }
+
+  template <class From, class Stored>
+  void convert_from(const Name& name, const Tensor& t, Stored* target, int64_t stride) {
+    uint32_t* beyond = beyond_.data() + names_.size();
+    names_.push_back(name);
+    staging_.send(t, [&](const Lines& lines, const Piece& piece, const char* raw) {
+      const int count = static_cast<int>(piece.count), length = static_cast<int>(piece.length);
+      Conversion<From, Stored> c = {
+          reinterpret_cast<const From*>(raw), length, 1, count, length, nullptr, stride, beyond};
+      c.target = target + piece.line * stride + piece.element;
+      if (lines.turned) {
+        c.row_step = 1, c.col_step = length, c.rows = length, c.cols = count;
+        c.target = target + piece.element * stride + piece.line;
+      }
+      const int blocks = std::min(kConvertBlocks, divided_up(count * length, kConvertThreads));
+      launch({"convert", {blocks, 1, 1}, kConvertThreads, 0, stream_}, convert_kernel<Value, From, Stored>, c);
+    });
+  }
+
+  void refuse_first() {
+    std::vector<uint32_t> beyond(names_.size());
+    download(beyond_.data(), beyond.data(), beyond.size() * sizeof(uint32_t), stream_);
+    for (size_t i = 0; i < names_.size(); ++i)
+      if (beyond[i])
+        refuse_overflow(names_[i].weight, names_[i].layer, checkpoint_.tensor(names_[i].weight, names_[i].layer),
+                        kTypeOf<Value>);
   }
 
   const Checkpoint& checkpoint_;
   Overflow overflow_;
   void* stream_;
+  Array<uint32_t> beyond_;   // of every tensor, in the order of names_
+  std::vector<Name> names_;  // that were converted
+  Staging staging_;
   DeviceWeights<Value> w_;
 };
 

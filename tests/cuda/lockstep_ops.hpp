@@ -11,10 +11,12 @@ class CudaLockstepOps {
  public:
   using Step = HostStep;
   struct State : HostState<float> {
-    State(const ModelConfig& m, const Limits& limits) : HostState<float>(m, limits), device(m, limits) {}
+    State(const ModelConfig& m, const Limits& limits) : HostState<float>(m, limits), device(m, limits, true) {}
     cuda::DeviceState<Value> device;
   };
   using Weights = cuda::DeviceWeights<Value>;
+
+  explicit CudaLockstepOps(cuda::Invariant invariant) : planner_(invariant, {}) {}
 
   Weights load(const Checkpoint& checkpoint) {
     Weights weights = cuda::WeightLoader<Value>(checkpoint, Overflow::error, nullptr).load();
@@ -56,13 +58,20 @@ class CudaLockstepOps {
   static void all(State& s, const Step& step, Each each) {
     const size_t C = s.config.C, F = s.config.F, H = s.config.H, D = C / H, rows = step.rows.size();
     auto& d = s.device;
-    both(s.x, rows, C, d.x.data(), C, each);
+    both(s.x, rows, C, d.x.data(), d.x_stride, each);
     both(s.q, rows * H, D, d.q.data(), d.head, each);
     both(s.a, rows, C, d.a.data(), d.width, each);
     both(s.h, rows, F, d.h.data(), d.up_width, each);
     both(s.keys, s.keys.size() / D, D, d.keys.data(), d.head, each);
     both(s.values, s.values.size() / D, D, d.values.data(), d.head, each);
     both(s.logits, step.wanted.size(), s.stride, d.logits.data(), d.stride, each);
+  }
+
+  cuda::DeviceStep plan(const Step& step) {
+    std::vector<Row> rows;
+    for (const HostRow& row : step.rows) rows.push_back({row.slot, row.token, false});
+    for (const int32_t r : step.wanted) rows[r].logits = true;
+    return planner_.plan(rows);
   }
 
   template <class Run>
@@ -73,13 +82,14 @@ class CudaLockstepOps {
       d.rows.data()[r] = {step.rows[r].slot, step.rows[r].position, step.rows[r].token};
     std::copy(step.wanted.begin(), step.wanted.end(), d.wanted.data());
     all(s, step, [](float host, auto& device) { device = from_f32<std::decay_t<decltype(device)>>(host); });
-    const cuda::DeviceStep on = {static_cast<int>(step.rows.size()), static_cast<int>(step.wanted.size())};
+    const cuda::DeviceStep on = plan(step);
     operation(d, on);
     cuda::wait(d.stream.get());
     all(s, step, [](float& host, auto& device) { host = to_f32(device); });
   }
 
-  cuda::CudaOps<Value> ops_;
+  cuda::CudaOps<Value> ops_{cuda::open_blaslt()};
+  cuda::StepPlanner planner_;
 };
 
 }  // namespace gpt2run::test

@@ -16,7 +16,7 @@ namespace gpt2run::test {
 namespace {
 
 constexpr int kSamplerKernels = 1;  // argmax's, which another executor counts
-constexpr Traits kTraits{true, true, true, true, 0};
+constexpr auto kInvariant = cuda::Invariant::on;
 
 std::unique_ptr<Sampler> make_sampler(const std::string& name, Space space, const OptionValues& options = {}) {
   const Plugin& plugin = space == Space::host
@@ -31,7 +31,7 @@ template <class Value>
 class Loop : public testing::Test {
  protected:
   std::unique_ptr<Session> open(const Limits& limits) {
-    return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kTraits);
+    return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kInvariant, 0);
   }
   TinyCheckpoint checkpoint;
 };
@@ -120,7 +120,7 @@ TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   EXPECT_EQ(said, holds ? "no error"
                         : "weight up_w of layer 1: expected values that fp16 holds, up to 65504, found 1 beyond, the "
                           "largest 70000; overflow=saturate clamps them, fp32 holds them");
-  cuda::CudaSession<TypeParam> clamped(this->checkpoint, limits, Overflow::saturate, kTraits);
+  cuda::CudaSession<TypeParam> clamped(this->checkpoint, limits, Overflow::saturate, kInvariant, 0);
   const Row row[] = {{0, 3, true}};
   const LogitBatch batch = clamped.step(row);
   std::vector<float> logits(batch.vocab);
@@ -167,7 +167,7 @@ Made generate_with(const Checkpoint& checkpoint, Space space, const Generation& 
   CaptureSink capture(kLogprob);
   Sink* sinks[] = {&capture};
   const Limits limits = plan_limits(checkpoint.config(), prompts, generation, sinks, chain);
-  cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, kTraits);
+  cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, kInvariant, 0);
   const int64_t before = executor::counts().waits;
   const Summary summary = generate(session, checkpoint.config(), chain, sinks, nullptr, prompts, generation, "");
   return {capture.all_tokens(), summary, executor::counts().waits - before};

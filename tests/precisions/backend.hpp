@@ -39,8 +39,14 @@ inline const Plugin& load_precision(const std::string& name) {
 
 inline std::vector<Backend> fast_backends() {
   std::vector<Backend> rows;
-  for (const Type type : {Type::f32, Type::f16, Type::bf16})
-    rows.push_back({std::string("cuda_") + name_of(type), std::string("cuda-") + name_of(type), {}, type});
+  const auto add = [&](Type type, const std::string& invariant) {
+    rows.push_back({std::string("cuda_") + name_of(type) + "_" + invariant,
+                    std::string("cuda-") + name_of(type),
+                    {{"invariant", invariant}},
+                    type});
+  };
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) add(type, "on");
+  for (const char* invariant : {"off", "prefill", "auto"}) add(Type::f16, invariant);
   return rows;
 }
 inline std::vector<Backend> all_backends() { return fast_backends(); }

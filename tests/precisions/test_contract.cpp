@@ -42,8 +42,8 @@ bool rounds(Op op, Type type) {
 
 #ifdef GPT2RUN_TEST_PRECISIONS
 template <class Value>
-auto ops_of(const Backend&) {
-  return CudaLockstepOps<Value>();
+auto ops_of(const Backend& backend) {
+  return CudaLockstepOps<Value>(cuda::invariant_of(backend.options.at("invariant"), 2));
 }
 #else
 template <class Value>

@@ -27,6 +27,7 @@ Settings settings();
 
 struct Counts {
   int64_t launches, waits, replays, captures;  // waits: only those that found work to wait for
+  int64_t downloaded;                          // bytes
 };
 Counts counts();
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <numeric>
@@ -14,6 +15,7 @@
 
 #include "block.hpp"
 #include "gpt2run/error.hpp"
+#include "host_work.hpp"
 
 namespace gpt2run::executor {
 namespace {
@@ -111,6 +113,12 @@ void run_grid(const Launch& launch, const std::function<void()>& body) {
 using Work = std::function<void()>;
 using Graph = std::vector<Work>;
 
+// A mark, and the stream that has yet to pass it.
+struct Mark {
+  void* stream = nullptr;
+  std::shared_ptr<bool> passed;
+};
+
 // Virtual, because the samplers' executor is another copy than that of the session whose stream it is.
 struct Stream {
   virtual ~Stream() = default;
@@ -120,13 +128,14 @@ struct Stream {
     else
       queue.push_back(std::move(work));
   }
-  void run() {
-    if (queue.empty()) return;
+  // Until `done`, or all of it.
+  void run(const bool* done = nullptr) {
+    if (queue.empty() || (done && *done)) return;
     {
       const std::lock_guard guard(mutex);
       ++total.waits;
     }
-    while (!queue.empty()) {
+    while (!queue.empty() && !(done && *done)) {
       const Work work = std::move(queue.front());
       queue.pop_front();
       work();
@@ -136,12 +145,12 @@ struct Stream {
   std::unique_ptr<Graph> recording;
 };
 
-void enqueue(void* stream, Work work) {
+}  // namespace
+
+void enqueue(void* stream, std::function<void()> work) {
   if (!stream) return work();
   static_cast<Stream*>(stream)->enqueue(std::move(work));
 }
-
-}  // namespace
 
 void configure(const Settings& settings) {
   const std::lock_guard guard(mutex);
@@ -198,6 +207,21 @@ void* allocate(size_t bytes) {
 }
 void release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
 
+void* allocate_pinned(size_t bytes) { return allocate(bytes); }
+void release_pinned(void* memory) noexcept { release(memory); }
+
+void* make_mark() { return new executor::Mark; }
+void release_mark(void* mark) noexcept { delete static_cast<executor::Mark*>(mark); }
+void set_mark(void* mark, void* stream) {
+  auto& own = *static_cast<executor::Mark*>(mark);
+  own = {stream, std::make_shared<bool>(false)};
+  enqueue(stream, [passed = own.passed] { *passed = true; });
+}
+void wait_mark(void* mark) {
+  const auto& own = *static_cast<executor::Mark*>(mark);
+  if (own.stream) static_cast<Stream*>(own.stream)->run(own.passed.get());
+}
+
 void* make_stream() { return new Stream; }
 void release_stream(void* stream) noexcept { delete static_cast<Stream*>(stream); }
 void wait(void* stream) {
@@ -208,8 +232,16 @@ void upload(void* to, const void* host, size_t bytes, void* stream) {
   const auto* from = static_cast<const char*>(host);
   enqueue(stream, [to, kept = std::vector<char>(from, from + bytes)] { std::memcpy(to, kept.data(), kept.size()); });
 }
+// Read when the stream comes to it: who fills the memory again too early sends what is wrong.
+void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
+  enqueue(stream, [=] { std::memcpy(to, pinned, bytes); });
+}
 void download(const void* from, void* host, size_t bytes, void* stream) {
   wait(stream);
+  {
+    const std::lock_guard guard(executor::mutex);
+    executor::total.downloaded += static_cast<int64_t>(bytes);
+  }
   std::memcpy(host, from, bytes);
 }
 void copy(void* to, const void* from, size_t bytes, void* stream) {

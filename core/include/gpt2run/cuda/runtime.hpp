@@ -27,11 +27,22 @@ void* make_stream();
 void release_stream(void* stream) noexcept;
 void wait(void* stream);  // for all that was enqueued
 
-void upload(void* to, const void* host, size_t bytes, void* stream);      // host may be reused on return
-void download(const void* from, void* host, size_t bytes, void* stream);  // waits
-void copy(void* to, const void* from, size_t bytes, void* stream);        // not overlapping
+// Of the host, page-locked: what upload_pinned reads. 256-byte aligned.
+void* allocate_pinned(size_t bytes);
+void release_pinned(void* memory) noexcept;
+
+void upload(void* to, const void* host, size_t bytes, void* stream);           // host may be reused on return
+void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);  // not before the stream has passed it
+void download(const void* from, void* host, size_t bytes, void* stream);       // waits
+void copy(void* to, const void* from, size_t bytes, void* stream);             // not overlapping
 void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream);
 void fill_zero(void* to, size_t bytes, void* stream);
+
+// A mark in a stream: wait_mark returns when the stream has passed the last set_mark, at once if there was none.
+void* make_mark();
+void release_mark(void* mark) noexcept;
+void set_mark(void* mark, void* stream);
+void wait_mark(void* mark);
 
 // From begin_capture to end_capture what this thread enqueues on the stream is recorded and not run.
 void begin_capture(void* stream);

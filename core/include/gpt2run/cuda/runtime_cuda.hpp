@@ -45,6 +45,28 @@ inline void* allocate(size_t bytes) {
 }
 inline void release(void* memory) noexcept { cudaFree(memory); }
 
+inline void* allocate_pinned(size_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t error = cudaHostAlloc(&memory, bytes ? bytes : 1, cudaHostAllocDefault);
+  if (error != cudaSuccess) fail("no pinned host memory for ", bytes, " bytes: ", cudaGetErrorString(error));
+  return memory;
+}
+inline void release_pinned(void* memory) noexcept { cudaFreeHost(memory); }
+
+inline void* make_mark() {
+  cudaEvent_t event = nullptr;
+  check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making a CUDA event");
+  return event;
+}
+inline void release_mark(void* mark) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(mark)); }
+inline void set_mark(void* mark, void* stream) {
+  check_cuda(cudaEventRecord(static_cast<cudaEvent_t>(mark), static_cast<cudaStream_t>(stream)),
+             "recording a CUDA event");
+}
+inline void wait_mark(void* mark) {
+  check_cuda(cudaEventSynchronize(static_cast<cudaEvent_t>(mark)), "waiting for a CUDA event");
+}
+
 inline void* make_stream() {
   cudaStream_t stream = nullptr;
   check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a CUDA stream");
@@ -59,6 +81,9 @@ inline void wait(void* stream) {
 inline void upload(void* to, const void* host, size_t bytes, void* stream) {
   check_cuda(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
              "copying to the CUDA device");
+}
+inline void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
+  upload(to, pinned, bytes, stream);
 }
 inline void download(const void* from, void* host, size_t bytes, void* stream) {
   check_cuda(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),

@@ -1,0 +1,46 @@
+// What stands around the library's products: layernorm in front, and behind them what a sink does with every sum. Bias
+// in front of rounding and GELU are here and not in cuBLASLt's epilogues: it documents neither the precision in which
+// an epilogue works before it rounds, nor which GELU it has, and q, k and v must go to the cache anyway.
+#pragma once
+#include "product.cuh"
+
+namespace gpt2run::cuda {
+
+// A block takes a row of `source` from `first` on: out (rows, width) gets the bits that the decode kernels work on.
+template <class Value>
+GPT2RUN_KERNEL(kProductThreads)
+norm_kernel(NormedRows<Value> source, int first, Value* out) {
+  Shared shared(shared_memory());
+  const Value* in[1];
+  source.template stage<1>(first + block_x(), first + block_x() + 1, shared, in);
+  for (int c = thread_id(); c < source.width; c += kProductThreads)
+    out[int64_t{block_x()} * source.width + c] = in[0][c];
+}
+
+template <class Value>
+void launch_norm(const NormedRows<Value>& source, const Stretch& rows, Value* out, void* stream) {
+  launch(
+      {"norm", {rows.count, 1, 1}, kProductThreads, NormedRows<Value>::template shared_bytes<1>(source.width), stream},
+      norm_kernel<Value>, source, rows.first, out);
+}
+
+inline constexpr int kFinishThreads = 256;
+
+// sink(first + row, output, sums[row][output]), a thread for each.
+template <class Sink>
+GPT2RUN_KERNEL(kFinishThreads)
+finish_kernel(const float* sums, int64_t stride, int rows, int outputs, int first, Sink sink) {
+  const int64_t i = int64_t{block_x()} * kFinishThreads + thread_id();
+  const int row = static_cast<int>(i / outputs), output = static_cast<int>(i % outputs);
+  if (row < rows) sink(first + row, output, sums[row * stride + output]);
+}
+
+template <class Sink>
+void launch_finish(const char* name, const float* sums, int64_t stride, const Stretch& rows, int outputs,
+                   const Sink& sink, void* stream) {
+  const auto blocks = static_cast<int>((int64_t{rows.count} * outputs + kFinishThreads - 1) / kFinishThreads);
+  launch({name, {blocks, 1, 1}, kFinishThreads, 0, stream}, finish_kernel<Sink>, sums, stride, rows.count, outputs,
+         rows.first, sink);
+}
+
+}  // namespace gpt2run::cuda

@@ -1,0 +1,96 @@
+// Which kernels take which rows of a step. Two ways: the decode kernels, whose sums for a row hang on nothing but the
+// weights' shape, and cuBLASLt, whose sums also hang on how many rows it is given at once.
+#pragma once
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "gpt2run/precision.hpp"
+
+namespace gpt2run::cuda {
+
+inline constexpr int kFewRows = 8;  // what the decode kernels take at once
+
+// What the option `invariant` means.
+enum class Invariant : uint8_t {
+  off,      // more than kFewRows rows of a step go through cuBLASLt together
+  on,       // more than kFewRows rows of one slot go through cuBLASLt, each slot's by themselves
+  prefill,  // all rows go through the decode kernels
+};
+
+inline constexpr OptionSpec kInvariantOption = {"invariant", "enum", "auto", "auto|on|off|prefill",
+                                                "a slot's bits: on, its neighbours change none; prefill, chunks of a "
+                                                "prompt neither; auto, on up to 8 slots, else off"};
+
+// text: one of the option's values. slots: of the session.
+inline Invariant invariant_of(std::string_view text, int slots) {
+  if (text == "prefill") return Invariant::prefill;
+  if (text == "auto") return slots <= kFewRows ? Invariant::on : Invariant::off;
+  return text == "on" ? Invariant::on : Invariant::off;
+}
+
+inline constexpr Traits traits_of(Invariant invariant, double tolerance) {
+  return {true, true, invariant != Invariant::off, invariant == Invariant::prefill, tolerance};
+}
+
+// Whether a session may ever need cuBLASLt.
+inline bool needs_library(Invariant invariant, const Limits& limits) {
+  return invariant != Invariant::prefill && limits.rows > kFewRows;
+}
+
+// Rows side by side. many: for cuBLASLt, or for attention by tiles of queries; then they are of one slot, unless
+// Invariant::off joins them.
+struct Stretch {
+  int first, count;
+  bool many;
+};
+
+// How many rows of DeviceState::rows, and of these how many, named by DeviceState::wanted, ask for logits. Every row is
+// in one stretch of `products` and of `attention`, every wanted one in one of `logits`.
+struct DeviceStep {
+  int rows, wanted;
+  std::span<const Stretch> products, attention, logits;
+};
+
+class StepPlanner {
+ public:
+  // Allocates here only.
+  StepPlanner(Invariant invariant, const Limits& limits) : invariant_(invariant) {
+    products_.reserve(limits.rows), attention_.reserve(limits.rows), logits_.reserve(limits.rows);
+  }
+
+  // The rows of a slot stand together. The result is valid until the next plan.
+  DeviceStep plan(std::span<const Row> rows) {
+    products_.clear(), attention_.clear(), logits_.clear();
+    int wanted = 0;
+    for (size_t first = 0, end = 0; first < rows.size(); first = end) {
+      int asking = 0;
+      for (end = first; end < rows.size() && rows[end].slot == rows[first].slot; ++end) asking += rows[end].logits;
+      const int count = static_cast<int>(end - first);
+      add(attention_, static_cast<int>(first), count, count > kFewRows);
+      add(products_, static_cast<int>(first), count, invariant_ == Invariant::on && count > kFewRows);
+      add(logits_, wanted, asking, invariant_ == Invariant::on && asking > kFewRows);
+      wanted += asking;
+    }
+    const int count = static_cast<int>(rows.size());
+    if (invariant_ == Invariant::off) {
+      products_.assign(1, {0, count, count > kFewRows});
+      logits_.assign(1, {0, wanted, wanted > kFewRows});
+    }
+    return {count, wanted, products_, attention_, logits_};
+  }
+
+ private:
+  static void add(std::vector<Stretch>& to, int first, int count, bool many) {
+    if (count == 0) return;
+    if (!many && !to.empty() && !to.back().many)
+      to.back().count += count;
+    else
+      to.push_back({first, count, many});
+  }
+
+  Invariant invariant_;
+  std::vector<Stretch> products_, attention_, logits_;
+};
+
+}  // namespace gpt2run::cuda
