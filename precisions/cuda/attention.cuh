@@ -22,15 +22,16 @@ struct AttentionView {
   int first, D, width;
 };
 
-// The sum of an array in the order of a butterfly: halves onto each other.
+// The sum of the first kCount parts in the order of a butterfly: halves onto each other.
 template <int kCount>
-GPT2RUN_DEVICE float folded(float (&parts)[kCount]) {
-  GPT2RUN_UNROLL
-  for (int half = kCount / 2; half > 0; half /= 2) {
+GPT2RUN_DEVICE float folded(float* parts) {
+  if constexpr (kCount == 1) {
+    return parts[0];
+  } else {
     GPT2RUN_UNROLL
-    for (int i = 0; i < half; ++i) parts[i] += parts[i + half];
+    for (int i = 0; i < kCount / 2; ++i) parts[i] += parts[i + kCount / 2];
+    return folded<kCount / 2>(parts);
   }
-  return parts[0];
 }
 
 // Weighted by how far its maximum is below the greatest so far: what a row has gathered from its chunks.
@@ -114,7 +115,7 @@ GPT2RUN_DEVICE void mix_values(const Value* values, int head, int D, const float
     float of_group[kGroups];
     GPT2RUN_UNROLL
     for (int g = 0; g < kGroups; ++g) of_group[g] = parts[g * kLine<Value> + thread_id()];
-    out[d] = folded(of_group);
+    out[d] = folded<kGroups>(of_group);
   }
 }
 
@@ -228,7 +229,7 @@ GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
       for (int j = 0; j < kVector<Value>; ++j) lanes[lane] = std::fma(q[d + j], key(d + j), lanes[lane]);
     }
   }
-  return folded(lanes);
+  return folded<kLanes>(lanes);
 }
 
 // use(row, score) for each of the rows [row, end); kHead keeps the key in registers meanwhile.
@@ -253,7 +254,7 @@ GPT2RUN_DEVICE float mix_of(const float* weights, const float (&column)[kChunk],
     for (int i = 0; i < kKeys; ++i)
       if (g + i * kGroups < count) groups[g] = std::fma(weights[g + i * kGroups], column[g + i * kGroups], groups[g]);
   }
-  return folded(groups);
+  return folded<kGroups>(groups);
 }
 
 // Grid: (tiles, H). The rows [first, first + count) are of one slot, at ascending positions.

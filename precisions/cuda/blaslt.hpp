@@ -1,4 +1,4 @@
-// Products of many rows at once, by cuBLASLt. blaslt.cpp is the library; the tests' executor has a plain product in its
+// Products of many rows at once, by cuBLASLt. blaslt.cu is the library; the tests' executor has a plain product in its
 // place.
 #pragma once
 #include <cstdint>

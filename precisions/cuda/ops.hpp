@@ -80,8 +80,8 @@ class CudaOps {
   // in: rows as long as the weights'.
   void multiply(const DeviceMatrix<Value>& w, const Value* in, const float* bias, float* out, int64_t stride, int rows,
                 bool adds, State& s) {
-    library_->multiply({kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds},
-                       s.stream.get());
+    const ManyRows product = {kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds};
+    library_->multiply(product, s.stream.get());
   }
 
   // sink gets the products of layernorm of the residual.

@@ -155,7 +155,7 @@ TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
 struct Made {
   std::vector<std::vector<int32_t>> tokens;
   Summary summary;
-  int64_t waits;
+  int64_t waits, downloaded;
 };
 
 template <class Value>
@@ -168,9 +168,10 @@ Made generate_with(const Checkpoint& checkpoint, Space space, const Generation& 
   Sink* sinks[] = {&capture};
   const Limits limits = plan_limits(checkpoint.config(), prompts, generation, sinks, chain);
   cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, kInvariant, 0);
-  const int64_t before = executor::counts().waits;
+  const executor::Counts before = executor::counts();
   const Summary summary = generate(session, checkpoint.config(), chain, sinks, nullptr, prompts, generation, "");
-  return {capture.all_tokens(), summary, executor::counts().waits - before};
+  const executor::Counts after = executor::counts();
+  return {capture.all_tokens(), summary, after.waits - before.waits, after.downloaded - before.downloaded};
 }
 
 TYPED_TEST(Loop, DeviceSamplersGiveTheTokensOfHostSamplers) {
@@ -188,12 +189,14 @@ TYPED_TEST(Loop, DeviceSamplersGiveTheTokensOfHostSamplers) {
       << "batch and chunks change nothing";
 }
 
-// 33 tokens: the first with the prompt, then 16 and 16 with one wait for each.
+// 33 tokens: the first with the prompt, then 16 and 16 with one wait for each. Of a token its id and its
+// log-probability come back, never logits.
 TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   const Made made =
       generate_with<TypeParam>(this->checkpoint, Space::test, {.max_new = 33, .ignore_eos = true}, {{"", {1, 2, 3}}});
   EXPECT_EQ(made.tokens[0].size(), 33u);
   EXPECT_LE(made.waits, 2 + 2);
+  EXPECT_EQ(made.downloaded, 33 * int64_t(sizeof(int32_t) + sizeof(float)));
 }
 
 }  // namespace

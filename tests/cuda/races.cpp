@@ -6,6 +6,8 @@
 
 #include "../../precisions/cuda/session.hpp"
 #include "kernels.hpp"
+#include "race_samplers.hpp"
+#include "support/plugin.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
@@ -26,11 +28,11 @@ void last_block() {
   cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
 }
 
-// Attention over two chunks of the cache, products of one row and of several.
+// Weights on their way, a prompt of two chunks of the cache beside a row of another slot, then a row alone.
 template <class Value>
-void network() {
+void network(int H, int C) {
   const TinyCheckpoint checkpoint(
-      {.L = 1, .H = 2, .C = 12, .F = 20, .V = 23, .T = 80, .end_of_text = 22, .epsilon = 1e-5f});
+      {.L = 1, .H = H, .C = C, .F = 20, .V = 23, .T = 80, .end_of_text = 22, .epsilon = 1e-5f});
   const Limits limits = {
       .slots = 2, .context = 80, .rows = 80, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 1};
   cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, cuda::Invariant::on, 0);
@@ -43,6 +45,29 @@ void network() {
   session.read(batch.logits, &logit, sizeof logit);
 }
 
+// Every sampler on two rows of logits, with options that make it do all that it can.
+void samplers() {
+  constexpr int kVocab = 600, kPositions = 20;
+  const OptionValues wanted = {
+      {"top_k", "50"}, {"min_p", "0.001"}, {"top_p", "0.9"}, {"penalty", "1.5"}, {"last_n", "9"}};
+  for (const Plugin* plugin : cuda_samplers()) {
+    OptionValues own;
+    for (uint32_t i = 0; i < plugin->option_count; ++i)
+      if (const auto found = wanted.find(plugin->options[i].key); found != wanted.end()) own.insert(*found);
+    const std::unique_ptr<Sampler> sampler(
+        static_cast<Sampler*>(plugin->create(PluginOptions(*plugin, own), kTestHost)));
+    std::vector<float> logits(2 * kVocab);
+    for (int i = 0; i < 2 * kVocab; ++i) logits[i] = static_cast<float>(i * 7919 % 1000) * 0.01f;
+    std::vector<int32_t> tokens(2 * kPositions, 3);
+    const RowKey keys[] = {{7, 0, 12}, {9, 1, 5}};
+    const LogitBatch batch = {logits.data(), logits.data(), kVocab, 2,           kVocab, keys,   tokens.data(),
+                              nullptr,       kPositions,    1,      Space::test, 0,      nullptr};
+    sampler->prepare(batch);
+    sampler->sample(batch);
+    if (plugin->selects && (tokens[12] < 0 || tokens[kPositions + 5] < 0)) fail(plugin->name, " chose nothing");
+  }
+}
+
 }  // namespace
 }  // namespace gpt2run::test
 
@@ -52,7 +77,7 @@ int main(int count, char** arguments) {
   if (what == "broken") {
     sum<false>();
   } else if (what == "right") {
-    sum<true>(), last_block(), network<float>(), network<gpt2run::f16>();
+    sum<true>(), last_block(), samplers(), network<float>(2, 12), network<gpt2run::f16>(1, 64);
   } else {
     std::cerr << "usage: races right|broken\n";
     return 2;

@@ -46,7 +46,7 @@ inline std::vector<Backend> fast_backends() {
                     type});
   };
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) add(type, "on");
-  for (const char* invariant : {"off", "prefill", "auto"}) add(Type::f16, invariant);
+  for (const char* invariant : {"off", "prefill"}) add(Type::f16, invariant);
   return rows;
 }
 inline std::vector<Backend> all_backends() { return fast_backends(); }

@@ -115,25 +115,29 @@ TEST_P(SessionTest, RunsAndThreadsGiveTheSame) {
   }
 }
 
+// Short and long prompts at once, then a token of each slot, again and again. Ten slots are more than some kernels take
+// at once.
 TEST_P(SessionTest, BatchIsItsSingleRuns) {
-  constexpr int kSlots = 4, kSteps = 5;
-  const auto session = open(kSlots);
-  const Traits traits = session->traits();
-  std::vector<std::unique_ptr<Session>> singles;
-  std::vector<Row> rows;
-  std::vector<float> expected;
-  const auto feed_all = [&](const std::function<std::vector<int32_t>(int)>& text) {
-    rows.clear(), expected.clear();
-    for (int slot = 0; slot < kSlots; ++slot) {
-      for (const int32_t token : text(slot)) rows.push_back({slot, token, true});
-      const auto logits = feed(*singles[slot], 0, text(slot));
-      expected.insert(expected.end(), logits.begin(), logits.end());
-    }
-    expect_same(traits.batch, traits.tolerance, copy_logits(*session, session->step(rows)), expected, "batch");
-  };
-  for (int slot = 0; slot < kSlots; ++slot) singles.push_back(open());
-  feed_all([&](int slot) { return tokens(3 + 5 * slot, slot + 1); });
-  for (int i = 0; i < kSteps; ++i) feed_all([&](int slot) { return tokens(1, 100 * i + slot + 1); });
+  constexpr int kSteps = 4;
+  for (const int slots : {4, 10}) {
+    const auto session = open(slots);
+    const Traits traits = session->traits();
+    std::vector<std::unique_ptr<Session>> singles;
+    std::vector<Row> rows;
+    std::vector<float> expected;
+    const auto feed_all = [&](const std::function<std::vector<int32_t>(int)>& text) {
+      rows.clear(), expected.clear();
+      for (int slot = 0; slot < slots; ++slot) {
+        for (const int32_t token : text(slot)) rows.push_back({slot, token, true});
+        const auto logits = feed(*singles[slot], 0, text(slot));
+        expected.insert(expected.end(), logits.begin(), logits.end());
+      }
+      expect_same(traits.batch, traits.tolerance, copy_logits(*session, session->step(rows)), expected, "batch");
+    };
+    for (int slot = 0; slot < slots; ++slot) singles.push_back(open());
+    feed_all([&](int slot) { return tokens(3 + slot % 4 * 5, slot + 1); });
+    for (int i = 0; i < kSteps; ++i) feed_all([&](int slot) { return tokens(1, 100 * i + slot + 1); });
+  }
 }
 
 // The neighbour's rows stand before or behind this sequence's, and its slot is given to another text every time.

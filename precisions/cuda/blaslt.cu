@@ -1,6 +1,4 @@
 // cuBLASLt, opened when a session is opened that may need it, so that nothing else pays for it or misses it.
-#include "blaslt.hpp"
-
 #include <cublasLt.h>
 #include <dlfcn.h>
 
@@ -10,7 +8,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "blaslt.hpp"
 #include "gpt2run/cuda/runtime.hpp"
+#include "gpt2run/numeric.hpp"
 
 namespace gpt2run::cuda {
 namespace {

@@ -1,0 +1,160 @@
+// Attention's kernels: single rows and tiles of a prompt, for one head size and for any, give the same bits, and what
+// softmax gives in double.
+#include "../../precisions/cuda/attention.cuh"
+
+#include <gtest/gtest.h>
+
+#include "gpt2run/random.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+constexpr int kHeads = 2, kSlots = 2, kContext = 150, kRows = 37, kSlot = 1;
+
+Limits limits() {
+  return {.slots = kSlots,
+          .context = kContext,
+          .rows = kRows,
+          .logit_rows = 0,
+          .threads = 0,
+          .device = 0,
+          .keep_raw = false,
+          .seed = 1};
+}
+
+// Rows of one slot at positions position, position + 1, ... over keys and values of both signs.
+template <class Value>
+class Attended {
+ public:
+  Attended(int D, int position)
+      : D_(D),
+        state_({.L = 1, .H = kHeads, .C = kHeads * D, .F = 4, .V = 2, .T = kContext, .end_of_text = -1, .epsilon = 1},
+               limits(), false) {
+    cuda::wait(state_.stream.get());
+    for (int r = 0; r < kRows; ++r) state_.rows.data()[r] = {kSlot, position + r, 0};
+    uint64_t seed = 0;
+    for (auto* array : {&state_.q, &state_.keys, &state_.values}) {
+      ++seed;
+      for (size_t i = 0; i < array->size(); ++i) {
+        if (static_cast<int>(i % state_.head) >= D) continue;  // the padding stays 0
+        const float uniform = static_cast<float>(random_bits(seed, 0, static_cast<int32_t>(i)) >> 40) * 0x1p-23f - 1;
+        array->data()[i] = from_f32<Value>(2 * uniform);
+      }
+    }
+  }
+
+  // (kRows, C) by a launch.
+  template <class Launch>
+  std::vector<float> run(Launch launch) {
+    for (size_t i = 0; i < state_.a.size(); ++i) state_.a.data()[i] = from_f32<Value>(NAN);
+    launch(cuda::AttentionView<Value>{state_.q.data(), state_.keys_of(0), state_.values_of(0), state_.rows.data(),
+                                      state_.a.data(), state_.partial.data(), state_.arrived.data(), 0, D_,
+                                      state_.width});
+    std::vector<float> out;
+    for (int r = 0; r < kRows; ++r)
+      for (int c = 0; c < kHeads * D_; ++c) out.push_back(to_f32(state_.a.data()[r * state_.width + c]));
+    return out;
+  }
+
+  std::vector<float> by(bool many, int first = 0, int count = kRows) {
+    return run([&](const cuda::AttentionView<Value>& view) {
+      cuda::launch_attention(view, {first, count, many}, state_.chunks(), nullptr);
+    });
+  }
+
+  // The kernels for any head size, whatever it is.
+  std::vector<float> by_any(bool many) {
+    return run([&](const cuda::AttentionView<Value>& view) {
+      if (many)
+        cuda::launch({"tile",
+                      {cuda::divided_up(kRows, cuda::kTile), kHeads, 1},
+                      cuda::kAttentionThreads,
+                      cuda::TileScratch<Value>::bytes(state_.head, D_),
+                      nullptr},
+                     cuda::tile_kernel<0, Value>, view, kRows);
+      else
+        cuda::launch({"attention",
+                      {state_.chunks(), kHeads, kRows},
+                      cuda::kAttentionThreads,
+                      cuda::attention_bytes<Value>(state_.head),
+                      nullptr},
+                     cuda::attention_kernel<0, Value>, view);
+    });
+  }
+
+  // Within a unit of the type, and 2^-20 of what is added up: scores of up to 4 D / sqrt(D) are off by 2^-24 of that a
+  // step, and values are up to 2.
+  void expect_near_softmax(const std::vector<float>& found) const {
+    const double unit = std::is_same_v<Value, float> ? 0x1p-23 : std::is_same_v<Value, f16> ? 0x1p-10 : 0x1p-7;
+    for (int r = 0; r < kRows; ++r) {
+      for (int head = 0; head < kHeads; ++head) {
+        const std::vector<double> expected = softmax(r, head);
+        for (int d = 0; d < D_; ++d)
+          ASSERT_NEAR(found[(r * kHeads + head) * D_ + d], expected[d], 2 * (unit + 0x1p-20 * (1 + 8 * std::sqrt(D_))))
+              << "row " << r << ", head " << head << ", " << d << " of " << D_;
+      }
+    }
+  }
+
+ private:
+  std::vector<double> softmax(int r, int head) const {
+    const int length = state_.rows.data()[r].position + 1;
+    const Value *q = state_.q.data() + (r * kHeads + head) * state_.head, *keys = state_.keys_of(0).at(kSlot, head, 0),
+                *values = state_.values_of(0).at(kSlot, head, 0);
+    std::vector<double> weights(length), out(D_);
+    double total = 0;
+    for (int t = 0; t < length; ++t) {
+      double dot = 0;
+      for (int d = 0; d < D_; ++d) dot += double(to_f32(q[d])) * to_f32(keys[t * state_.head + d]);
+      total += weights[t] = std::exp(dot / std::sqrt(D_));
+    }
+    for (int t = 0; t < length; ++t)
+      for (int d = 0; d < D_; ++d) out[d] += weights[t] / total * to_f32(values[t * state_.head + d]);
+    return out;
+  }
+
+  int D_;
+  cuda::DeviceState<Value> state_;
+};
+
+template <class Value>
+class Attention : public testing::Test {};
+using Types = testing::Types<float, f16, bf16>;
+TYPED_TEST_SUITE(Attention, Types);
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+// A whole context's chunk borders, and a prompt from the beginning; 160 is more than a tile's shared memory holds.
+TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
+  for (const int D : {64, 26, 5, 160}) {
+    for (const int position : {0, 101}) {
+      Attended<TypeParam> attended(D, position);
+      const std::vector<float> expected = attended.by(false);
+      attended.expect_near_softmax(expected);
+      EXPECT_TRUE(same_bits(attended.by(true), expected)) << D << " at " << position;
+      if (D != cuda::kFastHead) continue;
+      EXPECT_TRUE(same_bits(attended.by_any(false), expected)) << position;
+      EXPECT_TRUE(same_bits(attended.by_any(true), expected)) << position;
+    }
+  }
+}
+
+// A stretch in the middle of a step writes its own rows only.
+TYPED_TEST(Attention, AStretchIsItsRows) {
+  Attended<TypeParam> attended(64, 30);
+  const std::vector<float> whole = attended.by(false);
+  constexpr int kFirst = 3, kCount = 18, kWidth = kHeads * 64;
+  for (const bool many : {false, true}) {
+    const std::vector<float> part = attended.by(many, kFirst, kCount);
+    for (int r = 0; r < kRows; ++r) {
+      const bool inside = r >= kFirst && r < kFirst + kCount;
+      for (int c = r * kWidth; c < (r + 1) * kWidth; ++c)
+        ASSERT_TRUE(inside ? part[c] == whole[c] : std::isnan(part[c])) << "row " << r;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
