@@ -168,8 +168,8 @@ class WeightLoader {
   void* stream_;
   Array<uint32_t> beyond_;   // of every tensor, in the order of names_
   std::vector<Name> names_;  // that were converted
-  Staging staging_;
   DeviceWeights<Value> w_;
+  Staging staging_;  // the first to go: it waits for what is still on its way
 };
 
 }  // namespace gpt2run::cuda

@@ -199,5 +199,41 @@ TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   EXPECT_EQ(made.downloaded, 33 * int64_t(sizeof(int32_t) + sizeof(float)));
 }
 
+// Ten slots at once go through the library, recorded as well as not.
+TEST(ManySlots, RecordedBodiesAreTheLoop) {
+  constexpr int kSlots = 10, kBodies = 6;
+  const TinyCheckpoint checkpoint;
+  const Limits limits = {.slots = kSlots,
+                         .context = 20,
+                         .rows = kSlots,
+                         .logit_rows = kSlots,
+                         .threads = 0,
+                         .device = 0,
+                         .keep_raw = false,
+                         .seed = 1};
+  std::vector<std::vector<int32_t>> tokens;
+  for (const bool recorded : {false, true}) {
+    cuda::CudaSession<f16> session(checkpoint, limits, Overflow::error, cuda::Invariant::off, 0);
+    const auto argmax = make_sampler("argmax", Space::test);
+    std::vector<Row> rows;
+    for (int slot = 0; slot < kSlots; ++slot) rows.push_back({slot, 2 * slot + 1, true});
+    argmax->sample(session.step(rows));
+    for (Row& row : rows) row.token = kSampled;
+    auto body = [&] { argmax->sample(session.step(rows)); };
+    const int64_t replays = executor::counts().replays;
+    if (recorded)
+      session.repeat(
+          kBodies, 1, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
+    else
+      for (int i = 0; i < kBodies; ++i) body();
+    const LogitBatch layout = session.layout();
+    tokens.emplace_back(kSlots * layout.token_stride);
+    session.read(layout.tokens, tokens.back().data(), tokens.back().size() * sizeof(int32_t));
+    EXPECT_EQ(executor::counts().replays - replays, recorded ? kBodies - 1 : 0);
+    for (int slot = 0; slot < kSlots; ++slot) EXPECT_GE(tokens.back()[slot * layout.token_stride + kBodies + 1], 0);
+  }
+  EXPECT_EQ(tokens[0], tokens[1]);
+}
+
 }  // namespace
 }  // namespace gpt2run::test
