@@ -20,6 +20,17 @@ sum_kernel(const float* in, float* out) {
   for (int warp = 0; warp < kThreads / cuda::kWarp; ++warp) out[cuda::block_x()] += warps[warp];
 }
 
+// out = in turned round through shared memory; another barrier behind the one that matters.
+template <bool kBarrier>
+GPT2RUN_KERNEL(kThreads)
+mirror_kernel(const float* in, float* out) {
+  auto* values = cuda::Shared(cuda::shared_memory()).take<float>(kThreads);
+  values[cuda::thread_id()] = in[cuda::thread_id()];
+  if constexpr (kBarrier) cuda::sync_block();
+  out[cuda::thread_id()] = values[kThreads - 1 - cuda::thread_id()];
+  cuda::sync_block();
+}
+
 // out (count) = in (count) turned round, one thread for each and `beyond` more.
 template <int kBeyond>
 GPT2RUN_KERNEL(kThreads)

@@ -1,6 +1,6 @@
-// races right|broken: kernels under ThreadSanitizer, which takes only starts, barriers, exchanges and ends for order.
-// `right` runs right kernels, the samplers' selection and a whole network, and ends with 0; `broken` runs one without
-// its barrier, and the sanitizer's report names it.
+// races right|broken|between: kernels under ThreadSanitizer, which takes only starts, barriers, exchanges and ends for
+// order. `right` runs right kernels, the samplers' selection and a whole network, and ends with 0; `broken` and
+// `between` run one without its barrier, the second with another barrier behind, and the sanitizer's report names it.
 #include <iostream>
 #include <string_view>
 
@@ -20,6 +20,13 @@ void sum() {
   std::vector<float> in(kBlocks * kThreads, 1.0f), out(kBlocks);
   cuda::launch({"sum", {kBlocks, 1, 1}, kThreads, cuda::Shared::bytes_of<float>(2), nullptr}, sum_kernel<kBarrier>,
                in.data(), out.data());
+}
+
+template <bool kBarrier>
+void mirror() {
+  std::vector<float> in(kThreads, 1.0f), out(kThreads);
+  cuda::launch({"mirror", {1, 1, 1}, kThreads, cuda::Shared::bytes_of<float>(kThreads), nullptr},
+               mirror_kernel<kBarrier>, in.data(), out.data());
 }
 
 void last_block() {
@@ -59,6 +66,7 @@ void samplers() {
     std::vector<float> logits(2 * kVocab);
     for (int i = 0; i < 2 * kVocab; ++i) logits[i] = static_cast<float>(i * 7919 % 1000) * 0.01f;
     std::vector<int32_t> tokens(2 * kPositions, 3);
+    tokens[12] = tokens[kPositions + 5] = kNone;
     const RowKey keys[] = {{7, 0, 12}, {9, 1, 5}};
     const LogitBatch batch = {logits.data(), logits.data(), kVocab, 2,           kVocab, keys,   tokens.data(),
                               nullptr,       kPositions,    1,      Space::test, 0,      nullptr};
@@ -76,10 +84,12 @@ int main(int count, char** arguments) {
   const std::string_view what = count == 2 ? arguments[1] : "";
   if (what == "broken") {
     sum<false>();
+  } else if (what == "between") {
+    mirror<false>();
   } else if (what == "right") {
-    sum<true>(), last_block(), samplers(), network<float>(2, 12), network<gpt2run::f16>(1, 64);
+    sum<true>(), mirror<true>(), last_block(), samplers(), network<float>(2, 12), network<gpt2run::f16>(1, 64);
   } else {
-    std::cerr << "usage: races right|broken\n";
+    std::cerr << "usage: races right|broken|between\n";
     return 2;
   }
   std::cout << "ran " << what << "\n";

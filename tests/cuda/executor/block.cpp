@@ -60,6 +60,7 @@ struct BlockRunner::Meeting {
   int holders;
   size_t bytes;
   Site site;
+  void* order;
   std::byte values[kWarp * kMostBytes];  // (32, bytes)
 
   bool complete() const { return arrived == mask; }
@@ -99,6 +100,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   launch_ = &launch;
   threads_ = alive_ = launch.threads;
   at_barrier_ = 0;
+  barrier_ = fresh_order();
   error_ = nullptr;
   warps_.clear();
   warps_.resize((threads_ + kWarp - 1) / kWarp);
@@ -191,6 +193,7 @@ void BlockRunner::release_barrier() {
   }
   for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
   at_barrier_ = 0;
+  barrier_ = fresh_order();
 }
 
 void BlockRunner::check_shared(const Launch& launch) const {
@@ -208,11 +211,16 @@ void BlockRunner::pause(State state, Site site) {
   Fiber::yield();
 }
 
+// Another address for each: a thread that leaves a barrier would else be taken for one that has seen what others did
+// before they came to the next.
+void* BlockRunner::fresh_order() { return &orders_[next_order_++ % orders_.size()]; }
+
 void BlockRunner::sync_block(Site site) {
+  void* const order = barrier_;
   ++at_barrier_;
-  before(&at_barrier_);
+  before(order);
   pause(State::barrier, site);
-  after(&at_barrier_);
+  after(order);
 }
 
 void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
@@ -241,7 +249,7 @@ BlockRunner::Meeting& BlockRunner::open_meeting(Lane& lane, uint32_t mask, size_
   spare_.pop_back();
   Meeting& meeting = *meetings.back();
   meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
-  meeting.holders = std::popcount(mask), meeting.site = lane.site;
+  meeting.holders = std::popcount(mask), meeting.site = lane.site, meeting.order = fresh_order();
   return meeting;
 }
 
@@ -264,7 +272,7 @@ const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, in
   lane.meeting = &meeting;
   copy_unseen(&meeting.values[lane.lane() * bytes], value, bytes);
   meeting.arrived |= 1u << lane.lane();
-  before(&meeting);
+  before(meeting.order);
   if (!meeting.complete()) {
     pause(State::meeting, site);
   } else {
@@ -272,7 +280,7 @@ const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, in
       if (mask >> other & 1) lanes_[lane.warp() * kWarp + other]->state = State::ready;
     }
   }
-  after(&meeting);
+  after(meeting.order);
   return meeting.values;
 }
 

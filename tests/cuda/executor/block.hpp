@@ -1,5 +1,6 @@
 // Runs the blocks of a launch, one at a time: the threads of a block are fibers that the schedule takes in turn.
 #pragma once
+#include <array>
 #include <exception>
 #include <memory>
 #include <vector>
@@ -44,10 +45,14 @@ class BlockRunner {
   [[noreturn]] void fail_stuck() const;
   [[noreturn]] void fail_at(const Lane& lane, Site site, const std::string& what) const;
   std::string place(const Lane& lane, Site site) const;
+  void* fresh_order();
 
   const Launch* launch_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
   int threads_ = 0, alive_ = 0, at_barrier_ = 0;
+  std::array<uint64_t, 4096> orders_;  // addresses by which a sanitizer is told of barriers and exchanges
+  size_t next_order_ = 0;
+  void* barrier_ = nullptr;  // the next one's
   std::vector<int> order_;
   uint64_t random_ = 0;
   Lane* running_ = nullptr;
