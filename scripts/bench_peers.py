@@ -17,6 +17,7 @@ import sys
 import time
 
 PROMPT, SHORT, NEW = 512, 8, 64
+LIMIT = float(os.environ.get("LIMIT", "300"))  # seconds that one measurement may take, or the engine is left out
 ENGINES = {
     "transformers": ("torch", ("fp32", "bf16", "fp16")),
     "onnxruntime": ("onnxruntime", ("fp32",)),
@@ -285,7 +286,7 @@ def measure(engine, program, kind, threads, folder):
         return ours(program, kind, threads, folder)
     command = [sys.executable, os.path.abspath(__file__), "run", engine, kind, str(threads), folder]
     environment = dict(os.environ, OMP_NUM_THREADS=str(threads), HF_HUB_OFFLINE="1")
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, errors="replace", timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, errors="replace", timeout=LIMIT)
     if done.returncode != 0:
         raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
     return json.loads(done.stdout.strip().splitlines()[-1])

@@ -3,7 +3,8 @@
 # model with random weights, taking turns. Prints a table; what cannot be installed or run is named and left out.
 #   scripts/bench_peers.sh [ROUNDS]      5 rounds unless given
 # Environment: PEERS, the folder of the Python environment and models (build/peers), about 12 GB with torch; THREADS, the
-# numbers of threads ("1 2"). The first run installs from PyPI and compiles llama.cpp, which takes long.
+# numbers of threads ("1 2"); LIMIT, the seconds after which an engine is left out (300). The first run installs from
+# PyPI and compiles llama.cpp, which takes long.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
