@@ -115,6 +115,7 @@ def result(source, options, found, sizes):
 
 
 def main():
+    torch.set_num_threads(1)
     folder, text, out = map(pathlib.Path, sys.argv[1:])
     judge, encode, sizes = Judge(folder), tokenizer_of(folder), bytes_of(folder)
     content = text.read_text(encoding="utf-8")

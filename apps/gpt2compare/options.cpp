@@ -1,7 +1,7 @@
-// Options of its own, and those that it has in common with gpt2run, by gpt2run's declaration.
+// Options of its own, and those of the lab.
 #include "gpt2compare/options.hpp"
 
-#include <algorithm>
+#include "host/lab.hpp"
 
 namespace gpt2run {
 namespace {
@@ -25,27 +25,10 @@ constexpr CoreOption kOwn[] = {
       "met"}},
 };
 
-constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
-                                   "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
-
-constexpr CoreOption kLast[] = {
-    {{"config", "text", "", "", "options from an INI file"}, 'c'},
-    {{"help", "bool", "off", "", "print options"}, 'h'},
-};
-
-std::vector<CoreOption> all_options() {
-  std::vector<CoreOption> options(std::begin(kOwn), std::end(kOwn));
-  for (const std::string_view key : kShared)
-    std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
-                         [&](const CoreOption& option) { return key == option.spec.key; });
-  std::ranges::copy(kLast, std::back_inserter(options));
-  return options;
-}
-
 }  // namespace
 
 std::span<const CoreOption> compare_options() {
-  static const std::vector<CoreOption> options = all_options();
+  static const std::vector<CoreOption> options = lab_options(kOwn);
   return options;
 }
 

@@ -37,20 +37,21 @@ void measure(const Lab& lab, const Configuration& configuration, Report& report)
 }
 
 void publish(const Report& report, const Manifest& manifest, const std::string& json) {
-  if (json != "-") print(to_table(report));
-  if (json == "-") print(to_json(report, manifest));
+  print(json == "-" ? to_json(report, manifest) : to_table(report));
   if (json.empty() || json == "-") return;
   OutputFile file(json);
   file.write(to_json(report, manifest));
   file.publish();
 }
 
-void start(std::vector<std::string> arguments) {
+int start(std::vector<std::string> arguments) {
   Configuration configuration(perplexity_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
-  if (values.flag("help"))
-    return print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
+  if (values.flag("help")) {
+    print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
+    return 0;
+  }
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
@@ -65,14 +66,10 @@ void start(std::vector<std::string> arguments) {
   Report report{values.shown("protocol"), rule, lab.model(), &work, bytes_of(work, lab.tokenizer()), {}};
   measure(lab, configuration, report);
   publish(report, lab.manifest(recorded_options(configuration, lab, rule)), json);
+  return 0;
 }
 
 }  // namespace
 }  // namespace gpt2run
 
-int main(int count, char** arguments) {
-  return gpt2run::run_main("gpt2perplexity", count, arguments, [](std::vector<std::string> given) {
-    gpt2run::start(std::move(given));
-    return 0;
-  });
-}
+int main(int count, char** arguments) { return gpt2run::run_main("gpt2perplexity", count, arguments, gpt2run::start); }

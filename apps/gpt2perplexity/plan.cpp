@@ -6,32 +6,14 @@
 namespace gpt2run {
 namespace {
 
-constexpr CoreOption kOptions[] = {
-    {{"model", "text", "", "", "folder, file or synthetic:...; else GPT2RUN_MODEL, else the demo model"}, 'm'},
-    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
-    {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
+constexpr CoreOption kOwn[] = {
     {{"precision", "text", "fp32,bf16,fp16", "", "precisions, comma between; the others are compared with the first"}},
-    {{"text", "text", "", "", "file whose bytes are one text; - is standard input"}},
-    {{"prompts", "text", "", "",
-      "file of texts: a line each, .jsonl, or .bin prompt sets, also as a pattern like 'prompt_*.bin'; - is standard "
-      "input"},
-     0,
-     true},
-    {{"prompt", "text", "", "", "a text; - is standard input"}, 'p', true},
-    {{"tokens", "text", "", "", "token ids of a text, blank or comma between"}, 0, true},
-    {{"t", "int", "0", "[0, 1048576]", "tokens of a row of a .bin prompt set; 0 is as its header says"}},
-    {{"no_special", "bool", "off", "", "special tokens in a text are text like any other"}},
-    {{"protocol", "enum", "hf-stride", kProtocols, "which tokens are scored after which: docs/formats.md"}},
+    {{"text", "text", "", "", "file whose bytes are one text; - is standard input; in place of prompts"}},
+    {{"protocol", "enum", "hf-stride", kProtocols, "which tokens are scored, and after which: docs/formats.md"}},
     {{"max_length", "int", "0", "[0, 1048576]",
       "tokens of a window; 0 is the model's context, for llama at most 512 of it"}},
     {{"stride", "int", "0", "[0, 1048576]", "tokens between the begins of two windows; 0 is half a window"}},
-    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}},
-    {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
     {{"json", "text", "", "", "file for the results, - is standard output in place of the table"}},
-    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
-    {{"config", "text", "", "", "options from an INI file"}, 'c'},
-    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
-    {{"help", "bool", "off", "", "print options"}, 'h'},
 };
 
 constexpr int32_t kOfLlama = 512;  // llama-perplexity's window where it is told none
@@ -45,7 +27,10 @@ Protocol protocol_of(std::string_view name) {
 
 }  // namespace
 
-std::span<const CoreOption> perplexity_options() { return kOptions; }
+std::span<const CoreOption> perplexity_options() {
+  static const std::vector<CoreOption> options = lab_options(kOwn);
+  return options;
+}
 
 Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
   const OptionValues& values = configuration.values();

@@ -1,11 +1,33 @@
 // Names become plugins with bound options, then objects.
 #include "host/lab.hpp"
 
+#include <algorithm>
+
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/record.hpp"
 
 namespace gpt2run {
+namespace {
+
+constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
+                                   "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
+
+constexpr CoreOption kLast[] = {
+    {{"config", "text", "", "", "options from an INI file"}, 'c'},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+}  // namespace
+
+std::vector<CoreOption> lab_options(std::span<const CoreOption> own) {
+  std::vector<CoreOption> options(own.begin(), own.end());
+  for (const std::string_view key : kShared)
+    std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
+                         [&](const CoreOption& option) { return key == option.spec.key; });
+  std::ranges::copy(kLast, std::back_inserter(options));
+  return options;
+}
 
 std::string instance_name(const Chosen& chosen) { return to_text({chosen.plugin->name, chosen.asked.options}); }
 

@@ -10,6 +10,10 @@
 
 namespace gpt2run {
 
+// own, then what all programs of the lab have: model, loader, tokenizer, prompts, resources and plugin folders, as
+// gpt2run declares them, --config and --help.
+std::vector<CoreOption> lab_options(std::span<const CoreOption> own);
+
 // What an instance is called in results: the plugin's name and the options that it was named with,
 // "reference:type=fp16".
 std::string instance_name(const Chosen& chosen);

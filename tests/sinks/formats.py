@@ -1,4 +1,4 @@
-"""sinks.formats BUILD_FOLDER: the readers that docs/formats.md shows read what gpt2run writes, and all sinks of one run
+"""sinks.formats BUILD_FOLDER: the readers that docs/formats.md shows read what the programs write, and all sinks of one run
 tell the same tale.
 """
 
@@ -27,8 +27,8 @@ def readers():
     return names
 
 
-def run(folder, *options):
-    command = [BUILD / "bin/gpt2run", "-q", *options]
+def run(folder, *options, program="gpt2run"):
+    command = [BUILD / "bin" / program, "-q", *options]
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{command} ended with {done.returncode}: {done.stderr.decode()}")
@@ -88,6 +88,16 @@ def check_compare(names, folder):
     assert found["cpu-fp32"]["cosine"][0] == 1
 
 
+def check_perplexity(folder, names):
+    (folder / "text.txt").write_text("Once upon a time there was a king.\n")
+    options = ["--text", "text.txt", "--precision", "fp32,bf16", "--json", "perplexity.json"]
+    table = run(folder, *options, program="gpt2perplexity").decode()
+    found, protocol = names["read_perplexity"](folder / "perplexity.json")
+    assert protocol == "hf-stride" and list(found) == ["cpu-fp32", "cpu-bf16"]
+    for value, error in found.values():
+        assert 1 < value < 4096 and 0 < error < value and f"{value:.4f} +- {error:.4f}" in table
+
+
 def main():
     names = readers()
     with tempfile.TemporaryDirectory() as name:
@@ -110,6 +120,7 @@ def main():
         assert all(0 <= time < 1e6 for key in KEYS for time in times[key])
         assert min(times["forward_pass"]) > 0
         alone = run(folder, *options, "--batch", "1", "--sink", "jsonl", "--top", "3", "--echo")
+        check_perplexity(folder, names)
         assert alone == (folder / "tales.jsonl").read_bytes(), "the batch decides neither order nor content"
 
 
