@@ -114,6 +114,29 @@ Json histogram_json(const Series& series, Metric metric) {
   return {{"edges", found.edges}, {"counts", found.counts}, {"below", found.below}, {"above", found.above}};
 }
 
+Json ranges_of(const std::vector<OpRange>& ranges) {
+  Json list = Json::array();
+  for (const OpRange& range : ranges)
+    list.push_back({{"op", range.op},
+                    {"layer", range.layer},
+                    {"max", number(range.max)},
+                    {"headroom", number(range.headroom)},
+                    {"subnormal_share", number(range.subnormal_share)}});
+  return list;
+}
+
+void add_layers(Json& json, const LayerTest& test) {
+  json["layer_threshold"] = number(test.threshold);
+  json["layers"] = Json::array();
+  for (const OpError& error : test.errors)
+    json["layers"].push_back({{"op", error.op},
+                              {"layer", error.layer},
+                              {"rms_error", number(error.rms_error)},
+                              {"max_error", number(error.max_error)}});
+  json["first_above"] = test.first_above ? json["layers"][*test.first_above] : Json();
+  json["ranges"] = ranges_of(test.ranges);
+}
+
 Json test_of(const Comparison& comparison, const TestResult& test) {
   Json histogram;
   for (const Metric metric : {Metric::kl_ref_test, Metric::kl_test_ref, Metric::js})
@@ -140,6 +163,12 @@ std::string to_json(const Comparison& comparison) {
                {"manifest", Json::parse(comparison.manifest)}};
   json["tests"] = Json::array();
   for (const TestResult& test : comparison.tests) json["tests"].push_back(test_of(comparison, test));
+  if (comparison.layers) {
+    json["layer_rows"] = comparison.layers->rows;
+    json["reference_ranges"] = ranges_of(comparison.layers->ranges);
+    for (size_t i = 0; i < comparison.layers->tests.size(); ++i)
+      add_layers(json["tests"][i], comparison.layers->tests[i]);
+  }
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

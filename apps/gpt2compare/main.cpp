@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "gpt2compare/conditions.hpp"
+#include "gpt2compare/folders.hpp"
 #include "gpt2compare/options.hpp"
 #include "gpt2compare/study.hpp"
 #include "gpt2run/output_file.hpp"
 #include "host/interrupt.hpp"
 #include "host/log.hpp"
 #include "host/program.hpp"
+#include "host/progress.hpp"
 
 namespace gpt2run {
 namespace {
@@ -24,18 +26,51 @@ int width_of_output() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kDefault;
 }
 
-void report(const Study& study, const OptionValues& values) {
+// before: what stands above the tables.
+void report(const Comparison& found, const std::string& before, const OptionValues& values) {
   const std::string json(values.text("json"));
-  if (json == "-") return print(to_json(study.comparison()));
+  if (json == "-") return print(to_json(found));
   if (!json.empty()) {
     OutputFile file(json);
-    file.write(to_json(study.comparison()));
+    file.write(to_json(found));
     file.publish();
   }
-  const Comparison& found = study.comparison();
-  print(study.continuations(width_of_output()) + "compared on " + std::to_string(found.targets) + " targets in " +
-        std::to_string(found.texts.size()) + (found.texts.size() == 1 ? " text\n\n" : " texts\n\n") +
-        (values.flag("full") ? to_full_table(found) : to_table(found)));
+  const bool full = values.flag("full");
+  print(before + "compared on " + std::to_string(found.targets) + " targets in " + std::to_string(found.texts.size()) +
+        (found.texts.size() == 1 ? " text\n\n" : " texts\n\n") + (full ? to_full_table(found) : to_table(found)));
+  if (found.layers) print((full ? to_table(*found.layers) : "") + to_lines(*found.layers));
+}
+
+int judge(const Comparison& found, const std::vector<Condition>& conditions) {
+  int code = 0;
+  for (const TestResult& test : found.tests)
+    for (const std::string& line : failures_of(conditions, test.series)) {
+      log_warning(line);
+      code = kConditionMet;
+    }
+  return code;
+}
+
+bool has_folders(const Configuration& configuration) {
+  const auto given = [&](const char* key) { return configuration.layer(key) != Layer::fallback; };
+  const bool ref = given("ref_folder"), test = given("test_folder");
+  if (ref != test) misused("--ref_folder and --test_folder: expected both or neither, found one");
+  if (!ref && (given("ref_name") || given("test_name"))) misused("--ref_name and --test_name: expected folders too");
+  for (const char* key : {"ref", "test", "test_model", "text", "prompt", "prompts", "tokens"})
+    if (ref && given(key)) misused("--", key, ": files are compared, nothing is computed");
+  return ref;
+}
+
+int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions) {
+  FolderStudy study({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
+                    {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
+  Progress progress("sequences", values.flag("quiet"));
+  study.run(static_cast<int32_t>(values.integer("overlap")), [&](int64_t done, int64_t total) {
+    if (interrupted()) fail("interrupted, ", done, " of ", total, " sequences were compared");
+    progress.update(done, total);
+  });
+  report(study.comparison(), study.summary(), values);
+  return judge(study.comparison(), conditions);
 }
 
 int start(std::vector<std::string> arguments) {
@@ -50,19 +85,14 @@ int start(std::vector<std::string> arguments) {
   const std::vector<Condition> conditions = parse_conditions(values.text("fail_if"));
   const std::string json(values.text("json"));
   if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  watch_interrupts();
+  if (has_folders(configuration)) return compare_folders(values, conditions);
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
-  watch_interrupts();
   Study study(host, configuration);
   study.run();
-  report(study, values);
-  int code = 0;
-  for (const TestResult& test : study.comparison().tests)
-    for (const std::string& line : failures_of(conditions, test.series)) {
-      log_warning(line);
-      code = kConditionMet;
-    }
-  return code;
+  report(study.comparison(), study.continuations(width_of_output()), values);
+  return judge(study.comparison(), conditions);
 }
 
 }  // namespace

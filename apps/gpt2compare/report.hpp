@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gpt2compare/floor.hpp"
+#include "gpt2compare/layers.hpp"
 #include "gpt2compare/series.hpp"
 #include "gpt2run/pipeline.hpp"
 
@@ -21,7 +22,8 @@ struct Comparison {
   const Tokenizer* tokenizer;  // null: ids only
   int64_t targets;
   std::vector<TestResult> tests;
-  std::string manifest;  // JSON
+  std::optional<Layers> layers;  // none: not measured
+  std::string manifest;          // JSON
 };
 
 // A line for each test.

@@ -126,6 +126,12 @@ void Study::compare_all() {
   });
 }
 
+void Study::measure_layers() {
+  if (integer("layers") > 0)
+    comparison_.layers =
+        compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"));
+}
+
 void Study::measure_floors() {
   if (configuration_.values().text("floor") == "off") return;
   const FloorPlan plan{integer("floor_targets"), integer("overlap"), integer("threads"), integer("device")};
@@ -155,6 +161,7 @@ std::string Study::manifest() const {
 void Study::run() {
   continue_prompts();
   compare_all();
+  measure_layers();
   measure_floors();
   comparison_.manifest = manifest();
 }

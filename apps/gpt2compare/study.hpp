@@ -30,6 +30,7 @@ class Study {
   void open_instances();
   void continue_prompts();
   void compare_all();
+  void measure_layers();
   void measure_floors();
   std::string manifest() const;
   const Checkpoint& checkpoint_of(size_t instance) const {

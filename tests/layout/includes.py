@@ -33,6 +33,7 @@ FOREIGN = {
         "loaders/huggingface/json.hpp",
         "sinks/common/manifest.cpp",
         "apps/gpt2compare/json.cpp",
+        "apps/gpt2compare/folders.cpp",
         "tests/",
     ),
     "cuda_runtime.h": ("core/include/gpt2run/cuda/",),

@@ -103,6 +103,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         check_compare(names, folder)
+        check_perplexity(folder, names)
         prompts = [f"Once upon a time{' there was' * count}" for count in range(SEQUENCES // SAMPLES)]
         options = [word for prompt in prompts for word in ("--prompt", prompt)]
         options += ["--ignore-eos", "--samples", str(SAMPLES), "-n", str(NEW), "--temp", "1.5", "--top_k", "0"]
@@ -120,7 +121,6 @@ def main():
         assert all(0 <= time < 1e6 for key in KEYS for time in times[key])
         assert min(times["forward_pass"]) > 0
         alone = run(folder, *options, "--batch", "1", "--sink", "jsonl", "--top", "3", "--echo")
-        check_perplexity(folder, names)
         assert alone == (folder / "tales.jsonl").read_bytes(), "the batch decides neither order nor content"
 
 

@@ -1,0 +1,122 @@
+// Comparison from files: what the sink wrote and what the original wrote, against the live comparison of the same runs.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+constexpr char kRun[] =
+    "gpt2run -q --model synthetic:L=2,C=48,H=3,F=100,V=301,T=64 --tokens '1 2 3' --tokens '7 8' -n 5 "
+    "--sampler argmax --ignore-eos ";
+
+class Folders : public Shell {
+ protected:
+  void write_runs() const {
+    ASSERT_EQ(run(std::string(kRun) + "--precision cpu-fp32 --sink logits:dir=ref").code, 0);
+    ASSERT_EQ(run(std::string(kRun) + "--precision cpu-bf16 --sink logits:dir=test").code, 0);
+    ASSERT_EQ(run(std::string(kRun) + "--precision cpu-bf16 --sink logits:dir=npy:format=npy").code, 0);
+  }
+  json compared(const std::string& options) const {
+    const Outcome done = run("gpt2compare -q --json - " + options);
+    EXPECT_EQ(done.code, 0) << done.err;
+    return done.code == 0 ? json::parse(done.out) : json();
+  }
+  std::string refusal(const std::string& options) const {
+    const Outcome done = run("gpt2compare -q " + options);
+    EXPECT_NE(done.code, 0) << done.out;
+    EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+    return done.err;
+  }
+};
+
+TEST_F(Folders, AFolderAgainstItselfIsEqual) {
+  write_runs();
+  const json metrics = compared("--ref-folder ref --test-folder ref").at("tests")[0].at("metrics");
+  EXPECT_EQ(metrics.at("kl_ref_test").at("mean"), 0);
+  EXPECT_EQ(metrics.at("logit_mse").at("mean"), 0);
+  EXPECT_EQ(metrics.at("top1_agreement").at("mean"), 1);
+}
+
+TEST_F(Folders, JsonAndNpyHoldTheSameAndSidesExchange) {
+  write_runs();
+  const json texts = compared("--ref-folder ref --test-folder test"),
+             arrays = compared("--ref-folder ref --test-folder npy");
+  EXPECT_EQ(texts.at("tokens"), 10);
+  EXPECT_EQ(texts.at("reference"), "FP32");
+  EXPECT_EQ(texts.at("tests")[0].at("name"), "BF16");
+  EXPECT_EQ(texts.at("tests")[0].at("metrics"), arrays.at("tests")[0].at("metrics"));
+  EXPECT_GT(texts.at("tests")[0].at("metrics").at("kl_ref_test").at("mean").get<double>(), 0);
+  const json back = compared("--ref-folder npy --test-folder ref --ref-name BF16 --test-name FP32");
+  EXPECT_EQ(back.at("tests")[0].at("metrics").at("kl_test_ref").at("mean"),
+            texts.at("tests")[0].at("metrics").at("kl_ref_test").at("mean"));
+}
+
+// As the original wrote them: indented, keys in the order of the alphabet. Two logits 0 and log 3: p = 1/4, 3/4.
+TEST_F(Folders, TheOriginalsFilesGiveTheNumbersOfTheDefinition) {
+  const auto step = [](int index, int token, double second) {
+    return json{
+        {"logits", {0.0, second}}, {"logprob", -1.0}, {"step", index}, {"text", token ? "b" : "a"}, {"token", token}};
+  };
+  for (const char* name : {"r", "t"}) std::filesystem::create_directory(folder() / name);
+  write("r/generation_FP32_0.json", json({step(0, 1, 0), step(1, 1, 0), step(2, 0, 0)}).dump(4));
+  write("r/generation_FP32_7.json", json({step(0, 1, 0)}).dump(4));
+  write("t/generation_FP16_0.json", json({step(0, 1, std::log(3)), step(1, 0, 0), step(2, 0, 5)}).dump(4));
+  const json all = compared("--ref-folder r --test-folder t");
+  EXPECT_EQ(all.at("tokens"), 2) << "behind the second step contexts differ";
+  const json kl = all.at("tests")[0].at("metrics").at("kl_ref_test");
+  // 1/2 log((1/2)/(1/4)) + 1/2 log((1/2)/(3/4)); the logit is rounded to float: an error of 2^-24, squared.
+  EXPECT_NEAR(kl.at("max").at("value").get<double>(), 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3), 1e-7);
+  EXPECT_EQ(kl.at("max").at("position"), 0);
+  EXPECT_EQ(kl.at("max").at("text"), "b");
+  const Outcome shown = run("gpt2compare -q --ref-folder r --test-folder t");
+  EXPECT_THAT(shown.out, HasSubstr("1 sequences are in r only"));
+  EXPECT_THAT(shown.out, HasSubstr("1 of 1 sequences choose different tokens"));
+  EXPECT_THAT(shown.out, HasSubstr("1 steps behind that"));
+}
+
+TEST_F(Folders, ConditionsAreJudged) {
+  write_runs();
+  EXPECT_EQ(run("gpt2compare -q --ref-folder ref --test-folder ref --fail-if 'kl_mean>0'").code, 0);
+  EXPECT_EQ(run("gpt2compare -q --ref-folder ref --test-folder test --fail-if 'kl_mean>0'").code, 3);
+}
+
+TEST_F(Folders, RefusesInOneLine) {
+  write_runs();
+  EXPECT_THAT(refusal("--ref-folder ref"), HasSubstr("expected both or neither"));
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder nowhere"), HasSubstr("--test_folder nowhere: cannot be read"));
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder test --ref-name X"), HasSubstr("found those of FP32"));
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder test --prompt x"), HasSubstr("--prompt"));
+  std::filesystem::create_directory(folder() / "bad");
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder bad"), HasSubstr("found none"));
+  const std::pair<const char*, const char*> cases[] = {
+      {"[{\"token\": 1, \"logits\": [1, 2]}]", "301"},
+      {"[{\"token\": 1}]", "expected \"logits\""},
+      {"[{\"logits\": [1]}]", "\"token\""},
+      {"[{\"token\": 1, \"logits\": [1, null]}]", "found null for token 1"},
+      {"[{\"token\": 1, \"logits\"", "found no JSON"},
+      {"{\"token\": 1}", "expected a list"},
+      {"3", "expected a list"},
+      {"[]", "expected steps"},
+  };
+  for (const auto& [content, expected] : cases) {
+    write("bad/generation_X_0.json", content);
+    EXPECT_THAT(refusal("--ref-folder ref --test-folder bad"), HasSubstr(expected)) << content;
+  }
+  EXPECT_EQ(run("test -e no.json").code, 1);
+  refusal("--ref-folder ref --test-folder bad --json no.json");
+  EXPECT_FALSE(std::filesystem::exists(folder() / "no.json"));
+  write("test/generation_FP16_0.json", "[]");
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder test"), HasSubstr("found those of BF16, FP16"));
+  std::filesystem::resize_file(folder() / "npy/generation_BF16_1.npy", 2000);
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder npy"), HasSubstr("found too few"));
+}
+
+}  // namespace
+}  // namespace gpt2run
