@@ -127,9 +127,14 @@ void Study::compare_all() {
 }
 
 void Study::measure_layers() {
-  if (integer("layers") > 0)
-    comparison_.layers =
-        compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"));
+  if (integer("layers") == 0) return;
+  if (test_model_ && configuration_.layer("layers") == Layer::fallback) {
+    const ModelConfig &ours = lab_.checkpoint().config(), &theirs = test_model_->config();
+    if (ours.L != theirs.L || ours.C != theirs.C || ours.F != theirs.F)
+      return log_info("the models have other shapes: what their operations write is not compared");
+  }
+  comparison_.layers =
+      compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"));
 }
 
 void Study::measure_floors() {

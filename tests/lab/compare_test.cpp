@@ -195,6 +195,8 @@ TEST_F(Gpt2compare, ComparesTwoModels) {
   EXPECT_EQ(other.at("tests").size(), 1u);
   EXPECT_EQ(other.at("tests")[0].at("name"), "cpu-fp32 with synthetic:L=3,C=48,H=3,F=100,V=301,T=64,seed=2");
   EXPECT_GT(mean_of(other.at("tests").at(0), "kl_ref_test"), 1e-3);
+  EXPECT_FALSE(other.at("tests")[0].contains("layers"));  // of another depth
+  EXPECT_TRUE(same.at("tests")[0].contains("layers"));
 }
 
 TEST_F(Gpt2compare, FailsOnACondition) {
