@@ -154,8 +154,10 @@ std::string Study::manifest() const {
   for (const char* key : {"test_model", "text"})
     if (const std::string path(configuration_.values().text(key)); !path.empty())
       options.push_back({key, lasting_path(path), "text"});
-  for (const char* key : {"max_new_tokens", "window", "limit", "overlap", "floor_targets", "threads", "device"})
+  for (const char* key :
+       {"max_new_tokens", "window", "limit", "overlap", "floor_targets", "layers", "threads", "device"})
     options.push_back({key, configuration_.values().shown(key), "int"});
+  options.push_back({"layer_threshold", configuration_.values().shown("layer_threshold"), "real"});
   options.push_back({"floor", configuration_.values().shown("floor"), "enum"});
   options.push_back({"no_special", configuration_.values().shown("no_special"), "bool"});
   Manifest manifest = lab_.manifest(std::move(options));
