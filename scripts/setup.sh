@@ -18,7 +18,10 @@ installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = i
 install_missing() {
   local packages=(g++ cmake ninja-build ccache libboost1.81-dev libboost-program-options1.81-dev)
   packages+=(libspdlog-dev nlohmann-json3-dev)
-  if [ "$1" = test ]; then packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 python3-matplotlib git); fi
+  if [ "$1" = test ]; then
+    packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 python3-matplotlib git)
+    packages+=(openmpi-bin libopenmpi-dev)
+  fi
   if [ "$1" = plots ]; then packages=(python3 python3-matplotlib); fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian system: going on without installing; needed are ${packages[*]}"

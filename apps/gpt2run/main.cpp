@@ -9,13 +9,14 @@
 #include "host/log.hpp"
 #include "host/program.hpp"
 #include "host/progress.hpp"
+#include "host/ranked_run.hpp"
 #include "host/run_files.hpp"
 #include "host/weight_report.hpp"
 
 namespace gpt2run {
 namespace {
 
-void print_help(PluginHost& host, Configuration& configuration) {
+std::string help(PluginHost& host, Configuration& configuration) {
   std::string text =
       "usage: gpt2run [--prompt TEXT] [options]\n\n"
       "Options; '-' and '_' are alike in names:\n" +
@@ -30,11 +31,11 @@ void print_help(PluginHost& host, Configuration& configuration) {
   } catch (const Error& error) {
     text += std::string("(those of the plugins cannot be shown: ") + error.what() + ")\n";
   }
-  print(
-      text +
-      "\nThe last line on standard error: GB/s of weights = bytes that a step reads (all weights but position "
-      "embeddings, and\nbut token embeddings that are not the head, in the precision's type) x steps / seconds of the "
-      "whole run.\n");
+  return text +
+         "\nThe last line on standard error: GB/s of weights = bytes that a step reads (all weights but position "
+         "embeddings, and\nbut token embeddings that are not the head, in the precision's type) x steps / seconds of "
+         "the "
+         "whole run.\n";
 }
 
 // One line: what a run did and how fast.
@@ -55,11 +56,12 @@ std::string summary_line(const Summary& summary, const Composition& composition)
   return line + text;
 }
 
-void run(Composition& composition, const Configuration& configuration) {
+void run(Composition& composition, const Configuration& configuration, Ranks& ranks) {
   watch_interrupts();
-  ManifestFile file(configuration.values().text("manifest"));
+  ManifestFile file(ranks.speaks() ? configuration.values().text("manifest") : "");
   composition.open();
   const Manifest manifest = composition.manifest();
+  check_alike(ranks, manifest);
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
@@ -72,28 +74,29 @@ void run(Composition& composition, const Configuration& configuration) {
   log_info(summary_line(summary, composition));
 }
 
-void start(std::vector<std::string> arguments) {
+void start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(pipeline_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
-  if (values.flag("version")) return print("gpt2run " GPT2RUN_VERSION "\n");
+  const auto tell = [&](const std::string& text) { return ranks.speaks() ? print(text) : void(); };
+  if (values.flag("version")) return tell("gpt2run " GPT2RUN_VERSION "\n");
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
-  if (values.flag("help")) return print_help(host, configuration);
+  if (values.flag("help")) return tell(help(host, configuration));
   Choice choice = choose(host, configuration);
-  if (values.text("report") == "weights") return print(weight_report(choice));
-  Composition composition(host, configuration, std::move(choice));
-  if (values.flag("explain")) return print(explain(composition));
-  run(composition, configuration);
+  if (values.text("report") == "weights") return tell(weight_report(choice));
+  Composition composition(host, configuration, std::move(choice), &ranks);
+  if (values.flag("explain")) return tell(explain(composition));
+  run(composition, configuration, ranks);
 }
 
 }  // namespace
 }  // namespace gpt2run
 
 int main(int count, char** arguments) {
-  return gpt2run::run_main("gpt2run", count, arguments, [](std::vector<std::string> given) {
+  return gpt2run::run_ranks("gpt2run", count, arguments, [](std::vector<std::string> given, gpt2run::Ranks& ranks) {
     try {
-      gpt2run::start(std::move(given));
+      gpt2run::start(std::move(given), ranks);
       return 0;
     } catch (const std::bad_alloc&) {
       gpt2run::fail("not enough memory; --explain prints what is needed");

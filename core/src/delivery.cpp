@@ -1,4 +1,4 @@
-#include "delivery.hpp"
+#include "gpt2run/delivery.hpp"
 
 #include <limits>
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "delivery.hpp"
+#include "gpt2run/delivery.hpp"
 #include "text_release.hpp"
 #include "token_path.hpp"
 
@@ -42,19 +42,26 @@ void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generat
   }
 }
 
-class Run final : Vocabulary {
+// How many prompts are this rank's.
+int64_t own_prompts(std::span<const Prompt> prompts, const Generation& generation) {
+  return (std::ssize(prompts) - generation.rank + generation.ranks - 1) / generation.ranks;
+}
+
+class Run final {
  public:
   Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
       const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation)
       : config_(config),
         tokenizer_(tokenizer),
+        words_(tokenizer),
         prompts_(prompts),
         generation_(generation),
         limits_(plan_limits(config, prompts, generation, sinks, chain)),
         sinks_(sinks),
         path_(session, chain, limits_.slots, sinks_.wants()),
-        slots_(limits_.slots) {
-    summary_.sequences = std::ssize(prompts) * generation.samples;
+        slots_(limits_.slots),
+        next_(uint64_t(generation.rank) * generation.samples) {
+    summary_.sequences = own_prompts(prompts, generation) * generation.samples;
     summary_.open_seconds = generation.open_seconds;
     prefix_ends_.assign(prompts.size(), std::numeric_limits<float>::quiet_NaN());
     buffer_.resize(std::max(1, generation.repeat)), logprobs_.resize(buffer_.size());
@@ -97,11 +104,6 @@ class Run final : Vocabulary {
   bool live() const {
     return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.live.has_value(); });
   }
-  // A model may have more rows than the tokenizer has words.
-  std::string_view piece(int32_t id) const override {
-    return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
-  }
-  const Vocabulary* words() const { return tokenizer_ ? this : nullptr; }
   double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
 
   void refill();
@@ -121,13 +123,14 @@ class Run final : Vocabulary {
 
   const ModelConfig& config_;
   const Tokenizer* tokenizer_;
+  TokenizerWords words_;
   std::span<const Prompt> prompts_;
   const Generation& generation_;
   Limits limits_;
   Delivery sinks_;
   TokenPath path_;
   std::vector<Slot> slots_;
-  uint64_t next_ = 0;  // sequence that waits for a slot
+  uint64_t next_;  // sequence that waits for a slot
   int64_t done_ = 0;
   // Of each prompt: the log-probability of its last token, which no shared prefix holds.
   std::vector<float> prefix_ends_;
@@ -145,7 +148,7 @@ class Run final : Vocabulary {
 // Gives free slots the next sequences, in order.
 void Run::refill() {
   for (int slot = 0; slot < limits_.slots; ++slot) {
-    while (!slots_[slot].live && next_ < uint64_t(summary_.sequences)) {
+    while (!slots_[slot].live && next_ < prompts_.size() * generation_.samples) {
       if (!assign(slot)) return;
     }
   }
@@ -167,7 +170,9 @@ bool Run::assign(int slot) {
       Live{next_, &prompt, keep, prompt.tokens, total, TextRelease(generation_.stops), TextRelease({})});
   slots_[slot].holds = keep == prefix ? &prompt : nullptr;
   summary_.prompt_tokens += prefix + 1;
-  sinks_.start(next_++, prompt);
+  sinks_.start(next_, prompt);
+  // After the last sample come those of the next prompt of this rank.
+  if (++next_ % generation_.samples == 0) next_ += uint64_t(generation_.ranks - 1) * generation_.samples;
   echo_known(slot);
   if (total == prefix + 1 && slots_[slot].live->prefilled()) finish(slot, "length");
   return true;
@@ -321,7 +326,7 @@ bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
   const std::string text =
       tokenizer_ && !ends && id < tokenizer_->size() ? live.text.push(tokenizer_->piece(id)) : std::string();
   const int step = live.known() - static_cast<int>(live.prompt->tokens.size());
-  sinks_.token({live.sequence, step, live.known(), id, text, logprob, logits, config_.V, words()});
+  sinks_.token({live.sequence, step, live.known(), id, text, logprob, logits, config_.V, words_.or_null()});
   live.tokens.push_back(id);
   const char* reason = ends                         ? "end_of_text"
                        : live.text.stopped()        ? "stop"
@@ -335,9 +340,9 @@ bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
 void Run::echo(int slot, int position, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
   const int32_t id = live.prompt->tokens[position];
-  std::string text = live.echo.push(piece(id));
+  std::string text = live.echo.push(words_.piece(id));
   if (position + 1 == std::ssize(live.prompt->tokens)) text += live.echo.take_tail();
-  sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, words()});
+  sinks_.token({live.sequence, -1, position, id, text, logprob, logits, config_.V, words_.or_null()});
 }
 
 void Run::finish(int slot, std::string_view reason) {
@@ -370,6 +375,8 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
     fail("samples, batch and chunk must be 1 or more, found ", generation.samples, ", ", generation.batch, " and ",
          generation.chunk);
   }
+  if (generation.rank < 0 || generation.rank >= generation.ranks)
+    fail("rank ", generation.rank, ": expected one of ", generation.ranks);
   int64_t context = 1, longest = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     check_prompt(config, prompts[i], generation, i);
@@ -378,7 +385,8 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
   }
   const uint32_t wants = all_wants(sinks);
   Limits limits{};
-  limits.slots = static_cast<int32_t>(std::min<int64_t>(generation.batch, std::ssize(prompts) * generation.samples));
+  const int64_t sequences = std::max<int64_t>(1, own_prompts(prompts, generation) * generation.samples);
+  limits.slots = static_cast<int32_t>(std::min<int64_t>(generation.batch, sequences));
   limits.context = static_cast<int32_t>(context);
   const auto chunk = static_cast<int32_t>(std::min<int64_t>(longest, generation.chunk));
   limits.rows = limits.slots + chunk;

@@ -8,6 +8,7 @@
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
+#include "host/ranked_run.hpp"
 #include "host/record.hpp"
 #include "host/run_files.hpp"
 
@@ -36,9 +37,10 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
 
 }  // namespace
 
-Composition::Composition(PluginHost& host, const Configuration& configuration, Choice choice)
-    : host_(host), choice_(std::move(choice)), generation_(generation_of(configuration)) {
+Composition::Composition(PluginHost& host, const Configuration& configuration, Choice choice, Ranks* ranks)
+    : host_(host), ranks_(ranks), choice_(std::move(choice)), generation_(generation_of(configuration)) {
   check_files(host_, configuration, choice_);
+  if (ranks_) share_prompts(configuration);
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = loader_->open(choice_.model.c_str());
@@ -57,6 +59,15 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
     sinks_.push_back(create<Sink>(sink));
     sink_pointers_.push_back(sinks_.back().get());
   }
+}
+
+void Composition::share_prompts(const Configuration& configuration) {
+  const auto by_default = [&](const char* key) { return configuration.layer(key) == Layer::fallback; };
+  share_out(generation_, *ranks_,
+            {by_default("device"), by_default("threads"), configuration.values().text("seed") == "random"});
+  for (const char* key : {"prompt", "prompts"})
+    if (std::ranges::count(configuration.list(key), "-")) share_standard_input(*ranks_);
+  for (const auto& folder : output_folders(configuration, choice_)) ranks_->tidy(folder);
 }
 
 // Its text beside tokens is for people: a hand that edits it changes nothing, and should know.
@@ -82,8 +93,12 @@ void Composition::open() {
 }
 
 Summary Composition::run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress) {
-  return generate(*session_, checkpoint_->config(), chain_, sink_pointers_, tokenizer_.get(), prompts_, generation_,
-                  manifest, progress);
+  const auto run_into = [&](std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& report) {
+    return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_, manifest,
+                    report);
+  };
+  if (!ranks_) return run_into(sink_pointers_, progress);
+  return generate_on(*ranks_, run_into, sink_pointers_, tokenizer_.get(), prompts_, generation_, progress);
 }
 
 Manifest Composition::manifest() const {

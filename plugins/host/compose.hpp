@@ -10,6 +10,7 @@
 #include "gpt2run/pipeline.hpp"
 #include "host/config.hpp"
 #include "host/plugin_host.hpp"
+#include "host/ranks.hpp"
 
 namespace gpt2run {
 
@@ -47,8 +48,9 @@ std::unique_ptr<Base> create(const Chosen& chosen) {
 // plugin host outlives it. One thread at a time.
 class Composition {
  public:
-  // Makes everything but the session. Throws Error naming what could not be made.
-  Composition(PluginHost& host, const Configuration& configuration, Choice choice);
+  // Makes everything but the session. ranks: that share the prompts out; null: one. Throws Error naming what could not
+  // be made.
+  Composition(PluginHost& host, const Configuration& configuration, Choice choice, Ranks* ranks = nullptr);
 
   const Choice& choice() const { return choice_; }
   const Generation& generation() const { return generation_; }
@@ -64,12 +66,15 @@ class Composition {
 
   void open();                // the session: converts the weights, allocates all
   Manifest manifest() const;  // after open(): with its traits
+  // Of several ranks all call it: generate_on(). progress: of all sequences at rank 0, of its own elsewhere.
   Summary run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress);
 
  private:
+  void share_prompts(const Configuration& configuration);
   void compare_prompts(const Manifest& recorded) const;
 
   PluginHost& host_;
+  Ranks* ranks_;
   Choice choice_;
   Generation generation_;
   std::vector<RecordedOption> options_;

@@ -39,6 +39,7 @@ spdlog::logger& logger() {
 // A status line is on the terminal: what is written next must take its place.
 std::mutex status_lock;
 bool status_shown = false;
+bool silent = false;
 
 void write_status(const std::string& text) {
   const std::string bytes = "\r\x1b[K" + text;  // to the line's beginning, then what stands there goes
@@ -84,6 +85,13 @@ void set_once(bool once) {
   shown_before.clear();
 }
 
-void set_quiet(bool quiet) { logger().set_level(quiet ? spdlog::level::warn : normal_level()); }
+void set_quiet(bool quiet) {
+  if (!silent) logger().set_level(quiet ? spdlog::level::warn : normal_level());
+}
+
+void set_silent() {
+  silent = true;
+  logger().set_level(spdlog::level::off);
+}
 
 }  // namespace gpt2run

@@ -8,30 +8,56 @@
 
 #include "gpt2run/output_file.hpp"
 #include "gpt2run/standard_files.hpp"
+#include "host/interrupt.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
 
-int run_main(const std::string& name, int count, char** arguments,
-             const std::function<int(std::vector<std::string>)>& work) {
+namespace {
+
+using Work = std::function<int()>;
+using Report = std::function<void(const std::string& line)>;
+
+int attempt(const std::string& name, const Work& work, const Report& report) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   if (!occupy_standard_files()) return 1;
   set_program(name);
-  const auto report = [](const char* message, int code) {
-    log_error(message);
+  try {
+    return work();
+  } catch (const UsageError& error) {
+    return report(error.what()), 2;
+  } catch (const std::bad_alloc&) {
+    return report("not enough memory"), 1;
+  } catch (const std::exception& error) {
+    return report(error.what()), 1;
+  }
+}
+
+}  // namespace
+
+int run_main(const std::string& name, int count, char** arguments,
+             const std::function<int(std::vector<std::string>)>& work) {
+  return attempt(
+      name,
+      [&] {
+        return work({arguments + (count > 0), arguments + count});
+      },
+      log_error);
+}
+
+int run_ranks(const std::string& name, int count, char** arguments,
+              const std::function<int(std::vector<std::string>, Ranks& ranks)>& work) {
+  Ranks ranks;
+  const auto work_together = [&] {
+    ranks.join();
+    if (!ranks.speaks()) set_silent();
+    const int code = work({arguments + (count > 0), arguments + count}, ranks);
+    ranks.finish();
     return code;
   };
-  try {
-    return work({arguments + (count > 0), arguments + count});
-  } catch (const UsageError& error) {
-    return report(error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory", 1);
-  } catch (const std::exception& error) {
-    return report(error.what(), 1);
-  }
+  return attempt(name, work_together, [&](const std::string& line) { ranks.give_up(line, log_error, interrupted()); });
 }
 
 void print(std::string_view text) { write_all(STDOUT_FILENO, text, "standard output"); }

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "host/ranks.hpp"
+
 namespace gpt2run {
 
 // The whole of main(): gives the exit code of work, 2 for a UsageError and 1 for any other exception, whose text is one
@@ -13,6 +15,11 @@ namespace gpt2run {
 // name.
 int run_main(const std::string& name, int count, char** arguments,
              const std::function<int(std::vector<std::string>)>& work);
+
+// The same for a program that several processes may run together, with their ranks joined before work is called and at
+// their common end after it. Messages are those of rank 0, and the error's line is told once.
+int run_ranks(const std::string& name, int count, char** arguments,
+              const std::function<int(std::vector<std::string>, Ranks& ranks)>& work);
 
 // To standard output. Throws Error.
 void print(std::string_view text);

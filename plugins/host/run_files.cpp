@@ -110,6 +110,15 @@ void check_output(const PluginHost& host, const Configuration& configuration, co
   check_not_read({std::string("--") + option, path}, inputs_of(host, configuration, model, plugins));
 }
 
+std::vector<fs::path> output_folders(const Configuration& configuration, const Choice& choice) {
+  std::vector<fs::path> folders;
+  for (const NamedPath& output : outputs_of(configuration, choice.sinks))
+    if (!is_standard_output(output.path)) folders.push_back(OutputFile::target_of(output.path).parent_path());
+  for (const Chosen& sink : choice.sinks)
+    if (sink.values.declares("dir")) folders.push_back(OutputFile::target_of(sink.values.shown("dir")));
+  return folders;
+}
+
 ManifestFile::ManifestFile(std::string_view path) : standard_output_(path == "-") {
   if (!path.empty() && !standard_output_) file_.emplace(path);
 }

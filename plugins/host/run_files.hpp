@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gpt2run/output_file.hpp"
 #include "host/compose.hpp"
@@ -29,6 +30,9 @@ void check_files(const PluginHost& host, const Configuration& configuration, con
 // The same for a program with one file to write, that of `option`; "" and "-" are none.
 void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
                   std::span<const Chosen* const> plugins, const char* option);
+
+// Where outputs appear.
+std::vector<std::filesystem::path> output_folders(const Configuration& configuration, const Choice& choice);
 
 // The file of --manifest, taken before the run so that one that cannot be written is known by then.
 class ManifestFile {

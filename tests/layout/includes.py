@@ -36,6 +36,7 @@ FOREIGN = {
         "apps/gpt2compare/folders.cpp",
         "tests/",
     ),
+    "mpi.h": ("apps/ranks/mpi.cpp",),
     "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
     "nvtx3/": ("core/include/gpt2run/cuda/range.hpp",),
     "cublasLt.h": ("precisions/cuda/blaslt.cu", "tests/cuda/ceilings/"),

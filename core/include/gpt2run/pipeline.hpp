@@ -36,7 +36,8 @@ struct Generation {
   bool ignore_eos = false;
   std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not released
   uint64_t seed = 42;
-  double open_seconds = 0;  // what opening the session took: goes into the summary
+  int32_t rank = 0, ranks = 1;  // processes that share the prompts out: prompt i is for the one with i % ranks == rank
+  double open_seconds = 0;      // what opening the session took: goes into the summary
 };
 
 // A chain in one memory space; the last one selects. changes_logits: a stage before it edits them.

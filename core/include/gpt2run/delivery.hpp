@@ -9,6 +9,21 @@
 
 namespace gpt2run {
 
+// The words of a tokenizer. A model may have more rows than those: they are empty.
+class TokenizerWords final : public Vocabulary {
+ public:
+  explicit TokenizerWords(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null
+
+  std::string_view piece(int32_t id) const override {
+    return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
+  }
+  const Vocabulary* or_null() const { return tokenizer_ ? this : nullptr; }
+
+ private:
+  const Tokenizer* tokenizer_;
+};
+
+// One thread at a time. Errors are those of the sinks.
 class Delivery {
  public:
   // Throws Error on a sink that wants logits in sequence order: core buffers no logits.

@@ -1,0 +1,159 @@
+// gpt2run under mpirun: the same files as without, and one clear line where a rank fails.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Ne;
+using testing::Not;
+using testing::StartsWith;
+
+// Open MPI wants to be told that root and few cores are meant.
+constexpr char kMpirun[] =
+    "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1; "
+    "timeout -k 1 60 " MPIRUN " -n ";
+constexpr int kTimedOut = 124;
+constexpr char kGpt2run[] = " gpt2run --threads 1 ";
+
+class Mpirun : public Shell {
+ protected:
+  void SetUp() override {
+    if (std::string(MPIRUN).empty()) GTEST_SKIP() << "gpt2run was built without MPI";
+    Shell::SetUp();
+    write("prompts.txt",
+          "Once upon a time\nThe king\nA little girl went into the dark forest and there she met\nThe old woman said\n"
+          "One day\nHe\nThe princess was so\n");
+  }
+
+  static std::string mpirun(int ranks, const std::string& arguments) {
+    return kMpirun + std::to_string(ranks) + kGpt2run + arguments;
+  }
+
+  // Everything that a run writes is the same as by one process, its record included.
+  void expect_same(int ranks, const std::string& arguments) const {
+    SCOPED_TRACE(arguments);
+    const std::string rest = arguments + " --manifest run.json >out.txt";
+    const Outcome one = run("mkdir one many && cd one &&" + (kGpt2run + rest));
+    ASSERT_EQ(one.code, 0) << one.err;
+    const Outcome many = run("cd many && " + mpirun(ranks, rest));
+    ASSERT_EQ(many.code, 0) << many.err;
+    EXPECT_EQ(lines_with(many.err, " new tokens after "), 1) << many.err;
+    const Outcome difference = run("diff -r one many");
+    EXPECT_EQ(difference.code, 0) << difference.out;
+    EXPECT_GT(std::filesystem::file_size(folder() / "many/out.txt"), 100u);
+    run("rm -rf one many");
+  }
+
+  static int lines_with(const std::string& text, const std::string& part) {
+    int count = 0;
+    for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+    return count;
+  }
+
+  // One line of ours, no file but the prompts, folders aside.
+  void expect_failure(const Outcome& outcome, const std::string& line) const {
+    EXPECT_THAT(outcome.code, AllOf(Ne(0), Ne(kTimedOut)));
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, HasSubstr("gpt2run: error: " + line));
+    EXPECT_EQ(lines_with(outcome.err, "gpt2run: "), 1) << outcome.err;
+    expect_nothing_left();
+  }
+
+  void expect_nothing_left() const {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder()))
+      EXPECT_TRUE(file.is_directory() || file.path().filename() == "prompts.txt") << file.path();
+  }
+};
+
+std::string stumble(const std::string& options) {
+  return "-q --plugin-dir " BINARY_DIR "/tests/ranks --sampler stumble:" + options +
+         " --prompts prompts.txt --sink text:out=text.txt,logits:dir=logits -n 12 ";
+}
+
+TEST_F(Mpirun, EveryFileIsTheSameAsByOneProcess) {
+  const std::string prompts = "--prompts ../prompts.txt -n 16 ";
+  expect_same(3, prompts + "--samples 2 --batch 3 --sink text,tokens:out=ids.txt,jsonl:out=all.jsonl:echo=on:top=3");
+  expect_same(2, prompts + "--samples 2 --batch 2 --temp 1.3 --stop a --sink text,logits:format=npy --seed 7");
+  expect_same(4, prompts + "--sink jsonl,logits --recompute --batch 2");
+}
+
+TEST_F(Mpirun, FewerPromptsThanRanksAndNoPromptAtAll) {
+  expect_same(3, "--prompt 'The king said' --prompt 'The queen' -n 30 --sink text,logits");
+  expect_same(2, "-n 30 --sink text,jsonl:out=all.jsonl");
+}
+
+TEST_F(Mpirun, TimesOfAllPassesAreCollected) {
+  const Outcome done = run(mpirun(3, "-q --prompts prompts.txt -n 5 --sink timings:out=times.json,null"));
+  ASSERT_EQ(done.code, 0) << done.err;
+  const std::string times = read_text(folder() / "times.json");
+  const size_t at = times.find("\"forward_pass\": [");
+  ASSERT_NE(at, times.npos);
+  // A pass for each of 7 x 5 tokens, and one for the prompt before its last token where there is such.
+  EXPECT_GE(std::count(times.begin() + static_cast<std::ptrdiff_t>(at),
+                       times.begin() + static_cast<std::ptrdiff_t>(times.find(']', at)), ','),
+            34);
+}
+
+TEST_F(Mpirun, StandardInputAndADrawnSeedAreThoseOfRankZero) {
+  const std::string options = "-q --prompts - -n 12 --temp 1.5 --top_k 0 --sink text ";
+  const Outcome many = run(mpirun(3, options + "--seed random --manifest run.json") + " <prompts.txt");
+  ASSERT_EQ(many.code, 0) << many.err;
+  EXPECT_THAT(many.out, StartsWith("Once upon a time"));
+  const Outcome again = run("gpt2run -q --config run.json");
+  EXPECT_EQ(again.out, many.out) << again.err;
+}
+
+TEST_F(Mpirun, OneRankSpeaks) {
+  const Outcome version = run(mpirun(3, "--version"));
+  EXPECT_EQ(version.code, 0) << version.err;
+  EXPECT_EQ(lines_with(version.out, "gpt2run "), 1) << version.out;
+  EXPECT_EQ(run(mpirun(2, "--explain -q")).out, run(std::string(kGpt2run) + "--explain -q").out);
+}
+
+TEST_F(Mpirun, WhatAllRanksRefuseIsToldOnce) {
+  expect_failure(run(mpirun(3, "-q --nonsense")), "unknown option --nonsense");
+  expect_failure(run(mpirun(3, "-q --prompts none.txt")), "--prompts \"none.txt\": no such file");
+}
+
+TEST_F(Mpirun, ARankThatFailsIsNamed) {
+  const std::string one = std::string(kMpirun) + "1" + kGpt2run + "-q -n 8 --sink text,logits ";
+  const std::string other = std::string(" : -n 1") + kGpt2run + "-q -n 8 --sink text,logits ";
+  expect_failure(run(one + "--prompts prompts.txt" + other + "--prompts none.txt"), "rank 1 on ");
+  expect_failure(run(one + "--prompt A" + other + "--prompt B"), "rank 1 would not run the same: expected \"prompts\"");
+  const Outcome middle = run(mpirun(3, stumble("sequence=5")));
+  expect_failure(middle, "rank 2 on ");
+  EXPECT_THAT(middle.err, HasSubstr(": stumbled over sequence 5\n"));
+  expect_failure(run(mpirun(3, stumble("sequence=3"))), "stumbled over sequence 3\n");
+}
+
+TEST_F(Mpirun, ARankThatIsKilledEndsTheRun) {
+  for (const char* sequence : {"0", "1", "5"}) {
+    SCOPED_TRACE(sequence);
+    const std::string options = stumble(std::string("how=die:sequence=") + sequence);
+    const Outcome killed = run(mpirun(3, options) + "; code=$?; sleep 0.2; exit $code");
+    EXPECT_THAT(killed.code, AllOf(Ne(0), Ne(kTimedOut)));  // MPICH's mpirun tells it on standard output
+    expect_nothing_left();
+  }
+}
+
+TEST_F(Mpirun, AnOutputThatCannotBeWrittenEndsAllRanks) {
+  const std::string command = "-q --prompts prompts.txt -n 40 --samples 20 --batch 4 --sink text:out=";
+  expect_failure(run(mpirun(3, command + "prompts.txt/text,logits")), "prompts.txt/text: cannot ");
+  expect_failure(run(mpirun(3, command + "/dev/full")), "/dev/full: cannot write: No space left on device\n");
+}
+
+TEST_F(Mpirun, AClosedStandardOutputEndsAllRanks) {
+  const Outcome closed = run("{ " + mpirun(3, "-q --prompts prompts.txt -n 40 --samples 20 --sink text,logits") +
+                             "; echo code $? >&2; } | head -c 10 >/dev/null; sleep 0.2");
+  EXPECT_THAT(closed.err, AllOf(HasSubstr("code "), Not(HasSubstr("code 0\n")), Not(HasSubstr("code 124\n"))));
+  expect_nothing_left();
+}
+
+}  // namespace
+}  // namespace gpt2run
