@@ -5,13 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-install_missing demo
-
-# GoogleTest is needed only where the tests have been asked for.
-first_time=()
-[ -e build/release/CMakeCache.txt ] || first_time=(-D GPT2RUN_TESTS=OFF)
-say "building build/release"
-build release "${first_time[@]}" -- gpt2run precisions/all samplers/all loaders/all sinks/all
+build_programs gpt2run
 
 [ $# -gt 0 ] || set -- --prompt "Once upon a time" --max-new-tokens 120
 say "build/release/bin/gpt2run ${*@Q}"

@@ -1,4 +1,4 @@
-# Sourced by demo.sh and test.sh: the Debian packages that gpt2run is built from, and the build itself.
+# Sourced by the scripts that build: the Debian packages that gpt2run is built from, and the build itself.
 # Nothing is touched and no network is used when everything is there.
 # shellcheck shell=bash
 
@@ -63,4 +63,23 @@ build() {
     die "could not configure build/$preset"
   }
   cmake --build "build/$preset" --parallel "$(nproc)" "${targets[@]}" >&2 </dev/null || die "could not build build/$preset"
+}
+
+# build_programs TARGET...: what a person runs, from nothing: packages, configuration, build/release.
+build_programs() {
+  # GoogleTest is needed only where the tests have been asked for.
+  local first_time=()
+  install_missing demo
+  [ -e build/release/CMakeCache.txt ] || first_time=(-D GPT2RUN_TESTS=OFF)
+  say "building build/release"
+  build release "${first_time[@]}" -- "$@" precisions/all samplers/all loaders/all sinks/all
+}
+
+# has_matplotlib: for one of the interpreters that plots.py tries.
+has_matplotlib() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if "$python" -c 'import importlib.util as u; raise SystemExit(not u.find_spec("matplotlib"))' 2>/dev/null; then return; fi
+  done
+  return 1
 }

@@ -1,0 +1,174 @@
+#!/usr/bin/env bash
+# The whole study of one model: times, speed, perplexity and divergence of every precision that can run here, in one
+# folder with tables, pictures and a report. Every step shows its commands; commands.txt in the folder keeps them.
+#   scripts/study.sh [MODEL] [OPTION...]
+#   MODEL             folder or file of a model with a tokenizer; models/demo
+#   --out FOLDER      where results go; build/study/NAME. Those of an earlier study are replaced
+#   --quick           less of everything: to see that it works
+#   --prompts FILE    a short prompt on each line; models/demo/prompts.txt
+#   --text FILE       the text that precisions are held against each other on; models/demo/study.txt
+#   --precision LIST  precisions, comma between, the reference first; else all that can run but the slow `reference`,
+#                     times and speed of the GPU's only, where there is one
+set -euo pipefail
+start=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+misused() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 2
+}
+
+# Paths are the caller's, not those of this folder; shown as short as they are from here.
+path_of() { (cd "$start" && realpath -m --relative-base="$OLDPWD" -- "$1"); }
+
+model='' out='' quick='' prompts=models/demo/prompts.txt text=models/demo/study.txt asked=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --out | --prompts | --text | --precision)
+      [ $# -gt 1 ] && [ -n "$2" ] || misused "$1: a value is missing"
+      case $1 in
+        --out) out=$(path_of "$2") ;;
+        --prompts) prompts=$(path_of "$2") ;;
+        --text) text=$(path_of "$2") ;;
+        --precision) asked=$2 ;;
+      esac
+      shift
+      ;;
+    --quick) quick=yes ;;
+    -h | --help)
+      sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' scripts/study.sh
+      exit 0
+      ;;
+    -*) misused "unknown option '$1'; --help shows what there is" ;;
+    *)
+      [ -z "$model" ] || misused "one model expected, found '$1' too"
+      model=$(path_of "$1")
+      ;;
+  esac
+  shift
+done
+model=${model:-models/demo}
+name=${model##*/}
+out=${out:-build/study/${name%.bin}}
+programs=build/release/bin
+
+# runnable SPACE: names of precisions in this memory that can run here, fp32 first. A list in JSON has a key a line.
+runnable() {
+  "$programs/gpt2plugins" list --json | awk -F '"' -v space="$1" '
+    /^    \{/ { split("", of) }
+    /^      "(kind|name|space)": / { of[$2] = $4 }
+    /^      "score": [1-9]/ { of["runs"] = 1 }
+    /^    \}/ && of["kind"] == "precision" && of["space"] == space && of["runs"] && of["name"] != "reference" {
+      order = index("fp32 fp16 bf16", substr(of["name"], length(of["name"]) - 3))
+      print (order ? order : 99), of["name"]
+    }' | sort -k1,1n -k2 | cut -d ' ' -f 2
+}
+
+# joined NAME...: with commas between.
+joined() { (IFS=, && printf '%s' "$*"); }
+
+# choose_precisions: `all` of the study, the reference first, and those that are `timed`, which share a memory.
+choose_precisions() {
+  local of_gpu of_cpu
+  mapfile -t of_gpu < <(runnable cuda)
+  mapfile -t of_cpu < <(runnable host)
+  all=${asked:-$(joined "${of_gpu[@]}" "${of_cpu[@]}")}
+  timed=$all
+  if [ -z "$asked" ] && [ ${#of_gpu[@]} -gt 0 ]; then timed=$(joined "${of_gpu[@]}"); fi
+  case $all in
+    *,*) ;;
+    *) die "expected at least two precisions to compare, found '$all'" ;;
+  esac
+}
+
+# take_folder: an empty one, or one of ours, which is emptied of results.
+take_folder() {
+  [ ! -e "$out" ] || [ -d "$out" ] || die "$out: expected a folder, found a file"
+  if [ -d "$out" ] && [ -n "$(ls -A "$out")" ] && [ ! -e "$out/commands.txt" ]; then
+    die "$out holds something else than a study: name another folder by --out"
+  fi
+  mkdir -p "$out"
+  rm -rf "${out:?}"/{prompts,timings,plots}
+  rm -f "$out"/{bench,perplexity,compare}.json "$out"/{timings,speed,perplexity,divergence,continuations}.txt
+  rm -f "$out"/report.html "$out"/.*.part
+  echo "# What made this folder, to be repeated from ${PWD##*/}" >"$out/commands.txt"
+}
+
+steps=6 step=0 title=''
+begin() {
+  step=$((step + 1)) title=$1
+  say "step $step of $steps: $title"
+}
+
+stop() { die "step $step of $steps, $title, $1; what is done is in $out"; }
+
+note() {
+  say "$1"
+  echo "$1" >>"$out/commands.txt"
+}
+
+run() {
+  note "${*@Q}"
+  "$@" || stop 'failed: the reason stands above'
+}
+
+# keep FILE COMMAND...: what the command prints becomes a file, a whole one.
+keep() {
+  local file=$out/$1
+  shift
+  note "${*@Q} >${file@Q}"
+  if ! "$@" >"$out/.${file##*/}.part"; then
+    rm -f "$out/.${file##*/}.part"
+    stop 'failed: the reason stands above'
+  fi
+  mv "$out/.${file##*/}.part" "$file"
+}
+
+build_programs gpt2run gpt2plugins gpt2tokenize gpt2bench gpt2perplexity gpt2compare
+for file in "$prompts" "$text"; do [ -f "$file" ] && [ -r "$file" ] || die "$file: expected a file that can be read"; done
+has_matplotlib || (install_missing plots) || say "going on: tables need no pictures"
+explained=$("$programs/gpt2run" --quiet --explain --model "$model") || die "$model cannot be studied: the reason stands above"
+context=$(sed -n 's/^ .*, T \([0-9]*\),.*/\1/p' <<<"$explained")
+[ "${context:-0}" -ge 16 ] || die "$model: expected a context of at least 16 tokens, found ${context:-none}"
+choose_precisions
+
+# What is measured: lengths of whole sequences, sequences of each, and how long the benchmark takes.
+lengths=() rows=2 wanted=(64 128 256 512 1024) rounds=3 megabytes=256 limit=0 floor=128 new=64
+if [ -n "$quick" ]; then wanted=(32 64) rows=1 rounds=1 megabytes=16 limit=64 floor=16 new=16; fi
+for length in "${wanted[@]}"; do [ "$length" -gt "$context" ] || lengths+=("$length"); done
+[ ${#lengths[@]} -gt 0 ] || lengths=("$context")
+prefill=$((context / 2 < 512 ? context / 2 : 512))
+if [ $((context / 4)) -lt "$new" ]; then new=$((context / 4)); fi
+
+take_folder
+trap 'stop interrupted' INT TERM HUP
+
+begin prompts
+mkdir -p "$out/prompts"
+head -n "$rows" "$prompts" >"$out/prompts/prompts.txt"
+for length in "${lengths[@]}"; do
+  run "$programs/gpt2tokenize" pack --tokenizer "$model" --in "$out/prompts/prompts.txt" --t "$length" --out "$out/prompts/prompt_$length.bin"
+done
+
+begin timings
+keep timings.txt "$programs/gpt2bench" sweep --model "$model" --t "$(joined "${lengths[@]}")" --precision "$timed" \
+  --sampler argmax --sampler device-argmax --prompts "$out/prompts/prompt_{t}.bin" --out "$out/timings"
+
+begin speed
+keep speed.txt "$programs/gpt2bench" --model "$model" --precision "$timed" --threads 0 --prompt_tokens "$prefill" \
+  --new_tokens "$new" --repetitions "$rounds" --read_mb "$megabytes" --json "$out/bench.json"
+
+begin perplexity
+keep perplexity.txt "$programs/gpt2perplexity" --model "$model" --precision "$all" --text "$text" --json "$out/perplexity.json"
+
+begin divergence
+keep continuations.txt "$programs/gpt2compare" --model "$model" --ref "${all%%,*}" --test "${all#*,}" --prompts "$prompts" \
+  --max_new_tokens "$new" --floor off
+keep divergence.txt "$programs/gpt2compare" --model "$model" --ref "${all%%,*}" --test "${all#*,}" --text "$text" \
+  --limit "$limit" --floor_targets "$floor" --full --json "$out/compare.json"
+
+begin pictures
+has_matplotlib || stop 'left out: the package python3-matplotlib is missing'
+run scripts/plots.py "$out"
+say "done: $out/report.html, and tables beside it"
