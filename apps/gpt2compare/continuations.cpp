@@ -73,7 +73,9 @@ void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& 
 
 Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> prompts, int32_t max_new, int32_t threads,
                            int32_t device) {
-  return plan_limits(config, prompts, generation_of(max_new, threads, device), {}, {});
+  Limits limits = plan_limits(config, prompts, generation_of(max_new, threads, device), {}, {});
+  limits.rows = std::max(limits.rows, std::min(kChunk, limits.context));  // look_closer() reads a continuation again
+  return limits;
 }
 
 std::vector<std::vector<Continuation>> continue_greedily(std::span<Instance> instances, Sampler& argmax,

@@ -150,6 +150,14 @@ TEST_F(Gpt2compare, ContinuationsStandSideBySide) {
   EXPECT_THAT(done.out, HasSubstr(again.out.substr(0, again.out.find_last_not_of('\n')).substr(12, 8)));
 }
 
+// Where two continuations part, both are read again: more rows than a prompt or a window has.
+TEST_F(Gpt2compare, ALateParting) {
+  const std::string options = "--ref reference --test coarse --floor off -n 40 --window 2 --plugin-dir " CONTRACT;
+  const Outcome done = run("gpt2compare -q --prompt 'The old king' " + options);
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, testing::ContainsRegex("coarse: new token ([4-9]|[1-3][0-9]) is "));
+}
+
 // Every token but the first of each text is a target once, whatever the windows.
 TEST_F(Gpt2compare, TextsAreCutIntoWindows) {
   std::string tale;
