@@ -26,7 +26,7 @@ model='' out='' quick='' prompts=models/demo/prompts.txt text=models/demo/study.
 while [ $# -gt 0 ]; do
   case $1 in
     --out | --prompts | --text | --precision)
-      [ $# -gt 1 ] && [ -n "$2" ] || misused "$1: a value is missing"
+      [ -n "${2:-}" ] || misused "$1: a value is missing"
       case $1 in
         --out) out=$(path_of "$2") ;;
         --prompts) prompts=$(path_of "$2") ;;
@@ -43,14 +43,15 @@ while [ $# -gt 0 ]; do
     -*) misused "unknown option '$1'; --help shows what there is" ;;
     *)
       [ -z "$model" ] || misused "one model expected, found '$1' too"
-      model=$(path_of "$1")
+      model=$1
+      case $model in synthetic:*) ;; *) model=$(path_of "$1") ;; esac
       ;;
   esac
   shift
 done
 model=${model:-models/demo}
-name=${model##*/}
-out=${out:-build/study/${name%.bin}}
+name=$(basename "$(realpath -m -- "$model")" .bin)
+out=${out:-build/study/$name}
 programs=build/release/bin
 
 # runnable SPACE: names of precisions in this memory that can run here, fp32 first. A list in JSON has a key a line.
@@ -91,8 +92,8 @@ take_folder() {
   mkdir -p "$out"
   rm -rf "${out:?}"/{prompts,timings,plots}
   rm -f "$out"/{bench,perplexity,compare}.json "$out"/{timings,speed,perplexity,divergence,continuations}.txt
-  rm -f "$out"/report.html "$out"/.*.part
-  echo "# What made this folder, to be repeated from ${PWD##*/}" >"$out/commands.txt"
+  rm -f "$out"/report.html "$out"/.part
+  echo "# The commands that made this folder, beginning where scripts/ is" >"$out/commands.txt"
 }
 
 steps=6 step=0 title=''
@@ -103,32 +104,39 @@ begin() {
 
 stop() { die "step $step of $steps, $title, $1; what is done is in $out"; }
 
+# note [>FILE] COMMAND...: shows and keeps a command as it can be typed.
 note() {
-  say "$1"
-  echo "$1" >>"$out/commands.txt"
+  local word line='' to=''
+  case $1 in '>'*) to=" >$(quoted "${1#>}")" && shift ;; esac
+  for word in "$@"; do line+=" $(quoted "$word")"; done
+  say "${line# }$to"
+  echo "${line# }$to" >>"$out/commands.txt"
 }
 
+quoted() { if [[ $1 =~ ^[[:alnum:]_./:,=+-]+$ ]]; then printf '%s' "$1"; else printf '%s' "${1@Q}"; fi; }
+
+# run COMMAND...
 run() {
-  note "${*@Q}"
+  note "$@"
   "$@" || stop 'failed: the reason stands above'
 }
 
-# keep FILE COMMAND...: what the command prints becomes a file, a whole one.
+# keep FILE COMMAND...: what the command prints becomes a file of the folder, a whole one.
 keep() {
-  local file=$out/$1
+  local file=$out/$1 part=$out/.part
   shift
-  note "${*@Q} >${file@Q}"
-  if ! "$@" >"$out/.${file##*/}.part"; then
-    rm -f "$out/.${file##*/}.part"
-    stop 'failed: the reason stands above'
-  fi
-  mv "$out/.${file##*/}.part" "$file"
+  note ">$file" "$@"
+  "$@" >"$part" || { rm -f "$part"; stop 'failed: the reason stands above'; }
+  mv "$part" "$file"
 }
 
 build_programs gpt2run gpt2plugins gpt2tokenize gpt2bench gpt2perplexity gpt2compare
-for file in "$prompts" "$text"; do [ -f "$file" ] && [ -r "$file" ] || die "$file: expected a file that can be read"; done
+for file in "$prompts" "$text"; do
+  if [ ! -f "$file" ] || [ ! -r "$file" ]; then die "$file: expected a file that can be read"; fi
+done
 has_matplotlib || (install_missing plots) || say "going on: tables need no pictures"
-explained=$("$programs/gpt2run" --quiet --explain --model "$model") || die "$model cannot be studied: the reason stands above"
+explained=$("$programs/gpt2run" --quiet --explain --model "$model") || exit 1
+"$programs/gpt2tokenize" encode --tokenizer "$model" a >/dev/null || exit 1
 context=$(sed -n 's/^ .*, T \([0-9]*\),.*/\1/p' <<<"$explained")
 [ "${context:-0}" -ge 16 ] || die "$model: expected a context of at least 16 tokens, found ${context:-none}"
 choose_precisions
@@ -142,13 +150,14 @@ prefill=$((context / 2 < 512 ? context / 2 : 512))
 if [ $((context / 4)) -lt "$new" ]; then new=$((context / 4)); fi
 
 take_folder
-trap 'stop interrupted' INT TERM HUP
+trap 'rm -f "$out/.part"; stop interrupted' INT TERM HUP
 
 begin prompts
 mkdir -p "$out/prompts"
-head -n "$rows" "$prompts" >"$out/prompts/prompts.txt"
+first=$out/prompts/first_$(basename "$prompts")
+keep "${first#"$out"/}" head -n "$rows" "$prompts"
 for length in "${lengths[@]}"; do
-  run "$programs/gpt2tokenize" pack --tokenizer "$model" --in "$out/prompts/prompts.txt" --t "$length" --out "$out/prompts/prompt_$length.bin"
+  run "$programs/gpt2tokenize" pack --tokenizer "$model" --in "$first" --t "$length" --out "$out/prompts/prompt_$length.bin"
 done
 
 begin timings
