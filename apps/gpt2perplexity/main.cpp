@@ -17,20 +17,20 @@ namespace {
 
 constexpr const char* kPrecisions[] = {"precision"};
 
-void measure(const Lab& lab, const Configuration& configuration, Report& report) {
-  const OptionValues& values = configuration.values();
-  const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
-  const Resources resources{small("threads"), small("device")};
+void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, Report& report) {
+  const Resources resources = resources_of(configuration, ranks);
   const Work& work = *report.work;
-  const int64_t total = work.rows() * std::ssize(lab.precisions());
-  Progress progress("tokens", values.flag("quiet"));
+  const int64_t total = work.rows(ranks) * std::ssize(lab.precisions());
+  Progress progress("tokens", configuration.values().flag("quiet"));
   int64_t done = 0;
   std::vector<double> first;
   for (const Chosen& precision : lab.precisions()) {
-    std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, [&](int64_t rows) {
+    std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, ranks, [&](int64_t rows) {
+      ranks.check();
       if (interrupted()) fail("interrupted, ", done, " of ", total, " tokens were done");
       progress.update(done += rows, total);
     });
+    if (!ranks.speaks()) continue;
     report.results.push_back(result_of(instance_name(precision), nll, first.empty() ? nullptr : &first, report.bytes));
     if (first.empty()) first = std::move(nll);
   }
@@ -44,12 +44,12 @@ void publish(const Report& report, const Manifest& manifest, const std::string& 
   file.publish();
 }
 
-int start(std::vector<std::string> arguments) {
+int start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(perplexity_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) {
-    print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
+    if (ranks.speaks()) print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
     return 0;
   }
   watch_interrupts();
@@ -59,17 +59,21 @@ int start(std::vector<std::string> arguments) {
   const Rule rule = rule_of(configuration, lab.checkpoint().config());
   check_output(host, configuration, lab.model(), lab.plugins(), "json");
   const std::string json(values.text("json"));
-  if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  if (ranks.speaks() && !json.empty() && json != "-")
+    OutputFile taken(json);  // one that cannot be written is known before the work
+  share_standard_input(ranks, configuration);
   Work work{texts_of(configuration, lab.tokenizer(), lab.checkpoint().config()), {}};
   prepare(rule, lab.checkpoint().config().end_of_text, work.texts);
   work.windows = windows_of(rule, work.texts);
   Report report{values.shown("protocol"), rule, lab.model(), &work, bytes_of(work, lab.tokenizer()), {}};
-  measure(lab, configuration, report);
-  publish(report, lab.manifest(recorded_options(configuration, lab, rule)), json);
+  const Manifest manifest = lab.manifest(recorded_options(configuration, lab, rule));
+  check_alike(ranks, manifest, work.texts);
+  measure(lab, configuration, ranks, report);
+  if (ranks.speaks()) publish(report, manifest, json);
   return 0;
 }
 
 }  // namespace
 }  // namespace gpt2run
 
-int main(int count, char** arguments) { return gpt2run::run_main("gpt2perplexity", count, arguments, gpt2run::start); }
+int main(int count, char** arguments) { return gpt2run::run_ranks("gpt2perplexity", count, arguments, gpt2run::start); }

@@ -29,9 +29,10 @@ int64_t Work::targets() const {
   return count;
 }
 
-int64_t Work::rows() const {
+int64_t Work::rows(const Ranks& ranks) const {
   int64_t count = 0;
-  for (const Window& window : windows) count += window.length - 1;
+  for (size_t w = 0; w < windows.size(); ++w)
+    if (ranks.owns(w)) count += windows[w].length - 1;
   return count;
 }
 
@@ -50,15 +51,18 @@ std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer) {
 }
 
 std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint, const Work& work,
-                           const Resources& resources, const std::function<void(int64_t)>& progress) {
+                           const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress) {
   int32_t longest = 0;
   for (const Window& window : work.windows) longest = std::max(longest, window.length);
   const auto maker = create<Precision>(precision);
   const auto session = maker->open(checkpoint, forced_limits(longest, kChunk, resources.threads, resources.device));
   Forced forced(*session, kChunk);
-  std::vector<double> nll;
-  nll.reserve(static_cast<size_t>(work.targets()));
+  std::string own;
+  std::vector<size_t> sizes;
   for (const Window& window : work.windows) {
+    const bool mine = ranks.owns(sizes.size());
+    sizes.push_back(static_cast<size_t>(window.length - window.first) * sizeof(double));
+    if (!mine) continue;
     const std::span<const int32_t> tokens(work.texts[window.text].tokens);
     const std::vector<float> logprobs = forced.logprobs(
         tokens.subspan(static_cast<size_t>(window.begin), static_cast<size_t>(window.length)), window.first);
@@ -66,10 +70,15 @@ std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint
       if (std::isnan(logprobs[i]))
         fail(instance_name(precision), ": ", place(work, window, window.first + static_cast<int32_t>(i)),
              ": expected a log-probability, found NaN");
-      nll.push_back(-static_cast<double>(logprobs[i]));
+      append_value(own, -static_cast<double>(logprobs[i]));
     }
     progress(window.length - 1);
   }
+  std::vector<double> nll;
+  if (ranks.speaks()) nll.reserve(static_cast<size_t>(work.targets()));
+  gather_items(ranks, std::move(own), sizes, [&](size_t, std::string_view bytes) {
+    while (!bytes.empty()) nll.push_back(take_value<double>(bytes));
+  });
   return nll;
 }
 

@@ -8,6 +8,7 @@
 
 #include "gpt2perplexity/protocol.hpp"
 #include "host/lab.hpp"
+#include "host/ranked_items.hpp"
 
 namespace gpt2run {
 
@@ -16,20 +17,17 @@ struct Work {
   std::vector<Window> windows;
 
   int64_t targets() const;
-  int64_t rows() const;  // that go through the network
+  int64_t rows(const Ranks& ranks) const;  // that go through the network of this rank
 };
 
 // Bytes of all targets' text, as the tokenizer says them; none where it has no text for one of them.
 std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer);
 
-struct Resources {
-  int32_t threads, device;
-};
-
-// Negative natural logs of the targets' probabilities, in the order of windows. progress: called with the rows of each
-// window that is done. Throws Error naming precision, text and token for a probability that is no number.
+// Negative natural logs of the targets' probabilities, in the order of windows. Called by every rank, each walks its
+// own windows; the result is rank 0's, the others get none. progress: called with the rows of each window that is done
+// here. Throws Error naming precision, text and token for a probability that is no number.
 std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint, const Work& work,
-                           const Resources& resources, const std::function<void(int64_t)>& progress);
+                           const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress);
 
 struct Estimate {
   double value, standard_error;  // the error: NaN of fewer than two tokens

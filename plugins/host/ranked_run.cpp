@@ -214,7 +214,8 @@ std::string likeness(Manifest manifest) {
     prompts.add(prompt.id.data(), prompt.id.size());
   }
   std::erase_if(manifest.options, [](const RecordedOption& option) {
-    return option.key == "model" || option.key == "tokenizer" || option.key == "plugin_dir";
+    constexpr std::string_view paths[] = {"model", "test_model", "tokenizer", "plugin_dir", "text", "prompts"};
+    return std::ranges::find(paths, option.key) != std::end(paths);
   });
   manifest.options.push_back({"prompts", std::to_string(manifest.prompts.size()) + ", hash " + prompts.hex(), "text"});
   manifest.prompts.clear();

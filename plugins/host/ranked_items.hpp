@@ -1,0 +1,58 @@
+// Measurements on several ranks: item i of what is measured is done by rank i mod size, and rank 0 sees the results of
+// all in the order of items, so that what it sums it sums as one process would.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "host/config.hpp"
+#include "host/manifest.hpp"
+#include "host/ranks.hpp"
+
+namespace gpt2run {
+
+// What a session computes with.
+struct Resources {
+  int32_t threads, device;
+};
+
+// By --threads and --device; of several ranks, where the user named none, a share of this machine's threads and a
+// device of its own.
+Resources resources_of(const Configuration& configuration, Ranks& ranks);
+
+// Called by every rank before prompts and texts are read: where one of these options names standard input, all read
+// what rank 0 has read.
+void share_standard_input(Ranks& ranks, const Configuration& configuration);
+
+// Called by every rank before the work, as check_alike(): with the texts that it has read, which the manifest may name
+// by their path only.
+void check_alike(Ranks& ranks, Manifest manifest, std::span<const Prompt> texts);
+
+// Called by every rank. own: the results of this rank's items, one behind the other. sizes: bytes of every item's
+// results, of all ranks'. take: called at rank 0 for every item in order. Waiting ends in an Error after an interrupt.
+// Throws Error naming the rank whose results have another size. Rank 0 holds the bytes of all meanwhile.
+void gather_items(Ranks& ranks, std::string own, std::span<const size_t> sizes,
+                  const std::function<void(size_t item, std::string_view bytes)>& take);
+
+// Values as they lie in memory: one architecture, one build.
+template <class T>
+void append_value(std::string& bytes, const T& value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+// The first value of bytes, which loses it. Throws Error when there is none.
+template <class T>
+T take_value(std::string_view& bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (bytes.size() < sizeof(T)) fail("results of a rank: expected ", sizeof(T), " bytes, found ", bytes.size());
+  T value;
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
+  bytes.remove_prefix(sizeof value);
+  return value;
+}
+
+}  // namespace gpt2run
