@@ -2,11 +2,11 @@
 #include "gpt2compare/floor.hpp"
 
 #include <algorithm>
-#include <thread>
 
 #include "gpt2compare/walk.hpp"
 #include "host/explain.hpp"
 #include "host/interrupt.hpp"
+#include "host/ranked_items.hpp"
 
 namespace gpt2run {
 namespace {
@@ -47,8 +47,7 @@ class FloorMeter {
 
   std::vector<FloorPart> measure() {
     const Chosen& own = *instance_.chosen;
-    const bool one_core = std::thread::hardware_concurrency() == 1;
-    const int32_t others = plan_.threads == 1 || (plan_.threads == 0 && one_core) ? 2 : 1;
+    const int32_t others = plan_.one_thread ? 2 : 1;
     add("neighbours in " + std::to_string(kSlots - 1) + " other slots", own, windows_, kChunk, plan_.threads, true);
     add("token by token", own, windows_, 1, plan_.threads, false);
     if (own.plugin->space == Space::host)
@@ -84,8 +83,9 @@ class FloorMeter {
     for (const Window& window : windows) {
       const std::vector<std::vector<int32_t>> neighbours = neighbours_of(window);
       if (beside) test.forced().surround({neighbours.begin(), neighbours.end()});
-      compare(ref, {&test, 1}, {&window, 1}, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
+      compare(ref, {&test, 1}, window, 0, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
         if (interrupted()) fail("interrupted while the floor of ", instance_.name, " was measured");
+        if (plan_.check) plan_.check();
         series.add(place, row);
       });
     }
@@ -109,6 +109,30 @@ class FloorMeter {
 std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
                                 const FloorPlan& plan) {
   return FloorMeter(host, instance, windows, plan).measure();
+}
+
+void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors) {
+  if (ranks.size() == 1) return;
+  std::string own;
+  for (size_t i = 0; i < floors.size(); ++i) {
+    if (!ranks.owns(i)) continue;
+    append_value(own, floors[i].size());
+    for (const FloorPart& part : floors[i]) {
+      append_text(own, part.instance), append_text(own, part.what);
+      append_value(own, part.targets), append_value(own, part.deviations);
+    }
+  }
+  const std::vector<std::string> all = gather(ranks, std::move(own));
+  std::vector<std::string_view> left(all.begin(), all.end());
+  for (size_t i = 0; ranks.speaks() && i < floors.size(); ++i) {
+    std::string_view& bytes = left[ranks.owner(i)];
+    floors[i].resize(take_value<size_t>(bytes));
+    for (FloorPart& part : floors[i]) {
+      part.instance = take_text(bytes), part.what = take_text(bytes);
+      part.targets = take_value<int64_t>(bytes);
+      part.deviations = take_value<std::array<double, kMetrics>>(bytes);
+    }
+  }
 }
 
 std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts) {

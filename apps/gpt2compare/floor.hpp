@@ -2,12 +2,14 @@
 // below it is rounding luck, not an effect of the type.
 #pragma once
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "gpt2compare/instances.hpp"
 #include "gpt2compare/series.hpp"
 #include "gpt2compare/texts.hpp"
+#include "host/ranks.hpp"
 
 namespace gpt2run {
 
@@ -22,6 +24,8 @@ struct FloorPart {
 struct FloorPlan {
   int64_t targets;  // from the first; a slow instance takes fewer
   int32_t overlap, threads, device;
+  bool one_thread;  // a process that has the machine to itself would use one; the part of other threads then takes two
+  std::function<void()> check;  // called once for every target, may throw; none: nothing
 };
 
 // Neighbours in other slots; token by token; another number of threads (in host memory); another order of sums of the
@@ -29,6 +33,10 @@ struct FloorPlan {
 // known. instance: open, for the longest window. Throws Error.
 std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
                                 const FloorPlan& plan);
+
+// Called by every rank: rank 0 gets the floors of all instances, of which each rank has measured its own, the i-th by
+// rank i mod size.
+void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors);
 
 // The largest of the parts, by Metric; 0 of none.
 std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts);

@@ -73,24 +73,27 @@ int compare_folders(const OptionValues& values, const std::vector<Condition>& co
   return judge(study.comparison(), conditions);
 }
 
-int start(std::vector<std::string> arguments) {
+int start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(compare_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) {
+    if (!ranks.speaks()) return 0;
     print("usage: gpt2compare [--ref PRECISION] [--test PRECISION,...] --prompt TEXT [options]\n\n" +
           help_of(configuration.core()));
     return 0;
   }
   const std::vector<Condition> conditions = parse_conditions(values.text("fail_if"));
   const std::string json(values.text("json"));
-  if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  if (ranks.speaks() && !json.empty() && json != "-")
+    OutputFile taken(json);  // one that cannot be written is known before the work
   watch_interrupts();
-  if (has_folders(configuration)) return compare_folders(values, conditions);
+  if (has_folders(configuration)) return ranks.speaks() ? compare_folders(values, conditions) : 0;
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
-  Study study(host, configuration);
+  Study study(host, configuration, ranks);
   study.run();
+  if (!ranks.speaks()) return 0;
   report(study.comparison(), study.continuations(width_of_output()), values);
   return judge(study.comparison(), conditions);
 }
@@ -98,4 +101,4 @@ int start(std::vector<std::string> arguments) {
 }  // namespace
 }  // namespace gpt2run
 
-int main(int count, char** arguments) { return gpt2run::run_main("gpt2compare", count, arguments, gpt2run::start); }
+int main(int count, char** arguments) { return gpt2run::run_ranks("gpt2compare", count, arguments, gpt2run::start); }

@@ -1,9 +1,11 @@
 // The steps of a comparison, in their order.
 #include "gpt2compare/study.hpp"
 
-#include <algorithm>
+#include <unistd.h>
 
-#include "gpt2compare/walk.hpp"
+#include <algorithm>
+#include <thread>
+
 #include "gpt2run/quoted.hpp"
 #include "host/interrupt.hpp"
 #include "host/loader_choice.hpp"
@@ -26,10 +28,15 @@ std::vector<const char*> precision_options(const Configuration& configuration) {
 
 }  // namespace
 
-Study::Study(PluginHost& host, Configuration& configuration)
-    : host_(host), configuration_(configuration), lab_(host, configuration, precision_options(configuration)) {
+Study::Study(PluginHost& host, Configuration& configuration, Ranks& ranks)
+    : host_(host),
+      configuration_(configuration),
+      ranks_(ranks),
+      resources_(resources_of(configuration, ranks)),
+      lab_(host, configuration, precision_options(configuration)) {
   check_output(host, configuration, lab_.model(), lab_.plugins(), "json");
   open_test_model();
+  share_standard_input(ranks, configuration);
   read_texts();
   open_instances();
 }
@@ -72,7 +79,7 @@ void Study::read_texts() {
 }
 
 void Study::open_instances() {
-  const int32_t threads = integer("threads"), device = integer("device"), max_new = integer("max_new_tokens");
+  const int32_t threads = resources_.threads, device = resources_.device, max_new = integer("max_new_tokens");
   int64_t longest = 2;
   for (const Prompt& text : comparison_.texts)
     longest = std::max(longest, std::ssize(text.tokens) + (appends_ ? max_new : 0));
@@ -91,15 +98,45 @@ void Study::open_instances() {
 }
 
 void Study::continue_prompts() {
-  if (continued_.empty()) return;
+  if (continued_.empty() || !ranks_.speaks()) return;
   const Plugin& plugin = host_.get(Kind::sampler, "argmax");
   const auto argmax = create<Sampler>(Chosen(plugin, {plugin.name, {}}, Layer::fallback));
   continuations_ = continue_greedily(instances_, *argmax, continued_, integer("max_new_tokens"));
+  if (appends_) log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");
+}
+
+// Rank 0 has continued the prompts; what is compared on is the same everywhere.
+void Study::share_texts() {
   if (!appends_) return;
-  log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");
-  for (size_t i = 0; i < continued_.size(); ++i) {
-    std::vector<int32_t>& text = comparison_.texts[continued_texts_[i]].tokens;
-    text.insert(text.end(), continuations_[0][i].tokens.begin(), continuations_[0][i].tokens.end());
+  std::string own;
+  for (size_t i = 0; ranks_.speaks() && i < continued_.size(); ++i) {
+    append_value(own, continuations_[0][i].tokens.size());
+    for (const int32_t token : continuations_[0][i].tokens) append_value(own, token);
+  }
+  const std::string shared = ranks_.share(std::move(own));
+  std::string_view left = shared;
+  for (const size_t text : continued_texts_)
+    for (auto count = take_value<size_t>(left); count > 0; --count)
+      comparison_.texts[text].tokens.push_back(take_value<int32_t>(left));
+}
+
+void Study::compare_own(const OnTarget& on_target) {
+  RowReader ref(instances_[0].name, *instances_[0].session, kChunk);
+  std::vector<RowReader> tests;
+  for (size_t i = 1; i < instances_.size(); ++i) tests.emplace_back(instances_[i].name, *instances_[i].session, kChunk);
+  int64_t all = 0, done = 0;
+  for (size_t w = 0; w < windows_.size(); ++w)
+    if (ranks_.owns(w)) all += targets_of({&windows_[w], 1}) * std::ssize(tests);
+  Progress progress("targets", configuration_.values().flag("quiet"));
+  DivergenceMeter meter(integer("overlap"));
+  for (size_t w = 0; w < windows_.size(); ++w) {
+    if (!ranks_.owns(w)) continue;
+    compare(ref, tests, windows_[w], w, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
+      if (interrupted()) fail("interrupted, ", done, " of ", all, " targets were compared");
+      on_target(test, place, row);
+      progress.update(++done, all);
+    });
+    ranks_.check();
   }
 }
 
@@ -109,25 +146,26 @@ void Study::compare_all() {
   if (comparison_.targets == 0) fail("a text of at least 2 tokens expected to compare on, found none");
   comparison_.reference = instances_[0].name;
   comparison_.tests.resize(instances_.size() - 1);
-  RowReader ref(instances_[0].name, *instances_[0].session, kChunk);
-  std::vector<RowReader> tests;
-  for (size_t i = 1; i < instances_.size(); ++i) {
-    comparison_.tests[i - 1].series.name = instances_[i].name;
-    tests.emplace_back(instances_[i].name, *instances_[i].session, kChunk);
+  for (size_t i = 1; i < instances_.size(); ++i) comparison_.tests[i - 1].series.name = instances_[i].name;
+  if (ranks_.size() == 1) {
+    return compare_own([&](size_t test, const Place& place, const RowDivergence& row) {
+      comparison_.tests[test].series.add(place, row);
+    });
   }
-  Progress progress("targets", configuration_.values().flag("quiet"));
-  DivergenceMeter meter(integer("overlap"));
-  const int64_t all = comparison_.targets * std::ssize(tests);
-  int64_t done = 0;
-  compare(ref, tests, windows_, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
-    if (interrupted()) fail("interrupted, ", done, " of ", all, " targets were compared");
-    comparison_.tests[test].series.add(place, row);
-    progress.update(++done, all);
+  std::string own;
+  compare_own([&](size_t, const Place&, const RowDivergence& row) { append_value(own, row); });
+  std::vector<size_t> sizes;
+  for (const Window& window : windows_)
+    sizes.push_back((window.tokens.size() - 1) * comparison_.tests.size() * sizeof(RowDivergence));
+  gather_items(ranks_, std::move(own), sizes, [&](size_t item, std::string_view bytes) {
+    for (int32_t i = 1; !bytes.empty(); ++i)
+      for (TestResult& test : comparison_.tests)
+        test.series.add(place_of(windows_[item], i), take_value<RowDivergence>(bytes));
   });
 }
 
 void Study::measure_layers() {
-  if (integer("layers") == 0) return;
+  if (integer("layers") == 0 || !ranks_.speaks()) return;
   if (test_model_ && configuration_.layer("layers") == Layer::fallback) {
     const ModelConfig &ours = lab_.checkpoint().config(), &theirs = test_model_->config();
     if (ours.L != theirs.L || ours.C != theirs.C || ours.F != theirs.F)
@@ -137,19 +175,36 @@ void Study::measure_layers() {
       compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"));
 }
 
+FloorPlan Study::floor_plan() const {
+  // Several ranks may each be bound to a part of the machine.
+  const int64_t cores =
+      ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : int64_t{std::thread::hardware_concurrency()};
+  const int32_t threads = integer("threads");
+  return {integer("floor_targets"),
+          integer("overlap"),
+          resources_.threads,
+          resources_.device,
+          threads == 1 || (threads == 0 && cores == 1),
+          [this] { ranks_.check(); }};
+}
+
+// Instance i by rank i mod size. A test of the reference's name has its floor.
 void Study::measure_floors() {
   if (configuration_.values().text("floor") == "off") return;
-  const FloorPlan plan{integer("floor_targets"), integer("overlap"), integer("threads"), integer("device")};
-  const std::vector<FloorPart> reference = floor_of(host_, instances_[0], windows_, plan);
+  const FloorPlan plan = floor_plan();
+  std::vector<std::vector<FloorPart>> floors(instances_.size());
+  for (size_t i = 0; i < instances_.size(); ++i)
+    if (ranks_.owns(i) && (i == 0 || instances_[i].name != instances_[0].name))
+      floors[i] = floor_of(host_, instances_[i], windows_, plan);
+  gather_floors(ranks_, floors);
   for (size_t i = 1; i < instances_.size(); ++i) {
     std::vector<FloorPart>& floor = comparison_.tests[i - 1].floor;
-    floor = reference;
-    if (instances_[i].name == instances_[0].name) continue;
-    std::ranges::move(floor_of(host_, instances_[i], windows_, plan), std::back_inserter(floor));
+    floor = floors[0];
+    std::ranges::move(floors[i], std::back_inserter(floor));
   }
 }
 
-std::string Study::manifest() const {
+Manifest Study::manifest() const {
   std::vector<RecordedOption> options{{"model", lasting_path(lab_.model()), "text"}};
   for (const char* key : {"test_model", "text"})
     if (const std::string path(configuration_.values().text(key)); !path.empty())
@@ -160,17 +215,31 @@ std::string Study::manifest() const {
   options.push_back({"layer_threshold", configuration_.values().shown("layer_threshold"), "real"});
   options.push_back({"floor", configuration_.values().shown("floor"), "enum"});
   options.push_back({"no_special", configuration_.values().shown("no_special"), "bool"});
-  Manifest manifest = lab_.manifest(std::move(options));
-  if (configuration_.values().text("text").empty()) manifest.prompts = comparison_.texts;
-  return manifest.to_json();
+  return lab_.manifest(std::move(options));
+}
+
+void Study::check_ranks() const {
+  if (ranks_.size() == 1) return;
+  Manifest own = manifest();
+  if (test_model_) {
+    Manifest other;
+    record_model(other, std::string(configuration_.values().text("test_model")), *test_model_);
+    own.options.push_back({"hash of test_model", other.model_hash, "text"});
+  }
+  check_alike(ranks_, std::move(own), comparison_.texts);
 }
 
 void Study::run() {
+  check_ranks();
   continue_prompts();
+  share_texts();
   compare_all();
   measure_layers();
   measure_floors();
-  comparison_.manifest = manifest();
+  if (!ranks_.speaks()) return;
+  Manifest record = manifest();
+  if (configuration_.values().text("text").empty()) record.prompts = comparison_.texts;
+  comparison_.manifest = record.to_json();
 }
 
 std::string Study::continuations(int width) const {

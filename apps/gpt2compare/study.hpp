@@ -6,17 +6,22 @@
 
 #include "gpt2compare/continuations.hpp"
 #include "gpt2compare/report.hpp"
+#include "gpt2compare/walk.hpp"
+#include "host/ranked_items.hpp"
 
 namespace gpt2run {
 
 class Study {
  public:
-  // Opens models and precisions and reads the texts. Throws UsageError or Error. host and configuration outlive it.
-  Study(PluginHost& host, Configuration& configuration);
+  // Opens models and precisions and reads the texts. Throws UsageError or Error. host, configuration and ranks outlive
+  // it.
+  Study(PluginHost& host, Configuration& configuration, Ranks& ranks);
 
-  // Generates, compares, measures the floor. Once. Throws Error, also when interrupted() says so.
+  // Generates, compares, measures the floor. Once, by every rank: windows are shared out, and the floors by instance;
+  // the rest is rank 0's, which alone knows the results. Throws Error, also when interrupted() says so.
   void run();
 
+  // Of rank 0.
   const Comparison& comparison() const { return comparison_; }
   std::string continuations(int width) const;  // side by side; "" when there are none
 
@@ -29,16 +34,22 @@ class Study {
   void read_texts();
   void open_instances();
   void continue_prompts();
+  void share_texts();
   void compare_all();
+  void compare_own(const OnTarget& on_target);
   void measure_layers();
   void measure_floors();
-  std::string manifest() const;
+  FloorPlan floor_plan() const;
+  Manifest manifest() const;
+  void check_ranks() const;
   const Checkpoint& checkpoint_of(size_t instance) const {
     return instance > 0 && test_model_ ? *test_model_ : lab_.checkpoint();
   }
 
   PluginHost& host_;
   const Configuration& configuration_;
+  Ranks& ranks_;
+  Resources resources_;  // of this rank
   Lab lab_;
   std::unique_ptr<Loader> test_loader_;
   std::unique_ptr<Checkpoint> test_model_;  // null: as the reference

@@ -15,6 +15,9 @@ struct Window {
   std::vector<int32_t> tokens;
 };
 
+// Of the target tokens[i].
+inline Place place_of(const Window& window, int32_t i) { return {window.text, window.begin + i, i - 1}; }
+
 // Every token of a text but its first is a target once: a window has up to `context` tokens before its last target, and
 // the next window begins with that target. limit: targets at most, 0 for all. Texts of one token have none.
 std::vector<Window> windows_of(std::span<const Prompt> texts, int32_t context, int64_t limit);

@@ -16,22 +16,19 @@ std::span<const float> RowReader::next() {
   return {rows_.logits + used_++ * rows_.stride, static_cast<size_t>(vocab_)};
 }
 
-void compare(RowReader& ref, std::span<RowReader> tests, std::span<const Window> windows, DivergenceMeter& meter,
-             const OnTarget& on_target) {
-  for (size_t w = 0; w < windows.size(); ++w) {
-    const Window& window = windows[w];
-    ref.begin(window, w);
-    for (RowReader& test : tests) test.begin(window, w);
-    for (int32_t i = 1; i < std::ssize(window.tokens); ++i) {
-      const Place place{window.text, window.begin + i, i - 1};
-      const std::span<const float> row = ref.next();
-      for (size_t t = 0; t < tests.size(); ++t) {
-        try {
-          on_target(t, place, meter.compare(row, tests[t].next(), window.tokens[i]));
-        } catch (const Error& error) {
-          fail(tests[t].name(), " against ", ref.name(), ", text ", place.text, ", position ", place.position, ": ",
-               error.what());
-        }
+void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, uint64_t sequence,
+             DivergenceMeter& meter, const OnTarget& on_target) {
+  ref.begin(window, sequence);
+  for (RowReader& test : tests) test.begin(window, sequence);
+  for (int32_t i = 1; i < std::ssize(window.tokens); ++i) {
+    const Place place = place_of(window, i);
+    const std::span<const float> row = ref.next();
+    for (size_t t = 0; t < tests.size(); ++t) {
+      try {
+        on_target(t, place, meter.compare(row, tests[t].next(), window.tokens[i]));
+      } catch (const Error& error) {
+        fail(tests[t].name(), " against ", ref.name(), ", text ", place.text, ", position ", place.position, ": ",
+             error.what());
       }
     }
   }

@@ -35,8 +35,9 @@ class RowReader {
 
 using OnTarget = std::function<void(size_t test, const Place&, const RowDivergence&)>;
 
-// Every target of the windows, every test against ref. Throws Error naming the sides and the place.
-void compare(RowReader& ref, std::span<RowReader> tests, std::span<const Window> windows, DivergenceMeter& meter,
-             const OnTarget& on_target);
+// Every target of a window, every test against ref. sequence: of the window's rows. Throws Error naming the sides and
+// the place.
+void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, uint64_t sequence,
+             DivergenceMeter& meter, const OnTarget& on_target);
 
 }  // namespace gpt2run

@@ -37,6 +37,9 @@ void check_alike(Ranks& ranks, Manifest manifest, std::span<const Prompt> texts)
 void gather_items(Ranks& ranks, std::string own, std::span<const size_t> sizes,
                   const std::function<void(size_t item, std::string_view bytes)>& take);
 
+// ranks.gather(), which ends in an Error after an interrupt.
+std::vector<std::string> gather(Ranks& ranks, std::string own);
+
 // Values as they lie in memory: one architecture, one build.
 template <class T>
 void append_value(std::string& bytes, const T& value) {
@@ -54,5 +57,9 @@ T take_value(std::string_view& bytes) {
   bytes.remove_prefix(sizeof value);
   return value;
 }
+
+// A text behind its length.
+void append_text(std::string& bytes, std::string_view text);
+std::string take_text(std::string_view& bytes);
 
 }  // namespace gpt2run
