@@ -1,9 +1,7 @@
 // gpt2run under mpirun: the same files as without, and one clear line where a rank fails.
-#include <gmock/gmock.h>
+#include "ranks/mpirun.hpp"
 
 #include <algorithm>
-
-#include "apps/shell.hpp"
 
 namespace gpt2run {
 namespace {
@@ -14,60 +12,18 @@ using testing::Ne;
 using testing::Not;
 using testing::StartsWith;
 
-// Open MPI wants to be told that root and few cores are meant.
-constexpr char kMpirun[] =
-    "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1; "
-    "timeout -k 1 60 " MPIRUN " -n ";
-constexpr int kTimedOut = 124;
 constexpr char kGpt2run[] = " gpt2run --threads 1 ";
 
-class Mpirun : public Shell {
+class Mpirun : public UnderMpirun {
  protected:
-  void SetUp() override {
-    if (std::string(MPIRUN).empty()) GTEST_SKIP() << "gpt2run was built without MPI";
-    Shell::SetUp();
-    write("prompts.txt",
-          "Once upon a time\nThe king\nA little girl went into the dark forest and there she met\nThe old woman said\n"
-          "One day\nHe\nThe princess was so\n");
-  }
-
   static std::string mpirun(int ranks, const std::string& arguments) {
     return kMpirun + std::to_string(ranks) + kGpt2run + arguments;
   }
 
-  // Everything that a run writes is the same as by one process, its record included.
+  // Its record included.
   void expect_same(int ranks, const std::string& arguments) const {
-    SCOPED_TRACE(arguments);
-    const std::string rest = arguments + " --manifest run.json >out.txt";
-    const Outcome one = run("mkdir one many && cd one &&" + (kGpt2run + rest));
-    ASSERT_EQ(one.code, 0) << one.err;
-    const Outcome many = run("cd many && " + mpirun(ranks, rest));
-    ASSERT_EQ(many.code, 0) << many.err;
-    EXPECT_EQ(lines_with(many.err, " new tokens after "), 1) << many.err;
-    const Outcome difference = run("diff -r one many");
-    EXPECT_EQ(difference.code, 0) << difference.out;
-    EXPECT_GT(std::filesystem::file_size(folder() / "many/out.txt"), 100u);
-    run("rm -rf one many");
-  }
-
-  static int lines_with(const std::string& text, const std::string& part) {
-    int count = 0;
-    for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
-    return count;
-  }
-
-  // One line of ours, no file but the prompts, folders aside.
-  void expect_failure(const Outcome& outcome, const std::string& line) const {
-    EXPECT_THAT(outcome.code, AllOf(Ne(0), Ne(kTimedOut)));
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_THAT(outcome.err, HasSubstr("gpt2run: error: " + line));
-    EXPECT_EQ(lines_with(outcome.err, "gpt2run: "), 1) << outcome.err;
-    expect_nothing_left();
-  }
-
-  void expect_nothing_left() const {
-    for (const auto& file : std::filesystem::recursive_directory_iterator(folder()))
-      EXPECT_TRUE(file.is_directory() || file.path().filename() == "prompts.txt") << file.path();
+    const std::string told = UnderMpirun::expect_same(ranks, kGpt2run + arguments + " --manifest run.json >out.txt");
+    EXPECT_EQ(lines_with(told, " new tokens after "), 1) << told;
   }
 };
 

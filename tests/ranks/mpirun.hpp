@@ -1,0 +1,62 @@
+// Programs under mpirun, as a user types them.
+#pragma once
+#include <gmock/gmock.h>
+
+#include <string>
+
+#include "apps/shell.hpp"
+
+namespace gpt2run {
+
+// Open MPI wants to be told that root and few cores are meant.
+inline constexpr char kMpirun[] =
+    "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1; "
+    "timeout -k 1 60 " MPIRUN " -n ";
+inline constexpr int kTimedOut = 124;
+
+class UnderMpirun : public Shell {
+ protected:
+  void SetUp() override {
+    if (std::string(MPIRUN).empty()) GTEST_SKIP() << "gpt2run was built without MPI";
+    Shell::SetUp();
+    write("prompts.txt",
+          "Once upon a time\nThe king\nA little girl went into the dark forest and there she met\nThe old woman said\n"
+          "One day\nHe\nThe princess was so\n");
+  }
+
+  // Every file that a command writes in its folder is the same as by one process. Gives what all ranks told.
+  std::string expect_same(int ranks, const std::string& command) const {
+    SCOPED_TRACE(command);
+    const Outcome one = run("mkdir one many && cd one && " + command);
+    EXPECT_EQ(one.code, 0) << one.err;
+    const Outcome many = run("cd many && " + (kMpirun + std::to_string(ranks)) + " " + command);
+    EXPECT_EQ(many.code, 0) << many.err;
+    const Outcome difference = run("diff -r one many");
+    EXPECT_EQ(difference.code, 0) << difference.out;
+    EXPECT_GT(std::filesystem::file_size(folder() / "many/out.txt"), 100u);
+    run("rm -rf one many");
+    return many.err;
+  }
+
+  static int lines_with(const std::string& text, const std::string& part) {
+    int count = 0;
+    for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+    return count;
+  }
+
+  // One line of ours, no file but the prompts, folders aside.
+  void expect_failure(const Outcome& outcome, const std::string& line, const std::string& program = "gpt2run") const {
+    EXPECT_THAT(outcome.code, testing::AllOf(testing::Ne(0), testing::Ne(kTimedOut)));
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, testing::HasSubstr(program + ": error: " + line));
+    EXPECT_EQ(lines_with(outcome.err, program + ": "), 1) << outcome.err;
+    expect_nothing_left();
+  }
+
+  void expect_nothing_left() const {
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder()))
+      EXPECT_TRUE(file.is_directory() || file.path().filename() == "prompts.txt") << file.path();
+  }
+};
+
+}  // namespace gpt2run
