@@ -133,10 +133,10 @@ void Study::compare_own(const OnTarget& on_target) {
     if (!ranks_.owns(w)) continue;
     compare(ref, tests, windows_[w], w, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
       if (interrupted()) fail("interrupted, ", done, " of ", all, " targets were compared");
+      ranks_.check();
       on_target(test, place, row);
       progress.update(++done, all);
     });
-    ranks_.check();
   }
 }
 

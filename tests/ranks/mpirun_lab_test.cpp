@@ -35,9 +35,10 @@ TEST_F(MpirunLab, PerplexityIsThatOfOneProcess) {
 TEST_F(MpirunLab, ComparisonIsThatOfOneProcess) {
   // Short prompts, which are compared on their continuations too.
   expect_same(3, compare("--prompts ../prompts.txt -n 6 --full --layers 8 --floor_targets 6" + std::string(kWritten)));
+  // A launcher may bind two ranks to a core each.
   expect_same(2, compare(kText +
-                         std::string(" --window 16 --limit 60 --layers 4 --floor_targets 4 --threads 1 --ref "
-                                     "reference:type=bf16 --test bf16,fp32") +
+                         std::string(" --window 16 --limit 40 --layers 4 --floor_targets 4 --test bf16 --ref "
+                                     "reference:type=bf16") +
                          kWritten));
 }
 
@@ -59,7 +60,7 @@ TEST_F(MpirunLab, StandardInputIsThatOfRankZero) {
 }
 
 TEST_F(MpirunLab, OneRankSpeaksAndJudges) {
-  EXPECT_EQ(run_on(2, compare("--help")).out, run(compare("--help")).out);
+  EXPECT_EQ(run_on(2, perplexity("--help")).out, run(perplexity("--help")).out);
   const Outcome judged =
       run_on(2, compare("--prompts prompts.txt -n 0 --floor off --layers 0 --test bf16 --fail_if 'kl_mean>1e-9'"));
   EXPECT_EQ(judged.code, 3) << judged.err;
@@ -86,9 +87,8 @@ TEST_F(MpirunLab, ANumberThatIsNoneEndsAllRanks) {
 }
 
 TEST_F(MpirunLab, AnOutputThatCannotBeWrittenEndsAllRanks) {
-  const std::string full = " --json prompts.txt/all.json ";
-  expect_failure(run_on(3, perplexity(kText + full)), "prompts.txt/all.json: cannot ", "gpt2perplexity");
-  expect_failure(run_on(3, compare(kText + full)), "prompts.txt/all.json: cannot ", "gpt2compare");
+  expect_failure(run_on(3, compare(kText + std::string(" --json prompts.txt/all.json"))),
+                 "prompts.txt/all.json: cannot ", "gpt2compare");
 }
 
 }  // namespace
