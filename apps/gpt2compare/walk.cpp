@@ -24,12 +24,14 @@ void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, u
     const Place place = place_of(window, i);
     const std::span<const float> row = ref.next();
     for (size_t t = 0; t < tests.size(); ++t) {
+      RowDivergence found;
       try {
-        on_target(t, place, meter.compare(row, tests[t].next(), window.tokens[i]));
+        found = meter.compare(row, tests[t].next(), window.tokens[i]);
       } catch (const Error& error) {
         fail(tests[t].name(), " against ", ref.name(), ", text ", place.text, ", position ", place.position, ": ",
              error.what());
       }
+      on_target(t, place, found);
     }
   }
 }
