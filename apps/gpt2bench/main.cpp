@@ -64,6 +64,7 @@ void start(std::vector<std::string> arguments) {
   report.model = values.text("model");
   report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes")};
   report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
+  if (configuration.layer("model") == Layer::fallback) log_info("no --model: " + report.model);
   Chosen loader = choose_loader(host, configuration, report.model);
   const Chosen sampler = plan(host, configuration, loader, report.series);
   report.sampler = to_text(sampler.asked);

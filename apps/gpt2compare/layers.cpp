@@ -230,8 +230,12 @@ std::string to_table(const Layers& layers) {
       if (test.tapped)
         rows.back().push_back(shown(test.errors[i].rms_error) + (test.first_above == i ? " first above" : ""));
   }
+  std::string within;
+  for (const LayerTest& test : layers.tests)
+    if (test.tapped && !test.first_above)
+      within += printable(test.name) + ": no operation is off by more than " + shown(test.threshold) + " of its RMS\n";
   return "what the operations of " + printable(layers.reference) + " wrote over " + std::to_string(layers.rows) +
-         " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") + "\n";
+         " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") + within + "\n";
 }
 
 }  // namespace gpt2run

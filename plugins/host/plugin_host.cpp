@@ -27,8 +27,7 @@ constexpr std::string_view kDevicePrefix = "device-";
 void check_driver(const Candidate& candidate) {
   if (candidate.space != Space::cuda) return;
   std::string reason;
-  if (!opens_system_library("libcuda.so.1", reason))
-    fail(candidate.file.string(), ": there is no CUDA driver (", reason, ")");
+  if (!opens_system_library("libcuda.so.1", reason)) fail("there is no CUDA driver (", reason, ")");
 }
 
 void check_runs(const Plugin& plugin) {

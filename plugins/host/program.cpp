@@ -42,6 +42,9 @@ int run_main(const std::string& name, int count, char** arguments,
   return attempt(
       name,
       [&] {
+        if (const Launch launch = launched(); launch.size > 1)
+          fail(name, " shares no work out: start it once, found rank ", launch.rank, " of ", launch.size, " (",
+               launch.variable, ")");
         return work({arguments + (count > 0), arguments + count});
       },
       log_error);

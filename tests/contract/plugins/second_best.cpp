@@ -1,4 +1,6 @@
 // A host sampler in one small file: the second most likely token.
+#include <cmath>
+
 #include "gpt2run/sampler.hpp"
 
 namespace {
@@ -9,16 +11,19 @@ struct SecondBest : gpt2run::Sampler {
   void sample(const gpt2run::LogitBatch& batch) override {
     for (int r = 0; r < batch.rows; ++r) {
       const float* logits = batch.logits + r * batch.stride;
-      int best = 0, second = -1;
-      for (int id = 1; id < batch.vocab; ++id) {
-        if (logits[id] > logits[best]) {
-          second = best, best = id;
-        } else if (second < 0 || logits[id] > logits[second]) {
-          second = id;
+      int best = gpt2run::kNone, second = gpt2run::kNone;  // an error that the run reports, unless a token is found
+      for (int id = 0; id < batch.vocab; ++id) {
+        if (std::isnan(logits[id])) {
+          best = second = gpt2run::kNone;
+          break;
         }
+        if (logits[id] == -INFINITY) continue;  // dropped by an earlier sampler of the chain
+        if (best < 0 || logits[id] > logits[best])
+          second = best, best = id;
+        else if (second < 0 || logits[id] > logits[second])
+          second = id;
       }
-      batch.tokens[batch.keys[r].slot * batch.token_stride + batch.keys[r].position] =
-          second < 0 ? gpt2run::kNone : second;
+      batch.tokens[batch.keys[r].slot * batch.token_stride + batch.keys[r].position] = second < 0 ? best : second;
     }
   }
 };
