@@ -61,10 +61,20 @@ std::set<int64_t> sequences_of(Generations& all) {
        found.empty() ? "none" : "those of " + names);
 }
 
+// A pipe would be waited for, and a folder read as if it were empty. What is not there is told by opening it.
+void expect_file(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
+  fail(path, ": expected a file, found ", std::filesystem::is_directory(status) ? "a folder" : "a pipe or device");
+}
+
 // The rows of a .npy file as the sink `logits` writes it.
 class Rows {
  public:
-  explicit Rows(const std::string& path) : path_(path), file_(path, std::ios::binary) {
+  explicit Rows(const std::string& path) : path_(path) {
+    expect_file(path);
+    file_.open(path, std::ios::binary);
     char begin[10] = {};
     file_.read(begin, sizeof begin);
     if (!file_ || std::string_view(begin, 8) != std::string_view("\x93NUMPY\x01\x00", 8))
@@ -77,6 +87,10 @@ class Rows {
     const bool floats = header.find("'<f4'") != header.npos && header.find("'fortran_order': False") != header.npos;
     if (!file_ || !floats || rows < 0 || cols < 1 || cols > INT32_MAX)
       fail(path, ": expected 32-bit floats in rows, found ", in_quotes(header));
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(path, error);
+    if (!error && static_cast<size_t>(cols) > bytes / sizeof(float))  // before a row of that size is allocated
+      fail(path, ": expected rows of ", cols, " floats, as its header says, found ", bytes, " bytes in all");
     cols_ = static_cast<size_t>(cols);
   }
 
@@ -109,7 +123,7 @@ std::vector<float> logits_of(const std::string& where, const Json& list) {
 Step step_of(const std::string& where, const Json& object) {
   const auto token = object.find("token");
   if (token == object.end() || !token->is_number_integer() || token->get<int64_t>() < 0 ||
-      token->get<int64_t>() > INT32_MAX)
+      token->get<int64_t>() >= INT32_MAX)  // a vocabulary is one more
     fail(where, ": \"token\": expected a token id, found ", token == object.end() ? "none" : in_quotes(token->dump()));
   Step step{token->get<int32_t>(), "", {}};
   if (const auto text = object.find("text"); text != object.end() && text->is_string()) step.text = *text;
@@ -119,6 +133,7 @@ Step step_of(const std::string& where, const Json& object) {
 
 // visit(index, step) in order. path: of the JSON; logits that it has not are in the .npy beside it.
 void each_step(const std::string& path, const std::string& npy, const std::function<void(size_t, Step)>& visit) {
+  expect_file(path);
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, ": cannot be read: ", std::strerror(errno));
   size_t index = 0;
@@ -126,6 +141,9 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
   const auto take = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth == 0 && event == Json::parse_event_t::object_start)
       fail(path, ": expected a list of steps, found an object");
+    if (depth == 1 && (event == Json::parse_event_t::value || event == Json::parse_event_t::array_start))
+      fail(path, ": step ", index, ": expected an object, found a ",
+           parsed.is_discarded() ? "list" : parsed.type_name());
     if (depth != 1 || event != Json::parse_event_t::object_end) return true;
     const std::string where = path + ": step " + std::to_string(index);
     Step step = step_of(where, parsed);

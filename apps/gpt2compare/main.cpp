@@ -14,6 +14,7 @@
 #include "host/log.hpp"
 #include "host/program.hpp"
 #include "host/progress.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -62,6 +63,9 @@ bool has_folders(const Configuration& configuration) {
 }
 
 int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions) {
+  const NamedPath read[] = {{"--ref_folder", values.text("ref_folder")}, {"--test_folder", values.text("test_folder")}};
+  if (const std::string_view json = values.text("json"); !json.empty() && json != "-")
+    check_not_read({"--json", json}, read);
   FolderStudy study({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
                     {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
   Progress progress("sequences", values.flag("quiet"));

@@ -103,6 +103,8 @@ TEST_F(Folders, RefusesInOneLine) {
       {"[{\"token\": 1, \"logits\"", "found no JSON"},
       {"{\"token\": 1}", "expected a list"},
       {"3", "expected a list"},
+      {"[3]", "step 0: expected an object, found a number"},
+      {"[[]]", "step 0: expected an object, found a"},
       {"[]", "expected steps"},
   };
   for (const auto& [content, expected] : cases) {
@@ -116,6 +118,31 @@ TEST_F(Folders, RefusesInOneLine) {
   EXPECT_THAT(refusal("--ref-folder ref --test-folder test"), HasSubstr("found those of BF16, FP16"));
   std::filesystem::resize_file(folder() / "npy/generation_BF16_1.npy", 2000);
   EXPECT_THAT(refusal("--ref-folder ref --test-folder npy"), HasSubstr("found too few"));
+}
+
+TEST_F(Folders, ResultsDoNotReplaceWhatIsCompared) {
+  write_runs();
+  const std::string file = "npy/generation_BF16_0.npy", before = read_text(folder() / file);
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder npy --json " + file), HasSubstr("one of --test_folder"));
+  EXPECT_EQ(read_text(folder() / file), before);
+}
+
+// None of these may be waited for, or allocated before it is known to be there.
+TEST_F(Folders, WhatIsNoFileOrClaimsTooMuchIsRefusedAtOnce) {
+  write_runs();
+  const std::string against = "--ref-folder ref --test-folder ";
+  const std::string numpy = "npy/generation_BF16_0.npy";
+  ASSERT_EQ(run("mkdir bad; mkfifo bad/generation_X_0.json").code, 0);
+  EXPECT_THAT(refusal(against + "bad"), HasSubstr("generation_X_0.json: expected a file, found a pipe"));
+  ASSERT_EQ(run("rm bad/*; mkdir bad/generation_X_0.json").code, 0);
+  EXPECT_THAT(refusal(against + "bad"), HasSubstr("expected a file, found a folder"));
+  std::filesystem::remove_all(folder() / "bad/generation_X_0.json");
+  write("bad/generation_X_0.json", "[{\"token\": 2147483647, \"logits\": [1, 2]}]");
+  EXPECT_THAT(refusal(against + "bad"), HasSubstr("expected a token id, found \"2147483647\""));
+  ASSERT_EQ(run("sed -i 's/(5, 301), }......./(5, 2147483647), }/' " + numpy).code, 0);
+  EXPECT_THAT(refusal(against + "npy"), HasSubstr("expected rows of 2147483647 floats"));
+  ASSERT_EQ(run("rm " + numpy + "; mkfifo " + numpy).code, 0);
+  EXPECT_THAT(refusal(against + "npy"), HasSubstr("generation_BF16_0.npy: expected a file, found a pipe"));
 }
 
 }  // namespace
