@@ -183,7 +183,7 @@ fi
 steps=("$@")
 [ $# -gt 0 ] || steps=("${all_steps[@]}")
 for name in "${steps[@]}"; do
-  [ -n "${limits[$name]:-}" ] || die "unknown step '$name': expected ${all_steps[*]}"
+  [ -n "${name:+${limits[$name]:-}}" ] || die "unknown step '$name': expected ${all_steps[*]}"
 done
 for tool in cmake ninja c++ python3 timeout; do
   command -v "$tool" >/dev/null || die "$tool is missing"

@@ -90,7 +90,14 @@ def items(node, key, kind, where, default=REQUIRED):
     return [check(value, kind, f"{where}: {key}[{i}]") for i, value in enumerate(found)]
 
 
+def expect_file(path):
+    """A pipe would be waited for."""
+    if path.exists() and not path.is_file():
+        raise Bad(f"{path}: expected a file, found {'a folder' if path.is_dir() else 'a pipe or device'}")
+
+
 def read_json(path):
+    expect_file(path)
     try:
         node = json.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -104,6 +111,7 @@ def read_json(path):
 
 def read_rows(path, columns):
     """Rows of a table as dictionaries; empty fields are NaN where a number is expected."""
+    expect_file(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))

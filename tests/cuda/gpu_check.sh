@@ -53,3 +53,5 @@ code=0
 scripts/gpu_check.sh rehearse "$build" paritty >"$work/said" 2>&1 || code=$?
 [ "$code" -eq 1 ] || fail "an unknown step: expected exit code 1, found $code"
 grep -q "unknown step 'paritty'" "$work/said" || fail "expected an unknown step to be named"
+! scripts/gpu_check.sh rehearse "$build" '' >"$work/said" 2>&1 || fail "expected an empty step to be refused"
+grep -q "unknown step ''" "$work/said" || fail "expected an empty step to be named"

@@ -165,6 +165,7 @@ BAD = {
     "timings.csv: line 2: mean: expected a number, found 'x'": changed("timings/timings.csv", SUMMARY + "FP32,host,64,token,x,1,1,1,1\n"),
     "timings.csv: line 2: expected the fields": changed("timings/timings.csv", SUMMARY + "FP32,host\n"),
     "expected results of gpt2bench, gpt2compare or gpt2perplexity, found none": lambda folder: folder.mkdir(),
+    "bench.json: expected a file, found a pipe or device": lambda folder: (folder.mkdir(), os.mkfifo(folder / "bench.json")),
     "expected a folder with results": lambda folder: None,
 }  # fmt: skip
 
