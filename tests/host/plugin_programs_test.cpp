@@ -123,6 +123,17 @@ TEST(Programs, APluginThatCrashesIsNamedBeforeTheEnd) {
                                                ": crashed when it was opened\n"));
 }
 
+TEST(Programs, OneThatSharesNothingOutIsNoRankOfSeveral) {
+  const Outcome alone = run_program("OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=1 " + kProgram + " path");
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  const Outcome one = run_program("OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 " + kProgram + " path");
+  EXPECT_EQ(one.code, 1);
+  EXPECT_EQ(one.out, "");
+  EXPECT_EQ(one.err,
+            "gpt2plugins: error: gpt2plugins shares no work out: start it once, found rank 1 of 3 "
+            "(OMPI_COMM_WORLD_RANK)\n");
+}
+
 TEST(Programs, ADiskThatTakesNoMoreIsOneLine) {
   const ScratchFolder scratch;
   const Outcome outcome =
