@@ -73,10 +73,11 @@ step_units() {
   ctest --test-dir "$GPU_BUILD" --output-on-failure -R '^gpu\.|^conformance\..*\.cuda$'
 }
 
-# run_small TYPE: prints the tokens of two sequences, through samplers, recorded.
+# run_small TYPE: prints the tokens of two sequences, through samplers, recorded. The long prompt and heads of 64 take the
+# kernels of many rows, cuBLASLt and the fast attention, too.
 run_small() {
-  "${GPU_TOOL[@]}" "$GPU_PROGRAMS/gpt2run" -q --model synthetic:L=2,C=64,H=2,F=96,V=151,T=64 \
-    --precision "cuda-$1" --sampler device-repetition-penalty,device-nucleus --tokens "1 2 3" --tokens "4 5" \
+  "${GPU_TOOL[@]}" "$GPU_PROGRAMS/gpt2run" -q --model synthetic:L=2,C=128,H=2,F=96,V=151,T=64 \
+    --precision "cuda-$1" --sampler device-repetition-penalty,device-nucleus --tokens "1 2 3 4 5 6 7 8 9 10 11 12" --tokens "4 5" \
     --batch 2 -n 20 --sink tokens
 }
 

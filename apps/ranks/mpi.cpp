@@ -26,7 +26,9 @@ void check(int code) {
 class MpiLink final : public RankLink {
  public:
   MpiLink() {
-    check(MPI_Init(nullptr, nullptr));
+    int threads = MPI_THREAD_SINGLE;  // workers run beside the one thread that calls MPI
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads));
+    if (threads < MPI_THREAD_FUNNELED) fail("MPI: expected one that lets other threads run, found one that does not");
     check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
     check(MPI_Comm_size(MPI_COMM_WORLD, &size_));
