@@ -168,7 +168,7 @@ class CudaSession final : public Session {
       run_body(&graph, body, arg);
     } catch (...) {
       capturing_ = false;
-      release_graph(end_capture(stream()));
+      abandon_capture(stream());
       throw;
     }
     capturing_ = false;

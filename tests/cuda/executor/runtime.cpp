@@ -258,6 +258,7 @@ void fill_zero(void* to, size_t bytes, void* stream) {
 }
 
 void begin_capture(void* stream) { static_cast<Stream*>(stream)->recording = std::make_unique<executor::Graph>(); }
+void abandon_capture(void* stream) noexcept { static_cast<Stream*>(stream)->recording.reset(); }
 void* end_capture(void* stream) {
   {
     const std::lock_guard guard(executor::mutex);

@@ -47,6 +47,7 @@ void wait_mark(void* mark);
 // From begin_capture to end_capture what this thread enqueues on the stream is recorded and not run.
 void begin_capture(void* stream);
 void* end_capture(void* stream);
+void abandon_capture(void* stream) noexcept;  // in place of end_capture: nothing is kept
 void replay(void* graph, void* stream);
 void release_graph(void* graph) noexcept;
 

@@ -107,6 +107,12 @@ inline void begin_capture(void* stream) {
   check_cuda(cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal),
              "recording a CUDA graph");
 }
+inline void abandon_capture(void* stream) noexcept {
+  cudaGraph_t graph = nullptr;
+  cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph);
+  if (graph) cudaGraphDestroy(graph);
+  cudaGetLastError();  // the capture's own error is told by whoever broke it
+}
 inline void* end_capture(void* stream) {
   cudaGraph_t graph = nullptr;
   check_cuda(cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph), "recording a CUDA graph");
