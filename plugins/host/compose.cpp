@@ -8,6 +8,7 @@
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
+#include "host/ranked_items.hpp"
 #include "host/ranked_run.hpp"
 #include "host/record.hpp"
 #include "host/run_files.hpp"
@@ -65,8 +66,7 @@ void Composition::share_prompts(const Configuration& configuration) {
   const auto by_default = [&](const char* key) { return configuration.layer(key) == Layer::fallback; };
   share_out(generation_, *ranks_,
             {by_default("device"), by_default("threads"), configuration.values().text("seed") == "random"});
-  for (const char* key : {"prompt", "prompts"})
-    if (std::ranges::count(configuration.list(key), "-")) share_standard_input(*ranks_);
+  share_standard_input(*ranks_, configuration);
   for (const auto& folder : output_folders(configuration, choice_)) ranks_->tidy(folder);
 }
 

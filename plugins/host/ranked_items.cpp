@@ -19,7 +19,8 @@ Resources resources_of(const Configuration& configuration, Ranks& ranks) {
 
 void share_standard_input(Ranks& ranks, const Configuration& configuration) {
   const auto names_it = [&](const char* key) { return std::ranges::count(configuration.list(key), "-") > 0; };
-  if (names_it("prompt") || names_it("prompts") || configuration.values().text("text") == "-")
+  const OptionValues& values = configuration.values();
+  if (names_it("prompt") || names_it("prompts") || (values.declares("text") && values.text("text") == "-"))
     share_standard_input(ranks);
 }
 
