@@ -87,8 +87,13 @@ cudaDataType type_of(Type type) {
 }
 
 // What a plan depends on, but for the number of rows.
-using Shape = std::tuple<Type, int, int, int64_t, bool, bool>;  // type, outputs, inputs, out_stride, bias, adds
-Shape product_of(const ManyRows& p) { return {p.type, p.outputs, p.inputs, p.out_stride, p.bias != nullptr, p.adds}; }
+using Shape = std::tuple<Type, Type, int, int, int64_t, cublasLtEpilogue_t, bool>;
+cublasLtEpilogue_t epilogue_of(const ManyRows& p) {
+  return p.gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : p.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+}
+Shape product_of(const ManyRows& p) {
+  return {p.type, p.out_type, p.outputs, p.inputs, p.out_stride, epilogue_of(p), p.adds};
+}
 
 // The library counts columns first: out^T (outputs, rows) = W^T' in^T, where W (outputs, inputs) lies as its own
 // transposed.
@@ -100,10 +105,10 @@ struct Description {
                                              })),
         weights(layout(lt, type_of(p.type), p.inputs, p.outputs, p.inputs)),
         in(layout(lt, type_of(p.type), p.inputs, rows, p.inputs)),
-        out(layout(lt, CUDA_R_32F, p.outputs, rows, p.out_stride)) {
+        out(layout(lt, type_of(p.out_type), p.outputs, rows, p.out_stride)) {
     const cublasOperation_t turned = CUBLAS_OP_T;
-    const cublasLtEpilogue_t epilogue = p.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
-    const cudaDataType bias_type = CUDA_R_32F;
+    const cublasLtEpilogue_t epilogue = epilogue_of(p);
+    const cudaDataType bias_type = type_of(p.out_type);  // what the library asks for with every type of ours
     set(lt, CUBLASLT_MATMUL_DESC_TRANSA, turned), set(lt, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
     if (!p.bias) return;
     set(lt, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, bias_type);
@@ -197,12 +202,13 @@ class Library final : public Blaslt {
       want(matrix, kAlignment);
     cublasLtMatmulHeuristicResult_t result = {};
     int found = 0;
-    lt_.check(lt_.choose(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(), d.out.get(), d.out.get(),
-                         wish.get(), 1, &result, &found),
-              "choosing a product");
-    if (found == 0)
-      fail("cuBLASLt has no product of ", rows, " rows with ", p.inputs, " inputs and ", p.outputs, " outputs in ",
-           name_of(p.type));
+    const cublasStatus_t status = lt_.choose(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(), d.out.get(),
+                                             d.out.get(), wish.get(), 1, &result, &found);
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) lt_.check(status, "choosing a product");
+    if (status != CUBLAS_STATUS_SUCCESS || found == 0 || result.state != CUBLAS_STATUS_SUCCESS)
+      fail("cuBLASLt has no product of ", rows, " rows with ", p.inputs, " inputs and ", p.outputs, " outputs from ",
+           name_of(p.type), " to ", name_of(p.out_type), " on this device; invariant=prefill needs none",
+           p.out_type == Type::f32 ? "" : ", epilogue=exact none of this kind");
     return result.algo;
   }
 

@@ -9,15 +9,19 @@
 namespace gpt2run::cuda {
 
 // out (rows, outputs) = in (rows, inputs) W^T, plus bias and out's own values where asked for; row-major, in device
-// memory. Products and sums in FP32, without TF32, and not split along the inputs; out is FP32.
+// memory. Products and sums in FP32, without TF32, and not split along the inputs. What is then done to a sum before it
+// is rounded to out_type is the library's: one rounding and GELU in the tanh form are expected of it, nothing promises
+// them.
 struct ManyRows {
   Type type;                 // of in and weights
   const void *in, *weights;  // (rows, inputs), W (outputs, inputs); 16-byte aligned, as is every row
-  const float* bias;         // (outputs), or nullptr
-  float* out;                // (rows, out_stride)
+  const void* bias;          // (outputs) in out_type, aligned as an allocation; or nullptr
+  void* out;                 // (rows, out_stride) in out_type; 16-byte aligned, as is every row
   int rows, outputs, inputs;
   int64_t out_stride;
-  bool adds;  // to what is in out
+  bool adds;                  // to what is in out
+  Type out_type = Type::f32;  // or `type`
+  bool gelu = false;          // of the sum with the bias; never with `adds`
 };
 
 // One thread at a time.

@@ -1,6 +1,7 @@
 // What stands around the library's products: layernorm in front, and behind them what a sink does with every sum. Bias
-// in front of rounding and GELU are here and not in cuBLASLt's epilogues: it documents neither the precision in which
-// an epilogue works before it rounds, nor which GELU it has, and q, k and v must go to the cache anyway.
+// in front of rounding and GELU are here unless Epilogue::fused leaves them to cuBLASLt, which documents neither the
+// precision in which an epilogue works before it rounds, nor which GELU it has. q, k and v are put into their places
+// here in either case.
 #pragma once
 #include "product.cuh"
 
@@ -26,21 +27,21 @@ void launch_norm(const NormedRows<Value>& source, const Stretch& rows, Value* ou
 
 inline constexpr int kFinishThreads = 256;
 
-// sink(first + row, output, sums[row][output]), a thread for each.
-template <class Sink>
+// sink(first + row, output, values[row][output]), a thread for each.
+template <class Sink, class Value>
 GPT2RUN_KERNEL(kFinishThreads)
-finish_kernel(const float* sums, int64_t stride, int rows, int outputs, int first, Sink sink) {
+finish_kernel(const Value* values, int64_t stride, int rows, int outputs, int first, Sink sink) {
   const int64_t i = int64_t{block_x()} * kFinishThreads + thread_id();
   const int row = static_cast<int>(i / outputs), output = static_cast<int>(i % outputs);
-  if (row < rows) sink(first + row, output, sums[row * stride + output]);
+  if (row < rows) sink(first + row, output, values[row * stride + output]);
 }
 
-template <class Sink>
-void launch_finish(const char* name, const float* sums, int64_t stride, const Stretch& rows, int outputs,
+template <class Sink, class Value>
+void launch_finish(const char* name, const Value* values, int64_t stride, const Stretch& rows, int outputs,
                    const Sink& sink, void* stream) {
   const auto blocks = static_cast<int>((int64_t{rows.count} * outputs + kFinishThreads - 1) / kFinishThreads);
-  launch({name, {blocks, 1, 1}, kFinishThreads, 0, stream}, finish_kernel<Sink>, sums, stride, rows.count, outputs,
-         rows.first, sink);
+  launch({name, {blocks, 1, 1}, kFinishThreads, 0, stream}, finish_kernel<Sink, Value>, values, stride, rows.count,
+         outputs, rows.first, sink);
 }
 
 }  // namespace gpt2run::cuda

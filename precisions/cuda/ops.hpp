@@ -1,6 +1,7 @@
 // The seven operations on the device. Few rows take five kernels a layer: layernorm is made anew by each product behind
 // it, and the residual is added where a product is written. Many rows take cuBLASLt's products, with kernels of ours in
-// front and behind (many.cuh). DeviceStep says which rows are which.
+// front and, unless Epilogue::fused leaves bias, GELU and rounding to the library, behind (many.cuh). DeviceStep says
+// which rows are which.
 #pragma once
 #include "attention.cuh"
 #include "blaslt.hpp"
@@ -20,7 +21,8 @@ class CudaOps {
   using Step = DeviceStep;
 
   // library: may be nullptr where no step has a stretch of many rows.
-  explicit CudaOps(std::unique_ptr<Blaslt> library) : library_(std::move(library)) {}
+  explicit CudaOps(std::unique_ptr<Blaslt> library, Epilogue epilogue = Epilogue::exact)
+      : library_(std::move(library)), epilogue_(epilogue) {}
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     launch({"embed", {step.rows, 1, 1}, kStepThreads, 0, s.stream.get()}, embed_kernel<Value>, w.wte.data, w.wpe.data,
@@ -28,9 +30,16 @@ class CudaOps {
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
-    const QkvSink<Value> sink = {w.qkv_b,       s.q.data(), s.keys_of(layer),       s.values_of(layer),
-                                 s.rows.data(), s.config.C, s.config.C / s.config.H};
-    for (const Stretch& rows : step.products) norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, sink);
+    const QkvPlaces<Value> places = {s.q.data(),    s.keys_of(layer), s.values_of(layer),
+                                     s.rows.data(), s.config.C,       s.config.C / s.config.H};
+    for (const Stretch& rows : step.products) {
+      if (!fuses(rows)) {
+        norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, QkvSink<Value>{w.qkv_b, places});
+        continue;
+      }
+      fused_product(w.qkv_w, w.ln1_w, w.ln1_b, w.qkv_typed, false, s.rounded_sums(), s.sum_stride, rows, s);
+      launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, places, s.stream.get());
+    }
   }
 
   void attention(State& s, const Step& step, int layer) {
@@ -48,7 +57,13 @@ class CudaOps {
 
   void norm_up_gelu(const typename Weights::Layer& w, State& s, const Step& step) {
     const GeluSink<Value> sink = {w.up_b, s.h.data(), s.up_width};
-    for (const Stretch& rows : step.products) norm_product("norm_up_gelu", w.up_w, w.ln2_w, w.ln2_b, s, rows, sink);
+    for (const Stretch& rows : step.products) {
+      Value* out = s.h.data() + int64_t{rows.first} * s.up_width;
+      if (fuses(rows))
+        fused_product(w.up_w, w.ln2_w, w.ln2_b, w.up_typed, true, out, s.up_width, rows, s);
+      else
+        norm_product("norm_up_gelu", w.up_w, w.ln2_w, w.ln2_b, s, rows, sink);
+    }
   }
 
   void down_add(const typename Weights::Layer& w, State& s, const Step& step) {
@@ -84,6 +99,28 @@ class CudaOps {
     library_->multiply(product, s.stream.get());
   }
 
+  bool fuses(const Stretch& rows) const { return rows.many && epilogue_ == Epilogue::fused; }
+
+  // out, of the type: the library's product of layernorm of the residual, with its own bias and GELU. bias: of the
+  // type.
+  void fused_product(const DeviceMatrix<Value>& w, const float* norm_gain, const float* norm_bias, const Value* bias,
+                     bool gelu, Value* out, int64_t stride, const Stretch& rows, State& s) {
+    launch_norm(normed(norm_gain, norm_bias, s, nullptr), rows, s.normed.data(), s.stream.get());
+    library_->multiply({.type = kTypeOf<Value>,
+                        .in = s.normed.data(),
+                        .weights = w.data,
+                        .bias = bias,
+                        .out = out,
+                        .rows = rows.count,
+                        .outputs = w.outputs,
+                        .inputs = w.stride,
+                        .out_stride = stride,
+                        .adds = false,
+                        .out_type = kTypeOf<Value>,
+                        .gelu = gelu},
+                       s.stream.get());
+  }
+
   // sink gets the products of layernorm of the residual.
   template <class Sink>
   void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
@@ -106,6 +143,7 @@ class CudaOps {
   }
 
   std::unique_ptr<Blaslt> library_;
+  Epilogue epilogue_;
 };
 
 // Throws Error for a model whose rows no block's shared memory holds.

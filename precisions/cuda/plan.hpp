@@ -29,6 +29,17 @@ inline Invariant invariant_of(std::string_view text, int slots) {
   return text == "on" ? Invariant::on : Invariant::off;
 }
 
+// What the option `epilogue` means: who adds the bias of qkv and up, applies GELU and rounds, for rows that go through
+// cuBLASLt. Its own epilogues are documented without the form of GELU and without where they round (docs/cuda.md).
+enum class Epilogue : uint8_t {
+  exact,  // a kernel of ours, to which cuBLASLt gives FP32 sums
+  fused,  // cuBLASLt, which writes values of the type
+};
+
+inline constexpr OptionSpec kEpilogueOption = {"epilogue", "enum", "exact", "exact|fused",
+                                               "bias, GELU and rounding behind cuBLASLt's qkv and up: exact, by a "
+                                               "kernel of ours; fused, by its own epilogues"};
+
 inline constexpr Traits traits_of(Invariant invariant, double tolerance) {
   return {true, true, invariant != Invariant::off, invariant == Invariant::prefill, tolerance};
 }

@@ -177,23 +177,32 @@ void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& 
   launch_product<1, kSplit>(name, matrix, source, sink, rows, stream);
 }
 
-// Where products go.
+// Where q, k and v go, whose rows (3C) lie side by side.
 template <class Value>
-struct QkvSink {
-  const float* bias;  // (3C)
-  Value* q;           // (R, H, head)
+struct QkvPlaces {
+  Value* q;  // (R, H, head)
   CacheView<Value> keys, values;
   const DeviceRow* rows;
   int C, D;
 
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
-    const Value value = narrow<Value>(sum + bias[output]);
+  GPT2RUN_DEVICE void operator()(int row, int output, Value value) const {
     const int part = output / C, head = output % C / D, d = output % D;
     if (part == 0) {
       q[(int64_t{row} * keys.heads + head) * keys.stride + d] = value;
     } else {
       (part == 1 ? keys : values).at(rows[row].slot, head, rows[row].position)[d] = value;
     }
+  }
+};
+
+// Where products go.
+template <class Value>
+struct QkvSink {
+  const float* bias;  // (3C)
+  QkvPlaces<Value> places;
+
+  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
+    places(row, output, narrow<Value>(sum + bias[output]));
   }
 };
 

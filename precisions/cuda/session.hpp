@@ -14,13 +14,13 @@ template <class Value>
 class CudaSession final : public Session {
  public:
   CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, Invariant invariant,
-              double tolerance)
+              double tolerance, Epilogue epilogue = Epilogue::exact)
       : traits_(traits_of(invariant, tolerance)),
         book_(checkpoint.config(), limits),
         planner_(invariant, limits),
-        ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr),
+        ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr, epilogue),
         state_(checkpoint.config(), limits, needs_library(invariant, limits)),
-        weights_(WeightLoader<Value>(checkpoint, overflow, stream()).load()),
+        weights_(WeightLoader<Value>(checkpoint, overflow, stream()).load(epilogue)),
         keys_(limits.logit_rows),
         tokens_(size_t(limits.slots) * token_stride()),
         logprobs_(tokens_.size()),

@@ -61,7 +61,7 @@ struct DeviceState {
         arrived(size_t(kAttentionRows) * m.H),
         logits(size_t(limits.logit_rows) * stride),
         raw(limits.keep_raw ? logits.size() : 0),
-        sum_stride(padded_to_vector<float>(std::max(3 * m.C, m.F))),
+        sum_stride(padded_to_vector<Value>(std::max(3 * m.C, m.F))),
         normed(library ? size_t(limits.rows) * width : 0),
         sums(library ? size_t(limits.rows) * sum_stride : 0) {
     fill_zero(q.data(), q.bytes(), stream.get()), fill_zero(a.data(), a.bytes(), stream.get());
@@ -71,6 +71,8 @@ struct DeviceState {
 
   int chunks() const { return divided_up(context, kChunk); }
   size_t layer_cache() const { return size_t(slots) * config.H * context * head; }
+  // (R, sum_stride) in the place of `sums`, for products that the library has rounded.
+  Value* rounded_sums() const { return reinterpret_cast<Value*>(sums.data()); }
   CacheView<Value> keys_of(int layer) const { return view(keys, layer); }
   CacheView<Value> values_of(int layer) const { return view(values, layer); }
 

@@ -23,6 +23,7 @@ struct DeviceWeights {
   struct Layer {
     const float *ln1_w, *ln1_b, *qkv_b, *proj_b, *ln2_w, *ln2_b, *up_b, *down_b;
     DeviceMatrix<Value> qkv_w, proj_w, up_w, down_w;
+    const Value *qkv_typed = nullptr, *up_typed = nullptr;  // qkv_b and up_b in the type, for Epilogue::fused only
   };
   struct Head {
     const float *lnf_w, *lnf_b;
@@ -32,7 +33,7 @@ struct DeviceWeights {
   Embedding embedding;
   std::vector<Layer> layers;
   Head head;
-  std::vector<Array<Value>> matrices;  // what the pointers point into
+  std::vector<Array<Value>> matrices;  // and biases in the type: what the pointers point into
   std::vector<Array<float>> vectors;
 };
 
@@ -90,7 +91,7 @@ class WeightLoader {
   }
 
   // In the order of the CPU's loader, whose first weight beyond the type is the one that is named.
-  DeviceWeights<Value> load() {
+  DeviceWeights<Value> load(Epilogue epilogue = Epilogue::exact) {
     w_.config = checkpoint_.config();
     w_.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
     for (int l = 0; l < w_.config.L; ++l) {
@@ -98,6 +99,9 @@ class WeightLoader {
                            vector(Weight::proj_b, l), vector(Weight::ln2_w, l), vector(Weight::ln2_b, l),
                            vector(Weight::up_b, l), vector(Weight::down_b, l), matrix(Weight::qkv_w, l),
                            matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
+      if (epilogue == Epilogue::exact) continue;
+      typename DeviceWeights<Value>::Layer& layer = w_.layers.back();
+      layer.qkv_typed = typed(layer.qkv_b, 3 * w_.config.C), layer.up_typed = typed(layer.up_b, w_.config.F);
     }
     const bool tied = checkpoint_.tensor(Weight::head_w, 0).data == checkpoint_.tensor(Weight::wte, 0).data;
     w_.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w_.embedding.wte : matrix(Weight::head_w)};
@@ -129,6 +133,20 @@ class WeightLoader {
     return {target.data(), static_cast<int>(t.rows), stride};
   }
 
+  // A vector's values in the type, to which they are rounded already.
+  const Value* typed(const float* values, int count) {
+    w_.matrices.emplace_back(size_t(count));
+    Value* target = w_.matrices.back().data();
+    launch_convert<float, Value>({values, count, 1, 1, count, target, count, beyond_.data()});
+    return target;
+  }
+
+  template <class From, class Stored>
+  void launch_convert(const Conversion<From, Stored>& c) {
+    const int blocks = std::min(kConvertBlocks, divided_up(c.rows * c.cols, kConvertThreads));
+    launch({"convert", {blocks, 1, 1}, kConvertThreads, 0, stream_}, convert_kernel<Value, From, Stored>, c);
+  }
+
   template <class Stored>
   void convert(const Name& name, const Tensor& t, Stored* target, int64_t stride) {
     if (t.type == Type::f32) return convert_from<float>(name, t, target, stride);
@@ -149,8 +167,7 @@ class WeightLoader {
         c.row_step = 1, c.col_step = length, c.rows = length, c.cols = count;
         c.target = target + piece.element * stride + piece.line;
       }
-      const int blocks = std::min(kConvertBlocks, divided_up(count * length, kConvertThreads));
-      launch({"convert", {blocks, 1, 1}, kConvertThreads, 0, stream_}, convert_kernel<Value, From, Stored>, c);
+      launch_convert(c);
     });
   }
 

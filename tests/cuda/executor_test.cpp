@@ -7,6 +7,7 @@
 #include <numeric>
 #include <vector>
 
+#include "cuda/products.hpp"
 #include "gpt2run/cuda/runtime.hpp"
 #include "gpt2run/error.hpp"
 #include "kernels.hpp"
@@ -194,6 +195,9 @@ TEST_F(Executor, StreamsRunWhenSomebodyWaits) {
   cuda::release_graph(graph);
   cuda::release_stream(stream);
 }
+
+// The test of the library on a device, on what stands in its place.
+TEST_F(Executor, ProductsOfManyRowsAreThoseOfPlainSums) { expect_products(40); }
 
 }  // namespace
 }  // namespace gpt2run::test

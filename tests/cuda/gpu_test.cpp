@@ -57,10 +57,10 @@ class Gpu : public testing::TestWithParam<Type> {
     if (const std::string why = obstacle(); !why.empty()) GTEST_SKIP() << why;
   }
 
-  std::unique_ptr<Session> open(const Limits& limits) const {
+  std::unique_ptr<Session> open(const Limits& limits, const OptionValues& options = {}) const {
     const Plugin& plugin = load_plugin_file(file_of(Kind::precision, std::string("cuda-") + name_of(GetParam())));
     const std::unique_ptr<Precision> precision(
-        static_cast<Precision*>(plugin.create(PluginOptions(plugin), kTestHost)));
+        static_cast<Precision*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
     return precision->open(model(), limits);
   }
 
@@ -95,9 +95,12 @@ TEST_P(Gpu, LogitsAreTheHosts) {
     return;
   }
   const double own = rms_error(on_host(GetParam(), tokens), exact), error = rms_error(found, exact);
-  std::printf("%s: RMS error %.3g, the host's own %.3g\n", name_of(GetParam()), error, own);
+  const double fused = rms_error(feed(*open(limits(1), {{"epilogue", "fused"}}), 0, tokens), exact);
+  std::printf("%s: RMS error %.3g, by epilogues of cuBLASLt %.3g, the host's own %.3g\n", name_of(GetParam()), error,
+              fused, own);
   EXPECT_GT(own, 0);
   EXPECT_LE(error, 1.5 * own);
+  EXPECT_LE(fused, 1.5 * own);
 }
 
 TEST_P(Gpu, RecordedBodiesAreTheLoop) {

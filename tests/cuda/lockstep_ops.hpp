@@ -16,10 +16,11 @@ class CudaLockstepOps {
   };
   using Weights = cuda::DeviceWeights<Value>;
 
-  explicit CudaLockstepOps(cuda::Invariant invariant) : planner_(invariant, {}) {}
+  explicit CudaLockstepOps(cuda::Invariant invariant, cuda::Epilogue epilogue)
+      : epilogue_(epilogue), planner_(invariant, {}) {}
 
   Weights load(const Checkpoint& checkpoint) {
-    Weights weights = cuda::WeightLoader<Value>(checkpoint, Overflow::error, nullptr).load();
+    Weights weights = cuda::WeightLoader<Value>(checkpoint, Overflow::error, nullptr).load(epilogue_);
     return weights;
   }
 
@@ -88,7 +89,8 @@ class CudaLockstepOps {
     all(s, step, [](float& host, auto& device) { host = to_f32(device); });
   }
 
-  cuda::CudaOps<Value> ops_{cuda::open_blaslt()};
+  cuda::Epilogue epilogue_;
+  cuda::CudaOps<Value> ops_{cuda::open_blaslt(), epilogue_};
   cuda::StepPlanner planner_;
 };
 

@@ -1,9 +1,10 @@
 // cuBLASLt's place in the executor: a plain product. Like the library's, its sums depend on how many rows it is given:
 // in FP32, in blocks that are longer or shorter with their number, so that a promise of bits that cannot rest on the
-// library does not hold here either.
+// library does not hold here either. For the same reason tanh is as coarse as is assumed of the library.
 #include "../../../precisions/cuda/blaslt.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "gpt2run/cuda/runtime.hpp"
 #include "gpt2run/numeric.hpp"
@@ -11,6 +12,21 @@
 
 namespace gpt2run::cuda {
 namespace {
+
+// tanh with the whole error that the instruction tanh.approx.f32 may have, up for even outputs and down for odd ones.
+float coarse_tanh(float x, int output) {
+  return std::clamp(std::tanh(x) * (1 + (output % 2 ? -0x1p-11f : 0x1p-11f)), -1.0f, 1.0f);
+}
+
+float gelu(float x, int output) {
+  return 0.5f * x * (1 + coarse_tanh(0.7978845608f * (x + 0.044715f * x * x * x), output));
+}
+
+void store(const ManyRows& p, int64_t index, float value) {
+  if (p.out_type == Type::f32) static_cast<float*>(p.out)[index] = value;
+  if (p.out_type == Type::f16) static_cast<f16*>(p.out)[index] = from_f32<f16>(value);
+  if (p.out_type == Type::bf16) static_cast<bf16*>(p.out)[index] = from_f32<bf16>(value);
+}
 
 void multiply_row(const ManyRows& p, int row, int block) {
   for (int output = 0; output < p.outputs; ++output) {
@@ -22,8 +38,11 @@ void multiply_row(const ManyRows& p, int row, int block) {
                 load_element(p.weights, p.type, int64_t{output} * p.inputs + k);
       sum += part;
     }
-    float& out = p.out[row * p.out_stride + output];
-    out = (p.adds ? out : 0) + (sum + (p.bias ? p.bias[output] : 0));
+    const int64_t at = row * p.out_stride + output;
+    sum += p.bias ? load_element(p.bias, p.out_type, output) : 0;
+    if (p.gelu) sum = gelu(sum, output);
+    if (p.adds) sum += load_element(p.out, p.out_type, at);
+    store(p, at, sum);
   }
 }
 
