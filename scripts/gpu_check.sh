@@ -3,7 +3,7 @@
 # and a table of speeds. The machine needs nvcc, a C++ compiler, CMake, Ninja and python3, and no network: what else the
 # build needs is taken from build/gpu_deps (scripts/gpu_pack.sh) where that folder is.
 #   scripts/gpu_check.sh [STEP...]                  all steps or those named: versions ceilings build units sanitizer
-#                                                   parity table
+#                                                   parity table prefill
 #   scripts/gpu_check.sh rehearse BUILD [STEP...]   the same on the CPU executor, small, with a build that has tests
 # Every step has a time limit of its own and none stops the others. After each, gpu_check.json and gpu_check.log in $OUT
 # (else build/gpu_check) hold all that is known. The last lines are the table. Exit code 1 when a step failed.
@@ -11,9 +11,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-all_steps=(versions ceilings build units sanitizer parity table)
+all_steps=(versions ceilings build units sanitizer parity table prefill)
 most_seconds=580
-declare -A limits=([versions]=20 [ceilings]=80 [build]=170 [units]=45 [sanitizer]=90 [parity]=80 [table]=240)
+declare -A limits=([versions]=20 [ceilings]=80 [build]=170 [units]=45 [sanitizer]=90 [parity]=80 [table]=240 [prefill]=90)
 export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
 
 # fact NAME VALUE: a line of what is known of this machine.
@@ -86,7 +86,7 @@ run_small() {
 
 step_sanitizer() {
   local type tool failed=0
-  for type in fp32 fp16 bf16; do
+  for type in fp32 fp16 bf16 fp16:epilogue=fused; do
     for tool in memcheck racecheck; do
       GPU_TOOL=(compute-sanitizer --tool "$tool" --error-exitcode 9)
       if [ "$GPU_MODE" = rehearsal ]; then GPU_TOOL=(env); fi
@@ -115,16 +115,38 @@ measure() {
     --repetitions "$6" --threads 0 --json "$part"
 }
 
-step_table() {
-  local type i failed=0 tokens=32 rounds=3 cells=64x1,64x8,64x64,1024x1,1024x8,1024x64
-  local names=(124M 1558M) specs=(124M 1558M)
+# The names of the models in the tables, and what the loader synthetic makes them of.
+name_models() {
+  names=(124M 1558M) specs=(124M 1558M)
   if [ "$GPU_MODE" = rehearsal ]; then
-    tokens=2 rounds=1 cells=4x1,4x8,8x1,8x8
     names=(small large) specs=("L=1,C=16,H=1,F=16,V=20,T=16" "L=2,C=32,H=2,F=32,V=20,T=16")
   fi
+}
+
+step_table() {
+  local type i failed=0 tokens=32 rounds=3 cells=64x1,64x8,64x64,1024x1,1024x8,1024x64 names specs
+  if [ "$GPU_MODE" = rehearsal ]; then tokens=2 rounds=1 cells=4x1,4x8,8x1,8x8; fi
+  name_models
   for i in 0 1; do
     for type in fp16 bf16 fp32; do
       measure "${names[i]}" "synthetic:${specs[i]}" "$type" "$cells" "$tokens" "$rounds" || failed=1
+    done
+  done
+  return "$failed"
+}
+
+# A long prompt with each epilogue, which take turns.
+step_prefill() {
+  local type i failed=0 prompt=512 rounds=2 passes=5 names specs
+  if [ "$GPU_MODE" = rehearsal ]; then prompt=12 rounds=1 passes=1; fi
+  name_models
+  for i in 0 1; do
+    for type in fp16 bf16; do
+      echo "-- ${names[i]}, cuda-$type, a prompt of $prompt"
+      timeout -k 5 40 "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:${specs[i]}" \
+        --precision "cuda-$type,cuda-$type:epilogue=fused" --prompt_tokens "$prompt" --new_tokens 1 --batch 1 \
+        --repetitions "$rounds" --passes "$passes" --threads 0 --json "$GPU_WORK/prefill-${names[i]}-$type.json" ||
+        failed=1
     done
   done
   return "$failed"
@@ -172,6 +194,7 @@ if [ "${1:-}" = step ]; then
     sanitizer) step_sanitizer ;;
     parity) step_parity ;;
     table) step_table ;;
+    prefill) step_prefill ;;
   esac
   exit
 fi

@@ -1,10 +1,10 @@
 """What scripts/gpu_check.sh has found so far.
 
-    scripts/gpu_table.py WORK          prints steps, limits of the device and the table
+    scripts/gpu_table.py WORK          prints steps, limits of the device, prefills and the table of decodes
     scripts/gpu_table.py WORK FILE     writes all of it as JSON, whole or not at all
 
-WORK holds steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings) and part-MODEL-TYPE.json
-(gpt2bench --decode --json); each may be missing.
+WORK holds steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings), part-MODEL-TYPE.json
+(gpt2bench --decode --json) and prefill-MODEL-TYPE.json (gpt2bench --json); each may be missing.
 """
 
 import json
@@ -61,6 +61,28 @@ def table_of(work, ceilings):
     return sorted(rows, key=place_of)
 
 
+def prefills_of(work):
+    rows = []
+    for model, type_name in [(model, type_name) for model in LAYERS for type_name in ("fp16", "bf16")]:
+        file = work / f"prefill-{model}-{type_name}.json"
+        found = json.loads(file.read_text()) if file.exists() else {"results": []}
+        for result in found["results"]:
+            if result["measure"] != "prefill":
+                continue
+            rows.append(
+                {
+                    "model": model,
+                    "precision": type_name,
+                    "epilogue": "fused" if result["precision"].endswith(":epilogue=fused") else "exact",
+                    "prompt": found["prompt_tokens"],
+                    "tokens_per_s": result["median"],
+                    "least": result["least"],
+                    "greatest": result["greatest"],
+                }
+            )
+    return rows
+
+
 def gather(work):
     ceilings = work / "ceilings.json"
     found = json.loads(ceilings.read_text()) if ceilings.exists() else None
@@ -71,6 +93,7 @@ def gather(work):
             for name, status, seconds, limit in rows_of_tsv(work / "steps.tsv")
         ],
         "ceilings": found,
+        "prefill": prefills_of(work),
         "table": table_of(work, found),
     }
 
@@ -88,6 +111,12 @@ def text_of(all_found):
     lines = [f"{s['step']}: {s['status']}, {s['seconds']} of {s['limit']} s" for s in all_found["steps"]]
     for key, value in (all_found["ceilings"] or {}).items():
         lines.append(f"{key}: {json.dumps(value)}")
+    prefills = [["model", "type", "epilogue", "prompt", "tokens/s", "least", "greatest"]]
+    for row in all_found["prefill"]:
+        rates = [shown(row[key], ".0f") for key in ("tokens_per_s", "least", "greatest")]
+        prefills.append([row["model"], row["precision"], row["epilogue"], str(row["prompt"]), *rates])
+    if len(prefills) > 1:
+        lines += columns(prefills)
     table = [["model", "type", "way", "context", "batch", "tokens/s", "us/step", "GB/s", "of read", "kernels/token"]]
     for row in all_found["table"]:
         table.append(

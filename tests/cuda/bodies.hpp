@@ -1,5 +1,6 @@
-// A loop of a few bodies with a step, two samplers and the score, on two slots: what is compared between running it as
-// it stands and recorded, on the executor and on a device.
+// Loops of a few bodies: with a step, two samplers and the score on two slots, and with more slots than the decode
+// kernels take at once. What is compared between running them as they stand and recorded, on the executor and on a
+// device.
 #pragma once
 #include <span>
 #include <vector>
@@ -44,7 +45,34 @@ LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repea
   return out;
 }
 
-// For run_bodies: one after another, or through Session::repeat.
+inline Limits limits_of_many_slots() {
+  return {.slots = 10,
+          .context = 20,
+          .rows = 10,
+          .logit_rows = 10,
+          .threads = 0,
+          .device = 0,
+          .keep_raw = false,
+          .seed = 1};
+}
+
+// The tokens (S, stride) after a step of every slot and `bodies` bodies on all of them. The model needs 20 tokens and
+// the session limits_of_many_slots().
+template <class Repeat>
+std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodies, Repeat repeat) {
+  const LogitBatch layout = session.layout();
+  argmax.prepare(layout);
+  std::vector<Row> rows;
+  for (int slot = 0; slot < limits_of_many_slots().slots; ++slot) rows.push_back({slot, 2 * slot + 1, true});
+  argmax.sample(session.step(rows));
+  for (Row& row : rows) row.token = kSampled;
+  repeat(bodies, 1, [&] { argmax.sample(session.step(rows)); });
+  std::vector<int32_t> tokens(rows.size() * layout.token_stride);
+  session.read(layout.tokens, tokens.data(), tokens.size() * sizeof(int32_t));
+  return tokens;
+}
+
+// For run_bodies and run_many_slots: one after another, or through Session::repeat.
 inline auto looped() {
   return [](int n, uint64_t, auto body) {
     while (n-- > 0) body();

@@ -19,7 +19,7 @@ import json, math, pathlib, sys
 work = pathlib.Path(sys.argv[1])
 found = json.loads((work / "all/gpu_check.json").read_text())
 steps = {step["step"]: step["status"] for step in found["steps"]}
-done, left_out = ("versions", "units", "sanitizer", "parity", "table"), ("ceilings", "build")
+done, left_out = ("versions", "units", "sanitizer", "parity", "table", "prefill"), ("ceilings", "build")
 assert steps == {**dict.fromkeys(done, "passed"), **dict.fromkeys(left_out, "skipped")}, steps
 cells = {(c["model"], c["precision"], c["way"], c["context"], c["batch"]): c for c in found["table"]}
 wanted = [(m, t, w, c, b) for m in ("small", "large") for t in ("fp32", "fp16", "bf16") for w in ("loop", "graph")
@@ -36,6 +36,10 @@ for (model, precision, _, context, batch), cell in cells.items():
     assert math.isclose(cell["kernels_per_token"], (5 * layers + 4) / batch), cell
     assert math.isclose(cell["tokens_per_s"], 1e6 * batch / cell["us_per_step"]), cell
     assert cell["of_read_bandwidth"] is None, cell
+prefills = [(p["model"], p["precision"], p["epilogue"], p["prompt"]) for p in found["prefill"]]
+assert prefills == [(m, t, e, 12) for m in ("small", "large") for t in ("fp16", "bf16") for e in ("exact", "fused")], prefills
+for p in found["prefill"]:
+    assert 0 < p["least"] <= p["tokens_per_s"] <= p["greatest"] < math.inf, p
 for text in (work / "said", work / "all/gpu_check.log"):
     last = [line.split() for line in text.read_text().splitlines()[-len(wanted):]]
     assert [(m, t, w, int(c), int(b)) for m, t, w, c, b, *_ in last] == wanted, text

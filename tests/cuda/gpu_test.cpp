@@ -112,6 +112,19 @@ TEST_P(Gpu, RecordedBodiesAreTheLoop) {
   for (int position = 2; position < 15; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
 }
 
+// Through the library, with its own epilogues too where the type has them.
+TEST_P(Gpu, ManySlotsRecordedBodiesAreTheLoop) {
+  std::vector<OptionValues> all = {{}};
+  if (GetParam() != Type::f32) all.push_back({{"epilogue", "fused"}});
+  for (const OptionValues& options : all) {
+    const auto loop = open(limits_of_many_slots(), options), graphs = open(limits_of_many_slots(), options);
+    const auto argmax = device_sampler("argmax", {}, loop->layout());
+    const std::vector<int32_t> expected = run_many_slots(*loop, *argmax, 4, looped());
+    EXPECT_EQ(run_many_slots(*graphs, *argmax, 4, recorded(*graphs)), expected);
+    EXPECT_EQ(std::count(expected.begin(), expected.end(), kNone), 0);
+  }
+}
+
 TEST_P(Gpu, EveryRunHasTheSameBits) {
   const std::vector<int32_t> tokens = some_tokens(24, model().config().V);
   const auto session = open(limits(1)), another = open(limits(1));
