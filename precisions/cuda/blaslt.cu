@@ -86,7 +86,7 @@ cudaDataType type_of(Type type) {
   return type == Type::f32 ? CUDA_R_32F : type == Type::f16 ? CUDA_R_16F : CUDA_R_16BF;
 }
 
-// What a plan depends on, but for the number of rows.
+// What a plan depends on, but for the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.
 using Shape = std::tuple<Type, Type, int, int, int64_t, cublasLtEpilogue_t, bool>;
 cublasLtEpilogue_t epilogue_of(const ManyRows& p) {
   return p.gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : p.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
@@ -108,7 +108,7 @@ struct Description {
         out(layout(lt, type_of(p.out_type), p.outputs, rows, p.out_stride)) {
     const cublasOperation_t turned = CUBLAS_OP_T;
     const cublasLtEpilogue_t epilogue = epilogue_of(p);
-    const cudaDataType bias_type = type_of(p.out_type);  // what the library asks for with every type of ours
+    const cudaDataType bias_type = type_of(p.out_type);  // what the library asks for with each of these types
     set(lt, CUBLASLT_MATMUL_DESC_TRANSA, turned), set(lt, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
     if (!p.bias) return;
     set(lt, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, bias_type);
