@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../common/overflow.hpp"
+#include "plan.hpp"
 #include "staging.hpp"
 #include "state.hpp"
 

@@ -96,7 +96,7 @@ int64_t wrong_in(const float* vector, const Tensor& t) {
 template <class Value>
 void expect_converted(const Checkpoint& checkpoint, size_t staged) {
   void* stream = cuda::make_stream();
-  const auto w = cuda::WeightLoader<Value>(checkpoint, Overflow::saturate, stream, staged).load();
+  const auto w = cuda::WeightLoader<Value>(checkpoint, Overflow::saturate, stream, staged).load(cuda::Epilogue::fused);
   cuda::wait(stream);
   const auto expect_matrix = [&](const cuda::DeviceMatrix<Value>& matrix, Weight weight, int layer = 0) {
     EXPECT_EQ(wrong_in(matrix, checkpoint.tensor(weight, layer)), 0) << name_of(weight) << " " << layer;
@@ -113,6 +113,8 @@ void expect_converted(const Checkpoint& checkpoint, size_t staged) {
     expect_vector(own.up_b, Weight::up_b, l), expect_vector(own.down_b, Weight::down_b, l);
     expect_matrix(own.qkv_w, Weight::qkv_w, l), expect_matrix(own.proj_w, Weight::proj_w, l);
     expect_matrix(own.up_w, Weight::up_w, l), expect_matrix(own.down_w, Weight::down_w, l);
+    expect_matrix({own.qkv_typed, 3 * w.config.C, 1}, Weight::qkv_b, l);
+    expect_matrix({own.up_typed, w.config.F, 1}, Weight::up_b, l);
   }
   expect_vector(w.head.lnf_w, Weight::lnf_w), expect_vector(w.head.lnf_b, Weight::lnf_b);
   expect_matrix(w.head.w, Weight::head_w);
