@@ -84,6 +84,7 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   PluginHost host({folders.begin(), folders.end()});
   if (values.flag("help")) return tell(help(host, configuration));
   Choice choice = choose(host, configuration);
+  warn_unused_device(configuration, {&choice.precision, 1});
   if (values.text("report") == "weights") return tell(weight_report(choice));
   Composition composition(host, configuration, std::move(choice), &ranks);
   if (values.flag("explain")) return tell(explain(composition));

@@ -32,6 +32,9 @@ struct Choice {
 // Logs what was chosen for the user. Every name on the command line finds its option here, or is refused.
 Choice choose(PluginHost& host, Configuration& configuration);
 
+// Logs that --device was given, and none of the precisions uses one.
+void warn_unused_device(const Configuration& configuration, std::span<const Chosen> precisions);
+
 // Options of the loop. `random` draws a seed, which is logged.
 Generation generation_of(const Configuration& configuration);
 

@@ -165,6 +165,13 @@ Choice choose(PluginHost& host, Configuration& configuration) {
   return choice;
 }
 
+void warn_unused_device(const Configuration& configuration, std::span<const Chosen> precisions) {
+  const auto in_host = [](const Chosen& one) { return one.plugin->space == Space::host; };
+  if (configuration.layer("device") != Layer::command_line || !std::ranges::all_of(precisions, in_host)) return;
+  log_warning("--device " + configuration.values().shown("device") + ": ignored, " + precisions[0].plugin->name +
+              " uses no GPU");
+}
+
 Generation generation_of(const Configuration& configuration) {
   const OptionValues& values = configuration.values();
   const Layer total = configuration.layer("n_gen"), fresh = configuration.layer("max_new_tokens");

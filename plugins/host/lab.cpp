@@ -41,6 +41,7 @@ Lab::Lab(PluginHost& host, Configuration& configuration, std::span<const char* c
   std::vector<std::string> known;
   for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
   for (const std::string& message : configuration.bind(chosen, known)) log_warning(message);
+  warn_unused_device(configuration, precisions_);
   opener_ = create<Loader>(loader_);
   checkpoint_ = opener_->open(model_.c_str());
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);

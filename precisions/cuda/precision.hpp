@@ -37,7 +37,7 @@ class CudaPrecision final : public Precision {
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
     check_model<Value>(checkpoint.config());
-    use_device(limits.device);
+    open_device(limits.device);
     const Invariant invariant = invariant_of(invariant_, limits.slots);
     const Epilogue epilogue = needs_library(invariant, limits) ? epilogue_ : Epilogue::exact;
     return std::make_unique<CudaSession<Value>>(checkpoint, limits, overflow_, invariant, tolerance_of<Value>(epilogue),

@@ -2,6 +2,7 @@
 // order of threads changes nothing and the host's selection (select.hpp) gives the same token.
 #pragma once
 #include "gpt2run/cuda/device.hpp"
+#include "gpt2run/cuda/range.hpp"
 #include "gpt2run/cuda/runtime.hpp"
 #include "gpt2run/select.hpp"
 
@@ -161,12 +162,27 @@ void launch_rows(const char* name, int at_once, Kernel kernel, LogitBatch batch,
   }
 }
 
+// T, whose launches a profiler shows in the range `sample`.
+template <class T>
+class Ranged final : public Sampler {
+ public:
+  Ranged(const Options& options, const Host& host) : own_(options, host) {}
+  void prepare(const LogitBatch& layout) override { own_.prepare(layout); }
+  void sample(const LogitBatch& batch) override {
+    const Range range("sample");
+    own_.sample(batch);
+  }
+
+ private:
+  T own_;
+};
+
 // The descriptor of the CUDA form of a sampler.
 template <class T>
 constexpr Plugin sampler_plugin(const char* name, bool selects, const char* summary,
                                 const OptionSpec* options = nullptr, uint32_t option_count = 0) {
   return {kAbi,    kTag,    Kind::sampler, kSpace,       selects, name,
-          "0.1.0", summary, options,       option_count, probe,   make<Sampler, T>};
+          "0.1.0", summary, options,       option_count, probe,   make<Sampler, Ranged<T>>};
 }
 
 }  // namespace gpt2run::cuda

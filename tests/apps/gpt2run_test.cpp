@@ -173,6 +173,16 @@ TEST_F(Gpt2run, ExplainSaysWhatIsWhereAndRunsNothing) {
   EXPECT_EQ(entries(), 0u);
 }
 
+TEST_F(Gpt2run, ADeviceThatNoPrecisionUsesIsSaid) {
+  const std::string command = "gpt2run -q -n 2 --prompt a --precision cpu-fp32", said = "ignored, cpu-fp32 uses no GPU";
+  const Outcome given = run(command + " --device 1");
+  EXPECT_EQ(given.code, 0) << given.err;
+  EXPECT_THAT(given.err, HasSubstr("--device 1: " + said));
+  write("run.ini", "device = 1\n");  // is for all runs, whatever computes them
+  EXPECT_EQ(run(command + " --config run.ini").err, "");
+  EXPECT_THAT(run("gpt2perplexity -q --prompt 'a king' --precision cpu-fp32 --device 1").err, HasSubstr(said));
+}
+
 TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
   const Outcome help = run("gpt2run --help --sink logits");
   ASSERT_EQ(help.code, 0) << help.err;

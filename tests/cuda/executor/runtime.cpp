@@ -198,6 +198,7 @@ using executor::Stream;
 constexpr std::align_val_t kAlignment{256};
 
 Probe probe() { return {1, "the executor of the tests"}; }
+void open_device(int) {}
 void use_device(int) {}
 
 void* allocate(size_t bytes) {

@@ -11,9 +11,7 @@
 #include "gpt2run/random.hpp"
 
 #if defined(__CUDACC__)
-#include <cuda_runtime.h>
-
-#include "gpt2run/error.hpp"
+#include "gpt2run/cuda/errors_cuda.hpp"
 #define GPT2RUN_KERNEL(threads) __global__ void __launch_bounds__(threads)
 #define GPT2RUN_DEVICE __device__ inline
 #define GPT2RUN_UNROLL _Pragma("unroll")
@@ -98,8 +96,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
   native.blockDim = dim3(config.threads);
   native.dynamicSmemBytes = config.shared;
   native.stream = static_cast<cudaStream_t>(config.stream);
-  const cudaError_t error = cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...);
-  if (error != cudaSuccess) fail("kernel ", config.name, ": ", cudaGetErrorString(error));
+  check_launch(cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...), config.name);
 }
 
 #else

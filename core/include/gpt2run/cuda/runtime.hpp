@@ -17,10 +17,15 @@ inline constexpr Space kSpace = Space::test;
 // Whether a device of this machine can run these kernels; opens no context.
 Probe probe();
 
-// The calling thread's device from here on.
+// Makes it the calling thread's. Throws Error where there is no such device, where it is too old for these kernels, and
+// where others keep it busy.
+void open_device(int device);
+
+// The calling thread's device from here on: one that was opened. Costs nothing where it already is, so that it may
+// stand in what is recorded.
 void use_device(int device);
 
-void* allocate(size_t bytes);  // uninitialised, 256-byte aligned
+void* allocate(size_t bytes);  // uninitialised, 256-byte aligned; where memory is short the error says how much is free
 void release(void* memory) noexcept;
 
 void* make_stream();
@@ -31,7 +36,7 @@ void wait(void* stream);  // for all that was enqueued
 void* allocate_pinned(size_t bytes);
 void release_pinned(void* memory) noexcept;
 
-void upload(void* to, const void* host, size_t bytes, void* stream);           // host may be reused on return
+void upload(void* to, const void* host, size_t bytes, void* stream);           // may wait: host is free on return
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);  // not before the stream has passed it
 void download(const void* from, void* host, size_t bytes, void* stream);       // waits
 void copy(void* to, const void* from, size_t bytes, void* stream);             // not overlapping

@@ -1,47 +1,76 @@
 // runtime.hpp over the CUDA runtime. Included by it, and empty for other compilers.
 #pragma once
 #if defined(__CUDACC__)
-#include <cuda_runtime.h>
-
 #include <algorithm>
 #include <string>
 
+#include "gpt2run/cuda/errors_cuda.hpp"
 #include "gpt2run/cuda/runtime.hpp"
 
 namespace gpt2run::cuda {
 
-inline void check_cuda(cudaError_t error, const char* what) {
-  if (error != cudaSuccess) fail(what, ": ", cudaGetErrorString(error));
+// "" where the environment hides no device.
+inline std::string hidden_devices() {
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return visible ? std::string(" (CUDA_VISIBLE_DEVICES=") + visible + " hides the others)" : "";
 }
 
 // GPT2RUN_CUDA_LEAST: the least compute capability that was compiled for, times ten.
-inline Probe probe() {
-  int devices = 0, major = 0, minor = 0, newest = 0;
-  const cudaError_t error = cudaGetDeviceCount(&devices);
-  if (error != cudaSuccess) return {0, cudaGetErrorString(error)};
-  if (devices == 0) return {0, "there is no CUDA device"};
-  for (int device = 0; device < devices; ++device) {
-    if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
-      return {0, "the CUDA device does not tell its compute capability"};
-    newest = std::max(newest, major * 10 + minor);
-  }
-  if (newest >= GPT2RUN_CUDA_LEAST) return {100, "there is a CUDA device"};
-  const auto shown = [](int capability) {
-    return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+inline std::string too_old(int capability) {
+  return "expected a CUDA device of compute capability " + shown_capability(GPT2RUN_CUDA_LEAST) +
+         " or above (GPT2RUN_CUDA_ARCHITECTURES), found " + shown_capability(capability);
+}
+
+// Why there is no device at all.
+inline std::string no_devices(cudaError_t error) {
+  const std::string text = cudaGetErrorString(error);
+  if (error != cudaErrorInsufficientDriver) return text + hidden_devices();
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver), cudaRuntimeGetVersion(&runtime);
+  const auto shown = [](int version) {
+    return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
   };
-  static const std::string reason = "expected a CUDA device of compute capability " + shown(GPT2RUN_CUDA_LEAST) +
-                                    " or above (GPT2RUN_CUDA_ARCHITECTURES), found " + shown(newest);
+  return text + ": expected a driver for CUDA " + shown(runtime) + ", found one for " + shown(driver);
+}
+
+inline Probe probe() {
+  static std::string reason;  // the last answer's
+  int devices = 0, newest = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  if (error != cudaSuccess || devices == 0) {
+    reason = no_devices(error == cudaSuccess ? cudaErrorNoDevice : error);
+    return {0, reason.c_str()};
+  }
+  for (int device = 0; device < devices; ++device) newest = std::max(newest, capability_of(device));
+  if (newest >= GPT2RUN_CUDA_LEAST) return {100, "there is a CUDA device"};
+  reason = newest > 0 ? too_old(newest) : "the CUDA device does not tell its compute capability";
   return {0, reason.c_str()};
 }
 
-inline void use_device(int device) { check_cuda(cudaSetDevice(device), "selecting the CUDA device"); }
+inline void open_device(int device) {
+  const std::string name = "CUDA device " + std::to_string(device);
+  int devices = 0;
+  check_cuda(cudaGetDeviceCount(&devices), "counting CUDA devices");
+  if (device < 0 || device >= devices)
+    fail(name, ": expected one of ", devices, " counted from 0, found none", hidden_devices());
+  if (capability_of(device) < GPT2RUN_CUDA_LEAST) fail(name, ": ", too_old(capability_of(device)));
+  check_cuda(cudaSetDevice(device), name);
+}
+inline void use_device(int device) {
+  int current = -1;
+  if (cudaGetDevice(&current) == cudaSuccess && current == device) return;
+  check_cuda(cudaSetDevice(device), "selecting the CUDA device");
+}
 
 inline void* allocate(size_t bytes) {
   void* memory = nullptr;
   const cudaError_t error = cudaMalloc(&memory, bytes ? bytes : 1);
-  if (error != cudaSuccess) fail("no device memory for ", bytes, " bytes: ", cudaGetErrorString(error));
-  return memory;
+  if (error == cudaSuccess) return memory;
+  size_t free = 0, total = 0;
+  if (error != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess)
+    check_cuda(error, "taking memory of the CUDA device");
+  fail("expected ", bytes, " bytes of device memory, found ", free, " of ", total, " free: ",
+       cudaGetErrorString(error));
 }
 inline void release(void* memory) noexcept { cudaFree(memory); }
 
@@ -77,13 +106,17 @@ inline void wait(void* stream) {
   check_cuda(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "waiting for the CUDA device");
 }
 
-// From pageable memory: the runtime has taken a copy when it returns.
-inline void upload(void* to, const void* host, size_t bytes, void* stream) {
+inline void enqueue_upload(void* to, const void* host, size_t bytes, void* stream) {
   check_cuda(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
              "copying to the CUDA device");
 }
+// A device that reads pageable memory by itself takes no copy of it first, so that only the end of the copy is sure.
+inline void upload(void* to, const void* host, size_t bytes, void* stream) {
+  enqueue_upload(to, host, bytes, stream);
+  wait(stream);
+}
 inline void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
-  upload(to, pinned, bytes, stream);
+  enqueue_upload(to, pinned, bytes, stream);
 }
 inline void download(const void* from, void* host, size_t bytes, void* stream) {
   check_cuda(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
