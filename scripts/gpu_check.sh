@@ -2,19 +2,41 @@
 # Everything that needs a GPU in one call of under ten minutes: limits of the device, build, tests, parity with the host
 # and a table of speeds. The machine needs nvcc, a C++ compiler, CMake, Ninja and python3, and no network: what else the
 # build needs is taken from build/gpu_deps (scripts/gpu_pack.sh) where that folder is.
-#   scripts/gpu_check.sh [STEP...]                  all steps or those named: versions ceilings build units sanitizer
-#                                                   parity table prefill
+#   scripts/gpu_check.sh [STEP...]                  all steps or those named: versions build ceilings units parity
+#                                                   sanitizer table prefill
 #   scripts/gpu_check.sh rehearse BUILD [STEP...]   the same on the CPU executor, small, with a build that has tests
 # Every step has a time limit of its own and none stops the others. After each, gpu_check.json and gpu_check.log in $OUT
-# (else build/gpu_check) hold all that is known. The last lines are the table. Exit code 1 when a step failed.
+# (else build/gpu_check) hold all that is known; of a step that is left out, what an earlier call found on the same
+# device. The last lines are the table. Exit code 1 when a step failed.
+# In the environment: GPT2RUN_CUDA_ARCHITECTURES in place of the device's; GPT2RUN_GPU_BUILD, else build/gpu;
+# GPT2RUN_GPU_SECONDS of all steps together, else 580.
 set -euo pipefail
+umask 022  # plugins that everyone can write are refused
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-all_steps=(versions ceilings build units sanitizer parity table prefill)
-most_seconds=580
-declare -A limits=([versions]=20 [ceilings]=80 [build]=170 [units]=45 [sanitizer]=90 [parity]=80 [table]=240 [prefill]=90)
-export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
+all_steps=(versions build ceilings units parity sanitizer table prefill)
+most_seconds=${GPT2RUN_GPU_SECONDS:-580}
+declare -A limits=([versions]=30 [build]=200 [ceilings]=60 [units]=100 [parity]=130 [sanitizer]=180 [table]=260
+  [prefill]=90)
+deps=build/gpu_deps
+
+# Where the toolkit's and the driver's programs may be that are not on PATH.
+export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer:/usr/local/nvidia/bin
+
+# Folders of CUDA's libraries, a colon between: the toolkit's, then those that came with Python's packages, as cuBLASLt
+# does where only the compiler was installed.
+cuda_libraries() {
+  local toolkit
+  toolkit=$(dirname "$(dirname "$(realpath "$(command -v nvcc)")")")
+  python3 - "$toolkit" <<'END'
+import glob, sys
+folders = glob.glob(sys.argv[1] + "/lib64") + glob.glob(sys.argv[1] + "/targets/*-linux/lib")
+for path in filter(None, sys.path):
+    folders += glob.glob(path + "/nvidia/cu[0-9]*/lib")
+print(":".join(dict.fromkeys(folders)))
+END
+}
 
 # fact NAME VALUE: a line of what is known of this machine.
 fact() { printf '%s\t%s\n' "$1" "$2" >>"$GPU_WORK/versions.tsv"; }
@@ -26,10 +48,12 @@ step_versions() {
   fact compiler "$(c++ --version | head -n 1)"
   fact cmake "$(cmake --version | head -n 1)"
   fact nvcc "$(nvcc --version 2>/dev/null | grep release || echo none)"
+  fact sanitizer "$(compute-sanitizer --version 2>/dev/null | grep Version || echo none)"
   if [ "$GPU_MODE" = rehearsal ]; then
     fact gpu none
   else
     fact gpu "$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | head -n 1)"
+    fact libraries "${LD_LIBRARY_PATH:-}"
     nvidia-smi
   fi
   cat "$GPU_WORK/versions.tsv"
@@ -41,8 +65,14 @@ architecture() {
 }
 
 configure() {
+  local flags=''
+  if ! printf '#include <cublasLt.h>\n#include <nvtx3/nvToolsExt.h>\n' | nvcc -x cu -E - >/dev/null 2>&1; then
+    echo "the toolkit lacks headers of cuBLASLt or NVTX: those of $deps/cuda are taken"
+    flags="-I$PWD/$deps/cuda"
+  fi
   cmake -S . -B "$GPU_BUILD" -G Ninja -D CMAKE_BUILD_TYPE=Release -D GPT2RUN_TESTS=ON -D GPT2RUN_CUDA=ON \
-    -D "GPT2RUN_CUDA_ARCHITECTURES=$(architecture)" -D "CMAKE_PREFIX_PATH=$PWD/build/gpu_deps"
+    -D GPT2RUN_MPI=OFF -D "GPT2RUN_CUDA_ARCHITECTURES=$(architecture)" -D "CMAKE_CUDA_FLAGS=$flags" \
+    -D "CMAKE_PREFIX_PATH=$PWD/$deps"
 }
 
 step_ceilings() {
@@ -50,8 +80,6 @@ step_ceilings() {
     echo "skipped: the executor has no speed"
     return 77
   fi
-  configure
-  cmake --build "$GPU_BUILD" --target cuda_ceilings
   "$GPU_BUILD/bin/cuda_ceilings" >"$GPU_WORK/ceilings.new"
   mv "$GPU_WORK/ceilings.new" "$GPU_WORK/ceilings.json"
   cat "$GPU_WORK/ceilings.json"
@@ -73,7 +101,12 @@ step_units() {
   # From a folder of its own: a ctest that runs the rehearsal keeps its log.
   mkdir -p "$GPU_WORK/units"
   printf 'subdirs("%s")\n' "$(realpath "$GPU_BUILD")" >"$GPU_WORK/units/CTestTestfile.cmake"
-  ctest --test-dir "$GPU_WORK/units" --output-on-failure -R '^gpu\.|^conformance\..*\.cuda$'
+  ctest --test-dir "$GPU_WORK/units" --output-on-failure --timeout 60 -R '^gpu\.|^conformance\..*\.cuda$' 2>&1 |
+    tee "$GPU_WORK/units.log"
+  if [ "$GPU_MODE" = gpu ] && grep -q '\*\*\*Skipped' "$GPU_WORK/units.log"; then
+    echo "expected every test to run here, found skipped ones"
+    return 1
+  fi
 }
 
 # run_small TYPE: prints the tokens of two sequences, through samplers, recorded. The long prompt and heads of 64 take the
@@ -84,14 +117,24 @@ run_small() {
     --batch 2 -n 20 --sink tokens
 }
 
+# What a kernel of the library does in its own shared memory is not ours to judge.
 step_sanitizer() {
   local type tool failed=0
+  if [ "$GPU_MODE" = gpu ] && ! command -v compute-sanitizer; then
+    echo "skipped: there is no compute-sanitizer"
+    return 77
+  fi
   for type in fp32 fp16 bf16 fp16:epilogue=fused; do
     for tool in memcheck racecheck; do
-      GPU_TOOL=(compute-sanitizer --tool "$tool" --error-exitcode 9)
+      GPU_TOOL=(timeout --foreground -k 5 60 compute-sanitizer --tool "$tool" --error-exitcode 9)
+      if [ "$tool" = racecheck ]; then GPU_TOOL+=(--kernel-name kernel_substring=gpt2run); fi
       if [ "$GPU_MODE" = rehearsal ]; then GPU_TOOL=(env); fi
       echo "-- $tool, cuda-$type"
-      run_small "$type" || failed=1
+      run_small "$type" 2>&1 | tee "$GPU_WORK/sanitizer.log" || failed=1
+      if grep -q 'Device not supported' "$GPU_WORK/sanitizer.log"; then
+        echo "skipped: compute-sanitizer cannot watch this device"
+        return 77
+      fi
     done
   done
   return "$failed"
@@ -111,7 +154,8 @@ step_parity() {
 measure() {
   local part=$GPU_WORK/part-$1-$3.json
   echo "-- $1, cuda-$3"
-  timeout -k 5 60 "$GPU_PROGRAMS/gpt2bench" -q --model "$2" --precision "cuda-$3" --decode "$4" --new_tokens "$5" \
+  # In the foreground: the end of the step is its end, too.
+  timeout --foreground -k 5 60 "$GPU_PROGRAMS/gpt2bench" -q --model "$2" --precision "cuda-$3" --decode "$4" --new_tokens "$5" \
     --repetitions "$6" --threads 0 --json "$part"
 }
 
@@ -127,6 +171,7 @@ step_table() {
   local type i failed=0 tokens=32 rounds=3 cells=64x1,64x8,64x64,1024x1,1024x8,1024x64 names specs
   if [ "$GPU_MODE" = rehearsal ]; then tokens=2 rounds=1 cells=4x1,4x8,8x1,8x8; fi
   name_models
+  rm -f "$GPU_WORK"/part-*.json
   for i in 0 1; do
     for type in fp16 bf16 fp32; do
       measure "${names[i]}" "synthetic:${specs[i]}" "$type" "$cells" "$tokens" "$rounds" || failed=1
@@ -140,10 +185,11 @@ step_prefill() {
   local type i failed=0 prompt=512 rounds=2 passes=5 names specs
   if [ "$GPU_MODE" = rehearsal ]; then prompt=12 rounds=1 passes=1; fi
   name_models
+  rm -f "$GPU_WORK"/prefill-*.json
   for i in 0 1; do
     for type in fp16 bf16; do
       echo "-- ${names[i]}, cuda-$type, a prompt of $prompt"
-      timeout -k 5 40 "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:${specs[i]}" \
+      timeout --foreground -k 5 40 "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:${specs[i]}" \
         --precision "cuda-$type,cuda-$type:epilogue=fused" --prompt_tokens "$prompt" --new_tokens 1 --batch 1 \
         --repetitions "$rounds" --passes "$passes" --threads 0 --json "$GPU_WORK/prefill-${names[i]}-$type.json" ||
         failed=1
@@ -163,25 +209,48 @@ stage_executor() {
   GPU_PROGRAMS=$stage/bin
 }
 
+# note NAME STATUS SECONDS LIMIT: the step's line, in place of an earlier one.
+note() {
+  touch "$GPU_WORK/steps.tsv"
+  grep -v "^$1"$'\t' "$GPU_WORK/steps.tsv" >"$GPU_WORK/steps.new" || true
+  printf '%s\t%s\t%s\t%s\n' "$@" >>"$GPU_WORK/steps.new"
+  mv "$GPU_WORK/steps.new" "$GPU_WORK/steps.tsv"
+}
+
 # run_step NAME: with its limit, or what is left of the whole time; its words go to the log, its result to steps.tsv.
 run_step() {
-  local name=$1 begin=$SECONDS limit=${limits[$1]} code=0 status=passed
+  local name=$1 begin=$SECONDS limit=${limits[$1]} code=0 status=passed words
   if [ $((most_seconds - SECONDS)) -lt "$limit" ]; then limit=$((most_seconds - SECONDS)); fi
   if [ "$limit" -lt 5 ]; then
-    printf '%s\tFAILED: no time left\t0\t%s\n' "$name" "${limits[$name]}" >>"$GPU_WORK/steps.tsv"
+    note "$name" "FAILED: no time left" 0 "${limits[$name]}"
     return 1
   fi
   say "$name, at most $limit s"
-  timeout -k 5 "$limit" "${BASH_SOURCE[0]}" step "$name" </dev/null 2>&1 | tee -a "$log" || code=${PIPESTATUS[0]}
+  exec {words}> >(exec tee -a "$log")
+  timeout -k 5 "$limit" bash "${BASH_SOURCE[0]}" step "$name" </dev/null >&"$words" 2>&1 || code=$?
+  exec {words}>&-
+  # Until tee has written all of it; what outlives its step and holds the pipe open is not waited for.
+  timeout 3 tail -s 0.1 --pid=$! -f /dev/null || true
   case $code in
     0) ;;
     77) status=skipped ;;
     124 | 137) status="FAILED: over its limit" ;;
     *) status="FAILED: exit code $code" ;;
   esac
-  printf '%s\t%s\t%s\t%s\n' "$name" "$status" "$((SECONDS - begin))" "$limit" >>"$GPU_WORK/steps.tsv"
+  note "$name" "$status" "$((SECONDS - begin))" "$limit"
   say "$name: $status, $((SECONDS - begin)) s"
   case $status in FAILED*) return 1 ;; esac
+}
+
+# keep_results: GPU_WORK is a folder that outlives the call, emptied when it tells of another device.
+keep_results() {
+  local device
+  device=$(nvidia-smi --query-gpu=name,uuid,driver_version --format=csv,noheader | head -n 1)
+  GPU_WORK=$GPU_BUILD/results
+  if [ "$(cat "$GPU_WORK/device" 2>/dev/null)" != "$device" ]; then rm -rf "$GPU_WORK"; fi
+  mkdir -p "$GPU_WORK"
+  GPU_WORK=$(realpath "$GPU_WORK")
+  printf '%s\n' "$device" >"$GPU_WORK/device"
 }
 
 if [ "${1:-}" = step ]; then
@@ -200,7 +269,7 @@ if [ "${1:-}" = step ]; then
 fi
 
 SECONDS=0
-GPU_MODE=gpu GPU_BUILD=build/gpu
+GPU_MODE=gpu GPU_BUILD=${GPT2RUN_GPU_BUILD:-build/gpu}
 if [ "${1:-}" = rehearse ]; then
   [ $# -ge 2 ] || die "expected rehearse BUILD"
   GPU_MODE=rehearsal GPU_BUILD=$(realpath "$2")
@@ -217,16 +286,22 @@ for tool in cmake ninja c++ python3 timeout; do
 done
 if [ "$GPU_MODE" = gpu ]; then
   command -v nvcc >/dev/null || die "nvcc is missing: this needs the CUDA toolkit; scripts/gpu_check.sh rehearse BUILD does not"
-  nvidia-smi -L >/dev/null 2>&1 || die "no GPU here: nvidia-smi names none; scripts/gpu_check.sh rehearse BUILD needs none"
+  timeout 60 nvidia-smi -L >/dev/null 2>&1 || die "no GPU here: nvidia-smi names none; scripts/gpu_check.sh rehearse BUILD needs none"
 fi
 
 out=${OUT:-build/gpu_check}
 mkdir -p "$out"
 out=$(realpath "$out") log=$out/gpu_check.log
-GPU_WORK=$(mktemp -d)
-trap 'rm -rf "$GPU_WORK"' EXIT
 GPU_PROGRAMS=$GPU_BUILD/bin
-if [ "$GPU_MODE" = rehearsal ]; then stage_executor; fi
+if [ "$GPU_MODE" = rehearsal ]; then
+  GPU_WORK=$(mktemp -d)
+  trap 'rm -rf "$GPU_WORK"' EXIT
+  stage_executor
+else
+  keep_results
+  LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$(cuda_libraries)
+  export LD_LIBRARY_PATH
+fi
 export GPU_MODE GPU_BUILD GPU_WORK GPU_PROGRAMS
 : >"$log"
 failed=0

@@ -3,7 +3,7 @@
 #   scripts/gpu_pack.sh [FOLDER]   else build/gpu_deps
 # A machine with a compiler, CMake, Ninja and nvcc then builds with -D CMAKE_PREFIX_PATH=FOLDER, as scripts/gpu_check.sh
 # does. Only the headers that our sources reach are taken; Boost.Program_options comes as its static library, GoogleTest
-# as source, spdlog and nlohmann/json as headers.
+# as source, spdlog and nlohmann/json as headers. Of a CUDA toolkit that is here come the headers of cuBLASLt and NVTX.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
@@ -41,12 +41,25 @@ set(PACKAGE_VERSION_COMPATIBLE TRUE)
 END
 }
 
+# toolkit_headers: of cuBLASLt and NVTX, which a machine with nvcc may lack; none where there is no toolkit.
+toolkit_headers() {
+  local toolkit
+  toolkit=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || return 0
+  toolkit=$(dirname "$(dirname "$(realpath "$toolkit")")")/include
+  printf '#include <cublasLt.h>\n#include <nvtx3/nvToolsExt.h>\n' | c++ -M -x c++ -I "$toolkit" - 2>/dev/null |
+    grep -oE '[^ ]+/(cublas[^/ ]*|nvtx3/[^ ]+)' | sort -u
+}
+
 mkdir -p "$(dirname "$folder")"
 fresh=$(mktemp -d "$folder.XXXXXX")
 trap 'rm -rf "$fresh"' EXIT
 mkdir -p "$fresh/include" "$fresh/src" "$fresh/lib"
 reached_headers | sed 's|^/usr/include/||' | tar -C /usr/include -c -T - | tar -C "$fresh/include" -x
 cp "$library" "$fresh/lib"
+# Apart from the others: taken only where the toolkit has none of its own.
+toolkit_headers | while read -r header; do
+  install -D -m 644 "$header" "$fresh/cuda/${header##*/include/}"
+done
 (cd "$googletest" && tar -c googletest/include googletest/src googlemock/include googlemock/src) | tar -C "$fresh/src" -x
 
 package Boost "$(sed -n 's/^#define BOOST_LIB_VERSION "\(.*\)"/\1/p' "$fresh/include/boost/version.hpp" | tr _ .)" <<'END'

@@ -65,6 +65,6 @@ function(gpt2run_add_cuda_plugin kind name)
   set(target gpt2run-${kind}-${name}.cuda)
   gpt2run_cuda_options(${target})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)
-  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER
-                                             "${GPT2RUN_RESOURCE_USAGE};${CMAKE_CUDA_COMPILER_LAUNCHER}")
+  set(launcher sh ${GPT2RUN_RESOURCE_USAGE} ${CMAKE_CUDA_COMPILER_LAUNCHER})  # which is none without ccache
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
 endfunction()

@@ -33,6 +33,10 @@ class CudaSession final : public Session {
   }
 
   ~CudaSession() override {
+    try {
+      wait(stream());         // no graph and no memory goes while the device uses it
+    } catch (const Error&) {  // whoever waited last has heard of it
+    }
     for (const auto& [key, graph] : graphs_)
       if (graph.recorded) release_graph(graph.recorded);
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # gpu_check.pack: what scripts/gpu_pack.sh takes along is small and is all that the sources reach: configured
-# with it, no file that names a package reaches a header of one outside.
+# with it, no file that names a package reaches a header of one outside. ccache is missing there as well: no command
+# begins with an empty word in its place.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=$(mktemp -d)
@@ -10,8 +11,12 @@ scripts/gpu_pack.sh "$work/deps"
 kilobytes=$(du -sk --apparent-size "$work/deps" | cut -f1)
 [ "$kilobytes" -lt 32768 ] || { echo "expected less than 32 MiB, found $kilobytes KiB" >&2; exit 1; }
 
-cmake -S . -B "$work/build" -G Ninja -D GPT2RUN_CUDA=OFF -D "CMAKE_PREFIX_PATH=$work/deps" \
+cmake -S . -B "$work/build" -G Ninja -D CCACHE=OFF -D "CMAKE_PREFIX_PATH=$work/deps" \
   >"$work/log" || { cat "$work/log" >&2; exit 1; }
+if grep -E 'LAUNCHER = .*(""|ccache)' "$work/build/build.ninja"; then
+  echo "expected no launcher but our own" >&2
+  exit 1
+fi
 python3 -B - "$work" <<'END'
 import json, re, shlex, subprocess, sys
 work = sys.argv[1]
@@ -19,9 +24,9 @@ packages = "boost|spdlog|fmt|nlohmann|gtest|gmock"
 missing = {"boost", "spdlog", "fmt", "nlohmann", "gtest", "gmock"}
 asked = 0
 for entry in json.load(open(f"{work}/build/compile_commands.json")):
-    if not re.search(rf"#include <({packages})/", open(entry["file"]).read()):
+    if entry["file"].endswith(".cu") or not re.search(rf"#include <({packages})/", open(entry["file"]).read()):
         continue
-    words = [word for word in shlex.split(entry["command"]) if word != "-c" and not word.endswith("ccache")]
+    words = [word for word in shlex.split(entry["command"]) if word != "-c"]
     at = words.index("-o")
     listing = subprocess.run(words[:at] + words[at + 2 :] + ["-M"], capture_output=True, text=True, cwd=entry["directory"])
     if listing.returncode != 0:

@@ -8,10 +8,11 @@
 #include "cuda/bodies.hpp"
 #include "executor/executor.hpp"
 #include "gpt2run/pipeline.hpp"
-#include "race_samplers.hpp"
 #include "support/capture_sink.hpp"
 #include "support/plugin.hpp"
 #include "support/tiny_checkpoint.hpp"
+
+extern "C" const gpt2run::Plugin gpt2run_plugin;  // argmax on the device
 
 namespace gpt2run::test {
 namespace {
@@ -57,8 +58,9 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
 
 TYPED_TEST(Loop, RangesAreThePhases) {
   const auto session = this->open(limits_of_bodies());
-  const Plugin& plugin = *cuda_samplers().front();  // in this program, whose executor lists its ranges
-  const std::unique_ptr<Sampler> argmax(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, {}), kTestHost)));
+  // The one in this program, whose executor lists its ranges.
+  const std::unique_ptr<Sampler> argmax(
+      static_cast<Sampler*>(gpt2run_plugin.create(PluginOptions(gpt2run_plugin, {}), kTestHost)));
   struct Call {
     Session& session;
     Sampler& sampler;
@@ -71,8 +73,8 @@ TYPED_TEST(Loop, RangesAreThePhases) {
   };
   const Row prompt[] = {{0, 3, false}, {0, 4, true}};
   argmax->prepare(session->layout()), argmax->sample(session->step(prompt));
-  std::vector<std::string> found, pass = {"step 1", " place", " embed", " layer 0", " layer 1", " head", "sample",
-                                                    "score"};
+  std::vector<std::string> found,
+      pass = {"step 1", " place", " embed", " layer 0", " layer 1", " head", "sample", "score"};
   executor::watch_ranges(&found);
   session->repeat(3, 0, body, &call);
   executor::watch_ranges(nullptr);

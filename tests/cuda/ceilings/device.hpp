@@ -1,8 +1,8 @@
-// The device that is measured, and how: events around the work, the median of several timings after a warm-up.
+// The device that is measured, and how: events around the work, the best of several timings after a warm-up.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <functional>
-#include <vector>
 
 #include "gpt2run/cuda/device.hpp"
 #include "gpt2run/cuda/runtime.hpp"
@@ -13,7 +13,7 @@ inline constexpr int kTimings = 7, kThreads = 512;
 
 struct Device {
   Device() {
-    use_device(0);
+    open_device(0);
     stream = make_stream();
     check_cuda(cudaGetDeviceProperties(&properties, 0), "asking for the device");
     check_cuda(cudaEventCreate(&begin), "making an event");
@@ -22,19 +22,20 @@ struct Device {
   cudaStream_t native() const { return static_cast<cudaStream_t>(stream); }
   int blocks() const { return properties.multiProcessorCount * 4; }
 
-  // Median milliseconds.
+  // Milliseconds of the best.
   double time(const std::function<void()>& work) const {
-    std::vector<float> times(kTimings);
+    float best = INFINITY;
     work();
-    for (float& milliseconds : times) {
+    for (int i = 0; i < kTimings; ++i) {
+      float milliseconds = 0;
       check_cuda(cudaEventRecord(begin, native()), "recording an event");
       work();
       check_cuda(cudaEventRecord(end, native()), "recording an event");
       wait(stream);
       check_cuda(cudaEventElapsedTime(&milliseconds, begin, end), "reading a time");
+      best = std::min(best, milliseconds);
     }
-    std::sort(times.begin(), times.end());
-    return times[kTimings / 2];
+    return best;
   }
 
   void* stream = nullptr;

@@ -1,7 +1,6 @@
 // How much a device moves and multiplies.
 #pragma once
-#include <cublasLt.h>
-
+#include "../../../precisions/cuda/blaslt.hpp"
 #include "device.hpp"
 
 namespace gpt2run::cuda {
@@ -16,7 +15,7 @@ GPT2RUN_KERNEL(kThreads) fill_kernel(uint32_t* values, size_t count) {
   }
 }
 
-// Values near 1 of any of the three types, never zeros: some devices are faster on them.
+// Values from -1 to 1 of any of the three types, hardly ever zeros: some devices are faster on them.
 template <class Value>
 GPT2RUN_KERNEL(kThreads)
 fill_values(Value* values, size_t count) {
@@ -28,14 +27,16 @@ fill_values(Value* values, size_t count) {
 GPT2RUN_KERNEL(kThreads) read_kernel(const uint4* values, size_t count, uint32_t* result) {
   const size_t step = size_t{blockDim.x} * gridDim.x;
   uint32_t sum = 0;
+  const auto add = [&](const uint4& four) { sum ^= four.x ^ four.y ^ four.z ^ four.w; };
   size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
   for (; i + 7 * step < count; i += 8 * step) {
-    uint4 four[8];
+    uint4 fours[8];
     GPT2RUN_UNROLL
-    for (int k = 0; k < 8; ++k) four[k] = values[i + k * step];
+    for (int k = 0; k < 8; ++k) fours[k] = values[i + k * step];
     GPT2RUN_UNROLL
-    for (int k = 0; k < 8; ++k) sum ^= four[k].x ^ four[k].y ^ four[k].z ^ four[k].w;
+    for (int k = 0; k < 8; ++k) add(fours[k]);
   }
+  for (; i < count; i += step) add(values[i]);
   if (sum == 1) *result = sum;  // so that the loads have a use
 }
 
@@ -58,44 +59,25 @@ inline double copy_rate(const Device& device) {
   return 2 * kBytes / device.time([&] { copy(to.data(), from.data(), kBytes, device.stream); }) * 1e-6;
 }
 
-inline void check_blas(cublasStatus_t status, const char* what) {
-  if (status != CUBLAS_STATUS_SUCCESS) fail(what, ": ", cublasLtGetStatusString(status));
-}
-
+// Of the library as sessions use it: FP32 sums and output, no TF32.
 template <class Value>
-double matmul_rate(const Device& device, cudaDataType_t type) {
+double matmul_rate(const Device& device, Blaslt& library, Type type) {
   constexpr int n = 8192;
-  constexpr size_t kWorkspace = size_t{32} << 20;
-  const Array<Value> a(size_t{n} * n), b(a.size()), c(a.size());
-  const Array<char> workspace(kWorkspace);
+  const Array<Value> a(size_t{n} * n), b(a.size());
+  const Array<float> c(a.size());
   for (const Array<Value>* matrix : {&a, &b})
     launch({"fill", {device.blocks(), 1, 1}, kThreads, 0, device.stream}, fill_values<Value>, matrix->data(), a.size());
-  cublasLtHandle_t handle;
-  cublasLtMatmulDesc_t product;
-  cublasLtMatrixLayout_t layout;
-  cublasLtMatmulPreference_t preference;
-  check_blas(cublasLtCreate(&handle), "opening cuBLASLt");
-  check_blas(cublasLtMatmulDescCreate(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F), "describing a product");
-  const cublasOperation_t turned = CUBLAS_OP_T;
-  check_blas(cublasLtMatmulDescSetAttribute(product, CUBLASLT_MATMUL_DESC_TRANSA, &turned, sizeof turned), "turning");
-  check_blas(cublasLtMatrixLayoutCreate(&layout, type, n, n, n), "describing a matrix");
-  check_blas(cublasLtMatmulPreferenceCreate(&preference), "preferring");
-  check_blas(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kWorkspace,
-                                                  sizeof kWorkspace),
-             "preferring");
-  cublasLtMatmulHeuristicResult_t best;
-  int found = 0;
-  check_blas(
-      cublasLtMatmulAlgoGetHeuristic(handle, product, layout, layout, layout, layout, preference, 1, &best, &found),
-      "choosing a product");
-  if (found == 0) fail("cuBLASLt knows no such product");
-  const float one = 1, zero = 0;
-  const double milliseconds = device.time([&] {
-    check_blas(cublasLtMatmul(handle, product, &one, a.data(), layout, b.data(), layout, &zero, c.data(), layout,
-                              c.data(), layout, &best.algo, workspace.data(), kWorkspace, device.native()),
-               "a product");
-  });
-  return 2.0 * n * n * n / milliseconds * 1e-9;
+  const ManyRows product = {.type = type,
+                            .in = a.data(),
+                            .weights = b.data(),
+                            .bias = nullptr,
+                            .out = c.data(),
+                            .rows = n,
+                            .outputs = n,
+                            .inputs = n,
+                            .out_stride = n,
+                            .adds = false};
+  return 2.0 * n * n * n / device.time([&] { library.multiply(product, device.stream); }) * 1e-9;
 }
 
 }  // namespace gpt2run::cuda

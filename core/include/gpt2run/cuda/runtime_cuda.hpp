@@ -69,8 +69,8 @@ inline void* allocate(size_t bytes) {
   size_t free = 0, total = 0;
   if (error != cudaErrorMemoryAllocation || cudaMemGetInfo(&free, &total) != cudaSuccess)
     check_cuda(error, "taking memory of the CUDA device");
-  fail("expected ", bytes, " bytes of device memory, found ", free, " of ", total, " free: ",
-       cudaGetErrorString(error));
+  fail("expected ", bytes, " bytes of device memory, found ", free, " of ", total,
+       " free: ", cudaGetErrorString(error));
 }
 inline void release(void* memory) noexcept { cudaFree(memory); }
 
