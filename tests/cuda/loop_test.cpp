@@ -111,6 +111,39 @@ TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   EXPECT_EQ(key.position, 5);
 }
 
+// A device's runtime refuses what waits in a recording; times are taken by waits.
+TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
+  const auto session = this->open(limits_of_bodies());
+  const auto argmax = make_sampler("argmax", Space::test);
+  struct Call {
+    Session& session;
+    Sampler& sampler;
+    bool reads;
+  } call{*session, *argmax, true};
+  const auto body = [](void* at) {
+    const Row row[] = {{0, kSampled, true}};
+    const Call& call = *static_cast<Call*>(at);
+    const LogitBatch batch = call.session.step(row);
+    call.sampler.sample(batch);
+    int32_t token = 0;
+    if (call.reads) call.session.read(batch.tokens, &token, sizeof token);
+  };
+  const Row prompt[] = {{0, 3, true}};
+  argmax->sample(session->step(prompt));
+  EXPECT_THROW(session->repeat(2, 0, body, &call), Error);
+  call.reads = false;
+  session->repeat(2, 0, body, &call);
+  const int64_t captures = executor::counts().captures;
+  StepTimes times{};
+  session->times(&times);
+  session->repeat(3, 1, body, &call);
+  EXPECT_EQ(executor::counts().captures, captures);
+  session->times(nullptr);
+  int32_t tokens[1 + 1 + 2 + 3];
+  session->read(session->layout().tokens + 1, tokens, sizeof tokens);
+  for (const int32_t token : tokens) EXPECT_GE(token, 0);
+}
+
 TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   const Limits limits = {
       .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};

@@ -53,6 +53,7 @@ DOORS = (
     "loaders/huggingface/json.hpp",
     "core/include/gpt2run/cuda/device.hpp",
     "core/include/gpt2run/cuda/range.hpp",
+    "core/include/gpt2run/cuda/errors_cuda.hpp",
     "core/include/gpt2run/cuda/runtime_cuda.hpp",
 )
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -38,6 +39,12 @@ Settings current = from_environment();
 Counts total = {};
 std::vector<std::string>* watched = nullptr;
 thread_local size_t open_ranges = 0;
+thread_local bool recording = false;  // what this thread enqueues on some stream
+
+// A device's runtime refuses it as well, and breaks the recording.
+void refuse_while_recording(const char* what) {
+  if (recording) fail(what, ": not while this thread records a graph");
+}
 
 void check(const Launch& launch) {
   const auto refuse = [&](const char* what, size_t found, size_t most) {
@@ -202,6 +209,7 @@ void open_device(int) {}
 void use_device(int) {}
 
 void* allocate(size_t bytes) {
+  executor::refuse_while_recording("taking memory");
   void* memory = ::operator new(bytes, kAlignment);
   std::memset(memory, 0xFF, bytes);
   return memory;
@@ -219,17 +227,23 @@ void set_mark(void* mark, void* stream) {
   enqueue(stream, [passed = own.passed] { *passed = true; });
 }
 void wait_mark(void* mark) {
+  executor::refuse_while_recording("waiting");
   const auto& own = *static_cast<executor::Mark*>(mark);
   if (own.stream) static_cast<Stream*>(own.stream)->run(own.passed.get());
 }
 
-void* make_stream() { return new Stream; }
+void* make_stream() {
+  executor::refuse_while_recording("making a stream");
+  return new Stream;
+}
 void release_stream(void* stream) noexcept { delete static_cast<Stream*>(stream); }
 void wait(void* stream) {
+  executor::refuse_while_recording("waiting");
   if (stream) static_cast<Stream*>(stream)->run();
 }
 
 void upload(void* to, const void* host, size_t bytes, void* stream) {
+  executor::refuse_while_recording("copying from the host's memory");
   const auto* from = static_cast<const char*>(host);
   enqueue(stream, [to, kept = std::vector<char>(from, from + bytes)] { std::memcpy(to, kept.data(), kept.size()); });
 }
@@ -258,9 +272,17 @@ void fill_zero(void* to, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memset(to, 0, bytes); });
 }
 
-void begin_capture(void* stream) { static_cast<Stream*>(stream)->recording = std::make_unique<executor::Graph>(); }
-void abandon_capture(void* stream) noexcept { static_cast<Stream*>(stream)->recording.reset(); }
+void begin_capture(void* stream) {
+  executor::refuse_while_recording("recording");
+  static_cast<Stream*>(stream)->recording = std::make_unique<executor::Graph>();
+  executor::recording = true;
+}
+void abandon_capture(void* stream) noexcept {
+  executor::recording = false;
+  static_cast<Stream*>(stream)->recording.reset();
+}
 void* end_capture(void* stream) {
+  executor::recording = false;
   {
     const std::lock_guard guard(executor::mutex);
     ++executor::total.captures;

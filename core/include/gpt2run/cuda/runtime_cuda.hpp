@@ -30,7 +30,8 @@ inline std::string no_devices(cudaError_t error) {
   const auto shown = [](int version) {
     return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
   };
-  return text + ": expected a driver for CUDA " + shown(runtime) + ", found one for " + shown(driver);
+  return text + ": expected a driver for CUDA " + shown(runtime) + ", found " +
+         (driver == 0 ? "none" : "one for " + shown(driver));
 }
 
 inline Probe probe() {
