@@ -80,6 +80,7 @@ step_ceilings() {
     echo "skipped: the executor has no speed"
     return 77
   fi
+  rm -f "$GPU_WORK/ceilings.json"
   "$GPU_BUILD/bin/cuda_ceilings" >"$GPU_WORK/ceilings.new"
   mv "$GPU_WORK/ceilings.new" "$GPU_WORK/ceilings.json"
   cat "$GPU_WORK/ceilings.json"
@@ -156,7 +157,7 @@ measure() {
   local part=$GPU_WORK/part-$1-$3.json
   echo "-- $1, cuda-$3"
   # In the foreground: the end of the step is its end, too.
-  timeout --foreground -k 5 60 "$GPU_PROGRAMS/gpt2bench" -q --model "$2" --precision "cuda-$3" --decode "$4" --new_tokens "$5" \
+  timeout --foreground -k 5 75 "$GPU_PROGRAMS/gpt2bench" -q --model "$2" --precision "cuda-$3" --decode "$4" --new_tokens "$5" \
     --repetitions "$6" --threads 0 --json "$part"
 }
 

@@ -2,6 +2,8 @@
 // pass take. Tables go to standard output, everything else to standard error. Exit codes: 0 done, 2 the command line
 // cannot be meant, 1 everything else.
 
+#include <algorithm>
+
 #include "gpt2bench/bandwidth.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2bench/report.hpp"
