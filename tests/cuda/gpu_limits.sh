@@ -30,6 +30,7 @@ echo "stand-in, release 0"
 END
 stand_in compute-sanitizer <<'END'
 #!/bin/sh
+if [ "$1" = --version ]; then exit; fi
 echo "it hangs"
 setsid sleep 300 &
 echo $! >"$STAND_IN_WORK/away"
@@ -64,6 +65,7 @@ done
 ! kill -0 "$(cat "$work/child")" 2>/dev/null || fail "expected nothing of the step to run on"
 
 check "a device" versions
+[ "$code" -eq 0 ] || fail "expected exit code 0, found $code"
 [ "$(steps)" = "sanitizer versions" ] || fail "expected what an earlier call found to stay, found $(steps)"
 check "another device" versions
 [ "$(steps)" = versions ] || fail "expected nothing of another device, found $(steps)"
