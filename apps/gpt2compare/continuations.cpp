@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "gpt2compare/layers.hpp"
 #include "gpt2compare/walk.hpp"
 
 namespace gpt2run {
@@ -24,15 +25,22 @@ Generation generation_of(int32_t max_new, int32_t threads, int32_t device) {
 }
 
 std::vector<std::vector<int32_t>> generated(Instance& instance, Sampler& argmax, std::span<const Prompt> prompts,
-                                            int32_t max_new) {
+                                            int32_t max_new, const std::function<void()>& check) {
   Collect sink(prompts.size());
   Sink* const sinks[] = {&sink};
   const Chain chain{{&argmax}, Space::host, false};
+  bool asked = false;  // what check() throws is not the instance's
   try {
     generate(*instance.session, instance.checkpoint->config(), chain, sinks, nullptr, prompts,
-             generation_of(max_new, 0, 0), "{}");
+             generation_of(max_new, 0, 0), "{}", [&](int64_t, int64_t) {
+               asked = true;
+               check();
+               asked = false;
+             });
   } catch (const Error& error) {
-    fail(instance.name, ": ", error.what());
+    if (asked) throw;
+    const std::string place = first_nan({&instance, 1}, windows_of(prompts, instance.checkpoint->config().T, 0), check);
+    fail(instance.name, ": ", error.what(), place.empty() ? "" : "; ", place);
   }
   return std::move(sink.tokens);
 }
@@ -79,10 +87,11 @@ Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> pr
 }
 
 std::vector<std::vector<Continuation>> continue_greedily(std::span<Instance> instances, Sampler& argmax,
-                                                         std::span<const Prompt> prompts, int32_t max_new) {
+                                                         std::span<const Prompt> prompts, int32_t max_new,
+                                                         const std::function<void()>& check) {
   std::vector<std::vector<Continuation>> all;
   for (Instance& instance : instances) {
-    std::vector<std::vector<int32_t>> tokens = generated(instance, argmax, prompts, max_new);
+    std::vector<std::vector<int32_t>> tokens = generated(instance, argmax, prompts, max_new, check);
     std::vector<Continuation>& own = all.emplace_back(prompts.size());
     for (size_t p = 0; p < prompts.size(); ++p) {
       own[p].tokens = std::move(tokens[p]);

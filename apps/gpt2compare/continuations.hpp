@@ -1,5 +1,6 @@
 // What each precision writes on its own after the same prompt, and where it leaves the reference.
 #pragma once
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,13 +30,9 @@ Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> pr
                            int32_t device);
 
 // The most likely token each time. [instance][prompt]; the first instance is the reference. argmax: a host sampler. A
-// prompt is no longer than the context. Throws Error.
+// prompt is no longer than the context. check: called at every step, may throw. Throws Error.
 std::vector<std::vector<Continuation>> continue_greedily(std::span<Instance> instances, Sampler& argmax,
-                                                         std::span<const Prompt> prompts, int32_t max_new);
-
-// One prompt's continuations in columns of `width` characters together, the first other token in brackets, and a line
-// for each test. continuations: of all instances; names likewise.
-std::string side_by_side(const Prompt& prompt, std::span<const std::string> names,
-                         std::span<const Continuation> continuations, const Tokenizer* tokenizer, int width);
+                                                         std::span<const Prompt> prompts, int32_t max_new,
+                                                         const std::function<void()>& check);
 
 }  // namespace gpt2run

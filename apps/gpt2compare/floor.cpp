@@ -84,8 +84,7 @@ class FloorMeter {
       const std::vector<std::vector<int32_t>> neighbours = neighbours_of(window);
       if (beside) test.forced().surround({neighbours.begin(), neighbours.end()});
       compare(ref, {&test, 1}, window, 0, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
-        if (interrupted()) fail("interrupted while the floor of ", instance_.name, " was measured");
-        if (plan_.check) plan_.check();
+        end_if_asked(plan_.ranks, " while the floor of ", instance_.name, " was measured");
         series.add(place, row);
       });
     }

@@ -2,7 +2,6 @@
 // below it is rounding luck, not an effect of the type.
 #pragma once
 #include <array>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,7 +24,7 @@ struct FloorPlan {
   int64_t targets;  // from the first; a slow instance takes fewer
   int32_t overlap, threads, device;
   bool one_thread;  // a process that has the machine to itself would use one; the part of other threads then takes two
-  std::function<void()> check;  // called once for every target, may throw; none: nothing
+  Ranks& ranks;     // asked at every target whether the run has ended
 };
 
 // Neighbours in other slots; token by token; another number of threads (in host memory); another order of sums of the

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -24,7 +25,7 @@ struct Step {
   std::vector<float> logits;
 };
 
-// "generation_FP16_3.json" -> FP16, 3
+// "generation_FP16_3.json" -> FP16, 3; also of 03, which is refused later
 bool parse_name(const std::string& file, std::string& name, int64_t& sequence) {
   constexpr std::string_view kBegin = "generation_", kEnd = ".json";
   if (!file.starts_with(kBegin) || !file.ends_with(kEnd)) return false;
@@ -37,21 +38,31 @@ bool parse_name(const std::string& file, std::string& name, int64_t& sequence) {
   return code == std::errc() && rest == end && sequence >= 0;
 }
 
+std::string file_name(const std::string& name, int64_t sequence, const char* ending) {
+  return "generation_" + name + "_" + std::to_string(sequence) + ending;
+}
+
 std::string path_of(const Generations& all, int64_t sequence, const char* ending) {
-  return std::filesystem::path(all.folder) / ("generation_" + all.name + "_" + std::to_string(sequence) + ending);
+  return std::filesystem::path(all.folder) / file_name(all.name, sequence, ending);
 }
 
 // Sets the name where there is only one.
 std::set<int64_t> sequences_of(Generations& all) {
   std::map<std::string, std::set<int64_t>> found;
+  std::map<std::string, std::string> odd;  // a file of the name with another writing of its number
   std::error_code error;
   for (std::filesystem::directory_iterator file(all.folder, error), end; !error && file != end; file.increment(error)) {
     std::string name;
     int64_t sequence = 0;
-    if (parse_name(file->path().filename(), name, sequence)) found[name].insert(sequence);
+    const std::string own = file->path().filename();
+    if (!parse_name(own, name, sequence)) continue;
+    found[name].insert(sequence);
+    if (own != file_name(name, sequence, ".json")) odd.emplace(name, own);
   }
   if (error) fail(all.option, " ", all.folder, ": cannot be read: ", error.message());
   if (all.name.empty() && found.size() == 1) all.name = found.begin()->first;
+  if (const auto file = odd.find(all.name); file != odd.end())
+    fail(all.option, " ", all.folder, ": expected numbers as 0 and 12, found ", file->second);
   if (const auto named = found.find(all.name); named != found.end()) return named->second;
   std::string names;
   for (const auto& [name, sequences] : found) names += (names.empty() ? "" : ", ") + name;
@@ -82,29 +93,37 @@ class Rows {
     std::string header(static_cast<unsigned char>(begin[8]) + 256u * static_cast<unsigned char>(begin[9]), ' ');
     file_.read(header.data(), std::ssize(header));
     long long rows = -1, cols = -1;
+    int end = 0;
     const size_t shape = header.find("'shape': (");
-    if (shape != header.npos) std::sscanf(header.c_str() + shape, "'shape': (%lld, %lld)", &rows, &cols);
+    if (shape != header.npos) std::sscanf(header.c_str() + shape, "'shape': (%lld, %lld)%n", &rows, &cols, &end);
     const bool floats = header.find("'<f4'") != header.npos && header.find("'fortran_order': False") != header.npos;
-    if (!file_ || !floats || rows < 0 || cols < 1 || cols > INT32_MAX)
+    if (!file_ || !floats || end == 0 || rows < 0 || rows > INT32_MAX || cols < 1 || cols > INT32_MAX)
       fail(path, ": expected 32-bit floats in rows, found ", in_quotes(header));
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(path, error);
-    if (!error && static_cast<size_t>(cols) > bytes / sizeof(float))  // before a row of that size is allocated
-      fail(path, ": expected rows of ", cols, " floats, as its header says, found ", bytes, " bytes in all");
-    cols_ = static_cast<size_t>(cols);
+    rows_ = static_cast<size_t>(rows), cols_ = static_cast<size_t>(cols);
+    const size_t expected = sizeof begin + header.size() + rows_ * cols_ * sizeof(float);
+    const auto bytes = std::filesystem::file_size(path);
+    if (bytes != expected)  // known before a row is allocated
+      fail(path, ": expected ", expected, " bytes, ", rows, " rows of ", cols, " floats behind the header, found ",
+           bytes);
   }
 
   std::vector<float> next() {
     std::vector<float> row(cols_);
     file_.read(reinterpret_cast<char*>(row.data()), static_cast<std::streamsize>(cols_ * sizeof(float)));
-    if (!file_) fail(path_, ": expected a row for every step, found too few");
+    if (!file_) fail(path_, ": expected a row for every step, found ", rows_);
+    ++taken_;
     return row;
+  }
+
+  // After the last step.
+  void expect_end() const {
+    if (taken_ != rows_) fail(path_, ": expected ", taken_, " rows, one for every step, found ", rows_);
   }
 
  private:
   std::string path_;
   std::ifstream file_;
-  size_t cols_ = 0;
+  size_t rows_ = 0, cols_ = 0, taken_ = 0;
 };
 
 std::vector<float> logits_of(const std::string& where, const Json& list) {
@@ -115,7 +134,11 @@ std::vector<float> logits_of(const std::string& where, const Json& list) {
   for (const Json& value : list) {
     if (!value.is_number())
       fail(where, ": \"logits\": expected numbers, found ", value.type_name(), " for token ", logits.size());
-    logits.push_back(value.get<float>());
+    const auto logit = value.get<double>();
+    if (std::abs(logit) > std::numeric_limits<float>::max())
+      fail(where, ": \"logits\": expected numbers that FP32 can hold, found ", value.dump(), " for token ",
+           logits.size());
+    logits.push_back(static_cast<float>(logit));
   }
   return logits;
 }
@@ -129,6 +152,22 @@ Step step_of(const std::string& where, const Json& object) {
   if (const auto text = object.find("text"); text != object.end() && text->is_string()) step.text = *text;
   if (const auto logits = object.find("logits"); logits != object.end()) step.logits = logits_of(where, *logits);
   return step;
+}
+
+// What stands where the parser gave up. Python writes NaN and Infinity, which are no JSON.
+[[noreturn]] void fail_of_json(const std::string& path, size_t step, const Json::exception& error) {
+  constexpr size_t kShown = 12;
+  const auto* parsing = dynamic_cast<const Json::parse_error*>(&error);
+  if (!parsing) fail(path, ": step ", step, ": expected numbers, found one that is too large");
+  std::string found(kShown, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(std::max<size_t>(parsing->byte, 1) - 1));
+  file.read(found.data(), kShown);
+  found.resize(static_cast<size_t>(file.gcount()));
+  const bool is_number = found.starts_with("NaN") || found.starts_with("Infinity");
+  found.resize(std::min(found.find_first_of(",]} \n\r\t"), found.size()));
+  fail(path, ": step ", step, ": expected JSON, found ", found.empty() ? "its end" : in_quotes(found), " at byte ",
+       parsing->byte, is_number ? ": JSON has no such number, npy has" : "");
 }
 
 // visit(index, step) in order. path: of the JSON; logits that it has not are in the .npy beside it.
@@ -152,16 +191,21 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
       if (!rows) rows = std::make_unique<Rows>(npy);
       step.logits = rows->next();
     }
+    if (step.token >= std::ssize(step.logits))
+      fail(where, ": \"token\": expected an id below ", step.logits.size(), ", the number of logits, found ",
+           step.token);
     visit(index++, std::move(step));
     return false;
   };
   Json left;
   try {
     left = Json::parse(file, take);
-  } catch (const Json::exception&) {
-    fail(path, ": expected a list of steps, found no JSON behind step ", index);
+  } catch (const Json::exception& error) {
+    fail_of_json(path, index, error);
   }
   if (!left.is_array()) fail(path, ": expected a list of steps, found a ", left.type_name());
+  if (!file.eof()) fail(path, ": expected the end of the file behind the list, found a NUL byte");  // ends the parser
+  if (rows) rows->expect_end();
 }
 
 }  // namespace

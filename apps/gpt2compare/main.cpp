@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/folders.hpp"
 #include "gpt2compare/options.hpp"
@@ -52,17 +54,21 @@ int judge(const Comparison& found, const std::vector<Condition>& conditions) {
   return code;
 }
 
-bool has_folders(const Configuration& configuration) {
+bool has_folders(Configuration& configuration) {
   const auto given = [&](const char* key) { return configuration.layer(key) != Layer::fallback; };
   const bool ref = given("ref_folder"), test = given("test_folder");
   if (ref != test) misused("--ref_folder and --test_folder: expected both or neither, found one");
   if (!ref && (given("ref_name") || given("test_name"))) misused("--ref_name and --test_name: expected folders too");
-  for (const char* key : {"ref", "test", "test_model", "text", "prompt", "prompts", "tokens"})
-    if (ref && given(key)) misused("--", key, ": files are compared, nothing is computed");
+  constexpr std::string_view kOfFolders[] = {"ref_folder", "test_folder", "ref_name", "test_name", "overlap", "full",
+                                             "json",       "fail_if",     "quiet",    "config",    "help"};
+  for (const CoreOption& option : configuration.core())
+    if (ref && given(option.spec.key) && std::ranges::find(kOfFolders, option.spec.key) == std::end(kOfFolders))
+      misused("--", option.spec.key, ": files are compared, nothing is computed");
+  if (ref) configuration.bind({}, {});  // options of plugins, of which none takes part
   return ref;
 }
 
-int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions) {
+int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions, Ranks& ranks) {
   const NamedPath read[] = {{"--ref_folder", values.text("ref_folder")}, {"--test_folder", values.text("test_folder")}};
   if (const std::string_view json = values.text("json"); !json.empty() && json != "-")
     check_not_read({"--json", json}, read);
@@ -70,7 +76,7 @@ int compare_folders(const OptionValues& values, const std::vector<Condition>& co
                     {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
   Progress progress("sequences", values.flag("quiet"));
   study.run(static_cast<int32_t>(values.integer("overlap")), [&](int64_t done, int64_t total) {
-    if (interrupted()) fail("interrupted, ", done, " of ", total, " sequences were compared");
+    end_if_asked(ranks, ", ", done, " of ", total, " sequences were compared");
     progress.update(done, total);
   });
   report(study.comparison(), study.summary(), values);
@@ -92,7 +98,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   if (ranks.speaks() && !json.empty() && json != "-")
     OutputFile taken(json);  // one that cannot be written is known before the work
   watch_interrupts();
-  if (has_folders(configuration)) return ranks.speaks() ? compare_folders(values, conditions) : 0;
+  if (has_folders(configuration)) return ranks.speaks() ? compare_folders(values, conditions, ranks) : 0;
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   Study study(host, configuration, ranks);

@@ -1,4 +1,5 @@
-// What a comparison found, as tables for people and as JSON for programs.
+// What a comparison found, as tables for people (report_table.cpp, report_layers.cpp) and as JSON for programs
+// (report_json.cpp).
 #pragma once
 #include <span>
 #include <string>
@@ -30,6 +31,11 @@ struct Comparison {
 std::string to_table(const Comparison& comparison);
 // Every metric of every test, the parts of the floor, buckets and flips.
 std::string to_full_table(const Comparison& comparison);
+// A line for each instance that writes NaN, and for each test that has an operation above its threshold, has no
+// threshold or cannot be tapped; "" where there is none.
+std::string to_lines(const Layers& layers);
+// Errors of all tests side by side, and the reference's ranges.
+std::string to_table(const Layers& layers);
 // docs/formats.md has the format.
 std::string to_json(const Comparison& comparison);
 

@@ -1,9 +1,10 @@
 // Continuations as columns of text.
+#include "gpt2compare/side_by_side.hpp"
+
 #include <algorithm>
 #include <cstdio>
 #include <set>
 
-#include "gpt2compare/continuations.hpp"
 #include "gpt2compare/texts.hpp"
 #include "gpt2run/quoted.hpp"
 

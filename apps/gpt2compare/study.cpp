@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "gpt2compare/side_by_side.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/interrupt.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/progress.hpp"
 #include "host/prompts.hpp"
+#include "host/ranked_items.hpp"
 #include "host/record.hpp"
 #include "host/run_files.hpp"
 
@@ -101,7 +103,8 @@ void Study::continue_prompts() {
   if (continued_.empty() || !ranks_.speaks()) return;
   const Plugin& plugin = host_.get(Kind::sampler, "argmax");
   const auto argmax = create<Sampler>(Chosen(plugin, {plugin.name, {}}, Layer::fallback));
-  continuations_ = continue_greedily(instances_, *argmax, continued_, integer("max_new_tokens"));
+  const auto check = [&] { end_if_asked(ranks_, " while prompts were continued"); };
+  continuations_ = continue_greedily(instances_, *argmax, continued_, integer("max_new_tokens"), check);
   if (appends_) log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");
 }
 
@@ -131,13 +134,22 @@ void Study::compare_own(const OnTarget& on_target) {
   DivergenceMeter meter(integer("overlap"));
   for (size_t w = 0; w < windows_.size(); ++w) {
     if (!ranks_.owns(w)) continue;
-    compare(ref, tests, windows_[w], w, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
-      if (interrupted()) fail("interrupted, ", done, " of ", all, " targets were compared");
-      ranks_.check();
-      on_target(test, place, row);
-      progress.update(++done, all);
-    });
+    try {
+      compare(ref, tests, windows_[w], w, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
+        end_if_asked(ranks_, ", ", done, " of ", all, " targets were compared");
+        on_target(test, place, row);
+        progress.update(++done, all);
+      });
+    } catch (const Incomparable& error) {
+      fail(error.what(), nan_of(first_targets({&windows_[w], 1}, error.targets)));
+    }
   }
+}
+
+// "; " and which operation wrote the first NaN, where one did that can be told.
+std::string Study::nan_of(std::span<const Window> windows) {
+  const std::string place = first_nan(instances_, windows, [&] { end_if_asked(ranks_, " while NaN was looked for"); });
+  return place.empty() ? "" : "; " + place;
 }
 
 void Study::compare_all() {
@@ -171,11 +183,12 @@ void Study::measure_layers() {
     if (ours.L != theirs.L || ours.C != theirs.C || ours.F != theirs.F)
       return log_info("the models have other shapes: what their operations write is not compared");
   }
+  const auto check = [&] { end_if_asked(ranks_, " while operations were compared"); };
   comparison_.layers =
-      compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"));
+      compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"), check);
 }
 
-FloorPlan Study::floor_plan() const {
+FloorPlan Study::floor_plan() {
   // Several ranks may each be bound to a part of the machine.
   const int64_t cores =
       ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : int64_t{std::thread::hardware_concurrency()};
@@ -185,7 +198,7 @@ FloorPlan Study::floor_plan() const {
           resources_.threads,
           resources_.device,
           threads == 1 || (threads == 0 && cores == 1),
-          [this] { ranks_.check(); }};
+          ranks_};
 }
 
 // Instance i by rank i mod size. A test of the reference's name has its floor.
@@ -226,7 +239,7 @@ void Study::check_ranks() const {
     record_model(other, std::string(configuration_.values().text("test_model")), *test_model_);
     own.options.push_back({"hash of test_model", other.model_hash, "text"});
   }
-  check_alike(ranks_, std::move(own), comparison_.texts);
+  check_alike(ranks_, own, comparison_.texts);
 }
 
 void Study::run() {

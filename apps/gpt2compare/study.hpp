@@ -7,7 +7,7 @@
 #include "gpt2compare/continuations.hpp"
 #include "gpt2compare/report.hpp"
 #include "gpt2compare/walk.hpp"
-#include "host/ranked_items.hpp"
+#include "host/ranked_start.hpp"
 
 namespace gpt2run {
 
@@ -37,9 +37,10 @@ class Study {
   void share_texts();
   void compare_all();
   void compare_own(const OnTarget& on_target);
+  std::string nan_of(std::span<const Window> windows);
   void measure_layers();
   void measure_floors();
-  FloorPlan floor_plan() const;
+  FloorPlan floor_plan();
   Manifest manifest() const;
   void check_ranks() const;
   const Checkpoint& checkpoint_of(size_t instance) const {

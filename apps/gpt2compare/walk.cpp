@@ -28,8 +28,9 @@ void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, u
       try {
         found = meter.compare(row, tests[t].next(), window.tokens[i]);
       } catch (const Error& error) {
-        fail(tests[t].name(), " against ", ref.name(), ", text ", place.text, ", position ", place.position, ": ",
-             error.what());
+        throw Incomparable(tests[t].name() + " against " + ref.name() + ", text " + std::to_string(place.text) +
+                               ", position " + std::to_string(place.position) + ": " + error.what(),
+                           i);
       }
       on_target(t, place, found);
     }

@@ -33,10 +33,16 @@ class RowReader {
   int32_t used_ = 0;
 };
 
+// Two rows that cannot be compared: NaN, or no token left. targets: of the window, up to theirs.
+struct Incomparable : Error {
+  Incomparable(const std::string& line, int32_t count) : Error(line), targets(count) {}
+  int32_t targets;
+};
+
 using OnTarget = std::function<void(size_t test, const Place&, const RowDivergence&)>;
 
-// Every target of a window, every test against ref. sequence: of the window's rows. Throws Error naming the sides and
-// the place.
+// Every target of a window, every test against ref. sequence: of the window's rows. Throws
+// Incomparable naming the sides and the place.
 void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, uint64_t sequence,
              DivergenceMeter& meter, const OnTarget& on_target);
 

@@ -26,8 +26,7 @@ void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, R
   std::vector<double> first;
   for (const Chosen& precision : lab.precisions()) {
     std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, ranks, [&](int64_t rows) {
-      ranks.check();
-      if (interrupted()) fail("interrupted, ", done, " of ", total, " tokens were done");
+      end_if_asked(ranks, ", ", done, " of ", total, " tokens were done");
       progress.update(done += rows, total);
     });
     if (!ranks.speaks()) continue;

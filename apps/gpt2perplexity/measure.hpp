@@ -9,6 +9,7 @@
 #include "gpt2perplexity/protocol.hpp"
 #include "host/lab.hpp"
 #include "host/ranked_items.hpp"
+#include "host/ranked_start.hpp"
 
 namespace gpt2run {
 

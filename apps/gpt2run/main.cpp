@@ -9,7 +9,7 @@
 #include "host/log.hpp"
 #include "host/program.hpp"
 #include "host/progress.hpp"
-#include "host/ranked_run.hpp"
+#include "host/ranked_start.hpp"
 #include "host/run_files.hpp"
 #include "host/weight_report.hpp"
 
@@ -61,7 +61,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   ManifestFile file(ranks.speaks() ? configuration.values().text("manifest") : "");
   composition.open();
   const Manifest manifest = composition.manifest();
-  check_alike(ranks, manifest);
+  check_alike(ranks, manifest, manifest.prompts);
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.

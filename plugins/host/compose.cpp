@@ -8,8 +8,8 @@
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/prompts.hpp"
-#include "host/ranked_items.hpp"
 #include "host/ranked_run.hpp"
+#include "host/ranked_start.hpp"
 #include "host/record.hpp"
 #include "host/run_files.hpp"
 
@@ -63,9 +63,9 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
 }
 
 void Composition::share_prompts(const Configuration& configuration) {
-  const auto by_default = [&](const char* key) { return configuration.layer(key) == Layer::fallback; };
-  share_out(generation_, *ranks_,
-            {by_default("device"), by_default("threads"), configuration.values().text("seed") == "random"});
+  share_out(generation_, *ranks_, configuration.values().text("seed") == "random");
+  const Resources own = resources_of(configuration, *ranks_);
+  generation_.threads = own.threads, generation_.device = own.device;
   share_standard_input(*ranks_, configuration);
   for (const auto& folder : output_folders(configuration, choice_)) ranks_->tidy(folder);
 }

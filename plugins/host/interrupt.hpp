@@ -1,6 +1,7 @@
 // A wish to end (Ctrl-C, SIGTERM) that a long run looks at between two steps, so that it ends as an error does: its
 // files are taken back.
 #pragma once
+#include "host/ranks.hpp"
 
 namespace gpt2run {
 
@@ -9,5 +10,13 @@ namespace gpt2run {
 void watch_interrupts();
 
 bool interrupted();
+
+// What long work of several ranks calls between two steps: throws Error "interrupted" with the parts behind it after an
+// interrupt, and as ranks.check() when another rank has failed.
+template <class... Parts>
+void end_if_asked(Ranks& ranks, const Parts&... how_far) {
+  if (interrupted()) fail("interrupted", how_far...);
+  ranks.check();
+}
 
 }  // namespace gpt2run

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "gpt2run/quoted.hpp"
 
@@ -89,9 +90,8 @@ void set_quiet(bool quiet) {
   if (!silent) logger().set_level(quiet ? spdlog::level::warn : normal_level());
 }
 
-void set_silent() {
-  silent = true;
-  logger().set_level(spdlog::level::off);
+void set_silent(bool now) {
+  if (std::exchange(silent, now) != now) logger().set_level(now ? spdlog::level::off : spdlog::level::warn);
 }
 
 }  // namespace gpt2run

@@ -23,7 +23,7 @@ void set_quiet(bool quiet);
 // true: a message that was shown since is not shown again. For a program that does alike things many times.
 void set_once(bool once);
 
-// Nothing is shown from now on: another process speaks.
-void set_silent();
+// true: nothing is shown from now on, another process speaks; false: warnings and errors are shown again.
+void set_silent(bool silent);
 
 }  // namespace gpt2run

@@ -55,12 +55,13 @@ int run_ranks(const std::string& name, int count, char** arguments,
   Ranks ranks;
   const auto work_together = [&] {
     ranks.join();
-    if (!ranks.speaks()) set_silent();
+    if (!ranks.speaks()) set_silent(true);
     const int code = work({arguments + (count > 0), arguments + count}, ranks);
     ranks.finish();
     return code;
   };
-  return attempt(name, work_together, [&](const std::string& line) { ranks.give_up(line, log_error, interrupted()); });
+  const auto speak = [](const std::string& line) { set_silent(false), log_error(line); };
+  return attempt(name, work_together, [&](const std::string& line) { ranks.give_up(line, speak, interrupted()); });
 }
 
 void print(std::string_view text) { write_all(STDOUT_FILENO, text, "standard output"); }

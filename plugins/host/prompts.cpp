@@ -165,7 +165,10 @@ std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokeniz
 std::vector<Prompt> texts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model) {
   const std::string path(configuration.values().text("text"));
   const bool has_prompts = layer_of_prompts(configuration) != Layer::fallback;
-  if (path.empty() == !has_prompts) misused("a text is needed: give one of --text, --prompts, --prompt and --tokens");
+  if (path.empty() && !has_prompts) misused("a text is needed: give one of --text, --prompts, --prompt and --tokens");
+  for (const char* key : {"prompts", "prompt", "tokens"})
+    if (!path.empty() && configuration.layer(key) != Layer::fallback)
+      misused("--text and --", key, ": expected one of the two, found both");
   if (has_prompts) return given_prompts(configuration, tokenizer, model);
   WrittenPrompt text{path, path == "-" ? read_standard_input("--text -: ") : read_file(path, "--text "), "", {}};
   if (text.text.empty()) fail("--text ", path, ": expected a text, found an empty file");

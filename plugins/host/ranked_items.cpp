@@ -1,39 +1,12 @@
-// Shares of the machine, and results brought into order.
+// Results brought into order.
 #include "host/ranked_items.hpp"
 
-#include <algorithm>
-
 #include "host/interrupt.hpp"
-#include "host/ranked_run.hpp"
 
 namespace gpt2run {
 
-Resources resources_of(const Configuration& configuration, Ranks& ranks) {
-  const auto by_default = [&](const char* key) { return configuration.layer(key) == Layer::fallback; };
-  Generation own;
-  own.threads = static_cast<int32_t>(configuration.values().integer("threads"));
-  own.device = static_cast<int32_t>(configuration.values().integer("device"));
-  if (ranks.size() > 1) share_out(own, ranks, {by_default("device"), by_default("threads"), false});
-  return {own.threads, own.device};
-}
-
-void share_standard_input(Ranks& ranks, const Configuration& configuration) {
-  const auto names_it = [&](const char* key) { return std::ranges::count(configuration.list(key), "-") > 0; };
-  const OptionValues& values = configuration.values();
-  if (names_it("prompt") || names_it("prompts") || (values.declares("text") && values.text("text") == "-"))
-    share_standard_input(ranks);
-}
-
-void check_alike(Ranks& ranks, Manifest manifest, std::span<const Prompt> texts) {
-  if (ranks.size() == 1) return;
-  manifest.prompts.assign(texts.begin(), texts.end());
-  check_alike(ranks, manifest);
-}
-
 std::vector<std::string> gather(Ranks& ranks, std::string own) {
-  return ranks.gather(std::move(own), [] {
-    if (interrupted()) fail("interrupted while other ranks were measuring");
-  });
+  return ranks.gather(std::move(own), [&] { end_if_asked(ranks, " while other ranks were measuring"); });
 }
 
 void append_text(std::string& bytes, std::string_view text) {

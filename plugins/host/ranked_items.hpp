@@ -1,35 +1,15 @@
 // Measurements on several ranks: item i of what is measured is done by rank i mod size, and rank 0 sees the results of
 // all in the order of items, so that what it sums it sums as one process would.
 #pragma once
-#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
-#include "host/config.hpp"
-#include "host/manifest.hpp"
 #include "host/ranks.hpp"
 
 namespace gpt2run {
-
-// What a session computes with.
-struct Resources {
-  int32_t threads, device;
-};
-
-// By --threads and --device; of several ranks, where the user named none, a share of this machine's threads and a
-// device of its own.
-Resources resources_of(const Configuration& configuration, Ranks& ranks);
-
-// Called by every rank before prompts and texts are read: where one of these options names standard input, all read
-// what rank 0 has read.
-void share_standard_input(Ranks& ranks, const Configuration& configuration);
-
-// Called by every rank before the work, as check_alike(): with the texts that it has read, which the manifest may name
-// by their path only.
-void check_alike(Ranks& ranks, Manifest manifest, std::span<const Prompt> texts);
 
 // Called by every rank. own: the results of this rank's items, one behind the other. sizes: bytes of every item's
 // results, of all ranks'. take: called at rank 0 for every item in order. Waiting ends in an Error after an interrupt.

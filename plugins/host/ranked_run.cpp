@@ -1,20 +1,11 @@
 // The sink of a rank that sends, and the one of rank 0 that merges.
 #include "host/ranked_run.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <map>
-#include <sstream>
-#include <thread>
 
 #include "gpt2run/delivery.hpp"
-#include "gpt2run/input_file.hpp"
-#include "gpt2run/output_file.hpp"
 #include "host/rank_events.hpp"
 
 namespace gpt2run {
@@ -202,61 +193,11 @@ Summary Merge::close(const Summary& own, const Progress& progress) {
   return all;
 }
 
-// Lines in which every rank must have the same: the manifest without prompts, of which the sum tells enough, and
-// without paths, which may be another machine's.
-std::string likeness(Manifest manifest) {
-  Fingerprint prompts;
-  for (const Prompt& prompt : manifest.prompts) {
-    const size_t sizes[] = {prompt.tokens.size(), prompt.text.size(), prompt.id.size()};
-    prompts.add(sizes, sizeof sizes);
-    prompts.add(prompt.tokens.data(), prompt.tokens.size() * sizeof prompt.tokens[0]);
-    prompts.add(prompt.text.data(), prompt.text.size());
-    prompts.add(prompt.id.data(), prompt.id.size());
-  }
-  std::erase_if(manifest.options, [](const RecordedOption& option) {
-    constexpr std::string_view paths[] = {"model", "test_model", "tokenizer", "plugin_dir", "text", "prompts"};
-    return std::ranges::find(paths, option.key) != std::end(paths);
-  });
-  manifest.options.push_back({"prompts", std::to_string(manifest.prompts.size()) + ", hash " + prompts.hex(), "text"});
-  manifest.prompts.clear();
-  manifest.model.clear();
-  return manifest.to_json();
-}
-
-std::string next_line(std::istream& lines) {
-  std::string line;
-  std::getline(lines, line);
-  const size_t from = line.find_first_not_of(' '), to = line.find_last_not_of(", ");
-  return from == line.npos ? "" : line.substr(from, to + 1 - from);
-}
-
-void check_likeness(const std::string& here, const std::string& there, int rank) {
-  std::istringstream ours(here), theirs(there);
-  while (ours || theirs) {
-    const std::string expected = next_line(ours), found = next_line(theirs);
-    if (expected != found)
-      throw RankError("rank " + std::to_string(rank) + " would not run the same: expected " + expected +
-                      " as at rank 0, found " + found);
-  }
-}
-
 }  // namespace
 
-void share_out(Generation& generation, Ranks& ranks, RankDefaults defaults) {
+void share_out(Generation& generation, Ranks& ranks, bool draws_seed) {
   generation.rank = ranks.rank(), generation.ranks = ranks.size();
-  if (defaults.device) generation.device = ranks.local_rank();
-  if (defaults.threads && ranks.local_size() > 1) {
-    const auto allowed = static_cast<int>(std::thread::hardware_concurrency());  // a launcher may have bound this rank
-    const auto cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-    generation.threads = std::max(1, std::min(allowed, cores / ranks.local_size()));
-  }
-  if (defaults.seed) generation.seed = std::stoull(ranks.share(std::to_string(generation.seed)));
-}
-
-void check_alike(Ranks& ranks, const Manifest& manifest) {
-  if (ranks.size() == 1) return;
-  const std::vector<std::string> all = ranks.gather(likeness(manifest));
-  for (size_t rank = 1; rank < all.size(); ++rank) check_likeness(all[0], all[rank], static_cast<int>(rank));
+  if (draws_seed) generation.seed = std::stoull(ranks.share(std::to_string(generation.seed)));
 }
 
 Summary generate_on(Ranks& ranks, const GenerateInto& run, std::span<Sink* const> sinks, const Tokenizer* tokenizer,
@@ -279,14 +220,4 @@ Summary generate_on(Ranks& ranks, const GenerateInto& run, std::span<Sink* const
   return merge.close(summary, progress);
 }
 
-void share_standard_input(Ranks& ranks) {
-  if (ranks.size() == 1) return;
-  const std::string text = ranks.share(ranks.rank() == 0 ? read_standard_input("") : "");
-  const int file = memfd_create("standard input", MFD_CLOEXEC);
-  if (file < 0) fail("standard input of this rank: ", std::strerror(errno));
-  write_all(file, text, "standard input of this rank");
-  lseek(file, 0, SEEK_SET);
-  dup2(file, STDIN_FILENO);
-  close(file);
-}
 }  // namespace gpt2run

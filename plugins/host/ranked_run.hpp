@@ -3,24 +3,14 @@
 #pragma once
 #include <functional>
 #include <span>
-#include <string>
 
 #include "gpt2run/pipeline.hpp"
-#include "host/manifest.hpp"
 #include "host/ranks.hpp"
 
 namespace gpt2run {
 
-// What a rank runs by itself: prompts shared out, a device and threads of its own where the user named none, a seed
-// that was drawn at rank 0.
-struct RankDefaults {
-  bool device, threads, seed;  // not given
-};
-void share_out(Generation& generation, Ranks& ranks, RankDefaults defaults);
-
-// Called by every rank before the run. Throws at rank 0 when another one would not run the same: other plugins, another
-// model, other prompts or options. Names the rank and the line of the manifest that differs.
-void check_alike(Ranks& ranks, const Manifest& manifest);
+// What a rank runs by itself: its prompts, and where the seed is drawn, that of rank 0.
+void share_out(Generation& generation, Ranks& ranks, bool draws_seed);
 
 // As generate(), by every rank. run(sinks, progress): generate() with these. sinks: of rank 0, the only one that calls
 // them; of the others wants() is asked. progress: of all sequences at rank 0, of its own elsewhere. most_ahead: tokens
@@ -32,8 +22,5 @@ constexpr int64_t kMostAhead = 1 << 20;
 Summary generate_on(Ranks& ranks, const GenerateInto& run, std::span<Sink* const> sinks, const Tokenizer* tokenizer,
                     std::span<const Prompt> prompts, const Generation& generation,
                     const std::function<void(int64_t, int64_t)>& progress, int64_t most_ahead = kMostAhead);
-
-// Standard input reaches rank 0 only: all read what it has read.
-void share_standard_input(Ranks& ranks);
 
 }  // namespace gpt2run

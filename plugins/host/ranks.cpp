@@ -189,30 +189,45 @@ void Ranks::stop_others() {
   last_word_[0] = true;
 }
 
-void Ranks::give_up(const std::string& line, const std::function<void(const std::string&)>& print,
-                    bool interrupted) noexcept try {
-  if (rank_ > 0 && !link_) return void(ended_ = true);
-  if (!link_ || (rank_ == 0 && ended_)) {
-    ended_ = true;
-    return print(line);
-  }
-  if (rank_ == 0) {
-    stop_others();
-    const bool all_left = interrupted && await_last_words(kFirstAnswer);
-    print(line + (interrupted && !all_left ? silent_ranks() : ""));
-    return await_last_words(kPatience) ? leave() : link_->kill_all();
-  }
-  const bool told = std::exchange(ended_, true);
+// Of rank 0.
+void Ranks::end_all(const std::string& line, const Print& print, bool interrupted) {
+  stop_others();
+  const bool all_left = interrupted && await_last_words(kFirstAnswer);
+  print(line + (interrupted && !all_left ? silent_ranks() : ""));
+  await_last_words(kPatience) ? leave() : link_->kill_all();
+}
+
+// Of a rank above 0. ended: rank 0 knows that the run has ended. untold: false as soon as the line is on its way.
+void Ranks::end_own(bool ended, const std::string& line, bool& untold) {
+  untold = !ended && !last_said_;
   const std::string name = "rank " + std::to_string(rank_) + " on " + link_->machine() + ": ";
-  if (!told && !last_said_) link_->send(0, Channel::orders, char(kFailed) + name + line);
+  if (untold) link_->send(0, Channel::orders, char(kFailed) + name + line);
+  untold = false;
   int sender = 0;
   std::string end;
-  for (Pause pause; !told && !link_->receive(0, Channel::orders, sender, end);) pause();
+  for (Pause pause; !ended && !link_->receive(0, Channel::orders, sender, end);) pause();
   for (Pause pause; link_->unsent() > 0;) pause();  // what rank 0 has not taken by then it never takes
   if (!last_said_) link_->send(0, Channel::orders, std::string(1, kDone));
   for (Pause pause; link_->unsent() > 0;) pause();
   leave();
-} catch (const std::exception&) {
+}
+
+void Ranks::give_up(const std::string& line, const Print& print, bool interrupted) noexcept {
+  bool untold = true;
+  const Print tell = [&](const std::string& text) { untold = false, print(text); };
+  try {
+    const bool ended = std::exchange(ended_, ended_ || rank_ > 0 || !link_);
+    if (!link_) return rank_ == 0 ? tell(line) : void();
+    if (rank_ > 0) return end_own(ended, line, untold);
+    return ended ? tell(line) : end_all(line, tell, interrupted);
+  } catch (const std::exception&) {
+    ended_ = true;  // what carries has failed, and nobody else would tell
+  }
+  try {
+    if (untold) print(rank_ > 0 ? "rank " + std::to_string(rank_) + ": " + line : line);
+  } catch (const std::exception&) {
+    // There is nowhere left to tell it.
+  }
   if (link_) link_->kill_all();
 }
 

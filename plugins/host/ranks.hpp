@@ -72,9 +72,10 @@ class Ranks {
   void finish();  // waits until all ranks are here
 
   // After an error. print: called where the error is to be shown, with the line and, if the run was interrupted, the
-  // ranks that do not answer: they may be why. Ranks that do not answer within ten seconds are killed.
-  void give_up(const std::string& line, const std::function<void(const std::string&)>& print,
-               bool interrupted = false) noexcept;
+  // ranks that do not answer: they may be why. That is at rank 0, and at another one that cannot reach it. Ranks that
+  // do not answer within ten seconds are killed.
+  using Print = std::function<void(const std::string&)>;
+  void give_up(const std::string& line, const Print& print, bool interrupted = false) noexcept;
 
   // Temporary files in this folder are removed at the end of this rank even if it is killed. Only where there are
   // several ranks, of which rank 0 writes.
@@ -86,6 +87,8 @@ class Ranks {
   void send_pieces(int to, std::string_view bytes);
   bool add_piece(int from, std::string& bytes);
   void stop_others();
+  void end_all(const std::string& line, const Print& print, bool interrupted);
+  void end_own(bool ended, const std::string& line, bool& untold);
   bool await_last_words(std::chrono::milliseconds limit);
   std::string silent_ranks() const;
   void leave();

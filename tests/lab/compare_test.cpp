@@ -228,6 +228,22 @@ TEST_F(Gpt2compare, FullShowsEverything) {
     EXPECT_THAT(done.out, HasSubstr(word));
 }
 
+// FP8, say: its errors are shown, but how large they may be is not known.
+TEST_F(Gpt2compare, ATypeThatIsNotKnownHasNoThreshold) {
+  const std::string options =
+      std::string("gpt2compare") + kTiny + "--test coarse --floor off -n 0 --tokens '1 2 3 4' --plugin-dir " CONTRACT;
+  const Outcome shown = run(options), json_shown = run(options + " --json -"),
+                full = run(options + " --full --layer_threshold 9");
+  ASSERT_EQ(shown.code + json_shown.code + full.code, 0) << shown.err << json_shown.err << full.err;
+  EXPECT_THAT(shown.out, HasSubstr("coarse: no operation is judged: expected types fp32, fp16 or bf16"));
+  const json test = json::parse(json_shown.out).at("tests")[0];
+  EXPECT_TRUE(test.at("layer_threshold").is_null());
+  EXPECT_TRUE(test.at("first_above").is_null());
+  EXPECT_GT(test.at("layers")[0].at("rms_error").get<double>(), 0);
+  EXPECT_EQ(test.at("ranges")[0].at("nan"), 0);
+  EXPECT_THAT(full.out, HasSubstr("coarse: no operation is off by more than 9.00e+00 of its RMS"));
+}
+
 TEST_F(Gpt2compare, RefusesInOneLine) {
   write("empty.txt", "");
   const std::tuple<std::string, int, const char*> cases[] = {
@@ -247,9 +263,12 @@ TEST_F(Gpt2compare, RefusesInOneLine) {
       {"--tokens '1 2' --fail-if 'kl_p98>1'", 2, "_p0.1 to _p99.9"},
       {"--tokens '1 2' --fail-if 'kl>much'", 2, "a number"},
       {"--tokens '1 2' --json empty.txt/all.json", 1, "empty.txt/all.json"},
-      {"--tokens '1 2' --test nan --plugin-dir " LAB, 1, "nan: sequence 0, position 2: no token can be chosen"},
+      {"--tokens '1 2' --test nan --plugin-dir " LAB, 1,
+       "no token can be chosen, the logits hold NaN or nothing is left; the first operation of nan that writes NaN is "
+       "embed"},
       {"--tokens '1 2 3' -n 0 --test nan --plugin-dir " LAB, 1,
-       "nan against cpu-fp32, text 0, position 1: logits of the test: a number expected, found NaN for token 0"},
+       "nan against cpu-fp32, text 0, position 1: logits of the test: a number expected, found NaN for token 0; the "
+       "first operation of nan that writes NaN is embed"},
       {"--tokens '1 2 3' -n 0 --ref nan --plugin-dir " LAB, 1, "logits of the reference"},
   };
   for (const auto& [options, code, expected] : cases) {

@@ -100,7 +100,14 @@ TEST_F(Folders, RefusesInOneLine) {
       {"[{\"token\": 1}]", "expected \"logits\""},
       {"[{\"logits\": [1]}]", "\"token\""},
       {"[{\"token\": 1, \"logits\": [1, null]}]", "found null for token 1"},
-      {"[{\"token\": 1, \"logits\"", "found no JSON"},
+      {"[{\"token\": 1, \"logits\"", "step 0: expected JSON, found its end at byte 23"},
+      {"[{\"token\": 0, \"logits\": [1, NaN]}]",
+       "step 0: expected JSON, found \"NaN\" at byte 29: JSON has no such number"},
+      {"[{\"token\": 0, \"logits\": [-Infinity]}]", "found \"Infinity\" at byte 27: JSON has no such number"},
+      {"[{\"token\": 0, \"logits\": [1, 1e99]}]", "expected numbers that FP32 can hold, found 1e+99 for token 1"},
+      {"[{\"token\": 0, \"logits\": [1, 1e999]}]", "found one that is too large"},
+      {"[{\"token\": 2, \"logits\": [1, 2]}]", "expected an id below 2, the number of logits, found 2"},
+      {"[]x", "found \"x\" at byte 3"},
       {"{\"token\": 1}", "expected a list"},
       {"3", "expected a list"},
       {"[3]", "step 0: expected an object, found a number"},
@@ -117,7 +124,60 @@ TEST_F(Folders, RefusesInOneLine) {
   write("test/generation_FP16_0.json", "[]");
   EXPECT_THAT(refusal("--ref-folder ref --test-folder test"), HasSubstr("found those of BF16, FP16"));
   std::filesystem::resize_file(folder() / "npy/generation_BF16_1.npy", 2000);
-  EXPECT_THAT(refusal("--ref-folder ref --test-folder npy"), HasSubstr("found too few"));
+  EXPECT_THAT(
+      refusal("--ref-folder ref --test-folder npy"),
+      HasSubstr("generation_BF16_1.npy: expected 6148 bytes, 5 rows of 301 floats behind the header, found 2000"));
+}
+
+// The header, the bytes and the steps of the JSON say the same, or one of them is wrong.
+TEST_F(Folders, RowsAreAsManyAsStepsAndNothingStandsBehindThem) {
+  write_runs();
+  const std::string whole = read_text(folder() / "npy/generation_BF16_0.npy"), row = whole.substr(128, 301 * 4);
+  const auto refused = [&](const char* rows, size_t count, const std::string& behind) {
+    std::string bytes = whole.substr(0, 128);
+    bytes.replace(bytes.find("(5,"), 3, std::string("(") + rows + ",");
+    for (size_t i = 0; i < count; ++i) bytes += row;
+    write("npy/generation_BF16_0.npy", bytes + behind);
+    return refusal("--ref-folder ref --test-folder npy");
+  };
+  EXPECT_THAT(refused("5", 5, "x"),
+              HasSubstr("expected 6148 bytes, 5 rows of 301 floats behind the header, found 6149"));
+  EXPECT_THAT(refused("5", 4, ""),
+              HasSubstr("expected 6148 bytes, 5 rows of 301 floats behind the header, found 4944"));
+  EXPECT_THAT(refused("4", 4, ""), HasSubstr("generation_BF16_0.npy: expected a row for every step, found 4"));
+  EXPECT_THAT(refused("6", 6, ""), HasSubstr("generation_BF16_0.npy: expected 5 rows, one for every step, found 6"));
+}
+
+TEST_F(Folders, ANulByteIsNoEnd) {
+  write_runs();
+  const std::string file = "test/generation_BF16_0.json", whole = read_text(folder() / file);
+  for (const std::string& behind : {std::string(1, '\0'), std::string("\0[{}]", 5)}) {
+    write(file, whole + behind);
+    EXPECT_THAT(refusal("--ref-folder ref --test-folder test"),
+                HasSubstr(file + ": expected the end of the file behind the list, found a NUL byte"));
+  }
+}
+
+TEST_F(Folders, ANumberHasOneName) {
+  write_runs();
+  for (const char* other : {"00", "-0", "07"}) {
+    const std::string name = std::string("generation_BF16_") + other + ".json";
+    write("test/" + name, "[]");
+    EXPECT_THAT(refusal("--ref-folder ref --test-folder test"),
+                HasSubstr("--test_folder test: expected numbers as 0 and 12, found " + name));
+    std::filesystem::remove(folder() / "test" / name);
+  }
+}
+
+TEST_F(Folders, WhatOnlyARunUsesIsRefused) {
+  write_runs();
+  for (const char* option : {"--model x", "--layers 3", "--layer_threshold 1", "--floor off", "--threads 1", "-n 4",
+                             "--window 3", "--limit 3", "--tokenizer x", "--plugin_dir x", "--tokens 1"}) {
+    const std::string told = refusal(std::string("--ref-folder ref --test-folder test ") + option);
+    EXPECT_THAT(told, HasSubstr("files are compared, nothing is computed")) << option;
+  }
+  EXPECT_THAT(refusal("--ref-folder ref --test-folder test --precision.isa portable"),
+              HasSubstr("unknown option --precision.isa"));
 }
 
 TEST_F(Folders, ResultsDoNotReplaceWhatIsCompared) {
@@ -140,7 +200,7 @@ TEST_F(Folders, WhatIsNoFileOrClaimsTooMuchIsRefusedAtOnce) {
   write("bad/generation_X_0.json", "[{\"token\": 2147483647, \"logits\": [1, 2]}]");
   EXPECT_THAT(refusal(against + "bad"), HasSubstr("expected a token id, found \"2147483647\""));
   ASSERT_EQ(run("sed -i 's/(5, 301), }......./(5, 2147483647), }/' " + numpy).code, 0);
-  EXPECT_THAT(refusal(against + "npy"), HasSubstr("expected rows of 2147483647 floats"));
+  EXPECT_THAT(refusal(against + "npy"), HasSubstr(", 5 rows of 2147483647 floats behind the header, found 6148"));
   ASSERT_EQ(run("rm " + numpy + "; mkfifo " + numpy).code, 0);
   EXPECT_THAT(refusal(against + "npy"), HasSubstr("generation_BF16_0.npy: expected a file, found a pipe"));
 }

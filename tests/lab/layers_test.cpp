@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/shell.hpp"
+#include "gpt2compare/report.hpp"
 #include "loaders/model_folder.hpp"
 
 namespace gpt2run {
@@ -57,12 +58,14 @@ Instance instance(const std::string& name, std::vector<float> values, bool tappe
   return {name, nullptr, nullptr, nullptr, std::make_unique<Scripted>(std::move(values), tapped)};
 }
 
+const auto kGoOn = [] {};
+
 Layers layers_of(std::vector<float> reference, std::vector<float> test) {
   std::vector<Instance> all;
   all.push_back(instance("ref", std::move(reference)));
   all.push_back(instance("test", std::move(test)));
   const std::vector<Window> windows = {{0, 0, {0, 1}}};
-  Layers layers = compare_layers(all, windows, 64, 0.25);
+  Layers layers = compare_layers(all, windows, 64, 0.25, kGoOn);
   for (const Instance& one : all) EXPECT_FALSE(dynamic_cast<const Scripted&>(*one.session).is_tapped());
   return layers;
 }
@@ -82,7 +85,7 @@ TEST(Layers, ErrorsAreSharesOfTheReferencesRms) {
 
 TEST(Layers, EqualOutputsHaveNone) {
   const float infinity = std::numeric_limits<float>::infinity();
-  const Layers layers = layers_of({0, -infinity, NAN, 1}, {0, -infinity, NAN, 1});
+  const Layers layers = layers_of({0, -infinity, 1}, {0, -infinity, 1});
   EXPECT_EQ(layers.tests[0].errors[0].rms_error, 0);
   EXPECT_EQ(layers.tests[0].errors[0].max_error, 0);
   EXPECT_FALSE(layers.tests[0].first_above);
@@ -91,7 +94,7 @@ TEST(Layers, EqualOutputsHaveNone) {
 
 TEST(Layers, WhatIsNotFiniteOnOneSideIsInfinitelyFar) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const float broken : {infinity, -infinity, NAN}) {
+  for (const float broken : {infinity, -infinity}) {
     EXPECT_TRUE(std::isinf(layers_of({1, 2}, {1, broken}).tests[0].errors[0].rms_error)) << broken;
     EXPECT_TRUE(std::isinf(layers_of({1, broken}, {1, 2}).tests[0].errors[0].max_error)) << broken;
     EXPECT_TRUE(layers_of({1, 2}, {1, broken}).tests[0].first_above) << broken;
@@ -99,6 +102,49 @@ TEST(Layers, WhatIsNotFiniteOnOneSideIsInfinitelyFar) {
     EXPECT_EQ(layers_of({1, 2}, {1, broken}).tests[0].ranges[0].headroom, 0) << broken;
   }
   EXPECT_TRUE(std::isinf(layers_of({0, 0}, {0, 1}).tests[0].errors[0].rms_error));
+}
+
+// Two sides that are lost alike are no sign of health.
+TEST(Layers, NanIsToldOnWhicheverSideItIs) {
+  for (const auto& [ref, test] : {std::pair(NAN, 2.f), std::pair(2.f, NAN), std::pair(NAN, NAN)}) {
+    const Layers layers = layers_of({1, ref}, {1, test});
+    EXPECT_TRUE(std::isnan(layers.tests[0].errors[0].rms_error));
+    EXPECT_TRUE(std::isnan(layers.tests[0].errors[0].max_error));
+    EXPECT_EQ(layers.tests[0].first_above, 0u);
+    EXPECT_EQ(layers.ranges[0].nans, std::isnan(ref));
+    EXPECT_EQ(layers.tests[0].ranges[0].nans, std::isnan(test));
+    const auto told = [&](const std::string& name) {
+      return to_lines(layers).find("the first operation of " + name + " that writes NaN is embed\n") !=
+             std::string::npos;
+    };
+    EXPECT_EQ(told("ref"), std::isnan(ref));
+    EXPECT_EQ(told("test"), std::isnan(test));
+    EXPECT_THAT(to_table(layers), HasSubstr("nan first above"));
+  }
+  EXPECT_THAT(to_table(layers_of({1, NAN}, {1, 2})), testing::ContainsRegex("embed +- +nan "));
+}
+
+TEST(Layers, TheWalkCanBeEndedAtEveryStep) {
+  std::vector<Instance> all;
+  for (const char* name : {"ref", "test"}) all.push_back(instance(name, {1}));
+  const std::vector<Window> windows = {{0, 0, {0, 1}}};
+  const auto stop = [] { fail("stopped"); };
+  EXPECT_THROW(compare_layers(all, windows, 64, 0.25, stop), Error);
+  EXPECT_THROW(first_nan(all, windows, stop), Error);
+  for (const Instance& one : all) EXPECT_FALSE(dynamic_cast<const Scripted&>(*one.session).is_tapped());
+}
+
+TEST(Layers, AnUnknownTypeHasNoRoundoff) {
+  const auto roundoff = [](const char* name) {
+    Plugin plugin{};
+    plugin.name = name;
+    return roundoff_of(Chosen(plugin, {name, {}}, Layer::fallback));
+  };
+  EXPECT_EQ(roundoff("cpu-fp32"), 0x1p-24);
+  EXPECT_EQ(roundoff("cpu-fp16"), 0x1p-11);
+  EXPECT_EQ(roundoff("cuda-bf16"), 0x1p-8);
+  EXPECT_FALSE(roundoff("my-e4m3"));
+  EXPECT_FALSE(roundoff("coarse"));
 }
 
 TEST(Layers, RangesAreThoseOfFp16) {
@@ -117,7 +163,7 @@ TEST(Layers, WhatCannotBeTappedSaysSo) {
     all.push_back(instance("ref", {1}, reference));
     all.push_back(instance("test", {1}, !reference));
     all.push_back(instance("other", {1}));
-    const Layers layers = compare_layers(all, std::vector<Window>{{0, 0, {0, 1}}}, 64, 0.25);
+    const Layers layers = compare_layers(all, std::vector<Window>{{0, 0, {0, 1}}}, 64, 0.25, kGoOn);
     EXPECT_THAT(to_lines(layers), HasSubstr(std::string(reference ? "test" : "ref") + " cannot be tapped"));
     EXPECT_EQ(layers.tests[1].errors.size(), reference ? 1u : 0u);
     EXPECT_EQ(layers.tests[0].errors.size(), 0u);

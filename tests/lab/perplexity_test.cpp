@@ -129,7 +129,9 @@ TEST_F(Gpt2perplexity, RefusesInOneLine) {
     const char* expected;
   } cases[] = {
       {"", 2, "--text"},
-      {"--text some.txt --prompt x", 2, "one of --text, --prompts"},
+      {"--text some.txt --prompt x", 2, "--text and --prompt: expected one of the two, found both"},
+      {"--text some.txt --tokens 1", 2, "--text and --tokens: expected one of the two, found both"},
+      {"--text some.txt --prompts some.txt", 2, "--text and --prompts: expected one of the two, found both"},
       {"--text nothing.txt", 1, "nothing.txt: cannot be read"},
       {"--text empty.txt", 1, "empty.txt: expected a text, found an empty file"},
       {"--text one.txt", 1, "one.txt: expected a text of at least 2 tokens, found 1"},

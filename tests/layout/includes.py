@@ -32,7 +32,7 @@ FOREIGN = {
         "plugins/host/prompt_file.cpp",
         "loaders/huggingface/json.hpp",
         "sinks/common/manifest.cpp",
-        "apps/gpt2compare/json.cpp",
+        "apps/gpt2compare/report_json.cpp",
         "apps/gpt2compare/folders.cpp",
         "tests/",
     ),

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "host/ranked_items.hpp"
+#include "host/ranked_start.hpp"
 #include "ranks/thread_ranks.hpp"
 
 namespace gpt2run::test {

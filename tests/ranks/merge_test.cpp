@@ -8,6 +8,7 @@
 
 #include "host/rank_events.hpp"
 #include "host/ranked_run.hpp"
+#include "host/ranked_start.hpp"
 #include "ranks/thread_ranks.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
@@ -37,7 +38,7 @@ std::vector<Prompt> prompts(int count) {
 Summary generate_there(Ranks& ranks, Generation generation, std::span<Sink* const> sinks,
                        const std::vector<Prompt>& prompts, const std::function<void()>& pace = {},
                        int64_t most_ahead = kMostAhead) {
-  share_out(generation, ranks, {});
+  share_out(generation, ranks, false);
   const auto script = std::make_shared<Script>();
   script->next.resize(kShape.V);
   std::iota(script->next.begin(), script->next.end(), 1);
@@ -194,7 +195,7 @@ TEST(RankedRun, RanksThatWouldNotRunTheSameAreRefused) {
     Manifest manifest;
     manifest.model_hash = "abc", manifest.model = ranks.rank() == 1 ? "/data/gpt2" : "/scratch/gpt2";
     manifest.prompts = {{"a", {1, ranks.rank() == 2 ? 3 : 2}}};
-    check_alike(ranks, manifest);
+    check_alike(ranks, manifest, manifest.prompts);
   });
   EXPECT_THAT(ended.errors[0], HasSubstr("rank 2 would not run the same: expected \"prompts\": \"1, hash "));
 }

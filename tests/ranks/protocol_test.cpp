@@ -111,6 +111,24 @@ TEST(Ranks, AnErrorWhileOthersHaveFinishedIsStillHeard) {
   EXPECT_THAT(ended.errors, ElementsAre("rank 2 on here: late", kStopped, "late"));
 }
 
+// Nobody else would tell the line then.
+TEST(Ranks, AnErrorIsToldThoughWhatCarriesHasFailed) {
+  struct Cut final : ThreadLink {
+    using ThreadLink::ThreadLink;
+    void send(int, Channel, std::string) override { fail("the wire is cut"); }
+  };
+  for (const int rank : {0, 1}) {
+    const auto post = std::make_shared<Post>(2);
+    std::vector<std::string> told;
+    {
+      Ranks ranks(std::make_unique<Cut>(post, rank));
+      ranks.give_up("the disk is full", [&](const std::string& line) { told.push_back(line); });
+    }
+    EXPECT_THAT(told, ElementsAre(rank == 0 ? "the disk is full" : "rank 1: the disk is full"));
+    EXPECT_TRUE(post->aborted);
+  }
+}
+
 TEST(Ranks, AStreamKeepsItsOrderAndWaitsForItsReader) {
   constexpr int kCount = 300;
   std::vector<std::string> got(3);

@@ -32,7 +32,7 @@ struct Post {
   bool aborted = false;
 };
 
-class ThreadLink final : public RankLink {
+class ThreadLink : public RankLink {
  public:
   ThreadLink(std::shared_ptr<Post> post, int rank) : post_(std::move(post)), rank_(rank) {}
 

@@ -121,12 +121,13 @@ Json ranges_of(const std::vector<OpRange>& ranges) {
                     {"layer", range.layer},
                     {"max", number(range.max)},
                     {"headroom", number(range.headroom)},
-                    {"subnormal_share", number(range.subnormal_share)}});
+                    {"subnormal_share", number(range.subnormal_share)},
+                    {"nan", range.nans}});
   return list;
 }
 
 void add_layers(Json& json, const LayerTest& test) {
-  json["layer_threshold"] = number(test.threshold);
+  json["layer_threshold"] = test.threshold ? number(*test.threshold) : Json();
   json["layers"] = Json::array();
   for (const OpError& error : test.errors)
     json["layers"].push_back({{"op", error.op},

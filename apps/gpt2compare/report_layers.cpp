@@ -1,0 +1,67 @@
+// Operations and layers: the lines that are always shown, and the table of --full.
+#include <cmath>
+#include <cstdio>
+
+#include "gpt2compare/report.hpp"
+#include "gpt2run/quoted.hpp"
+#include "host/columns.hpp"
+
+namespace gpt2run {
+namespace {
+
+std::string shown(double value) {
+  if (std::isnan(value)) return "nan";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2e", value);
+  return text;
+}
+
+constexpr char kNoThreshold[] =
+    ": no operation is judged: expected types fp32, fp16 or bf16, whose rounding is known, or --layer_threshold\n";
+
+std::string layer_text(int32_t layer) { return layer < 0 ? "-" : std::to_string(layer); }
+
+}  // namespace
+
+std::string to_lines(const Layers& layers) {
+  if (!layers.tapped) return printable(layers.reference) + " cannot be tapped: no errors by operation and layer\n";
+  std::string text;
+  const auto add_nan = [&](const std::string& name, const std::vector<OpRange>& ranges) {
+    if (const std::string line = first_nan(name, ranges); !line.empty()) text += printable(line) + "\n";
+  };
+  add_nan(layers.reference, layers.ranges);
+  for (const LayerTest& test : layers.tests) {
+    if (!test.tapped) text += printable(test.name) + " cannot be tapped: no errors by operation and layer\n";
+    add_nan(test.name, test.ranges);
+    if (test.tapped && !test.threshold) text += printable(test.name) + kNoThreshold;
+    if (!test.first_above || !test.threshold) continue;
+    const OpError& error = test.errors[*test.first_above];
+    if (std::isnan(error.rms_error)) continue;  // told above
+    text += printable(test.name) + ": the first operation that is off by more than " + shown(*test.threshold) +
+            " of its RMS is " + place_of(error.op, error.layer) + ", by " + shown(error.rms_error) + "\n";
+  }
+  return text;
+}
+
+std::string to_table(const Layers& layers) {
+  if (layers.ranges.empty()) return "";
+  std::vector<std::vector<std::string>> rows = {{"OPERATION", "LAYER", "MAX |X|", "65504 / MAX", "BELOW 2^-14"}};
+  for (const LayerTest& test : layers.tests)
+    if (test.tapped) rows[0].push_back("ERROR OF " + test.name + " / RMS");
+  for (size_t i = 0; i < layers.ranges.size(); ++i) {
+    const OpRange& range = layers.ranges[i];
+    rows.push_back({range.op, layer_text(range.layer), shown(range.nans > 0 ? NAN : range.max), shown(range.headroom),
+                    shown(range.subnormal_share)});
+    for (const LayerTest& test : layers.tests)
+      if (test.tapped)
+        rows.back().push_back(shown(test.errors[i].rms_error) + (test.first_above == i ? " first above" : ""));
+  }
+  std::string within;
+  for (const LayerTest& test : layers.tests)
+    if (test.tapped && test.threshold && !test.first_above)
+      within += printable(test.name) + ": no operation is off by more than " + shown(*test.threshold) + " of its RMS\n";
+  return "what the operations of " + printable(layers.reference) + " wrote over " + std::to_string(layers.rows) +
+         " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") + within + "\n";
+}
+
+}  // namespace gpt2run
