@@ -27,7 +27,8 @@ std::string percentile_name(double percentile) {
 bool is_statistic(std::string_view name) {
   for (const double percentile : kPercentiles)
     if (name == percentile_name(percentile)) return true;
-  return name == "mean" || name == "standard_error" || name == "median" || name == "max";
+  return name == "mean" || name == "standard_error" || name == "batch_standard_error" || name == "median" ||
+         name == "max";
 }
 
 std::string metric_names() {
@@ -64,7 +65,7 @@ Condition parse_condition(std::string_view text) {
   condition.above = text[at] == '>', condition.or_equal = size == 2;
   if (!parse_name(trimmed(text.substr(0, at)), condition))
     misused("--fail_if: expected a metric (", metric_names(),
-            "), alone or with _mean, _standard_error, _median, _max or _p0.1 to _p99.9, found ",
+            "), alone or with _mean, _standard_error, _batch_standard_error, _median, _max or _p0.1 to _p99.9, found ",
             in_quotes(trimmed(text.substr(0, at))));
   const std::string_view number = trimmed(text.substr(at + size));
   const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), condition.limit);
@@ -89,6 +90,7 @@ double value_of(const Condition& condition, const Series& series) {
   const Distribution found = distribution_of(series, condition.metric);
   if (condition.statistic == "mean") return found.mean;
   if (condition.statistic == "standard_error") return found.standard_error;
+  if (condition.statistic == "batch_standard_error") return found.batch_standard_error;
   if (condition.statistic == "median") return found.median();
   if (condition.statistic == "max") return found.farthest;
   size_t which = 0;

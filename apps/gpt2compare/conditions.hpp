@@ -9,7 +9,7 @@
 namespace gpt2run {
 
 // METRIC[_STATISTIC] OPERATOR NUMBER. METRIC as in files, or kl for kl_ref_test; STATISTIC: mean (also when left out),
-// standard_error, median, max (the farthest value), or p0.1 to p99.9 for the percentiles.
+// standard_error, batch_standard_error, median, max (the farthest value), or p0.1 to p99.9 for the percentiles.
 struct Condition {
   std::string text;  // as given
   Metric metric;

@@ -38,6 +38,7 @@ Json metric_of(const Comparison& comparison, const Series& series, Metric metric
   return {{"unit", spec_of(metric).unit},
           {"mean", number(found.mean)},
           {"standard_error", number(found.standard_error)},
+          {"batch_standard_error", number(found.batch_standard_error)},
           {"median", number(found.median())},
           {"percentiles", percentiles},
           {"max", farthest}};

@@ -20,8 +20,11 @@ std::string shown(double value, const char* format = "%.3g") {
 }
 
 std::string mean_of(const Distribution& found, const char* format = "%.3g") {
-  return shown(found.mean, format) +
-         (std::isnan(found.standard_error) ? "" : " +- " + shown(found.standard_error, "%.2g"));
+  const std::string mean = shown(found.mean, format);
+  if (std::isnan(found.standard_error)) return mean;
+  const bool alike = found.batch_standard_error == found.standard_error;
+  return mean + " +- " + shown(found.standard_error, "%.2g") +
+         (alike ? "" : " (" + shown(found.batch_standard_error, "%.2g") + ")");
 }
 
 // "=": exactly the same, "~": no more than the floor.
@@ -45,6 +48,10 @@ std::string legend(const Comparison& comparison) {
     for (const FloorPart& part : test.floor) targets = std::max(targets, part.targets);
   }
   std::string text;
+  if (comparison.targets > 1)
+    text +=
+        "+-     one standard error as if tokens were independent; in brackets by batch means, which see that they are "
+        "not\n";
   if (targets > 0)
     text += "floor  how far rounding alone goes, at most: the mean over the first " + std::to_string(targets) +
             " targets, of shares 1 - share, of differences their size\n";

@@ -47,7 +47,7 @@ double mean_deviation(const Series& series, Metric metric, size_t count) {
 
 Distribution distribution_of(const std::vector<double>& values, double equal) {
   const std::vector<double> ascending = sorted(values);
-  Distribution result{mean_of(values), standard_error_of(values), {}, values[0], 0};
+  Distribution result{mean_of(values), standard_error_of(values), batch_standard_error_of(values), {}, values[0], 0};
   for (size_t i = 0; i < std::size(kPercentiles); ++i)
     result.percentiles[i] = quantile_of(ascending, kPercentiles[i] / 100);
   for (size_t i = 0; i < values.size(); ++i)

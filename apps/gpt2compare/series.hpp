@@ -42,10 +42,11 @@ double mean_deviation(const Series& series, Metric metric, size_t count);
 
 inline constexpr std::array<double, 9> kPercentiles = {0.1, 1, 5, 25, 50, 75, 95, 99, 99.9};
 
-// Of one metric over all targets. standard_error: of the mean, as if the targets were independent; NaN of fewer than
-// two. Percentiles are linear between neighbours.
+// Of one metric over all targets. standard_error: of the mean, as if the targets were independent;
+// batch_standard_error: by batch means, which lets neighbours depend on each other; NaN of fewer than two. Percentiles
+// are linear between neighbours.
 struct Distribution {
-  double mean, standard_error;
+  double mean, standard_error, batch_standard_error;
   std::array<double, std::size(kPercentiles)> percentiles;
   double farthest;        // the value with the largest deviation; of equal ones the first
   size_t farthest_index;  // of its target

@@ -19,7 +19,9 @@ std::string place(const Work& work, const Window& window, int32_t target) {
          std::to_string(window.begin + target);
 }
 
-Estimate estimate_of(const std::vector<double>& values) { return {mean_of(values), standard_error_of(values)}; }
+Estimate estimate_of(const std::vector<double>& values) {
+  return {mean_of(values), standard_error_of(values), batch_standard_error_of(values)};
+}
 
 }  // namespace
 
@@ -86,7 +88,8 @@ Result result_of(std::string precision, const std::vector<double>& nll, const st
                  std::optional<int64_t> bytes) {
   Result result{std::move(precision), std::ssize(nll), estimate_of(nll), {}, {}, {}};
   const double perplexity = std::exp(result.nll.value);
-  result.perplexity = {perplexity, perplexity * result.nll.standard_error};
+  result.perplexity = {perplexity, perplexity * result.nll.standard_error,
+                       perplexity * result.nll.batch_standard_error};
   if (bytes && *bytes > 0)
     result.bits_per_byte =
         result.nll.value * static_cast<double>(result.tokens) / std::numbers::ln2 / static_cast<double>(*bytes);

@@ -31,14 +31,15 @@ std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint
                            const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress);
 
 struct Estimate {
-  double value, standard_error;  // the error: NaN of fewer than two tokens
+  double value;
+  double standard_error, batch_standard_error;  // NaN of fewer than two tokens
 };
 
 struct Result {
   std::string precision;
   int64_t tokens;
-  Estimate nll;                         // mean over targets; its error as if targets were drawn independently
-  Estimate perplexity;                  // exp(nll); its error is exp(nll) x that of nll, the delta method
+  Estimate nll;                         // mean over targets; errors as if they were drawn independently, and by batches
+  Estimate perplexity;                  // exp(nll); its errors are exp(nll) x those of nll, the delta method
   std::optional<double> bits_per_byte;  // sum of nll / ln 2 / bytes
   std::optional<Estimate> difference;   // nll minus the first precision's, target by target; none of the first
 };

@@ -19,7 +19,9 @@ std::string shown(double value, const char* format) {
 }
 
 std::string shown(const Estimate& estimate, const char* format, const char* error_format) {
-  return shown(estimate.value, format) + " +- " + shown(estimate.standard_error, error_format);
+  const std::string value = shown(estimate.value, format) + " +- " + shown(estimate.standard_error, error_format);
+  return std::isnan(estimate.standard_error) ? value
+                                             : value + " (" + shown(estimate.batch_standard_error, error_format) + ")";
 }
 
 std::string shown(const Rule& rule) {
@@ -55,8 +57,10 @@ void append_result(std::string& json, const Result& result) {
   append_field(json, "precision", result.precision);
   append_field(json, "perplexity", result.perplexity.value);
   append_field(json, "standard_error", result.perplexity.standard_error);
+  append_field(json, "batch_standard_error", result.perplexity.batch_standard_error);
   append_field(json, "nll", result.nll.value);
   append_field(json, "nll_standard_error", result.nll.standard_error);
+  append_field(json, "nll_batch_standard_error", result.nll.batch_standard_error);
   append_field(json, "tokens", static_cast<double>(result.tokens));
   append_field(json, "bits_per_byte", number_of(result.bits_per_byte));
   append_key(json, "difference");
@@ -67,6 +71,7 @@ void append_result(std::string& json, const Result& result) {
   json += "{";
   append_field(json, "nll", result.difference->value);
   append_field(json, "standard_error", result.difference->standard_error);
+  append_field(json, "batch_standard_error", result.difference->batch_standard_error);
   json += "}}";
 }
 
@@ -78,7 +83,9 @@ std::string to_table(const Report& report) {
   text += "protocol  " + report.protocol + ": " + shown(report.rule) + "\n";
   text += "scored    " + std::to_string(work.targets()) + " of " + std::to_string(tokens_of(work)) + " tokens, " +
           std::to_string(work.texts.size()) + (work.texts.size() == 1 ? " text" : " texts") +
-          "; +- is one standard error\n\n";
+          "\n+-        one standard error as if tokens were independent; in brackets by batch means, which see that "
+          "they are not"
+          "\n\n";
   std::vector<std::vector<std::string>> rows = {
       {"PRECISION", "PERPLEXITY", "MEAN NLL", "BITS PER BYTE", "NLL - THAT OF THE FIRST"}};
   for (const Result& result : report.results)

@@ -78,7 +78,7 @@ TEST_F(Gpt2perplexity, DifferencesArePairedTokenByToken) {
   const json& rows = all.at("results");
   ASSERT_EQ(rows.size(), 3u);
   const json &first = rows[0], &bf16 = rows[1], &same = rows[2];
-  EXPECT_EQ(same.at("difference"), json({{"nll", 0.0}, {"standard_error", 0.0}}));
+  EXPECT_EQ(same.at("difference"), json({{"nll", 0.0}, {"standard_error", 0.0}, {"batch_standard_error", 0.0}}));
   const double difference = bf16.at("difference").at("nll"), error = bf16.at("difference").at("standard_error");
   // Both means are sums of 373 numbers of size 4: 373 x 4 x 2^-53 each.
   EXPECT_NEAR(difference, bf16.at("nll").get<double>() - first.at("nll").get<double>(), 1e-12);
@@ -87,8 +87,12 @@ TEST_F(Gpt2perplexity, DifferencesArePairedTokenByToken) {
   EXPECT_GT(error, 0);
   EXPECT_LT(error, 0.1 * bf16.at("nll_standard_error").get<double>());
   for (const json& row : rows)
-    EXPECT_NEAR(row.at("standard_error").get<double>(),
-                row.at("perplexity").get<double>() * row.at("nll_standard_error").get<double>(), 1e-9);
+    for (const char* kind : {"standard_error", "batch_standard_error"})
+      EXPECT_NEAR(row.at(kind).get<double>(),
+                  row.at("perplexity").get<double>() * row.at(std::string("nll_") + kind).get<double>(), 1e-9);
+  // Hard tokens of this text stand together.
+  EXPECT_GT(first.at("nll_batch_standard_error").get<double>(), first.at("nll_standard_error").get<double>());
+  EXPECT_NE(bf16.at("difference").at("batch_standard_error"), bf16.at("difference").at("standard_error"));
 }
 
 TEST_F(Gpt2perplexity, TheTableSaysTheSame) {
@@ -97,7 +101,8 @@ TEST_F(Gpt2perplexity, TheTableSaysTheSame) {
   EXPECT_EQ(done.err, "");
   EXPECT_THAT(done.out, HasSubstr("hf-stride: windows of 1024 tokens, stride 512"));
   EXPECT_THAT(done.out, HasSubstr("373 of 374 tokens, 1 text"));
-  EXPECT_THAT(done.out, HasSubstr("cpu-fp32             44.2599 +- 8.0402"));
+  EXPECT_THAT(done.out,
+              testing::ContainsRegex("cpu-fp32 +44.2599 \\+- 8.0402 \\([0-9.]+\\)  3.790078 \\+- 0.181660 \\("));
   EXPECT_THAT(done.out, HasSubstr("reference:type=bf16  44."));
 }
 
@@ -115,7 +120,8 @@ TEST_F(Gpt2perplexity, OneTargetHasNoError) {
   const Outcome done =
       run("gpt2perplexity -q --model synthetic:L=1,C=16,H=2,V=20,T=8 --tokens 1,2 --precision fp32 --json -");
   ASSERT_EQ(done.code, 0) << done.err;
-  EXPECT_TRUE(json::parse(done.out).at("results")[0].at("standard_error").is_null());
+  for (const char* key : {"standard_error", "batch_standard_error", "nll_batch_standard_error"})
+    EXPECT_TRUE(json::parse(done.out).at("results")[0].at(key).is_null()) << key;
 }
 
 TEST_F(Gpt2perplexity, RefusesInOneLine) {

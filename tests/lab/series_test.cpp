@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "gpt2run/statistics.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -31,6 +33,7 @@ TEST(Series, DistributionIsByItsDefinitions) {
   EXPECT_NEAR(found.mean, 0.5, 1e-12);
   // Of the whole numbers 0 to n - 1 the variance with n - 1 below is n (n + 1) / 12.
   EXPECT_NEAR(found.standard_error, std::sqrt(1001. * 1002 / 12 / 1001) / 1000, 1e-12);
+  EXPECT_EQ(found.batch_standard_error, batch_standard_error_of(values));
   EXPECT_DOUBLE_EQ(found.median(), 0.5);
   for (size_t i = 0; i < std::size(kPercentiles); ++i) EXPECT_NEAR(found.percentiles[i], kPercentiles[i] / 100, 1e-12);
   EXPECT_EQ(found.farthest, 1);

@@ -29,6 +29,27 @@ inline double standard_error_of(std::span<const double> values) {
   return standard_deviation_of(values) / std::sqrt(static_cast<double>(values.size()));
 }
 
+// Of the mean of values that stand in their order and may depend on those shortly before, as tokens of a text do:
+// overlapping batch means (Meketon and Schmeiser 1984), which see a dependence as far as a batch reaches. Batches have
+// b = floor(sqrt(n)) values (Flegal and Jones 2010, "Batch means and spectral variance estimators in Markov chain Monte
+// Carlo"); with m_j the mean of the batch that begins at j, the variance of the mean is
+//   b / ((n - b) (n - b + 1)) sum_j (m_j - mean)^2
+// Fewer than four values make it standard_error_of. It scatters by about sqrt(b / 3 n) of itself.
+inline double batch_standard_error_of(std::span<const double> values) {
+  const size_t n = values.size();
+  if (n < 2) return std::numeric_limits<double>::quiet_NaN();
+  const auto b = static_cast<size_t>(std::sqrt(static_cast<double>(n)));
+  const double mean = mean_of(values);
+  double batch = 0, sum = 0;  // batch: of the differences from the mean
+  for (size_t i = 0; i < n; ++i) {
+    batch += values[i] - mean;
+    if (i >= b) batch -= values[i - b] - mean;
+    if (i + 1 >= b) sum += batch * batch;
+  }
+  const auto count = static_cast<double>(n), size = static_cast<double>(b);
+  return std::sqrt(sum / size / ((count - size) * (count - size + 1)));
+}
+
 // Ascending; NaN anywhere makes all of them NaN, so that no rank hides it.
 inline std::vector<double> sorted(std::span<const double> values) {
   std::vector<double> all(values.begin(), values.end());
