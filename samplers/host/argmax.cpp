@@ -1,5 +1,5 @@
 // Sampler argmax: the token with the greatest logit, the lowest id among equals. Changes no logits, allocates nothing.
-#include "gpt2run/select.hpp"
+#include "../common/host_sampler.hpp"
 
 namespace gpt2run {
 namespace {
@@ -15,17 +15,4 @@ class Argmax final : public Sampler {
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sampler,
-    .space = gpt2run::Space::host,
-    .selects = true,
-    .name = "argmax",
-    .version = "0.1.0",
-    .summary = "the most likely token",
-    .options = nullptr,
-    .option_count = 0,
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sampler, gpt2run::Argmax>,
-};
+GPT2RUN_PLUGIN = gpt2run::host_sampler<gpt2run::Argmax>("argmax", true, "the most likely token");

@@ -1,5 +1,6 @@
 // Sampler repetition-penalty: tokens of the text so far, prompt included, become less likely; each once, however often
 // it occurred.
+#include "../common/host_sampler.hpp"
 #include "../common/options.hpp"
 
 namespace gpt2run {
@@ -42,17 +43,6 @@ class RepetitionPenalty final : public Sampler {
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sampler,
-    .space = gpt2run::Space::host,
-    .selects = false,
-    .name = "repetition-penalty",
-    .version = "0.1.0",
-    .summary = "makes tokens of the text so far less likely (CTRL)",
-    .options = gpt2run::kRepetitionPenaltyOptions,
-    .option_count = std::size(gpt2run::kRepetitionPenaltyOptions),
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sampler, gpt2run::RepetitionPenalty>,
-};
+GPT2RUN_PLUGIN = gpt2run::host_sampler<gpt2run::RepetitionPenalty>("repetition-penalty", false,
+                                                                   "makes tokens of the text so far less likely (CTRL)",
+                                                                   gpt2run::kRepetitionPenaltyOptions);

@@ -1,10 +1,10 @@
 // Sink jsonl: one JSON object per sequence and line, in the order of sequences, each written when it is whole.
 #include <map>
-#include <optional>
 
 #include "common/manifest.hpp"
+#include "common/one_file.hpp"
+#include "common/sink_plugin.hpp"
 #include "gpt2run/json_text.hpp"
-#include "gpt2run/output_file.hpp"
 #include "jsonl/alternatives.hpp"
 
 namespace gpt2run {
@@ -40,16 +40,13 @@ struct TokenLists {
 class Jsonl final : public Sink {
  public:
   Jsonl(const Options& options, const Host& host)
-      : out_(options.text("out")),
-        top_(static_cast<int>(options.integer("top"))),
-        echo_(options.flag("echo")),
-        host_(host) {}
+      : file_("jsonl", options, host), top_(static_cast<int>(options.integer("top"))), echo_(options.flag("echo")) {}
 
   uint32_t wants() const override { return kLogprob | kAnyOrder | (top_ > 0 ? kLogits : 0u) | (echo_ ? kPrompt : 0u); }
 
   void begin(std::string_view manifest_json) override {
     names_ = PromptNames(manifest_json);
-    output_.emplace(out_);
+    file_.begin();
   }
 
   void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t>) override {
@@ -75,15 +72,12 @@ class Jsonl final : public Sink {
     live = {.line = std::move(live.line) + "}\n", .whole = true};
     // Sequences start in their order: the first one here is the next to be written.
     while (!live_.empty() && live_.begin()->second.whole) {
-      output_->write(live_.begin()->second.line);
+      file_.write(live_.begin()->second.line);
       live_.erase(live_.begin());
     }
   }
 
-  void end(std::string_view) override {
-    output_->publish();
-    if (output_->is_file()) host_.log(1, ("jsonl: wrote " + out_).c_str());
-  }
+  void end(std::string_view) override { file_.end(); }
 
  private:
   struct Live {
@@ -93,29 +87,15 @@ class Jsonl final : public Sink {
     TokenLists prompt = {}, made = {};
   };
 
-  std::string out_;
+  OneFile file_;
   int top_;
   bool echo_;
-  Host host_;
   PromptNames names_;
-  std::optional<Output> output_;
   std::map<uint64_t, Live> live_;  // by sequence
 };
 
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sink,
-    .space = gpt2run::Space::host,
-    .selects = false,
-    .name = "jsonl",
-    .version = "0.1.0",
-    .summary = "one JSON object per sequence: text, tokens, logprobs, alternatives",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sink, gpt2run::Jsonl>,
-};
+GPT2RUN_PLUGIN = gpt2run::sink_plugin<gpt2run::Jsonl>(
+    "jsonl", "one JSON object per sequence: text, tokens, logprobs, alternatives", gpt2run::kOptions);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/manifest.hpp"
+#include "common/sink_plugin.hpp"
 #include "logits/generation_file.hpp"
 
 namespace gpt2run {
@@ -59,17 +60,5 @@ class Logits final : public Sink {
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sink,
-    .space = gpt2run::Space::host,
-    .selects = false,
-    .name = "logits",
-    .version = "0.1.0",
-    .summary = "every step's logits, one file per sequence",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sink, gpt2run::Logits>,
-};
+GPT2RUN_PLUGIN =
+    gpt2run::sink_plugin<gpt2run::Logits>("logits", "every step's logits, one file per sequence", gpt2run::kOptions);

@@ -1,5 +1,5 @@
 // Sink null: takes everything and keeps nothing; for measuring the rest.
-#include "gpt2run/sink.hpp"
+#include "../common/sink_plugin.hpp"
 
 namespace gpt2run {
 namespace {
@@ -14,17 +14,4 @@ class Null final : public Sink {
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sink,
-    .space = gpt2run::Space::host,
-    .selects = false,
-    .name = "null",
-    .version = "0.1.0",
-    .summary = "keeps nothing",
-    .options = nullptr,
-    .option_count = 0,
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sink, gpt2run::Null>,
-};
+GPT2RUN_PLUGIN = gpt2run::sink_plugin<gpt2run::Null>("null", "keeps nothing");

@@ -1,11 +1,10 @@
 // Sink timings: what every forward pass spent where, in milliseconds, as one JSON object of arrays.
-#include <optional>
 #include <vector>
 
 #include "common/manifest.hpp"
+#include "common/one_file.hpp"
+#include "common/sink_plugin.hpp"
 #include "gpt2run/json_text.hpp"
-#include "gpt2run/output_file.hpp"
-#include "gpt2run/sink.hpp"
 
 namespace gpt2run {
 namespace {
@@ -17,8 +16,7 @@ constexpr OptionSpec kOptions[] = {
 
 class Timings final : public Sink {
  public:
-  Timings(const Options& options, const Host& host)
-      : out_(options.text("out")), name_(options.text("name")), host_(host) {
+  Timings(const Options& options, const Host& host) : file_("timings", options, host), name_(options.text("name")) {
     if (name_.find('/') != std::string::npos) fail("timings: name: expected no '/', found ", in_quotes(name_));
   }
 
@@ -27,8 +25,9 @@ class Timings final : public Sink {
   void begin(std::string_view manifest_json) override {
     if (name_.empty()) name_ = precision_type(manifest_json);
     constexpr std::string_view kPlace = "{name}";
-    if (const size_t at = out_.find(kPlace); at != out_.npos) out_.replace(at, kPlace.size(), name_);
-    output_.emplace(out_);
+    std::string& path = file_.path();
+    if (const size_t at = path.find(kPlace); at != path.npos) path.replace(at, kPlace.size(), name_);
+    file_.begin();
   }
 
   void pass(const PassEvent& event) override { passes_.push_back(event.times); }
@@ -45,32 +44,18 @@ class Timings final : public Sink {
         append_number(json, passes_[i].*time);
       }
     }
-    output_->write(json + "]}\n");
-    output_->publish();
-    if (output_->is_file()) host_.log(1, ("timings: wrote " + out_).c_str());
+    file_.write(json + "]}\n");
+    file_.end();
   }
 
  private:
-  std::string out_, name_;
-  Host host_;
-  std::optional<Output> output_;
+  OneFile file_;
+  std::string name_;
   std::vector<StepTimes> passes_;
 };
 
 }  // namespace
 }  // namespace gpt2run
 
-GPT2RUN_PLUGIN = {
-    .abi = gpt2run::kAbi,
-    .tag = gpt2run::kTag,
-    .kind = gpt2run::Kind::sink,
-    .space = gpt2run::Space::host,
-    .selects = false,
-    .name = "timings",
-    .version = "0.1.0",
-    .summary = "milliseconds of every forward pass, by phase",
-    .options = gpt2run::kOptions,
-    .option_count = std::size(gpt2run::kOptions),
-    .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sink, gpt2run::Timings>,
-};
+GPT2RUN_PLUGIN = gpt2run::sink_plugin<gpt2run::Timings>("timings", "milliseconds of every forward pass, by phase",
+                                                        gpt2run::kOptions);

@@ -1,0 +1,33 @@
+// What sinks into one file share: where it is, when it appears and what is said of it.
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "gpt2run/output_file.hpp"
+#include "gpt2run/sink.hpp"
+
+namespace gpt2run {
+
+// What the option `out` names: standard output, or a file that has its name when the run has ended.
+class OneFile {
+ public:
+  // sink: its name, for the log.
+  OneFile(std::string sink, const Options& options, const Host& host)
+      : sink_(std::move(sink)), path_(options.text("out")), host_(host) {}
+
+  std::string& path() { return path_; }  // may be changed before begin()
+  void begin() { output_.emplace(path_); }
+  void write(std::string_view bytes) { output_->write(bytes); }
+  void end() {
+    output_->publish();
+    if (output_->is_file()) host_.log(1, (sink_ + ": wrote " + path_).c_str());
+  }
+
+ private:
+  std::string sink_, path_;
+  Host host_;
+  std::optional<Output> output_;
+};
+
+}  // namespace gpt2run
