@@ -13,6 +13,7 @@ constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in 
 // Rows and registers of outputs that are summed at a time: as many as there are registers for.
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
 constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
+constexpr int kGroup = 48;                                              // rows that a block of weights is kept near for
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -29,12 +30,13 @@ GPT2RUN_INLINE void with_rows(int rows, const F& f) {
 // itself: FP16 then reads at 0.8 to 0.9 of what plain reading gives, and nearly all of it when `bytes` are asked for
 // this early.
 constexpr int kAhead = 8192, kLine = 64;
+GPT2RUN_INLINE void ask_for(uintptr_t first, int bytes) {
+  for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
+}
 template <int kR, class Value>
 GPT2RUN_INLINE void ask_ahead(const Value* at, int bytes) {
-  if constexpr (kR == 1 && sizeof(Value) == 2) {
-    const uintptr_t first = reinterpret_cast<uintptr_t>(at) + kAhead;  // may lie behind the end: nothing is read there
-    for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
-  }
+  if constexpr (kR == 1 && sizeof(Value) == 2)  // may lie behind the end: nothing is read there
+    ask_for(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
 }
 
 // The weights of one k (two for BF16) to kV registers of outputs; `at` is the first of them.
@@ -114,10 +116,18 @@ GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w
 }
 #endif
 
-// One block of K for kR rows and a whole panel: y = or += the products.
+// Sums of a panel, where they come from or go to: rows `stride` apart.
+template <class Float>
+struct Sums {
+  Float* at;  // null: zero
+  int64_t stride;
+  Sums from(int row) const { return {at ? at + row * stride : at, stride}; }
+};
+
+// One block of K for kR rows and a whole panel: after = before + the products.
 template <int kR, int kV, class Input, class Value>
-GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, bool first, float* y,
-                          int64_t y_stride) {
+GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, Sums<const float> before,
+                          Sums<float> after) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Part total[kR][kV];  // unrolled, so that it never lies in memory
 #pragma GCC unroll 8
@@ -126,30 +136,52 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
       for (int v = 0; v < kV; ++v) total[r][v] = Part{};
     }
     add_products(x, x_stride, w + o * kPair<Value>, K, total);
+    if (before.at) {
+#pragma GCC unroll 8
+      for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+        for (int v = 0; v < kV; ++v)
+          total[r][v] = part_from(before.at + r * before.stride + o + v * kWidth) + total[r][v];
+      }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) {
-        float* at = y + r * y_stride + o + v * kWidth;
-        part_to(at, first ? total[r][v] : part_from(at) + total[r][v]);
-      }
+      for (int v = 0; v < kV; ++v) part_to(after.at + r * after.stride + o + v * kWidth, total[r][v]);
     }
   }
 }
 
-// As block() for up to kRows rows, and for a panel of which `outputs` are there.
+// `length` of K for up to kGroup rows and a panel of which `outputs` are there: y = (first) or += x w. Block after
+// block for all of these rows: a block of weights, the rows' inputs and their sums stay in the first-level cache, and y
+// is read and written once.
 template <class Input, class Value>
-GPT2RUN_INLINE void rows_of_block(const Input* x, int rows, int64_t x_stride, const Value* w, int K, bool first,
-                                  int outputs, float* y, int64_t y_stride) {
-  with_rows<kRows>(rows, [&]<int kR>() {
-    constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
-    if (outputs == kPanel) return block<kR, kV>(x, x_stride, w, K, first, y, y_stride);
-    float room[kR * kPanel];
-    for (int r = 0; r < kR && !first; ++r)
-      __builtin_memcpy(room + r * kPanel, y + r * y_stride, outputs * sizeof(float));
-    block<kR, kV>(x, x_stride, w, K, first, room, kPanel);
-    for (int r = 0; r < kR; ++r) __builtin_memcpy(y + r * y_stride, room + r * kPanel, outputs * sizeof(float));
-  });
+GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
+                          int outputs, Sums<float> y) {
+  alignas(64) float room[kGroup * kPanel];
+  const Sums<float> near{room, kPanel};
+  const bool whole = outputs == kPanel;
+  for (int r = 0; r < rows; ++r) {
+    float* own = y.from(r).at;
+    if (whole)
+      ask_for(reinterpret_cast<uintptr_t>(own), kPanel * sizeof(float));
+    else if (!first)
+      __builtin_memcpy(near.from(r).at, own, outputs * sizeof(float));
+  }
+  for (int k = 0; k < length; k += kBlock) {
+    const Sums<float> after = whole && k + kBlock >= length ? y : near;
+    Sums<const float> before{near.at, near.stride};
+    if (k == 0 && whole) before = {y.at, y.stride};
+    if (k == 0 && first) before.at = nullptr;
+    for (int r = 0; r < rows; r += kRows) {
+      with_rows<kRows>(least(kRows, rows - r), [&]<int kR>() {
+        constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
+        block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kPanel,
+                      least(kBlock, length - k), before.from(r), after.from(r));
+      });
+    }
+  }
+  for (int r = 0; r < rows && !whole; ++r) __builtin_memcpy(y.from(r).at, near.from(r).at, outputs * sizeof(float));
 }
 
 // The block of a panel in FP32, for many rows: converted once instead of once for every few of them.
@@ -171,28 +203,21 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 
 // One panel, `length` of K from k on: y = (k is 0) or += x w. x: (rows, length)
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, int outputs, float* y,
-           int64_t y_stride) {
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, int outputs, Sums<float> y) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
-  alignas(64) float wide[kWiden ? kBlock * kPanel : 1];
-  for (int begin = 0; begin < length; begin += kBlock) {
-    const Value* weights = w + int64_t(k + begin) * kPanel;
-    const Input* inputs = x + begin / kInputs<Input>;
-    const int count = least(kBlock, length - begin);
-    const bool first = k + begin == 0;
-    if constexpr (kWiden) {
-      if (rows > kRows) {
-        widen(weights, count, wide);
-        for (int r = 0; r < rows; r += kRows)
-          rows_of_block(inputs + r * x_stride, least(kRows, rows - r), x_stride, static_cast<const float*>(wide), count,
-                        first, outputs, y + r * y_stride, y_stride);
-        continue;
-      }
+  alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
+  const auto groups = [&](const auto* weights) {
+    for (int r = 0; r < rows; r += kGroup)
+      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, k == 0, outputs, y.from(r));
+  };
+  const Value* weights = w + int64_t(k) * kPanel;
+  if constexpr (kWiden) {
+    if (rows > kFewRows) {
+      widen(weights, length, wide);
+      return groups(static_cast<const float*>(wide));
     }
-    for (int r = 0; r < rows; r += kRows)
-      rows_of_block(inputs + r * x_stride, least(kRows, rows - r), x_stride, weights, count, first, outputs,
-                    y + r * y_stride, y_stride);
   }
+  groups(weights);
 }
 
 // As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a stretch of K of all
@@ -215,7 +240,7 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
     const Input* inputs = direct ? reinterpret_cast<const Input*>(x) : near;
     for (int o = 0; o < outputs; o += kPanel)
       panel(inputs, rows, direct ? x_stride : stride, w + int64_t(o / kPanel) * panel_room<Value>(K), k, length,
-            least(kPanel, outputs - o), y + o, y_stride);
+            least(kPanel, outputs - o), Sums<float>{y + o, y_stride});
   }
 }
 
