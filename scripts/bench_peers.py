@@ -278,7 +278,8 @@ def ours(program, kind, threads, folder):
     done = json.loads(ran.stdout)
     rows = {row["measure"]: row for row in done["results"]}
     return {"prefill": rows["prefill"]["median"], "decode": rows["decode"]["median"],
-            "bandwidth": done["bandwidth"][0]["median"], "share": rows["decode"]["of_bandwidth"]}
+            "bandwidth": done["bandwidth"][0]["median"], "share": rows["decode"]["of_bandwidth"],
+            "compute": done["compute"][0]["median"], "of_compute": rows["prefill"]["of_compute"]}
 
 
 def measure(engine, program, kind, threads, folder):
@@ -297,20 +298,19 @@ def shown(values):
 
 
 def table(samples):
-    lines = ["| type | threads | engine | prefill of 512, tokens/s | to the best peer | decode, tokens/s | to the best peer | of the read bandwidth |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| type | threads | engine | prefill of 512, tokens/s | to the best peer | of the compute rate | decode, tokens/s | to the best peer | of the read bandwidth |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for kind in ("fp32", "bf16", "fp16"):
         for threads in sorted({key[2] for key in samples if key[1] == kind}):
             rows = {key[0]: value for key, value in samples.items() if key[1:] == (kind, threads)}
             for engine, found in rows.items():
                 cells = []
-                for what in ("prefill", "decode"):
+                for what, limit in (("prefill", "of_compute"), ("decode", "share")):
                     median = statistics.median(one[what] for one in found)
                     peers = [statistics.median(one[what] for one in other) for name, other in rows.items() if name != "gpt2run"]
                     ratio = f"{median / max(peers):.2f}" if engine == "gpt2run" and peers else ""
-                    cells += [shown([one[what] for one in found]), ratio]
-                shares = [one["share"] for one in found if "share" in one]
-                cells.append(f"{statistics.median(shares):.2f}" if shares else "")
+                    shares = [one[limit] for one in found if limit in one]
+                    cells += [shown([one[what] for one in found]), ratio, f"{statistics.median(shares):.2f}" if shares else ""]
                 lines.append(f"| {kind} | {threads} | {engine} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -339,6 +339,10 @@ def compare(folder, program, rounds, threads):
         found = [one["bandwidth"] for job, all_of in samples.items() if job[2] == count for one in all_of if "bandwidth" in one]
         if found:
             print(f"read bandwidth, {count} threads: {shown(found)} GB/s")
+        for kind in ("fp32", "bf16"):
+            found = [one["compute"] for job, all_of in samples.items() if job[1:] == (kind, count) for one in all_of if "compute" in one]
+            if found:
+                print(f"compute rate for {kind}, {count} threads: {shown(found)} GFLOP/s")
     print(table(samples))
 
 

@@ -2,16 +2,14 @@
 #include "gpt2bench/bandwidth.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
-#include <vector>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
+#include "gpt2bench/together.hpp"
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {
@@ -67,23 +65,10 @@ ReadBandwidth::ReadBandwidth(size_t bytes)
 double ReadBandwidth::measure(int threads) const {
   const Read read = widest();
   const size_t part = bytes_ / static_cast<size_t>(threads) / 4096 * 4096;
-  std::atomic<int> ready = 0;
-  std::atomic<bool> go = false;
   std::atomic<uint64_t> result = 0;  // so that the loop has one
-  const auto work = [&](int thread) {
-    ++ready;
-    while (!go) std::this_thread::yield();
-    result ^= read(memory_.get() + part * static_cast<size_t>(thread), part);
-  };
-  std::vector<std::jthread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
-  while (ready < threads - 1) std::this_thread::yield();
-  const auto begin = std::chrono::steady_clock::now();
-  go = true;
-  work(0);
-  others.clear();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  return static_cast<double>(part) * threads / seconds.count();
+  const double seconds = seconds_together(
+      threads, [&](int thread) { result ^= read(memory_.get() + part * static_cast<size_t>(thread), part); });
+  return static_cast<double>(part) * threads / seconds;
 }
 
 }  // namespace gpt2run

@@ -16,19 +16,33 @@
 namespace gpt2run {
 namespace {
 
-void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler, int repetitions) {
+// What each series on this machine is held against: room in the report for its samples, once for those that share it.
+void add_limits(Report& report) {
   for (const Series& series : report.series) {
-    if (series.precision.plugin->space != Space::host) continue;  // this machine's memory is not what it reads
+    if (series.precision.plugin->space != Space::host) continue;  // this machine is not what it runs on
     const int threads = threads_of(series, report);
-    const auto same = [&](const Bandwidth& one) { return one.threads == threads; };
+    const auto same = [&](const auto& one) { return one.threads == threads; };
     if (std::none_of(report.bandwidths.begin(), report.bandwidths.end(), same))
       report.bandwidths.push_back({threads, {}});
+    const std::string type = type_of(series.precision);
+    if (!type.empty() && !compute_of(report, series)) report.computes.push_back({threads, arithmetic_for(type), {}});
   }
+}
+
+// One sample of the limits of one series.
+void measure_limits(Report& report, const Series& series) {
+  for (Bandwidth& bandwidth : report.bandwidths)
+    if (bandwidth.threads == threads_of(series, report))
+      bandwidth.samples.values.push_back(ReadBandwidth(report.bandwidth_bytes).measure(bandwidth.threads));
+  if (Compute* compute = compute_of(report, series))
+    compute->samples.values.push_back(compute_rate(compute->arithmetic, compute->threads));
+}
+
+void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler, int repetitions) {
+  add_limits(report);
   for (int round = 1; round <= repetitions; ++round) {
     for (Series& series : report.series) {
-      for (Bandwidth& bandwidth : report.bandwidths)
-        if (bandwidth.threads == threads_of(series, report))
-          bandwidth.samples.values.push_back(ReadBandwidth(report.bandwidth_bytes).measure(bandwidth.threads));
+      measure_limits(report, series);
       add_round(series, checkpoint, sampler, report.work);
     }
     log_info("round " + std::to_string(round) + " of " + std::to_string(repetitions));

@@ -25,6 +25,8 @@ struct Line {
   int threads;
   double weight_bytes;  // read per token; NaN: not limited by them
   double share;         // of the read bandwidth at these threads; NaN as above
+  double operations;    // per token; NaN: not limited by them
+  double of_compute;    // of the operations that these threads can do; NaN as above
 };
 
 double weights_per_token(const Report& report, const Series& series, Measure measure) {
@@ -47,7 +49,11 @@ std::vector<Line> lines_of(const Report& report) {
       for (const Bandwidth& bandwidth : report.bandwidths)
         if (bandwidth.threads == threads && series.precision.plugin->space == Space::host)
           share = bytes * samples.median() / bandwidth.samples.median();
-      lines.push_back({&series, measure, &samples, threads, bytes, share});
+      const double operations =
+          measure == Measure::prefill ? operations_per_row(report.config, report.work.prompt) : kUnknown;
+      const Compute* compute = compute_of(report, series);
+      const double of_compute = compute ? operations * samples.median() / compute->samples.median() : kUnknown;
+      lines.push_back({&series, measure, &samples, threads, bytes, share, operations, of_compute});
     }
   }
   return lines;
@@ -87,6 +93,10 @@ double read_rate(const Report& report, const Decode& decode) {
 }
 
 const char* way_of(const Decode& decode) { return decode.repeats ? "repeat" : "loop"; }
+
+const char* kinds_of(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::fp32 ? "FP32 multiply-adds (FP16 too)" : "dot products of BF16";
+}
 
 std::string decodes_table(const Report& report) {
   std::vector<std::vector<std::string>> rows = {
@@ -140,6 +150,18 @@ int threads_of(const Series& series, const Report& report) {
   return series.threads > 0 ? series.threads : report.processors;
 }
 
+const Compute* compute_of(const Report& report, const Series& series) {
+  const std::string type = type_of(series.precision);
+  if (type.empty() || series.precision.plugin->space != Space::host) return nullptr;
+  for (const Compute& compute : report.computes)
+    if (compute.threads == threads_of(series, report) && compute.arithmetic == arithmetic_for(type)) return &compute;
+  return nullptr;
+}
+
+Compute* compute_of(Report& report, const Series& series) {
+  return const_cast<Compute*>(compute_of(std::as_const(report), series));
+}
+
 std::string to_table(const Report& report) {
   std::string text = "machine    " + printable(report.machine) + ", " + std::to_string(report.processors) +
                      " processors, load " + shown(report.load_before, "%.1f") + " before, " +
@@ -156,13 +178,16 @@ std::string to_table(const Report& report) {
     text += "bandwidth  " + shown(bandwidth.samples, 1e-9) + " GB/s, " + std::to_string(bandwidth.threads) +
             (bandwidth.threads == 1 ? " thread reads " : " threads read ") +
             shown_bytes(static_cast<int64_t>(report.bandwidth_bytes)) + "\n";
-  std::vector<std::vector<std::string>> rows = {
-      {"PRECISION", "THREADS", "MEASURE", "MEDIAN (MIN - MAX)", "UNIT", "WEIGHTS PER TOKEN", "OF BANDWIDTH"}};
+  for (const Compute& compute : report.computes)
+    text += "compute    " + shown(compute.samples, 1e-9) + " GFLOP/s, " + std::to_string(compute.threads) +
+            (compute.threads == 1 ? " thread does " : " threads do ") + kinds_of(compute.arithmetic) + "\n";
+  std::vector<std::vector<std::string>> rows = {{"PRECISION", "THREADS", "MEASURE", "MEDIAN (MIN - MAX)", "UNIT",
+                                                 "WEIGHTS PER TOKEN", "OF BANDWIDTH", "MFLOP PER TOKEN", "OF COMPUTE"}};
   for (const Line& line : lines_of(report))
     rows.push_back({line.series->precision.asked.name, std::to_string(line.threads), name_of(line.measure),
                     shown(*line.samples), unit_of(line.measure),
                     std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
-                    shown(line.share, "%.2f")});
+                    shown(line.share, "%.2f"), shown(line.operations * 1e-6, "%.1f"), shown(line.of_compute, "%.2f")});
   return text + "\n" + in_columns(std::move(rows));
 }
 
@@ -187,6 +212,15 @@ std::string to_json(const Report& report) {
     append(json, report.bandwidths[i].samples, 1e-9);
     json += "}";
   }
+  json += "],\n\"compute\": [";
+  for (size_t i = 0; i < report.computes.size(); ++i) {
+    json += i > 0 ? ",\n{" : "\n{";
+    append_field(json, "threads", report.computes[i].threads);
+    append_field(json, "arithmetic", name_of(report.computes[i].arithmetic));
+    append_field(json, "unit", "GFLOP/s");
+    append(json, report.computes[i].samples, 1e-9);
+    json += "}";
+  }
   json += "],\n\"results\": [";
   const char* separator = "\n{";
   for (const Line& line : lines_of(report)) {
@@ -199,6 +233,8 @@ std::string to_json(const Report& report) {
     append(json, *line.samples);
     append_field(json, "weight_bytes_per_token", line.weight_bytes);
     append_field(json, "of_bandwidth", line.share);
+    append_field(json, "operations_per_token", line.operations);
+    append_field(json, "of_compute", line.of_compute);
     json += "}";
   }
   json += "]";

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "gpt2bench/compute.hpp"
 #include "gpt2bench/decodes.hpp"
 
 namespace gpt2run {
@@ -10,6 +11,13 @@ namespace gpt2run {
 // Read bandwidth at one number of threads, bytes per second.
 struct Bandwidth {
   int threads;
+  Samples samples;
+};
+
+// Multiply-adds at one number of threads, operations per second.
+struct Compute {
+  int threads;
+  Arithmetic arithmetic;
   Samples samples;
 };
 
@@ -23,6 +31,7 @@ struct Report {
   Workload work;
   size_t bandwidth_bytes;  // read in one pass
   std::vector<Bandwidth> bandwidths;
+  std::vector<Compute> computes;
   std::vector<Series> series;
   std::vector<Decode> decodes;
 };
@@ -35,6 +44,10 @@ double machine_load();
 
 // Threads that a series really has: `threads`, or one per core for 0.
 int threads_of(const Series& series, const Report& report);
+
+// What limits a series' products; null: none was added, or its type is not known, or it does not run on this machine.
+Compute* compute_of(Report& report, const Series& series);
+const Compute* compute_of(const Report& report, const Series& series);
 
 std::string to_table(const Report& report);
 std::string to_json(const Report& report);

@@ -17,6 +17,9 @@ constexpr char kTiny[] =
 // Of the model above: every weight but wpe, and the head in place of wte.
 constexpr double kC = 48, kF = 100, kV = 301, kNorm = 2 * kC;
 constexpr double kLayer = 2 * kNorm + (3 * kC * kC + 3 * kC) + (kC * kC + kC) + (kF * kC + kF) + (kC * kF + kC);
+// Operations of a row of its prefill of 16: matrices, what a row sees in the mean, the logits of the last one.
+constexpr double kMatrices = 2 * (4 * kC * kC + 2 * kF * kC);
+constexpr double kOperations = 2 * kMatrices + 4 * 2 * kC * (16 + 1) / 2 + 2 * kV * kC / 16;
 constexpr double kWeights = 2 * kLayer + kNorm + kV * kC;
 
 class Gpt2bench : public Shell {};
@@ -43,6 +46,10 @@ TEST_F(Gpt2bench, EveryPrecisionHasEveryMeasure) {
   for (const json& row : all.at("bandwidth")) {
     EXPECT_GT(row.at("least").get<double>(), 0) << row;
     expect_spread(row, 3 * 2);  // rounds, once before each precision
+  }
+  for (const json& row : all.at("compute")) {
+    EXPECT_GT(row.at("least").get<double>(), 0) << row;
+    expect_spread(row, all.at("compute").size() == 2 ? 3 * 2 : 3);  // without dot products, bf16 is held against fp32's
   }
   const json& rows = all.at("results");
   ASSERT_EQ(rows.size(), 2u * 2 * std::size(kMeasures));
@@ -78,6 +85,26 @@ TEST_F(Gpt2bench, SharesAreOfTheBandwidthOfTheSameRun) {
     const double bytes = kWeights * (row.at("precision") == "fp32" ? 4 : 2) / (measure == "decode_batch" ? 2 : 1);
     EXPECT_EQ(row.at("weight_bytes_per_token").get<double>(), bytes) << row;
     EXPECT_NEAR(row.at("of_bandwidth").get<double>(), bytes * row.at("median").get<double>() / bandwidth, 1e-9) << row;
+  }
+}
+
+TEST_F(Gpt2bench, PrefillIsAShareOfTheComputeRateOfTheSameRun) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision fp16,bf16,reference --threads 1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const json all = json::parse(done.out);
+  const json& rates = all.at("compute");
+  ASSERT_FALSE(rates.empty());
+  EXPECT_EQ(rates[0].at("arithmetic"), "fp32") << "of fp16";
+  EXPECT_EQ(rates.back().at("arithmetic"), rates.size() > 1 ? "bf16_dot" : "fp32") << "of bf16";
+  for (const json& row : all.at("results")) {
+    if (row.at("measure") != "prefill") {
+      EXPECT_TRUE(row.at("operations_per_token").is_null() && row.at("of_compute").is_null()) << row;
+      continue;
+    }
+    const json& rate = row.at("precision") == "bf16" ? rates.back() : rates[0];
+    const double share = kOperations * row.at("median").get<double>() / (rate.at("median").get<double>() * 1e9);
+    EXPECT_EQ(row.at("operations_per_token").get<double>(), kOperations) << row;
+    EXPECT_NEAR(row.at("of_compute").get<double>(), share, 1e-9 * share) << row;
   }
 }
 

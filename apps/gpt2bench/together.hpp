@@ -1,0 +1,11 @@
+// One piece of work on several threads at the same time, and the clock around it.
+#pragma once
+#include <functional>
+
+namespace gpt2run {
+
+// Seconds from the moment that all `threads` threads, the caller among them, may begin work(thread) until all are done.
+// work must not throw.
+double seconds_together(int threads, const std::function<void(int thread)>& work);
+
+}  // namespace gpt2run
