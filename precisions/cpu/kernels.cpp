@@ -14,21 +14,32 @@ double sum_of(const double (&lanes)[kLanes]) {
   return total;
 }
 
+// f(c, lanes of c on) for all c < C, sixteen and then what is left; the count is known to the compiler where it can be.
+template <class F>
+GPT2RUN_INLINE void in_lanes(int C, const F& f) {
+  int c = 0;
+  for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
+  if (c < C) f(c, C - c);
+}
+
 // In double, which is a thousandth of the work of the product behind it: so that the rounded result is the same on
 // every path, and products start from equal inputs.
 template <class Value>
 void norm(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out) {
   double lanes[kLanes] = {}, squares[kLanes] = {};
-  for (int c = 0; c < C; c += kLanes) {
-    for (int i = 0; i < least(kLanes, C - c); ++i) lanes[i] += x[c + i];
-  }
+  in_lanes(C, [&](int c, int count) {
+    for (int i = 0; i < count; ++i) lanes[i] += x[c + i];
+  });
   const double mean = sum_of(lanes) / C;
-  for (int c = 0; c < C; c += kLanes) {
-    for (int i = 0; i < least(kLanes, C - c); ++i) squares[i] += (x[c + i] - mean) * (x[c + i] - mean);
-  }
+  in_lanes(C, [&](int c, int count) {
+    for (int i = 0; i < count; ++i) squares[i] += (x[c + i] - mean) * (x[c + i] - mean);
+  });
   const double scale = 1 / __builtin_sqrt(sum_of(squares) / C + epsilon);
-  for (int c = 0; c < C; ++c) out[c] = static_cast<float>((x[c] - mean) * scale * gain[c] + bias[c]);
-  for (int c = 0; c < C; c += kLanes) store(out + c, rounded<Value>(load(out + c, C - c)), C - c);
+  in_lanes(C, [&](int c, int count) {
+    for (int i = 0; i < count; ++i)
+      out[c + i] = static_cast<float>((x[c + i] - mean) * scale * gain[c + i] + bias[c + i]);
+    store(out + c, rounded<Value>(load(out + c, count)), count);
+  });
 }
 
 // scores (length) = e^(scale * scores - maximum); returns their sum. What is behind `length` counts as e^-infinity.
@@ -40,7 +51,7 @@ float exponentials(float* scores, int length, float scale) {
   for (int t = 0; t < length; t += kLanes) {
     const Floats scaled = load(scores + t) * factor;
     store(scores + t, scaled);
-    maximum = map([](Part a, Part b) { return a < b ? b : a; }, maximum, scaled);
+    maximum = map([](Part a, Part b) { return larger(a, b); }, maximum, scaled);
   }
   float lanes[kLanes], largest = nothing;
   store(lanes, maximum);

@@ -174,13 +174,15 @@ class CpuOps {
              int layer) const {
     const int C = s.config.C, D = C / s.config.H;
     for (int o = own.begin, end; o < own.end; o = end) {
-      end = std::min(o / D * D + D, own.end);
+      end = std::min({o / D * D + D, o + kPanel, own.end});
       const int head = o % C / D, d = o % D;
       if (o < C) {
         kernels_.round(sums + o, bias + o, end - o, &s.q[size_t(r) * C + o]);
       } else if (o < 2 * C) {
-        for (int i = o; i < end; ++i)
-          s.keys[s.key(layer, row.slot, head, row.position, d + i - o)] = from_f32<Value>(sums[i] + bias[i]);
+        Value key[kPanel];
+        kernels_.store(sums + o, bias + o, end - o, key);
+        Value* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
+        for (int i = o; i < end; ++i) at[packed_at<Value>(0, d + i - o, D)] = key[i - o];
       } else {
         kernels_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
       }

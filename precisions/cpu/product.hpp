@@ -82,15 +82,16 @@ constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // of k in one In
 
 // x (K) to where the product reads it.
 GPT2RUN_INLINE void take(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
-GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {     // values of BF16: their upper halves are all of them
-  typedef uint64_t Two __attribute__((vector_size(kWidth * 4)));  // floats side by side
-  typedef uint32_t One __attribute__((vector_size(kWidth * 2)));
+
+#if defined(GPT2RUN_CPU_DOT)
+GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {  // values of BF16: their upper halves are all of them
+  typedef uint16_t Shorts __attribute__((vector_size(64)));
+  Shorts upper;
+  for (int i = 0; i < 2 * kLanes; ++i) upper[i] = static_cast<uint16_t>(2 * i + 1);
   int k = 0;
-  for (; k + kWidth <= K; k += kWidth) {
-    Two two;
-    __builtin_memcpy(&two, x + k, sizeof two);
-    const One one = __builtin_convertvector((two >> 16 & 0xffff) | (two >> 32 & 0xffff0000), One);
-    __builtin_memcpy(out + k / 2, &one, sizeof one);
+  for (; k + 2 * kLanes <= K; k += 2 * kLanes) {
+    const __m512i first = _mm512_loadu_si512(x + k), second = _mm512_loadu_si512(x + k + kLanes);
+    _mm512_storeu_si512(out + k / 2, _mm512_permutex2var_epi16(first, (__m512i)upper, second));
   }
   for (; k < K; k += 2) {
     uint32_t first, second = 0;
@@ -100,7 +101,6 @@ GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {     // values of B
   }
 }
 
-#if defined(GPT2RUN_CPU_DOT)
 template <int kR, int kV>
 GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Part (&total)[kR][kV]) {
   for (int k = 0; k < (K + 1) / 2; ++k) {
@@ -212,7 +212,7 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, in
   };
   const Value* weights = w + int64_t(k) * kPanel;
   if constexpr (kWiden) {
-    if (rows > kFewRows) {
+    if (rows > kRows) {
       widen(weights, length, wide);
       return groups(static_cast<const float*>(wide));
     }
@@ -232,12 +232,12 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
 #endif
   auto* near = reinterpret_cast<Input*>(room);
   const bool few = rows <= kFewRows;
-  const int stretch = few ? K : kStretch;
+  const int stretch = rows <= kRows ? K : kStretch;
   for (int k = 0; k < K; k += stretch) {
     const int length = least(stretch, K - k), stride = (length + kInputs<Input> - 1) / kInputs<Input>;
     const bool direct = few && kInputs<Input> == 1;
     for (int r = 0; r < rows && !direct; ++r) take(x + r * x_stride + k, length, near + int64_t(r) * stride);
-    const Input* inputs = direct ? reinterpret_cast<const Input*>(x) : near;
+    const Input* inputs = direct ? reinterpret_cast<const Input*>(x + k) : near;
     for (int o = 0; o < outputs; o += kPanel)
       panel(inputs, rows, direct ? x_stride : stride, w + int64_t(o / kPanel) * panel_room<Value>(K), k, length,
             least(kPanel, outputs - o), Sums<float>{y + o, y_stride});

@@ -66,6 +66,25 @@ GPT2RUN_INLINE Part fma(Part a, Part b, Part c) {
   return a * b + c;
 #endif
 }
+// a < b ? b : a, and b < a ? b : a.
+GPT2RUN_INLINE Part larger(Part a, Part b) {
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)_mm512_max_ps((__m512)b, (__m512)a);
+#elif GPT2RUN_CPU_WIDTH == 8
+  return (Part)_mm256_max_ps((__m256)b, (__m256)a);
+#else
+  return a < b ? b : a;
+#endif
+}
+GPT2RUN_INLINE Part smaller(Part a, Part b) {
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)_mm512_min_ps((__m512)b, (__m512)a);
+#elif GPT2RUN_CPU_WIDTH == 8
+  return (Part)_mm256_min_ps((__m256)b, (__m256)a);
+#else
+  return b < a ? b : a;
+#endif
+}
 GPT2RUN_INLINE Floats fma(Floats a, Floats b, Floats c) {
   for (int i = 0; i < kParts; ++i) c.part[i] = fma(a.part[i], b.part[i], c.part[i]);
   return c;
@@ -107,9 +126,13 @@ GPT2RUN_INLINE Part part_from(const f16* at) {
 }
 
 GPT2RUN_INLINE void part_to(float* at, Part value) { __builtin_memcpy(at, &value, sizeof value); }
+// In the upper half of the bits; NaN stays NaN, and quiet.
+GPT2RUN_INLINE Bits nearest_bf16(Part value) {
+  const Bits bits = (Bits)value, nearest = bits + 0x7fff + (bits >> 16 & 1);
+  return (value == value ? nearest : bits | 0x400000) & 0xffff0000;
+}
 GPT2RUN_INLINE void part_to(bf16* at, Part value) {
-  const Bits bits = (Bits)value, nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-  const Halves halves = __builtin_convertvector((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : nearest, Halves);
+  const Halves halves = __builtin_convertvector(nearest_bf16(value) >> 16, Halves);
   __builtin_memcpy(at, &halves, sizeof halves);
 }
 GPT2RUN_INLINE void part_to(f16* at, Part value) {
@@ -149,9 +172,11 @@ GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
   __builtin_memcpy(at, room, count * sizeof(Value));
 }
 
+// Value's neighbour of a float, nearest even, as a float.
 template <class Value>
 GPT2RUN_INLINE Floats rounded(Floats all) {
-  if constexpr (sizeof(Value) == sizeof(float)) return all;
+  if constexpr (std::is_same_v<Value, float>) return all;
+  if constexpr (std::is_same_v<Value, bf16>) return map([](Part part) { return (Part)nearest_bf16(part); }, all);
   Value room[kLanes];
   store(room, all);
   return load(room);
@@ -179,11 +204,10 @@ GPT2RUN_INLINE float sum(const Floats& all) {
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 
-// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k in two steps so
-// that both ends of the range come out; NaN stays NaN.
+// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k, in two steps
+// where there is no instruction for it, so that both ends of the range come out; NaN stays NaN.
 GPT2RUN_INLINE Part exp(Part x) {
-  x = x < splat(-110.0f) ? splat(-110.0f) : x;
-  x = x > splat(90.0f) ? splat(90.0f) : x;
+  x = smaller(larger(x, splat(-110.0f)), splat(90.0f));
   const Part magic = splat(0x1.8p23f);
   const Part shifted = fma(x, splat(1.44269504088896341f), magic), k = shifted - magic;
   const Part r = fma(k, splat(2.12194440e-4f), fma(k, splat(-0.693359375f), x));
@@ -191,8 +215,12 @@ GPT2RUN_INLINE Part exp(Part x) {
   for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
     p = fma(p, r, splat(c));
   p = fma(p, r * r, r) + splat(1.0f);
+#if GPT2RUN_CPU_WIDTH == 16
+  return (Part)_mm512_scalef_ps((__m512)p, (__m512)k);
+#else
   const Ints whole = (Ints)shifted - (Ints)magic, half = whole >> 1;
   return p * (Part)((half + 127) << 23) * (Part)((whole - half + 127) << 23);
+#endif
 }
 
 GPT2RUN_INLINE Floats exp(Floats all) {
