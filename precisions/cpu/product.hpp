@@ -152,22 +152,29 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
   }
 }
 
+// Memory that is wanted soon, asked for a little with each of `steps` tiles: all at once would hold up what is wanted
+// now.
+struct Ahead {
+  uintptr_t at;
+  int64_t bytes, steps, step;
+  void ask() {
+    const int64_t begin = bytes * step / steps, end = bytes * (step + 1) / steps;
+    ask_for(at + begin / kLine * kLine, static_cast<int>(end / kLine * kLine - begin / kLine * kLine));
+    ++step;
+  }
+};
+
 // `length` of K for up to kGroup rows and a panel of which `outputs` are there: y = (first) or += x w. Block after
 // block for all of these rows: a block of weights, the rows' inputs and their sums stay in the first-level cache, and y
 // is read and written once.
 template <class Input, class Value>
 GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
-                          int outputs, Sums<float> y) {
+                          int outputs, Sums<float> y, Ahead& ahead) {
   alignas(64) float room[kGroup * kPanel];
   const Sums<float> near{room, kPanel};
   const bool whole = outputs == kPanel;
-  for (int r = 0; r < rows; ++r) {
-    float* own = y.from(r).at;
-    if (whole)
-      ask_for(reinterpret_cast<uintptr_t>(own), kPanel * sizeof(float));
-    else if (!first)
-      __builtin_memcpy(near.from(r).at, own, outputs * sizeof(float));
-  }
+  for (int r = 0; r < rows && !whole && !first; ++r)
+    __builtin_memcpy(near.from(r).at, y.from(r).at, outputs * sizeof(float));
   for (int k = 0; k < length; k += kBlock) {
     const Sums<float> after = whole && k + kBlock >= length ? y : near;
     Sums<const float> before{near.at, near.stride};
@@ -176,6 +183,9 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
     for (int r = 0; r < rows; r += kRows) {
       with_rows<kRows>(least(kRows, rows - r), [&]<int kR>() {
         constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
+        ahead.ask();
+        for (int own = r; k == 0 && whole && own < r + kR; ++own)
+          ask_for(reinterpret_cast<uintptr_t>(y.from(own).at), kPanel * sizeof(float));
         block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kPanel,
                       least(kBlock, length - k), before.from(r), after.from(r));
       });
@@ -203,12 +213,15 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 
 // One panel, `length` of K from k on: y = (k is 0) or += x w. x: (rows, length)
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, int outputs, Sums<float> y) {
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, const Value* next,
+           int outputs, Sums<float> y) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
   alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
+  const int64_t tiles = int64_t(padded(rows, kRows) / kRows) * (padded(length, kBlock) / kBlock);
+  Ahead ahead{reinterpret_cast<uintptr_t>(next), rows > kRows ? length * kPanel * int64_t(sizeof(Value)) : 0, tiles, 0};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
-      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, k == 0, outputs, y.from(r));
+      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, k == 0, outputs, y.from(r), ahead);
   };
   const Value* weights = w + int64_t(k) * kPanel;
   if constexpr (kWiden) {
@@ -240,7 +253,8 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
     const Input* inputs = direct ? reinterpret_cast<const Input*>(x + k) : near;
     for (int o = 0; o < outputs; o += kPanel)
       panel(inputs, rows, direct ? x_stride : stride, w + int64_t(o / kPanel) * panel_room<Value>(K), k, length,
-            least(kPanel, outputs - o), Sums<float>{y + o, y_stride});
+            w + int64_t(o / kPanel + 1) * panel_room<Value>(K) + int64_t(k) * kPanel, least(kPanel, outputs - o),
+            Sums<float>{y + o, y_stride});
   }
 }
 
