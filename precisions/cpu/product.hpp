@@ -152,15 +152,15 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
   }
 }
 
-// Memory that is wanted soon, asked for a little with each of `steps` tiles: all at once would hold up what is wanted
-// now.
+// Memory from `at` to `end` that is wanted soon, asked for a little with each tile: all at once would hold up what is
+// wanted now.
 struct Ahead {
-  uintptr_t at;
-  int64_t bytes, steps, step;
+  uintptr_t at, end;
+  int bytes;
   void ask() {
-    const int64_t begin = bytes * step / steps, end = bytes * (step + 1) / steps;
-    ask_for(at + begin / kLine * kLine, static_cast<int>(end / kLine * kLine - begin / kLine * kLine));
-    ++step;
+    const int part = least(bytes, static_cast<int>(end - at));
+    ask_for(at, part);
+    at += part;
   }
 };
 
@@ -217,8 +217,10 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, in
            int outputs, Sums<float> y) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
   alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
-  const int64_t tiles = int64_t(padded(rows, kRows) / kRows) * (padded(length, kBlock) / kBlock);
-  Ahead ahead{reinterpret_cast<uintptr_t>(next), rows > kRows ? length * kPanel * int64_t(sizeof(Value)) : 0, tiles, 0};
+  const auto begin = reinterpret_cast<uintptr_t>(next);
+  const int bytes = rows > kRows ? length * kPanel * static_cast<int>(sizeof(Value)) : 0;
+  const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlock) / kBlock);
+  Ahead ahead{begin, begin + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
       group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, k == 0, outputs, y.from(r), ahead);
@@ -245,7 +247,7 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
 #endif
   auto* near = reinterpret_cast<Input*>(room);
   const bool few = rows <= kFewRows;
-  const int stretch = rows <= kRows ? K : kStretch;
+  const int stretch = rows <= kRows ? K : kStretch * kInputs<Input>;
   for (int k = 0; k < K; k += stretch) {
     const int length = least(stretch, K - k), stride = (length + kInputs<Input> - 1) / kInputs<Input>;
     const bool direct = few && kInputs<Input> == 1;
