@@ -211,9 +211,9 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
   }
 }
 
-// One panel, `length` of K from k on: y = (k is 0) or += x w. x: (rows, length)
+// `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these.
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, int length, const Value* next,
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, const Value* next, bool first,
            int outputs, Sums<float> y) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
   alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
@@ -223,19 +223,18 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int k, in
   Ahead ahead{begin, begin + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
-      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, k == 0, outputs, y.from(r), ahead);
+      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, first, outputs, y.from(r), ahead);
   };
-  const Value* weights = w + int64_t(k) * kPanel;
   if constexpr (kWiden) {
     if (rows > kRows) {
-      widen(weights, length, wide);
+      widen(w, length, wide);
       return groups(static_cast<const float*>(wide));
     }
   }
-  groups(weights);
+  groups(w);
 }
 
-// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a stretch of K of all
+// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a stretch of K of some
 // rows is brought together, where it stays in the second-level cache while the panels pass by.
 template <class Value>
 void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
@@ -245,18 +244,24 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
 #else
   using Input = float;
 #endif
+  constexpr int kBoth = kInputs<Input>;
   auto* near = reinterpret_cast<Input*>(room);
-  const bool few = rows <= kFewRows;
-  const int stretch = rows <= kRows ? K : kStretch * kInputs<Input>;
-  for (int k = 0; k < K; k += stretch) {
-    const int length = least(stretch, K - k), stride = (length + kInputs<Input> - 1) / kInputs<Input>;
-    const bool direct = few && kInputs<Input> == 1;
-    for (int r = 0; r < rows && !direct; ++r) take(x + r * x_stride + k, length, near + int64_t(r) * stride);
-    const Input* inputs = direct ? reinterpret_cast<const Input*>(x + k) : near;
-    for (int o = 0; o < outputs; o += kPanel)
-      panel(inputs, rows, direct ? x_stride : stride, w + int64_t(o / kPanel) * panel_room<Value>(K), k, length,
-            w + int64_t(o / kPanel + 1) * panel_room<Value>(K) + int64_t(k) * kPanel, least(kPanel, outputs - o),
-            Sums<float>{y + o, y_stride});
+  const bool direct = rows <= kFewRows && kBoth == 1;
+  const int most = rows <= kRows ? K : kStretch * kBoth;
+  for (int from = 0; from < rows; from += kNearRows) {
+    const int count = least(kNearRows, rows - from);
+    for (int k = 0; k < K; k += most) {
+      const int length = least(most, K - k);
+      const float* begin = x + from * x_stride + k;
+      const int64_t stride = direct ? x_stride : (length + kBoth - 1) / kBoth;
+      for (int r = 0; r < count && !direct; ++r) take(begin + r * x_stride, length, near + r * stride);
+      const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : near;
+      for (int o = 0; o < outputs; o += kPanel) {
+        const Value* own = w + int64_t(o / kPanel) * panel_room<Value>(K) + int64_t(k) * kPanel;
+        panel(inputs, count, stride, own, length, own + panel_room<Value>(K), k == 0, least(kPanel, outputs - o),
+              Sums<float>{y + from * y_stride + o, y_stride});
+      }
+    }
   }
 }
 
