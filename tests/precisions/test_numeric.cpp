@@ -1,5 +1,6 @@
 // Conversions of numeric.hpp against arithmetic in double, and those of every instruction set against numeric.hpp.
 #include <bit>
+#include <random>
 
 #include "backend.hpp"
 
@@ -163,6 +164,55 @@ INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backe
                          row_name);
 
 // A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
+// As docs/numerics.md says: K ascending in blocks of 64, each from zero, the blocks added one after another.
+float sum_in_blocks(const float* x, const float* w, int K, bool fused) {
+  float total = 0;
+  for (int begin = 0; begin < K; begin += 64) {
+    float block = 0;
+    for (int k = begin; k < std::min(begin + 64, K); ++k)
+      block = fused ? std::fma(x[k], w[k], block) : block + x[k] * w[k];
+    total = begin == 0 ? block : total + block;
+  }
+  return total;
+}
+
+class KernelProduct : public testing::TestWithParam<Backend> {};
+
+// More rows, inputs and outputs than any blocking of the kernels takes at a time, and none of them a multiple of it.
+template <class Value>
+void expect_rows_alone(cpu::Isa isa) {
+  const auto& kernels = cpu::kernels_of<Value>(isa);
+  constexpr int kRows = cpu::kNearRows + 53, K = 2 * cpu::kStretch + 71, kOutputs = 2 * cpu::kPanel + 2;
+  std::mt19937 random(7);
+  const auto draw = [&] { return to_f32(from_f32<Value>(static_cast<float>(random()) * 0x1p-32f - 0.5f)); };
+  std::vector<float> x(size_t(kRows) * K), w(size_t(kOutputs) * K), together(size_t(kRows) * kOutputs);
+  std::vector<float> room(cpu::product_room(kRows, K)), alone(kOutputs);
+  for (float& value : x) value = draw();
+  for (float& value : w) value = draw();
+  std::vector<Value> packed(cpu::packed_room<Value>(kOutputs, K), Value{});
+  for (int o = 0; o < kOutputs; ++o)
+    for (int k = 0; k < K; ++k) packed[cpu::packed_at<Value>(o, k, K)] = from_f32<Value>(w[size_t(o) * K + k]);
+  kernels.linear(x.data(), kRows, K, packed.data(), K, kOutputs, together.data(), kOutputs, room.data());
+  int other = 0, wrong = 0;
+  for (int r = 0; r < kRows; ++r) {
+    const float *own = &x[size_t(r) * K], *found = &together[size_t(r) * kOutputs];
+    kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, room.data());
+    other += std::memcmp(alone.data(), found, kOutputs * sizeof(float)) != 0;
+    for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
+      wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, isa != cpu::Isa::portable);
+  }
+  EXPECT_EQ(other, 0) << "rows that are not as alone";
+  EXPECT_EQ(wrong, 0) << "sums in another order";
+}
+
+TEST_P(KernelProduct, RowsTogetherAreRowsAlone) {
+  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), GetParam().type);
+  if (GetParam().type == Type::f32) expect_rows_alone<float>(isa);
+  if (GetParam().type == Type::f16) expect_rows_alone<f16>(isa);
+  if (GetParam().type == Type::bf16) expect_rows_alone<bf16>(isa);
+}
+INSTANTIATE_TEST_SUITE_P(All, KernelProduct, testing::ValuesIn(cpu_backends()), row_name);
+
 TEST(Isa, ForcedIsTheOneThatRuns) {
   const auto widest = cpu::choose_isa("auto", Type::f32);
   if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
