@@ -43,7 +43,8 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
   }
   const auto by_id = [&](int id, uint64_t& number) {
     number = static_cast<uint64_t>(kMaxVocab - id);
-    return place_of(order_key(logits[id]), id) >= last ? masses[id] : 0;
+    const uint64_t mass = masses[id];
+    return place_of(order_key(logits[id]), id) >= last ? mass : 0;
   };
   const uint64_t point = draw(spec.seed, key.sequence, key.position, kept);
   return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);

@@ -45,10 +45,20 @@ GPT2RUN_DEVICE uint64_t block_sum(uint64_t value, RowScratch& scratch) {
   return over_block(value, scratch, [](uint64_t a, uint64_t b) { return a + b; });
 }
 
-// Calls use(id, logit) for the thread's own tokens.
+inline constexpr int kTokens = 8;  // of a thread at a time: what they need is asked for first
+
+// Calls use(id, logit) for the thread's own tokens. It may write their logits.
 template <class Use>
 GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
-  for (int id = thread_id(); id < vocab; id += kRowThreads) use(id, logits[id]);
+  for (int first = thread_id(); first < vocab; first += kTokens * kRowThreads) {
+    float own[kTokens] = {};
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kTokens; ++i)
+      if (first + i * kRowThreads < vocab) own[i] = logits[first + i * kRowThreads];
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kTokens; ++i)
+      if (first + i * kRowThreads < vocab) use(first + i * kRowThreads, own[i]);
+  }
 }
 
 // The first token in the order.
@@ -75,17 +85,22 @@ GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch&
   sync_block();
   int open = 0;
   uint64_t sum = 0;
-  for (int id = thread_id(); id < vocab; id += kRowThreads) {
-    uint64_t number = 0;
-    const uint64_t weight = weigh(id, number);
-    if (weight == 0 || number >> shift >> kDigitBits != begins >> shift >> kDigitBits) continue;
-    const int digit = static_cast<int>(number >> shift & (kDigits - 1));
-    if (digit != open && sum > 0) {
-      atomic_add(&scratch.bins[bin_of(open)], sum);
-      sum = 0;
+  for (int first = thread_id(); first < vocab; first += kTokens * kRowThreads) {
+    uint64_t numbers[kTokens] = {}, weights[kTokens] = {};
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kTokens; ++i)
+      if (first + i * kRowThreads < vocab) weights[i] = weigh(first + i * kRowThreads, numbers[i]);
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kTokens; ++i) {
+      if (weights[i] == 0 || numbers[i] >> shift >> kDigitBits != begins >> shift >> kDigitBits) continue;
+      const int digit = static_cast<int>(numbers[i] >> shift & (kDigits - 1));
+      if (digit != open && sum > 0) {
+        atomic_add(&scratch.bins[bin_of(open)], sum);
+        sum = 0;
+      }
+      open = digit;
+      sum += weights[i];
     }
-    open = digit;
-    sum += weight;
   }
   if (sum > 0) atomic_add(&scratch.bins[bin_of(open)], sum);
   sync_block();
