@@ -64,21 +64,64 @@ GPT2RUN_DEVICE void weigh_chunk(float* scores, int count, float& maximum, float&
   if (t == 0) maximum = most, weight = sum[0];
 }
 
-// scores (kChunk) of the chunk's keys, each by eight lanes. kHead: the padded head size, 0 is any.
+// A thread's share of a chunk's keys or values: of its group's kKeys rows the vector of its lane in every line. With a
+// head size of its own (kHead: the padded one, 0 is any) all of it is on its way from here on. Rows from `count` on are
+// the last one's again.
 template <int kHead, class Value>
-GPT2RUN_DEVICE void score_keys(const Value* keys, int head, const float* q, int count, float scale, float* scores) {
-  const int stride = kHead ? kHead : head;
+class Share {
+ public:
+  // rows: (count, stride)
+  GPT2RUN_DEVICE Share(const Value* rows, int stride, int count) : rows_(rows), stride_(stride), count_(count) {
+    if constexpr (kHead > 0) {
+      GPT2RUN_UNROLL
+      for (int i = 0; i < kKeys; ++i) {
+        GPT2RUN_UNROLL
+        for (int line = 0; line < kLines; ++line) held_[i][line] = load_raw(at(i) + line * kLine<Value>);
+      }
+    }
+  }
+
+  // row (i): of the group; line: below stride / kLine, as far as the lane has a part of it.
+  GPT2RUN_DEVICE void line(int line, Raw (&out)[kKeys]) const {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kKeys; ++i) {
+      if constexpr (kHead > 0)
+        out[i] = held_[i][line];
+      else
+        out[i] = load_raw(at(i) + line * kLine<Value>);
+    }
+  }
+
+ private:
+  static_assert(kHead % kLine<Value> == 0);
+  static constexpr int kLines = kHead ? kHead / kLine<Value> : 1;
+
+  GPT2RUN_DEVICE const Value* at(int i) const {
+    const int t = thread_id() / kLanes + i * kGroups, readable = t < count_ ? t : count_ - 1;
+    return rows_ + int64_t{readable} * stride_ + thread_id() % kLanes * kVector<Value>;
+  }
+
+  const Value* rows_;
+  int stride_, count_;
+  Raw held_[kKeys][kLines];
+};
+
+// scores (kChunk) of the chunk's keys, each by eight lanes; from `count` on they mean nothing.
+template <int kHead, class Value>
+GPT2RUN_DEVICE void score_keys(const Share<kHead, Value>& keys, int stride, const float* q, float scale,
+                               float* scores) {
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
   float sums[kKeys] = {};
   GPT2RUN_UNROLL
-  for (int i = 0; i < kKeys; ++i) {
-    const int t = group + i * kGroups;
-    if (t >= count) continue;
-    for (int d = lane; d < stride; d += kLine<Value>) {
+  for (int line = 0; line * kLine<Value> + lane < stride; ++line) {
+    Raw raw[kKeys];
+    keys.line(line, raw);
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kKeys; ++i) {
       float key[kVector<Value>];
-      load(keys + int64_t{t} * stride + d, key);
+      widen<Value>(raw[i], key);
       GPT2RUN_UNROLL
-      for (int j = 0; j < kVector<Value>; ++j) sums[i] = std::fma(q[d + j], key[j], sums[i]);
+      for (int j = 0; j < kVector<Value>; ++j) sums[i] = std::fma(q[line * kLine<Value> + lane + j], key[j], sums[i]);
     }
   }
   sum_over_lanes<kLanes>(sums);
@@ -91,26 +134,30 @@ GPT2RUN_DEVICE void score_keys(const Value* keys, int head, const float* q, int 
 // out (D) = the chunk's values by their weights: every group adds its keys up, then the groups are folded. parts:
 // (kGroups, kLine) of shared memory.
 template <int kHead, class Value>
-GPT2RUN_DEVICE void mix_values(const Value* values, int head, int D, const float* weights, int count, float* parts,
-                               float* out) {
-  const int stride = kHead ? kHead : head;
+GPT2RUN_DEVICE void mix_values(const Share<kHead, Value>& values, int stride, int D, const float* weights, int count,
+                               float* parts, float* out) {
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
-  for (int line = 0; line < stride; line += kLine<Value>) {
+  GPT2RUN_UNROLL
+  for (int line = 0; line * kLine<Value> < stride; ++line) {
     float sums[kVector<Value>] = {};
-    GPT2RUN_UNROLL
-    for (int i = 0; i < kKeys; ++i) {
-      const int t = group + i * kGroups;
-      if (t >= count || line + lane >= stride) continue;
-      float value[kVector<Value>];
-      load(values + int64_t{t} * stride + line + lane, value);
+    if (line * kLine<Value> + lane < stride) {
+      Raw raw[kKeys];
+      values.line(line, raw);
       GPT2RUN_UNROLL
-      for (int j = 0; j < kVector<Value>; ++j) sums[j] = std::fma(weights[t], value[j], sums[j]);
+      for (int i = 0; i < kKeys; ++i) {
+        const int t = group + i * kGroups;
+        if (t >= count) continue;
+        float value[kVector<Value>];
+        widen<Value>(raw[i], value);
+        GPT2RUN_UNROLL
+        for (int j = 0; j < kVector<Value>; ++j) sums[j] = std::fma(weights[t], value[j], sums[j]);
+      }
     }
     if (line > 0) sync_block();  // the line before is folded
     GPT2RUN_UNROLL
     for (int j = 0; j < kVector<Value>; ++j) parts[group * kLine<Value> + lane + j] = sums[j];
     sync_block();
-    const int d = line + thread_id();
+    const int d = line * kLine<Value> + thread_id();
     if (thread_id() >= kLine<Value> || d >= D) continue;
     float of_group[kGroups];
     GPT2RUN_UNROLL
@@ -119,18 +166,31 @@ GPT2RUN_DEVICE void mix_values(const Value* values, int head, int D, const float
   }
 }
 
+// sum, of one d, with kCount chunks' more, all asked for at once.
+template <int kCount>
+GPT2RUN_DEVICE void join_some(const float* chunks, int D, int d, Gathered& gathered, float& sum) {
+  float maxima[kCount], weights[kCount], sums[kCount];
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kCount; ++i, chunks += D + 2)
+    maxima[i] = load_fresh(chunks + D), weights[i] = load_fresh(chunks + D + 1), sums[i] = load_fresh(chunks + d);
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    float old, fresh;
+    gathered.join(maxima[i], weights[i], old, fresh);
+    sum = std::fma(fresh, sums[i], sum * old);
+  }
+}
+
 // out (D) = the chunks (count, D + 2) joined
 template <class Value>
 GPT2RUN_DEVICE void join_chunks(const float* chunks, int count, int D, Value* out) {
+  constexpr int kSome = 4;
   for (int d = thread_id(); d < D; d += kAttentionThreads) {
     Gathered gathered;
     float sum = 0;
-    for (int c = 0; c < count; ++c) {
-      const float* chunk = chunks + c * (D + 2);
-      float old, fresh;
-      gathered.join(load_fresh(chunk + D), load_fresh(chunk + D + 1), old, fresh);
-      sum = std::fma(fresh, load_fresh(chunk + d), sum * old);
-    }
+    int c = 0;
+    for (; c + kSome <= count; c += kSome) join_some<kSome>(chunks + c * (D + 2), D, d, gathered, sum);
+    for (; c < count; ++c) join_some<1>(chunks + c * (D + 2), D, d, gathered, sum);
     out[d] = narrow<Value>(sum / gathered.total);
   }
 }
@@ -155,24 +215,30 @@ attention_kernel(AttentionView<Value> v) {
   float *parts = shared.take<float>(kGroups * kLine<Value>), *facts = shared.take<float>(2);
   int* last = shared.take<int>(1);
   const int begin = block_x() * kChunk, count = length - begin < kChunk ? length - begin : kChunk;
+  const Share<kHead, Value> key_share(v.keys.at(slot, head, begin), stride, count);
+  const Share<kHead, Value> value_share(v.values.at(slot, head, begin), stride, count);
   for (int d = thread_id(); d < stride; d += kAttentionThreads)
     q[d] = widen(v.q[(int64_t{row} * heads + head) * stride + d]);
   sync_block();
-  score_keys<kHead>(v.keys.at(slot, head, begin), stride, q, count, 1 / std::sqrt(static_cast<float>(v.D)), scores);
+  score_keys(key_share, stride, q, 1 / std::sqrt(static_cast<float>(v.D)), scores);
   if (thread_id() < kWarp) weigh_chunk(scores, count, facts[0], facts[1]);
   sync_block();
 
   const int which = block_z() * heads + head;
   float* of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
   float* own = of_head + block_x() * (v.D + 2);
-  mix_values<kHead>(v.values.at(slot, head, begin), stride, v.D, scores, count, parts, own);
+  mix_values(value_share, stride, v.D, scores, count, parts, own);
   if (thread_id() == 0) own[v.D] = facts[0], own[v.D + 1] = facts[1];
-  fence();
+  // One thread speaks for the block: the barriers order it behind what the block wrote and before what the block reads,
+  // the fences do the same between blocks.
   sync_block();
-  if (thread_id() == 0) *last = atomic_add(v.arrived + which, 1) == chunks - 1;
+  if (thread_id() == 0) {
+    fence();
+    *last = atomic_add(v.arrived + which, 1) == chunks - 1;
+    fence();
+  }
   sync_block();
   if (!*last) return;
-  fence();
   join_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);
   if (thread_id() == 0) v.arrived[which] = 0;
 }

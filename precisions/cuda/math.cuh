@@ -57,12 +57,54 @@ struct alignas(16) Vector {
   Value values[kVector<Value>];
 };
 
+// A vector of the type as it was read: four registers, whatever the type, until it is widened.
+struct alignas(16) Raw {
+  uint32_t words[4];
+};
+
+// at: 16-byte aligned. load_once is for what a step reads once: first to leave the caches. prefetch: into the
+// second-level cache.
+#if defined(__CUDACC__)
+template <class Value>
+GPT2RUN_DEVICE Raw load_raw(const Value* at) {
+  const uint4 read = *reinterpret_cast<const uint4*>(at);
+  return {{read.x, read.y, read.z, read.w}};
+}
+template <class Value>
+GPT2RUN_DEVICE Raw load_once(const Value* at) {
+  const uint4 read = __ldcs(reinterpret_cast<const uint4*>(at));
+  return {{read.x, read.y, read.z, read.w}};
+}
+GPT2RUN_DEVICE void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
+#else
+template <class Value>
+Raw load_raw(const Value* at) {
+  Raw raw;
+  std::memcpy(&raw, __builtin_assume_aligned(at, sizeof raw), sizeof raw);
+  return raw;
+}
+template <class Value>
+Raw load_once(const Value* at) {
+  return load_raw(at);
+}
+inline void prefetch(const void*) {}
+#endif
+
+template <class Value>
+GPT2RUN_DEVICE void widen(const Raw& raw, float (&out)[kVector<Value>]) {
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kVector<Value>; ++i) {
+    if constexpr (std::is_same_v<Value, float>)
+      out[i] = std::bit_cast<float>(raw.words[i]);
+    else
+      out[i] = widen(Value{static_cast<uint16_t>(raw.words[i / 2] >> i % 2 * 16)});
+  }
+}
+
 // at: 16-byte aligned
 template <class Value>
 GPT2RUN_DEVICE void load(const Value* at, float (&out)[kVector<Value>]) {
-  const Vector<Value> vector = *reinterpret_cast<const Vector<Value>*>(at);
-  GPT2RUN_UNROLL
-  for (int i = 0; i < kVector<Value>; ++i) out[i] = widen(vector.values[i]);
+  widen<Value>(load_raw(at), out);
 }
 
 // e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k in two steps so

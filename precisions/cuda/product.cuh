@@ -7,6 +7,9 @@
 namespace gpt2run::cuda {
 
 inline constexpr int kProductThreads = 128;
+// Blocks that a multiprocessor's registers hold: 128 of a thread, or 168.
+template <int kRows>
+inline constexpr int kProductBlocks = kRows <= 2 ? 4 : 3;
 inline constexpr int kProductWarps = kProductThreads / kWarp;
 inline constexpr int kWarpOutputs = kWarp / kLanes;
 inline constexpr int kSums = 4;  // of a lane, side by side
@@ -40,94 +43,191 @@ struct NormedRows {
   template <int kRows>
   GPT2RUN_DEVICE void stage(int first, int end, Shared& shared, const Value* (&in)[kRows]) const {
     Value* normed = shared.take<Value>(kRows * width);
-    auto* warps = shared.take<double>(kProductWarps * kRows);
+    double *warps = shared.take<double>(kProductWarps * kRows), *mean = shared.take<double>(kRows),
+           *scale = shared.take<double>(kRows);
     const float* from[kRows];
-    double mean[kRows] = {}, scale[kRows] = {};
+    if (const int c = thread_id() * kLine<float>; c < C) prefetch(gain + c), prefetch(bias + c);
     for (int r = 0; r < kRows; ++r) {
       const int row = first + r < end ? first + r : end - 1;
       from[r] = x + int64_t{index ? index[row] : row} * x_stride;
       in[r] = normed + r * width;
     }
-    for (int c = thread_id(); c < C; c += kProductThreads)
-      for (int r = 0; r < kRows; ++r) mean[r] += from[r][c];
-    sum_over_block(mean, warps);
-    for (int r = 0; r < kRows; ++r) mean[r] /= C;
-    for (int c = thread_id(); c < C; c += kProductThreads)
-      for (int r = 0; r < kRows; ++r) scale[r] += (from[r][c] - mean[r]) * (from[r][c] - mean[r]);
-    sum_over_block(scale, warps);
-    for (int r = 0; r < kRows; ++r) scale[r] = 1 / std::sqrt(scale[r] / C + epsilon);
-    for (int c = thread_id(); c < width; c += kProductThreads) {
-      for (int r = 0; r < kRows; ++r) {
-        const double value = c < C ? (from[r][c] - mean[r]) * scale[r] * gain[c] + bias[c] : 0;
-        normed[r * width + c] = narrow<Value>(static_cast<float>(value));
-      }
-    }
+    double sums[kRows] = {};
+    for_columns(from, [&](int, int r, float value) { sums[r] += value; });
+    sum_over_block(sums, warps, mean, [&](double sum) { return sum / C; });
+    for (int r = 0; r < kRows; ++r) sums[r] = 0;
+    for_columns(from, [&](int, int r, float value) { sums[r] += (value - mean[r]) * (value - mean[r]); });
+    sum_over_block(sums, warps, scale, [&](double sum) { return 1 / std::sqrt(sum / C + epsilon); });
+    for_columns(from, [&](int c, int r, float value, float gain, float bias) {
+      const double result = (value - mean[r]) * scale[r] * gain + bias;
+      normed[r * width + c] = narrow<Value>(static_cast<float>(result));
+    });
+    static_assert(kLine<Value> <= kProductThreads);
+    if (const int c = C + thread_id(); c < width)
+      for (int r = 0; r < kRows; ++r) normed[r * width + c] = narrow<Value>(0);
     sync_block();
   }
 
   template <int kRows>
   static constexpr size_t shared_bytes(int width) {
-    return Shared::bytes_of<Value>(kRows * width) + Shared::bytes_of<double>(kProductWarps * kRows);
+    return Shared::bytes_of<Value>(kRows * width) + Shared::bytes_of<double>(kProductWarps * kRows) +
+           2 * Shared::bytes_of<double>(kRows);
   }
 
  private:
-  // The same sums in every thread.
-  template <int kRows>
-  GPT2RUN_DEVICE static void sum_over_block(double (&sums)[kRows], double* warps) {
+  // use(c, row, value[, gain, bias]) for the thread's own columns, ascending, and every row; what a few columns need is
+  // asked for at once.
+  template <int kRows, class Use>
+  GPT2RUN_DEVICE void for_columns(const float* const (&from)[kRows], Use use) const {
+    constexpr bool kAffine = std::is_invocable_v<Use, int, int, float, float, float>;
+    constexpr int kColumns = (kRows <= 2 ? 8 : 16) / kRows;
+    for (int begin = thread_id(); begin < C; begin += kColumns * kProductThreads) {
+      float values[kColumns][kRows] = {}, gains[kColumns] = {}, biases[kColumns] = {};
+      GPT2RUN_UNROLL
+      for (int i = 0; i < kColumns; ++i) {
+        const int c = begin + i * kProductThreads;
+        if (c >= C) continue;
+        GPT2RUN_UNROLL
+        for (int r = 0; r < kRows; ++r) values[i][r] = from[r][c];
+        if constexpr (kAffine) gains[i] = gain[c], biases[i] = bias[c];
+      }
+      GPT2RUN_UNROLL
+      for (int i = 0; i < kColumns; ++i) {
+        const int c = begin + i * kProductThreads;
+        if (c >= C) continue;
+        GPT2RUN_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          if constexpr (kAffine)
+            use(c, r, values[i][r], gains[i], biases[i]);
+          else
+            use(c, r, values[i][r]);
+        }
+      }
+    }
+  }
+
+  // out (kRows) of shared memory, seen by every thread: finish of each row's sum over the block. By one thread a row:
+  // division and root in double are dear.
+  template <int kRows, class Finish>
+  GPT2RUN_DEVICE static void sum_over_block(double (&sums)[kRows], double* warps, double* out, Finish finish) {
     sum_over_lanes<kWarp>(sums);
-    sync_block();  // nobody reads earlier sums any more
     for (int r = 0; r < kRows; ++r)
       if (thread_id() % kWarp == 0) warps[thread_id() / kWarp * kRows + r] = sums[r];
     sync_block();
-    for (int r = 0; r < kRows; ++r) {
-      sums[r] = 0;
-      for (int warp = 0; warp < kProductWarps; ++warp) sums[r] += warps[warp * kRows + r];
+    if (const int r = thread_id(); r < kRows) {
+      double sum = 0;
+      for (int warp = 0; warp < kProductWarps; ++warp) sum += warps[warp * kRows + r];
+      out[r] = finish(sum);
     }
+    sync_block();
   }
 };
 
-// Sums of the rows with one output's weights over the lines first, first + step, ...
-template <int kRows, class Value>
-GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], const Value* weights, int width, int first, int step,
-                             float (&sums)[kRows]) {
-  float parts[kRows][kSums] = {};
-  const int lane = thread_id() % kLanes * kVector<Value>;
-#if defined(__CUDACC__)
-#pragma unroll 4
-#endif
-  for (int k = first * kLine<Value> + lane; k < width; k += step * kLine<Value>) {
-    float w[kVector<Value>], x[kVector<Value>];
-    load(weights + k, w);
-    GPT2RUN_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      load(in[r] + k, x);
-      GPT2RUN_UNROLL
-      for (int i = 0; i < kVector<Value>; ++i) parts[r][i % kSums] = std::fma(x[i], w[i], parts[r][i % kSums]);
-    }
-  }
-  GPT2RUN_UNROLL
-  for (int r = 0; r < kRows; ++r) sums[r] = (parts[r][0] + parts[r][1]) + (parts[r][2] + parts[r][3]);
-  sum_over_lanes<kLanes>(sums);
+// How many 16-byte loads of weights a thread has out at a time, by 1, 2, 4 and 8 rows at once, and for how many of them
+// it asks for the inputs at once: as many as a block's part of the registers takes (docs/cuda.md).
+template <int kRows, int kSplit, class Value>
+constexpr int lines_ahead() {
+  constexpr int kInShared[2][4] = {{12, 10, 12, 10}, {12, 8, 12, 8}}, kInDevice[4] = {12, 8, 8, 4};
+  constexpr int rows = std::countr_zero(unsigned{kRows});
+  return kSplit == 1 ? kInShared[sizeof(Value) == 4][rows] : kInDevice[rows];
+}
+template <int kRows, int kSplit>
+constexpr int inputs_ahead() {
+  return kRows == 1 ? (kSplit == 1 ? 2 : 4) : kRows == 2 && kSplit > 1 ? 2 : 1;
 }
 
-// sink(row, output, sum) is called once for each. kSplit: warps that share the inputs of an output (1, or all four: for
-// matrices with few outputs); then a block takes 4 outputs, else 16. Rows [begin, end). Grid: (blocks of outputs,
-// blocks of kRows rows).
+// A thread's share of an output's weights: every kSplit-th line. The first kLines of them are on their way from here
+// on, another one whenever one is used.
+template <int kRows, int kSplit, class Value>
+class Weights {
+ public:
+  // row: the output's `width` weights. first: line, below kSplit.
+  GPT2RUN_DEVICE Weights(const Value* row, int width, int first)
+      : width_(width),
+        left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
+        next_(row + width - left_) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kLines; ++i)
+      if (i * kStep < left_) lines_[i] = load_once(next_ + i * kStep);
+  }
+
+  // Sums of the rows with the output's weights, the same in its eight lanes.
+  GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], float (&sums)[kRows]) {
+    float parts[kRows][kSums] = {};
+    uint32_t offsets[kRows];  // half the registers of pointers
+    GPT2RUN_UNROLL
+    for (int r = 0; r < kRows; ++r) offsets[r] = static_cast<uint32_t>(in[r] - in[0]);
+    for (; left_ > (kLines - 1) * kStep; left_ -= kLines * kStep) {
+      next_ += kLines * kStep;
+      add<true>(in[0] + (width_ - left_), offsets, parts);
+    }
+    if (left_ > 0) add<false>(in[0] + (width_ - left_), offsets, parts);
+    GPT2RUN_UNROLL
+    for (int r = 0; r < kRows; ++r) sums[r] = (parts[r][0] + parts[r][1]) + (parts[r][2] + parts[r][3]);
+    sum_over_lanes<kLanes>(sums);
+  }
+
+ private:
+  static constexpr int kStep = kSplit * kLine<Value>;
+  static constexpr int kLines = lines_ahead<kRows, kSplit, Value>(), kInputs = inputs_ahead<kRows, kSplit>();
+  static_assert(kLines % kInputs == 0);
+
+  // Adds the lines that are held, if not kWhole as many as are left. in: the first row's inputs from the first of them.
+  template <bool kWhole>
+  GPT2RUN_DEVICE void add(const Value* in, const uint32_t (&offsets)[kRows], float (&parts)[kRows][kSums]) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kLines; i += kInputs) {
+      Raw inputs[kInputs][kRows];
+      GPT2RUN_UNROLL
+      for (int j = i; j < i + kInputs; ++j) {
+        GPT2RUN_UNROLL
+        for (int r = 0; r < kRows; ++r)
+          if (kWhole || j * kStep < left_) inputs[j - i][r] = load_raw(in + offsets[r] + j * kStep);
+      }
+      GPT2RUN_UNROLL
+      for (int j = i; j < i + kInputs; ++j) {
+        if (!kWhole && j * kStep >= left_) break;
+        float w[kVector<Value>], x[kVector<Value>];
+        widen<Value>(lines_[j], w);
+        if (kWhole && (kLines + j) * kStep < left_) lines_[j] = load_once(next_ + j * kStep);
+        GPT2RUN_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          widen<Value>(inputs[j - i][r], x);
+          GPT2RUN_UNROLL
+          for (int v = 0; v < kVector<Value>; ++v) parts[r][v % kSums] = std::fma(x[v], w[v], parts[r][v % kSums]);
+        }
+      }
+    }
+  }
+
+  int width_, left_;
+  const Value* next_;  // the batch of lines behind those that are held
+  Raw lines_[kLines];
+};
+
+// sink.put(row, output, sum, sink.read(row, output)) once for each; what is read is asked for before anything else.
+// kSplit: warps that share the inputs of an output (1, or all four: for matrices with few outputs); then a block takes
+// 4 outputs, else 16. Rows [begin, end). Grid: (blocks of outputs, blocks of kRows rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
-GPT2RUN_KERNEL(kProductThreads)
+GPT2RUN_KERNEL(kProductThreads, kProductBlocks<kRows>)
 product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
   static_assert(kSplit == 1 || kSplit == kProductWarps);
   Shared shared(shared_memory());
   const int first = begin + block_y() * kRows;
-  const Value* in[kRows];
-  source.template stage<kRows>(first, end, shared, in);
   const int warp = thread_id() / kWarp, lane = thread_id() % kLanes;
   const int own = thread_id() % kWarp / kLanes;  // of the warp's outputs
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
   const int readable = output < matrix.outputs ? output : matrix.outputs - 1;
+  Weights<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride, warp % kSplit);
+  // A lane of the output for each row.
+  const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
+  typename Sink::Read read = {};
+  if (puts) read = sink.read(first + lane, output);
+
+  const Value* in[kRows];
+  source.template stage<kRows>(first, end, shared, in);
   float sums[kRows];
-  multiply<kRows>(in, matrix.data + int64_t{readable} * matrix.stride, matrix.stride, kSplit == 1 ? 0 : warp, kSplit,
-                  sums);
+  weights.multiply(in, sums);
   if constexpr (kSplit > 1) {
     float* parts = shared.template take<float>(kSplit * kWarpOutputs * kRows);
     GPT2RUN_UNROLL
@@ -142,10 +242,10 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
       sums[r] = (part[0] + part[kNext]) + (part[2 * kNext] + part[3 * kNext]);
     }
   }
-  if (output >= matrix.outputs) return;
+  float sum = sums[0];
   GPT2RUN_UNROLL
-  for (int r = 0; r < kRows; ++r)
-    if (lane == r && first + r < end) sink(first + r, output, sums[r]);
+  for (int r = 1; r < kRows; ++r) sum = lane == r ? sums[r] : sum;
+  if (puts) sink.put(first + lane, output, sum, read);
 }
 
 template <int kRows, int kSplit, class Value, class Source, class Sink>
@@ -186,24 +286,36 @@ struct QkvPlaces {
   int C, D;
 
   GPT2RUN_DEVICE void operator()(int row, int output, Value value) const {
+    put(row, output, rows[row].slot, rows[row].position, value);
+  }
+  // slot, position: the row's.
+  GPT2RUN_DEVICE void put(int row, int output, int slot, int position, Value value) const {
     const int part = output / C, head = output % C / D, d = output % D;
     if (part == 0) {
       q[(int64_t{row} * keys.heads + head) * keys.stride + d] = value;
     } else {
-      (part == 1 ? keys : values).at(rows[row].slot, head, rows[row].position)[d] = value;
+      (part == 1 ? keys : values).at(slot, head, position)[d] = value;
     }
   }
 };
 
-// Where products go.
+// Where products go, and what has to be read for that.
 template <class Value>
 struct QkvSink {
   const float* bias;  // (3C)
   QkvPlaces<Value> places;
 
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
-    places(row, output, narrow<Value>(sum + bias[output]));
+  struct Read {
+    float bias;
+    int32_t slot, position;
+  };
+  GPT2RUN_DEVICE Read read(int row, int output) const {
+    return {bias[output], places.rows[row].slot, places.rows[row].position};
   }
+  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
+    places.put(row, output, read.slot, read.position, narrow<Value>(sum + read.bias));
+  }
+  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
 };
 
 struct AddSink {
@@ -211,8 +323,12 @@ struct AddSink {
   float* x;           // (R, stride)
   int stride;
 
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
-    x[int64_t{row} * stride + output] += sum + bias[output];
+  struct Read {
+    float bias, x;
+  };
+  GPT2RUN_DEVICE Read read(int row, int output) const { return {bias[output], x[int64_t{row} * stride + output]}; }
+  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
+    x[int64_t{row} * stride + output] = read.x + (sum + read.bias);
   }
 };
 
@@ -222,16 +338,23 @@ struct GeluSink {
   Value* h;           // (R, width)
   int width;
 
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
-    h[int64_t{row} * width + output] = narrow<Value>(gelu(sum + bias[output]));
+  struct Read {
+    float bias;
+  };
+  GPT2RUN_DEVICE Read read(int, int output) const { return {bias[output]}; }
+  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
+    h[int64_t{row} * width + output] = narrow<Value>(gelu(sum + read.bias));
   }
+  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
 };
 
 struct LogitSink {
   float *logits, *raw;  // (logit_rows, stride); raw may be nullptr
   int64_t stride;
 
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const {
+  struct Read {};
+  GPT2RUN_DEVICE Read read(int, int) const { return {}; }
+  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read&) const {
     logits[row * stride + output] = sum;
     if (raw) raw[row * stride + output] = sum;
   }

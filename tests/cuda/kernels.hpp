@@ -75,8 +75,9 @@ last_block_kernel(int* counter, float* partial, float* out) {
   if (cuda::thread_id() != 0) return;
   cuda::fence();
   if (cuda::atomic_add(counter, 1) != cuda::blocks_x() - 1) return;
+  cuda::fence();
   *out = 0;
-  for (int block = 0; block < cuda::blocks_x(); ++block) *out += partial[block];
+  for (int block = 0; block < cuda::blocks_x(); ++block) *out += cuda::load_fresh(partial + block);
 }
 
 GPT2RUN_KERNEL(kThreads)

@@ -12,12 +12,12 @@
 
 #if defined(__CUDACC__)
 #include "gpt2run/cuda/errors_cuda.hpp"
-#define GPT2RUN_KERNEL(threads) __global__ void __launch_bounds__(threads)
+#define GPT2RUN_KERNEL(...) __global__ void __launch_bounds__(__VA_ARGS__)
 #define GPT2RUN_DEVICE __device__ inline
 #define GPT2RUN_UNROLL _Pragma("unroll")
 #else
 #include "gpt2run/cuda/executor.hpp"
-#define GPT2RUN_KERNEL(threads) inline void
+#define GPT2RUN_KERNEL(...) inline void
 #define GPT2RUN_DEVICE inline
 #define GPT2RUN_UNROLL
 #endif
@@ -26,15 +26,24 @@ namespace gpt2run::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
-inline constexpr size_t kSharedBytes = 48 << 10;  // what every device gives a block unasked
+inline constexpr size_t kSharedBytes = 48 << 10;   // what every device gives a block unasked
+inline constexpr size_t kArgumentBytes = 4 << 10;  // of a kernel: what every driver takes
 
 struct LaunchConfig {
   const char* name;  // of the kernel, for errors
-  int blocks[3];     // each at least 1
+  int blocks[3];     // each at least 1; at most 65535 but in the first dimension
   int threads;       // of a block, 1 to 1024
   size_t shared;     // bytes of shared memory of a block, at most kSharedBytes
   void* stream;      // cudaStream_t
 };
+
+// Each argument where its alignment puts it.
+template <class... Parameters>
+constexpr size_t argument_bytes() {
+  size_t bytes = 0;
+  ((bytes = (bytes + alignof(Parameters) - 1) / alignof(Parameters) * alignof(Parameters) + sizeof(Parameters)), ...);
+  return bytes;
+}
 
 #if defined(__CUDACC__)
 
@@ -88,9 +97,10 @@ GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   }
 }
 
-// Throws Error naming the kernel.
+// The arguments take at most kArgumentBytes. Throws Error naming the kernel.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
   cudaLaunchConfig_t native = {};
   native.gridDim = dim3(config.blocks[0], config.blocks[1], config.blocks[2]);
   native.blockDim = dim3(config.threads);
@@ -154,6 +164,7 @@ void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::c
 // What a kernel did wrong is thrown where the stream is waited for.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
   executor::launch({config.name,
                     {config.blocks[0], config.blocks[1], config.blocks[2]},
                     config.threads,

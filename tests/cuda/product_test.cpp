@@ -1,0 +1,114 @@
+// Products of few rows: any number of lines, outputs and rows at once gives the bits of the order that is written down.
+#include "../../precisions/cuda/product.cuh"
+
+#include <gtest/gtest.h>
+
+#include "gpt2run/random.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+constexpr int kOutputs = 21, kMostRows = 9;  // neither fills its last block
+constexpr int kEmpty = 3;                    // rows that a stretch begins behind
+
+// In [-1, 1), of the type.
+template <class Value>
+std::vector<Value> some_values(size_t count, uint64_t seed) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < count; ++i)
+    values.push_back(
+        from_f32<Value>(static_cast<float>(random_bits(seed, 0, static_cast<int32_t>(i)) >> 40) * 0x1p-23f - 1));
+  return values;
+}
+
+// Halves onto each other, as lanes exchange.
+float butterfly(std::vector<float> sums) {
+  for (size_t half = sums.size() / 2; half > 0; half /= 2)
+    for (size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+  return sums[0];
+}
+
+// The inputs' product with one output's weights: four sums of a lane over every `split`-th line, eight lanes, then the
+// split parts in pairs.
+template <class Value>
+float expected_product(const Value* in, const Value* weights, int width, int split) {
+  constexpr int kVector = cuda::kVector<Value>;
+  std::vector<float> warps;
+  for (int warp = 0; warp < split; ++warp) {
+    std::vector<float> lanes;
+    for (int lane = 0; lane < cuda::kLanes; ++lane) {
+      float parts[4] = {};
+      for (int k = warp * cuda::kLine<Value> + lane * kVector; k < width; k += split * cuda::kLine<Value>)
+        for (int i = 0; i < kVector; ++i)
+          parts[i % 4] = std::fma(to_f32(in[k + i]), to_f32(weights[k + i]), parts[i % 4]);
+      lanes.push_back((parts[0] + parts[1]) + (parts[2] + parts[3]));
+    }
+    warps.push_back(butterfly(lanes));
+  }
+  return split == 1 ? warps[0] : (warps[0] + warps[1]) + (warps[2] + warps[3]);
+}
+
+template <class Value>
+class Product : public testing::Test {
+ protected:
+  void prepare(int lines) {
+    width = lines * cuda::kLine<Value>;
+    in = some_values<Value>(size_t(kEmpty + kMostRows) * width, 1);
+    weights = some_values<Value>(size_t(kOutputs) * width, 2);
+    matrix = {weights.data(), kOutputs, width};
+  }
+  float expected(int row, int output, int split) const {
+    return expected_product(&in[size_t(row) * width], &weights[size_t(output) * width], width, split);
+  }
+
+  int width = 0;
+  std::vector<Value> in, weights;
+  cuda::DeviceMatrix<Value> matrix = {};
+};
+using Types = testing::Types<float, f16, bf16>;
+TYPED_TEST_SUITE(Product, Types);
+
+// As many lines as leave any number over behind those that a thread holds, for a warp alone and for four.
+constexpr int kLineCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 20, 23, 24, 25, 31, 37, 48, 50, 53};
+
+TYPED_TEST(Product, HasTheBitsOfItsOrder) {
+  for (const int lines : kLineCounts) {
+    this->prepare(lines);
+    for (int rows = 1; rows <= kMostRows; ++rows) {
+      std::vector<float> out(size_t(kEmpty + kMostRows) * kOutputs, -1.0f);
+      cuda::product<1>("product", this->matrix, cuda::PlainRows<TypeParam>{this->in.data(), this->width},
+                       cuda::LogitSink{out.data(), nullptr, kOutputs}, {kEmpty, rows, false}, nullptr);
+      for (int row = 0; row < kEmpty + kMostRows; ++row)
+        for (int output = 0; output < kOutputs; ++output)
+          ASSERT_EQ(out[row * kOutputs + output],
+                    row < kEmpty || row >= kEmpty + rows ? -1.0f : this->expected(row, output, 1))
+              << lines << " lines, row " << row << " of " << rows << ", output " << output;
+    }
+  }
+}
+
+// Onto what is there, with a bias.
+TYPED_TEST(Product, SharedByFourWarpsHasTheBitsOfItsOrder) {
+  const std::vector<float> bias = some_values<float>(kOutputs, 3),
+                           before = some_values<float>(size_t(kEmpty + kMostRows) * kOutputs, 4);
+  for (const int lines : kLineCounts) {
+    this->prepare(lines);
+    for (int rows = 1; rows <= kMostRows; ++rows) {
+      std::vector<float> x = before;
+      cuda::product<cuda::kProductWarps>(
+          "product", this->matrix, cuda::PlainRows<TypeParam>{this->in.data(), this->width},
+          cuda::AddSink{bias.data(), x.data(), kOutputs}, {kEmpty, rows, false}, nullptr);
+      for (int row = 0; row < kEmpty + kMostRows; ++row) {
+        for (int output = 0; output < kOutputs; ++output) {
+          const int at = row * kOutputs + output;
+          const bool inside = row >= kEmpty && row < kEmpty + rows;
+          ASSERT_EQ(x[at], inside ? before[at] + (this->expected(row, output, 4) + bias[output]) : before[at])
+              << lines << " lines, row " << row << " of " << rows << ", output " << output;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
