@@ -45,9 +45,11 @@ message(STATUS "CUDA plugins: ${GPT2RUN_CUDA_BUILT} ${GPT2RUN_CUDA_WHY}")
 # Warnings and rounding of everything that nvcc compiles.
 function(gpt2run_cuda_options target)
   target_compile_definitions(${target} PRIVATE GPT2RUN_CUDA_LEAST=${GPT2RUN_CUDA_LEAST})
-  # One result for one source: no fused multiply-add unless it is written, on either side.
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr
-                                           -Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
+  # One result for one source, whatever CUDAFLAGS say: no fused multiply-add unless it is written, on either side, and
+  # IEEE's own small numbers, division and root.
+  target_compile_options(
+    ${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false -ftz=false -prec-div=true -prec-sqrt=true
+                      --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
   if(GPT2RUN_WERROR)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings -Xcompiler=-Werror>)
   endif()
