@@ -33,6 +33,11 @@ std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig&
     if (const int32_t context = shapes.back().context; context <= new_tokens || context > config.T)
       misused("--decode: expected contexts above --new_tokens, ", new_tokens, ", and up to the model's, ", config.T,
               ", found ", context);
+    const auto is_same = [&](const DecodeShape& one) {
+      return one.context == shapes.back().context && one.sequences == shapes.back().sequences;
+    };
+    if (std::ranges::count_if(shapes, is_same) > 1)
+      misused("--decode: ", shapes.back().context, "x", shapes.back().sequences, " is given twice");
     at = end + 1;
   }
   return shapes;
@@ -45,16 +50,16 @@ double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32
 }
 
 void add_decodes(std::vector<Decode>& decodes, size_t index, const Series& series, const Checkpoint& checkpoint,
-                 const Chosen& sampler, std::span<const DecodeShape> shapes, const Workload& work, int repetitions) {
+                 std::span<const Chosen> samplers, std::span<const DecodeShape> shapes, const Workload& work,
+                 int repetitions) {
   constexpr int kWarmUp = 3;  // runs, records and replays a body
   std::set<int32_t> contexts;
   int32_t slots = 1;
   for (const DecodeShape& shape : shapes) contexts.insert(shape.context), slots = std::max(slots, shape.sequences);
   const auto precision = create<Precision>(series.precision);
   for (const int32_t context : contexts) {
-    const auto selector = create<Sampler>(sampler);
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
-    Driver driver(*precision, *selector, checkpoint,
+    Driver driver(*precision, samplers, checkpoint,
                   {slots, context, std::max(prompt, slots), slots, series.threads, 0, false, 0});
     driver.prefill(0, prompt);
     for (const DecodeShape& shape : shapes) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "host/interrupt.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -20,9 +22,13 @@ int32_t token_at(int64_t position, int slot, int64_t vocab) {
 
 }  // namespace
 
-Driver::Driver(Precision& precision, Sampler& sampler, const Checkpoint& checkpoint, const Limits& limits)
-    : sampler_(sampler), vocab_(checkpoint.config().V), session_(precision.open(checkpoint, limits)) {
-  sampler_.prepare(session_->layout());
+Driver::Driver(Precision& precision, std::span<const Chosen> samplers, const Checkpoint& checkpoint,
+               const Limits& limits)
+    : vocab_(checkpoint.config().V), session_(precision.open(checkpoint, limits)) {
+  for (const Chosen& sampler : samplers) {
+    samplers_.push_back(create<Sampler>(sampler));
+    samplers_.back()->prepare(session_->layout());
+  }
 }
 
 double Driver::prefill(int slot, int32_t count) {
@@ -71,10 +77,11 @@ void Driver::take_sampled(int slots) {
 
 void Driver::step() {
   last_ = session_->step(rows_);
-  sampler_.sample(last_);
+  for (const auto& sampler : samplers_) sampler->sample(last_);
 }
 
 void Driver::wait() {
+  if (interrupted()) fail("interrupted, nothing was written");
   int32_t token;
   session_->read(last_.tokens, &token, sizeof token);
 }

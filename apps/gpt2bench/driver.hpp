@@ -1,17 +1,19 @@
-// A session with its sampler, driven without a tokenizer by the calls of the generation loop: step, sample, repeat. The
-// prompts are fixed tokens that differ from row to row.
+// A session with its chain of samplers, driven without a tokenizer by the calls of the generation loop: step, sample,
+// repeat. The prompts are fixed tokens that differ from row to row.
 #pragma once
 #include <memory>
+#include <span>
 #include <vector>
 
-#include "gpt2run/precision.hpp"
+#include "host/compose.hpp"
 
 namespace gpt2run {
 
 class Driver {
  public:
-  // Slots, context and rows of the limits are what the calls below ask for. Throws Error.
-  Driver(Precision& precision, Sampler& sampler, const Checkpoint& checkpoint, const Limits& limits);
+  // Slots, context and rows of the limits are what the calls below ask for. Throws Error, as do the calls below, also
+  // when the program is to end (host/interrupt.hpp).
+  Driver(Precision& precision, std::span<const Chosen> samplers, const Checkpoint& checkpoint, const Limits& limits);
 
   // Seconds until the token after a prompt of `count` is known.
   double prefill(int slot, int32_t count);
@@ -30,7 +32,7 @@ class Driver {
   void step();
   void wait();
 
-  Sampler& sampler_;
+  std::vector<std::unique_ptr<Sampler>> samplers_;
   int64_t vocab_;
   std::unique_ptr<Session> session_;
   std::vector<Row> rows_;

@@ -9,6 +9,7 @@
 #include "gpt2bench/report.hpp"
 #include "gpt2bench/sweep.hpp"
 #include "gpt2run/output_file.hpp"
+#include "host/interrupt.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/program.hpp"
@@ -38,21 +39,21 @@ void measure_limits(Report& report, const Series& series) {
     compute->samples.values.push_back(compute_rate(compute->arithmetic, compute->threads));
 }
 
-void measure(Report& report, const Checkpoint& checkpoint, const Chosen& sampler, int repetitions) {
+void measure(Report& report, const Checkpoint& checkpoint, std::span<const Chosen> samplers, int repetitions) {
   add_limits(report);
   for (int round = 1; round <= repetitions; ++round) {
     for (Series& series : report.series) {
       measure_limits(report, series);
-      add_round(series, checkpoint, sampler, report.work);
+      add_round(series, checkpoint, samplers, report.work);
     }
     log_info("round " + std::to_string(round) + " of " + std::to_string(repetitions));
   }
 }
 
-void measure_decodes(Report& report, const Checkpoint& checkpoint, const Chosen& sampler,
+void measure_decodes(Report& report, const Checkpoint& checkpoint, std::span<const Chosen> samplers,
                      const std::vector<DecodeShape>& shapes, int repetitions) {
   for (size_t i = 0; i < report.series.size(); ++i) {
-    add_decodes(report.decodes, i, report.series[i], checkpoint, sampler, shapes, report.work, repetitions);
+    add_decodes(report.decodes, i, report.series[i], checkpoint, samplers, shapes, report.work, repetitions);
     log_info("precision " + std::to_string(i + 1) + " of " + std::to_string(report.series.size()));
   }
 }
@@ -74,6 +75,7 @@ void start(std::vector<std::string> arguments) {
   if (values.flag("help"))
     return print("usage: gpt2bench [options]\n       gpt2bench sweep [options]   (gpt2bench sweep --help)\n\n" +
                  help_of(configuration.core()));
+  watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   Report report{};
@@ -82,8 +84,11 @@ void start(std::vector<std::string> arguments) {
   report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
   if (configuration.layer("model") == Layer::fallback) log_info("no --model: " + report.model);
   Chosen loader = choose_loader(host, configuration, report.model);
-  const Chosen sampler = plan(host, configuration, loader, report.series);
-  report.sampler = to_text(sampler.asked);
+  const std::vector<Chosen> samplers = plan(host, configuration, loader, report.series);
+  for (const Chosen& sampler : samplers) {
+    if (!report.sampler.empty()) report.sampler += ',';
+    report.sampler += to_text(sampler.asked);
+  }
   const std::string json(values.text("json"));
   if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
   const auto opener = create<Loader>(loader);
@@ -96,16 +101,16 @@ void start(std::vector<std::string> arguments) {
   touch(*checkpoint);
   describe_machine(report);
   if (shapes.empty())
-    measure(report, *checkpoint, sampler, small("repetitions"));
+    measure(report, *checkpoint, samplers, small("repetitions"));
   else
-    measure_decodes(report, *checkpoint, sampler, shapes, small("repetitions"));
+    measure_decodes(report, *checkpoint, samplers, shapes, small("repetitions"));
   report.load_after = machine_load();
-  if (json != "-") print(to_table(report));
-  if (json == "-") print(to_json(report));
-  if (json.empty() || json == "-") return;
-  OutputFile file(json);
-  file.write(to_json(report));
-  file.publish();
+  if (!json.empty() && json != "-") {
+    OutputFile file(json);
+    file.write(to_json(report));
+    file.publish();
+  }
+  print(json == "-" ? to_json(report) : to_table(report));
 }
 
 }  // namespace

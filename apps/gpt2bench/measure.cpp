@@ -59,12 +59,11 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
   return {work.batch, static_cast<int32_t>(longest), rows, work.batch, threads, 0, false, 0};
 }
 
-void add_round(Series& series, const Checkpoint& checkpoint, const Chosen& sampler, const Workload& work) {
+void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Chosen> samplers, const Workload& work) {
   const double before = resident_bytes();
   const auto begin = Clock::now();
   const auto precision = create<Precision>(series.precision);
-  const auto selector = create<Sampler>(sampler);
-  Driver driver(*precision, *selector, checkpoint, limits_of(work, checkpoint.config(), series.threads));
+  Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
   driver.prefill(0, kShort);
   const auto add = [&](Measure measure, double value) {
     series.samples[static_cast<size_t>(measure)].values.push_back(value);

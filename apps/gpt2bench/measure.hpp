@@ -55,6 +55,6 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads);
 //   decode        new tokens / time after the short prompt, the sampler included; decode_long: after the long prompt;
 //                 decode_batch: of all sequences together, after a short prompt each
 // Throws Error.
-void add_round(Series& series, const Checkpoint& checkpoint, const Chosen& sampler, const Workload& work);
+void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Chosen> samplers, const Workload& work);
 
 }  // namespace gpt2run

@@ -13,7 +13,8 @@ constexpr CoreOption kOptions[] = {
     {{"model", "text", "synthetic:124M", "", "folder, file or synthetic:..."}, 'm'},
     {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
     {{"precision", "text", "fp32,bf16,fp16", "", "precisions that take turns, comma between"}},
-    {{"sampler", "text", "device-argmax", "", "picks the tokens; device-NAME runs where the logits are"}},
+    {{"sampler", "text", "device-argmax", "",
+      "chain of samplers, as for gpt2run; device-NAME runs where the logits are"}},
     {{"threads", "text", "1,0", "", "worker threads, comma between; 0 is one per core"}},
     {{"prompt_tokens", "int", "512", "[1, 1048576]", "tokens of a prefill, and before decode_long"}},
     {{"new_tokens", "int", "64", "[1, 1048576]", "tokens of a decode"}},
@@ -49,31 +50,30 @@ std::vector<int> numbers_of(std::string_view text, std::string_view option, int 
 
 std::span<const CoreOption> bench_options() { return kOptions; }
 
-Chosen plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series) {
+std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series) {
   const OptionValues& values = configuration.values();
   std::vector<Chosen> precisions;
-  for (PluginSpec& spec : parse_plugin_list(values.text("precision"), "--precision"))
+  const std::vector<PluginSpec> asked = parse_plugin_list(values.text("precision"), "--precision");
+  host.note_precisions(names_of(asked));
+  for (const PluginSpec& spec : asked)
     precisions.emplace_back(host.precision(spec.name), spec, configuration.layer("precision"));
-  std::vector<PluginSpec> samplers = parse_plugin_list(values.text("sampler"), "--sampler");
-  if (samplers.size() != 1) misused("--sampler: expected one that selects, found a chain of ", samplers.size());
   const Space space = precisions.front().plugin->space;
   for (const Chosen& one : precisions)
     if (one.plugin->space != space)
       misused("--precision: ", one.asked.name, " and ", precisions.front().asked.name,
               " are in different memory: measure them apart");
-  Chosen sampler(host.sampler(samplers[0].name, space), samplers[0], configuration.layer("sampler"));
-  if (!sampler.plugin->selects) misused("--sampler: ", sampler.asked.name, " does not select a token");
-  if (sampler.plugin->space != space)
-    misused("--sampler: ", sampler.asked.name, " is not in ", name_of(space), " memory, where the logits are");
-  std::vector<Chosen*> chosen = {&loader, &sampler};
+  std::vector<Chosen> samplers = choose_samplers(host, configuration, space);
+  if (samplers.front().plugin->space != space)
+    misused("--sampler: ", samplers.front().asked.name, " is not in ", name_of(space),
+            " memory, where the logits are; gpt2bench sweep measures it there");
+  std::vector<Chosen*> chosen = {&loader};
+  for (Chosen& sampler : samplers) chosen.push_back(&sampler);
   for (Chosen& precision : precisions) chosen.push_back(&precision);
-  std::vector<std::string> known;
-  for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
-  for (const std::string& message : configuration.bind(chosen, known)) log_warning(message);
+  bind_options(configuration, host, chosen);
   for (const Chosen& precision : precisions)
     for (const int threads : numbers_of(values.text("threads"), "--threads", 0, 1024))
       series.push_back({precision, threads, {}});
-  return sampler;
+  return samplers;
 }
 
 }  // namespace gpt2run

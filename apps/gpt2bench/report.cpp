@@ -183,12 +183,17 @@ std::string to_table(const Report& report) {
             (compute.threads == 1 ? " thread does " : " threads do ") + kinds_of(compute.arithmetic) + "\n";
   std::vector<std::vector<std::string>> rows = {{"PRECISION", "THREADS", "MEASURE", "MEDIAN (MIN - MAX)", "UNIT",
                                                  "WEIGHTS PER TOKEN", "OF BANDWIDTH", "MFLOP PER TOKEN", "OF COMPUTE"}};
-  for (const Line& line : lines_of(report))
+  bool has_shares = false;
+  for (const Line& line : lines_of(report)) {
+    has_shares |= !std::isnan(line.share);
     rows.push_back({line.series->precision.asked.name, std::to_string(line.threads), name_of(line.measure),
                     shown(*line.samples), unit_of(line.measure),
                     std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
                     shown(line.share, "%.2f"), shown(line.operations * 1e-6, "%.1f"), shown(line.of_compute, "%.2f")});
-  return text + "\n" + in_columns(std::move(rows));
+  }
+  constexpr char kShares[] =
+      "\nOF BANDWIDTH: weights read per second over the bandwidth above; more than 1 where they stay in a cache\n";
+  return text + "\n" + in_columns(std::move(rows)) + (has_shares ? kShares : "");
 }
 
 std::string to_json(const Report& report) {

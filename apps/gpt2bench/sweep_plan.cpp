@@ -105,7 +105,9 @@ std::vector<int> lengths_of(const Configuration& configuration, const ModelConfi
   if (configuration.layer("t") == Layer::fallback) {
     for (const int length : kLengths)
       if (length <= model.T) lengths.push_back(length);
-    if (lengths.empty()) misused("--t: expected lengths up to ", model.T, ", the model's context, found none");
+    if (lengths.empty())
+      misused("no --t: the shortest length that a sweep takes by itself is ", kLengths[0],
+              ", the model's context holds ", model.T, "; give --t with lengths up to ", model.T);
     return lengths;
   }
   lengths = numbers_of(configuration.values().text("t"), "--t", 2, kMost);
@@ -165,7 +167,9 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
   const std::vector<Named> samplers = samplers_of(configuration);
   std::vector<Named> precisions;
   ModelConfig model{};
-  for (const PluginSpec& spec : parse_plugin_list(configuration.values().text("precision"), "--precision")) {
+  const std::vector<PluginSpec> all = parse_plugin_list(configuration.values().text("precision"), "--precision");
+  host.note_precisions(names_of(all));
+  for (const PluginSpec& spec : all) {
     const std::string asked = to_text(spec);
     for (const Named& sampler : samplers) {
       const Choice choice =

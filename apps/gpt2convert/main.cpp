@@ -3,6 +3,7 @@
 #include "gpt2run/quoted.hpp"
 #include "host/compose.hpp"
 #include "host/explain.hpp"
+#include "host/interrupt.hpp"
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/program.hpp"
@@ -26,7 +27,6 @@ constexpr CoreOption kOptions[] = {
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
     {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
     {{"help", "bool", "off", "", "print the options"}, 'h'},
-    {{"version", "bool", "off", "", "print the version"}},
 };
 
 // Files that are read: the path itself, or what lies in a folder.
@@ -75,7 +75,7 @@ void convert(PluginHost& host, Configuration& configuration) {
     misused("--out: expected a file for llmc, found a folder, ", in_quotes(out.string()));
   Chosen chosen = choose_loader(host, configuration, model);
   Chosen* const all[] = {&chosen};
-  configuration.bind(all, {});
+  bind_options(configuration, host, all);
   const auto loader = create<Loader>(chosen);
   const auto checkpoint = loader->open(model.c_str());
   const char* own = checkpoint->tokenizer();
@@ -94,10 +94,10 @@ void start(std::vector<std::string> arguments) {
   Configuration configuration(kOptions, std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
-  if (values.flag("version")) return print("gpt2convert " GPT2RUN_VERSION "\n");
   if (values.flag("help"))
     return print("usage: gpt2convert --model MODEL --to LAYOUT --out PATH [options]\n\n" +
                  help_of(configuration.core()));
+  watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   convert(host, configuration);

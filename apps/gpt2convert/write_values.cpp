@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gpt2run/numeric.hpp"
+#include "host/interrupt.hpp"
 
 namespace gpt2run::convert {
 namespace {
@@ -32,6 +33,7 @@ void write_values(OutputFile& file, const Tensor& t, Type type, const std::strin
   const int64_t size = bytes_of(type), stored = bytes_of(t.type);
   std::string block;
   for (int64_t begin = 0; begin < t.rows; begin += kBlockRows) {
+    if (interrupted()) fail("interrupted while ", name, " was written to ", file.path());
     const int64_t rows = std::min(kBlockRows, t.rows - begin);
     block.resize(static_cast<size_t>(rows * t.cols * size));
     const auto move = [&](int64_t row, int64_t col) {

@@ -48,7 +48,9 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) {
-    if (ranks.speaks()) print("usage: gpt2perplexity --text FILE [options]\n\n" + help_of(configuration.core()));
+    if (ranks.speaks())
+      print("usage: gpt2perplexity --text FILE | --prompt TEXT | --prompts FILE [options]\n\n" +
+            help_of(configuration.core()));
     return 0;
   }
   watch_interrupts();

@@ -16,7 +16,8 @@ constexpr char kUsage[] =
     "usage: gpt2plugins list [--json] [--plugin-dir FOLDER]...   all plugins, and why some cannot be used\n"
     "       gpt2plugins show NAME [--plugin-dir FOLDER]...       one plugin and its options; kind:name where a name\n"
     "                                                            stands for several kinds\n"
-    "       gpt2plugins path [--plugin-dir FOLDER]...            the folders that are searched, in order\n";
+    "       gpt2plugins path [--plugin-dir FOLDER]...            the folders that are searched, in order\n"
+    "       gpt2plugins --version\n";
 
 struct Command {
   std::string verb, name;

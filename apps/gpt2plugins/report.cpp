@@ -1,12 +1,16 @@
 // Columns of text.
 #include "gpt2plugins/report.hpp"
 
+#include <map>
+
 #include "host/columns.hpp"
 
 namespace gpt2run {
 namespace {
 
 using Line = std::vector<std::string>;
+
+constexpr size_t kWidth = 100;  // of a terminal
 
 std::string runs(const PluginReport& report) {
   if (report.score > 0) return "yes (" + std::to_string(report.score) + ": " + report.reason + ")";
@@ -22,28 +26,33 @@ std::string without_file(const PluginReport& report) {
 Line to_line(const PluginReport& report) {
   const Candidate& candidate = report.candidate;
   constexpr size_t kMostOfName = 60;
-  const Line identity = {name_of(candidate.kind), printable(candidate.name, kMostOfName), name_of(candidate.space)};
-  Line line = identity;
-  if (report.refusal.empty())
-    line.insert(line.end(), {report.version, report.summary, runs(report)});
-  else
-    line.insert(line.end(), {"-", "-", without_file(report)});
-  line.push_back(candidate.file.string());
-  return line;
+  const bool is_fit = report.refusal.empty() && report.score > 0;
+  const std::string summary = !report.refusal.empty() ? without_file(report)
+                              : is_fit                ? report.summary
+                                                      : report.reason + " (" + report.summary + ")";
+  return {name_of(candidate.kind), printable(candidate.name, kMostOfName), name_of(candidate.space),
+          is_fit ? "yes" : "no", summary};
 }
 
 }  // namespace
 
 std::string to_table(const PluginHost& host, const std::vector<PluginReport>& reports) {
-  std::vector<Line> lines = {{"KIND", "NAME", "SPACE", "VERSION", "SUMMARY", "RUNS HERE", "FILE"}};
   std::vector<Line> others;
+  std::map<std::filesystem::path, std::vector<Line>> folders;
   for (const PluginReport& report : reports) {
-    lines.push_back(to_line(report));
+    folders[report.candidate.file.parent_path()].push_back(to_line(report));
     for (const auto& file : report.candidate.shadows)
       others.push_back({"shadowed", file.string(), "by " + report.candidate.file.string()});
   }
   for (const RejectedFile& file : host.rejected()) others.push_back({"rejected", file.file.string(), file.reason});
-  std::string text = in_columns(lines);
+  std::string text;
+  for (const std::filesystem::path& folder : host.folders()) {
+    std::vector<Line>& lines = folders[folder];
+    if (lines.empty()) continue;
+    lines.insert(lines.begin(), {"KIND", "NAME", "SPACE", "RUNS", "WHAT IT IS, OR WHY IT CANNOT RUN"});
+    text.append(text.empty() ? "" : "\n").append(printable(folder.string())).append("\n");
+    text.append(in_columns(lines, "  ", kWidth));
+  }
   if (!others.empty()) text.append("\n").append(in_columns(others));
   if (constexpr std::string_view why = GPT2RUN_CUDA_WHY; !why.empty())
     text.append("\nCUDA plugins were not built: ").append(why).append("\n");

@@ -7,7 +7,7 @@
 
 namespace gpt2run {
 
-// One line a plugin in columns; then the shadowed files and those that cannot be plugins.
+// By folder, one row a plugin in columns; then the shadowed files and those that cannot be plugins.
 std::string to_table(const PluginHost&, const std::vector<PluginReport>&);
 
 // A plugin with its options in columns, or why it was refused.

@@ -79,7 +79,6 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   const auto tell = [&](const std::string& text) { return ranks.speaks() ? print(text) : void(); };
-  if (values.flag("version")) return tell("gpt2run " GPT2RUN_VERSION "\n");
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});
   if (values.flag("help")) return tell(help(host, configuration));

@@ -61,7 +61,7 @@ void check(const Request& request, bool has_t) {
 Request parse(const std::vector<std::string>& arguments) {
   Request request;
   po::options_description visible("Options"), all;
-  visible.add_options()("help,h", "print this text");
+  visible.add_options()("help,h", "print this text")("version", "print the version");
   visible.add_options()("tokenizer", po::value(&request.pack.tokenizer)->value_name("PATH"),
                         "folder with vocab.json and merges.txt, or llm.c's tokenizer file (default: the demo model)");
   visible.add_options()("no-special", "encode: special tokens such as <|endoftext|> are text like any other");

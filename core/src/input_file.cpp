@@ -34,10 +34,10 @@ class OpenFile {
   int fd_;
 };
 
-// Waits for bytes or for the other end to go; at most `milliseconds`, below 0 for ever.
-void wait_for_bytes(int fd, int milliseconds) {
+// Waits for bytes or for the other end to go; at most `milliseconds`, below 0 for ever. False, with errno: interrupted.
+bool wait_for_bytes(int fd, int milliseconds) {
   pollfd wait{fd, POLLIN, 0};
-  poll(&wait, 1, milliseconds);
+  return poll(&wait, 1, milliseconds) >= 0;
 }
 
 // To the end. name: for messages. A fd below 0 is an error that errno tells.
@@ -45,11 +45,7 @@ std::string read_all(int fd, const std::string& name) {
   std::string content, buffer(1 << 16, '\0');
   while (true) {
     const ssize_t count = fd < 0 ? -1 : read(fd, buffer.data(), buffer.size());
-    if (fd >= 0 && count < 0 && errno == EINTR) continue;
-    if (fd >= 0 && count < 0 && errno == EAGAIN) {
-      wait_for_bytes(fd, -1);
-      continue;
-    }
+    if (fd >= 0 && count < 0 && errno == EAGAIN && wait_for_bytes(fd, -1)) continue;
     if (count < 0) fail(name, " cannot be read: ", std::strerror(errno));
     if (count == 0) return content;
     content.append(buffer, 0, static_cast<size_t>(count));

@@ -35,6 +35,13 @@ Choice choose(PluginHost& host, Configuration& configuration);
 // Logs that --device was given, and none of the precisions uses one.
 void warn_unused_device(const Configuration& configuration, std::span<const Chosen> precisions);
 
+// The chain that --sampler names: one that does not select gets nucleus at its end, with top_k 0 and top_p 1 unless
+// given; logged. logits: the memory where they are. Throws UsageError for a chain that cannot be.
+std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits);
+
+// Configuration::bind() with all plugins that there are; logs what it skips.
+void bind_options(Configuration& configuration, PluginHost& host, std::span<Chosen* const> chosen);
+
 // Options of the loop. `random` draws a seed, which is logged.
 Generation generation_of(const Configuration& configuration);
 

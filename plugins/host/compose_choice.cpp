@@ -53,7 +53,6 @@ constexpr CoreOption kOptions[] = {
       "weights: print what the precision's type does to every tensor instead of running"}},
     {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
     {{"help", "bool", "off", "", "print options, those of the chosen plugins included"}, 'h'},
-    {{"version", "bool", "off", "", "print the version"}},
 };
 
 constexpr char kSelector[] = "nucleus";
@@ -77,29 +76,6 @@ void check_chain(const std::vector<Chosen>& chain, Space logits) {
   if (space != logits && space != Space::host)
     misused("--sampler: ", chain.front().asked.name, " works in ", name_of(space), " memory, the logits are in ",
             name_of(logits), " memory");
-}
-
-std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits) {
-  std::vector<Chosen> chain;
-  const Layer layer = configuration.layer("sampler");
-  for (PluginSpec& spec : specs_of(configuration, "sampler")) {
-    const Plugin& plugin = host.sampler(spec.name, logits);
-    chain.emplace_back(plugin, std::move(spec), layer);
-  }
-  if (!chain.back().plugin->selects) {
-    const std::string name = (chain.back().plugin->space == Space::host ? "" : "device-") + std::string(kSelector);
-    chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback);
-    chain.back().values.set_default("top_k", "0");
-    chain.back().values.set_default("top_p", "1");
-    log_info("the chain has no selector: " + name + " is added, with top_k 0 and top_p 1 unless given");
-  }
-  check_chain(chain, logits);
-  Chosen& last = chain.back();
-  const auto is_top_k = [](const Chosen& one) { return std::string_view(one.plugin->name) == "top-k"; };
-  if (std::any_of(chain.begin(), chain.end(), is_top_k) && last.values.declares("top_k") &&
-      last.plugin->name == std::string_view(kSelector))
-    last.values.set_default("top_k", "0");
-  return chain;
 }
 
 // A sink twice would write one file twice.
@@ -146,6 +122,42 @@ std::span<const CoreOption> pipeline_options() { return kOptions; }
 std::vector<Chosen*> Choice::all() { return parts_of<Chosen>(*this); }
 std::vector<const Chosen*> Choice::all() const { return parts_of<const Chosen>(*this); }
 
+std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits) {
+  std::vector<Chosen> chain;
+  const Layer layer = configuration.layer("sampler");
+  for (PluginSpec& spec : specs_of(configuration, "sampler")) {
+    const Plugin& plugin = host.sampler(spec.name, logits);
+    chain.emplace_back(plugin, std::move(spec), layer);
+  }
+  if (!chain.back().plugin->selects) {
+    const std::string name = (chain.back().plugin->space == Space::host ? "" : "device-") + std::string(kSelector);
+    chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback);
+    chain.back().values.set_default("top_k", "0");
+    chain.back().values.set_default("top_p", "1");
+    log_info("the chain has no selector: " + name + " is added, with top_k 0 and top_p 1 unless given");
+  }
+  check_chain(chain, logits);
+  Chosen& last = chain.back();
+  const auto is_top_k = [](const Chosen& one) { return std::string_view(one.plugin->name) == "top-k"; };
+  if (std::any_of(chain.begin(), chain.end(), is_top_k) && last.values.declares("top_k") &&
+      last.plugin->name == std::string_view(kSelector))
+    last.values.set_default("top_k", "0");
+  return chain;
+}
+
+void bind_options(Configuration& configuration, PluginHost& host, std::span<Chosen* const> chosen) {
+  std::vector<OtherPlugin> others;
+  for (const Candidate& candidate : host.candidates())
+    others.push_back({candidate.kind, candidate.name, [&host, one = &candidate]() -> const Plugin* {
+                        try {
+                          return &host.open(*one);
+                        } catch (const Error&) {
+                          return nullptr;
+                        }
+                      }});
+  for (const std::string& message : configuration.bind(chosen, others)) log_warning(message);
+}
+
 Choice choose(PluginHost& host, Configuration& configuration) {
   const std::string model = model_of(configuration);
   Chosen loader = choose_loader(host, configuration, model);
@@ -158,9 +170,7 @@ Choice choose(PluginHost& host, Configuration& configuration) {
     const Plugin& plugin = host.get(Kind::sink, sink.name);
     choice.sinks.emplace_back(plugin, std::move(sink), configuration.layer("sink"));
   }
-  std::vector<std::string> known;
-  for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
-  for (const std::string& message : configuration.bind(choice.all(), known)) log_warning(message);
+  bind_options(configuration, host, choice.all());
   check_sinks(choice.sinks);
   return choice;
 }

@@ -88,6 +88,31 @@ bool is_named(const Chosen& chosen, std::string_view prefix) {
   return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.asked.name);
 }
 
+std::string_view prefix_of(std::string_view name) { return name.substr(0, std::min(name.find('.'), name.size())); }
+std::string_view key_of(std::string_view name) { return name.substr(name.find('.') + 1); }
+
+bool is_meant(const OtherPlugin& other, const Setting& setting) {
+  const std::string_view prefix = prefix_of(setting.name);
+  return exactness(setting) == 1 ? prefix == name_of(other.kind) : prefix == normal_name(other.name);
+}
+
+std::span<const OptionSpec> specs_of(const Plugin& plugin) { return {plugin.options, plugin.option_count}; }
+
+// Whether a file may have it although no chosen plugin does.
+bool is_of_others(const Setting& setting, std::span<Chosen* const> chosen, std::span<const OtherPlugin> others) {
+  if (is_alias(setting.name)) return true;
+  const auto is_its_name = [&](const Chosen* one) { return is_named(*one, prefix_of(setting.name)); };
+  if (exactness(setting) == 2 && std::any_of(chosen.begin(), chosen.end(), is_its_name)) return false;
+  for (const OtherPlugin& other : others) {
+    if (!is_meant(other, setting)) continue;
+    const Plugin* plugin = other.open();
+    if (!plugin) return true;
+    for (const OptionSpec& spec : specs_of(*plugin))
+      if (key_of(setting.name) == spec.key) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin) {
@@ -103,6 +128,12 @@ std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_vie
     if (at == text.size()) return list;
     ++at;
   }
+}
+
+std::vector<std::string> names_of(const std::vector<PluginSpec>& list) {
+  std::vector<std::string> names;
+  for (const PluginSpec& spec : list) names.push_back(spec.name);
+  return names;
 }
 
 std::string to_text(const PluginSpec& spec) {
@@ -209,28 +240,29 @@ std::vector<Chosen*> Configuration::targets(const Setting& setting, std::span<Ch
   return found;
 }
 
-void Configuration::unknown(const Setting& setting, std::span<Chosen* const> chosen) const {
+void Configuration::unknown(const Setting& setting, std::span<Chosen* const> chosen,
+                            std::span<const OtherPlugin> others) const {
   std::vector<std::string> plugins, names;
+  const std::string prefix = "--" + std::string(prefix_of(setting.name)) + ".";
   for (const Chosen* one : chosen) {
     plugins.push_back(one->values.owner());
-    for (const OptionSpec& spec : one->values.specs()) names.push_back("--" + full_name(*one, spec.key));
+    const bool is_its_name = is_named(*one, prefix_of(setting.name));
+    for (const OptionSpec& spec : one->values.specs())
+      names.push_back(is_its_name ? prefix + spec.key : "--" + full_name(*one, spec.key));
   }
   if (is_alias(setting.name)) misused(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
   for (const CoreOption& option : core_) names.push_back(std::string("--") + option.spec.key);
   for (const std::string_view alias : kAliases) names.push_back("--" + std::string(alias));
+  for (const OtherPlugin& other : others)
+    if (const Plugin* plugin = is_meant(other, setting) ? other.open() : nullptr)
+      for (const OptionSpec& spec : specs_of(*plugin)) names.push_back(prefix + spec.key);
   const std::string nearest = nearest_name("--" + setting.name, names);
   misused("unknown option ", setting.origin, nearest.empty() ? "; --help lists what there is" : "; the nearest is ",
           nearest);
 }
 
-std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, std::span<const std::string> known) {
+std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, std::span<const OtherPlugin> others) {
   std::vector<std::string> skipped;
-  const auto is_known = [&](const Setting& setting) {
-    const std::string prefix = setting.name.substr(0, setting.name.find('.'));
-    return is_alias(setting.name) || exactness(setting) == 1 ||
-           std::any_of(known.begin(), known.end(),
-                       [&](const std::string& name) { return normal_name(name) == prefix; });
-  };
   for (const Layer layer : {Layer::file, Layer::command_line}) {
     std::vector<Setting> settings = layer == Layer::file ? file_others_ : line_others_;
     std::stable_sort(settings.begin(), settings.end(),
@@ -238,12 +270,13 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
     std::vector<std::string> seen;
     for (const Setting& setting : settings) {
       const std::vector<Chosen*> found = targets(setting, chosen);
-      if (found.empty() && layer == Layer::file && is_known(setting)) {
+      if (found.empty() && layer == Layer::file && is_of_others(setting, chosen, others)) {
         skipped.push_back(setting.origin + " is not used: no chosen plugin has this option");
         continue;
       }
-      if (found.empty()) unknown(setting, chosen);
-      const std::string key = setting.name.substr(setting.name.find('.') + 1);
+      // On the line only what is chosen is meant; only there no other plugin is opened.
+      if (found.empty()) unknown(setting, chosen, layer == Layer::file ? others : std::span<const OtherPlugin>());
+      const std::string key(key_of(setting.name));
       const auto is_flag = [&](const Chosen* one) { return one->values.is_flag(key); };
       if (!setting.has_value && !std::all_of(found.begin(), found.end(), is_flag))
         misused(setting.origin, ": a value is missing");
@@ -252,20 +285,22 @@ std::vector<std::string> Configuration::bind(std::span<Chosen* const> chosen, st
       check_text(setting);
       for (Chosen* one : found) one->values.set(key, setting.value, setting.origin);
     }
-    for (Chosen* one : chosen) {
-      if (one->layer != layer) continue;
-      std::vector<std::string> given;
-      for (const auto& [key, value] : one->asked.options) {
-        const std::string origin = printable(one->asked.name + ":" + key, kMostOfName);
-        if (std::find(given.begin(), given.end(), key) != given.end()) misused(origin, ": given twice");
-        given.push_back(key);
-        if (!one->values.declares(key)) unknown({one->asked.name + "." + key, value, origin}, chosen);
-        check_text({key, value, origin});
-        one->values.set(key, value, origin);
-      }
-    }
+    for (Chosen* one : chosen)
+      if (one->layer == layer) bind_own(*one, chosen);
   }
   return skipped;
+}
+
+void Configuration::bind_own(Chosen& one, std::span<Chosen* const> chosen) const {
+  std::vector<std::string> given;
+  for (const auto& [key, value] : one.asked.options) {
+    const std::string origin = printable(one.asked.name + ":" + key, kMostOfName);
+    if (std::find(given.begin(), given.end(), key) != given.end()) misused(origin, ": given twice");
+    given.push_back(key);
+    if (!one.values.declares(key)) unknown({normal_name(one.asked.name) + "." + key, value, origin}, chosen, {});
+    check_text({key, value, origin});
+    one.values.set(key, value, origin);
+  }
 }
 
 namespace {
@@ -289,7 +324,7 @@ std::string help_of(std::span<const CoreOption> core) {
     const std::string letter = option.letter ? std::string("-") + option.letter + ", " : "";
     help += help_line(letter + "--" + option.spec.key, option.spec, option.repeats);
   }
-  return help;
+  return help + help_line("--version", {"", "bool", "off", "", "print the version"}, false);
 }
 
 std::string help_of(const Plugin& plugin) {

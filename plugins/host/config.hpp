@@ -2,6 +2,7 @@
 // plugins that they choose. The line is read twice: first the program's options, with unknown names kept, so that
 // plugins can be chosen; then bind() places every remaining name on the chosen plugins, and leaves none over.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -26,6 +27,9 @@ struct PluginSpec {
 // Splits at commas. Throws UsageError naming origin.
 std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin);
 
+// Of each one, in order.
+std::vector<std::string> names_of(const std::vector<PluginSpec>& list);
+
 // The reverse of parse_plugin_list for one plugin.
 std::string to_text(const PluginSpec& spec);
 
@@ -37,6 +41,14 @@ struct Chosen {
   OptionValues values;
 
   Chosen(const Plugin& chosen, PluginSpec spec, Layer layer);
+};
+
+// A plugin that there is. open() is called when a file names an option that no chosen plugin has; null: it cannot be
+// opened here, and may have any option.
+struct OtherPlugin {
+  Kind kind;
+  std::string name;
+  std::function<const Plugin*()> open;
 };
 
 class Configuration {
@@ -54,10 +66,10 @@ class Configuration {
   // The manifest given as --config, or null.
   const Manifest* recorded() const { return recorded_ ? &*recorded_ : nullptr; }
 
-  // Sets the options of the chosen plugins. known: names of all plugins there are; an option in the file of one that
-  // was not chosen is skipped and returned as a message, on the command line it is an error. Throws UsageError: an
+  // Sets the options of the chosen plugins. others: all plugins there are; an option in the file that one of them has
+  // and no chosen one is skipped and returned as a message, on the command line it is an error. Throws UsageError: an
   // unknown name (with the nearest), an ambiguous one (with the full names), a value out of range.
-  std::vector<std::string> bind(std::span<Chosen* const> chosen, std::span<const std::string> known);
+  std::vector<std::string> bind(std::span<Chosen* const> chosen, std::span<const OtherPlugin> others);
 
  private:
   struct Source {
@@ -67,8 +79,10 @@ class Configuration {
 
   void read_file(const std::string& path, const std::string& origin);
   void take(Layer layer, const std::vector<Setting>& settings);
+  void bind_own(Chosen& one, std::span<Chosen* const> chosen) const;  // what stands behind its name
   std::vector<Chosen*> targets(const Setting& setting, std::span<Chosen* const> chosen) const;
-  [[noreturn]] void unknown(const Setting& setting, std::span<Chosen* const> chosen) const;
+  [[noreturn]] void unknown(const Setting& setting, std::span<Chosen* const> chosen,
+                            std::span<const OtherPlugin> others) const;
 
   std::span<const CoreOption> core_;
   std::vector<OptionSpec> specs_;
@@ -79,7 +93,8 @@ class Configuration {
   std::optional<Manifest> recorded_;
 };
 
-// Help for options as they are declared: one line each with type, default and range.
+// Help for options as they are declared: one line each with type, default and range; and for --version, which every
+// program has (host/program.hpp).
 std::string help_of(std::span<const CoreOption> core);
 std::string help_of(const Plugin& plugin);
 

@@ -51,6 +51,23 @@ std::pair<std::string, std::string> split_long(const std::string& token, Spellin
   return {name, equal == token.npos ? "" : token.substr(equal + 1)};
 }
 
+// Flags of one letter before another letter, as in -qn 5: takes them off the first argument.
+std::vector<po::option> split_letters(std::span<const CoreOption> core, std::vector<std::string>& arguments) {
+  std::vector<po::option> flags;
+  std::string& first = arguments.front();
+  const auto is_flag = [&](char letter) {
+    return std::ranges::any_of(core, [&](const CoreOption& option) {
+      return option.letter == letter && std::string_view(option.spec.type) == "bool";
+    });
+  };
+  while (first.size() > 2 && first[0] == '-' && first[2] != '=' && is_flag(first[1])) {
+    const std::string flag = first.substr(0, 2);
+    flags.emplace_back(flag, std::vector<std::string>{"on"}).original_tokens = {flag};
+    first.erase(1, 1);
+  }
+  return flags;
+}
+
 // Prefixes are never guessed: --t, --temp, --tokens and --top_k live side by side.
 constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing &
                        ~po::command_line_style::allow_sticky;
@@ -61,6 +78,7 @@ std::vector<po::option> parse(std::span<const CoreOption> core, const PluginName
   return po::command_line_parser(arguments)
       .options(description)
       .style(kStyle)
+      .extra_style_parser([&](std::vector<std::string>& rest) { return split_letters(core, rest); })
       .extra_parser([&](const std::string& token) { return split_long(token, spellings); })
       .allow_unregistered()
       .run()
@@ -103,13 +121,18 @@ bool is_stray(const po::option& option, std::span<const CoreOption> core) {
          option.original_tokens.back() == option.value.front();
 }
 
+bool takes_prompts(std::span<const CoreOption> core) {
+  return std::ranges::any_of(core,
+                             [](const CoreOption& option) { return option.spec.key == std::string_view("prompt"); });
+}
+
 std::vector<Setting> to_settings(const std::vector<po::option>& options, std::span<const CoreOption> core,
                                  const Spellings& spellings) {
   std::vector<Setting> settings;
   for (const po::option& option : options) {
     if (is_stray(option, core))
-      misused("unexpected argument ", in_quotes(option.value.empty() ? "" : option.value.front()),
-              "; a prompt is given with --prompt TEXT");
+      misused("unexpected argument ", in_quotes(option.value.empty() ? "" : option.value.front()), "; ",
+              takes_prompts(core) ? "a prompt is given with --prompt TEXT" : "--help lists what there is");
     if (option.unregistered)
       misused("unknown option ", printable(option.original_tokens.front(), kMostOfName),
               "; --help lists what there is");

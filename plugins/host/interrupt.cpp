@@ -1,5 +1,7 @@
-// Signals become a flag.
+// Signals become a flag. A call that waits ends by one (no SA_RESTART), and so does the next one, by the alarm.
 #include "host/interrupt.hpp"
+
+#include <unistd.h>
 
 #include <csignal>
 
@@ -8,20 +10,29 @@ namespace {
 
 volatile std::sig_atomic_t noted = 0;
 
+void watch(int signal, void (*handler)(int)) {
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = handler;
+  sigaction(signal, &action, &before);
+  if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
+}
+
+// A wait may have begun between the signal and a look at the flag, or begin after it.
+void wake(int) { alarm(1); }
+
 void note(int signal) {
   noted = 1;
   std::signal(signal, SIG_DFL);
-}
-
-void watch(int signal) {
-  if (std::signal(signal, note) == SIG_IGN) std::signal(signal, SIG_IGN);
+  watch(SIGALRM, wake);
+  wake(SIGALRM);
 }
 
 }  // namespace
 
 void watch_interrupts() {
-  watch(SIGINT);
-  watch(SIGTERM);
+  watch(SIGINT, note);
+  watch(SIGTERM, note);
 }
 
 bool interrupted() { return noted != 0; }

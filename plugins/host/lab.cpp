@@ -13,6 +13,10 @@ namespace {
 constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
                                    "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
 
+// What is said otherwise here: texts are not only continued.
+constexpr std::pair<std::string_view, const char*> kHelp[] = {
+    {"prompt", "text to compute on; - is standard input"}, {"tokens", "the same as token ids, blank or comma between"}};
+
 constexpr CoreOption kLast[] = {
     {{"config", "text", "", "", "options from an INI file"}, 'c'},
     {{"help", "bool", "off", "", "print options"}, 'h'},
@@ -25,6 +29,9 @@ std::vector<CoreOption> lab_options(std::span<const CoreOption> own) {
   for (const std::string_view key : kShared)
     std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
                          [&](const CoreOption& option) { return key == option.spec.key; });
+  for (CoreOption& option : options)
+    for (const auto& [key, help] : kHelp)
+      if (key == option.spec.key) option.spec.help = help;
   std::ranges::copy(kLast, std::back_inserter(options));
   return options;
 }
@@ -33,14 +40,17 @@ std::string instance_name(const Chosen& chosen) { return to_text({chosen.plugin-
 
 Lab::Lab(PluginHost& host, Configuration& configuration, std::span<const char* const> options)
     : host_(host), model_(model_of(configuration)), loader_(choose_loader(host, configuration, model_)) {
+  std::vector<std::string> names;
+  for (const char* option : options)
+    std::ranges::move(names_of(parse_plugin_list(configuration.values().text(option), std::string("--") + option)),
+                      std::back_inserter(names));
+  host.note_precisions(names);
   for (const char* option : options)
     for (PluginSpec& spec : parse_plugin_list(configuration.values().text(option), std::string("--") + option))
       precisions_.emplace_back(host.precision(spec.name), spec, configuration.layer(option));
   std::vector<Chosen*> chosen = {&loader_};
   for (Chosen& precision : precisions_) chosen.push_back(&precision);
-  std::vector<std::string> known;
-  for (const Candidate& candidate : host.candidates()) known.push_back(candidate.name);
-  for (const std::string& message : configuration.bind(chosen, known)) log_warning(message);
+  bind_options(configuration, host, chosen);
   warn_unused_device(configuration, precisions_);
   opener_ = create<Loader>(loader_);
   checkpoint_ = opener_->open(model_.c_str());

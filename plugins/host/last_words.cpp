@@ -1,7 +1,9 @@
-// Handlers that do no more than write() and die.
+// Handlers that do no more than write() and, of a fault, die.
 #include "host/last_words.hpp"
 
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "gpt2run/quoted.hpp"
 #include "host/log.hpp"
@@ -9,25 +11,44 @@
 namespace gpt2run {
 namespace {
 
-std::string line;  // what the handler writes; not changed while one is installed
+constexpr unsigned kPatience = 4;  // seconds
+
+std::string crashed, waiting;  // what the handlers write; not changed while they are installed
+
+void say(const std::string& line) {
+  const int before = errno;
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  errno = before;
+}
 
 void say_and_die(int signal) {
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  say(crashed);
   raise(signal);  // the default action, as soon as this handler returns
 }
 
+void say_and_wait(int) { say(waiting); }
+
 }  // namespace
 
-LastWords::LastWords(const std::string& message) {
-  line = program_name() + ": error: " + printable(message) + "\n";
-  struct sigaction action {};
-  action.sa_handler = say_and_die;
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &action, &before_[i]);
+LastWords::LastWords(const std::filesystem::path& file, const std::string& done) {
+  const std::string name = printable(file.string());
+  crashed = program_name() + ": error: " + name + ": crashed when it was " + done + "\n";
+  waiting = program_name() + ": warning: " + name + ": is still being " + done + " after " + std::to_string(kPatience) +
+            " seconds\n";
+  alarm_before_ = alarm(0);
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    struct sigaction action {};
+    action.sa_handler = kSignals[i] == SIGALRM ? say_and_wait : say_and_die;
+    action.sa_flags = kSignals[i] == SIGALRM ? SA_RESTART : static_cast<int>(SA_RESETHAND);
+    sigaction(kSignals[i], &action, &before_[i]);
+  }
+  alarm(kPatience);
 }
 
 LastWords::~LastWords() {
+  alarm(0);
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  alarm(alarm_before_);
 }
 
 }  // namespace gpt2run

@@ -1,23 +1,27 @@
-// One line for a process that dies of somebody else's code: which file it was.
+// One line for a process that dies of somebody else's code or waits for it: which file it is.
 #pragma once
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 namespace gpt2run {
 
-// As long as it lives, a fault or an abort writes "NAME: error: MESSAGE" to standard error before the process ends by
-// that signal. One object at a time.
+// As long as it lives, a fault or an abort writes "NAME: error: FILE: crashed when it was DONE" to standard error
+// before the process ends by that signal; after a few seconds, "NAME: warning: FILE: is still being DONE": then nothing
+// is ended, since a slow disk or driver may be the reason. One object at a time.
 class LastWords {
  public:
-  explicit LastWords(const std::string& message);
+  // done: "opened".
+  LastWords(const std::filesystem::path& file, const std::string& done);
   ~LastWords();
   LastWords(const LastWords&) = delete;
   LastWords& operator=(const LastWords&) = delete;
 
  private:
-  static constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+  static constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
 
   struct sigaction before_[std::size(kSignals)];
+  unsigned alarm_before_;  // seconds, 0: none
 };
 
 }  // namespace gpt2run

@@ -41,6 +41,30 @@ bool is_type(std::string_view name) {
   return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
 }
 
+// Types that are computed elsewhere than on the first device, for one reason but for the type in it.
+struct Alike {
+  std::string types, plugins, reasons;  // of the first type
+  std::string pattern;                  // reasons with * for the type
+  int count;
+
+  std::string text() const {
+    const std::string& why = count > 1 ? pattern : reasons;
+    return types + ": " + plugins + (why.empty() ? "" : " (" + why + ")");
+  }
+};
+
+void add_to(std::vector<Alike>& groups, const std::string& type, const std::string& plugin,
+            const std::string& reasons) {
+  std::string pattern = reasons;
+  for (size_t at; (at = pattern.find(type)) != pattern.npos;) pattern.replace(at, type.size(), 1, '*');
+  for (Alike& group : groups) {
+    if (group.pattern != pattern) continue;
+    group.types += ", " + type, group.plugins += ", " + plugin, ++group.count;
+    return;
+  }
+  groups.push_back({type, plugin, reasons, pattern, 1});
+}
+
 void write_log(int level, const char* message) {
   if (level >= 2)
     log_warning(message);
@@ -56,6 +80,7 @@ struct PluginHost::State {
   std::vector<std::filesystem::path> folders;
   Discovery found;
   std::set<std::filesystem::path> opened;  // shadowed files are logged once
+  std::set<std::string> noted;             // types of which note_precisions() has told
 
   std::vector<std::string> names(Kind kind) const {
     std::set<std::string> all;
@@ -97,7 +122,7 @@ const Plugin& PluginHost::open(const Candidate& candidate) {
          " in the same folder is the same plugin");
   check_trust(candidate.file);
   check_driver(candidate);
-  const LastWords words(candidate.file.string() + ": crashed when it was opened");
+  const LastWords words(candidate.file, "opened");
   const Plugin& plugin = open_descriptor(candidate.file, {candidate.kind, candidate.name, candidate.space});
   if (state_->opened.insert(candidate.file).second)
     for (const auto& shadowed : candidate.shadows)
@@ -115,6 +140,7 @@ const Plugin& PluginHost::get(Kind kind, std::string_view name, Space space) {
   const Candidate* candidate = find(kind, name, space);
   if (!candidate) state_->fail_unknown(kind, name);
   const Plugin& plugin = open(*candidate);
+  const LastWords words(candidate->file, "asked whether it runs here");
   check_runs(plugin);
   return plugin;
 }
@@ -144,7 +170,10 @@ std::string PluginHost::working_alternative(std::string_view name) {
 }
 
 const Plugin& PluginHost::precision(std::string_view name) {
-  if (is_type(name)) return precision_of_type(name);
+  if (is_type(name)) {
+    note_precisions({std::string(name)});
+    return *precision_of_type(name).plugin;
+  }
   try {
     return exact_precision(name);
   } catch (const Error& error) {
@@ -154,7 +183,7 @@ const Plugin& PluginHost::precision(std::string_view name) {
   }
 }
 
-const Plugin& PluginHost::precision_of_type(std::string_view type) {
+PluginHost::OfType PluginHost::precision_of_type(std::string_view type) {
   std::string reasons;
   const auto add = [&](const std::string& reason) { reasons += (reasons.empty() ? "" : "; ") + reason; };
   for (const std::string_view device : kDevices) {
@@ -164,14 +193,28 @@ const Plugin& PluginHost::precision_of_type(std::string_view type) {
       continue;
     }
     try {
-      const Plugin& plugin = exact_precision(name);
-      log_info("precision " + std::string(type) + ": " + name + (reasons.empty() ? "" : " (" + reasons + ")"));
-      return plugin;
+      return {&exact_precision(name), reasons};
     } catch (const Error& error) {
       add("not " + name + ": " + error.what());
     }
   }
   fail("no precision ", in_quotes(type), " works here: ", reasons);
+}
+
+void PluginHost::note_precisions(const std::vector<std::string>& names) {
+  std::vector<Alike> groups;
+  for (const std::string& type : names) {
+    if (!is_type(type) || state_->noted.contains(type)) continue;
+    try {
+      const OfType found = precision_of_type(type);
+      add_to(groups, type, found.plugin->name, found.reasons);
+      state_->noted.insert(type);
+    } catch (const Error&) {
+    }
+  }
+  std::string line;
+  for (const Alike& group : groups) line += (line.empty() ? "" : "; ") + group.text();
+  if (!line.empty()) log_info("precision " + line);
 }
 
 const Plugin& PluginHost::sampler(std::string_view name, Space where) {

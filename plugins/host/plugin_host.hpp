@@ -58,6 +58,10 @@ class PluginHost {
   // alternative.
   const Plugin& precision(std::string_view name);
 
+  // Looks for several precisions at once, so that what precision() would log of bare types, one line each, is one line
+  // with what is alike said once. Of names that cannot be had nothing is said: precision() does.
+  void note_precisions(const std::vector<std::string>& names);
+
   // name, `device-name`: `device-` means in the memory where the logits are (where). Behind a device a plain name is
   // the host sampler.
   const Plugin& sampler(std::string_view name, Space where);
@@ -65,7 +69,11 @@ class PluginHost {
  private:
   const Candidate* find_precision(std::string_view name) const;
   const Plugin& exact_precision(std::string_view name);
-  const Plugin& precision_of_type(std::string_view type);
+  struct OfType {
+    const Plugin* plugin;
+    std::string reasons;  // why not another device, "" where there is none before it
+  };
+  OfType precision_of_type(std::string_view type);              // throws Error
   std::string working_alternative(std::string_view precision);  // the name of another one that runs here, or ""
 
   struct State;

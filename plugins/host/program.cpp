@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <new>
 
@@ -35,6 +36,15 @@ int attempt(const std::string& name, const Work& work, const Report& report) {
   }
 }
 
+std::vector<std::string> given(int count, char** arguments) { return {arguments + (count > 0), arguments + count}; }
+
+bool asks_for_version(const std::vector<std::string>& arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--version") != end;
+}
+
+int print_version(const std::string& name) { return print(name + " " GPT2RUN_VERSION "\n"), 0; }
+
 }  // namespace
 
 int run_main(const std::string& name, int count, char** arguments,
@@ -45,7 +55,7 @@ int run_main(const std::string& name, int count, char** arguments,
         if (const Launch launch = launched(); launch.size > 1)
           fail(name, " shares no work out: start it once, found rank ", launch.rank, " of ", launch.size, " (",
                launch.variable, ")");
-        return work({arguments + (count > 0), arguments + count});
+        return asks_for_version(given(count, arguments)) ? print_version(name) : work(given(count, arguments));
       },
       log_error);
 }
@@ -56,7 +66,8 @@ int run_ranks(const std::string& name, int count, char** arguments,
   const auto work_together = [&] {
     ranks.join();
     if (!ranks.speaks()) set_silent(true);
-    const int code = work({arguments + (count > 0), arguments + count}, ranks);
+    const bool version = asks_for_version(given(count, arguments));
+    const int code = !version ? work(given(count, arguments), ranks) : ranks.speaks() ? print_version(name) : 0;
     ranks.finish();
     return code;
   };

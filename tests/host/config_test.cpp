@@ -54,8 +54,10 @@ struct Choice {
   explicit Choice(std::vector<std::string> line) : Choice(Configuration(kCore, std::move(line))) {}
   explicit Choice(Configuration configuration) {
     Chosen* const all[] = {&nucleus, &text, &logits};
-    const std::string known[] = {"nucleus", "top-k", "text", "logits"};
-    skipped = configuration.bind(all, known);
+    std::vector<OtherPlugin> others = {{Kind::sampler, "elsewhere", [] { return nullptr; }}};
+    for (const Plugin* plugin : {&kNucleusPlugin, &kTopKPlugin, &kTextPlugin, &kLogitsPlugin})
+      others.push_back({plugin->kind, plugin->name, [plugin] { return plugin; }});
+    skipped = configuration.bind(all, others);
   }
 };
 
@@ -204,6 +206,19 @@ TEST(Line, AValueOfAPluginMayBeNegative) {
   EXPECT_THAT(refusal_of({"--top_p", "1", "-1"}), HasSubstr("unknown option -1"));
 }
 
+TEST(Line, LettersMayStandTogether) {
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{"-qn", "3"}, {"-qn3"}, {"-q", "-n3"}, {"-qn", "3", "-p", "-qn"}}) {
+    const Configuration c(kCore, line);
+    EXPECT_TRUE(c.values().flag("quiet")) << line[0];
+    EXPECT_EQ(c.values().integer("max_new_tokens"), 3) << line[0];
+    EXPECT_EQ(c.list("prompt").size(), line.size() / 4) << line[0];
+  }
+  EXPECT_THAT(refusal_of({"-qx"}), HasSubstr("unknown option -x"));
+  EXPECT_THAT(refusal_of({"-qn"}), HasSubstr("a value is missing"));
+  EXPECT_THAT(refusal_of({"-qqn", "3"}), HasSubstr("-q: given twice"));
+}
+
 TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), HasSubstr("unknown option --n_ge")); }
 
 TEST(Names, PluginSlotAndAliasReachTheOption) {
@@ -322,6 +337,15 @@ TEST_F(ConfigFile, OptionsOfPluginsNotChosenAreSkippedAloud) {
   const Choice choice({"--config", write("[top-k]\ntop_k = 5\n")});
   ASSERT_EQ(choice.skipped.size(), 1u);
   EXPECT_THAT(choice.skipped[0], HasSubstr("top-k.top_k is not used"));
+  EXPECT_EQ(Choice({"--config", write("[elsewhere]\nany = 5\n")}).skipped.size(), 1u) << "cannot be asked here";
+}
+
+TEST_F(ConfigFile, AnOptionThatNoPluginHasIsAnError) {
+  EXPECT_THAT(refusal_of({"--config", write("[sink]\nprefx = a\n")}),
+              HasSubstr(".ini: sink.prefx; the nearest is --sink.prefix"));
+  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_q = 1\n")}), HasSubstr("the nearest is --nucleus.top_k"));
+  EXPECT_THAT(refusal_of({"--config", write("[top-k]\ntop_l = 1\n")}), HasSubstr("the nearest is --top_k.top_k"));
+  EXPECT_THAT(refusal_of({"--config", write("[loader]\nzzzzzz = 1\n")}), HasSubstr("unknown option"));
 }
 
 TEST_F(ConfigFile, MistakesNameTheFile) {

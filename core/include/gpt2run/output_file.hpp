@@ -24,11 +24,11 @@
 
 namespace gpt2run {
 
-// All bytes, or Error naming the target: "standard output: Broken pipe". The caller's process must ignore SIGPIPE.
+// All bytes, or Error naming the target: "standard output: Broken pipe". The caller's process must ignore SIGPIPE. A
+// signal whose handler was installed without SA_RESTART ends a wait: that is an error too.
 inline void write_all(int fd, std::string_view bytes, const std::string& target) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail(target, ": cannot write: ", std::strerror(errno));
     bytes.remove_prefix(static_cast<size_t>(written));
   }
