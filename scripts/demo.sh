@@ -7,6 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_programs apps/all
 
-[ $# -gt 0 ] || set -- --prompt "Once upon a time" --max-new-tokens 120
+# A prompt is added unless the arguments bring what to continue, or ask for something else.
+[ $# -gt 0 ] || set -- --max-new-tokens 120
+case " $* " in
+*" --prompt"* | *" -p"* | *" --tokens"* | *" --config"* | *" -c"* | *" --help"* | *" -h "* | *" --version "*) ;;
+*) set -- --prompt "Once upon a time" "$@" ;;
+esac
 say "build/release/bin/gpt2run ${*@Q}"
 exec build/release/bin/gpt2run "$@"

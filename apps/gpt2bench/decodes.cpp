@@ -49,7 +49,7 @@ double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32
          2.0 * bytes * config.L * config.C * positions * shape.sequences;
 }
 
-void add_decodes(std::vector<Decode>& decodes, size_t index, const Series& series, const Checkpoint& checkpoint,
+void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
                  std::span<const Chosen> samplers, std::span<const DecodeShape> shapes, const Workload& work,
                  int repetitions) {
   constexpr int kWarmUp = 3;  // runs, records and replays a body
@@ -61,6 +61,7 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, const Series& serie
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
     Driver driver(*precision, samplers, checkpoint,
                   {slots, context, std::max(prompt, slots), slots, series.threads, 0, false, 0});
+    series.weight_bytes = driver.traits().weight_bytes;
     driver.prefill(0, prompt);
     for (const DecodeShape& shape : shapes) {
       if (shape.context != context) continue;

@@ -29,7 +29,7 @@ double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32
 
 // Adds both ways of every shape, each measured `repetitions` times after a warm-up. A session is opened for every
 // context, with slots for the most sequences.
-void add_decodes(std::vector<Decode>& decodes, size_t index, const Series& series, const Checkpoint& checkpoint,
+void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
                  std::span<const Chosen> samplers, std::span<const DecodeShape> shapes, const Workload& work,
                  int repetitions);
 

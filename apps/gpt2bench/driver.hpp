@@ -15,6 +15,8 @@ class Driver {
   // when the program is to end (host/interrupt.hpp).
   Driver(Precision& precision, std::span<const Chosen> samplers, const Checkpoint& checkpoint, const Limits& limits);
 
+  const Traits& traits() const { return session_->traits(); }
+
   // Seconds until the token after a prompt of `count` is known.
   double prefill(int slot, int32_t count);
 

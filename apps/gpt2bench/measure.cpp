@@ -64,6 +64,7 @@ void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Cho
   const auto begin = Clock::now();
   const auto precision = create<Precision>(series.precision);
   Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
+  series.weight_bytes = driver.traits().weight_bytes;
   driver.prefill(0, kShort);
   const auto add = [&](Measure measure, double value) {
     series.samples[static_cast<size_t>(measure)].values.push_back(value);

@@ -40,7 +40,8 @@ struct Samples {
 // One precision at one number of threads.
 struct Series {
   Chosen precision;
-  int threads;  // as asked: 0 is one per core
+  int threads;           // as asked: 0 is one per core
+  int weight_bytes = 0;  // as its sessions tell (Traits); 0: not told, or none was opened yet
   Samples samples[kMeasures];
 };
 

@@ -72,7 +72,7 @@ std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen&
   bind_options(configuration, host, chosen);
   for (const Chosen& precision : precisions)
     for (const int threads : numbers_of(values.text("threads"), "--threads", 0, 1024))
-      series.push_back({precision, threads, {}});
+      series.push_back({precision, threads, 0, {}});
   return samplers;
 }
 

@@ -30,7 +30,7 @@ struct Line {
 };
 
 double weights_per_token(const Report& report, const Series& series, Measure measure) {
-  const int bytes = element_bytes(series.precision);
+  const int bytes = series.weight_bytes;
   const bool single = measure == Measure::decode || measure == Measure::decode_long;
   if (bytes == 0 || (!single && measure != Measure::decode_batch)) return kUnknown;
   return static_cast<double>(weights_per_step(report.config, bytes)) / (single ? 1 : report.work.batch);
@@ -84,9 +84,9 @@ void append(std::string& json, const Samples& samples, double scale = 1) {
   json += "]";
 }
 
-// GB/s of weights, keys and values; NaN where the type is unknown.
+// GB/s of weights, keys and values; NaN where the session does not tell their size.
 double read_rate(const Report& report, const Decode& decode) {
-  const int bytes = element_bytes(report.series[decode.series].precision);
+  const int bytes = report.series[decode.series].weight_bytes;
   if (bytes == 0) return kUnknown;
   return bytes_per_step(report.config, decode.shape, report.work.new_tokens, bytes) * decode.samples.median() /
          decode.shape.sequences * 1e-9;

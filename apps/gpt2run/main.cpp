@@ -33,7 +33,8 @@ std::string help(PluginHost& host, Configuration& configuration) {
   }
   return text +
          "\nThe last line on standard error: GB/s of weights = bytes that a step reads (all weights but position "
-         "embeddings, and\nbut token embeddings that are not the head, in the precision's type) x steps / seconds of "
+         "embeddings, and\nbut token embeddings that are not the head, as the precision stores them) x steps / seconds "
+         "of "
          "the "
          "whole run.\n";
 }
@@ -46,7 +47,7 @@ std::string summary_line(const Summary& summary, const Composition& composition)
                 static_cast<long long>(summary.new_tokens), static_cast<long long>(summary.prompt_tokens),
                 static_cast<double>(summary.new_tokens) / seconds);
   std::string line = text;
-  if (const int bytes = element_bytes(composition.choice().precision)) {
+  if (const int bytes = composition.traits().weight_bytes) {
     const auto step = static_cast<double>(weights_per_step(composition.checkpoint().config(), bytes));
     std::snprintf(text, sizeof text, "%.2f GB/s of weights, ",
                   step * static_cast<double>(summary.steps) / seconds / 1e9);

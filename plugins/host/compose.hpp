@@ -74,8 +74,10 @@ class Composition {
   // A sink of the program's own hears of the run behind the chosen ones. Before limits() and open(); not owned.
   void add(Sink& sink) { sink_pointers_.push_back(&sink); }
 
-  void open();                // the session: converts the weights, allocates all
-  Manifest manifest() const;  // after open(): with its traits
+  void open();  // the session: converts the weights, allocates all
+  // After open():
+  const Traits& traits() const { return session_->traits(); }
+  Manifest manifest() const;
   // Of several ranks all call it: generate_on(). progress: of all sequences at rank 0, of its own elsewhere.
   Summary run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress);
 

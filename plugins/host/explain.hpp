@@ -34,7 +34,8 @@ bool is_tied(const Checkpoint& checkpoint);
 // types.
 int64_t stored_bytes(const Checkpoint& checkpoint);
 
-// Bytes of one element, 0 when the precision's name does not tell its type.
+// Bytes of one element of the precision's type, before a session tells what it stores (Traits); 0 when neither name nor
+// options tell the type.
 int element_bytes(const Chosen& precision);
 
 // 1500 -> "1.5 kB": powers of 1000.

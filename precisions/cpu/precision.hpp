@@ -40,7 +40,7 @@ class CpuPrecision final : public Precision {
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
     auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads, overflow_);
-    const Traits traits{true, true, true, true, kTolerance<Value>};
+    const Traits traits{true, true, true, true, kTolerance<Value>, sizeof(Value)};
     return std::make_unique<HostSession<CpuOps<Value>>>(std::move(ops), checkpoint, limits, traits);
   }
 

@@ -26,6 +26,7 @@ class CudaSession final : public Session {
         logprobs_(tokens_.size()),
         lengths_(limits.slots),
         sequences_(limits.slots) {
+    traits_.weight_bytes = sizeof(Value);
     fill_zero(tokens_.data(), tokens_.bytes(), stream()), fill_zero(logprobs_.data(), logprobs_.bytes(), stream());
     fill_zero(lengths_.data(), lengths_.bytes(), stream());
     fill_zero(sequences_.data(), sequences_.bytes(), stream());

@@ -39,6 +39,10 @@ TEST_P(BadInput, IsOneLineAndNothingIsLeft) {
 constexpr Bad kBad[] = {
     {"UnknownFlag", "gpt2run -q --promt a", "unknown option --promt; the nearest is --prompt", 2},
     {"UnknownPluginOption", "gpt2run -q --nucleus.tmp 1", "nearest is --nucleus.temp", 2},
+    {"OptionThatNoPluginHas", "gpt2run -q -c a", "a: sampler.top_q; the nearest is --sampler.top_k", 2,
+     "printf '[sampler]\ntop_q = 3\n' >a"},
+    {"OptionOfAManifestThatNoPluginHas", "gpt2run -q -c a", "a: sampler.top_q; the nearest is --sampler.top_k", 2,
+     "gpt2run -q -n 1 --sink null --manifest a && sed -i 's/\"seed\"/\"sampler.top_q\"/' a"},
     {"Positional", "gpt2run -q hello", "unexpected argument \"hello\"", 2},
     {"MissingValue", "gpt2run -q --prompt", "--prompt: a value is missing", 2},
     {"NotANumber", "gpt2run -q --n_gen many", "--n_gen: expected a whole number in [1, 2147483647], found \"many\"", 2},
@@ -222,6 +226,30 @@ TEST_F(Outputs, LongNamesAreFine) {
   const std::string name(250, 'a');
   EXPECT_EQ(run("gpt2run -q -n 1 --text.out " + name).code, 0);
   EXPECT_EQ(entries(), 1u);
+}
+
+// A reader that reads nothing and a writer that writes nothing: whoever waits for them can be told to stop.
+class StuckPipe : public Shell {};
+
+TEST_F(StuckPipe, AWaitForAReaderCanBeInterrupted) {
+  // The manifest is more than a pipe holds. The text is there before it is written.
+  const Outcome done =
+      run("mkfifo p; sleep 60 <p & reader=$!; yes 'a long line of a prompt' | head -2000 >prompts; env "
+          "--default-signal=INT gpt2run -q -n 1 --text.out a --prompts prompts --manifest p & until [ -e a ]; do sleep "
+          "0.05; done; kill -INT $!; wait $!; code=$?; kill $reader; rm a p prompts; exit $code");
+  EXPECT_EQ(done.code, 1);
+  EXPECT_EQ(done.err, "gpt2run: error: p: cannot write: Interrupted system call\n");
+  EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(StuckPipe, AWaitForAWriterCanBeInterrupted) {
+  for (const char* program : {"gpt2perplexity -q --text p", "gpt2compare -q --prompt - <p"}) {
+    const Outcome done = run(std::string("mkfifo p; sleep 60 >p & timeout -s INT 2 ") + program +
+                             "; code=$?; kill $!; rm p; exit $code");
+    EXPECT_EQ(done.code, 124) << program;
+    EXPECT_THAT(done.err, HasSubstr("cannot be read: Interrupted system call\n")) << program;
+    EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+  }
 }
 
 class ClosedPipe : public Shell {};

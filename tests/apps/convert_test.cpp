@@ -161,6 +161,19 @@ TEST_F(Convert, AFullDiskLeavesNothing) {
   EXPECT_EQ(entries(), before);
 }
 
+// The signal comes while the weights are half-written.
+TEST_F(Convert, ASignalLeavesNothing) {
+  const size_t before = entries();
+  for (const char* layout : {"--out new", "--to llmc --out new/a.bin"}) {
+    const Outcome done =
+        run(std::string("env --default-signal=INT gpt2convert -q -m synthetic:L=12,C=512,H=8,V=8000,T=64 ") + layout +
+            " & until ls -A new 2>/dev/null | grep -q tmp; do sleep 0.01; done; kill -INT $!; wait $!");
+    EXPECT_EQ(done.code, 1);
+    EXPECT_THAT(done.err, testing::StartsWith("gpt2convert: error: interrupted while "));
+    EXPECT_EQ(entries(), before);
+  }
+}
+
 TEST_F(Convert, HelpNamesEveryOption) {
   const Outcome help = run("gpt2convert --help");
   EXPECT_EQ(help.code, 0);

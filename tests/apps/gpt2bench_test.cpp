@@ -40,6 +40,7 @@ TEST_F(Gpt2bench, EveryPrecisionHasEveryMeasure) {
   const Outcome done = run(std::string(kTiny) + "-q --precision fp32,bf16 --threads 1,2 --passes 2 --json all.json");
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.err, "");
+  EXPECT_THAT(done.out, HasSubstr("\nOF BANDWIDTH: "));
   const json all = json::parse(read_text(folder() / "all.json"));
   EXPECT_EQ(all.at("model"), "synthetic:L=2,C=48,H=3,F=100,V=301,T=64");
   ASSERT_EQ(all.at("bandwidth").size(), 2u);
@@ -142,13 +143,49 @@ TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
   EXPECT_EQ(all.at("results").back().at("plugin"), "cpu-fp32");
 }
 
+// The reference rounds to a type and stores floats: what is read is what counts, not the name.
+TEST_F(Gpt2bench, WeightsAreAsTheSessionStoresThem) {
+  const Outcome done = run(std::string(kTiny) + "-q --precision reference:type=bf16 --threads 1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  size_t found = 0;
+  for (const json& row : json::parse(done.out).at("results"))
+    if (row.at("measure") == "decode") {
+      EXPECT_EQ(row.at("weight_bytes_per_token").get<double>(), 4 * kWeights);
+      ++found;
+    }
+  EXPECT_EQ(found, 1u);
+}
+
+// A chain means what it means to gpt2run: without a selector it gets one.
+TEST_F(Gpt2bench, TheSamplerMayBeAChain) {
+  const Outcome done = run(std::string(kTiny) + "--precision fp32,bf16 --threads 1 --sampler top-k --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(json::parse(done.out).at("sampler"), "top-k,nucleus");
+  EXPECT_THAT(done.err, HasSubstr("the chain has no selector: nucleus is added"));
+  EXPECT_THAT(done.err, HasSubstr("gpt2bench: precision fp32, bf16: "));  // one line for both
+}
+
+TEST_F(Gpt2bench, ASignalEndsItWithOneLine) {
+  for (const char* options : {"", "--decode 1000x4 "}) {
+    const Outcome done = run(std::string("timeout -s INT 1 gpt2bench -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 "
+                                         "--read_mb 2 --repetitions 1000 --json a ") +
+                             options);
+    EXPECT_EQ(done.code, 124);
+    EXPECT_EQ(done.err, "gpt2bench: error: interrupted, nothing was written\n");
+    EXPECT_EQ(done.out, "");
+    EXPECT_EQ(entries(), 0u);
+  }
+}
+
 TEST_F(Gpt2bench, RefusesInOneLine) {
   const std::pair<const char*, const char*> cases[] = {
       {"--threads 1,x", "\"1,x\""},
       {"--threads 1025", "[0, 1024]"},
       {"--prompt_tokens 61", "at most 64"},
       {"--repetitions 0", "[1, 1000]"},
-      {"--sampler argmax,argmax", "--sampler"},
+      {"--sampler argmax,argmax", "argmax selects the token, so it must be the last of the chain"},
+      {"hello", "unexpected argument \"hello\"; --help lists"},
+      {"--decode 16x1,32x1,16x1 --new_tokens 4", "16x1 is given twice"},
       {"--hepl", "--help"},
       {"--decode 16", "64x1,1024x8"},
       {"--decode 16x0", "64x1,1024x8"},

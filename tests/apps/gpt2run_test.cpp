@@ -189,7 +189,10 @@ TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
   for (const char* part : {"--n_gen", "--nucleus.top_p", "(0, 1]", "--logits.format"})
     EXPECT_THAT(help.out, HasSubstr(part));
   EXPECT_EQ(run("gpt2run --help --model /nowhere").code, 0);
-  EXPECT_THAT(run("gpt2run --version").out, StartsWith("gpt2run "));
+  const std::string version = run("gpt2run --version").out;
+  EXPECT_THAT(version, StartsWith("gpt2run "));
+  EXPECT_EQ("gpt2tokenize" + version.substr(version.find(' ')), run("gpt2tokenize encode a --version").out);
+  EXPECT_EQ(run("gpt2tokenize decode $(gpt2tokenize encode -- --version)").out, "--version");
 }
 
 TEST_F(Gpt2run, EchoAndTopReachEverySinkThatHasThem) {

@@ -65,6 +65,18 @@ TEST(List, TheTableShowsRefusedRejectedAndShadowedFiles) {
   EXPECT_THAT(outcome.out, HasSubstr("shadowed  " + fixture_file("good").string()));
 }
 
+TEST(List, TheTableFitsATerminal) {
+  const Outcome outcome = run_program(kProgram + " list" + with("never-runs"));
+  std::istringstream lines(outcome.out);
+  size_t rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  ")) continue;
+    EXPECT_LE(line.size(), 100u) << line;
+    ++rows;
+  }
+  EXPECT_GT(rows, 3u);
+}
+
 TEST(List, OneThatCannotRunHereGivesItsReason) {
   const json row_of = row(list_json(with("never-runs")), "never-runs");
   EXPECT_EQ(row_of.at("score"), 0);
@@ -121,6 +133,14 @@ TEST(Programs, APluginThatCrashesIsNamedBeforeTheEnd) {
   EXPECT_EQ(outcome.out, "");
   EXPECT_THAT(outcome.err, testing::StartsWith("gpt2run: error: " + fixture_file("crashes").string() +
                                                ": crashed when it was opened\n"));
+}
+
+TEST(Programs, APluginThatHangsIsNamed) {
+  const Outcome outcome =
+      run_program("timeout 6 " + std::string(BINARY_DIR) + "/bin/gpt2run -q --sampler hangs" + with("hangs"));
+  EXPECT_EQ(outcome.code, 124);
+  EXPECT_EQ(outcome.err,
+            "gpt2run: warning: " + fixture_file("hangs").string() + ": is still being opened after 4 seconds\n");
 }
 
 TEST(Programs, OneThatSharesNothingOutIsNoRankOfSeveral) {

@@ -32,7 +32,8 @@ struct Row {  // appends at the slot's end: the position is implied
 // neighbours, prefill = decode.
 struct Traits {
   bool run, threads, batch, prefill;
-  double tolerance;  // RMS of logits against the reference of the same contract, over the RMS of centred logits
+  double tolerance;          // RMS of logits against the reference of the same contract, over the RMS of centred logits
+  int32_t weight_bytes = 0;  // of an element of the weight matrices as a step reads them; 0: not told
 };
 
 // Sees what every operation wrote. op: one of the seven operations (network.hpp), the same names and order for every

@@ -204,7 +204,7 @@ class HostPrecision : public Precision {
  public:
   HostPrecision(const Options& options, const Host& host) : ops_(std::make_shared<O>(options, host)) {}
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    return std::make_unique<HostSession<O>>(ops_, checkpoint, limits, Traits{true, true, true, true, 0});
+    return std::make_unique<HostSession<O>>(ops_, checkpoint, limits, Traits{true, true, true, true, 0, sizeof(float)});
   }
 
  private:
