@@ -232,11 +232,12 @@ TEST_F(Outputs, LongNamesAreFine) {
 class StuckPipe : public Shell {};
 
 TEST_F(StuckPipe, AWaitForAReaderCanBeInterrupted) {
-  // The manifest is more than a pipe holds. The text is there before it is written.
-  const Outcome done =
-      run("mkfifo p; sleep 60 <p & reader=$!; yes 'a long line of a prompt' | head -2000 >prompts; env "
-          "--default-signal=INT gpt2run -q -n 1 --text.out a --prompts prompts --manifest p & until [ -e a ]; do sleep "
-          "0.05; done; kill -INT $!; wait $!; code=$?; kill $reader; rm a p prompts; exit $code");
+  // The manifest is more than a pipe holds. The tokens are there before it is written.
+  const Outcome done = run(
+      "mkfifo p; sleep 600 <p & reader=$!; yes '{\"tokens\": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}' | head -2000 "
+      ">b.jsonl; env --default-signal=INT gpt2run -q -m synthetic:L=1,C=8,H=2,F=12,V=50,T=16 -n 1 --sink tokens:out=a "
+      "--prompts b.jsonl --manifest p & until [ -e a ]; do sleep 0.05; done; kill -INT $!; wait $!; code=$?; kill "
+      "$reader; rm a b.jsonl p; exit $code");
   EXPECT_EQ(done.code, 1);
   EXPECT_EQ(done.err, "gpt2run: error: p: cannot write: Interrupted system call\n");
   EXPECT_EQ(entries(), 0u);

@@ -147,8 +147,9 @@ TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
 TEST_F(Gpt2bench, WeightsAreAsTheSessionStoresThem) {
   const Outcome done = run(std::string(kTiny) + "-q --precision reference:type=bf16 --threads 1 --json -");
   ASSERT_EQ(done.code, 0) << done.err;
+  const json all = json::parse(done.out);
   size_t found = 0;
-  for (const json& row : json::parse(done.out).at("results"))
+  for (const json& row : all.at("results"))
     if (row.at("measure") == "decode") {
       EXPECT_EQ(row.at("weight_bytes_per_token").get<double>(), 4 * kWeights);
       ++found;

@@ -85,7 +85,7 @@ TEST_P(Refused, WithFileAndReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     Plugins, Refused,
-    testing::Values(Refusal{"wrong-abi", "made for ABI 7, this program has ABI 2"},
+    testing::Values(Refusal{"wrong-abi", "made for ABI 7, this program has ABI 3"},
                     Refusal{"wrong-tag", "'some-other-library', this program with 'libstdc++"},
                     Refusal{"wrong-kind", "holds sink 'wrong-kind' in space host, its name says sampler"},
                     Refusal{"wrong-space", "in space test, its name says sampler 'wrong-space' in space host"},
