@@ -32,7 +32,7 @@ DEFINITIONS = {
     "perplexity": ("perplexity", "exp of the mean negative log-probability of the text's tokens: the number of equally likely tokens that would surprise as much."),
     "bits_per_byte": ("bits per byte", "The text's negative log-probability in bits over its bytes: comparable between tokenizers."),
     "difference": ("difference from the first", "The mean negative log-probability less that of the first precision, nats: taken token by token, so that its standard error leaves out what the text does to both."),
-    "standard_error": ("standard error", "The standard deviation over the root of the count: how far the mean would scatter if the text were drawn again."),
+    "standard_error": ("standard error", "The standard deviation over the root of the count: how far the mean would scatter if the text were drawn again and tokens were independent."),
     "token_time": ("time per token", "Milliseconds of a whole forward pass that chose a token, sampling and copies included."),
     "headroom": ("headroom", "How many times the largest value fits into 65504, the largest finite number of FP16: below 1 it overflows."),
     "subnormal_share": ("subnormal share", "The share of values that are not zero and so small that FP16 has fewer bits for them."),

@@ -36,11 +36,12 @@ void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, R
 }
 
 void publish(const Report& report, const Manifest& manifest, const std::string& json) {
+  if (!json.empty() && json != "-") {
+    OutputFile file(json);
+    file.write(to_json(report, manifest));
+    file.publish();
+  }
   print(json == "-" ? to_json(report, manifest) : to_table(report));
-  if (json.empty() || json == "-") return;
-  OutputFile file(json);
-  file.write(to_json(report, manifest));
-  file.publish();
 }
 
 int start(std::vector<std::string> arguments, Ranks& ranks) {

@@ -156,6 +156,7 @@ Prompt to_prompt(const Entry& entry) {
 }
 
 Json parsed(const std::string& path, const std::string& content) {
+  if (content.find('\0') != content.npos) fail(path, ": expected a run manifest, found a NUL byte");  // ends the parser
   try {
     return Json::parse(content);
   } catch (const Json::parse_error& error) {

@@ -77,6 +77,7 @@ std::vector<int32_t> tokens_of(const std::string& origin, const Json& list) {
 }
 
 WrittenPrompt read_object(const std::string& origin, std::string_view line) {
+  if (line.find('\0') != line.npos) fail(origin, ": expected a JSON object, found a NUL byte");  // ends the parser
   std::set<Json> keys;
   Json twice;  // a key of the object that would win over an earlier one
   const Json object = Json::parse(

@@ -242,7 +242,7 @@ TEST_F(Sweep, WhatFailsLaterLeavesWholeFilesOnly) {
 
 TEST_F(Sweep, AnInterruptedOneTakesItsFilesBack) {
   const Outcome done =
-      run("timeout -s INT 1 gpt2bench sweep -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 --t 1024 --out out");
+      run_interrupted("gpt2bench sweep -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 --t 1024 --out out");
   EXPECT_THAT(done.err, StartsWith("gpt2bench: error: interrupted in host_FP32_1024"));
   EXPECT_EQ(done.out, "");
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder()))
