@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <sstream>
 
 #include "gpt2run/quoted.hpp"
@@ -103,14 +104,16 @@ bool is_of_others(const Setting& setting, std::span<Chosen* const> chosen, std::
   if (is_alias(setting.name)) return true;
   const auto is_its_name = [&](const Chosen* one) { return is_named(*one, prefix_of(setting.name)); };
   if (exactness(setting) == 2 && std::any_of(chosen.begin(), chosen.end(), is_its_name)) return false;
+  std::set<std::string> known, hidden;  // names of plugins; one name's forms for several memories have the same options
   for (const OtherPlugin& other : others) {
     if (!is_meant(other, setting)) continue;
     const Plugin* plugin = other.open();
-    if (!plugin) return true;
+    (plugin ? known : hidden).insert(other.name);
+    if (!plugin) continue;
     for (const OptionSpec& spec : specs_of(*plugin))
       if (key_of(setting.name) == spec.key) return true;
   }
-  return false;
+  return !std::ranges::includes(known, hidden);
 }
 
 }  // namespace

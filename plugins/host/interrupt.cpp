@@ -21,11 +21,15 @@ void watch(int signal, void (*handler)(int)) {
 // A wait may have begun between the signal and a look at the flag, or begin after it.
 void wake(int) { alarm(1); }
 
+void wake_from_now_on() {
+  watch(SIGALRM, wake);
+  wake(SIGALRM);
+}
+
 void note(int signal) {
   noted = 1;
   std::signal(signal, SIG_DFL);
-  watch(SIGALRM, wake);
-  wake(SIGALRM);
+  wake_from_now_on();
 }
 
 }  // namespace
@@ -36,5 +40,9 @@ void watch_interrupts() {
 }
 
 bool interrupted() { return noted != 0; }
+
+void keep_interrupt() {
+  if (interrupted()) wake_from_now_on();
+}
 
 }  // namespace gpt2run

@@ -11,6 +11,9 @@ void watch_interrupts();
 
 bool interrupted();
 
+// For whoever had SIGALRM for himself: an interrupt of that time ends the waits that come.
+void keep_interrupt();
+
 // What long work of several ranks calls between two steps: throws Error "interrupted" with the parts behind it after an
 // interrupt, and as ranks.check() when another rank has failed.
 template <class... Parts>

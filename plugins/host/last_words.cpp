@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "gpt2run/quoted.hpp"
+#include "host/interrupt.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -49,6 +50,7 @@ LastWords::~LastWords() {
   alarm(0);
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   alarm(alarm_before_);
+  keep_interrupt();
 }
 
 }  // namespace gpt2run
