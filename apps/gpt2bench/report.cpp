@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <fstream>
 #include <limits>
-#include <thread>
 
 #include "gpt2run/json_text.hpp"
+#include "gpt2run/processors.hpp"
 #include "host/columns.hpp"
 #include "host/explain.hpp"
 
@@ -137,7 +137,7 @@ void describe_machine(Report& report) {
   constexpr std::string_view kKey = "model name";
   for (std::string line; report.machine.empty() && std::getline(file, line);)
     if (line.starts_with(kKey)) report.machine = line.substr(std::min(line.find(": "), line.size() - 2) + 2);
-  report.processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  report.processors = processors();
   report.load_before = machine_load();
 }
 

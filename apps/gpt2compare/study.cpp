@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "gpt2compare/side_by_side.hpp"
+#include "gpt2run/processors.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/interrupt.hpp"
 #include "host/loader_choice.hpp"
@@ -190,8 +190,7 @@ void Study::measure_layers() {
 
 FloorPlan Study::floor_plan() {
   // Several ranks may each be bound to a part of the machine.
-  const int64_t cores =
-      ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : int64_t{std::thread::hardware_concurrency()};
+  const int64_t cores = ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : processors();
   const int32_t threads = integer("threads");
   return {integer("floor_targets"),
           integer("overlap"),

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "gpt2run/numeric.hpp"
+#include "gpt2run/processors.hpp"
 
 namespace gpt2run {
 namespace {
@@ -68,7 +69,7 @@ std::vector<Conversion> conversion_of(const Checkpoint& model, Type to) {
     for (size_t i = next++; i < tensors.size(); i = next++) measure(tensors[i], to, results[i]);
   };
   std::vector<std::jthread> workers;
-  for (unsigned n = 1; n < std::thread::hardware_concurrency(); ++n) {
+  for (int n = 1; n < processors(); ++n) {
     try {
       workers.emplace_back(work);
     } catch (const std::system_error&) {  // no thread to be had: the others do its share

@@ -26,9 +26,14 @@ void wake_from_now_on() {
   wake(SIGALRM);
 }
 
-void note(int signal) {
+// From here on either signal ends the process at once.
+void note(int) {
   noted = 1;
-  std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction now {};
+    sigaction(signal, nullptr, &now);
+    if (now.sa_handler == note) std::signal(signal, SIG_DFL);
+  }
   wake_from_now_on();
 }
 

@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 #include "gpt2run/input_file.hpp"
 #include "gpt2run/output_file.hpp"
+#include "gpt2run/processors.hpp"
 
 namespace gpt2run {
 namespace {
@@ -72,9 +72,8 @@ Resources resources_of(const Configuration& configuration, const Ranks& ranks) {
   Resources own{static_cast<int32_t>(values.integer("threads")), static_cast<int32_t>(values.integer("device"))};
   if (ranks.size() > 1 && configuration.layer("device") == Layer::fallback) own.device = ranks.local_rank();
   if (ranks.local_size() > 1 && configuration.layer("threads") == Layer::fallback) {
-    const auto allowed = static_cast<int>(std::thread::hardware_concurrency());  // a launcher may have bound this rank
     const auto cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
-    own.threads = std::max(1, std::min(allowed, cores / ranks.local_size()));
+    own.threads = std::max(1, std::min(processors(), cores / ranks.local_size()));
   }
   return own;
 }

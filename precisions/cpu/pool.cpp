@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/processors.hpp"
 
 namespace gpt2run::cpu {
 namespace {
@@ -33,7 +34,7 @@ uint32_t wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {
 int workers_for(int threads) {
   if (threads < 0 || threads > kMostThreads) fail("threads: 0 to ", kMostThreads, " expected, found ", threads);
   if (threads > 0) return threads;
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
+  return std::min(processors(), kMostThreads);
 }
 
 Pool::Pool(int workers) : total_(workers) {

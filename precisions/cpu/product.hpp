@@ -14,6 +14,9 @@ constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in 
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
 constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
 constexpr int kGroup = 48;                                              // rows that a block of weights is kept near for
+static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
+static_assert(kStretch % kBlock == 0, "a stretch ends where a block does, or sums depend on the number of rows");
+static_assert(kRows <= kFewRows, "rows that are not cut into stretches have room");
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -211,16 +214,16 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
   }
 }
 
-// `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these.
+// `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these,
+// if there are any.
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, const Value* next, bool first,
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, uintptr_t next, bool first,
            int outputs, Sums<float> y) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
   alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
-  const auto begin = reinterpret_cast<uintptr_t>(next);
   const int bytes = rows > kRows ? length * kPanel * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlock) / kBlock);
-  Ahead ahead{begin, begin + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
+  Ahead ahead{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
       group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, first, outputs, y.from(r), ahead);
@@ -258,7 +261,8 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
       const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : near;
       for (int o = 0; o < outputs; o += kPanel) {
         const Value* own = w + int64_t(o / kPanel) * panel_room<Value>(K) + int64_t(k) * kPanel;
-        panel(inputs, count, stride, own, length, own + panel_room<Value>(K), k == 0, least(kPanel, outputs - o),
+        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + panel_room<Value>(K) * sizeof(Value);
+        panel(inputs, count, stride, own, length, next, k == 0, least(kPanel, outputs - o),
               Sums<float>{y + from * y_stride + o, y_stride});
       }
     }

@@ -1,5 +1,5 @@
 // Manifests and summaries, read as JSON.
-#include "common/manifest.hpp"
+#include "manifest.hpp"
 
 #include <algorithm>
 #include <cctype>

@@ -16,8 +16,12 @@ class OneFile {
   OneFile(std::string sink, const Options& options, const Host& host)
       : sink_(std::move(sink)), path_(options.text("out")), host_(host) {}
 
-  std::string& path() { return path_; }  // may be changed before begin()
-  void begin() { output_.emplace(path_); }
+  // First, and once. name: if there is one, what "{name}" in the path stands for.
+  void begin(std::string_view name = {}) {
+    constexpr std::string_view kPlace = "{name}";
+    if (const size_t at = path_.find(kPlace); !name.empty() && at != path_.npos) path_.replace(at, kPlace.size(), name);
+    output_.emplace(path_);
+  }
   void write(std::string_view bytes) { output_->write(bytes); }
   void end() {
     output_->publish();

@@ -1,4 +1,4 @@
-#include "jsonl/alternatives.hpp"
+#include "alternatives.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
 // Sink jsonl: one JSON object per sequence and line, in the order of sequences, each written when it is whole.
 #include <map>
 
-#include "common/manifest.hpp"
-#include "common/one_file.hpp"
-#include "common/sink_plugin.hpp"
+#include "../common/manifest.hpp"
+#include "../common/one_file.hpp"
+#include "../common/sink_plugin.hpp"
+#include "alternatives.hpp"
 #include "gpt2run/json_text.hpp"
-#include "jsonl/alternatives.hpp"
 
 namespace gpt2run {
 namespace {

@@ -1,5 +1,5 @@
 // Writes the steps of a sequence as JSON and .npy.
-#include "logits/generation_file.hpp"
+#include "generation_file.hpp"
 
 #include <bit>
 #include <cmath>

@@ -3,9 +3,9 @@
 #include <map>
 #include <vector>
 
-#include "common/manifest.hpp"
-#include "common/sink_plugin.hpp"
-#include "logits/generation_file.hpp"
+#include "../common/manifest.hpp"
+#include "../common/sink_plugin.hpp"
+#include "generation_file.hpp"
 
 namespace gpt2run {
 namespace {

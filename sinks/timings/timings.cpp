@@ -1,9 +1,9 @@
 // Sink timings: what every forward pass spent where, in milliseconds, as one JSON object of arrays.
 #include <vector>
 
-#include "common/manifest.hpp"
-#include "common/one_file.hpp"
-#include "common/sink_plugin.hpp"
+#include "../common/manifest.hpp"
+#include "../common/one_file.hpp"
+#include "../common/sink_plugin.hpp"
 #include "gpt2run/json_text.hpp"
 
 namespace gpt2run {
@@ -24,10 +24,7 @@ class Timings final : public Sink {
 
   void begin(std::string_view manifest_json) override {
     if (name_.empty()) name_ = precision_type(manifest_json);
-    constexpr std::string_view kPlace = "{name}";
-    std::string& path = file_.path();
-    if (const size_t at = path.find(kPlace); at != path.npos) path.replace(at, kPlace.size(), name_);
-    file_.begin();
+    file_.begin(name_);
   }
 
   void pass(const PassEvent& event) override { passes_.push_back(event.times); }

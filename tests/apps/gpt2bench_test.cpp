@@ -166,6 +166,13 @@ TEST_F(Gpt2bench, TheSamplerMayBeAChain) {
   EXPECT_THAT(done.err, HasSubstr("gpt2bench: precision fp32, bf16: "));  // one line for both
 }
 
+// A process that is bound to a processor has that one.
+TEST_F(Gpt2bench, CountsTheProcessorsItMayUse) {
+  const Outcome done = run(std::string("taskset -c 0 ") + kTiny + "--precision fp32 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_EQ(json::parse(done.out).at("processors"), 1);
+}
+
 TEST_F(Gpt2bench, ASignalEndsItWithOneLine) {
   for (const char* options : {"", "--decode 1000x4 "}) {
     const Outcome done = run_interrupted(std::string("gpt2bench -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 "

@@ -163,7 +163,6 @@ TEST_P(KernelNumeric, KeepsNan) {
 INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backends(), {Type::f16, Type::bf16})),
                          row_name);
 
-// A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
 // As docs/numerics.md says: K ascending in blocks of 64, each from zero, the blocks added one after another.
 float sum_in_blocks(const float* x, const float* w, int K, bool fused) {
   float total = 0;
@@ -201,6 +200,11 @@ void expect_rows_alone(cpu::Isa isa) {
     for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
       wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, isa != cpu::Isa::portable);
   }
+  for (const int few : {2, 4, 6, 7}) {
+    std::vector<float> found(size_t(few) * kOutputs);
+    kernels.linear(x.data(), few, K, packed.data(), K, kOutputs, found.data(), kOutputs, room.data());
+    other += std::memcmp(found.data(), together.data(), found.size() * sizeof(float)) != 0;
+  }
   EXPECT_EQ(other, 0) << "rows that are not as alone";
   EXPECT_EQ(wrong, 0) << "sums in another order";
 }
@@ -213,6 +217,7 @@ TEST_P(KernelProduct, RowsTogetherAreRowsAlone) {
 }
 INSTANTIATE_TEST_SUITE_P(All, KernelProduct, testing::ValuesIn(cpu_backends()), row_name);
 
+// A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
 TEST(Isa, ForcedIsTheOneThatRuns) {
   const auto widest = cpu::choose_isa("auto", Type::f32);
   if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
