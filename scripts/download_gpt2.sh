@@ -12,10 +12,6 @@ start=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-usage() {
-  sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"
-}
-
 # Paths are the caller's, not those of this folder.
 absolute() { (cd "$start" && realpath -m -- "$1"); }
 

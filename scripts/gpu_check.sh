@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU in one call of under ten minutes: limits of the device, build, tests, parity with the host
-# and a table of speeds. The machine needs nvcc, a C++ compiler, CMake, Ninja and python3, and no network: what else the
+# Everything that needs a GPU, in one call or several: limits of the device, build, tests, parity with the host and a
+# table of speeds. The machine needs nvcc, a C++ compiler, CMake, Ninja and python3, and no network: what else the
 # build needs is taken from build/gpu_deps (scripts/gpu_pack.sh) where that folder is.
 #   scripts/gpu_check.sh [STEP...]                  all steps or those named: versions build ceilings units parity
 #                                                   sanitizer table prefill
 #   scripts/gpu_check.sh rehearse BUILD [STEP...]   the same on the CPU executor, small, with a build that has tests
-# Every step has a time limit of its own and none stops the others. After each, gpu_check.json and gpu_check.log in $OUT
-# (else build/gpu_check) hold all that is known; of a step that is left out, what an earlier call found on the same
-# device. The last lines are the table. Exit code 1 when a step failed.
+# Every step has a time limit of its own and none stops the others. After each, gpu_check.json in $OUT (else
+# build/gpu_check, of a rehearsal build/gpu_rehearsal) holds all that is known; of a step that is left out, what an earlier
+# call found on the same device. gpu_check.log there is added to. The last lines are the table. Exit code 1 when a step
+# failed.
 # In the environment: GPT2RUN_CUDA_ARCHITECTURES in place of the device's; GPT2RUN_GPU_BUILD, else build/gpu;
-# GPT2RUN_GPU_SECONDS of all steps together, else 580.
+# GPT2RUN_GPU_SECONDS of all steps together, else 580, which is a call on a lent machine: 1500 is enough for all steps.
 set -euo pipefail
+start=$PWD
 umask 022  # plugins that everyone can write are refused
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
@@ -21,11 +23,14 @@ declare -A limits=([versions]=30 [build]=200 [ceilings]=60 [units]=100 [parity]=
   [prefill]=90)
 deps=build/gpu_deps
 
+# absolute PATH: the caller's, not one from this folder.
+absolute() { (cd "$start" && realpath -m -- "$1"); }
+
 # Where the toolkit's and the driver's programs may be that are not on PATH.
 export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer:/usr/local/nvidia/bin
 
 # Folders of CUDA's libraries, a colon between: the toolkit's, then those that came with Python's packages, as cuBLASLt
-# does where only the compiler was installed.
+# does where only the compiler was installed: those for CUDA 13 have one folder, earlier ones one for each library.
 cuda_libraries() {
   local toolkit
   toolkit=$(dirname "$(dirname "$(realpath "$(command -v nvcc)")")")
@@ -33,13 +38,22 @@ cuda_libraries() {
 import glob, sys
 folders = glob.glob(sys.argv[1] + "/lib64") + glob.glob(sys.argv[1] + "/targets/*-linux/lib")
 for path in filter(None, sys.path):
-    folders += glob.glob(path + "/nvidia/cu[0-9]*/lib")
+    folders += glob.glob(path + "/nvidia/cu[0-9]*/lib") + glob.glob(path + "/nvidia/cublas/lib")
 print(":".join(dict.fromkeys(folders)))
 END
 }
 
 # fact NAME VALUE: a line of what is known of this machine.
 fact() { printf '%s\t%s\n' "$1" "$2" >>"$GPU_WORK/versions.tsv"; }
+
+# check_cmake: the build's own word about an old CMake comes late.
+check_cmake() {
+  local least found
+  least=$(sed -n 's/^cmake_minimum_required(VERSION \(.*\))$/\1/p' CMakeLists.txt)
+  found=$(cmake --version | sed -n '1s/^cmake version //p')
+  [ "$(printf '%s\n' "$least" "$found" | sort -V | head -n 1)" = "$least" ] ||
+    die "expected CMake $least or newer, found ${found:-none}"
+}
 
 step_versions() {
   : >"$GPU_WORK/versions.tsv"
@@ -57,6 +71,7 @@ step_versions() {
     nvidia-smi
   fi
   cat "$GPU_WORK/versions.tsv"
+  check_cmake
 }
 
 # The compute capability of the first device without its point, or what GPT2RUN_CUDA_ARCHITECTURES says.
@@ -102,7 +117,7 @@ step_units() {
   # From a folder of its own: a ctest that runs the rehearsal keeps its log.
   mkdir -p "$GPU_WORK/units"
   printf 'subdirs("%s")\n' "$(realpath "$GPU_BUILD")" >"$GPU_WORK/units/CTestTestfile.cmake"
-  ctest --test-dir "$GPU_WORK/units" --output-on-failure --timeout 60 -R '^gpu\.|^conformance\..*\.cuda$' 2>&1 |
+  ctest --test-dir "$GPU_WORK/units" --no-tests=error --output-on-failure --timeout 60 -R '^gpu\.|^conformance\..*\.cuda$' 2>&1 |
     tee "$GPU_WORK/units.log"
   if [ "$GPU_MODE" = gpu ] && grep -q '\*\*\*Skipped' "$GPU_WORK/units.log"; then
     echo "expected every test to run here, found skipped ones"
@@ -255,7 +270,7 @@ keep_results() {
   printf '%s\n' "$device" >"$GPU_WORK/device"
 }
 
-if [ "${1:-}" = step ]; then
+if [ "${1:-}" = step ] && [ -n "${GPU_WORK:-}" ]; then
   # One step of the script that started this one, which exported all GPU_ names.
   case $2 in
     versions) step_versions ;;
@@ -271,18 +286,27 @@ if [ "${1:-}" = step ]; then
 fi
 
 SECONDS=0
-GPU_MODE=gpu GPU_BUILD=${GPT2RUN_GPU_BUILD:-build/gpu}
+GPU_MODE=gpu GPU_BUILD=${GPT2RUN_GPU_BUILD:-build/gpu} out=build/gpu_check
 if [ "${1:-}" = rehearse ]; then
-  [ $# -ge 2 ] || die "expected rehearse BUILD"
-  GPU_MODE=rehearsal GPU_BUILD=$(realpath "$2")
-  [ -x "$GPU_BUILD/bin/test_cuda_gpu" ] || die "$2 holds no built tests"
+  [ -n "${2:-}" ] || misused "expected rehearse BUILD; --help shows the usage"
+  GPU_MODE=rehearsal GPU_BUILD=$(absolute "$2") out=build/gpu_rehearsal
   shift 2
 fi
 steps=("$@")
 [ $# -gt 0 ] || steps=("${all_steps[@]}")
 for name in "${steps[@]}"; do
-  [ -n "${name:+${limits[$name]:-}}" ] || die "unknown step '$name': expected ${all_steps[*]}"
+  case $name in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    -*) misused "unknown option '$name'; --help shows the usage" ;;
+  esac
+  [ -n "${name:+${limits[$name]:-}}" ] || misused "unknown step '$name': expected ${all_steps[*]}"
 done
+if [ "$GPU_MODE" = rehearsal ] && [ ! -x "$GPU_BUILD/bin/test_cuda_gpu" ]; then
+  die "$GPU_BUILD holds no built tests: cmake --preset release -D GPT2RUN_TESTS=ON && ninja -C build/release gpu_check"
+fi
 for tool in cmake ninja c++ python3 timeout; do
   command -v "$tool" >/dev/null || die "$tool is missing"
 done
@@ -291,7 +315,7 @@ if [ "$GPU_MODE" = gpu ]; then
   timeout 60 nvidia-smi -L >/dev/null 2>&1 || die "no GPU here: nvidia-smi names none; scripts/gpu_check.sh rehearse BUILD needs none"
 fi
 
-out=${OUT:-build/gpu_check}
+if [ -n "${OUT:-}" ]; then out=$(absolute "$OUT"); fi
 mkdir -p "$out"
 out=$(realpath "$out") log=$out/gpu_check.log
 GPU_PROGRAMS=$GPU_BUILD/bin
@@ -305,7 +329,8 @@ else
   export LD_LIBRARY_PATH
 fi
 export GPU_MODE GPU_BUILD GPU_WORK GPU_PROGRAMS
-: >"$log"
+printf '%s\n' "$GPU_MODE" >"$GPU_WORK/mode"
+printf '==== %s, %s: %s\n' "$(date -u '+%F %T')" "$GPU_MODE" "${steps[*]}" >>"$log"
 failed=0
 for name in "${steps[@]}"; do
   run_step "$name" || failed=1

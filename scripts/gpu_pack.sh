@@ -1,14 +1,35 @@
 #!/usr/bin/env bash
 # Copies what gpt2run is built from, and a machine with a GPU may lack, out of the Debian packages of this machine:
-#   scripts/gpu_pack.sh [FOLDER]   else build/gpu_deps
+#   scripts/gpu_pack.sh [FOLDER]   else build/gpu_deps; an earlier pack there is replaced, anything else is refused
 # A machine with a compiler, CMake, Ninja and nvcc then builds with -D CMAKE_PREFIX_PATH=FOLDER, as scripts/gpu_check.sh
 # does. Only the headers that our sources reach are taken; Boost.Program_options comes as its static library, GoogleTest
 # as source, spdlog and nlohmann/json as headers. Of a CUDA toolkit that is here come the headers of cuBLASLt and NVTX.
 set -euo pipefail
+start=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-folder=${1:-build/gpu_deps}
+# is_pack FOLDER: it has a file that only this script writes.
+is_pack() { grep -qs '^macro(packed_library ' "$1/lib/cmake/GTest/GTestConfig.cmake"; }
+
+folder=$PWD/build/gpu_deps
+[ $# -le 1 ] || misused "expected one folder at most, found $# arguments"
+case ${1-build/gpu_deps} in
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  -*) misused "unknown option '$1'; --help shows the usage" ;;
+  '') misused "expected a folder, found an empty name" ;;
+esac
+# The caller's path, not one from this folder.
+if [ $# -eq 1 ]; then folder=$(cd "$start" && realpath -m -- "$1"); fi
+if [ -e "$folder" ]; then
+  [ -d "$folder" ] || die "$folder: expected a folder or nothing, found a file"
+  is_pack "$folder" || [ -z "$(ls -A "$folder")" ] ||
+    die "$folder: expected an empty folder or one that this script made, found another one: it is left as it is"
+fi
+
 library=/usr/lib/$(uname -m)-linux-gnu/libboost_program_options.a
 googletest=/usr/src/googletest
 
@@ -41,10 +62,11 @@ set(PACKAGE_VERSION_COMPATIBLE TRUE)
 END
 }
 
-# toolkit_headers: of cuBLASLt and NVTX, which a machine with nvcc may lack; none where there is no toolkit.
+# toolkit_headers: of cuBLASLt and NVTX, which a machine with nvcc may lack; fails where there is no toolkit, or they are
+# not in it.
 toolkit_headers() {
   local toolkit
-  toolkit=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || return 0
+  toolkit=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || return 1
   toolkit=$(dirname "$(dirname "$(realpath "$toolkit")")")/include
   printf '#include <cublasLt.h>\n#include <nvtx3/nvToolsExt.h>\n' | c++ -M -x c++ -I "$toolkit" - 2>/dev/null |
     grep -oE '[^ ]+/(cublas[^/ ]*|nvtx3/[^ ]+)' | sort -u
@@ -57,9 +79,13 @@ mkdir -p "$fresh/include" "$fresh/src" "$fresh/lib"
 reached_headers | sed 's|^/usr/include/||' | tar -C /usr/include -c -T - | tar -C "$fresh/include" -x
 cp "$library" "$fresh/lib"
 # Apart from the others: taken only where the toolkit has none of its own.
-toolkit_headers | while read -r header; do
-  install -D -m 644 "$header" "$fresh/cuda/${header##*/include/}"
-done
+if headers=$(toolkit_headers); then
+  while read -r header; do
+    install -D -m 644 "$header" "$fresh/cuda/${header##*/include/}"
+  done <<<"$headers"
+else
+  say "no nvcc with cuBLASLt and NVTX here: their headers are left out, and the machine with the GPU needs its own"
+fi
 (cd "$googletest" && tar -c googletest/include googletest/src googlemock/include googlemock/src) | tar -C "$fresh/src" -x
 
 package Boost "$(sed -n 's/^#define BOOST_LIB_VERSION "\(.*\)"/\1/p' "$fresh/include/boost/version.hpp" | tr _ .)" <<'END'

@@ -3,7 +3,7 @@
     scripts/gpu_table.py WORK          prints steps, limits of the device, prefills and the table of decodes
     scripts/gpu_table.py WORK FILE     writes all of it as JSON, whole or not at all
 
-WORK holds steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings), part-MODEL-TYPE.json
+WORK holds mode (gpu or rehearsal), steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings), part-MODEL-TYPE.json
 (gpt2bench --decode --json) and prefill-MODEL-TYPE.json (gpt2bench --json); each may be missing.
 """
 
@@ -32,7 +32,7 @@ def kernels_per_step(sequences, layers):
 
 def place_of(row):
     types = ["fp32", "fp16", "bf16"]
-    return LAYERS[row["model"]], types.index(row["precision"]), row["way"] == "graph", row["context"], row["batch"]
+    return LAYERS[row["model"]], types.index(row["precision"]), row["way"] == "repeat", row["context"], row["batch"]
 
 
 def table_of(work, ceilings):
@@ -46,7 +46,7 @@ def table_of(work, ceilings):
                 {
                     "model": model,
                     "precision": type_name,
-                    "way": {"repeat": "graph", "loop": "loop"}[cell["way"]],
+                    "way": cell["way"],
                     "context": cell["context"],
                     "batch": cell["sequences"],
                     "tokens_per_s": cell["median"],
@@ -86,7 +86,9 @@ def prefills_of(work):
 def gather(work):
     ceilings = work / "ceilings.json"
     found = json.loads(ceilings.read_text()) if ceilings.exists() else None
+    mode = work / "mode"
     return {
+        "mode": mode.read_text().strip() if mode.exists() else None,
         "versions": dict(rows_of_tsv(work / "versions.tsv")),
         "steps": [
             {"step": name, "status": status, "seconds": int(seconds), "limit": int(limit)}
@@ -108,7 +110,8 @@ def shown(value, form):
 
 
 def text_of(all_found):
-    lines = [f"{s['step']}: {s['status']}, {s['seconds']} of {s['limit']} s" for s in all_found["steps"]]
+    lines = ["a rehearsal on the executor: no figure is a GPU's"] if all_found["mode"] == "rehearsal" else []
+    lines += [f"{s['step']}: {s['status']}, {s['seconds']} of {s['limit']} s" for s in all_found["steps"]]
     for key, value in (all_found["ceilings"] or {}).items():
         lines.append(f"{key}: {json.dumps(value)}")
     prefills = [["model", "type", "epilogue", "prompt", "tokens/s", "least", "greatest"]]
@@ -133,7 +136,9 @@ def text_of(all_found):
                 shown(row["kernels_per_token"], ".1f"),
             ]
         )
-    return "\n".join(lines + columns(table))
+    if len(table) > 1:
+        lines += columns(table)
+    return "\n".join(lines)
 
 
 def main(arguments):

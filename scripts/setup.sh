@@ -12,6 +12,15 @@ die() {
   exit 1
 }
 
+# misused WORD...: of a command line that cannot be meant.
+misused() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 2
+}
+
+# usage: the comment at the head of the script that sources this, from the top folder.
+usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"; }
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # install_missing demo|test|plots: by name, from the machine's own package registry.

@@ -14,11 +14,6 @@ start=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-misused() {
-  printf '%s: %s\n' "${0##*/}" "$*" >&2
-  exit 2
-}
-
 # Paths are the caller's, not those of this folder; shown as short as they are from here.
 path_of() { (cd "$start" && realpath -m --relative-base="$OLDPWD" -- "$1"); }
 
@@ -37,7 +32,7 @@ while [ $# -gt 0 ]; do
       ;;
     --quick) quick=yes ;;
     -h | --help)
-      sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' scripts/study.sh
+      usage
       exit 0
       ;;
     -*) misused "unknown option '$1'; --help shows what there is" ;;

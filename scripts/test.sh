@@ -7,16 +7,21 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-case ${1:-all} in
-  all | fast) mode=${1:-all} ;;
-  *) die "unknown argument '$1': expected nothing or fast" ;;
+[ $# -le 1 ] || misused "expected one argument at most, found $#"
+case ${1-all} in
+  all | fast) mode=${1-all} ;;
+  -h | --help)
+    usage
+    exit 0
+    ;;
+  *) misused "unknown argument '$1': expected nothing or fast; --help shows the usage" ;;
 esac
 
 # What did not run, with its reason, from ctest's own log.
 skipped_tests() {
   awk '/: Skipped$/ { getline reason; next }
        /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print "   skipped " $4 ": " reason; reason = "" }
-       /^skipped: / { print "   " $0 }' "$1"
+       /^(# )?skipped: / { sub(/^# /, ""); print "   " $0 }' "$1"
 }
 
 # run_tests PRESET [CTEST ARGUMENT...]: adds to the arrays of the summary; never ends the script.

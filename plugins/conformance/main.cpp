@@ -10,6 +10,7 @@
 namespace gpt2run::conformance {
 namespace {
 
+constexpr char kNoDriver[] = "there is no CUDA driver";
 constexpr char kUsage[] =
     "usage: gpt2run-plugin-check FILE    what the contract asks of the plugin's kind, a line each\n";
 
@@ -45,12 +46,18 @@ int check_plugin(const std::filesystem::path& file) {
   const Plugin* plugin = nullptr;
   const bool opened = report.check("it opens, and its descriptor fits its name, the ABI and its options", [&] {
     const Identity identity = identity_of(file);
-    if (identity.space == Space::cuda && !has_driver()) throw Skipped("there is no CUDA driver");
+    if (identity.space == Space::cuda && !has_driver()) throw Skipped(kNoDriver);
     plugin = &open_descriptor(file, identity);
   });
-  if (!opened || !plugin) return report.finish();
+  const std::string name = file.filename().string();
+  if (opened && !plugin) report.did_not_run(name, kNoDriver);
+  if (!plugin) return report.finish();
   check_descriptor(report, *plugin);
-  if (plugin->probe().score > 0) check_kind(report, *plugin);
+  const Probe probe = plugin->probe();
+  if (probe.score > 0)
+    check_kind(report, *plugin);
+  else
+    report.did_not_run(name, probe.reason ? probe.reason : "");
   return report.finish();
 }
 

@@ -38,9 +38,12 @@ bool Report::check(const std::string& what, const std::function<void()>& functio
   return !failed;
 }
 
+void Report::did_not_run(const std::string& file, const std::string& why) { not_run_ = file + ": " + why; }
+
 int Report::finish() const {
   std::cout << "1.." << count_ << std::endl;
   if (failed_) std::cout << "# " << failed_ << " of " << count_ << " failed" << std::endl;
+  if (!failed_ && !not_run_.empty()) std::cout << "# skipped: " << in_one_line(not_run_) << std::endl;
   if (!std::cout) fail("standard output cannot be written: the report is not whole");
   return failed_ ? 1 : 0;
 }

@@ -18,11 +18,16 @@ class Report {
   // Runs a check and prints its line: whatever it throws makes it "not ok", except Skipped. True: ok or skipped.
   bool check(const std::string& what, const std::function<void()>& function);
 
+  // The promises of the plugin's kind were not looked at, since it cannot run here. Where nothing failed the last line
+  // says so, "# skipped: FILE: why": ctest then shows the test as skipped.
+  void did_not_run(const std::string& file, const std::string& why);
+
   // Prints the plan, which a program that died on the way lacks. The exit status: 0 when no check failed.
   int finish() const;
 
  private:
   int count_ = 0, failed_ = 0;
+  std::string not_run_;
 };
 
 // For checks: throws Error with the parts unless the condition holds.

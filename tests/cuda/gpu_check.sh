@@ -18,11 +18,12 @@ python3 -B - "$work" <<'END' || fail "the results are not as expected"
 import json, math, pathlib, sys
 work = pathlib.Path(sys.argv[1])
 found = json.loads((work / "all/gpu_check.json").read_text())
+assert found["mode"] == "rehearsal", found["mode"]
 steps = {step["step"]: step["status"] for step in found["steps"]}
 done, left_out = ("versions", "units", "sanitizer", "parity", "table", "prefill"), ("ceilings", "build")
 assert steps == {**dict.fromkeys(done, "passed"), **dict.fromkeys(left_out, "skipped")}, steps
 cells = {(c["model"], c["precision"], c["way"], c["context"], c["batch"]): c for c in found["table"]}
-wanted = [(m, t, w, c, b) for m in ("small", "large") for t in ("fp32", "fp16", "bf16") for w in ("loop", "graph")
+wanted = [(m, t, w, c, b) for m in ("small", "large") for t in ("fp32", "fp16", "bf16") for w in ("loop", "repeat")
           for c in (4, 8) for b in (1, 8)]
 assert list(cells) == wanted, list(cells)
 for (model, precision, _, context, batch), cell in cells.items():
@@ -45,6 +46,10 @@ for text in (work / "said", work / "all/gpu_check.log"):
     assert [(m, t, w, int(c), int(b)) for m, t, w, c, b, *_ in last] == wanted, text
 assert not list((work / "all").glob("*.new")) and len(list((work / "all").iterdir())) == 2
 END
+# A plugin that could not run has not passed.
+if grep -q 'there is no CUDA driver' "$work/said"; then
+  ! grep -E 'conformance\.[^ ]*\.cuda \.+ *Passed' "$work/said" || fail "expected no plugin of CUDA to pass without a driver"
+fi
 
 code=0
 GPT2RUN_GPU_MODEL=synthetic:nonsense OUT=$work/some scripts/gpu_check.sh rehearse "$build" versions parity units \
@@ -52,10 +57,23 @@ GPT2RUN_GPU_MODEL=synthetic:nonsense OUT=$work/some scripts/gpu_check.sh rehears
 [ "$code" -eq 1 ] || fail "a failing step: expected exit code 1, found $code"
 grep -q '^parity: FAILED: exit code 1, ' "$work/said" || fail "expected parity to be named as failed"
 grep -q '^units: passed, ' "$work/said" || fail "expected units to run after parity failed"
+! grep -q 'tokens/s' "$work/said" || fail "expected no table without its step"
 
-code=0
-scripts/gpu_check.sh rehearse "$build" paritty >"$work/said" 2>&1 || code=$?
-[ "$code" -eq 1 ] || fail "an unknown step: expected exit code 1, found $code"
-grep -q "unknown step 'paritty'" "$work/said" || fail "expected an unknown step to be named"
-! scripts/gpu_check.sh rehearse "$build" '' >"$work/said" 2>&1 || fail "expected an empty step to be refused"
-grep -q "unknown step ''" "$work/said" || fail "expected an empty step to be named"
+# refused CODE WORDS ARGUMENT...: one line that holds WORDS, and no folder of results.
+refused() {
+  code=0
+  OUT=$work/none scripts/gpu_check.sh "${@:3}" >"$work/said" 2>&1 || code=$?
+  [ "$code" -eq "$1" ] || fail "${*:3}: expected exit code $1, found $code"
+  [ "$(wc -l <"$work/said")" -eq 1 ] || fail "${*:3}: expected one line"
+  grep -qF -- "$2" "$work/said" || fail "${*:3}: expected '$2'"
+  [ ! -e "$work/none" ] || fail "${*:3}: expected nothing to be written"
+}
+
+refused 2 "unknown step 'paritty'" rehearse "$build" paritty
+refused 2 "unknown step ''" rehearse "$build" ''
+refused 2 "unknown step 'step'" step versions
+refused 2 "unknown option '--fast'" --fast
+refused 2 "expected rehearse BUILD" rehearse
+refused 1 "holds no built tests: cmake --preset release -D GPT2RUN_TESTS=ON && ninja" rehearse "$work" versions
+scripts/gpu_check.sh --help >"$work/said" || fail "--help: expected exit code 0, found $?"
+grep -q 'scripts/gpu_check.sh rehearse BUILD' "$work/said" || fail "--help: expected the usage"

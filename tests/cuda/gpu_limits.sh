@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # gpu_check.limits: a step that hangs is over at its limit, is named and leaves nothing running, though something that has
-# left it holds the log open; a later call still knows what was found, unless it stands on another device. The device's
-# programs are stand-ins.
+# left it holds the log open; a later call still knows what was found, unless it stands on another device. A test that is
+# skipped, and an old CMake, fail their steps. The device's programs are stand-ins.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=$(mktemp -d)
@@ -64,8 +64,35 @@ for _ in {1..50}; do
 done
 ! kill -0 "$(cat "$work/child")" 2>/dev/null || fail "expected nothing of the step to run on"
 
+mkdir -p "$work/python/nvidia/cublas/lib"
+export PYTHONPATH=$work/python
 check "a device" versions
 [ "$code" -eq 0 ] || fail "expected exit code 0, found $code"
+grep -q 'it hangs' "$work/out/gpu_check.log" || fail "expected the log of an earlier call to stay"
+grep -q "^libraries.*$work/python/nvidia/cublas/lib" "$work/out/gpu_check.log" || fail "expected cuBLASLt of a Python package"
+grep -q '"mode": "gpu"' "$work/out/gpu_check.json" || fail "expected the mode in the JSON"
 [ "$(steps)" = "sanitizer versions" ] || fail "expected what an earlier call found to stay, found $(steps)"
 check "another device" versions
 [ "$(steps)" = versions ] || fail "expected nothing of another device, found $(steps)"
+
+# A build whose only test is skipped.
+mkdir -p "$work/build/bin"
+stand_in ../build/bin/gpt2plugins <<<'#!/bin/sh'
+cat >"$work/build/CTestTestfile.cmake" <<'END'
+add_test(conformance.precision-x.cuda printf "1..1\\n# skipped: it cannot run\\n")
+set_tests_properties(conformance.precision-x.cuda PROPERTIES SKIP_REGULAR_EXPRESSION "\n# skipped: ")
+END
+check "a device" units
+[ "$code" -eq 1 ] || fail "a skipped test: expected exit code 1, found $code"
+grep -q 'expected every test to run here, found skipped ones' "$work/said" || fail "expected the skipped test to be told of"
+rm "$work/build/CTestTestfile.cmake"
+check "a device" units
+[ "$code" -eq 1 ] || fail "no test: expected exit code 1, found $code"
+
+stand_in cmake <<'END'
+#!/bin/sh
+echo "cmake version 3.22.1"
+END
+check "a device" versions
+[ "$code" -eq 1 ] || fail "an old CMake: expected exit code 1, found $code"
+grep -q 'expected CMake 3\.[0-9]* or newer, found 3\.22\.1' "$work/said" || fail "expected the old CMake to be named"

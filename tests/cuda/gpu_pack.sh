@@ -7,7 +7,44 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+fail() {
+  echo "$*" >&2
+  cat "$work/said" >&2
+  exit 1
+}
+
+# refused CODE WORDS ARGUMENT...: in one line.
+refused() {
+  local code=0
+  scripts/gpu_pack.sh "${@:3}" >"$work/said" 2>&1 || code=$?
+  [ "$code" -eq "$1" ] || fail "${*:3}: expected exit code $1, found $code"
+  [ "$(wc -l <"$work/said")" -eq 1 ] || fail "${*:3}: expected one line"
+  grep -qF -- "$2" "$work/said" || fail "${*:3}: expected '$2'"
+}
+
+refused 2 "unknown option '--folder'" --folder
+refused 2 "one folder at most" "$work/a" "$work/b"
+refused 2 "empty name" ''
+# A folder of somebody else's is left as it is, one with the same packages too.
+mkdir -p "$work/other/lib/cmake/GTest"
+echo kept >"$work/other/lib/cmake/GTest/GTestConfig.cmake"
+refused 1 "expected an empty folder or one that this script made" "$work/other"
+[ "$(cat "$work/other/lib/cmake/GTest/GTestConfig.cmake")" = kept ] || fail "expected the folder to be left as it is"
+refused 1 "expected a folder or nothing, found a file" "$work/said"
+[ "$(ls "$work")" = "$(printf 'other\nsaid')" ] || fail "expected nothing to be made, found $(ls "$work")"
+scripts/gpu_pack.sh --help >"$work/said" || fail "--help: expected exit code 0, found $?"
+grep -q 'scripts/gpu_pack.sh \[FOLDER\]' "$work/said" || fail "--help: expected the usage"
+
+# An empty folder, by a path from where the caller stands; then what it made is replaced.
+mkdir "$work/deps"
+script=$PWD/scripts/gpu_pack.sh
+mkdir -p "$work/bare/bin"
+ln -s "$(command -v true)" "$work/bare/bin/nvcc"
+(cd "$work" && PATH=$work/bare/bin:$PATH "$script" deps/ 2>said) || fail "an empty folder: expected exit code 0"
+grep -q 'their headers are left out' "$work/said" || fail "expected to be told of CUDA's headers that are left out"
+touch "$work/deps/left"
 scripts/gpu_pack.sh "$work/deps"
+[ ! -e "$work/deps/left" ] || fail "expected an earlier pack to be replaced"
 kilobytes=$(du -sk --apparent-size "$work/deps" | cut -f1)
 [ "$kilobytes" -lt 32768 ] || { echo "expected less than 32 MiB, found $kilobytes KiB" >&2; exit 1; }
 

@@ -54,6 +54,22 @@ TEST(Checker, PassesWhatBreaksNothing) {
   }
 }
 
+// ctest takes the last line as skipped: it comes only where nothing failed and nothing of the kind was looked at.
+TEST(Checker, SaysThatAPluginDidNotRun) {
+  const std::string last = "# skipped: gpt2run-sampler-never-runs.so: ";
+  const Outcome outcome = check(fixture_file("never-runs"));
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("\n1\\.\\.[0-9]+\n" + last + "[^\n]+\n$"));
+  EXPECT_THAT(check(fixture_folder("breaches") / "gpt2run-sampler-keeps-all.so").out,
+              testing::Not(testing::HasSubstr("# skipped: ")));
+  const ScratchFolder scratch;
+  const fs::path copy = scratch.path() / "gpt2run-sampler-other.so";
+  fs::copy_file(fixture_file("never-runs"), copy);
+  const Outcome failed = check(copy);
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_THAT(failed.out, testing::Not(testing::HasSubstr("# skipped: ")));
+}
+
 TEST(Checker, NamesWhatIsWrongWithAFile) {
   const ScratchFolder scratch;
   EXPECT_THAT(check(scratch.file("gpt2run-sampler-text.so", "plain text")).out, testing::HasSubstr("not ok 1"));
