@@ -38,10 +38,13 @@ grep -q 'scripts/gpu_pack.sh \[FOLDER\]' "$work/said" || fail "--help: expected 
 # An empty folder, by a path from where the caller stands; then what it made is replaced.
 mkdir "$work/deps"
 script=$PWD/scripts/gpu_pack.sh
-mkdir -p "$work/bare/bin"
-ln -s "$(command -v true)" "$work/bare/bin/nvcc"
-(cd "$work" && PATH=$work/bare/bin:$PATH "$script" deps/ 2>said) || fail "an empty folder: expected exit code 0"
-grep -q 'their headers are left out' "$work/said" || fail "expected to be told of CUDA's headers that are left out"
+# A compiler that finds no header of a toolkit is a machine without one.
+mkdir "$work/bare"
+printf '#!/bin/sh\ncase "$*" in *" -I "*) exit 1 ;; esac\nexec "%s" "$@"\n' "$(command -v c++)" >"$work/bare/c++"
+chmod +x "$work/bare/c++"
+(cd "$work" && PATH=$work/bare:$PATH "$script" deps/ 2>said) || fail "an empty folder: expected exit code 0"
+grep -q 'their headers are left out' "$work/said" || fail "expected to be told of headers that are left out"
+[ ! -e "$work/deps/cuda" ] || fail "expected none of CUDA's headers"
 touch "$work/deps/left"
 scripts/gpu_pack.sh "$work/deps"
 [ ! -e "$work/deps/left" ] || fail "expected an earlier pack to be replaced"

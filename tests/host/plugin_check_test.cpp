@@ -62,10 +62,7 @@ TEST(Checker, SaysThatAPluginDidNotRun) {
   EXPECT_THAT(outcome.out, testing::ContainsRegex("\n1\\.\\.[0-9]+\n" + last + "[^\n]+\n$"));
   EXPECT_THAT(check(fixture_folder("breaches") / "gpt2run-sampler-keeps-all.so").out,
               testing::Not(testing::HasSubstr("# skipped: ")));
-  const ScratchFolder scratch;
-  const fs::path copy = scratch.path() / "gpt2run-sampler-other.so";
-  fs::copy_file(fixture_file("never-runs"), copy);
-  const Outcome failed = check(copy);
+  const Outcome failed = check(fixture_folder("types") / "gpt2run-precision-cpu-bf16.so");
   EXPECT_EQ(failed.code, 1);
   EXPECT_THAT(failed.out, testing::Not(testing::HasSubstr("# skipped: ")));
 }

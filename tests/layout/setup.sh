@@ -63,4 +63,4 @@ expect 'plots need matplotlib' '0*installing python3-matplotlib*' "$(outcome plo
 
 status=0
 words=$("$root/scripts/test.sh" nonsense 2>&1) || status=$?
-expect 'unknown argument' "1 test.sh: unknown argument 'nonsense': expected nothing or fast" "$status $words"
+expect 'unknown argument' "2 test.sh: unknown argument 'nonsense': expected nothing or fast; --help shows the usage" "$status $words"
