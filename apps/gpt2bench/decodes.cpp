@@ -19,7 +19,7 @@ DecodeShape parse_one(std::string_view word, std::string_view text) {
   const bool cross = context.ec == std::errc() && context.ptr < end && *context.ptr == 'x';
   const auto sequences = std::from_chars(context.ptr + cross, end, shape.sequences);
   if (!cross || sequences.ec != std::errc() || sequences.ptr != end || shape.sequences < 1 || shape.sequences > 65536)
-    misused("--decode: expected contexts and sequences like 64x1,1024x8, found ", in_quotes(text));
+    misused("--decode: expected contexts and sequences like 128x1,1024x8, found ", in_quotes(text));
   return shape;
 }
 
@@ -60,7 +60,7 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
   for (const int32_t context : contexts) {
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
     Driver driver(*precision, samplers, checkpoint,
-                  {slots, context, std::max(prompt, slots), slots, series.threads, 0, false, 0});
+                  {slots, context, std::max(prompt, slots), slots, series.threads, work.device, false, 0});
     series.weight_bytes = driver.traits().weight_bytes;
     driver.prefill(0, prompt);
     for (const DecodeShape& shape : shapes) {

@@ -20,7 +20,7 @@ struct Decode {
   Samples samples;  // tokens per second, of all sequences together
 };
 
-// "64x1,1024x8": contexts and sequences. Throws UsageError for what cannot be meant, and for a context that is longer
+// "128x1,1024x8": contexts and sequences. Throws UsageError for what cannot be meant, and for a context that is longer
 // than the model's or holds no prompt before new_tokens.
 std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig& config, int32_t new_tokens);
 

@@ -80,7 +80,7 @@ void start(std::vector<std::string> arguments) {
   PluginHost host({folders.begin(), folders.end()});
   Report report{};
   report.model = values.text("model");
-  report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes")};
+  report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes"), small("device")};
   report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
   if (configuration.layer("model") == Layer::fallback) log_info("no --model: " + report.model);
   Chosen loader = choose_loader(host, configuration, report.model);

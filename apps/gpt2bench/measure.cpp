@@ -56,7 +56,7 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
     misused("--prompt_tokens and --new_tokens: expected at most ", config.T, " together, the model's context, found ",
             longest);
   const int32_t rows = std::max({work.prompt, work.batch, kShort});
-  return {work.batch, static_cast<int32_t>(longest), rows, work.batch, threads, 0, false, 0};
+  return {work.batch, static_cast<int32_t>(longest), rows, work.batch, threads, work.device, false, 0};
 }
 
 void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Chosen> samplers, const Workload& work) {

@@ -13,6 +13,7 @@ struct Workload {
   int32_t new_tokens;  // of one decode
   int32_t batch;       // sequences of the batched decode
   int32_t passes;      // times that prefill and decode are done in a round, after one that warms up
+  int32_t device;      // ordinal of the GPU
 };
 
 // The tokens of the short prompt.

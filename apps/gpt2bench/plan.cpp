@@ -1,6 +1,7 @@
 // Names become plugins with bound options; what cannot be measured together is refused.
 #include "gpt2bench/plan.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "gpt2run/quoted.hpp"
@@ -20,7 +21,7 @@ constexpr CoreOption kOptions[] = {
     {{"new_tokens", "int", "64", "[1, 1048576]", "tokens of a decode"}},
     {{"batch", "int", "8", "[1, 65536]", "sequences of decode_batch"}},
     {{"decode", "text", "", "",
-      "decodes by context and sequences, as 64x1,1024x8, in place of all else; new_tokens end at the context"}},
+      "decodes by context and sequences, as 128x1,1024x8, in place of all else; new_tokens end at the context"}},
     {{"repetitions", "int", "5", "[1, 1000]", "rounds, each with a cold start of every precision"}},
     {{"passes", "int", "1", "[1, 1000]", "prefills and decodes of a round, after one that warms up"}},
     {{"read_mb", "int", "512", "[1, 65536]", "megabytes that the read bandwidth is measured over"}},
@@ -48,7 +49,16 @@ std::vector<int> numbers_of(std::string_view text, std::string_view option, int 
   return all;
 }
 
-std::span<const CoreOption> bench_options() { return kOptions; }
+std::span<const CoreOption> bench_options() {
+  static const std::vector<CoreOption> options = [] {
+    std::vector<CoreOption> all(std::begin(kOptions), std::end(kOptions));
+    const auto device = std::ranges::find(pipeline_options(), std::string_view("device"),
+                                          [](const CoreOption& option) { return std::string_view(option.spec.key); });
+    all.insert(all.begin() + 5, *device);  // behind the threads
+    return all;
+  }();
+  return options;
+}
 
 std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series) {
   const OptionValues& values = configuration.values();
@@ -70,6 +80,7 @@ std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen&
   for (Chosen& sampler : samplers) chosen.push_back(&sampler);
   for (Chosen& precision : precisions) chosen.push_back(&precision);
   bind_options(configuration, host, chosen);
+  warn_unused_device(configuration, precisions);
   for (const Chosen& precision : precisions)
     for (const int threads : numbers_of(values.text("threads"), "--threads", 0, 1024))
       series.push_back({precision, threads, 0, {}});

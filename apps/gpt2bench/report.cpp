@@ -183,17 +183,21 @@ std::string to_table(const Report& report) {
             (compute.threads == 1 ? " thread does " : " threads do ") + kinds_of(compute.arithmetic) + "\n";
   std::vector<std::vector<std::string>> rows = {{"PRECISION", "THREADS", "MEASURE", "MEDIAN (MIN - MAX)", "UNIT",
                                                  "WEIGHTS PER TOKEN", "OF BANDWIDTH", "MFLOP PER TOKEN", "OF COMPUTE"}};
-  bool has_shares = false;
+  bool has_shares = false, has_operations = false;
   for (const Line& line : lines_of(report)) {
-    has_shares |= !std::isnan(line.share);
+    has_shares |= !std::isnan(line.share), has_operations |= !std::isnan(line.operations);
     rows.push_back({to_text(line.series->precision.asked), std::to_string(line.threads), name_of(line.measure),
                     shown(*line.samples), unit_of(line.measure),
                     std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
                     shown(line.share, "%.2f"), shown(line.operations * 1e-6, "%.1f"), shown(line.of_compute, "%.2f")});
   }
   constexpr char kShares[] =
-      "\nOF BANDWIDTH: weights read per second over the bandwidth above; more than 1 where they stay in a cache\n";
-  return text + "\n" + in_columns(std::move(rows)) + (has_shares ? kShares : "");
+      "OF BANDWIDTH: weights read per second over the bandwidth above; more than 1 where they stay in a cache\n";
+  constexpr char kOperations[] =
+      "MFLOP PER TOKEN: millions of operations of its products, two for a multiply-add; OF COMPUTE: these per second "
+      "over the compute above\n";
+  text.append("\n").append(in_columns(std::move(rows))).append(has_shares || has_operations ? "\n" : "");
+  return text + (has_shares ? kShares : "") + (has_operations ? kOperations : "");
 }
 
 std::string to_json(const Report& report) {

@@ -41,6 +41,8 @@ TEST_F(Gpt2bench, EveryPrecisionHasEveryMeasure) {
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.err, "");
   EXPECT_THAT(done.out, HasSubstr("\nOF BANDWIDTH: "));
+  EXPECT_THAT(done.out, HasSubstr("\nMFLOP PER TOKEN: "));
+  EXPECT_THAT(done.out, HasSubstr("; OF COMPUTE: "));
   const json all = json::parse(read_text(folder() / "all.json"));
   EXPECT_EQ(all.at("model"), "synthetic:L=2,C=48,H=3,F=100,V=301,T=64");
   ASSERT_EQ(all.at("bandwidth").size(), 2u);
@@ -135,6 +137,25 @@ TEST_F(Gpt2bench, DecodesAreCellsOfContextAndSequences) {
   }
 }
 
+// The example of the help with every option at its default but the model, which is one of the same context.
+TEST_F(Gpt2bench, TheExampleOfDecodeIsOneThatWorks) {
+  const std::string help = run("gpt2bench --help").out, before = "by context and sequences, as ";
+  const size_t begin = help.find(before) + before.size();
+  const std::string example = help.substr(begin, help.find(", in place", begin) - begin);
+  const Outcome done =
+      run("gpt2bench -q --model synthetic:L=1,C=16,H=2,F=20,V=30,T=1024 --precision fp32 "
+          "--threads 1 --repetitions 1 --json - --decode " +
+          example);
+  ASSERT_EQ(done.code, 0) << example << done.err;
+  EXPECT_EQ(json::parse(done.out).at("decodes").size(), 2u * 2) << example;
+}
+
+TEST_F(Gpt2bench, ADeviceIsForPrecisionsThatHaveOne) {
+  const Outcome done = run(std::string(kTiny) + "--precision fp32 --threads 1 --device 1 --json -");
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("--device 1: ignored, cpu-fp32 uses no GPU"));
+}
+
 TEST_F(Gpt2bench, PluginsTakeOptionsOneByOne) {
   const Outcome done = run(std::string(kTiny) + "-q --precision fp32,cpu-fp32:isa=portable --threads 1 --json -");
   ASSERT_EQ(done.code, 0) << done.err;
@@ -195,8 +216,9 @@ TEST_F(Gpt2bench, RefusesInOneLine) {
       {"hello", "unexpected argument \"hello\"; --help lists"},
       {"--decode 16x1,32x1,16x1 --new_tokens 4", "16x1 is given twice"},
       {"--hepl", "--help"},
-      {"--decode 16", "64x1,1024x8"},
-      {"--decode 16x0", "64x1,1024x8"},
+      {"--decode 16", "128x1,1024x8"},
+      {"--decode 16x0", "128x1,1024x8"},
+      {"--device 1025", "--device: expected a whole number in [0, 1024]"},
       {"--decode 65x1", "the model's, 64, found 65"},
   };
   for (const auto& [options, expected] : cases) {
