@@ -1,20 +1,19 @@
 // gpt2tokenize: text to token ids and back. One line on stderr and exit code 2 for a wrong command line, 1 for anything
 // else that goes wrong; nothing is printed unless all of it could be made.
-#include <boost/program_options.hpp>
 #include <sstream>
 #include <utility>
 
 #include "gpt2run/input_file.hpp"
 #include "gpt2run/paths.hpp"
 #include "gpt2run/quoted.hpp"
+#include "host/config.hpp"
 #include "host/program.hpp"
 #include "host/prompts.hpp"
 #include "prompt_sets.hpp"
 
-namespace po = boost::program_options;
-
 namespace {
 
+using gpt2run::CoreOption;
 using gpt2run::in_quotes;
 using gpt2run::misused;
 using gpt2run::UsageError;
@@ -26,16 +25,24 @@ struct Request {
   std::vector<std::string> inputs;  // one text or any number of ids; a lone "-" is standard input
 };
 
-std::string help_text(const po::options_description& options) {
-  std::ostringstream text;
-  text << "Usage: gpt2tokenize encode TEXT    print the ids of a text\n"
-          "       gpt2tokenize decode ID...   write the bytes of ids, nothing added\n"
-          "       gpt2tokenize pack --in FILE --t T --out FILE.bin    write a prompt set\n"
-          "       gpt2tokenize unpack --in FILE.bin [--t T]           print the texts of a prompt set\n"
-          "A lone - reads the text or the ids from standard input; -- ends the options.\n"
-       << options;
-  return text.str();
-}
+constexpr CoreOption kOptions[] = {
+    {{"tokenizer", "text", "", "",
+      "folder with vocab.json and merges.txt, or llm.c's tokenizer file; else the demo model's"}},
+    {{"no_special", "bool", "off", "", "special tokens such as <|endoftext|> are text like any other"}},
+    {{"in", "text", "", "",
+      "pack: prompts, as gpt2run --prompts reads them; unpack: a prompt set, or a pattern of several"}},
+    {{"out", "text", "", "", "pack: the file to write"}},
+    {{"t", "int", "0", "[0, 1048576]", "tokens of a row; unpack: 0 is as the header says"}},
+    {{"truncate_prompt", "bool", "off", "", "pack: of a prompt that is too long keep the last T tokens"}},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+constexpr char kUsage[] =
+    "usage: gpt2tokenize encode TEXT    print the ids of a text\n"
+    "       gpt2tokenize decode ID...   write the bytes of ids, nothing added\n"
+    "       gpt2tokenize pack --in FILE --t T --out FILE.bin    write a prompt set\n"
+    "       gpt2tokenize unpack --in FILE.bin [--t T]           print the texts of a prompt set\n"
+    "A lone - reads the text or the ids from standard input; -- ends the options.\n\n";
 
 void check(const Request& request, bool has_t) {
   const std::string& command = request.command;
@@ -44,8 +51,6 @@ void check(const Request& request, bool has_t) {
     if (!request.inputs.empty()) misused(command, ": expected --in FILE, found ", in_quotes(request.inputs[0]));
     if (command == "unpack" && !request.pack.out.empty())
       misused("unpack: prints to standard output, --out is for pack");
-    if (has_t && (request.pack.t < 1 || request.pack.t > 1048576))
-      misused("--t: expected a whole number in [1, 1048576], found ", request.pack.t);
     return;
   }
   if (command != "encode" && command != "decode")
@@ -58,35 +63,24 @@ void check(const Request& request, bool has_t) {
     misused("encode: expected one text (in quotes), found ", request.inputs.size());
 }
 
-Request parse(const std::vector<std::string>& arguments) {
+Request parse(std::vector<std::string> arguments) {
   Request request;
-  po::options_description visible("Options"), all;
-  visible.add_options()("help,h", "print this text")("version", "print the version");
-  visible.add_options()("tokenizer", po::value(&request.pack.tokenizer)->value_name("PATH"),
-                        "folder with vocab.json and merges.txt, or llm.c's tokenizer file (default: the demo model)");
-  visible.add_options()("no-special", "encode: special tokens such as <|endoftext|> are text like any other");
-  visible.add_options()(
-      "in", po::value(&request.pack.in)->value_name("FILE"),
-      "pack: prompts, as gpt2run --prompts reads them; unpack: a prompt set, or a pattern of several");
-  visible.add_options()("out", po::value(&request.pack.out)->value_name("FILE"), "pack: the file to write");
-  visible.add_options()("t", po::value(&request.pack.t)->value_name("T"), "tokens of a row, 1 to 1048576");
-  visible.add_options()("truncate-prompt", "pack: of a prompt that is too long keep the last T tokens");
-  all.add(visible).add_options()("command", po::value(&request.command))("input", po::value(&request.inputs));
-  po::positional_options_description positional;
-  positional.add("command", 1).add("input", -1);
-  po::variables_map values;
-  try {
-    using namespace po::command_line_style;
-    const int style = unix_style & ~allow_guessing;
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).style(style).run(), values);
-    po::notify(values);
-  } catch (const po::error& error) {
-    misused(gpt2run::printable(error.what(), 120));
+  request.inputs = gpt2run::take_words(kOptions, arguments);
+  if (!request.inputs.empty()) {
+    request.command = request.inputs.front();
+    request.inputs.erase(request.inputs.begin());
   }
-  request.pack.special = values.count("no-special") == 0;
-  request.pack.truncate = values.count("truncate-prompt") != 0;
-  if (values.count("help") != 0) request.help = help_text(visible);
-  if (request.help.empty()) check(request, values.count("t") != 0);
+  gpt2run::Configuration configuration(kOptions, std::move(arguments));
+  configuration.bind({}, {});  // there is no plugin here: a name that is left is unknown
+  const gpt2run::OptionValues& values = configuration.values();
+  request.pack.tokenizer = values.text("tokenizer");
+  request.pack.in = values.text("in");
+  request.pack.out = values.text("out");
+  request.pack.t = static_cast<int32_t>(values.integer("t"));
+  request.pack.special = !values.flag("no_special");
+  request.pack.truncate = values.flag("truncate_prompt");
+  if (values.flag("help")) request.help = kUsage + gpt2run::help_of(configuration.core());
+  if (request.help.empty()) check(request, configuration.layer("t") != gpt2run::Layer::fallback);
   return request;
 }
 

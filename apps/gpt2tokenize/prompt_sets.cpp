@@ -20,8 +20,8 @@ int32_t padding_of(const Tokenizer& tokenizer) {
 
 std::vector<WrittenPrompt> read_all(const PackRequest& request, const PromptRows& rows, bool sets_only) {
   std::vector<WrittenPrompt> prompts;
-  for (const std::string& name : prompt_files(request.in)) {
-    PromptFile file = read_prompt_file(name, rows);
+  for (const std::string& name : prompt_files(request.in, "--in")) {
+    PromptFile file = read_prompt_file(name, rows, "--in");
     if (sets_only && !file.is_set) fail(name, ": expected a prompt set, found another kind of file");
     for (const std::string& warning : file.warnings) log_warning(warning);
     std::ranges::move(file.prompts, std::back_inserter(prompts));
@@ -50,7 +50,7 @@ std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& requ
 void check_out(const PackRequest& request) {
   if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
   std::vector<NamedPath> inputs = {{"--tokenizer", request.tokenizer}};
-  for (const std::string& name : prompt_files(request.in))
+  for (const std::string& name : prompt_files(request.in, "--in"))
     inputs.push_back({"--in", name == "-" ? "/dev/stdin" : name});
   check_not_read({"--out", request.out}, inputs);
 }

@@ -99,6 +99,17 @@ bool is_meant(const OtherPlugin& other, const Setting& setting) {
 
 std::span<const OptionSpec> specs_of(const Plugin& plugin) { return {plugin.options, plugin.option_count}; }
 
+// Of `keys`, "--precision.isa", a name without a dot is held against what stands behind the dot.
+std::string nearest_option(const std::string& name, std::vector<std::string> names,
+                           const std::vector<std::string>& keys) {
+  if (name.find('.') != name.npos) return nearest_name(name, names);
+  const size_t whole = names.size();
+  for (const std::string& key : keys) names.push_back("--" + std::string(key_of(key)));
+  const std::string nearest = nearest_name(name, names);
+  const auto at = static_cast<size_t>(std::find(names.begin(), names.end(), nearest) - names.begin());
+  return at < whole || nearest.empty() ? nearest : keys[at - whole];
+}
+
 // Whether a file may have it although no chosen plugin does.
 bool is_of_others(const Setting& setting, std::span<Chosen* const> chosen, std::span<const OtherPlugin> others) {
   if (is_alias(setting.name)) return true;
@@ -245,21 +256,25 @@ std::vector<Chosen*> Configuration::targets(const Setting& setting, std::span<Ch
 
 void Configuration::unknown(const Setting& setting, std::span<Chosen* const> chosen,
                             std::span<const OtherPlugin> others) const {
-  std::vector<std::string> plugins, names;
+  std::vector<std::string> plugins, names, keys;
   const std::string prefix = "--" + std::string(prefix_of(setting.name)) + ".";
   for (const Chosen* one : chosen) {
     plugins.push_back(one->values.owner());
     const bool is_its_name = is_named(*one, prefix_of(setting.name));
-    for (const OptionSpec& spec : one->values.specs())
+    for (const OptionSpec& spec : one->values.specs()) {
       names.push_back(is_its_name ? prefix + spec.key : "--" + full_name(*one, spec.key));
+      keys.push_back("--" + std::string(name_of(one->plugin->kind)) + "." + spec.key);
+    }
   }
-  if (is_alias(setting.name)) misused(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
+  if (is_alias(setting.name) && !chosen.empty())
+    misused(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
   for (const CoreOption& option : core_) names.push_back(std::string("--") + option.spec.key);
-  for (const std::string_view alias : kAliases) names.push_back("--" + std::string(alias));
+  for (const std::string_view alias : kAliases)
+    if (!chosen.empty()) names.push_back("--" + std::string(alias));
   for (const OtherPlugin& other : others)
     if (const Plugin* plugin = is_meant(other, setting) ? other.open() : nullptr)
       for (const OptionSpec& spec : specs_of(*plugin)) names.push_back(prefix + spec.key);
-  const std::string nearest = nearest_name("--" + setting.name, names);
+  const std::string nearest = nearest_option("--" + setting.name, names, keys);
   misused("unknown option ", setting.origin, nearest.empty() ? "; --help lists what there is" : "; the nearest is ",
           nearest);
 }

@@ -195,6 +195,30 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
   }
 }
 
+std::vector<std::string> take_words(std::span<const CoreOption> core, std::vector<std::string>& arguments) {
+  std::vector<std::string> words, options;
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& one = arguments[i];
+    if (one == "--") {
+      words.insert(words.end(), arguments.begin() + static_cast<std::ptrdiff_t>(i) + 1, arguments.end());
+      break;
+    }
+    if (one.size() < 2 || one[0] != '-') {
+      words.push_back(one);
+      continue;
+    }
+    options.push_back(one);
+    const bool takes_value = std::ranges::any_of(core, [&](const CoreOption& option) {
+      const bool is_named = one.starts_with("--") ? normal_name(one.substr(2)) == option.spec.key
+                                                  : one.size() == 2 && one[1] == option.letter;
+      return is_named && std::string_view(option.spec.type) != "bool";
+    });
+    if (takes_value && i + 1 < arguments.size()) options.push_back(arguments[++i]);
+  }
+  arguments = std::move(options);
+  return words;
+}
+
 std::vector<Setting> read_ini(const std::string& path, const std::string& content) {
   std::istringstream stream(protect_quoted(content));
   std::vector<Setting> settings;

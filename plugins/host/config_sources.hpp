@@ -27,6 +27,10 @@ struct Setting {
 // UsageError: an argument that is no option, a missing value, an unknown letter.
 std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vector<std::string>& arguments);
 
+// Takes off the line what is neither an option nor an option's value, for a program whose line has such words, and
+// gives it in its order. A lone "-" is one of them, and so is all that stands behind "--".
+std::vector<std::string> take_words(std::span<const CoreOption> core, std::vector<std::string>& arguments);
+
 // content: of the file at path. A value that starts with '"' is a JSON string, so '#', blanks and line ends survive.
 std::vector<Setting> read_ini(const std::string& path, const std::string& content);
 

@@ -130,21 +130,21 @@ void read_rows(const std::string& file, std::string_view bytes, const PromptRows
 
 }  // namespace
 
-std::vector<std::string> prompt_files(const std::string& pattern) {
+std::vector<std::string> prompt_files(const std::string& pattern, const std::string& option) {
   std::error_code ignored;
   if (pattern == "-" || std::filesystem::exists(pattern, ignored)) return {pattern};
   glob_t matches{};
   const int code = glob(pattern.c_str(), GLOB_ERR, nullptr, &matches);
   const std::unique_ptr<glob_t, decltype(&globfree)> owned(&matches, globfree);
   if (code == GLOB_NOSPACE) throw std::bad_alloc();
-  if (code == GLOB_ABORTED) fail("--prompts ", in_quotes(pattern), ": a folder of this pattern cannot be read");
-  if (code != 0) fail("--prompts ", in_quotes(pattern), ": no such file, and none matches it as a pattern");
+  if (code == GLOB_ABORTED) fail(option, " ", in_quotes(pattern), ": a folder of this pattern cannot be read");
+  if (code != 0) fail(option, " ", in_quotes(pattern), ": no such file, and none matches it as a pattern");
   return {matches.gl_pathv, matches.gl_pathv + matches.gl_pathc};
 }
 
-PromptFile read_prompt_file(const std::string& file, const PromptRows& rows) {
+PromptFile read_prompt_file(const std::string& file, const PromptRows& rows, const std::string& option) {
   const bool standard_input = file == "-";
-  const std::string content = standard_input ? read_standard_input("--prompts -: ") : read_text(file);
+  const std::string content = standard_input ? read_standard_input(option + " -: ") : read_text(file);
   const std::filesystem::path path = file;
   PromptFile found;
   if (is_prompt_set(content) || path.extension() == ".bin")

@@ -26,10 +26,10 @@ struct PromptFile {
 };
 
 // The file of that name, else the files that match it as a pattern of the shell, in the order of their bytes. "-" is
-// standard input. Throws Error when there is none.
-std::vector<std::string> prompt_files(const std::string& pattern);
+// standard input. option: how the user named it, for messages. Throws Error when there is none.
+std::vector<std::string> prompt_files(const std::string& pattern, const std::string& option = "--prompts");
 
 // One of prompt_files(). Throws Error naming file and line, what was expected and what was found.
-PromptFile read_prompt_file(const std::string& file, const PromptRows& rows);
+PromptFile read_prompt_file(const std::string& file, const PromptRows& rows, const std::string& option = "--prompts");
 
 }  // namespace gpt2run

@@ -38,6 +38,7 @@ TEST_P(BadInput, IsOneLineAndNothingIsLeft) {
 
 constexpr Bad kBad[] = {
     {"UnknownFlag", "gpt2run -q --promt a", "unknown option --promt; the nearest is --prompt", 2},
+    {"PluginOptionWithoutItsPlugin", "gpt2run --precision cpu-fp32 -q --isa avx2", "nearest is --precision.isa", 2},
     {"UnknownPluginOption", "gpt2run -q --nucleus.tmp 1", "nearest is --nucleus.temp", 2},
     {"OptionThatNoPluginHas", "gpt2run -q -c a", "a: sampler.top_q; the nearest is --sampler.top_k", 2,
      "printf '[sampler]\ntop_q = 3\n' >a"},

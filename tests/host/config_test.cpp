@@ -255,8 +255,9 @@ TEST(Names, AnUnknownNameNamesTheNearest) {
   EXPECT_THAT(refusal_of({"--nucleus.topp", "1"}), HasSubstr("nearest is --nucleus.top_p"));
   EXPECT_THAT(refusal_of({"--quite"}), HasSubstr("unknown option --quite; the nearest is --quiet"));
   EXPECT_THAT(refusal_of({"--zzzzzzzzzzzz", "1"}), HasSubstr("--help"));
-  EXPECT_THAT(refusal_of({"--prefix", "1"}), HasSubstr("unknown option --prefix"));  // no alias: written text.prefix
-  EXPECT_THAT(refusal_of({"--top-k.top_k", "1"}), HasSubstr("unknown option"));      // there, but not chosen
+  // No alias: what it is called in full is nearer than what only looks like it.
+  EXPECT_THAT(refusal_of({"--prefix", "1"}), HasSubstr("unknown option --prefix; the nearest is --sink.prefix"));
+  EXPECT_THAT(refusal_of({"--top-k.top_k", "1"}), HasSubstr("unknown option"));  // there, but not chosen
 }
 
 TEST(Names, AnAliasWithoutATakerSaysWhatWasChosen) {

@@ -46,6 +46,16 @@ TEST(Gpt2tokenize, SpecialTokens) {
   EXPECT_NE(shell("$P encode --no-special '<|endoftext|>'").out, "4095\n");
 }
 
+// As for every program: `-` and `_` are alike, and options may stand anywhere.
+TEST(Gpt2tokenize, OptionsAreThoseOfTheHouse) {
+  const std::string plain = shell("$P encode --no-special '<|endoftext|>'").out;
+  expect_output("$P encode --no_special '<|endoftext|>'", plain);
+  expect_output("$P encode '<|endoftext|>' --no_special", plain);
+  expect_output("$P --no-special=on encode '<|endoftext|>'", plain);
+  expect_output("$P encode --no_special=off -- '<|endoftext|>'", "4095\n");
+  expect_output("$P encode -- --no_special", shell("printf %s --no_special | $P encode -").out);
+}
+
 TEST(Gpt2tokenize, Decodes) {
   expect_output("$P decode 2441 678 258 529", "Once upon a time");
   expect_output("echo '2441 678\n258 529' | $P decode -", "Once upon a time");
@@ -72,13 +82,17 @@ TEST(Gpt2tokenize, WrongCommandLines) {
   expect_usage("$P encode", "encode: expected input, or - for standard input");
   expect_usage("$P pack --in a --out b", "pack: expected --t, the tokens of a row");
   expect_usage("$P pack --in a --t 4", "pack: expected --out FILE");
-  expect_usage("$P pack --t 0 --in a --out b", "--t: expected a whole number in [1, 1048576], found 0");
+  expect_usage("$P pack --t 0 --in a --out b", "pack: expected --t, the tokens of a row");
+  expect_usage("$P pack --t -1 --in a --out b", "--t: expected a whole number in [0, 1048576], found \"-1\"");
   expect_usage("$P unpack", "unpack: expected --in FILE");
   expect_usage("$P encode --t 4 a", "encode: --in, --out and --t are for pack and unpack");
   expect_usage("$P encode a b", "encode: expected one text (in quotes), found 2");
-  expect_usage("$P encode --bogus a", "unrecognised option '--bogus'");
-  expect_usage("$P encode --token x a", "unrecognised option '--token'");
-  expect_usage("$P encode a --tokenizer", "the required argument for option '--tokenizer' is missing");
+  expect_usage("$P encode --bogus a", "unknown option --bogus; --help lists what there is");
+  expect_usage("$P encode --tokeniser x a", "unknown option --tokeniser; the nearest is --tokenizer");
+  expect_usage("$P encode --token x a", "unknown option --token; --help lists what there is");
+  expect_usage("$P decode --top_k 1", "unknown option --top_k; --help lists what there is");
+  expect_usage("$P encode a --tokenizer", "--tokenizer: a value is missing");
+  expect_usage("$P encode -1", "unknown option -1; --help lists what there is");
 }
 
 TEST(Gpt2tokenize, WrongIds) {
@@ -104,6 +118,8 @@ TEST(Gpt2tokenize, PacksAndUnpacksPromptSets) {
   const Outcome unknown = shell(other + "$P unpack --in s.bin");
   EXPECT_EQ(unknown.code, 2);
   EXPECT_EQ(unknown.err, "gpt2tokenize: error: s.bin: does not say how many tokens a row has: give --t\n");
+  expect_complaint("$P unpack --in nothing", 1, "--in \"nothing\": no such file, and none matches it as a pattern");
+  expect_complaint("$P unpack --in - <&-", 1, "--in -: standard input cannot be read: Bad file descriptor");
   expect_complaint(pack + "$P unpack --in p", 1, "p: expected a prompt set, found another kind of file");
   expect_output(pack + "$P pack --in s.bin --t 5 --out wider.bin && $P unpack --in wider.bin", "Once upon\na\n");
 }
@@ -166,7 +182,7 @@ TEST(Gpt2tokenize, AnyEnvironment) { expect_output("env -i LC_ALL=nowhere $P enc
 TEST(Gpt2tokenize, Help) {
   const Outcome result = shell("$P --help");
   EXPECT_EQ(result.code, 0);
-  for (const char* word : {"encode", "decode", "--tokenizer", "--no-special"}) {
+  for (const char* word : {"encode", "decode", "  --tokenizer ", "  --no_special ", "  -h, --help "}) {
     EXPECT_NE(result.out.find(word), std::string::npos) << word;
   }
 }
