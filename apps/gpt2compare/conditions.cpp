@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include "gpt2run/json_text.hpp"
 #include "host/options.hpp"
@@ -13,8 +14,8 @@ namespace {
 std::string shown(double value) {
   if (std::isnan(value)) return "no number";
   if (std::isinf(value)) return value > 0 ? "infinity" : "-infinity";
-  std::string text;
-  append_number(text, value);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
   return text;
 }
 

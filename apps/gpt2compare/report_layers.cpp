@@ -60,8 +60,9 @@ std::string to_table(const Layers& layers) {
   for (const LayerTest& test : layers.tests)
     if (test.tapped && test.threshold && !test.first_above)
       within += printable(test.name) + ": no operation is off by more than " + shown(*test.threshold) + " of its RMS\n";
-  return "what the operations of " + printable(layers.reference) + " wrote over " + std::to_string(layers.rows) +
-         " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") + within + "\n";
+  return "what the operations of " + printable(layers.reference) + ", the reference, wrote over " +
+         std::to_string(layers.rows) + " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") +
+         within + "\n";
 }
 
 }  // namespace gpt2run

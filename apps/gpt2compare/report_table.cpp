@@ -54,14 +54,22 @@ std::string legend(const Comparison& comparison) {
         "not\n";
   if (targets > 0)
     text += "floor  how far rounding alone goes, at most: the mean over the first " + std::to_string(targets) +
-            " targets, of shares 1 - share, of differences their size\n";
+            " targets, of shares 1 - share, of differences their size, as |...| has it\n";
   if (below) text += "~      not above the floor on the same targets: rounding alone differs as much\n";
   if (equal) text += "=      exactly equal\n";
   return text;
 }
 
-// A cosine is next to 1 in all that matters: the table has its distance.
-std::vector<std::string> full_row(const Comparison& comparison, const TestResult& test, Metric metric) {
+// Signs cancel in a mean, and the floor is one of sizes.
+std::vector<double> sizes_of(std::vector<double> values) {
+  for (double& value : values) value = std::fabs(value);
+  return values;
+}
+
+bool is_signed(Metric metric) { return metric == Metric::logprob_difference; }
+
+// A cosine is next to 1 in all that matters: the table has its distance. What is signed has no floor, its size has.
+std::vector<std::string> full_row(const Comparison& comparison, const TestResult& test, Metric metric, bool size) {
   std::string name(spec_of(metric).name);
   std::vector<double> values = test.series[metric];
   double equal = spec_of(metric).equal;
@@ -69,8 +77,11 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
     for (double& value : values) value = equal - value;
     name.insert(0, "1 - "), equal = 0;
   }
+  if (size) values = sizes_of(std::move(values)), name.insert(0, 1, '|').append(1, '|');
   const Distribution found = distribution_of(values, equal);
-  std::vector<std::string> row = {name, mean_of(found) + mark(test, metric), floor_text(test, metric)};
+  const bool held = size || !is_signed(metric);
+  std::vector<std::string> row = {name, mean_of(found) + (held ? mark(test, metric) : ""),
+                                  held ? floor_text(test, metric) : "-"};
   for (const double value : found.percentiles) row.push_back(shown(value));
   const Place& place = test.series.places[found.farthest_index];
   row.push_back(shown(found.farthest));
@@ -83,7 +94,11 @@ std::string metrics_table(const Comparison& comparison, const TestResult& test) 
   std::vector<std::vector<std::string>> rows = {{"METRIC", "MEAN", "FLOOR"}};
   for (const double percentile : kPercentiles) rows[0].push_back(shown(percentile, "P%g"));
   rows[0].insert(rows[0].end(), {"FARTHEST", "AT TEXT:POSITION"});
-  for (int m = 0; m < kMetrics; ++m) rows.push_back(full_row(comparison, test, static_cast<Metric>(m)));
+  for (int m = 0; m < kMetrics; ++m) {
+    const auto metric = static_cast<Metric>(m);
+    rows.push_back(full_row(comparison, test, metric, false));
+    if (is_signed(metric)) rows.push_back(full_row(comparison, test, metric, true));
+  }
   return in_columns(std::move(rows), "  ");
 }
 
@@ -103,7 +118,7 @@ std::string buckets_table(const std::vector<Bucket>& buckets, const char* title)
       {title, "TARGETS", "KL_REF_TEST", "LOGPROB_DIFFERENCE", "TOP1_AGREEMENT"}};
   for (const Bucket& bucket : buckets) {
     const auto mean = [&](Metric metric) { return shown(bucket.means[static_cast<size_t>(metric)]); };
-    rows.push_back({shown(bucket.from) + " to " + shown(bucket.to, "<%.3g"), std::to_string(bucket.count),
+    rows.push_back({shown(bucket.from, "%.10g") + " to " + shown(bucket.to, "<%.10g"), std::to_string(bucket.count),
                     mean(Metric::kl_ref_test), mean(Metric::logprob_difference), mean(Metric::top1_agreement)});
   }
   return in_columns(std::move(rows), "  ") + "\n";
@@ -128,12 +143,14 @@ std::string flips_table(const Comparison& comparison, const Series& series) {
 
 std::string to_table(const Comparison& comparison) {
   std::vector<std::vector<std::string>> rows = {{"TEST", "KL(" + comparison.reference + " || TEST), NATS", "FLOOR",
-                                                 "SAME TOP-1", "FLOOR", "LOG-PROBABILITY OF THE TOKEN", "FLOOR"}};
+                                                 "SAME TOP-1", "FLOOR", "|LOG-PROBABILITY DIFFERENCE|", "FLOOR"}};
   for (const TestResult& test : comparison.tests) {
     std::vector<std::string> row = {test.series.name};
     for (const Metric metric : {Metric::kl_ref_test, Metric::top1_agreement, Metric::logprob_difference}) {
       const bool share = metric == Metric::top1_agreement;
-      row.push_back(mean_of(distribution_of(test.series, metric), share ? "%.4f" : "%.3g") + mark(test, metric));
+      const std::vector<double>& values = test.series[metric];
+      const Distribution found = distribution_of(is_signed(metric) ? sizes_of(values) : values, spec_of(metric).equal);
+      row.push_back(mean_of(found, share ? "%.4f" : "%.3g") + mark(test, metric));
       row.push_back(floor_text(test, metric));
     }
     rows.push_back(std::move(row));

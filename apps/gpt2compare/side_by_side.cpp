@@ -58,7 +58,7 @@ std::string verdict(const std::string& ref, const std::string& test, const Conti
   const std::string ours = in_quotes(token_text(parting.ref_token, tokenizer)),
                     theirs = in_quotes(token_text(parting.test_token, tokenizer));
   char text[160];
-  std::snprintf(text, sizeof text, " has them at %.4f and %.4f (margin %.2g); ", parting.probabilities[0][0],
+  std::snprintf(text, sizeof text, " has them at %.4f and %.4f (logit margin %.2g); ", parting.probabilities[0][0],
                 parting.probabilities[0][1], parting.margin);
   std::string line = test + ": new token " + std::to_string(parting.step + 1) + " is " + theirs + " where " + ref +
                      " has " + ours + ". Probabilities of " + ours + " and " + theirs + ": " + ref + text;

@@ -142,7 +142,7 @@ TEST_F(Gpt2compare, ContinuationsStandSideBySide) {
   EXPECT_EQ(done.err, "");
   EXPECT_THAT(done.out, testing::StartsWith("after \"The old king\"\n\nreference (reference)"));
   EXPECT_THAT(done.out, testing::ContainsRegex("coarse: new token [0-9]+ is \".*\" where reference has \""));
-  EXPECT_THAT(done.out, testing::ContainsRegex("reference has them at 0\\.[0-9]+ and 0\\.[0-9]+ \\(margin "));
+  EXPECT_THAT(done.out, testing::ContainsRegex("reference has them at 0\\.[0-9]+ and 0\\.[0-9]+ \\(logit margin "));
   EXPECT_THAT(done.out, HasSubstr("reference:type=fp32: the same 40 tokens as reference"));
   EXPECT_EQ(std::count(done.out.begin(), done.out.end(), '['), 2);  // the parting token, on either side
   const Outcome again =
@@ -214,6 +214,8 @@ TEST_F(Gpt2compare, FailsOnACondition) {
   EXPECT_EQ(met.code, 3);
   EXPECT_THAT(met.err, HasSubstr("cpu-bf16: kl_mean>1e-15 is met: kl_ref_test_mean is "));
   EXPECT_THAT(met.err, HasSubstr("cpu-bf16: tvd<=2 is met: tvd_mean is "));
+  // Four digits are enough: 1.234e-05, 0.01234.
+  EXPECT_THAT(met.err, Not(testing::ContainsRegex("(is|by) [0-9.]*[1-9][0-9.]{5}")));
   EXPECT_EQ(std::count(met.err.begin(), met.err.end(), '\n'), 2) << met.err;
   EXPECT_THAT(met.out, HasSubstr("cpu-bf16"));
   EXPECT_TRUE(json::accept(read_text(folder() / "all.json")));
@@ -226,6 +228,41 @@ TEST_F(Gpt2compare, FullShowsEverything) {
   for (const char* word : {"kl_test_ref", "logit_mse_aligned", "P99.9", "FARTHEST", "token by token", "isa=portable",
                            "reference:type=fp32", "POSITION", "ENTROPY", "MARGIN"})
     EXPECT_THAT(done.out, HasSubstr(word));
+}
+
+double number_behind(const std::string& text, const std::string& words) {
+  const size_t at = text.find(words);
+  EXPECT_NE(at, text.npos) << words << " in\n" << text;
+  return at == text.npos ? NAN : std::strtod(text.c_str() + at + words.size(), nullptr);
+}
+
+// Signs would cancel, and what is left would lie below a floor of sizes.
+TEST_F(Gpt2compare, TheLogProbabilityIsShownAsItsFloorIs) {
+  const std::string options = std::string(kTiny) + "--test coarse -n 0 --tokens '17 150' --plugin-dir " CONTRACT;
+  const double signed_mean = mean_of(compared(options).at("tests").at(0), "logprob_difference");
+  const Outcome shown = run("gpt2compare" + options + " --full");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  ASSERT_LT(signed_mean, 0);
+  const double size = -signed_mean, digits = 5e-3 * size;  // three of them are shown
+  EXPECT_NEAR(number_behind(shown.out, "\n  logprob_difference "), signed_mean, digits);
+  EXPECT_NEAR(number_behind(shown.out, "\n  |logprob_difference| "), size, digits);
+  const std::string row = shown.out.substr(shown.out.find("\n  logprob_difference "));
+  EXPECT_THAT(row.substr(0, row.find('\n', 1)), testing::ContainsRegex("[0-9] +-  "));  // no floor
+  const std::string brief = run("gpt2compare" + options).out, last = brief.substr(brief.find("\ncoarse  "));
+  EXPECT_THAT(brief, HasSubstr("|LOG-PROBABILITY DIFFERENCE|"));
+  char cell[32];
+  std::snprintf(cell, sizeof cell, "  %.3g  ", size);
+  EXPECT_THAT(last, HasSubstr(cell));
+}
+
+// Positions and entropies are whole numbers, or halves, of any size.
+TEST_F(Gpt2compare, BucketsAreNamedInFull) {
+  const Outcome done = run(
+      "gpt2compare -q --model synthetic:L=1,C=16,H=2,F=20,V=301,T=1100 --test bf16 --floor off --layers 0 --full -n 0 "
+      "--tokens " +
+      ids(1090));
+  ASSERT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr(" to <1024 "));
 }
 
 // The signal comes as soon as it is caught, which is before anything is generated. Thousands of slow steps would
