@@ -24,7 +24,7 @@ DEFINITIONS = {
     "logit_mse_aligned": ("MSE of logits, aligned", "The same after each side's mean logit is taken away: a constant added to all logits changes no probability."),
     "cosine": ("cosine of logits", "The cosine of the angle between both rows of logits as they are, 1 where they point the same way."),
     "cosine_aligned": ("cosine of logits, aligned", "The same after each side's mean logit is taken away."),
-    "logprob_difference": ("log-probability difference", "The test's log-probability of the text's own next token less the reference's, in nats."),
+    "logprob_difference": ("log-probability difference", "The test's log-probability of the text's own next token less the reference's, in nats. Its mean has a sign; its floor is of its size, the mean without signs."),
     "top1_agreement": ("top-1 agreement", "The share of positions where both sides hold the same token for the most likely."),
     "topk_overlap": ("top-k overlap", "The share of the reference's k most likely tokens that are among the test's k."),
     "floor": ("noise floor", "How far the same metric is from that of two equal sides when only the way of computing changes and the type does not: batch, threads, order of sums. What is not above it cannot be told from rounding luck."),
@@ -35,7 +35,7 @@ DEFINITIONS = {
     "standard_error": ("standard error", "The standard deviation over the root of the count: how far the mean would scatter if the text were drawn again and tokens were independent."),
     "token_time": ("time per token", "Milliseconds of a whole forward pass that chose a token, sampling and copies included."),
     "headroom": ("headroom", "How many times the largest value fits into 65504, the largest finite number of FP16: below 1 it overflows."),
-    "subnormal_share": ("subnormal share", "The share of values that are not zero and so small that FP16 has fewer bits for them."),
+    "subnormal_share": ("subnormal share", "The share of values that are not zero and so small that FP16 has fewer bits for them, below 2^-14: here of what the test wrote."),
     "of_bandwidth": ("share of bandwidth", "The weights read per second over the memory's read bandwidth in the same run: 1 means that nothing but reading is waited for."),
 }  # fmt: skip
 
@@ -139,10 +139,19 @@ def test_section(test):
             yield table(["text", "position", "reference's token", "test's token", "margin"], rows)
     if test["ranges"]:
         closest = sorted(test["ranges"], key=lambda row: -row["max"] if math.isfinite(row["max"]) else -math.inf)[:MOST_ROWS]
-        yield "<p>The operations with the largest values:</p>\n"
-        rows = [[r["op"], whole(r["layer"]), number(r["max"]), number(LARGEST_OF_FP16 / r["max"] if r["max"] else math.inf), number(r["subnormal_share"])] for r in closest]
+        yield f"<p>What the operations of {text(test['name'])} wrote, those with the largest values. gpt2compare --full has the same of the reference.</p>\n"
+        rows = [[r["op"], whole(r["layer"]) if r["layer"] >= 0 else "-", number(r["max"]), number(LARGEST_OF_FP16 / r["max"] if r["max"] else math.inf), number(r["subnormal_share"])] for r in closest]
         yield table(["operation", "layer", "max |x|", link("headroom"), link("subnormal_share")], rows)
     yield "</details>\n"
+
+
+def is_apart(spread):
+    """Median and mean more than twofold: passes of two kinds, of which neither is what one takes."""
+    return max(spread.median, spread.mean) > 2 * min(spread.median, spread.mean)
+
+
+def time_of(spread):
+    return f"{number(spread.median)} ms, mean {number(spread.mean)} ms{' *' if is_apart(spread) else ''}"
 
 
 def summary_section(study):
@@ -161,11 +170,15 @@ def summary_section(study):
     for timing in study.timings:
         if timing.length == longest:
             head = Cell(f"{link('token_time')}, T {longest}, sampler on {timing.placement}")
-            columns.setdefault(head, {})[short(timing.precision)] = f"{number(timing.token.median)} ms"
+            columns.setdefault(head, {})[short(timing.precision)] = time_of(timing.token)
     names = sorted({name for column in columns.values() for name in column}, key=order_of)
     if names:
         yield "<h2 id='summary'>In short</h2>\n"
         yield table(["precision", *columns], [[name, *(column.get(name, "-") for column in columns.values())] for name in names])
+        if study.timings:
+            yield "<p class='note'>A time is the median of all passes, with their mean.</p>\n"
+        if any(timing.length == longest and is_apart(timing.token) for timing in study.timings):
+            yield "<p class='note'>* Median and mean differ more than twofold: something else was running at times. At most the median is to be believed; better take the times again.</p>\n"
         if study.compare:
             yield f"<p class='note'>Divergence is from {text(study.compare['reference'])}; ± is one {link('standard_error')}.</p>\n"
 

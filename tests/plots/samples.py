@@ -74,8 +74,9 @@ def test_of(draw, name):
             layers.append({"op": op, "layer": layer, "rms_error": error * (1 + i / 3) * 1.3**layer, "max_error": error * 9 * 1.3**layer})
             largest = 3.0 * (1 + i) * 1.5**layer
             ranges.append({"op": op, "layer": layer, "max": largest, "headroom": HEADROOM / largest, "subnormal_share": 0.001 * i})
-    layers.insert(0, {"op": "embed", "layer": 0, "rms_error": error / 4, "max_error": error})
-    layers.append({"op": "norm_logits", "layer": 0, "rms_error": error * 6, "max_error": error * 30})
+    ranges.append({"op": "norm_logits", "layer": -1, "max": 99.0, "headroom": HEADROOM / 99, "subnormal_share": 0.0})
+    layers.insert(0, {"op": "embed", "layer": -1, "rms_error": error / 4, "max_error": error})
+    layers.append({"op": "norm_logits", "layer": -1, "rms_error": error * 6, "max_error": error * 30})
     return {
         "name": name, "metrics": metrics, "floor": {"kl_ref_test": 1e-11, "js": 3e-12, "cosine": 1e-10, "tvd": 1e-6, "logprob_difference": 1e-4},
         "flips": flips, "by_position": ranges_of(kl, 16, 64), "by_entropy": ranges_of(kl[::-1], 8, 1),
