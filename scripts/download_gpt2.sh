@@ -82,8 +82,11 @@ get() {
     return
   fi
   say "fetching $file"
-  is_whole "$file.part" "$sum" || fetch "$from/openai-community/$repository/resolve/main/$1" "$file.part" ||
-    die "$file could not be fetched; what has come stays in $1.part, and the same command goes on with it"
+  if ! is_whole "$file.part" "$sum" && ! fetch "$from/openai-community/$repository/resolve/main/$1" "$file.part"; then
+    [ ! -s "$file.part" ] || die "$file could not be fetched; what has come stays in $1.part, and the same command goes on with it"
+    rm -f "$file.part"
+    die "$file could not be fetched; nothing has come"
+  fi
   if [ -n "$sum" ] && ! is_whole "$file.part" "$sum"; then
     rm "$file.part"
     die "$file: what has come is not what it should be (SHA-256), and is removed"

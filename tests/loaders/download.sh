@@ -66,7 +66,7 @@ if command -v python3 >/dev/null; then
   expect cmp "$demo/model.safetensors" out/model.safetensors
   rm out/model.safetensors "$host/merges.txt" out/merges.txt
   echo partial >out/merges.txt.part
-  download 1 "out/merges.txt could not be fetched" --from "http://127.0.0.1:$port"
+  download 1 "out/merges.txt could not be fetched; what has come stays in merges.txt.part" --from "http://127.0.0.1:$port"
   expect grep -q partial out/merges.txt.part
   rm out/merges.txt.part
   cp "$demo/merges.txt" "$host"
@@ -86,7 +86,8 @@ download 1 "out/model.safetensors is there and is another one"
 
 # A file that is not there, and a host that has another model than GPT-2.
 rm -r out "$host/merges.txt"
-download 1 "out/merges.txt could not be fetched"
+download 1 "out/merges.txt could not be fetched; nothing has come"
+expect no_parts
 rm -r out
 download 1 "out/vocab.json: what has come is not what it should be" --sums "$root/scripts/gpt2/sha256.tsv"
 download 1 "unknown argument '125M'" 125M
