@@ -13,6 +13,7 @@
 #include "host/loader_choice.hpp"
 #include "host/log.hpp"
 #include "host/program.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -67,6 +68,13 @@ void touch(const Checkpoint& checkpoint) {
   }
 }
 
+std::vector<const Chosen*> plugins_of(const Chosen& loader, std::span<const Chosen> samplers, const Report& report) {
+  std::vector<const Chosen*> plugins = {&loader};
+  for (const Chosen& sampler : samplers) plugins.push_back(&sampler);
+  for (const Series& series : report.series) plugins.push_back(&series.precision);
+  return plugins;
+}
+
 void start(std::vector<std::string> arguments) {
   Configuration configuration(bench_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
@@ -90,6 +98,7 @@ void start(std::vector<std::string> arguments) {
     report.sampler += to_text(sampler.asked);
   }
   const std::string json(values.text("json"));
+  check_output(host, configuration, report.model, plugins_of(loader, samplers, report), {"--json", json});
   if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
   const auto opener = create<Loader>(loader);
   const auto checkpoint = opener->open(report.model.c_str());
@@ -105,12 +114,8 @@ void start(std::vector<std::string> arguments) {
   else
     measure_decodes(report, *checkpoint, samplers, shapes, small("repetitions"));
   report.load_after = machine_load();
-  if (!json.empty() && json != "-") {
-    OutputFile file(json);
-    file.write(to_json(report));
-    file.publish();
-  }
-  print(json == "-" ? to_json(report) : to_table(report));
+  publish_results(
+      json, [&] { return to_json(report); }, [&] { return to_table(report); });
 }
 
 }  // namespace

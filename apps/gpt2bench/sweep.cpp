@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "gpt2bench/sweep_plan.hpp"
 #include "gpt2bench/sweep_table.hpp"
 #include "gpt2run/output_file.hpp"
@@ -13,6 +15,24 @@
 
 namespace gpt2run {
 namespace {
+
+// Folders down to `folder` that are not there yet: those that are empty at the end are taken back.
+class MadeFolders {
+ public:
+  explicit MadeFolders(std::filesystem::path folder) {
+    std::error_code error;
+    for (; !folder.empty() && !std::filesystem::exists(folder, error); folder = folder.parent_path())
+      made_.push_back(folder);
+  }
+  ~MadeFolders() {
+    for (const std::filesystem::path& folder : made_) rmdir(folder.c_str());
+  }
+  MadeFolders(const MadeFolders&) = delete;
+  MadeFolders& operator=(const MadeFolders&) = delete;
+
+ private:
+  std::vector<std::filesystem::path> made_;  // innermost first
+};
 
 std::string help() {
   return "usage: gpt2bench sweep [options]\n\n"
@@ -63,7 +83,8 @@ void sweep(const std::vector<std::string>& arguments) {
   int64_t made = 0, all = 0;
   for (const SweepRun& run : runs) all += tokens_of(host, run);
   const std::string out(values.text("out"));
-  OutputFile summary(out + "/timings.csv"), positions(out + "/positions.csv");
+  const MadeFolders made_folders(out + "/manifests");
+  OutputFile summary(out + kTables[0]), positions(out + kTables[1]);
   SweepTable table;
   Progress progress("tokens", values.flag("quiet"));
   for (const SweepRun& run : runs) run_one(host, run, table, progress, made, all);

@@ -7,6 +7,7 @@
 #include "gpt2bench/plan.hpp"
 #include "gpt2run/quoted.hpp"
 #include "host/log.hpp"
+#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -185,7 +186,7 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
     const std::vector<std::string> prompts = prompts_for(configuration, length, model);
     for (const Named& precision : precisions) {
       for (const Named& sampler : samplers) {
-        SweepRun run{sampler.label, precision.label, length, joined(shared, prompts), ""};
+        SweepRun run{sampler.label, precision.label, length, joined(shared, prompts), "", out};
         run.manifest = out + "/manifests/" + run.name() + ".json";
         const PluginSpec sink{"timings", {{"out", out + "/timings_" + run.name() + ".json"}}};
         run.arguments =
@@ -202,6 +203,8 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
 Composition compose(PluginHost& host, const SweepRun& run) {
   Configuration configuration(pipeline_options(), run.arguments);
   Choice choice = choose(host, configuration);
+  for (const char* table : kTables)
+    check_output(host, configuration, choice.model, choice.all(), {"--out", run.out + table});
   return Composition(host, configuration, std::move(choice));
 }
 

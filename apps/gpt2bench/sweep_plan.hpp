@@ -8,6 +8,9 @@
 
 namespace gpt2run {
 
+// The sweep's own files in its folder: statistics, then the same by position.
+inline constexpr const char* kTables[] = {"/timings.csv", "/positions.csv"};
+
 // One run. Its files are called by name(): timings_<name>.json, manifests/<name>.json.
 struct SweepRun {
   std::string placement;               // host, or device: where the logits are
@@ -15,6 +18,7 @@ struct SweepRun {
   int32_t length;                      // T: tokens of a whole sequence, prompt included
   std::vector<std::string> arguments;  // for pipeline_options()
   std::string manifest;                // file for it
+  std::string out;                     // folder of the sweep
 
   std::string name() const { return placement + "_" + precision + "_" + std::to_string(length); }
 };
@@ -27,7 +31,7 @@ std::span<const CoreOption> sweep_options();
 std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configuration,
                                  const std::vector<std::string>& arguments);
 
-// The run's pipeline, without a session.
+// The run's pipeline, without a session. Throws UsageError too when a file that is to be written is read.
 Composition compose(PluginHost& host, const SweepRun& run);
 
 }  // namespace gpt2run

@@ -31,17 +31,15 @@ int width_of_output() {
 
 // before: what stands above the tables.
 void report(const Comparison& found, const std::string& before, const OptionValues& values) {
-  const std::string json(values.text("json"));
-  if (json == "-") return print(to_json(found));
-  if (!json.empty()) {
-    OutputFile file(json);
-    file.write(to_json(found));
-    file.publish();
-  }
   const bool full = values.flag("full");
-  print(before + "compared on " + std::to_string(found.targets) + " targets in " + std::to_string(found.texts.size()) +
-        (found.texts.size() == 1 ? " text\n\n" : " texts\n\n") + (full ? to_full_table(found) : to_table(found)));
-  if (found.layers) print((full ? to_table(*found.layers) : "") + to_lines(*found.layers));
+  const auto tables = [&] {
+    return before + "compared on " + std::to_string(found.targets) + " targets in " +
+           std::to_string(found.texts.size()) + (found.texts.size() == 1 ? " text\n\n" : " texts\n\n") +
+           (full ? to_full_table(found) : to_table(found)) +
+           (found.layers ? (full ? to_table(*found.layers) : "") + to_lines(*found.layers) : "");
+  };
+  publish_results(
+      std::string(values.text("json")), [&] { return to_json(found); }, tables);
 }
 
 int judge(const Comparison& found, const std::vector<Condition>& conditions) {
@@ -70,8 +68,7 @@ bool has_folders(Configuration& configuration) {
 
 int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions, Ranks& ranks) {
   const NamedPath read[] = {{"--ref_folder", values.text("ref_folder")}, {"--test_folder", values.text("test_folder")}};
-  if (const std::string_view json = values.text("json"); !json.empty() && json != "-")
-    check_not_read({"--json", json}, read);
+  check_output({"--json", values.text("json")}, read);
   FolderStudy study({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
                     {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
   Progress progress("sequences", values.flag("quiet"));

@@ -36,7 +36,7 @@ Study::Study(PluginHost& host, Configuration& configuration, Ranks& ranks)
       ranks_(ranks),
       resources_(resources_of(configuration, ranks)),
       lab_(host, configuration, precision_options(configuration)) {
-  check_output(host, configuration, lab_.model(), lab_.plugins(), "json");
+  check_output(host, configuration, lab_.model(), lab_.plugins(), {"--json", configuration.values().text("json")});
   open_test_model();
   share_standard_input(ranks, configuration);
   read_texts();

@@ -35,15 +35,6 @@ void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, R
   }
 }
 
-void publish(const Report& report, const Manifest& manifest, const std::string& json) {
-  if (!json.empty() && json != "-") {
-    OutputFile file(json);
-    file.write(to_json(report, manifest));
-    file.publish();
-  }
-  print(json == "-" ? to_json(report, manifest) : to_table(report));
-}
-
 int start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(perplexity_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
@@ -59,8 +50,8 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   PluginHost host({folders.begin(), folders.end()});
   const Lab lab(host, configuration, kPrecisions);
   const Rule rule = rule_of(configuration, lab.checkpoint().config());
-  check_output(host, configuration, lab.model(), lab.plugins(), "json");
   const std::string json(values.text("json"));
+  check_output(host, configuration, lab.model(), lab.plugins(), {"--json", json});
   if (ranks.speaks() && !json.empty() && json != "-")
     OutputFile taken(json);  // one that cannot be written is known before the work
   share_standard_input(ranks, configuration);
@@ -71,7 +62,9 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const Manifest manifest = lab.manifest(recorded_options(configuration, lab, rule));
   check_alike(ranks, manifest, work.texts);
   measure(lab, configuration, ranks, report);
-  if (ranks.speaks()) publish(report, manifest, json);
+  if (!ranks.speaks()) return 0;
+  publish_results(
+      json, [&] { return to_json(report, manifest); }, [&] { return to_table(report); });
   return 0;
 }
 

@@ -47,6 +47,8 @@ std::string key_given_twice(const std::string& text) {
 // vocabulary has many.
 json read_json_object(const std::filesystem::path& path) {
   const std::string text = read_file(path);
+  if (const size_t nul = text.find('\0'); nul != text.npos)  // ends the parser
+    fail(path.string(), ": expected JSON, found a NUL at byte ", nul + 1);
   json object;
   std::vector<size_t> keys;  // of the open object at each depth
   bool twice = false;
@@ -169,7 +171,7 @@ class FolderReader {
   void read_added_decoder(const std::filesystem::path& path, const json& decoder) {
     for (const auto& [key, token] : decoder.items()) {
       const std::string content = content_of(token);
-      const json id = json::parse(key, nullptr, false);
+      const json id = json::parse(key.find('\0') == key.npos ? key : "", nullptr, false);
       if (id.is_discarded())
         fail(path.string(), ": added token ", in_quotes(content), ": expected an id as its key, found ",
              in_quotes(key));

@@ -1,6 +1,7 @@
 // Reads JSON and refuses what an attacker would send.
 #include "json.hpp"
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -23,6 +24,8 @@ std::string shown(const Json& value) {
 
 Json parse_object(const std::string& where, std::span<const char> text) {
   if (text.size() > kMostJson) fail(where, ": expected at most ", kMostJson, " bytes of JSON, found ", text.size());
+  if (const auto nul = std::ranges::find(text, '\0'); nul != text.end())  // ends the parser
+    fail(where, ": expected JSON, found a NUL at byte ", nul - text.begin() + 1);
   std::vector<std::set<std::string>> keys(kMaxDepth + 2);  // of the open object at each depth
   const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
     if (depth > kMaxDepth) fail(where, ": expected JSON of at most ", kMaxDepth, " levels, found more");

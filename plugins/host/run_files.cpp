@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "gpt2run/quoted.hpp"
 #include "host/prompt_file.hpp"
@@ -49,7 +50,7 @@ std::vector<NamedPath> outputs_of(const Configuration& configuration, const std:
 std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& configuration, const std::string& model,
                                  std::span<const Chosen* const> plugins) {
   std::vector<NamedPath> inputs;
-  for (const char* key : {"config", "tokenizer", "text"}) {
+  for (const char* key : {"config", "tokenizer", "text", "test_model"}) {
     const OptionValues& values = configuration.values();
     const std::string path = values.declares(key) ? values.shown(key) : "";
     if (!path.empty()) inputs.push_back({std::string("--") + key, path == "-" ? "/dev/stdin" : path});
@@ -64,6 +65,11 @@ std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& co
     if (const Candidate* plugin = host.find(chosen->plugin->kind, chosen->plugin->name, chosen->plugin->space))
       inputs.push_back({chosen->values.owner(), plugin->file});
   return inputs;
+}
+
+[[noreturn]] void both_write(const std::string& one, const std::string& other, const fs::path& path) {
+  misused(one, " and ", other, ": both write to ",
+          is_standard_output(path) ? "standard output" : in_quotes(path.string()), "; give one of them another file");
 }
 
 bool are_equivalent(const fs::path& a, const fs::path& b) {
@@ -94,20 +100,37 @@ void check_files(const PluginHost& host, const Configuration& configuration, con
   const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice.model, choice.all());
   for (const NamedPath& output : outputs) {
     for (const NamedPath* other = outputs.data(); other != &output; ++other) {
-      if (!are_one(other->path, output.path)) continue;
-      misused(other->option, " and ", output.option, ": both write to ",
-              is_standard_output(output.path) ? "standard output" : in_quotes(output.path.string()),
-              "; give one of them another file");
+      if (are_one(other->path, output.path)) both_write(other->option, output.option, output.path);
     }
     check_not_read(output, inputs);
   }
 }
 
+void check_output(const NamedPath& output, std::span<const NamedPath> inputs) {
+  if (output.path.empty() || output.path == "-") return;
+  if (is_standard_output(output.path)) both_write(output.option, "the table", output.path);
+  check_not_read(output, inputs);
+}
+
 void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
-                  std::span<const Chosen* const> plugins, const char* option) {
-  const std::string_view path = configuration.values().text(option);
-  if (path.empty() || path == "-") return;
-  check_not_read({std::string("--") + option, path}, inputs_of(host, configuration, model, plugins));
+                  std::span<const Chosen* const> plugins, const NamedPath& output) {
+  check_output(output, inputs_of(host, configuration, model, plugins));
+}
+
+void publish_results(const std::string& path, const Text& json, const Text& table) {
+  if (path == "-") return write_all(STDOUT_FILENO, json(), "standard output");
+  std::exception_ptr error;
+  try {
+    if (!path.empty()) {
+      OutputFile file(path);
+      file.write(json());
+      file.publish();
+    }
+  } catch (const Error&) {
+    error = std::current_exception();
+  }
+  write_all(STDOUT_FILENO, table(), "standard output");
+  if (error) std::rethrow_exception(error);
 }
 
 std::vector<fs::path> output_folders(const Configuration& configuration, const Choice& choice) {

@@ -2,6 +2,7 @@
 // two outputs may be one.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,9 +28,18 @@ void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs);
 // UsageError naming both options.
 void check_files(const PluginHost& host, const Configuration& configuration, const Choice& choice);
 
-// The same for a program with one file to write, that of `option`; "" and "-" are none.
+// A file beside the table of a program that prints one: as check_not_read(), and it is not what standard output is. ""
+// and "-" are no file. Throws UsageError.
+void check_output(const NamedPath& output, std::span<const NamedPath> inputs);
+
+// The same with the inputs of check_files().
 void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
-                  std::span<const Chosen* const> plugins, const char* option);
+                  std::span<const Chosen* const> plugins, const NamedPath& output);
+
+// What a program found: JSON to the file of that path, then the table to standard output; the table is printed though
+// the file cannot be written. Path "": no JSON, "-": JSON in place of the table. Throws Error.
+using Text = std::function<std::string()>;
+void publish_results(const std::string& path, const Text& json, const Text& table);
 
 // Where outputs appear.
 std::vector<std::filesystem::path> output_folders(const Configuration& configuration, const Choice& choice);

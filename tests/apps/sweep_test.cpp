@@ -245,8 +245,26 @@ TEST_F(Sweep, AnInterruptedOneTakesItsFilesBack) {
       run_interrupted("gpt2bench sweep -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 --t 1024 --out out");
   EXPECT_THAT(done.err, StartsWith("gpt2bench: error: interrupted in host_FP32_1024"));
   EXPECT_EQ(done.out, "");
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder()))
-    EXPECT_TRUE(entry.is_directory()) << entry.path();
+  EXPECT_EQ(entries(), 0u);
+  ASSERT_TRUE(std::filesystem::create_directories(folder() / "q/out"));
+  EXPECT_EQ(
+      run_interrupted("gpt2bench sweep -q --model synthetic:L=12,C=256,H=4,V=1000,T=1024 --t 1024 --out q/out").code,
+      1);
+  EXPECT_EQ(entries(), 2u) << "folders that were there stay, empty or not";
+}
+
+TEST_F(Sweep, ItsTablesDoNotReplaceWhatIsRead) {
+  std::filesystem::create_directories(folder() / "out");
+  for (const char* name : {"out/timings.csv", "out/positions.csv"}) {
+    write(name, "a prompt\n");
+    const Outcome done = run(std::string(kSweep) + "-q --t 16 --prompts " + name);
+    EXPECT_EQ(done.code, 2);
+    EXPECT_THAT(done.err, HasSubstr("--out \"" + std::string(name) +
+                                    "\": expected a file that is not read, found one of --prompts"));
+    EXPECT_EQ(read_text(folder() / name), "a prompt\n");
+    EXPECT_EQ(files("out"), std::set<std::string>{std::filesystem::path(name).filename().string()});
+    std::filesystem::remove(folder() / name);
+  }
 }
 
 }  // namespace

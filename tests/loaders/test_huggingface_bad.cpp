@@ -105,6 +105,27 @@ TEST(HuggingfaceSettings, ConfigMustBeOneObject) {
   }
 }
 
+// It ends the parser: what stands behind it would be read by nobody.
+TEST(HuggingfaceFiles, ANulByteIsNoEnd) {
+  const std::string junk("\0junk{", 6);
+  const auto expect_nul_refused = [&](const ModelFolder& folder, const std::string& file, const std::string& text) {
+    expect_refused(folder, file, "expected JSON, found a NUL at byte " + std::to_string(text.size() + 1));
+  };
+  const ModelFolder config, header, padded, index("bf16-sharded");
+  for (const auto& [folder, file] : {std::pair(&config, "config.json"), std::pair(&index, kIndex)}) {
+    const std::string text = folder->read(file);
+    folder->write(file, text + junk);
+    expect_nul_refused(*folder, file, text);
+  }
+  const std::string text = header.header().dump();
+  for (const std::string& end : {junk, std::string(3, '\0')}) {
+    header.replace_header(text + end);
+    expect_nul_refused(header, kWeightFile, text);
+  }
+  padded.replace_header(text + "   ");
+  EXPECT_NO_THROW(open(padded.path()));
+}
+
 TEST(HuggingfaceFiles, MissingFilesAreNamed) {
   const ModelFolder folder;
   folder.remove(kWeightFile);

@@ -120,6 +120,7 @@ std::vector<BadFile> bad_vocabs() {
   return {
       {name, "", ": expected JSON, found a mistake at byte 1"},
       {name, small_vocab().dump().substr(0, 1000), ": expected JSON, found a mistake at byte 1001"},
+      {name, std::string("{}\0junk", 7), ": expected JSON, found a NUL at byte 3"},
       {name, "[1, 2]", ": expected a JSON object, found JSON of type array"},
       {name, R"({"a": 0, "b": 1, "a": 0})", ": expected every key once, found \"a\" twice"},
       {name, with("the", 300), ": expected ids 0 to 258 for 259 tokens, found 300 for token \"the\""},
@@ -154,6 +155,9 @@ std::vector<BadFile> bad_others() {
       {added, R"({"x": null})", ": token \"x\": expected an id from 0, found null"},
       {added, R"({"x": 259, "x": 259})", ": expected every key once, found \"x\" twice"},
       {config, R"({"a": {"b": 1, "c": [{"b": 1}], "b": 2}})", ": expected every key once, found \"b\" twice"},
+      {config, std::string("{}\n\0", 4), ": expected JSON, found a NUL at byte 4"},
+      {config, R"({"added_tokens_decoder": {"259\u0000x": {"content": "y"}}})",
+       ": added token \"y\": expected an id as its key, found \"259\\x00x\""},
       {config, "7", ": expected a JSON object, found JSON of type number"},
       {config, R"({"added_tokens_decoder": {"x": {"content": "y"}}})",
        ": added token \"y\": expected an id as its key, found \"x\""},
