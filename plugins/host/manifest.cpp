@@ -170,8 +170,9 @@ Json parsed(const std::string& path, const std::string& content) {
 }  // namespace
 
 std::string json_unquoted(std::string_view quoted, std::string_view origin) {
+  const bool whole = quoted.find('\0') == quoted.npos;  // ends the parser
   const Json json = Json::parse(quoted, nullptr, false);
-  if (!json.is_string()) misused(origin, ": expected a JSON string, found ", in_quotes(quoted));
+  if (!whole || !json.is_string()) misused(origin, ": expected a JSON string, found ", in_quotes(quoted));
   return json.get<std::string>();
 }
 

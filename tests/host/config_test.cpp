@@ -357,6 +357,8 @@ TEST_F(ConfigFile, MistakesNameTheFile) {
   EXPECT_THAT(refusal_of({"--config", write("ngen = 3\n")}), HasSubstr("the nearest is --n_gen"));
   EXPECT_THAT(refusal_of({"--config", write("config = other.ini\n")}), HasSubstr("cannot name another"));
   EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), HasSubstr("expected a JSON string"));
+  EXPECT_THAT(refusal_of({"--config", write(std::string("stop = \"a\"\0x\n", 13))}),
+              HasSubstr("found \"\"a\"\\x00x\""));
   EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
   EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
   EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a key \"gpt2run\", found none"));
