@@ -75,10 +75,18 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   log_info(summary_line(summary, composition));
 }
 
+// What is done with these options, as a message says it.
+std::string errand_of(const OptionValues& values) {
+  if (values.flag("help")) return "--help";
+  if (values.text("report") == "weights") return "--report weights";
+  return values.flag("explain") ? "--explain" : "a run";
+}
+
 void start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(pipeline_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
+  check_errand(ranks, errand_of(values));
   const auto tell = [&](const std::string& text) { return ranks.speaks() ? print(text) : void(); };
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()});

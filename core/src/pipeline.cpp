@@ -56,6 +56,7 @@ class Run final {
         words_(tokenizer),
         prompts_(prompts),
         generation_(generation),
+        samplers_(chain.names),
         limits_(plan_limits(config, prompts, generation, sinks, chain)),
         sinks_(sinks),
         path_(session, chain, limits_.slots, sinks_.wants()),
@@ -126,6 +127,7 @@ class Run final {
   TokenizerWords words_;
   std::span<const Prompt> prompts_;
   const Generation& generation_;
+  const std::string samplers_;
   Limits limits_;
   Delivery sinks_;
   TokenPath path_;
@@ -317,9 +319,13 @@ void Run::consume(int slot, int count, int row) {
 // False: the sequence has ended.
 bool Run::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
-  if (id < 0 || id >= config_.V) {
+  if (id == kNone) {
     fail("sequence ", live.sequence, ", position ", live.known(),
          ": no token can be chosen, the logits hold NaN or nothing is left");
+  }
+  if (id < 0 || id >= config_.V) {
+    fail("sequence ", live.sequence, ", position ", live.known(), ": sampler", samplers_.empty() ? "" : " ", samplers_,
+         ": expected a token in [0, ", config_.V, "), found ", id);
   }
   if (summary_.new_tokens++ == 0) summary_.first_token_seconds = elapsed();
   const bool ends = id == config_.end_of_text && !generation_.ignore_eos;

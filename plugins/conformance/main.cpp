@@ -3,6 +3,7 @@
 #include "conformance/checks.hpp"
 #include "host/descriptor.hpp"
 #include "host/dynamic_library.hpp"
+#include "host/last_words.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 #include "host/program.hpp"
@@ -23,6 +24,7 @@ Identity identity_of(const std::filesystem::path& file) {
 
 bool has_driver() {
   std::string ignored;
+  const LastWords words("libcuda.so.1", "opened");
   return opens_system_library("libcuda.so.1", ignored);
 }
 

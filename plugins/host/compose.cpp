@@ -53,6 +53,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, C
   for (const Chosen& sampler : choice_.samplers) {
     samplers_.push_back(create<Sampler>(sampler));
     chain_.samplers.push_back(samplers_.back().get());
+    chain_.names.append(chain_.names.empty() ? "" : ",").append(sampler.plugin->name);
     chain_.changes_logits |= !sampler.plugin->selects;
   }
   chain_.space = choice_.chain_space();

@@ -1,9 +1,12 @@
-// Handlers that do no more than write() and, of a fault, die.
+// Handlers that do no more than write() and, of a fault or an early exit, die.
 #include "host/last_words.hpp"
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 
 #include "gpt2run/quoted.hpp"
 #include "host/interrupt.hpp"
@@ -14,7 +17,10 @@ namespace {
 
 constexpr unsigned kPatience = 4;  // seconds
 
-std::string crashed, waiting;  // what the handlers write; not changed while they are installed
+std::string crashed, waiting, ended;  // what the handlers write; not changed while they are installed
+
+std::atomic<pid_t> unfinished = 0;     // the process that may not exit yet
+std::atomic<bool> is_opening = false;  // a LastWords lives
 
 void say(const std::string& line) {
   const int before = errno;
@@ -29,6 +35,14 @@ void say_and_die(int signal) {
 
 void say_and_wait(int) { say(waiting); }
 
+// Called by exit(). What was printed before is kept.
+void refuse_exit() {
+  if (unfinished != getpid()) return;
+  std::fflush(nullptr);
+  say(is_opening ? ended : program_name() + ": error: a plugin ended the program before its work was done\n");
+  _exit(1);
+}
+
 }  // namespace
 
 LastWords::LastWords(const std::filesystem::path& file, const std::string& done) {
@@ -36,6 +50,8 @@ LastWords::LastWords(const std::filesystem::path& file, const std::string& done)
   crashed = program_name() + ": error: " + name + ": crashed when it was " + done + "\n";
   waiting = program_name() + ": warning: " + name + ": is still being " + done + " after " + std::to_string(kPatience) +
             " seconds\n";
+  ended = program_name() + ": error: " + name + ": ended the program when it was " + done + "\n";
+  is_opening = true;
   alarm_before_ = alarm(0);
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     struct sigaction action {};
@@ -51,6 +67,14 @@ LastWords::~LastWords() {
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   alarm(alarm_before_);
   keep_interrupt();
+  is_opening = false;
 }
+
+NoExit::NoExit() {
+  static const bool is_known = std::atexit(refuse_exit) == 0;
+  if (is_known) unfinished = getpid();
+}
+
+NoExit::~NoExit() { unfinished = 0; }
 
 }  // namespace gpt2run

@@ -8,7 +8,8 @@ namespace gpt2run {
 
 // As long as it lives, a fault or an abort writes "NAME: error: FILE: crashed when it was DONE" to standard error
 // before the process ends by that signal; after a few seconds, "NAME: warning: FILE: is still being DONE": then nothing
-// is ended, since a slow disk or driver may be the reason. One object at a time.
+// is ended, since a slow disk or driver may be the reason. An exit() within a NoExit names the file. One object at a
+// time.
 class LastWords {
  public:
   // done: "opened".
@@ -22,6 +23,16 @@ class LastWords {
 
   struct sigaction before_[std::size(kSignals)];
   unsigned alarm_before_;  // seconds, 0: none
+};
+
+// As long as it lives, an exit() by whatever code is an error: one line, "NAME: error: a plugin ended the program", and
+// exit code 1, whatever exit() was given. Child processes may exit. One object at a time, of the main thread.
+class NoExit {
+ public:
+  NoExit();
+  ~NoExit();
+  NoExit(const NoExit&) = delete;
+  NoExit& operator=(const NoExit&) = delete;
 };
 
 }  // namespace gpt2run

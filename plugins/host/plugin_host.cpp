@@ -23,11 +23,13 @@ constexpr std::string_view kTypes[] = {"fp32", "fp16", "bf16"};
 constexpr std::string_view kDevices[] = {"cuda", "cpu"};  // in the order in which a bare type tries them
 constexpr Space kSpaces[] = {Space::host, Space::cuda, Space::test};
 constexpr std::string_view kDevicePrefix = "device-";
+constexpr char kDriver[] = "libcuda.so.1";
 
 void check_driver(const Candidate& candidate) {
   if (candidate.space != Space::cuda) return;
   std::string reason;
-  if (!opens_system_library("libcuda.so.1", reason)) fail("there is no CUDA driver (", reason, ")");
+  const LastWords words(kDriver, "opened");
+  if (!opens_system_library(kDriver, reason)) fail("there is no CUDA driver (", reason, ")");
 }
 
 void check_runs(const Plugin& plugin) {

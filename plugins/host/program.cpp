@@ -10,6 +10,7 @@
 #include "gpt2run/output_file.hpp"
 #include "gpt2run/standard_files.hpp"
 #include "host/interrupt.hpp"
+#include "host/last_words.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 
@@ -33,6 +34,8 @@ int attempt(const std::string& name, const Work& work, const Report& report) {
     return report("not enough memory"), 1;
   } catch (const std::exception& error) {
     return report(error.what()), 1;
+  } catch (...) {
+    return report("a plugin threw something that is no std::exception"), 1;
   }
 }
 
@@ -55,6 +58,7 @@ int run_main(const std::string& name, int count, char** arguments,
         if (const Launch launch = launched(); launch.size > 1)
           fail(name, " shares no work out: start it once, found rank ", launch.rank, " of ", launch.size, " (",
                launch.variable, ")");
+        const NoExit whole;
         return asks_for_version(given(count, arguments)) ? print_version(name) : work(given(count, arguments));
       },
       log_error);
@@ -63,11 +67,16 @@ int run_main(const std::string& name, int count, char** arguments,
 int run_ranks(const std::string& name, int count, char** arguments,
               const std::function<int(std::vector<std::string>, Ranks& ranks)>& work) {
   Ranks ranks;
+  // MPI may exit: when it begins or ends, or to give up.
+  const auto work_here = [&] {
+    const NoExit whole;
+    return work(given(count, arguments), ranks);
+  };
   const auto work_together = [&] {
     ranks.join();
     if (!ranks.speaks()) set_silent(true);
     const bool version = asks_for_version(given(count, arguments));
-    const int code = !version ? work(given(count, arguments), ranks) : ranks.speaks() ? print_version(name) : 0;
+    const int code = !version ? work_here() : ranks.speaks() ? print_version(name) : 0;
     ranks.finish();
     return code;
   };

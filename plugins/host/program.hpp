@@ -10,8 +10,9 @@
 namespace gpt2run {
 
 // The whole of main(): gives the exit code of work, 2 for a UsageError and 1 for any other exception, whose text is one
-// line on standard error, "NAME: error: ...". Before work is called standard files that were closed are occupied, and a
-// closed pipe and a file that may not grow are made errors of write(). Being one of several ranks is an error. With
+// line on standard error, "NAME: error: ..."; an exit() within work, by a plugin, is such a line too. Before work is
+// called standard files that were closed are occupied, and a closed pipe and a file that may not grow are made errors
+// of write(). Being one of several ranks is an error. With
 // --version among the arguments, before "--", nothing but the version is printed. work: gets what stands behind the
 // program's name.
 int run_main(const std::string& name, int count, char** arguments,

@@ -86,6 +86,12 @@ void share_standard_input(Ranks& ranks, const Configuration& configuration) {
     share_standard_input(ranks);
 }
 
+void check_errand(Ranks& ranks, const std::string& errand) {
+  if (ranks.size() == 1) return;
+  const std::vector<std::string> all = ranks.gather(errand);
+  for (size_t rank = 1; rank < all.size(); ++rank) check_likeness(all[0], all[rank], static_cast<int>(rank));
+}
+
 void check_alike(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts) {
   if (ranks.size() == 1) return;
   const std::vector<std::string> all = ranks.gather(likeness(manifest, texts));

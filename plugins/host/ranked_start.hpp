@@ -23,6 +23,10 @@ Resources resources_of(const Configuration& configuration, const Ranks& ranks);
 // what rank 0 has read.
 void share_standard_input(Ranks& ranks, const Configuration& configuration);
 
+// Called by every rank before their ways part. Throws at rank 0 when another one is about to do something else.
+// errand: one line, "--explain".
+void check_errand(Ranks& ranks, const std::string& errand);
+
 // Called by every rank before the work. Throws at rank 0 when another one would not run the same: other plugins,
 // another model, other options, or other texts, which are what is worked on, wherever they came from. Paths may differ.
 // Names the rank and the line of the manifest that differs.

@@ -46,6 +46,7 @@ using gpt2run::OptionSpec;
 [[maybe_unused]] constexpr OptionSpec kDoubleKey[] = {{"k", "int", "1", "", ""}, {"k", "bool", "on", "", ""}};
 
 [[maybe_unused]] gpt2run::Probe never() { return {0, "it needs a moon that is full"}; }
+[[maybe_unused]] gpt2run::Probe quit() { std::exit(0); }
 [[maybe_unused]] void* create(const gpt2run::Options&, const gpt2run::Host&) {
   gpt2run::fail("fixtures make no objects");
 }

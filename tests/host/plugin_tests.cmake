@@ -42,6 +42,7 @@ broken(exits FIXTURE_AT_OPEN=leave)
 broken(hangs FIXTURE_AT_OPEN=hang)
 broken(missing-symbol FIXTURE_AT_OPEN=gpt2run_defined_nowhere)
 broken(never-runs FIXTURE_PROBE=never LINK -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT})
+broken(quits FIXTURE_PROBE=quit)
 broken(bad-type FIXTURE_OPTIONS=kBadType)
 broken(bad-range FIXTURE_OPTIONS=kBadRange)
 broken(bad-fallback FIXTURE_OPTIONS=kBadFallback)
@@ -50,6 +51,7 @@ broken(bad-key FIXTURE_OPTIONS=kBadKey)
 broken(null-help FIXTURE_OPTIONS=kNullHelp)
 broken(double-key FIXTURE_OPTIONS=kDoubleKey)
 fixture(wrong-name sampler wrong-name host DEFINE FIXTURE_NAME="right-name")
+fixture(rogue sampler rogue host SOURCE plugin_rogue.cpp DEFINE FIXTURE_NAME="rogue")
 fixture(no-symbol sampler no-symbol host SOURCE plugin_nothing.cpp)
 
 # Names of the real precisions, so that they stand before those.
@@ -75,7 +77,12 @@ fixture(borrowed sampler borrowed host SOURCE plugin_nothing.cpp LINK -Wl,--no-a
 # A driver that is one by its name only.
 add_library(gpt2run_driver SHARED plugin_nothing.cpp)
 set_target_properties(gpt2run_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/driver)
-add_dependencies(plugin_fixtures gpt2run_driver)
+# One that crashes when it is opened.
+add_library(gpt2run_crashing_driver SHARED plugin_fixture.cpp)
+target_link_libraries(gpt2run_crashing_driver PRIVATE gpt2run::sdk)
+target_compile_definitions(gpt2run_crashing_driver PRIVATE FIXTURE_NAME="driver" FIXTURE_AT_OPEN=crash)
+set_target_properties(gpt2run_crashing_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/driver-crashes)
+add_dependencies(plugin_fixtures gpt2run_driver gpt2run_crashing_driver)
 
 # Plugins that break one promise of their kind.
 function(breach kind name promise)
@@ -98,6 +105,8 @@ breach(precision sees-chunks sees_chunks)
 
 gpt2run_test(host_plugins LABELS host SOURCES plugin_host_test.cpp plugin_trust_test.cpp LINK gpt2run::host GTest::gmock)
 gpt2run_test(host_programs LABELS host SOURCES plugin_programs_test.cpp LINK gpt2run::host GTest::gmock nlohmann_json::nlohmann_json)
+gpt2run_test(host_rogue LABELS host SOURCES plugin_rogue_test.cpp LINK gpt2run::host GTest::gmock)
+add_dependencies(test_host_rogue plugin_fixtures gpt2run gpt2run_plugin_check gpt2run-loader-huggingface gpt2run-precision-cpu-fp32 gpt2run-sink-null)
 gpt2run_test(host_check LABELS host SOURCES plugin_check_test.cpp LINK gpt2run::host GTest::gmock)
 add_dependencies(test_host_check plugin_fixtures gpt2run_plugin_check)
 add_dependencies(test_host_plugins plugin_fixtures)

@@ -25,6 +25,7 @@ PRINTS_OR_ENDS = re.compile(
 MAY_PRINT_OR_END = {
     "plugins/host/child.cpp": ("_exit",),  # a forked child ends without the parent's destructors
     "plugins/host/leftovers.cpp": ("_exit",),
+    "plugins/host/last_words.cpp": ("_exit",),  # within an exit() that somebody else called, whose code would be 0
 }
 
 

@@ -82,6 +82,10 @@ TEST_F(Mpirun, ARankThatFailsIsNamed) {
   const std::string other = std::string(" : -n 1") + kGpt2run + "-q -n 8 --sink text,logits ";
   expect_failure(run(one + "--prompts prompts.txt" + other + "--prompts none.txt"), "rank 1 on ");
   expect_failure(run(one + "--prompt A" + other + "--prompt B"), "rank 1 would not run the same: expected \"prompts\"");
+  expect_failure(run(one + other + "--explain"),
+                 "rank 1 would not run the same: expected a run as at rank 0, found --explain\n");
+  expect_failure(run(one + "--explain" + other + "--report weights"),
+                 "rank 1 would not run the same: expected --explain as at rank 0, found --report weights\n");
   const Outcome middle = run(mpirun(3, stumble("sequence=5")));
   expect_failure(middle, "rank 2 on ");
   EXPECT_THAT(middle.err, HasSubstr(": stumbled over sequence 5\n"));

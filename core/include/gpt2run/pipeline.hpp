@@ -40,11 +40,13 @@ struct Generation {
   double open_seconds = 0;      // what opening the session took: goes into the summary
 };
 
-// A chain in one memory space; the last one selects. changes_logits: a stage before it edits them.
+// A chain in one memory space; the last one selects. changes_logits: a stage before it edits them. names: of all, for
+// messages, may be empty.
 struct Chain {
   std::vector<Sampler*> samplers;  // not owned
   Space space = Space::host;
   bool changes_logits = false;
+  std::string names = {};
 };
 
 struct Summary {
