@@ -323,7 +323,7 @@ GPT2RUN_DEVICE float mix_of(const float* weights, const float (&column)[kChunk],
   return folded<kGroups>(groups);
 }
 
-// Grid: (tiles, H). The rows [first, first + count) are of one slot, at ascending positions.
+// Grid: (tiles, H). The rows [first, first + count) are of one slot, at successive positions.
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 tile_kernel(AttentionView<Value> v, int count) {

@@ -13,6 +13,10 @@
 
 namespace gpt2run::cuda {
 
+// Whether the type rounds: FP32 has nothing for Epilogue::fused to save.
+template <class Value>
+constexpr bool kRounds = !std::is_same_v<Value, float>;
+
 template <class Value>
 class CudaOps {
  public:
@@ -33,12 +37,14 @@ class CudaOps {
     const QkvPlaces<Value> places = {s.q.data(),    s.keys_of(layer), s.values_of(layer),
                                      s.rows.data(), s.config.C,       s.config.C / s.config.H};
     for (const Stretch& rows : step.products) {
-      if (!fuses(rows)) {
-        norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, QkvSink<Value>{w.qkv_b, places});
-        continue;
+      if constexpr (kRounds<Value>) {
+        if (fuses(rows)) {
+          fused_product(w.qkv_w, w.ln1_w, w.ln1_b, w.qkv_typed, false, s.rounded_sums(), s.sum_stride, rows, s);
+          launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, places, s.stream.get());
+          continue;
+        }
       }
-      fused_product(w.qkv_w, w.ln1_w, w.ln1_b, w.qkv_typed, false, s.rounded_sums(), s.sum_stride, rows, s);
-      launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, places, s.stream.get());
+      norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, QkvSink<Value>{w.qkv_b, places});
     }
   }
 
@@ -99,7 +105,7 @@ class CudaOps {
     library_->multiply(product, s.stream.get());
   }
 
-  bool fuses(const Stretch& rows) const { return rows.many && epilogue_ == Epilogue::fused; }
+  bool fuses(const Stretch& rows) const { return kRounds<Value> && rows.many && epilogue_ == Epilogue::fused; }
 
   // out, of the type: the library's product of layernorm of the residual, with its own bias and GELU. bias: of the
   // type.

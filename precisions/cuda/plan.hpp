@@ -40,8 +40,9 @@ inline constexpr OptionSpec kEpilogueOption = {"epilogue", "enum", "exact", "exa
                                                "bias, GELU and rounding behind cuBLASLt's qkv and up: exact, by a "
                                                "kernel of ours; fused, by its own epilogues"};
 
-inline constexpr Traits traits_of(Invariant invariant, double tolerance) {
-  return {true, true, invariant != Invariant::off, invariant == Invariant::prefill, tolerance};
+// weight_bytes: of an element of the weights.
+inline constexpr Traits traits_of(Invariant invariant, double tolerance, int weight_bytes) {
+  return {true, true, invariant != Invariant::off, invariant == Invariant::prefill, tolerance, weight_bytes};
 }
 
 // Whether a session may ever need cuBLASLt.

@@ -4,9 +4,6 @@
 
 namespace gpt2run::cuda {
 
-template <class Value>
-constexpr bool kRounds = !std::is_same_v<Value, float>;
-
 // As the CPU's: FP32 sums in another order; a few units of rounding of the type (docs/numerics.md).
 template <class Value>
 constexpr double kTolerance = std::is_same_v<Value, float> ? 0x1p-20

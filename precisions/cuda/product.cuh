@@ -139,10 +139,10 @@ constexpr int inputs_ahead() {
 // A thread's share of an output's weights: every kSplit-th line. The first kLines of them are on their way from here
 // on, another one whenever one is used.
 template <int kRows, int kSplit, class Value>
-class Weights {
+class WeightShare {
  public:
   // row: the output's `width` weights. first: line, below kSplit.
-  GPT2RUN_DEVICE Weights(const Value* row, int width, int first)
+  GPT2RUN_DEVICE WeightShare(const Value* row, int width, int first)
       : width_(width),
         left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
         next_(row + width - left_) {
@@ -218,7 +218,8 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   const int own = thread_id() % kWarp / kLanes;  // of the warp's outputs
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
   const int readable = output < matrix.outputs ? output : matrix.outputs - 1;
-  Weights<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride, warp % kSplit);
+  WeightShare<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride,
+                                            warp % kSplit);
   // A lane of the output for each row.
   const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
   typename Sink::Read read = {};

@@ -15,7 +15,7 @@ class CudaSession final : public Session {
  public:
   CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, Invariant invariant,
               double tolerance, Epilogue epilogue = Epilogue::exact)
-      : traits_(traits_of(invariant, tolerance)),
+      : traits_(traits_of(invariant, tolerance, sizeof(Value))),
         book_(checkpoint.config(), limits),
         planner_(invariant, limits),
         ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr, epilogue),
@@ -26,7 +26,6 @@ class CudaSession final : public Session {
         logprobs_(tokens_.size()),
         lengths_(limits.slots),
         sequences_(limits.slots) {
-    traits_.weight_bytes = sizeof(Value);
     fill_zero(tokens_.data(), tokens_.bytes(), stream()), fill_zero(logprobs_.data(), logprobs_.bytes(), stream());
     fill_zero(lengths_.data(), lengths_.bytes(), stream());
     fill_zero(sequences_.data(), sequences_.bytes(), stream());

@@ -37,7 +37,7 @@ TEST(Blaslt, TheLibraryOpens) {
 TEST(Blaslt, ProductsOnADevice) {
   const Probe probe = cuda::probe();
   if (probe.score == 0) GTEST_SKIP() << probe.reason;
-  cuda::use_device(0);
+  cuda::open_device(0);
   expect_products(300);
 }
 

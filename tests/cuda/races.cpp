@@ -35,21 +35,25 @@ void last_block() {
   cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
 }
 
-// Weights on their way, a prompt of two chunks of the cache beside a row of another slot, then a row alone.
+// Weights on their way, a prompt of two chunks of the cache beside a row of another slot, then 1, 2, 4 and 8 rows, each
+// of a slot of its own: every number of rows that the products take at once.
 template <class Value>
 void network(int H, int C) {
   const TinyCheckpoint checkpoint(
       {.L = 1, .H = H, .C = C, .F = 20, .V = 23, .T = 80, .end_of_text = 22, .epsilon = 1e-5f});
   const Limits limits = {
-      .slots = 2, .context = 80, .rows = 80, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 1};
+      .slots = 10, .context = 80, .rows = 80, .logit_rows = 8, .threads = 0, .device = 0, .keep_raw = true, .seed = 1};
   cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, cuda::Invariant::on, 0);
   std::vector<Row> rows(70, Row{0, 3, false});
   rows.push_back({1, 4, true});
   session.score(session.step(rows));
-  const Row next[] = {{1, 5, true}};
-  const LogitBatch batch = session.step(next);
-  float logit;
-  session.read(batch.logits, &logit, sizeof logit);
+  for (const int count : {1, 2, 4, cuda::kFewRows}) {
+    rows.clear();
+    for (int slot = 1; slot <= count; ++slot) rows.push_back({slot, 5, true});
+    const LogitBatch batch = session.step(rows);
+    float logit;
+    session.read(batch.logits, &logit, sizeof logit);
+  }
 }
 
 // Every sampler on two rows of logits, with options that make it do all that it can.
@@ -87,7 +91,8 @@ int main(int count, char** arguments) {
   } else if (what == "between") {
     mirror<false>();
   } else if (what == "right") {
-    sum<true>(), mirror<true>(), last_block(), samplers(), network<float>(2, 12), network<gpt2run::f16>(1, 64);
+    sum<true>(), mirror<true>(), last_block(), samplers();
+    network<float>(2, 12), network<gpt2run::f16>(1, 64), network<gpt2run::bf16>(2, 12);
   } else {
     std::cerr << "usage: races right|broken|between\n";
     return 2;

@@ -34,17 +34,19 @@ inline std::string no_devices(cudaError_t error) {
          (driver == 0 ? "none" : "one for " + shown(driver));
 }
 
-inline Probe probe() {
-  static std::string reason;  // the last answer's
+// Why no device can run what was compiled, "" when one can.
+inline std::string no_use() {
   int devices = 0, newest = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
-  if (error != cudaSuccess || devices == 0) {
-    reason = no_devices(error == cudaSuccess ? cudaErrorNoDevice : error);
-    return {0, reason.c_str()};
-  }
+  if (error != cudaSuccess || devices == 0) return no_devices(error == cudaSuccess ? cudaErrorNoDevice : error);
   for (int device = 0; device < devices; ++device) newest = std::max(newest, capability_of(device));
-  if (newest >= GPT2RUN_CUDA_LEAST) return {100, "there is a CUDA device"};
-  reason = newest > 0 ? too_old(newest) : "the CUDA device does not tell its compute capability";
+  if (newest >= GPT2RUN_CUDA_LEAST) return "";
+  return newest > 0 ? too_old(newest) : "the CUDA device does not tell its compute capability";
+}
+
+inline Probe probe() {
+  static const std::string reason = no_use();  // once a process, so that the text stays
+  if (reason.empty()) return {100, "there is a CUDA device"};
   return {0, reason.c_str()};
 }
 
