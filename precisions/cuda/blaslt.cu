@@ -141,7 +141,7 @@ struct Plan {
   cublasLtMatmulAlgo_t algorithm;
 };
 
-// Rows for which the library is asked: the next power of two. One answer serves all numbers of rows up to it.
+// Rows for which the library is asked first: the next power of two. One answer serves most numbers of rows up to it.
 int bucket_of(int rows) {
   int bucket = 16;
   while (bucket < rows) bucket *= 2;

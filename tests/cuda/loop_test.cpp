@@ -7,6 +7,7 @@
 #include "../../precisions/cuda/session.hpp"
 #include "cuda/bodies.hpp"
 #include "executor/executor.hpp"
+#include "gpt2run/forced.hpp"
 #include "gpt2run/pipeline.hpp"
 #include "support/capture_sink.hpp"
 #include "support/plugin.hpp"
@@ -240,6 +241,20 @@ TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   EXPECT_EQ(made.tokens[0].size(), 33u);
   EXPECT_LE(made.waits, 2 + 2);
   EXPECT_EQ(made.downloaded, 33 * int64_t(sizeof(int32_t) + sizeof(float)));
+}
+
+// Of a text that is only scored, the log-probability of every target, whatever the chunk.
+TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
+  const std::vector<int32_t> text = {1, 2, 3, 4, 9, 4, 4, 8, 2, 7, 5, 1, 6};
+  constexpr int kFirst = 3;
+  for (const int chunk : {1, 5, 12}) {
+    const auto session = this->open(forced_limits(static_cast<int32_t>(text.size()), chunk));
+    const executor::Counts before = executor::counts();
+    const std::vector<float> scores = Forced(*session, chunk).logprobs(text, kFirst);
+    EXPECT_EQ(scores.size(), text.size() - kFirst);
+    for (const float score : scores) EXPECT_LT(score, 0) << "chunks of " << chunk;
+    EXPECT_EQ(executor::counts().downloaded - before.downloaded, 4 * std::ssize(scores)) << "chunks of " << chunk;
+  }
 }
 
 // Ten slots at once go through the library, whose own epilogues save the kernel behind up.
