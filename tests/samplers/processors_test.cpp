@@ -139,7 +139,7 @@ TEST(Chain, ReportsARowThatCannotBeSampled) {
 }
 
 #ifdef GPT2RUN_TEST_SAMPLERS
-constexpr uint64_t kDraws = 2000;  // the executor's
+constexpr uint64_t kDraws = 1000;  // the executor's
 #else
 constexpr uint64_t kDraws = 20000;
 #endif
