@@ -8,6 +8,7 @@
 
 #include "../common/limits.hpp"
 #include "config.hpp"
+#include "gpt2run/host_plugin.hpp"
 #include "gpt2run/quoted.hpp"
 #include "json.hpp"
 #include "weight_files.hpp"
@@ -158,15 +159,6 @@ class HuggingfaceLoader final : public Loader {
 }  // namespace
 }  // namespace gpt2run::huggingface
 
-GPT2RUN_PLUGIN = {gpt2run::kAbi,
-                  gpt2run::kTag,
-                  gpt2run::Kind::loader,
-                  gpt2run::Space::host,
-                  false,
-                  "huggingface",
-                  "0.1.0",
-                  "a folder with config.json and safetensors (F32, F16, BF16, one file or shards)",
-                  nullptr,
-                  0,
-                  gpt2run::runs_everywhere,
-                  gpt2run::make<gpt2run::Loader, gpt2run::huggingface::HuggingfaceLoader>};
+GPT2RUN_PLUGIN = gpt2run::host_plugin<gpt2run::Loader, gpt2run::huggingface::HuggingfaceLoader>(
+    gpt2run::Kind::loader, false, "huggingface", "0.1.0",
+    "a folder with config.json and safetensors (F32, F16, BF16, one file or shards)");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "../common/limits.hpp"
+#include "gpt2run/host_plugin.hpp"
 #include "gpt2run/numeric.hpp"
 #include "header.hpp"
 
@@ -83,15 +84,5 @@ class LlmcLoader final : public Loader {
 }  // namespace
 }  // namespace gpt2run::llmc
 
-GPT2RUN_PLUGIN = {gpt2run::kAbi,
-                  gpt2run::kTag,
-                  gpt2run::Kind::loader,
-                  gpt2run::Space::host,
-                  false,
-                  "llmc",
-                  "0.1.0",
-                  "a checkpoint file of llm.c (version 3: FP32, version 5: BF16)",
-                  nullptr,
-                  0,
-                  gpt2run::runs_everywhere,
-                  gpt2run::make<gpt2run::Loader, gpt2run::llmc::LlmcLoader>};
+GPT2RUN_PLUGIN = gpt2run::host_plugin<gpt2run::Loader, gpt2run::llmc::LlmcLoader>(
+    gpt2run::Kind::loader, false, "llmc", "0.1.0", "a checkpoint file of llm.c (version 3: FP32, version 5: BF16)");

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "gpt2run/processors.hpp"
+
 namespace gpt2run::synthetic {
 namespace {
 
@@ -80,8 +82,7 @@ void fill(const Spec& spec, Weight weight, int layer, float* values) {
   const Shape shape = shape_of(weight, spec.model);
   const int64_t count = shape.rows * shape.cols;
   const Bell bell = bell_of(spec, weight, layer);
-  const int64_t cores = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  const int64_t parts = std::clamp<int64_t>(count / kWorthAThread, 1, std::min<int64_t>(cores, 32));
+  const int64_t parts = std::clamp<int64_t>(count / kWorthAThread, 1, std::min<int64_t>(processors(), 32));
   std::vector<std::jthread> workers;
   for (int64_t part = 1; part < parts; ++part) {
     const int64_t begin = count * part / parts, end = count * (part + 1) / parts;

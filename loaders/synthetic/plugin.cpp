@@ -6,6 +6,7 @@
 
 #include "../common/limits.hpp"
 #include "generator.hpp"
+#include "gpt2run/host_plugin.hpp"
 
 namespace gpt2run::synthetic {
 namespace {
@@ -56,15 +57,6 @@ class SyntheticLoader final : public Loader {
 }  // namespace
 }  // namespace gpt2run::synthetic
 
-GPT2RUN_PLUGIN = {gpt2run::kAbi,
-                  gpt2run::kTag,
-                  gpt2run::Kind::loader,
-                  gpt2run::Space::host,
-                  false,
-                  "synthetic",
-                  "0.1.0",
-                  "models without files: synthetic:124M, synthetic:L=4,C=64,H=2,V=1000,T=128,outliers=1",
-                  nullptr,
-                  0,
-                  gpt2run::runs_everywhere,
-                  gpt2run::make<gpt2run::Loader, gpt2run::synthetic::SyntheticLoader>};
+GPT2RUN_PLUGIN = gpt2run::host_plugin<gpt2run::Loader, gpt2run::synthetic::SyntheticLoader>(
+    gpt2run::Kind::loader, false, "synthetic", "0.1.0",
+    "models without files: synthetic:124M, synthetic:L=4,C=64,H=2,V=1000,T=128,outliers=1");

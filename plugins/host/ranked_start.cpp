@@ -93,9 +93,7 @@ void check_errand(Ranks& ranks, const std::string& errand) {
 }
 
 void check_alike(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts) {
-  if (ranks.size() == 1) return;
-  const std::vector<std::string> all = ranks.gather(likeness(manifest, texts));
-  for (size_t rank = 1; rank < all.size(); ++rank) check_likeness(all[0], all[rank], static_cast<int>(rank));
+  if (ranks.size() > 1) check_errand(ranks, likeness(manifest, texts));
 }
 
 }  // namespace gpt2run

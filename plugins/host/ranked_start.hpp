@@ -24,7 +24,7 @@ Resources resources_of(const Configuration& configuration, const Ranks& ranks);
 void share_standard_input(Ranks& ranks, const Configuration& configuration);
 
 // Called by every rank before their ways part. Throws at rank 0 when another one is about to do something else.
-// errand: one line, "--explain".
+// errand: in lines, of which the first that differs is told: "--explain".
 void check_errand(Ranks& ranks, const std::string& errand);
 
 // Called by every rank before the work. Throws at rank 0 when another one would not run the same: other plugins,

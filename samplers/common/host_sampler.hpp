@@ -2,6 +2,7 @@
 #pragma once
 #include <span>
 
+#include "gpt2run/host_plugin.hpp"
 #include "gpt2run/select.hpp"
 
 namespace gpt2run {
@@ -23,18 +24,7 @@ class RowSampler : public Sampler {
 template <class S>
 constexpr Plugin host_sampler(const char* name, bool selects, const char* summary,
                               std::span<const OptionSpec> options = {}) {
-  return {kAbi,
-          kTag,
-          Kind::sampler,
-          Space::host,
-          selects,
-          name,
-          "0.1.0",
-          summary,
-          options.data(),
-          static_cast<uint32_t>(options.size()),
-          runs_everywhere,
-          make<Sampler, S>};
+  return host_plugin<Sampler, S>(Kind::sampler, selects, name, "0.1.0", summary, options);
 }
 
 }  // namespace gpt2run

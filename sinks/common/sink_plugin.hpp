@@ -2,24 +2,14 @@
 #pragma once
 #include <span>
 
+#include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sink.hpp"
 
 namespace gpt2run {
 
 template <class S>
 constexpr Plugin sink_plugin(const char* name, const char* summary, std::span<const OptionSpec> options = {}) {
-  return {kAbi,
-          kTag,
-          Kind::sink,
-          Space::host,
-          false,
-          name,
-          "0.1.0",
-          summary,
-          options.data(),
-          static_cast<uint32_t>(options.size()),
-          runs_everywhere,
-          make<Sink, S>};
+  return host_plugin<Sink, S>(Kind::sink, false, name, "0.1.0", summary, options);
 }
 
 }  // namespace gpt2run

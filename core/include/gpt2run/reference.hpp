@@ -7,6 +7,7 @@
 //   };
 //   GPT2RUN_PLUGIN = gpt2run::precision_plugin<Coarse>("coarse", "values in steps of 1/256");
 #pragma once
+#include "gpt2run/host_plugin.hpp"
 #include "gpt2run/host_session.hpp"
 
 namespace gpt2run {
@@ -215,18 +216,7 @@ class HostPrecision : public Precision {
 // order.
 template <class O>
 constexpr Plugin precision_plugin(const char* name, const char* summary, std::span<const OptionSpec> options = {}) {
-  return {kAbi,
-          kTag,
-          Kind::precision,
-          Space::host,
-          false,
-          name,
-          "1",
-          summary,
-          options.data(),
-          static_cast<uint32_t>(options.size()),
-          runs_everywhere,
-          make<Precision, HostPrecision<O>>};
+  return host_plugin<Precision, HostPrecision<O>>(Kind::precision, false, name, "1", summary, options);
 }
 
 }  // namespace gpt2run
