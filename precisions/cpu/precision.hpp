@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "gpt2run/host_plugin.hpp"
 #include "ops.hpp"
 
 namespace gpt2run::cpu {
@@ -51,9 +52,8 @@ class CpuPrecision final : public Precision {
 
 template <class Value>
 constexpr Plugin cpu_plugin(const char* name, const char* summary) {
-  return {
-      kAbi,    kTag,    Kind::precision, Space::host,         false,           name,
-      "0.1.0", summary, kOptions<Value>, kOptionCount<Value>, runs_everywhere, make<Precision, CpuPrecision<Value>>};
+  return host_plugin<Precision, CpuPrecision<Value>>(Kind::precision, false, name, "0.1.0", summary,
+                                                     {kOptions<Value>, kOptionCount<Value>});
 }
 
 }  // namespace gpt2run::cpu
