@@ -288,7 +288,7 @@ fi
 SECONDS=0
 GPU_MODE=gpu GPU_BUILD=${GPT2RUN_GPU_BUILD:-build/gpu} out=build/gpu_check
 if [ "${1:-}" = rehearse ]; then
-  [ -n "${2:-}" ] || misused "expected rehearse BUILD; --help shows the usage"
+  [ -n "${2:-}" ] || usage_error "expected rehearse BUILD; --help shows the usage"
   GPU_MODE=rehearsal GPU_BUILD=$(absolute "$2") out=build/gpu_rehearsal
   shift 2
 fi
@@ -300,9 +300,9 @@ for name in "${steps[@]}"; do
       usage
       exit 0
       ;;
-    -*) misused "unknown option '$name'; --help shows the usage" ;;
+    -*) usage_error "unknown option '$name'; --help shows the usage" ;;
   esac
-  [ -n "${name:+${limits[$name]:-}}" ] || misused "unknown step '$name': expected ${all_steps[*]}"
+  [ -n "${name:+${limits[$name]:-}}" ] || usage_error "unknown step '$name': expected ${all_steps[*]}"
 done
 if [ "$GPU_MODE" = rehearsal ] && [ ! -x "$GPU_BUILD/bin/test_cuda_gpu" ]; then
   die "$GPU_BUILD holds no built tests: cmake --preset release -D GPT2RUN_TESTS=ON && ninja -C build/release gpu_check"

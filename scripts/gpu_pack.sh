@@ -13,14 +13,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 is_pack() { grep -qs '^macro(packed_library ' "$1/lib/cmake/GTest/GTestConfig.cmake"; }
 
 folder=$PWD/build/gpu_deps
-[ $# -le 1 ] || misused "expected one folder at most, found $# arguments"
+[ $# -le 1 ] || usage_error "expected one folder at most, found $# arguments"
 case ${1-build/gpu_deps} in
   -h | --help)
     usage
     exit 0
     ;;
-  -*) misused "unknown option '$1'; --help shows the usage" ;;
-  '') misused "expected a folder, found an empty name" ;;
+  -*) usage_error "unknown option '$1'; --help shows the usage" ;;
+  '') usage_error "expected a folder, found an empty name" ;;
 esac
 # The caller's path, not one from this folder.
 if [ $# -eq 1 ]; then folder=$(cd "$start" && realpath -m -- "$1"); fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes core/src/tokenizer_unicode.cpp: the class of every code point in GPT-2's pattern (letter, number, space, other).
+"""Writes core/tokenizer/unicode.cpp: the class of every code point in GPT-2's pattern (letter, number, space, other).
 
 Usage: make_unicode_classes.py OUTPUT      needs: tokenizers, tiktoken, clang-format
 

@@ -12,8 +12,8 @@ die() {
   exit 1
 }
 
-# misused WORD...: of a command line that cannot be meant.
-misused() {
+# usage_error WORD...: of a command line that cannot be meant.
+usage_error() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
   exit 2
 }

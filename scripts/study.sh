@@ -21,7 +21,7 @@ model='' out='' quick='' prompts=models/demo/prompts.txt text=models/demo/study.
 while [ $# -gt 0 ]; do
   case $1 in
     --out | --prompts | --text | --precision)
-      [ -n "${2:-}" ] || misused "$1: a value is missing"
+      [ -n "${2:-}" ] || usage_error "$1: a value is missing"
       case $1 in
         --out) out=$(path_of "$2") ;;
         --prompts) prompts=$(path_of "$2") ;;
@@ -35,9 +35,9 @@ while [ $# -gt 0 ]; do
       usage
       exit 0
       ;;
-    -*) misused "unknown option '$1'; --help shows what there is" ;;
+    -*) usage_error "unknown option '$1'; --help shows what there is" ;;
     *)
-      [ -z "$model" ] || misused "one model expected, found '$1' too"
+      [ -z "$model" ] || usage_error "one model expected, found '$1' too"
       model=$1
       case $model in synthetic:*) ;; *) model=$(path_of "$1") ;; esac
       ;;

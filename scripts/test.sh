@@ -7,14 +7,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-[ $# -le 1 ] || misused "expected one argument at most, found $#"
+[ $# -le 1 ] || usage_error "expected one argument at most, found $#"
 case ${1-all} in
   all | fast) mode=${1-all} ;;
   -h | --help)
     usage
     exit 0
     ;;
-  *) misused "unknown argument '$1': expected nothing or fast; --help shows the usage" ;;
+  *) usage_error "unknown argument '$1': expected nothing or fast; --help shows the usage" ;;
 esac
 
 # What did not run, with its reason, from ctest's own log.

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #endif
 
-#include "gpt2bench/together.hpp"
+#include "gpt2bench/timed_parallel.hpp"
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {

@@ -7,7 +7,7 @@
 #include <immintrin.h>
 #endif
 
-#include "gpt2bench/together.hpp"
+#include "gpt2bench/timed_parallel.hpp"
 
 namespace gpt2run {
 namespace {

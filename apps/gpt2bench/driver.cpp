@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "host/interrupt.hpp"
+#include "common/program/interrupt.hpp"
 
 namespace gpt2run {
 namespace {
@@ -22,10 +22,10 @@ int32_t token_at(int64_t position, int slot, int64_t vocab) {
 
 }  // namespace
 
-Driver::Driver(Precision& precision, std::span<const Chosen> samplers, const Checkpoint& checkpoint,
+Driver::Driver(Precision& precision, std::span<const BoundPlugin> samplers, const Checkpoint& checkpoint,
                const Limits& limits)
     : vocab_(checkpoint.config().V), session_(precision.open(checkpoint, limits)) {
-  for (const Chosen& sampler : samplers) {
+  for (const BoundPlugin& sampler : samplers) {
     samplers_.push_back(create<Sampler>(sampler));
     samplers_.back()->prepare(session_->layout());
   }

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "host/compose.hpp"
+#include "common/pipeline/compose.hpp"
 
 namespace gpt2run {
 
@@ -13,7 +13,8 @@ class Driver {
  public:
   // Slots, context and rows of the limits are what the calls below ask for. Throws Error, as do the calls below, also
   // when the program is to end (host/interrupt.hpp).
-  Driver(Precision& precision, std::span<const Chosen> samplers, const Checkpoint& checkpoint, const Limits& limits);
+  Driver(Precision& precision, std::span<const BoundPlugin> samplers, const Checkpoint& checkpoint,
+         const Limits& limits);
 
   const Traits& traits() const { return session_->traits(); }
 

@@ -4,16 +4,17 @@
 
 #include <algorithm>
 
+#include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/run_files.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
 #include "gpt2bench/bandwidth.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2bench/report.hpp"
 #include "gpt2bench/sweep.hpp"
-#include "gpt2run/output_file.hpp"
-#include "host/interrupt.hpp"
-#include "host/loader_choice.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
-#include "host/program.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -40,7 +41,7 @@ void measure_limits(Report& report, const Series& series) {
     compute->samples.values.push_back(compute_rate(compute->arithmetic, compute->threads));
 }
 
-void measure(Report& report, const Checkpoint& checkpoint, std::span<const Chosen> samplers, int repetitions) {
+void measure(Report& report, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers, int repetitions) {
   add_limits(report);
   for (int round = 1; round <= repetitions; ++round) {
     for (Series& series : report.series) {
@@ -51,7 +52,7 @@ void measure(Report& report, const Checkpoint& checkpoint, std::span<const Chose
   }
 }
 
-void measure_decodes(Report& report, const Checkpoint& checkpoint, std::span<const Chosen> samplers,
+void measure_decodes(Report& report, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
                      const std::vector<DecodeShape>& shapes, int repetitions) {
   for (size_t i = 0; i < report.series.size(); ++i) {
     add_decodes(report.decodes, i, report.series[i], checkpoint, samplers, shapes, report.work, repetitions);
@@ -68,9 +69,10 @@ void touch(const Checkpoint& checkpoint) {
   }
 }
 
-std::vector<const Chosen*> plugins_of(const Chosen& loader, std::span<const Chosen> samplers, const Report& report) {
-  std::vector<const Chosen*> plugins = {&loader};
-  for (const Chosen& sampler : samplers) plugins.push_back(&sampler);
+std::vector<const BoundPlugin*> plugins_of(const BoundPlugin& loader, std::span<const BoundPlugin> samplers,
+                                           const Report& report) {
+  std::vector<const BoundPlugin*> plugins = {&loader};
+  for (const BoundPlugin& sampler : samplers) plugins.push_back(&sampler);
   for (const Series& series : report.series) plugins.push_back(&series.precision);
   return plugins;
 }
@@ -85,15 +87,15 @@ void start(std::vector<std::string> arguments) {
                  help_of(configuration.core()));
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   Report report{};
   report.model = values.text("model");
   report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes"), small("device")};
   report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
   if (configuration.layer("model") == Layer::fallback) log_info("no --model: " + report.model);
-  Chosen loader = choose_loader(host, configuration, report.model);
-  const std::vector<Chosen> samplers = plan(host, configuration, loader, report.series);
-  for (const Chosen& sampler : samplers) {
+  BoundPlugin loader = choose_loader(host, configuration, report.model);
+  const std::vector<BoundPlugin> samplers = plan(host, configuration, loader, report.series);
+  for (const BoundPlugin& sampler : samplers) {
     if (!report.sampler.empty()) report.sampler += ',';
     report.sampler += to_text(sampler.asked);
   }

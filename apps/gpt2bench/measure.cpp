@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "gpt2bench/driver.hpp"
-#include "gpt2run/statistics.hpp"
+#include "gpt2run/evaluation/statistics.hpp"
 
 namespace gpt2run {
 namespace {
@@ -53,13 +53,14 @@ double Samples::greatest() const { return quantile_of(sorted(values), 1); }
 Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
   const int64_t longest = std::max<int64_t>(work.prompt, kShort) + work.new_tokens;
   if (longest > config.T)
-    misused("--prompt_tokens and --new_tokens: expected at most ", config.T, " together, the model's context, found ",
-            longest);
+    usage_error("--prompt_tokens and --new_tokens: expected at most ", config.T,
+                " together, the model's context, found ", longest);
   const int32_t rows = std::max({work.prompt, work.batch, kShort});
   return {work.batch, static_cast<int32_t>(longest), rows, work.batch, threads, work.device, false, 0};
 }
 
-void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Chosen> samplers, const Workload& work) {
+void add_round(Series& series, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
+               const Workload& work) {
   const double before = resident_bytes();
   const auto begin = Clock::now();
   const auto precision = create<Precision>(series.precision);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/compose.hpp"
+#include "common/pipeline/compose.hpp"
 
 namespace gpt2run {
 
@@ -40,7 +40,7 @@ struct Samples {
 
 // One precision at one number of threads.
 struct Series {
-  Chosen precision;
+  BoundPlugin precision;
   int threads;           // as asked: 0 is one per core
   int weight_bytes = 0;  // as its sessions tell (Traits); 0: not told, or none was opened yet
   Samples samples[kMeasures];
@@ -57,6 +57,7 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads);
 //   decode        new tokens / time after the short prompt, the sampler included; decode_long: after the long prompt;
 //                 decode_batch: of all sequences together, after a short prompt each
 // Throws Error.
-void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Chosen> samplers, const Workload& work);
+void add_round(Series& series, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
+               const Workload& work);
 
 }  // namespace gpt2run

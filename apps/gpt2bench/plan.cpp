@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -42,7 +42,8 @@ std::vector<int> numbers_of(std::string_view text, std::string_view option, int 
     int number = -1;
     const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (code != std::errc() || rest != word.data() + word.size() || number < least || number > most)
-      misused(option, ": expected whole numbers in [", least, ", ", most, "], comma between, found ", in_quotes(text));
+      usage_error(option, ": expected whole numbers in [", least, ", ", most, "], comma between, found ",
+                  in_quotes(text));
     all.push_back(number);
     at = end + 1;
   }
@@ -60,28 +61,29 @@ std::span<const CoreOption> bench_options() {
   return options;
 }
 
-std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series) {
+std::vector<BoundPlugin> plan(PluginHost& host, Configuration& configuration, BoundPlugin& loader,
+                              std::vector<Series>& series) {
   const OptionValues& values = configuration.values();
-  std::vector<Chosen> precisions;
+  std::vector<BoundPlugin> precisions;
   const std::vector<PluginSpec> asked = parse_plugin_list(values.text("precision"), "--precision");
   host.note_precisions(names_of(asked));
   for (const PluginSpec& spec : asked)
-    precisions.emplace_back(host.precision(spec.name), spec, configuration.layer("precision"));
+    precisions.emplace_back(host.precision(spec.name), spec, configuration.layer("precision"), &host);
   const Space space = precisions.front().plugin->space;
-  for (const Chosen& one : precisions)
+  for (const BoundPlugin& one : precisions)
     if (one.plugin->space != space)
-      misused("--precision: ", one.asked.name, " and ", precisions.front().asked.name,
-              " are in different memory: measure them apart");
-  std::vector<Chosen> samplers = choose_samplers(host, configuration, space);
+      usage_error("--precision: ", one.asked.name, " and ", precisions.front().asked.name,
+                  " are in different memory: measure them apart");
+  std::vector<BoundPlugin> samplers = choose_samplers(host, configuration, space);
   if (samplers.front().plugin->space != space)
-    misused("--sampler: ", samplers.front().asked.name, " is not in ", name_of(space),
-            " memory, where the logits are; gpt2bench sweep measures it there");
-  std::vector<Chosen*> chosen = {&loader};
-  for (Chosen& sampler : samplers) chosen.push_back(&sampler);
-  for (Chosen& precision : precisions) chosen.push_back(&precision);
+    usage_error("--sampler: ", samplers.front().asked.name, " is not in ", name_of(space),
+                " memory, where the logits are; gpt2bench sweep measures it there");
+  std::vector<BoundPlugin*> chosen = {&loader};
+  for (BoundPlugin& sampler : samplers) chosen.push_back(&sampler);
+  for (BoundPlugin& precision : precisions) chosen.push_back(&precision);
   bind_options(configuration, host, chosen);
   warn_unused_device(configuration, precisions);
-  for (const Chosen& precision : precisions)
+  for (const BoundPlugin& precision : precisions)
     for (const int threads : numbers_of(values.text("threads"), "--threads", 0, 1024))
       series.push_back({precision, threads, 0, {}});
   return samplers;

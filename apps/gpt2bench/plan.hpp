@@ -15,6 +15,7 @@ std::vector<int> numbers_of(std::string_view text, std::string_view option, int 
 // Fills series with every precision at every number of threads and returns the chain of samplers, completed as
 // choose_samplers() does; options of all of them and of the loader are bound. Throws UsageError for what cannot be
 // meant, Error for a plugin that cannot run.
-std::vector<Chosen> plan(PluginHost& host, Configuration& configuration, Chosen& loader, std::vector<Series>& series);
+std::vector<BoundPlugin> plan(PluginHost& host, Configuration& configuration, BoundPlugin& loader,
+                              std::vector<Series>& series);
 
 }  // namespace gpt2run

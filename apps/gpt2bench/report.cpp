@@ -8,10 +8,10 @@
 #include <fstream>
 #include <limits>
 
-#include "gpt2run/json_text.hpp"
-#include "gpt2run/processors.hpp"
-#include "host/columns.hpp"
-#include "host/explain.hpp"
+#include "common/pipeline/explain.hpp"
+#include "common/program/columns.hpp"
+#include "gpt2run/sdk/json_text.hpp"
+#include "gpt2run/sdk/processors.hpp"
 
 namespace gpt2run {
 namespace {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "gpt2bench/compute.hpp"
-#include "gpt2bench/decodes.hpp"
+#include "gpt2bench/decode_bench.hpp"
 
 namespace gpt2run {
 

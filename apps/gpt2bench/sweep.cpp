@@ -5,13 +5,14 @@
 
 #include <filesystem>
 
+#include "common/pipeline/run_files.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/progress.hpp"
 #include "gpt2bench/sweep_plan.hpp"
 #include "gpt2bench/sweep_table.hpp"
-#include "gpt2run/output_file.hpp"
-#include "host/interrupt.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
-#include "host/progress.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -78,7 +79,7 @@ void sweep(const std::vector<std::string>& arguments) {
   watch_interrupts();
   set_once(true);
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   const std::vector<SweepRun> runs = plan_sweep(host, configuration, arguments);
   int64_t made = 0, all = 0;
   for (const SweepRun& run : runs) all += tokens_of(host, run);

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/pipeline/run_files.hpp"
 #include "gpt2bench/plan.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -47,7 +47,7 @@ std::vector<std::string> shared_arguments(const std::vector<std::string>& argume
   for (const Setting& setting : read_line(sweep_options(), arguments)) {
     if (is_own(setting.name)) continue;
     if (is_among(setting.name, pipeline_options()) && !is_among(setting.name, sweep_options()))
-      misused(setting.origin, " is no option of a sweep; --help lists what there is");
+      usage_error(setting.origin, " is no option of a sweep; --help lists what there is");
     std::string& argument = shared.emplace_back("--").append(setting.name);
     if (setting.has_value && !setting.value.empty()) argument.append("=").append(setting.value);
     if (setting.has_value && setting.value.empty()) shared.emplace_back();
@@ -60,7 +60,7 @@ std::vector<std::string> joined(std::vector<std::string> all, const std::vector<
   return all;
 }
 
-Choice choose_for(PluginHost& host, const std::vector<std::string>& arguments) {
+Selection choose_for(PluginHost& host, const std::vector<std::string>& arguments) {
   Configuration configuration(pipeline_options(), arguments);
   return choose(host, configuration);
 }
@@ -70,7 +70,7 @@ std::string upper(std::string text) {
   return text;
 }
 
-std::string label_of(const Chosen& precision) {
+std::string label_of(const BoundPlugin& precision) {
   const std::string type = type_of(precision);
   return upper(type.empty() ? precision.plugin->name : type);
 }
@@ -88,8 +88,8 @@ struct Named {
 void add(std::vector<Named>& all, Named next, const char* option) {
   for (const Named& one : all)
     if (one.label == next.label)
-      misused(option, ": the files of ", one.asked, " and ", next.asked, " would both be called ", next.label,
-              "; sweep them apart");
+      usage_error(option, ": the files of ", one.asked, " and ", next.asked, " would both be called ", next.label,
+                  "; sweep them apart");
   all.push_back(std::move(next));
 }
 
@@ -107,14 +107,15 @@ std::vector<int> lengths_of(const Configuration& configuration, const ModelConfi
     for (const int length : kLengths)
       if (length <= model.T) lengths.push_back(length);
     if (lengths.empty())
-      misused("no --t: the shortest length that a sweep takes by itself is ", kLengths[0],
-              ", the model's context holds ", model.T, "; give --t with lengths up to ", model.T);
+      usage_error("no --t: the shortest length that a sweep takes by itself is ", kLengths[0],
+                  ", the model's context holds ", model.T, "; give --t with lengths up to ", model.T);
     return lengths;
   }
   lengths = numbers_of(configuration.values().text("t"), "--t", 2, kMost);
   for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] > model.T) misused("--t: expected at most ", model.T, ", the model's context, found ", lengths[i]);
-    if (std::count(lengths.begin(), lengths.end(), lengths[i]) > 1) misused("--t: ", lengths[i], " is given twice");
+    if (lengths[i] > model.T)
+      usage_error("--t: expected at most ", model.T, ", the model's context, found ", lengths[i]);
+    if (std::count(lengths.begin(), lengths.end(), lengths[i]) > 1) usage_error("--t: ", lengths[i], " is given twice");
   }
   return lengths;
 }
@@ -140,7 +141,7 @@ std::vector<std::string> prompts_for(const Configuration& configuration, int len
   bool has_rows = false;
   for (std::string file : configuration.list("prompts")) {
     if (file.empty() || file == "-")
-      misused("--prompts: expected a file, which every run reads, found ", in_quotes(file));
+      usage_error("--prompts: expected a file, which every run reads, found ", in_quotes(file));
     for (size_t at; (at = file.find(kPlace)) != file.npos;) file.replace(at, kPlace.size(), std::to_string(length));
     has_rows |= file.ends_with(".bin");
     arguments.push_back("--prompts=" + file);
@@ -173,7 +174,7 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
   for (const PluginSpec& spec : all) {
     const std::string asked = to_text(spec);
     for (const Named& sampler : samplers) {
-      const Choice choice =
+      const Selection choice =
           choose_for(host, joined(shared, {"--precision=" + asked, "--sampler=" + sampler.asked, "--sink=timings"}));
       if (&sampler != &samplers.front()) continue;
       add(precisions, {asked, label_of(choice.precision)}, "--precision");
@@ -202,7 +203,7 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
 
 Composition compose(PluginHost& host, const SweepRun& run) {
   Configuration configuration(pipeline_options(), run.arguments);
-  Choice choice = choose(host, configuration);
+  Selection choice = choose(host, configuration);
   for (const char* table : kTables)
     check_output(host, configuration, choice.model, choice.all(), {"--out", run.out + table});
   return Composition(host, configuration, std::move(choice));

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/compose.hpp"
+#include "common/pipeline/compose.hpp"
 
 namespace gpt2run {
 

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <map>
 
-#include "gpt2run/json_text.hpp"
-#include "gpt2run/statistics.hpp"
-#include "host/columns.hpp"
+#include "common/program/columns.hpp"
+#include "gpt2run/evaluation/statistics.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "gpt2run/json_text.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
@@ -61,17 +61,19 @@ std::string_view trimmed(std::string_view text) {
 Condition parse_condition(std::string_view text) {
   Condition condition{std::string(text), {}, "", false, false, 0};
   const size_t at = text.find_first_of("<>");
-  if (at == text.npos) misused("--fail_if: expected NAME>NUMBER, found ", in_quotes(text));
+  if (at == text.npos) usage_error("--fail_if: expected NAME>NUMBER, found ", in_quotes(text));
   const size_t size = text.substr(at + 1).starts_with('=') ? 2 : 1;
   condition.above = text[at] == '>', condition.or_equal = size == 2;
   if (!parse_name(trimmed(text.substr(0, at)), condition))
-    misused("--fail_if: expected a metric (", metric_names(),
-            "), alone or with _mean, _standard_error, _batch_standard_error, _median, _max or _p0.1 to _p99.9, found ",
-            in_quotes(trimmed(text.substr(0, at))));
+    usage_error(
+        "--fail_if: expected a metric (", metric_names(),
+        "), alone or with _mean, _standard_error, _batch_standard_error, _median, _max or _p0.1 to _p99.9, found ",
+        in_quotes(trimmed(text.substr(0, at))));
   const std::string_view number = trimmed(text.substr(at + size));
   const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), condition.limit);
   if (code != std::errc() || end != number.data() + number.size() || std::isnan(condition.limit))
-    misused("--fail_if: expected a number after ", in_quotes(text.substr(0, at + size)), ", found ", in_quotes(number));
+    usage_error("--fail_if: expected a number after ", in_quotes(text.substr(0, at + size)), ", found ",
+                in_quotes(number));
   return condition;
 }
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt2compare/series.hpp"
+#include "common/evaluation/token_metrics.hpp"
 
 namespace gpt2run {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gpt2compare/layers.hpp"
-#include "gpt2compare/walk.hpp"
+#include "common/evaluation/layers.hpp"
+#include "common/evaluation/lockstep.hpp"
 
 namespace gpt2run {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "gpt2compare/instances.hpp"
-#include "gpt2run/pipeline.hpp"
+#include "common/evaluation/instances.hpp"
+#include "gpt2run/engine/generate.hpp"
 
 namespace gpt2run {
 

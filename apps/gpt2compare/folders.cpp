@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {

@@ -7,16 +7,17 @@
 
 #include <algorithm>
 
+#include "common/pipeline/run_files.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
+#include "common/program/progress.hpp"
+#include "gpt2compare/comparison.hpp"
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/folders.hpp"
 #include "gpt2compare/options.hpp"
-#include "gpt2compare/study.hpp"
-#include "gpt2run/output_file.hpp"
-#include "host/interrupt.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
-#include "host/program.hpp"
-#include "host/progress.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -55,13 +56,14 @@ int judge(const Comparison& found, const std::vector<Condition>& conditions) {
 bool has_folders(Configuration& configuration) {
   const auto given = [&](const char* key) { return configuration.layer(key) != Layer::fallback; };
   const bool ref = given("ref_folder"), test = given("test_folder");
-  if (ref != test) misused("--ref_folder and --test_folder: expected both or neither, found one");
-  if (!ref && (given("ref_name") || given("test_name"))) misused("--ref_name and --test_name: expected folders too");
+  if (ref != test) usage_error("--ref_folder and --test_folder: expected both or neither, found one");
+  if (!ref && (given("ref_name") || given("test_name")))
+    usage_error("--ref_name and --test_name: expected folders too");
   constexpr std::string_view kOfFolders[] = {"ref_folder", "test_folder", "ref_name", "test_name", "overlap", "full",
                                              "json",       "fail_if",     "quiet",    "config",    "help"};
   for (const CoreOption& option : configuration.core())
     if (ref && given(option.spec.key) && std::ranges::find(kOfFolders, option.spec.key) == std::end(kOfFolders))
-      misused("--", option.spec.key, ": files are compared, nothing is computed");
+      usage_error("--", option.spec.key, ": files are compared, nothing is computed");
   if (ref) configuration.bind({}, {});  // options of plugins, of which none takes part
   return ref;
 }
@@ -97,7 +99,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   watch_interrupts();
   if (has_folders(configuration)) return ranks.speaks() ? compare_folders(values, conditions, ranks) : 0;
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   Study study(host, configuration, ranks);
   study.run();
   if (!ranks.speaks()) return 0;

@@ -1,7 +1,7 @@
 // Options of its own, and those of the lab.
 #include "gpt2compare/options.hpp"
 
-#include "host/lab.hpp"
+#include "common/evaluation/evaluation.hpp"
 
 namespace gpt2run {
 namespace {

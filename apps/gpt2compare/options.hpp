@@ -2,7 +2,7 @@
 #pragma once
 #include <span>
 
-#include "host/compose.hpp"
+#include "common/pipeline/compose.hpp"
 
 namespace gpt2run {
 

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "gpt2compare/floor.hpp"
-#include "gpt2compare/layers.hpp"
-#include "gpt2compare/series.hpp"
-#include "gpt2run/pipeline.hpp"
+#include "common/evaluation/floors.hpp"
+#include "common/evaluation/layers.hpp"
+#include "common/evaluation/token_metrics.hpp"
+#include "gpt2run/engine/generate.hpp"
 
 namespace gpt2run {
 

@@ -3,9 +3,9 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "common/evaluation/texts.hpp"
 #include "gpt2compare/report.hpp"
-#include "gpt2compare/texts.hpp"
-#include "gpt2run/json_text.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

@@ -2,9 +2,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "common/program/columns.hpp"
 #include "gpt2compare/report.hpp"
-#include "gpt2run/quoted.hpp"
-#include "host/columns.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {

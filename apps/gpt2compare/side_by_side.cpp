@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <set>
 
-#include "gpt2compare/texts.hpp"
-#include "gpt2run/quoted.hpp"
+#include "common/evaluation/texts.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {

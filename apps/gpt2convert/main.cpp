@@ -1,12 +1,13 @@
 // gpt2convert: a model in another layout. Messages go to standard error. Exit codes: 0 done, 2 the command line cannot
 // be meant, 1 everything else; then nothing has been written.
-#include "gpt2run/quoted.hpp"
-#include "host/compose.hpp"
-#include "host/explain.hpp"
-#include "host/interrupt.hpp"
-#include "host/loader_choice.hpp"
+#include "common/pipeline/compose.hpp"
+#include "common/pipeline/explain.hpp"
+#include "common/pipeline/loader_choice.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
-#include "host/program.hpp"
 #include "target.hpp"
 
 namespace gpt2run::convert {
@@ -66,15 +67,15 @@ void convert(PluginHost& host, Configuration& configuration) {
   const OptionValues& values = configuration.values();
   const std::string model(values.text("model")), given(values.text("tokenizer"));
   const fs::path out = values.text("out");
-  if (model.empty()) misused("--model: expected a folder, a file or synthetic:..., found none");
-  if (out.empty()) misused("--out: expected a path, found none");
-  if (out == "-") misused("--out: expected a path, found \"-\": a model is not written to standard output");
+  if (model.empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
+  if (out.empty()) usage_error("--out: expected a path, found none");
+  if (out == "-") usage_error("--out: expected a path, found \"-\": a model is not written to standard output");
   const bool to_llmc = values.text("to") == "llmc";
   std::error_code ignored;
   if (to_llmc && (fs::is_directory(out, ignored) || !out.has_filename()))
-    misused("--out: expected a file for llmc, found a folder, ", in_quotes(out.string()));
-  Chosen chosen = choose_loader(host, configuration, model);
-  Chosen* const all[] = {&chosen};
+    usage_error("--out: expected a file for llmc, found a folder, ", in_quotes(out.string()));
+  BoundPlugin chosen = choose_loader(host, configuration, model);
+  BoundPlugin* const all[] = {&chosen};
   bind_options(configuration, host, all);
   const auto loader = create<Loader>(chosen);
   const auto checkpoint = loader->open(model.c_str());
@@ -99,7 +100,7 @@ void start(std::vector<std::string> arguments) {
                  help_of(configuration.core()));
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   convert(host, configuration);
 }
 

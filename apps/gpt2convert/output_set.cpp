@@ -1,7 +1,7 @@
 // Which files may be replaced.
 #include "output_set.hpp"
 
-#include "gpt2run/input_file.hpp"
+#include "gpt2run/files/input_file.hpp"
 
 namespace gpt2run::convert {
 namespace {

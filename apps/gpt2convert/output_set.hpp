@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt2run/output_file.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 
 namespace gpt2run::convert {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gpt2run/loader.hpp"
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 #include "output_set.hpp"
 
 namespace gpt2run::convert {

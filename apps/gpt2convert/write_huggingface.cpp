@@ -2,8 +2,8 @@
 #include <charconv>
 #include <string>
 
-#include "gpt2run/numeric.hpp"
-#include "host/explain.hpp"
+#include "common/pipeline/explain.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "target.hpp"
 #include "write_values.hpp"
 

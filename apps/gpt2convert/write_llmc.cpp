@@ -1,8 +1,8 @@
 // A model as a checkpoint of llm.c.
 #include <string>
 
-#include "gpt2run/numeric.hpp"
-#include "host/explain.hpp"
+#include "common/pipeline/explain.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "target.hpp"
 #include "write_values.hpp"
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "gpt2run/numeric.hpp"
-#include "host/interrupt.hpp"
+#include "common/program/interrupt.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::convert {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "gpt2run/loader.hpp"
-#include "gpt2run/output_file.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 
 namespace gpt2run::convert {
 

@@ -2,15 +2,16 @@
 // standard output, everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1
 // everything else.
 
+#include "common/pipeline/run_files.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
+#include "common/program/progress.hpp"
+#include "common/prompts/prompts.hpp"
 #include "gpt2perplexity/plan.hpp"
 #include "gpt2perplexity/report.hpp"
-#include "gpt2run/output_file.hpp"
-#include "host/interrupt.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
-#include "host/program.hpp"
-#include "host/progress.hpp"
-#include "host/prompts.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -24,7 +25,7 @@ void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, R
   Progress progress("tokens", configuration.values().flag("quiet"));
   int64_t done = 0;
   std::vector<double> first;
-  for (const Chosen& precision : lab.precisions()) {
+  for (const BoundPlugin& precision : lab.precisions()) {
     std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, ranks, [&](int64_t rows) {
       end_if_asked(ranks, ", ", done, " of ", total, " tokens were done");
       progress.update(done += rows, total);
@@ -47,7 +48,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   }
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   const Lab lab(host, configuration, kPrecisions);
   const Rule rule = rule_of(configuration, lab.checkpoint().config());
   const std::string json(values.text("json"));

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "gpt2run/forced.hpp"
-#include "gpt2run/statistics.hpp"
+#include "gpt2run/evaluation/statistics.hpp"
+#include "gpt2run/evaluation/teacher_forcing.hpp"
 
 namespace gpt2run {
 namespace {
@@ -52,7 +52,7 @@ std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer) {
   return bytes;
 }
 
-std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint, const Work& work,
+std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& checkpoint, const Work& work,
                            const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress) {
   int32_t longest = 0;
   for (const Window& window : work.windows) longest = std::max(longest, window.length);

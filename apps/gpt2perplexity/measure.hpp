@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "gpt2perplexity/protocol.hpp"
-#include "host/lab.hpp"
-#include "host/ranked_items.hpp"
-#include "host/ranked_start.hpp"
+#include "common/evaluation/evaluation.hpp"
+#include "common/evaluation/protocol.hpp"
+#include "common/ranks/ranked_items.hpp"
+#include "common/ranks/ranked_start.hpp"
 
 namespace gpt2run {
 
@@ -27,7 +27,7 @@ std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer);
 // Negative natural logs of the targets' probabilities, in the order of windows. Called by every rank, each walks its
 // own windows; the result is rank 0's, the others get none. progress: called with the rows of each window that is done
 // here. Throws Error naming precision, text and token for a probability that is no number.
-std::vector<double> nll_of(const Chosen& precision, const Checkpoint& checkpoint, const Work& work,
+std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& checkpoint, const Work& work,
                            const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress);
 
 struct Estimate {

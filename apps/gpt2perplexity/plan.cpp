@@ -1,7 +1,7 @@
 // Lengths that are left to the program are those of the tools that the protocols come from.
 #include "gpt2perplexity/plan.hpp"
 
-#include "host/record.hpp"
+#include "common/config/record.hpp"
 
 namespace gpt2run {
 namespace {
@@ -38,17 +38,17 @@ Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
   Rule rule{protocol_of(name), static_cast<int32_t>(values.integer("max_length")),
             static_cast<int32_t>(values.integer("stride"))};
   const bool strides = rule.protocol == Protocol::hf_stride || rule.protocol == Protocol::document;
-  if (rule.stride != 0 && !strides) misused("--stride: protocol ", name, " has none");
+  if (rule.stride != 0 && !strides) usage_error("--stride: protocol ", name, " has none");
   if (rule.max_length != 0 && rule.protocol == Protocol::original)
-    misused("--max_length: protocol original has none, a prompt is one window");
+    usage_error("--max_length: protocol original has none, a prompt is one window");
   if (rule.max_length > model.T)
-    misused("--max_length: expected at most ", model.T, ", the model's context, found ", rule.max_length);
+    usage_error("--max_length: expected at most ", model.T, ", the model's context, found ", rule.max_length);
   if (rule.max_length == 0) rule.max_length = rule.protocol == Protocol::llama ? std::min(kOfLlama, model.T) : model.T;
   const int32_t least = rule.protocol == Protocol::llama ? 3 : 2;
   if (rule.max_length < least)
-    misused("--max_length: expected at least ", least, " for protocol ", name, ", found ", rule.max_length);
+    usage_error("--max_length: expected at least ", least, " for protocol ", name, ", found ", rule.max_length);
   if (rule.stride > rule.max_length)
-    misused("--stride: expected at most ", rule.max_length, ", the tokens of a window, found ", rule.stride);
+    usage_error("--stride: expected at most ", rule.max_length, ", the tokens of a window, found ", rule.stride);
   if (strides && rule.stride == 0) rule.stride = rule.max_length / 2;
   return rule;
 }

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <limits>
 
-#include "gpt2run/json_text.hpp"
-#include "host/columns.hpp"
+#include "common/program/columns.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

@@ -4,10 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "common/program/crash_report.hpp"
+#include "common/program/program.hpp"
 #include "gpt2plugins/report.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/options.hpp"
-#include "host/program.hpp"
 
 namespace gpt2run {
 namespace {
@@ -38,23 +39,23 @@ Command parse(const std::vector<std::string>& arguments) {
     } else if (argument == "--help" || argument == "-h") {
       command.help = true;
     } else if (name == folder_option) {
-      if (equal == argument.npos && ++i == arguments.size()) misused("--plugin-dir: expected a folder");
+      if (equal == argument.npos && ++i == arguments.size()) usage_error("--plugin-dir: expected a folder");
       command.folders.push_back(equal == argument.npos ? arguments[i] : argument.substr(equal + 1));
     } else if (argument.starts_with("-")) {
-      misused("unknown option ", in_quotes(argument), "; gpt2plugins --help lists them");
+      usage_error("unknown option ", in_quotes(argument), "; gpt2plugins --help lists them");
     } else {
       words.push_back(argument);
     }
   }
   if (command.help) return command;
-  if (words.empty()) misused("expected a command: list, show or path");
+  if (words.empty()) usage_error("expected a command: list, show or path");
   command.verb = words.front();
   if (command.verb != "list" && command.verb != "show" && command.verb != "path")
-    misused("unknown command ", in_quotes(command.verb), ", expected list, show or path");
+    usage_error("unknown command ", in_quotes(command.verb), ", expected list, show or path");
   const size_t expected = command.verb == "show" ? 2 : 1;
-  if (words.size() < expected) misused("show: expected the name of a plugin");
-  if (words.size() > expected) misused(command.verb, ": unexpected argument ", in_quotes(words[expected]));
-  if (command.json && command.verb != "list") misused("--json goes with list only");
+  if (words.size() < expected) usage_error("show: expected the name of a plugin");
+  if (words.size() > expected) usage_error(command.verb, ": unexpected argument ", in_quotes(words[expected]));
+  if (command.json && command.verb != "list") usage_error("--json goes with list only");
   if (expected == 2) command.name = words[1];
   return command;
 }
@@ -75,13 +76,13 @@ std::vector<Candidate> named(const PluginHost& host, std::string name) {
   }
   if (found.empty()) {
     const std::string near = nearest_name(name, known);
-    misused("there is no plugin ", in_quotes(name), near.empty() ? "" : ", did you mean " + near + "?",
-            "; gpt2plugins list shows all");
+    usage_error("there is no plugin ", in_quotes(name), near.empty() ? "" : ", did you mean " + near + "?",
+                "; gpt2plugins list shows all");
   }
   const auto other =
       std::find_if(found.begin(), found.end(), [&](const Candidate& c) { return c.kind != found.front().kind; });
   if (other != found.end())
-    misused(name, " stands for several plugins: ", full_name(found.front()), ", ", full_name(*other));
+    usage_error(name, " stands for several plugins: ", full_name(found.front()), ", ", full_name(*other));
   return found;
 }
 
@@ -97,7 +98,7 @@ std::string to_pages(PluginHost& host, const std::vector<Candidate>& candidates)
 }
 
 std::string answer(const Command& command) {
-  PluginHost host(command.folders);
+  PluginHost host(command.folders, report_crashes);
   std::string text;
   if (command.verb == "list") {
     const std::vector<PluginReport> reports = inspect_all(host);

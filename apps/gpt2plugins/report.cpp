@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "host/columns.hpp"
+#include "common/program/columns.hpp"
 
 namespace gpt2run {
 namespace {

@@ -4,14 +4,15 @@
 #include <cstdio>
 #include <new>
 
-#include "host/explain.hpp"
-#include "host/interrupt.hpp"
+#include "common/pipeline/explain.hpp"
+#include "common/pipeline/run_files.hpp"
+#include "common/pipeline/weight_report.hpp"
+#include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
+#include "common/program/progress.hpp"
+#include "common/ranks/ranked_start.hpp"
 #include "host/log.hpp"
-#include "host/program.hpp"
-#include "host/progress.hpp"
-#include "host/ranked_start.hpp"
-#include "host/run_files.hpp"
-#include "host/weight_report.hpp"
 
 namespace gpt2run {
 namespace {
@@ -26,8 +27,8 @@ std::string help(PluginHost& host, Configuration& configuration) {
       "sink)\nhas it, PLUGIN:KEY=VALUE where a plugin is named. Short for every chosen plugin that has it: " +
       alias_names() + ".\n\n";
   try {
-    Choice choice = choose(host, configuration);
-    for (const Chosen* chosen : choice.all()) text += help_of(*chosen->plugin);
+    Selection choice = choose(host, configuration);
+    for (const BoundPlugin* chosen : choice.all()) text += help_of(*chosen->plugin);
   } catch (const Error& error) {
     text += std::string("(those of the plugins cannot be shown: ") + error.what() + ")\n";
   }
@@ -66,7 +67,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
-  Progress progress(composition.choice(), configuration.values().flag("quiet"));
+  Progress progress("sequences", configuration.values().flag("quiet"), composition.choice().streams());
   const Summary summary = composition.run(manifest.to_json(), [&](int64_t done, int64_t total) {
     if (interrupted()) fail("interrupted, ", done, " of ", total, " sequences were done");
     progress.update(done, total);
@@ -89,9 +90,9 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   check_errand(ranks, errand_of(values));
   const auto tell = [&](const std::string& text) { return ranks.speaks() ? print(text) : void(); };
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()});
+  PluginHost host({folders.begin(), folders.end()}, report_crashes);
   if (values.flag("help")) return tell(help(host, configuration));
-  Choice choice = choose(host, configuration);
+  Selection choice = choose(host, configuration);
   warn_unused_device(configuration, {&choice.precision, 1});
   if (values.text("report") == "weights") return tell(weight_report(choice));
   Composition composition(host, configuration, std::move(choice), &ranks);

@@ -3,19 +3,19 @@
 #include <sstream>
 #include <utility>
 
-#include "gpt2run/input_file.hpp"
-#include "gpt2run/paths.hpp"
-#include "gpt2run/quoted.hpp"
-#include "host/config.hpp"
-#include "host/program.hpp"
-#include "host/prompts.hpp"
+#include "common/config/config.hpp"
+#include "common/program/program.hpp"
+#include "common/prompts/prompts.hpp"
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/files/paths.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "prompt_sets.hpp"
 
 namespace {
 
 using gpt2run::CoreOption;
 using gpt2run::in_quotes;
-using gpt2run::misused;
+using gpt2run::usage_error;
 using gpt2run::UsageError;
 
 struct Request {
@@ -47,20 +47,20 @@ constexpr char kUsage[] =
 void check(const Request& request, bool has_t) {
   const std::string& command = request.command;
   if (command == "pack" || command == "unpack") {
-    if (request.pack.in.empty()) misused(command, ": expected --in FILE");
-    if (!request.inputs.empty()) misused(command, ": expected --in FILE, found ", in_quotes(request.inputs[0]));
+    if (request.pack.in.empty()) usage_error(command, ": expected --in FILE");
+    if (!request.inputs.empty()) usage_error(command, ": expected --in FILE, found ", in_quotes(request.inputs[0]));
     if (command == "unpack" && !request.pack.out.empty())
-      misused("unpack: prints to standard output, --out is for pack");
+      usage_error("unpack: prints to standard output, --out is for pack");
     return;
   }
   if (command != "encode" && command != "decode")
-    misused("command: expected encode, decode, pack or unpack, found ",
-            command.empty() ? "nothing" : in_quotes(command));
+    usage_error("command: expected encode, decode, pack or unpack, found ",
+                command.empty() ? "nothing" : in_quotes(command));
   if (has_t || !request.pack.in.empty() || !request.pack.out.empty())
-    misused(command, ": --in, --out and --t are for pack and unpack");
-  if (request.inputs.empty()) misused(command, ": expected input, or - for standard input");
+    usage_error(command, ": --in, --out and --t are for pack and unpack");
+  if (request.inputs.empty()) usage_error(command, ": expected input, or - for standard input");
   if (command == "encode" && request.inputs.size() > 1)
-    misused("encode: expected one text (in quotes), found ", request.inputs.size());
+    usage_error("encode: expected one text (in quotes), found ", request.inputs.size());
 }
 
 Request parse(std::vector<std::string> arguments) {

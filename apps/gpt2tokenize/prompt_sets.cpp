@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "gpt2run/output_file.hpp"
-#include "gpt2run/quoted.hpp"
+#include "common/pipeline/run_files.hpp"
+#include "common/prompts/prompt_file.hpp"
+#include "common/prompts/prompt_set.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
-#include "host/prompt_file.hpp"
-#include "host/prompt_set.hpp"
-#include "host/run_files.hpp"
 
 namespace gpt2run {
 namespace {
@@ -48,7 +48,7 @@ std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& requ
 }
 
 void check_out(const PackRequest& request) {
-  if (request.out.empty() || request.out == "-") misused("pack: expected --out FILE");
+  if (request.out.empty() || request.out == "-") usage_error("pack: expected --out FILE");
   std::vector<NamedPath> inputs = {{"--tokenizer", request.tokenizer}};
   for (const std::string& name : prompt_files(request.in, "--in"))
     inputs.push_back({"--in", name == "-" ? "/dev/stdin" : name});
@@ -58,7 +58,7 @@ void check_out(const PackRequest& request) {
 }  // namespace
 
 void pack(const PackRequest& request, const Tokenizer& tokenizer) {
-  if (request.t < 1) misused("pack: expected --t, the tokens of a row");
+  if (request.t < 1) usage_error("pack: expected --t, the tokens of a row");
   check_out(request);
   std::vector<std::vector<int32_t>> rows;
   bool has_ids = false;

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace {
 

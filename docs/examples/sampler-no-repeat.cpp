@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <sstream>
 
-#include "gpt2run/output_file.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "gpt2run/sink.hpp"
 
 namespace {

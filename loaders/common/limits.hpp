@@ -6,7 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/loader.hpp"
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run::loaders {
 

@@ -9,7 +9,7 @@
 #include "../common/limits.hpp"
 #include "config.hpp"
 #include "gpt2run/host_plugin.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "json.hpp"
 #include "weight_files.hpp"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "json.hpp"
 
 namespace gpt2run::huggingface {

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/nearest.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/edit_distance.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "json.hpp"
 
 namespace gpt2run::huggingface {

@@ -5,7 +5,7 @@
 
 #include "../common/limits.hpp"
 #include "gpt2run/host_plugin.hpp"
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "header.hpp"
 
 namespace gpt2run::llmc {

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "gpt2run/processors.hpp"
+#include "gpt2run/sdk/processors.hpp"
 
 namespace gpt2run::synthetic {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "../common/limits.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run::synthetic {
 namespace {

@@ -15,7 +15,9 @@ namespace gpt2run::conformance {
 template <class Base>
 std::unique_ptr<Base> create(const Plugin& plugin) {
   const OptionValues defaults(plugin.name, {plugin.options, plugin.option_count});
-  return std::unique_ptr<Base>(static_cast<Base*>(plugin.create(defaults, host_services())));
+  std::unique_ptr<Base> object(static_cast<Base*>(plugin.create(defaults, host_services())));
+  if (!object) fail("create() returned null: expected an object, or an Error thrown");
+  return object;
 }
 
 void check_file(Report&, const std::filesystem::path& file);

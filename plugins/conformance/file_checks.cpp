@@ -3,7 +3,7 @@
 
 #include "conformance/checks.hpp"
 #include "gpt2run/loader.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sink.hpp"
 #include "host/elf_file.hpp"
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run::conformance {
 namespace {

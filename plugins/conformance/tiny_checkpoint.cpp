@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::conformance {
 namespace {

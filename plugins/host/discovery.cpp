@@ -7,7 +7,7 @@
 #include <system_error>
 #include <tuple>
 
-#include "gpt2run/paths.hpp"
+#include "gpt2run/files/paths.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 
@@ -127,7 +127,7 @@ std::vector<fs::path> search_folders(const std::vector<fs::path>& given) {
   std::vector<fs::path> folders;
   for (const fs::path& folder : given) {
     std::error_code error;
-    if (folder.empty()) misused("--plugin-dir: expected a folder, found an empty text");
+    if (folder.empty()) usage_error("--plugin-dir: expected a folder, found an empty text");
     const bool is_folder = fs::is_directory(folder, error);
     if (error) fail("--plugin-dir: there is no folder ", folder.string(), ": ", error.message());
     if (!is_folder) fail("--plugin-dir: ", folder.string(), " is no folder");

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "host/plugin_host.hpp"
+#include "gpt2run/plugin.hpp"
 
 namespace gpt2run {
 
@@ -27,6 +27,22 @@ std::vector<std::filesystem::path> search_folders(const std::vector<std::filesys
 
 // The places of search_folders() in words, for messages.
 std::string plugin_places();
+
+// A file whose name says that it is a plugin. Nothing of it has been read.
+struct Candidate {
+  Kind kind;
+  std::string name;
+  Space space;
+  std::filesystem::path file;                  // absolute
+  std::vector<std::filesystem::path> shadows;  // files of the same identity in later folders
+  std::filesystem::path conflict;              // a second file of this identity in the same folder: cannot be opened
+};
+
+// A file that claims to be a plugin and cannot be one.
+struct RejectedFile {
+  std::filesystem::path file;
+  std::string reason;
+};
 
 struct Discovery {
   std::vector<Candidate> candidates;  // sorted by kind, name, space

@@ -8,8 +8,8 @@
 #include <limits>
 #include <optional>
 
-#include "gpt2run/nearest.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/edit_distance.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {
@@ -128,11 +128,11 @@ bool OptionValues::is_flag(std::string_view key) const {
 OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view text, std::string_view origin) const {
   const std::string_view type = spec.type, range = spec.range;
   const auto refuse = [&](std::string_view expected) {
-    misused(origin, ": expected ", expected,
-            range.empty()    ? ""
-            : type == "enum" ? " "
-                             : " in ",
-            range, ", found ", in_quotes(text));
+    usage_error(origin, ": expected ", expected,
+                range.empty()    ? ""
+                : type == "enum" ? " "
+                                 : " in ",
+                range, ", found ", in_quotes(text));
   };
   Value value;
   value.shown = text;

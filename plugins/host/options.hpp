@@ -8,21 +8,9 @@
 #include <vector>
 
 #include "gpt2run/plugin.hpp"
+#include "host/usage_error.hpp"
 
 namespace gpt2run {
-
-// What the user typed cannot be meant: programs exit with 2.
-struct [[gnu::visibility("default")]] UsageError : Error {
-  using Error::Error;
-};
-
-// As fail(), for mistakes in what the user typed.
-template <class... Parts>
-[[noreturn]] void misused(const Parts&... parts) {
-  std::ostringstream line;
-  (line << ... << parts);
-  throw UsageError(line.str());
-}
 
 // Names are compared with '-' and '_' alike: this is the spelling they are compared in.
 std::string normal_name(std::string_view name);

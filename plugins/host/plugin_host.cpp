@@ -7,11 +7,10 @@
 #include <set>
 
 #include "gpt2run/precision.hpp"
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/descriptor.hpp"
 #include "host/discovery.hpp"
 #include "host/dynamic_library.hpp"
-#include "host/last_words.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 #include "host/trust.hpp"
@@ -25,10 +24,10 @@ constexpr Space kSpaces[] = {Space::host, Space::cuda, Space::test};
 constexpr std::string_view kDevicePrefix = "device-";
 constexpr char kDriver[] = "libcuda.so.1";
 
-void check_driver(const Candidate& candidate) {
+void check_driver(const Candidate& candidate, const CrashHook& hook) {
   if (candidate.space != Space::cuda) return;
   std::string reason;
-  const LastWords words(kDriver, "opened");
+  const auto watched = hook(kDriver, "opened");
   if (!opens_system_library(kDriver, reason)) fail("there is no CUDA driver (", reason, ")");
 }
 
@@ -79,6 +78,7 @@ void write_log(int level, const char* message) {
 }  // namespace
 
 struct PluginHost::State {
+  CrashHook hook = [](const std::filesystem::path&, const std::string&) { return nullptr; };
   std::vector<std::filesystem::path> folders;
   Discovery found;
   std::set<std::filesystem::path> opened;  // shadowed files are logged once
@@ -94,21 +94,22 @@ struct PluginHost::State {
   [[noreturn]] void fail_unknown(Kind kind, std::string_view name) const {
     std::vector<std::string> known = names(kind);
     if (known.empty())
-      misused("there is no ", name_of(kind), " ", in_quotes(name),
-              ": none was found at all; plugins are looked for in ", plugin_places());
+      usage_error("there is no ", name_of(kind), " ", in_quotes(name),
+                  ": none was found at all; plugins are looked for in ", plugin_places());
     if (kind == Kind::precision) known.insert(known.begin(), std::begin(kTypes), std::end(kTypes));
     std::string list;
     for (const std::string& one : known) list += (list.empty() ? "" : ", ") + one;
     const std::string near = nearest_name(name, known);
     constexpr std::string_view why = GPT2RUN_CUDA_WHY;
     const bool not_built = name.starts_with("cuda-") && !why.empty();
-    misused("there is no ", name_of(kind), " ", in_quotes(name),
-            not_built ? ", since CUDA plugins were not built: " + std::string(why) : "",
-            near.empty() ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list, ")");
+    usage_error("there is no ", name_of(kind), " ", in_quotes(name),
+                not_built ? ", since CUDA plugins were not built: " + std::string(why) : "",
+                near.empty() ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list, ")");
   }
 };
 
-PluginHost::PluginHost(std::vector<std::filesystem::path> folders) : state_(new State) {
+PluginHost::PluginHost(std::vector<std::filesystem::path> folders, CrashHook hook) : state_(new State) {
+  if (hook) state_->hook = std::move(hook);
   state_->folders = search_folders(folders);
   state_->found = discover(state_->folders);
 }
@@ -123,13 +124,18 @@ const Plugin& PluginHost::open(const Candidate& candidate) {
     fail(candidate.file.string(), ": refused, ", candidate.conflict.filename().string(),
          " in the same folder is the same plugin");
   check_trust(candidate.file);
-  check_driver(candidate);
-  const LastWords words(candidate.file, "opened");
+  check_driver(candidate, state_->hook);
+  const auto watched = state_->hook(candidate.file, "opened");
   const Plugin& plugin = open_descriptor(candidate.file, {candidate.kind, candidate.name, candidate.space});
   if (state_->opened.insert(candidate.file).second)
     for (const auto& shadowed : candidate.shadows)
       log_warning(candidate.file.string() + " is used, " + shadowed.string() + " is shadowed by it");
   return plugin;
+}
+
+std::shared_ptr<void> PluginHost::watch(const Plugin& plugin, const std::string& done) const {
+  const Candidate* candidate = find(plugin.kind, plugin.name, plugin.space);
+  return state_->hook(candidate ? candidate->file : plugin.name, done);
 }
 
 const Candidate* PluginHost::find(Kind kind, std::string_view name, Space space) const {
@@ -142,7 +148,7 @@ const Plugin& PluginHost::get(Kind kind, std::string_view name, Space space) {
   const Candidate* candidate = find(kind, name, space);
   if (!candidate) state_->fail_unknown(kind, name);
   const Plugin& plugin = open(*candidate);
-  const LastWords words(candidate->file, "asked whether it runs here");
+  const auto watched = state_->hook(candidate->file, "asked whether it runs here");
   check_runs(plugin);
   return plugin;
 }
@@ -222,10 +228,11 @@ void PluginHost::note_precisions(const std::vector<std::string>& names) {
 const Plugin& PluginHost::sampler(std::string_view name, Space where) {
   if (!name.starts_with(kDevicePrefix)) return get(Kind::sampler, name, Space::host);
   const std::string_view plain = name.substr(kDevicePrefix.size());
-  if (plain.empty()) misused("--sampler ", name, ": expected the name of a sampler after ", in_quotes(kDevicePrefix));
+  if (plain.empty())
+    usage_error("--sampler ", name, ": expected the name of a sampler after ", in_quotes(kDevicePrefix));
   if (!find(Kind::sampler, plain, where) && find(Kind::sampler, plain, Space::host))
-    misused("there is no sampler ", in_quotes(plain), " in ", name_of(where), " memory; --sampler ", plain,
-            " works through a copy to the host");
+    usage_error("there is no sampler ", in_quotes(plain), " in ", name_of(where), " memory; --sampler ", plain,
+                " works through a copy to the host");
   return get(Kind::sampler, plain, where);
 }
 

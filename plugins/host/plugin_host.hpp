@@ -6,35 +6,25 @@
 // one folder are an error.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "gpt2run/plugin.hpp"
+#include "host/discovery.hpp"
 
 namespace gpt2run {
 
-// A file whose name says that it is a plugin. Nothing of it has been read.
-struct Candidate {
-  Kind kind;
-  std::string name;
-  Space space;
-  std::filesystem::path file;                  // absolute
-  std::vector<std::filesystem::path> shadows;  // files of the same identity in later folders
-  std::filesystem::path conflict;              // a second file of this identity in the same folder: cannot be opened
-};
-
-// A file that claims to be a plugin and cannot be one.
-struct RejectedFile {
-  std::filesystem::path file;
-  std::string reason;
-};
+// Told that code of `file` is about to run, and what is being done with it ("opened"). What it returns lives until that
+// code has returned. A program reports a crash meanwhile with the file's name; the host itself touches no signals.
+using CrashHook = std::function<std::shared_ptr<void>(const std::filesystem::path& file, const std::string& done)>;
 
 class PluginHost {
  public:
-  // folders: of --plugin-dir, searched first. Throws Error naming a folder that was given and is not there.
-  explicit PluginHost(std::vector<std::filesystem::path> folders = {});
+  // folders: of --plugin-dir, searched first. hook: may be empty. Throws Error naming a folder that was given and is
+  // not there.
+  explicit PluginHost(std::vector<std::filesystem::path> folders = {}, CrashHook hook = {});
   ~PluginHost();
 
   const std::vector<Candidate>& candidates() const;           // sorted by kind, name, space
@@ -43,8 +33,11 @@ class PluginHost {
 
   // Opens a candidate: permissions, library, symbol, ABI, tag, identity and options are checked in this order; one for
   // CUDA only where there is a CUDA driver. Throws Error with file and reason. Logs the files that it shadows. A
-  // library that crashes takes the process with it, and its file is named on standard error.
+  // library that crashes takes the process with it; the hook is told before.
   const Plugin& open(const Candidate&);
+
+  // Calls the hook for a plugin of this host: keep the result while the plugin's code runs. Null without a hook.
+  std::shared_ptr<void> watch(const Plugin&, const std::string& done) const;
 
   // The candidate of that identity, or null.
   const Candidate* find(Kind, std::string_view name, Space) const;

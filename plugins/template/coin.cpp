@@ -3,8 +3,8 @@
 #include <limits>
 #include <vector>
 
-#include "gpt2run/random.hpp"
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/random.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace {
 

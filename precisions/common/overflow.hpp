@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run {
 

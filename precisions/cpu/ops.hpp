@@ -1,7 +1,7 @@
 // The seven operations on the CPU for one storage type: who computes what on which worker; how is the kernels' matter.
 // A worker owns outputs (or rows, or heads), never a part of a sum, so bits do not depend on the number of workers.
 #pragma once
-#include "gpt2run/host_session.hpp"
+#include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
 #include "weights.hpp"
 

@@ -6,7 +6,7 @@
 #pragma once
 #include <type_traits>
 
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::cpu {
 

@@ -6,7 +6,7 @@
 #include <system_error>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/processors.hpp"
+#include "gpt2run/sdk/processors.hpp"
 
 namespace gpt2run::cpu {
 namespace {

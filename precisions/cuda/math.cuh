@@ -3,8 +3,8 @@
 #pragma once
 #include <cmath>
 
-#include "gpt2run/cuda/device.hpp"
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/cuda/device.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::cuda {
 

@@ -4,9 +4,9 @@
 // which rows are which.
 #pragma once
 #include "attention.cuh"
-#include "blaslt.hpp"
-#include "gpt2run/network.hpp"
-#include "many.cuh"
+#include "gemm.hpp"
+#include "gemm_epilogue.cuh"
+#include "gpt2run/sdk/network.hpp"
 #include "product.cuh"
 #include "step.cuh"
 #include "weights.hpp"

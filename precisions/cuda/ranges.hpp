@@ -2,8 +2,8 @@
 #pragma once
 #include <optional>
 
-#include "gpt2run/cuda/range.hpp"
-#include "gpt2run/network.hpp"
+#include "gpt2run/sdk/cuda/range.hpp"
+#include "gpt2run/sdk/network.hpp"
 
 namespace gpt2run::cuda {
 

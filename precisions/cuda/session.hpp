@@ -3,7 +3,7 @@
 #include <chrono>
 #include <map>
 
-#include "gpt2run/slots.hpp"
+#include "gpt2run/sdk/slots.hpp"
 #include "ops.hpp"
 #include "ranges.hpp"
 #include "tap.hpp"

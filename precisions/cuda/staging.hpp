@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "gpt2run/cuda/runtime.hpp"
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::cuda {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "gpt2run/cuda/runtime.hpp"
 #include "gpt2run/precision.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
 #include "math.cuh"
 
 namespace gpt2run::cuda {

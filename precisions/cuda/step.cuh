@@ -1,6 +1,6 @@
 // The kernels around the network: rows find their places in the slots, tokens become vectors, log-probabilities.
 #pragma once
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {

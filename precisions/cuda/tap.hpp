@@ -2,7 +2,7 @@
 #pragma once
 #include <cstring>
 
-#include "gpt2run/network.hpp"
+#include "gpt2run/sdk/network.hpp"
 #include "plan.hpp"
 #include "state.hpp"
 

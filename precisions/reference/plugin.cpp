@@ -1,5 +1,5 @@
 // Precision `reference`: every rounding contract with sums in double, the oracle of all others.
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <span>
 
 #include "gpt2run/host_plugin.hpp"
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run {
 

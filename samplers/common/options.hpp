@@ -1,6 +1,6 @@
 // The options of each sampler, declared once for its host and its CUDA form, and what they mean to the selection.
 #pragma once
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run {
 

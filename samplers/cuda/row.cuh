@@ -1,10 +1,10 @@
 // What the kernels of the samplers share: one block takes one row of logits, all sums are of integers, so that the
 // order of threads changes nothing and the host's selection (select.hpp) gives the same token.
 #pragma once
-#include "gpt2run/cuda/device.hpp"
-#include "gpt2run/cuda/range.hpp"
-#include "gpt2run/cuda/runtime.hpp"
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/cuda/device.hpp"
+#include "gpt2run/sdk/cuda/range.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run::cuda {
 

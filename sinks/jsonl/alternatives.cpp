@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "gpt2run/json_text.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "gpt2run/json_text.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

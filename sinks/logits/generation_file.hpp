@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "gpt2run/output_file.hpp"
+#include "gpt2run/sdk/output_file.hpp"
 #include "gpt2run/sink.hpp"
 
 namespace gpt2run {

@@ -4,7 +4,7 @@
 #include "../common/manifest.hpp"
 #include "../common/one_file.hpp"
 #include "../common/sink_plugin.hpp"
-#include "gpt2run/json_text.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "apps/shell.hpp"
-#include "gpt2run/statistics.hpp"
+#include "gpt2run/evaluation/statistics.hpp"
 
 namespace gpt2run {
 namespace {

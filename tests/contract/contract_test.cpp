@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "gpt2run/pipeline.hpp"
+#include "gpt2run/engine/generate.hpp"
 #include "support/capture_sink.hpp"
 #include "support/fake_device.hpp"
 #include "support/plugin.hpp"

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt2run/random.hpp"
+#include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run::test {
 namespace {

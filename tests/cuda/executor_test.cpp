@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "cuda/products.hpp"
-#include "gpt2run/cuda/runtime.hpp"
 #include "gpt2run/error.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
 #include "kernels.hpp"
 
 namespace gpt2run::test {

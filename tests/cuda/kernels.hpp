@@ -1,6 +1,6 @@
 // Small kernels that break one rule each, and right ones beside them. A template parameter breaks them.
 #pragma once
-#include "gpt2run/cuda/device.hpp"
+#include "gpt2run/sdk/cuda/device.hpp"
 
 namespace gpt2run::test {
 

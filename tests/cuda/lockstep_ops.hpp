@@ -2,7 +2,7 @@
 // device's layout, after it back, so that every operation can be judged on inputs from elsewhere.
 #pragma once
 #include "../../precisions/cuda/ops.hpp"
-#include "gpt2run/host_state.hpp"
+#include "gpt2run/sdk/host_state.hpp"
 
 namespace gpt2run::test {
 

@@ -6,10 +6,10 @@
 #include <map>
 #include <tuple>
 
-#include "../../precisions/cuda/blaslt.hpp"
-#include "gpt2run/cuda/runtime.hpp"
-#include "gpt2run/numeric.hpp"
-#include "gpt2run/random.hpp"
+#include "../../precisions/cuda/gemm.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
+#include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/random.hpp"
 #include "precisions/lockstep.hpp"
 
 namespace gpt2run::test {

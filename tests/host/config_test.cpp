@@ -1,5 +1,5 @@
 // The rules by which options find their place: parsing and ranges, layers, names of plugins, slots and aliases.
-#include "host/config.hpp"
+#include "common/config/config.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "gpt2run/quoted.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {
@@ -45,15 +45,15 @@ constexpr CoreOption kCore[] = {{{"sampler", "text", "device-nucleus", "", "chai
                                 {{"config", "text", "", "", "file"}}};
 
 // Nucleus, text and logits, as chosen by default.
-struct Choice {
-  Chosen nucleus{kNucleusPlugin, {"device-nucleus", {}}, Layer::fallback};
-  Chosen text{kTextPlugin, {"text", {}}, Layer::command_line},
+struct Selection {
+  BoundPlugin nucleus{kNucleusPlugin, {"device-nucleus", {}}, Layer::fallback};
+  BoundPlugin text{kTextPlugin, {"text", {}}, Layer::command_line},
       logits{kLogitsPlugin, {"logits", {}}, Layer::command_line};
   std::vector<std::string> skipped;
 
-  explicit Choice(std::vector<std::string> line) : Choice(Configuration(kCore, std::move(line))) {}
-  explicit Choice(Configuration configuration) {
-    Chosen* const all[] = {&nucleus, &text, &logits};
+  explicit Selection(std::vector<std::string> line) : Selection(Configuration(kCore, std::move(line))) {}
+  explicit Selection(Configuration configuration) {
+    BoundPlugin* const all[] = {&nucleus, &text, &logits};
     std::vector<OtherPlugin> others = {{Kind::sampler, "elsewhere", [] { return nullptr; }}};
     for (const Plugin* plugin : {&kNucleusPlugin, &kTopKPlugin, &kTextPlugin, &kLogitsPlugin})
       others.push_back({plugin->kind, plugin->name, [plugin] { return plugin; }});
@@ -75,7 +75,7 @@ std::string refusal(Call call) {
 }
 
 std::string refusal_of(std::vector<std::string> line) {
-  return refusal([&] { Choice{line}; });
+  return refusal([&] { Selection{line}; });
 }
 
 class ConfigFile : public testing::Test {
@@ -224,20 +224,20 @@ TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), Has
 TEST(Names, PluginSlotAndAliasReachTheOption) {
   for (const char* name :
        {"--nucleus.top_p", "--nucleus.top-p", "--device-nucleus.top_p", "--sampler.top_p", "--top_p", "--top-p"}) {
-    const Choice choice({name, "0.5"});
+    const Selection choice({name, "0.5"});
     EXPECT_EQ(choice.nucleus.values.real("top_p"), 0.5) << name;
     EXPECT_TRUE(choice.nucleus.values.given("top_p"));
   }
 }
 
 TEST(Names, AnAliasSetsEveryPluginThatDeclaresIt) {
-  const Choice choice({"--out", "here"});
+  const Selection choice({"--out", "here"});
   EXPECT_EQ(choice.text.values.text("out"), "here");
   EXPECT_EQ(choice.logits.values.text("out"), "here");
 }
 
 TEST(Names, TheMoreExactNameWins) {
-  const Choice choice({"--text.out", "there", "--out", "here"});
+  const Selection choice({"--text.out", "there", "--out", "here"});
   EXPECT_EQ(choice.text.values.text("out"), "there");
   EXPECT_EQ(choice.logits.values.text("out"), "here");
 }
@@ -296,14 +296,14 @@ TEST(PluginList, MistakesAreNamed) {
 
 TEST(Instances, TheirOptionsWinWithinALayerAndAreChecked) {
   Configuration c(kCore, {"--top_p", "0.3"});
-  Chosen one(kNucleusPlugin, {"nucleus", {{"top_p", "0.5"}}}, Layer::command_line);
-  Chosen two(kNucleusPlugin, {"nucleus", {}}, Layer::command_line);
-  Chosen* const both[] = {&one, &two};
+  BoundPlugin one(kNucleusPlugin, {"nucleus", {{"top_p", "0.5"}}}, Layer::command_line);
+  BoundPlugin two(kNucleusPlugin, {"nucleus", {}}, Layer::command_line);
+  BoundPlugin* const both[] = {&one, &two};
   c.bind(both, {});
   EXPECT_EQ(one.values.real("top_p"), 0.5);
   EXPECT_EQ(two.values.real("top_p"), 0.3);
-  Chosen bad(kNucleusPlugin, {"nucleus", {{"topp", "0.5"}}}, Layer::command_line);
-  Chosen* const only[] = {&bad};
+  BoundPlugin bad(kNucleusPlugin, {"nucleus", {{"topp", "0.5"}}}, Layer::command_line);
+  BoundPlugin* const only[] = {&bad};
   EXPECT_THAT(refusal([&] { Configuration(kCore, {}).bind(only, {}); }), HasSubstr("nucleus:topp"));
 }
 
@@ -314,7 +314,7 @@ TEST_F(ConfigFile, LineBeatsFileBeatsDefault) {
   EXPECT_EQ(c.values().integer("n_gen"), 9);
   EXPECT_EQ(c.values().integer("max_new_tokens"), 2);
   EXPECT_EQ(c.layer("max_new_tokens"), Layer::file);
-  const Choice choice(std::move(c));
+  const Selection choice(std::move(c));
   EXPECT_EQ(choice.nucleus.values.integer("top_k"), 3);
   EXPECT_EQ(choice.nucleus.values.real("top_p"), 0.25);
   EXPECT_EQ(choice.nucleus.values.real("temp"), 2);  // an alias on the line, a full name in the file
@@ -335,10 +335,10 @@ TEST_F(ConfigFile, ListsOfTheLineReplaceThoseOfTheFile) {
 }
 
 TEST_F(ConfigFile, OptionsOfPluginsNotChosenAreSkippedAloud) {
-  const Choice choice({"--config", write("[top-k]\ntop_k = 5\n")});
+  const Selection choice({"--config", write("[top-k]\ntop_k = 5\n")});
   ASSERT_EQ(choice.skipped.size(), 1u);
   EXPECT_THAT(choice.skipped[0], HasSubstr("top-k.top_k is not used"));
-  EXPECT_EQ(Choice({"--config", write("[elsewhere]\nany = 5\n")}).skipped.size(), 1u) << "cannot be asked here";
+  EXPECT_EQ(Selection({"--config", write("[elsewhere]\nany = 5\n")}).skipped.size(), 1u) << "cannot be asked here";
 }
 
 TEST_F(ConfigFile, AnOptionThatNoPluginHasIsAnError) {

@@ -1,5 +1,5 @@
 // A precision that declares all Traits and breaks one promise, chosen by BREACH. The conformance kit must notice each.
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace {
 

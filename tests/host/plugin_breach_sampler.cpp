@@ -2,7 +2,7 @@
 #include <limits>
 #include <span>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace {
 

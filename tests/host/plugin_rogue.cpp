@@ -1,7 +1,7 @@
 // A sampler that takes the most likely token, or does what no plugin may, by its option.
 #include <cstdlib>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // What the progress line says.
-#include "host/progress.hpp"
+#include "common/program/progress.hpp"
 
 #include <gtest/gtest.h>
 

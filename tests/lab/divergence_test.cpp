@@ -1,6 +1,6 @@
 // Divergences of two rows of logits: against numbers of 60 digits and SciPy's, at their limits, and where doubles would
 // cancel.
-#include "gpt2run/divergence.hpp"
+#include "gpt2run/evaluation/divergence.hpp"
 
 #include <gtest/gtest.h>
 

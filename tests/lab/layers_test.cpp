@@ -1,6 +1,6 @@
 // Errors by operation and layer: exact numbers on outputs that are written down, and a changed weight found where it
 // is.
-#include "gpt2compare/layers.hpp"
+#include "common/evaluation/layers.hpp"
 
 #include <gmock/gmock.h>
 
@@ -138,7 +138,7 @@ TEST(Layers, AnUnknownTypeHasNoRoundoff) {
   const auto roundoff = [](const char* name) {
     Plugin plugin{};
     plugin.name = name;
-    return roundoff_of(Chosen(plugin, {name, {}}, Layer::fallback));
+    return roundoff_of(BoundPlugin(plugin, {name, {}}, Layer::fallback));
   };
   EXPECT_EQ(roundoff("cpu-fp32"), 0x1p-24);
   EXPECT_EQ(roundoff("cpu-fp16"), 0x1p-11);

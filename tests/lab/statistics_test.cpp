@@ -1,12 +1,12 @@
 // Standard errors of a mean: by independent draws and by batch means, against NumPy and a series whose error is known.
-#include "gpt2run/statistics.hpp"
+#include "gpt2run/evaluation/statistics.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "gpt2run/random.hpp"
+#include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run {
 namespace {

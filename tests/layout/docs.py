@@ -47,7 +47,7 @@ def self_test():
     tree.expect_caught(check, "docs/x.md", "call `Run::" + "dance_wildly`", "no name in the code")
     tree.expect_caught(check, "docs/x.md", "[here](nowhere.md)", "leads nowhere")
     tree.expect_caught(check, "README.md", "```cpp\nint no_such" + "_thing;\n```\n", "in no source file")
-    tree.expect_clean(check, "docs/x.md", "`core/src/pipeline.cpp`, `gpt2_forward`, [tour](tour.md), `a b`\n```\n`x`\n```\n")
+    tree.expect_clean(check, "docs/x.md", "`core/engine/generate.cpp`, `gpt2_forward`, [tour](tour.md), `a b`\n```\n`x`\n```\n")
 
 
 self_test()

@@ -23,23 +23,23 @@ OURS = {
 # Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a room.
 FOREIGN = {
     "boost/dll/": ("plugins/host/dynamic_library.cpp",),
-    "boost/program_options.hpp": ("plugins/host/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
+    "boost/program_options.hpp": ("apps/common/config/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
     "spdlog/": ("plugins/host/log.cpp",),
     "nlohmann/json.hpp": (
-        "core/src/tokenizer_huggingface.cpp",
+        "core/tokenizer/huggingface.cpp",
         "plugins/host/listing.cpp",
-        "plugins/host/manifest.cpp",
-        "plugins/host/prompt_file.cpp",
+        "apps/common/config/manifest.cpp",
+        "apps/common/prompts/prompt_file.cpp",
         "loaders/huggingface/json.hpp",
         "sinks/common/manifest.cpp",
         "apps/gpt2compare/report_json.cpp",
         "apps/gpt2compare/folders.cpp",
         "tests/",
     ),
-    "mpi.h": ("apps/ranks/mpi.cpp",),
+    "mpi.h": ("apps/common/ranks/mpi.cpp",),
     "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
-    "nvtx3/": ("core/include/gpt2run/cuda/range.hpp",),
-    "cublasLt.h": ("precisions/cuda/blaslt.cu", "tests/cuda/ceilings/"),
+    "nvtx3/": ("core/include/gpt2run/sdk/cuda/range.hpp",),
+    "cublasLt.h": ("precisions/cuda/gemm.cu", "tests/cuda/ceilings/"),
     "cuda_bf16.h": ("tests/cuda/ceilings/",),
     "cuda_fp16.h": ("tests/cuda/ceilings/",),
     "sanitizer/": ("tests/cuda/executor/",),
@@ -51,10 +51,10 @@ FOREIGN = {
 # includes it; those of the core are empty of it wherever nvcc is not at work.
 DOORS = (
     "loaders/huggingface/json.hpp",
-    "core/include/gpt2run/cuda/device.hpp",
-    "core/include/gpt2run/cuda/range.hpp",
-    "core/include/gpt2run/cuda/errors_cuda.hpp",
-    "core/include/gpt2run/cuda/runtime_cuda.hpp",
+    "core/include/gpt2run/sdk/cuda/device.hpp",
+    "core/include/gpt2run/sdk/cuda/range.hpp",
+    "core/include/gpt2run/sdk/cuda/errors_cuda.hpp",
+    "core/include/gpt2run/sdk/cuda/runtime_cuda.hpp",
 )
 
 # The C library, POSIX and the compiler; a C++ header has neither dot nor slash.

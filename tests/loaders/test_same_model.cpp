@@ -4,8 +4,8 @@
 
 #include <cstring>
 
-#include "gpt2run/numeric.hpp"
 #include "gpt2run/precision.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "loaders/weights.hpp"
 #include "support/plugin.hpp"
 #include "support/program.hpp"

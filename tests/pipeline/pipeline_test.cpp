@@ -1,10 +1,9 @@
 // The generation loop on networks that are tables: who is computed when, what ends a sequence, what sinks are told.
-#include "gpt2run/pipeline.hpp"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
 
+#include "gpt2run/engine/generate.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
 #include "support/letters.hpp"

@@ -3,7 +3,7 @@
 
 #include <bit>
 
-#include "gpt2run/pipeline.hpp"
+#include "gpt2run/engine/generate.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
 #include "support/tiny_checkpoint.hpp"

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "gpt2run/numeric.hpp"
 #include "gpt2run/precision.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "support/plugin.hpp"
 #ifndef GPT2RUN_TEST_PRECISIONS
 #include "kernels.hpp"

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <map>
 
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace gpt2run::test {
 

@@ -3,8 +3,8 @@
 
 #include <numeric>
 
-#include "host/ranked_items.hpp"
-#include "host/ranked_start.hpp"
+#include "common/ranks/ranked_items.hpp"
+#include "common/ranks/ranked_start.hpp"
 #include "ranks/thread_ranks.hpp"
 
 namespace gpt2run::test {

@@ -6,9 +6,9 @@
 #include <numeric>
 #include <set>
 
-#include "host/rank_events.hpp"
-#include "host/ranked_run.hpp"
-#include "host/ranked_start.hpp"
+#include "common/ranks/rank_events.hpp"
+#include "common/ranks/ranked_run.hpp"
+#include "common/ranks/ranked_start.hpp"
 #include "ranks/thread_ranks.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"

@@ -2,7 +2,7 @@
 #include <signal.h>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace {
 

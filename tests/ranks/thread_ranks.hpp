@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "host/ranks.hpp"
+#include "common/ranks/ranks.hpp"
 
 namespace gpt2run::test {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <random>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run::test {
 

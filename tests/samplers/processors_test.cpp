@@ -5,7 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "samplers/distribution.hpp"
 #include "samplers/sampler_batch.hpp"
 

@@ -1,5 +1,5 @@
 // Philox against its published known answers, and the 64-bit product.
-#include "gpt2run/random.hpp"
+#include "gpt2run/sdk/random.hpp"
 
 #include <gtest/gtest.h>
 

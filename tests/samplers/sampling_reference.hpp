@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run::test {
 

@@ -1,5 +1,5 @@
 // The exact selection against its plain definition, and its pieces one by one.
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 
 #include <gtest/gtest.h>
 

@@ -57,7 +57,7 @@ END
 cat >main.cpp <<'END'
 #include <iostream>
 
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 int main(int, char** arguments) { std::cout << gpt2run::Tokenizer::open(arguments[1])->encode("a tale").size(); }
 END
 cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="$flags" >/dev/null

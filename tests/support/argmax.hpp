@@ -1,6 +1,6 @@
 // The most likely token, in host memory or on the fake device.
 #pragma once
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "support/fake_device.hpp"
 
 namespace gpt2run::test {

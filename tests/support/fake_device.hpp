@@ -11,7 +11,7 @@
 #include <map>
 #include <new>
 
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace gpt2run::test {
 

@@ -9,7 +9,7 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "gpt2run/numeric.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::test {
 namespace {

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run::test {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "gpt2run/host_session.hpp"
+#include "gpt2run/sdk/host_session.hpp"
 
 namespace gpt2run::test {
 

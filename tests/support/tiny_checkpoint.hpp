@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gpt2run/loader.hpp"
-#include "gpt2run/random.hpp"
+#include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run::test {
 

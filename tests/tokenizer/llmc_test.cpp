@@ -6,7 +6,7 @@
 #include <random>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 #include "support/program.hpp"
 #include "tokenizer/demo_folder.hpp"
 

@@ -1,5 +1,5 @@
 // What a tokenizer promises beyond the golden ids: any bytes come back, any order of ids works, threads share it.
-#include "gpt2run/tokenizer.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // A precision of one's own: every rounding point keeps steps of 1/256.
 #include <cmath>
 
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace {
 

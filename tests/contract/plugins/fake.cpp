@@ -1,5 +1,5 @@
 // Precision fake: the reference's FP32 contract on the fake device.
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 #include "support/fake_device.hpp"
 
 namespace {

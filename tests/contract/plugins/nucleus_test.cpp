@@ -1,5 +1,5 @@
 // Sampler nucleus in the fake device's memory.
-#include "gpt2run/select.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "support/fake_device.hpp"
 
 namespace {

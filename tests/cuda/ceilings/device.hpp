@@ -4,8 +4,8 @@
 #include <cmath>
 #include <functional>
 
-#include "gpt2run/cuda/device.hpp"
-#include "gpt2run/cuda/runtime.hpp"
+#include "gpt2run/sdk/cuda/device.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
 
 namespace gpt2run::cuda {
 

@@ -1,6 +1,6 @@
 // How much a device moves and multiplies.
 #pragma once
-#include "../../../precisions/cuda/blaslt.hpp"
+#include "../../../precisions/cuda/gemm.hpp"
 #include "device.hpp"
 
 namespace gpt2run::cuda {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "gpt2run/cuda/executor.hpp"
+#include "gpt2run/sdk/cuda/executor.hpp"
 
 namespace gpt2run::executor {
 

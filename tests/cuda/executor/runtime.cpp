@@ -1,5 +1,5 @@
 // The device of the executor: launches, streams that run late, memory, graphs and counts.
-#include "gpt2run/cuda/runtime.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
 
 #include <algorithm>
 #include <atomic>

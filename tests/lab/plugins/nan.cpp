@@ -1,7 +1,7 @@
 // Precision nan: every value that enters the last product is lost.
 #include <limits>
 
-#include "gpt2run/reference.hpp"
+#include "gpt2run/sdk/reference.hpp"
 
 namespace {
 

@@ -1,0 +1,61 @@
+// Paths that last, plugins with the hashes of their files, a model by samples of its tensors.
+#include "common/config/record.hpp"
+
+#include <algorithm>
+
+namespace gpt2run {
+namespace {
+
+// A few elements of every tensor: cheap, and the same for one model in any file layout.
+std::string hash_of_model(const Checkpoint& checkpoint) {
+  constexpr int64_t kSamples = 16;
+  const ModelConfig& config = checkpoint.config();
+  Fingerprint print;
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    for (int layer = 0; layer < (is_per_layer(weight) ? config.L : 1); ++layer) {
+      const Tensor t = checkpoint.tensor(weight, layer);
+      const int64_t size = t.type == Type::f32 ? 4 : 2, count = t.rows * t.cols;
+      for (int64_t i = 0; i < std::min(count, kSamples); ++i) {
+        const int64_t at = i * count / std::min(count, kSamples), r = at / t.cols, c = at % t.cols;
+        print.add(static_cast<const char*>(t.data) + (r * t.row_stride + c * t.col_stride) * size,
+                  static_cast<size_t>(size));
+      }
+    }
+  }
+  return print.hex();
+}
+
+}  // namespace
+
+std::string lasting_path(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(path, ignored) ? std::filesystem::absolute(path, ignored).string() : path;
+}
+
+void record_program(Manifest& manifest) {
+  manifest.program = GPT2RUN_VERSION;
+  manifest.tag = kTag;
+  manifest.abi = kAbi;
+}
+
+void record_model(Manifest& manifest, const std::string& model, const Checkpoint& checkpoint) {
+  manifest.model = lasting_path(model);
+  manifest.model_hash = hash_of_model(checkpoint);
+  manifest.config = checkpoint.config();
+}
+
+RecordedPlugin recorded(const PluginHost& host, const BoundPlugin& chosen) {
+  const Plugin& plugin = *chosen.plugin;
+  RecordedPlugin record{
+      name_of(plugin.kind), chosen.asked.name, plugin.name, name_of(plugin.space), plugin.version, "", "", {}};
+  if (const Candidate* candidate = host.find(plugin.kind, plugin.name, plugin.space)) {
+    record.file = candidate->file.filename().string();
+    record.hash = hash_of_file(candidate->file);
+  }
+  for (const OptionSpec& spec : chosen.values.specs())
+    record.options.push_back({spec.key, chosen.values.shown(spec.key), spec.type});
+  return record;
+}
+
+}  // namespace gpt2run

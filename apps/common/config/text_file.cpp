@@ -1,0 +1,17 @@
+// The mark is what some editors put before UTF-8.
+#include "common/config/text_file.hpp"
+
+#include <string_view>
+
+#include "gpt2run/files/input_file.hpp"
+
+namespace gpt2run {
+
+std::string read_text(const std::string& path, const std::string& before) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::string content = read_file(path, before);
+  if (content.starts_with(kByteOrderMark)) content.erase(0, kByteOrderMark.size());
+  return content;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,75 @@
+// Names become plugins with bound options, then objects.
+#include "common/evaluation/evaluation.hpp"
+
+#include <algorithm>
+
+#include "common/config/record.hpp"
+#include "common/pipeline/loader_choice.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
+                                   "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
+
+// What is said otherwise here: texts are not only continued.
+constexpr std::pair<std::string_view, const char*> kHelp[] = {
+    {"prompt", "text to compute on; - is standard input"}, {"tokens", "the same as token ids, blank or comma between"}};
+
+constexpr CoreOption kLast[] = {
+    {{"config", "text", "", "", "options from an INI file"}, 'c'},
+    {{"help", "bool", "off", "", "print options"}, 'h'},
+};
+
+}  // namespace
+
+std::vector<CoreOption> lab_options(std::span<const CoreOption> own) {
+  std::vector<CoreOption> options(own.begin(), own.end());
+  for (const std::string_view key : kShared)
+    std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
+                         [&](const CoreOption& option) { return key == option.spec.key; });
+  for (CoreOption& option : options)
+    for (const auto& [key, help] : kHelp)
+      if (key == option.spec.key) option.spec.help = help;
+  std::ranges::copy(kLast, std::back_inserter(options));
+  return options;
+}
+
+std::string instance_name(const BoundPlugin& chosen) { return to_text({chosen.plugin->name, chosen.asked.options}); }
+
+Lab::Lab(PluginHost& host, Configuration& configuration, std::span<const char* const> options)
+    : host_(host), model_(model_of(configuration)), loader_(choose_loader(host, configuration, model_)) {
+  std::vector<std::string> names;
+  for (const char* option : options)
+    std::ranges::move(names_of(parse_plugin_list(configuration.values().text(option), std::string("--") + option)),
+                      std::back_inserter(names));
+  host.note_precisions(names);
+  for (const char* option : options)
+    for (PluginSpec& spec : parse_plugin_list(configuration.values().text(option), std::string("--") + option))
+      precisions_.emplace_back(host.precision(spec.name), spec, configuration.layer(option), &host);
+  std::vector<BoundPlugin*> chosen = {&loader_};
+  for (BoundPlugin& precision : precisions_) chosen.push_back(&precision);
+  bind_options(configuration, host, chosen);
+  warn_unused_device(configuration, precisions_);
+  opener_ = create<Loader>(loader_);
+  checkpoint_ = opener_->open(model_.c_str());
+  tokenizer_ = open_tokenizer(configuration, *checkpoint_);
+}
+
+std::vector<const BoundPlugin*> Lab::plugins() const {
+  std::vector<const BoundPlugin*> all = {&loader_};
+  for (const BoundPlugin& precision : precisions_) all.push_back(&precision);
+  return all;
+}
+
+Manifest Lab::manifest(std::vector<RecordedOption> options) const {
+  Manifest manifest;
+  record_program(manifest);
+  manifest.options = std::move(options);
+  for (const BoundPlugin* chosen : plugins()) manifest.plugins.push_back(recorded(host_, *chosen));
+  record_model(manifest, model_, *checkpoint_);
+  return manifest;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,151 @@
+// Sessions that should give the same, beside the one that is compared.
+#include "common/evaluation/floors.hpp"
+
+#include <algorithm>
+
+#include "common/evaluation/lockstep.hpp"
+#include "common/pipeline/explain.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/ranks/ranked_items.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr char kReference[] = "reference";
+constexpr int32_t kSlots = 4, kSlot = 2;
+
+// Targets that `reference` takes a few seconds for: products of its plain loops, at one a nanosecond.
+int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
+  constexpr int64_t kProducts = 2'000'000'000, kLeast = 8;
+  return std::min(asked, std::max(kLeast, kProducts / weights_per_step(config, 1)));
+}
+
+bool is_reference(const BoundPlugin& chosen) { return chosen.plugin->name == std::string_view(kReference); }
+
+// The texts of the other slots: the same words in other orders, each of another length.
+std::vector<std::vector<int32_t>> neighbours_of(const Window& window) {
+  std::vector<std::vector<int32_t>> neighbours;
+  const auto size = std::ssize(window.tokens);
+  for (int32_t n = 1; n < kSlots; ++n) {
+    std::vector<int32_t> tokens(window.tokens.rbegin(), window.tokens.rend());
+    std::ranges::rotate(tokens, tokens.begin() + size * n / kSlots);
+    tokens.resize(static_cast<size_t>(std::max<std::ptrdiff_t>(2, size - 5 * n)));
+    neighbours.push_back(std::move(tokens));
+  }
+  return neighbours;
+}
+
+class FloorMeter {
+ public:
+  FloorMeter(PluginHost& host, Instance& instance, std::span<const Window> windows, const FloorPlan& plan)
+      : host_(host), instance_(instance), plan_(plan), meter_(plan.overlap) {
+    const ModelConfig& config = instance.checkpoint->config();
+    slow_ = first_targets(windows, targets_of_reference(config, plan.targets));
+    windows_ = is_reference(*instance.chosen) ? slow_ : first_targets(windows, plan.targets);
+    for (const Window& window : windows_) longest_ = std::max(longest_, static_cast<int32_t>(window.tokens.size()));
+  }
+
+  std::vector<FloorPart> measure() {
+    const BoundPlugin& own = *instance_.chosen;
+    const int32_t others = plan_.one_thread ? 2 : 1;
+    add("neighbours in " + std::to_string(kSlots - 1) + " other slots", own, windows_, kChunk, plan_.threads, true);
+    add("token by token", own, windows_, 1, plan_.threads, false);
+    if (own.plugin->space == Space::host)
+      add(others == 1 ? "1 thread" : "2 threads", own, windows_, kChunk, others, false);
+    if (BoundPlugin portable = own; choose_portable(portable))
+      add("isa=portable", portable, windows_, kChunk, plan_.threads, false);
+    const std::string type = type_of(own);
+    if (type.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
+    BoundPlugin reference(host_.precision(kReference), {kReference, {{"type", type}}}, Layer::fallback, &host_);
+    reference.values.set("type", type, "--floor");
+    add(to_text(reference.asked), reference, slow_, kChunk, plan_.threads, false);
+    return parts_;
+  }
+
+ private:
+  static bool choose_portable(BoundPlugin& chosen) {
+    for (const OptionSpec& spec : chosen.values.specs()) {
+      if (spec.key != std::string_view("isa") || chosen.values.shown("isa") == "portable") continue;
+      if (std::string_view(spec.range).find("portable") == std::string_view::npos) continue;
+      chosen.values.set("isa", "portable", "--floor");
+      return true;
+    }
+    return false;
+  }
+
+  void add(const std::string& what, const BoundPlugin& other, std::span<const Window> windows, int32_t chunk,
+           int32_t threads, bool beside) {
+    const Limits limits = forced_limits(longest_, chunk, threads, plan_.device, beside ? kSlots : 1);
+    Instance varied = open_instance(other, *instance_.checkpoint, limits);
+    RowReader ref(instance_.name, *instance_.session, kChunk);
+    RowReader test(what, *varied.session, chunk, beside ? kSlot : 0);
+    Series series;
+    for (const Window& window : windows) {
+      const std::vector<std::vector<int32_t>> neighbours = neighbours_of(window);
+      if (beside) test.forced().surround({neighbours.begin(), neighbours.end()});
+      compare(ref, {&test, 1}, window, 0, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
+        end_if_asked(plan_.ranks, " while the floor of ", instance_.name, " was measured");
+        series.add(place, row);
+      });
+    }
+    FloorPart part{instance_.name, what, std::ssize(series.places), {}};
+    for (int m = 0; m < kMetrics; ++m)
+      part.deviations[m] = mean_deviation(series, static_cast<Metric>(m), series.size());
+    parts_.push_back(std::move(part));
+  }
+
+  PluginHost& host_;
+  Instance& instance_;
+  const FloorPlan& plan_;
+  DivergenceMeter meter_;
+  std::vector<Window> windows_, slow_;
+  int32_t longest_ = 0;
+  std::vector<FloorPart> parts_;
+};
+
+}  // namespace
+
+std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
+                                const FloorPlan& plan) {
+  return FloorMeter(host, instance, windows, plan).measure();
+}
+
+void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors) {
+  if (ranks.size() == 1) return;
+  std::string own;
+  for (size_t i = 0; i < floors.size(); ++i) {
+    if (!ranks.owns(i)) continue;
+    append_value(own, floors[i].size());
+    for (const FloorPart& part : floors[i]) {
+      append_text(own, part.instance), append_text(own, part.what);
+      append_value(own, part.targets), append_value(own, part.deviations);
+    }
+  }
+  const std::vector<std::string> all = gather(ranks, std::move(own));
+  std::vector<std::string_view> left(all.begin(), all.end());
+  for (size_t i = 0; ranks.speaks() && i < floors.size(); ++i) {
+    std::string_view& bytes = left[ranks.owner(i)];
+    floors[i].resize(take_value<size_t>(bytes));
+    for (FloorPart& part : floors[i]) {
+      part.instance = take_text(bytes), part.what = take_text(bytes);
+      part.targets = take_value<int64_t>(bytes);
+      part.deviations = take_value<std::array<double, kMetrics>>(bytes);
+    }
+  }
+}
+
+std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts) {
+  std::array<double, kMetrics> floor{};
+  for (const FloorPart& part : parts)
+    for (int m = 0; m < kMetrics; ++m) floor[m] = std::max(floor[m], part.deviations[m]);
+  return floor;
+}
+
+bool is_below(const Series& series, Metric metric, std::span<const FloorPart> parts) {
+  return std::ranges::any_of(parts, [&](const FloorPart& part) {
+    const size_t count = static_cast<size_t>(part.targets);
+    return mean_deviation(series, metric, count) <= part.deviations[static_cast<size_t>(metric)];
+  });
+}
+
+}  // namespace gpt2run

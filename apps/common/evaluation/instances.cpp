@@ -1,0 +1,25 @@
+// A precision and its session.
+#include "common/evaluation/instances.hpp"
+
+#include <algorithm>
+
+namespace gpt2run {
+
+Instance open_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint, const Limits& limits) {
+  Instance instance{instance_name(chosen), &chosen, &checkpoint, create<Precision>(chosen), nullptr};
+  instance.session = instance.precision->open(checkpoint, limits);
+  return instance;
+}
+
+Limits wider(const Limits& a, const Limits& b) {
+  return {std::max(a.slots, b.slots),
+          std::max(a.context, b.context),
+          std::max(a.rows, b.rows),
+          std::max(a.logit_rows, b.logit_rows),
+          a.threads,
+          a.device,
+          a.keep_raw || b.keep_raw,
+          a.seed};
+}
+
+}  // namespace gpt2run

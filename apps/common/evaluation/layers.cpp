@@ -1,0 +1,227 @@
+// Sums over taps, a few rows at a time: the reference's outputs of a chunk are kept until every test has written its
+// own.
+#include "common/evaluation/layers.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "gpt2run/evaluation/teacher_forcing.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr int32_t kRows = 16;  // of a chunk
+constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMostOfFp16 = 65504, kLeastOfFp16 = 0x1p-14;
+
+struct Output {  // of one operation in one chunk
+  std::string op;
+  int layer, rows, cols;
+  std::vector<float> values;
+};
+
+struct Range {
+  double max = 0;
+  int64_t nonzero = 0, subnormal = 0, nans = 0;
+
+  void add(float x) {
+    const double size = std::isfinite(x) ? std::abs(static_cast<double>(x)) : kInfinity;
+    max = std::max(max, size);
+    nans += std::isnan(x);
+    nonzero += size > 0;
+    subnormal += size > 0 && size < kLeastOfFp16;
+  }
+  OpRange result(const Output& output) const {
+    const double share = nonzero > 0 ? static_cast<double>(subnormal) / static_cast<double>(nonzero) : 0;
+    return {output.op, output.layer, max, kMostOfFp16 / max, share, nans};
+  }
+};
+
+struct Distance {
+  double errors = 0, squares = 0, max = 0;  // sum of (t - r)^2, of r^2, max of |t - r|
+  bool has_nan = false;                     // on either side: there is no distance
+
+  void add(float reference, float test) {
+    const double r = reference, t = test;
+    if (std::isfinite(r)) squares += r * r;
+    if (r == t) return;
+    if (std::isnan(r) || std::isnan(t)) return void(has_nan = true);
+    const double error = std::isfinite(r) && std::isfinite(t) ? std::abs(t - r) : kInfinity;
+    errors += error * error;
+    max = std::max(max, error);
+  }
+  OpError result(const Output& output, int64_t count) const {
+    if (has_nan) return {output.op, output.layer, kNan, kNan};
+    if (errors == 0) return {output.op, output.layer, 0, 0};
+    const double rms = std::sqrt(squares / static_cast<double>(count));
+    return {output.op, output.layer, std::sqrt(errors / squares), max / rms};
+  }
+};
+
+// Keeps what one session writes in a chunk.
+class Recorder final : public Tap {
+ public:
+  void tensor(const char* op, int layer, const float* host, int rows, int cols) override {
+    if (used_ == outputs_.size()) outputs_.emplace_back();
+    Output& output = outputs_[used_++];
+    output.op = op, output.layer = layer, output.rows = rows, output.cols = cols;
+    output.values.assign(host, host + static_cast<int64_t>(rows) * cols);
+  }
+  void clear() { used_ = 0; }
+  std::span<const Output> outputs() const { return {outputs_.data(), used_}; }
+  const Output& output(size_t index) const { return outputs_[index]; }  // of an earlier chunk, too
+
+ private:
+  std::vector<Output> outputs_;
+  size_t used_ = 0;
+};
+
+// A session that is tapped as long as this lives.
+class Tapped {
+ public:
+  explicit Tapped(const Instance& instance)
+      : name_(instance.name), session_(*instance.session), forced_(session_, kRows), works_(session_.tap(&recorder_)) {}
+  ~Tapped() {
+    if (works_) session_.tap(nullptr);
+  }
+  Tapped(const Tapped&) = delete;
+  Tapped& operator=(const Tapped&) = delete;
+
+  bool works() const { return works_; }
+  const std::string& name() const { return name_; }
+  void begin(const Window& window) { forced_.begin(window.tokens, 1); }
+  std::span<const Output> outputs() const { return recorder_.outputs(); }
+
+  // Rows of the next chunk, 0: there is none.
+  int32_t step() {
+    ForcedRows rows{};
+    recorder_.clear();
+    return forced_.next(rows) ? rows.rows : 0;
+  }
+
+  void add_ranges() {
+    ranges_.resize(outputs().size());
+    for (size_t i = 0; i < ranges_.size(); ++i)
+      for (const float x : outputs()[i].values) ranges_[i].add(x);
+  }
+  void add_errors(const Tapped& reference) {
+    expect_shapes_of(reference);
+    errors_.resize(outputs().size()), counts_.resize(outputs().size());
+    for (size_t i = 0; i < errors_.size(); ++i) {
+      const std::vector<float>&theirs = reference.outputs()[i].values, &ours = outputs()[i].values;
+      for (size_t v = 0; v < ours.size(); ++v) errors_[i].add(theirs[v], ours[v]);
+      counts_[i] += std::ssize(ours);
+    }
+  }
+
+  std::vector<OpRange> ranges() const {
+    std::vector<OpRange> all;
+    for (size_t i = 0; i < ranges_.size(); ++i) all.push_back(ranges_[i].result(recorder_.output(i)));
+    return all;
+  }
+  std::vector<OpError> errors() const {
+    std::vector<OpError> all;
+    for (size_t i = 0; i < errors_.size(); ++i) all.push_back(errors_[i].result(recorder_.output(i), counts_[i]));
+    return all;
+  }
+
+ private:
+  void expect_shapes_of(const Tapped& reference) const {
+    const auto alike = [](const Output& a, const Output& b) {
+      return a.op == b.op && a.layer == b.layer && a.rows == b.rows && a.cols == b.cols;
+    };
+    if (!std::ranges::equal(outputs(), reference.outputs(), alike))
+      fail(name_, ": expected operations of the same shapes as those of ", reference.name_, ", found others");
+  }
+
+  std::string name_;
+  Session& session_;
+  Recorder recorder_;
+  Forced forced_;
+  bool works_;
+  std::vector<Range> ranges_;
+  std::vector<Distance> errors_;
+  std::vector<int64_t> counts_;
+};
+
+// All of them, a chunk at a time. Only those that work.
+void walk(std::span<Tapped* const> all, std::span<const Window> windows, const std::function<void()>& check) {
+  for (const Window& window : windows) {
+    for (Tapped* one : all) one->begin(window);
+    while (all[0]->step() > 0) {
+      check();
+      all[0]->add_ranges();
+      for (Tapped* test : all.subspan(1)) {
+        test->step();
+        test->add_ranges();
+        test->add_errors(*all[0]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<double> roundoff_of(const BoundPlugin& precision) {
+  const std::string type = type_of(precision);
+  if (type == "fp32") return 0x1p-24;
+  if (type == "fp16") return 0x1p-11;
+  if (type == "bf16") return 0x1p-8;
+  return std::nullopt;
+}
+
+std::optional<double> default_threshold(const Instance& reference, const Instance& test) {
+  const std::optional<double> ours = roundoff_of(*reference.chosen), theirs = roundoff_of(*test.chosen);
+  if (!ours || !theirs) return std::nullopt;
+  return 10 * std::max(*ours, *theirs) * std::sqrt(2.0 * reference.checkpoint->config().L);
+}
+
+Layers compare_layers(std::span<const Instance> instances, std::span<const Window> windows, int64_t rows,
+                      double threshold, const std::function<void()>& check) {
+  const std::vector<Window> fed = first_targets(windows, rows);
+  std::vector<std::unique_ptr<Tapped>> tapped;
+  for (const Instance& instance : instances) tapped.push_back(std::make_unique<Tapped>(instance));
+  Layers layers{instances[0].name, tapped[0]->works(), targets_of(fed), {}, {}};
+  std::vector<Tapped*> working;
+  for (const auto& one : tapped)
+    if (one->works()) working.push_back(one.get());
+  if (layers.tapped) walk(working, fed, check);
+  layers.ranges = tapped[0]->ranges();
+  for (size_t i = 1; i < tapped.size(); ++i) {
+    const std::optional<double> limit = threshold > 0 ? threshold : default_threshold(instances[0], instances[i]);
+    LayerTest test{instances[i].name, tapped[i]->works(), limit, tapped[i]->errors(), {}, tapped[i]->ranges()};
+    const auto above = [&](const OpError& error) {
+      return std::isnan(error.rms_error) || (limit && error.rms_error > *limit);
+    };
+    const auto first = std::ranges::find_if(test.errors, above);
+    if (first != test.errors.end()) test.first_above = static_cast<size_t>(first - test.errors.begin());
+    layers.tests.push_back(std::move(test));
+  }
+  return layers;
+}
+
+std::string place_of(const std::string& op, int32_t layer) {
+  return layer < 0 ? op : op + " of layer " + std::to_string(layer);
+}
+
+std::string first_nan(const std::string& instance, std::span<const OpRange> ranges) {
+  const auto first = std::ranges::find_if(ranges, [](const OpRange& range) { return range.nans > 0; });
+  if (first == ranges.end()) return "";
+  return "the first operation of " + instance + " that writes NaN is " + place_of(first->op, first->layer);
+}
+
+std::string first_nan(std::span<const Instance> instances, std::span<const Window> windows,
+                      const std::function<void()>& check) {
+  for (const Instance& instance : instances) {
+    Tapped tapped(instance);
+    if (!tapped.works()) continue;
+    Tapped* const alone[] = {&tapped};
+    walk(alone, windows, check);
+    const std::vector<OpRange> ranges = tapped.ranges();
+    if (std::string line = first_nan(instance.name, ranges); !line.empty()) return line;
+  }
+  return "";
+}
+
+}  // namespace gpt2run

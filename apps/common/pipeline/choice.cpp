@@ -1,0 +1,223 @@
+// Which plugins take part: the options of the pipeline, the loader that knows the model, the rules of a sampler chain.
+#include "common/pipeline/choice.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <random>
+
+#include "common/pipeline/loader_choice.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr CoreOption kOptions[] = {
+    {{"model", "text", "", "", "folder, file or synthetic:...; else GPT2RUN_MODEL, else the demo model"}, 'm'},
+    {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
+    {{"precision", "text", "fp32", "", "fp32, fp16, bf16, or a plugin's exact name"}},
+    {{"sampler", "text", "device-nucleus", "",
+      "chain of samplers, comma between; device-NAME runs where the logits are"}},
+    {{"sink", "text", "text", "", "where results go, comma between"}},
+    {{"prompt", "text", "", "", "text to continue; - is standard input; none starts at the end-of-text token"},
+     'p',
+     true},
+    {{"tokens", "text", "", "", "token ids to continue, blank or comma between; after the prompts in text"}, 0, true},
+    {{"prompts", "text", "", "",
+      "file of prompts: a line each, .jsonl, or .bin prompt sets, also as a pattern like 'prompt_*.bin'; - is standard "
+      "input"},
+     0,
+     true},
+    {{"t", "int", "0", "[0, 1048576]", "tokens of a row of a .bin prompt set; 0 is as its header says"}},
+    {{"n_gen", "int", "64", "[1, 2147483647]",
+      "tokens of a whole sequence, prompt included; not beside --max_new_tokens"}},
+    {{"max_new_tokens", "int", "-1", "[-1, 2147483646]",
+      "new tokens per sequence; -1 leaves it to n_gen; not beside --n_gen"},
+     'n'},
+    {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"}},
+    {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
+    {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
+    {{"recompute", "bool", "off", "", "a full forward pass for every token, as if there were no KV cache"}},
+    {{"ignore_eos", "bool", "off", "", "go on after the end-of-text token"}},
+    {{"no_special", "bool", "off", "", "special tokens in a prompt are text like any other"}},
+    {{"truncate_prompt", "bool", "off", "",
+      "of a prompt that is too long keep the last tokens that leave room for new ones"}},
+    {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
+    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}},
+    {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
+    {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
+    {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
+    {{"config", "text", "", "", "options from an INI file, or a run again from its manifest"}, 'c'},
+    {{"manifest", "text", "", "", "file for the record of this run, - is standard output; --config repeats it"}},
+    {{"explain", "bool", "off", "", "print the pipeline and the memory it needs instead of running it"}},
+    {{"report", "enum", "none", "none|weights",
+      "weights: print what the precision's type does to every tensor instead of running"}},
+    {{"quiet", "bool", "off", "", "no messages but warnings and errors"}, 'q'},
+    {{"help", "bool", "off", "", "print options, those of the chosen plugins included"}, 'h'},
+};
+
+constexpr char kSelector[] = "nucleus";
+
+std::vector<PluginSpec> specs_of(const Configuration& configuration, const char* slot) {
+  return parse_plugin_list(configuration.values().text(slot), configuration.origin(slot));
+}
+
+// A chain ends in its one selector, and lies in one memory space.
+void check_chain(const std::vector<BoundPlugin>& chain, Space logits) {
+  for (size_t i = 0; i + 1 < chain.size(); ++i)
+    if (chain[i].plugin->selects)
+      usage_error("--sampler: ", chain[i].asked.name, " selects the token, so it must be the last of the chain");
+  for (const BoundPlugin& sampler : chain) {
+    const Plugin &first = *chain.front().plugin, &other = *sampler.plugin;
+    if (first.space != other.space)
+      usage_error("--sampler: one chain in two memory spaces: ", chain.front().asked.name, " in ", name_of(first.space),
+                  ", ", sampler.asked.name, " in ", name_of(other.space));
+  }
+  const Space space = chain.front().plugin->space;
+  if (space != logits && space != Space::host)
+    usage_error("--sampler: ", chain.front().asked.name, " works in ", name_of(space), " memory, the logits are in ",
+                name_of(logits), " memory");
+}
+
+// A sink twice would write one file twice.
+void check_sinks(const std::vector<BoundPlugin>& sinks) {
+  for (const BoundPlugin& sink : sinks)
+    for (const BoundPlugin* other = sinks.data(); other != &sink; ++other) {
+      if (other->plugin != sink.plugin) continue;
+      const auto specs = sink.values.specs();
+      const bool same = std::all_of(specs.begin(), specs.end(), [&](const OptionSpec& spec) {
+        return sink.values.shown(spec.key) == other->values.shown(spec.key);
+      });
+      if (same) usage_error("--sink: ", sink.asked.name, " is there twice with the same options");
+    }
+}
+
+template <class Part, class Of>
+std::vector<Part*> parts_of(Of& choice) {
+  std::vector<Part*> parts{&choice.loader, &choice.precision};
+  for (auto& sampler : choice.samplers) parts.push_back(&sampler);
+  for (auto& sink : choice.sinks) parts.push_back(&sink);
+  return parts;
+}
+
+uint64_t seed_of(const Configuration& configuration) {
+  const std::string_view text = configuration.values().text("seed");
+  if (text == "random") {
+    std::random_device device;
+    const uint64_t seed = uint64_t(device()) << 32 | device();
+    log_info("seed " + std::to_string(seed) + " (drawn)");
+    return seed;
+  }
+  uint64_t seed = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (code != std::errc() || end != text.data() + text.size())
+    usage_error(configuration.origin("seed"),
+                ": expected a whole number in [0, 18446744073709551615] or random, found ", in_quotes(text));
+  return seed;
+}
+
+}  // namespace
+
+std::span<const CoreOption> pipeline_options() { return kOptions; }
+
+bool Selection::streams() const {
+  return std::ranges::any_of(
+      sinks, [](const BoundPlugin& sink) { return sink.values.declares("out") && sink.values.shown("out") == "-"; });
+}
+
+std::vector<BoundPlugin*> Selection::all() { return parts_of<BoundPlugin>(*this); }
+std::vector<const BoundPlugin*> Selection::all() const { return parts_of<const BoundPlugin>(*this); }
+
+std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits) {
+  std::vector<BoundPlugin> chain;
+  const Layer layer = configuration.layer("sampler");
+  for (PluginSpec& spec : specs_of(configuration, "sampler")) {
+    const Plugin& plugin = host.sampler(spec.name, logits);
+    chain.emplace_back(plugin, std::move(spec), layer, &host);
+  }
+  if (!chain.back().plugin->selects) {
+    const std::string name = (chain.back().plugin->space == Space::host ? "" : "device-") + std::string(kSelector);
+    chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback, &host);
+    chain.back().values.set_default("top_k", "0");
+    chain.back().values.set_default("top_p", "1");
+    log_info("the chain has no selector: " + name + " is added, with top_k 0 and top_p 1 unless given");
+  }
+  check_chain(chain, logits);
+  BoundPlugin& last = chain.back();
+  const auto is_top_k = [](const BoundPlugin& one) { return std::string_view(one.plugin->name) == "top-k"; };
+  if (std::any_of(chain.begin(), chain.end(), is_top_k) && last.values.declares("top_k") &&
+      last.plugin->name == std::string_view(kSelector))
+    last.values.set_default("top_k", "0");
+  return chain;
+}
+
+void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen) {
+  std::vector<OtherPlugin> others;
+  for (const Candidate& candidate : host.candidates())
+    others.push_back({candidate.kind, candidate.name, [&host, one = &candidate]() -> const Plugin* {
+                        try {
+                          return &host.open(*one);
+                        } catch (const Error&) {
+                          return nullptr;
+                        }
+                      }});
+  for (const std::string& message : configuration.bind(chosen, others)) log_warning(message);
+}
+
+Selection choose(PluginHost& host, Configuration& configuration) {
+  const std::string model = model_of(configuration);
+  BoundPlugin loader = choose_loader(host, configuration, model);
+  PluginSpec spec = single_plugin(configuration, "precision");
+  if (configuration.layer("precision") == Layer::fallback) log_info("no --precision: " + spec.name);
+  const Plugin& precision = host.precision(spec.name);
+  Selection choice{
+      model, std::move(loader), BoundPlugin(precision, spec, configuration.layer("precision"), &host), {}, {}};
+  choice.samplers = choose_samplers(host, configuration, precision.space);
+  for (PluginSpec& sink : specs_of(configuration, "sink")) {
+    const Plugin& plugin = host.get(Kind::sink, sink.name);
+    choice.sinks.emplace_back(plugin, std::move(sink), configuration.layer("sink"), &host);
+  }
+  bind_options(configuration, host, choice.all());
+  check_sinks(choice.sinks);
+  return choice;
+}
+
+void warn_unused_device(const Configuration& configuration, std::span<const BoundPlugin> precisions) {
+  const auto in_host = [](const BoundPlugin& one) { return one.plugin->space == Space::host; };
+  if (configuration.layer("device") != Layer::command_line || !std::ranges::all_of(precisions, in_host)) return;
+  log_warning("--device " + configuration.values().shown("device") + ": ignored, " + precisions[0].plugin->name +
+              " uses no GPU");
+}
+
+Generation generation_of(const Configuration& configuration) {
+  const OptionValues& values = configuration.values();
+  const Layer total = configuration.layer("n_gen"), fresh = configuration.layer("max_new_tokens");
+  if (total == fresh && total != Layer::fallback) usage_error("--n_gen and --max-new-tokens: give one of them");
+  const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
+  Generation generation;
+  generation.n_gen = small("n_gen");
+  generation.max_new = total > fresh ? -1 : small("max_new_tokens");
+  generation.samples = small("samples");
+  generation.batch = small("batch");
+  generation.threads = small("threads");
+  generation.device = small("device");
+  generation.recompute = values.flag("recompute");
+  if (generation.recompute) generation.chunk = INT32_MAX;  // one pass is one step
+  generation.ignore_eos = values.flag("ignore_eos");
+  generation.stops = configuration.list("stop");
+  for (const std::string& stop : generation.stops) {
+    if (stop.empty()) usage_error(configuration.origin("stop"), ": expected a text, found an empty one");
+    // The manifest could not repeat it, and the released text is whole characters.
+    if (!is_utf8(stop)) usage_error(configuration.origin("stop"), ": expected UTF-8, found ", in_quotes(stop));
+  }
+  generation.seed = seed_of(configuration);
+  return generation;
+}
+
+std::string type_of(const BoundPlugin& precision) {
+  const std::string type = precision.values.declares("type") ? precision.values.shown("type")
+                                                             : std::string(type_in_name(precision.plugin->name));
+  return type == "fp32" || type == "fp16" || type == "bf16" ? type : "";
+}
+
+}  // namespace gpt2run

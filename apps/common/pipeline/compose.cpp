@@ -1,0 +1,147 @@
+// The objects of a pipeline: made in order, checked against each other, recorded and run.
+#include "common/pipeline/compose.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/config/record.hpp"
+#include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/run_files.hpp"
+#include "common/prompts/prompts.hpp"
+#include "common/ranks/ranked_run.hpp"
+#include "common/ranks/ranked_start.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+// Options that say what a run computes; those that only say where it reports are left out.
+std::vector<RecordedOption> recorded_options(const Configuration& configuration, const std::string& model,
+                                             const Generation& generation) {
+  std::vector<RecordedOption> options{{"model", lasting_path(model), "text"}};
+  const OptionValues& values = configuration.values();
+  const bool counts_new = generation.max_new >= 0;
+  options.push_back({counts_new ? "max_new_tokens" : "n_gen",
+                     std::to_string(counts_new ? generation.max_new : generation.n_gen), "int"});
+  options.push_back({"seed", std::to_string(generation.seed), "int"});
+  for (const char* key : {"samples", "batch", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
+  for (const char* key : {"recompute", "ignore_eos", "no_special", "truncate_prompt"})
+    options.push_back({key, values.shown(key), "bool"});
+  for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
+  const std::string tokenizer(values.text("tokenizer"));
+  if (!tokenizer.empty()) options.push_back({"tokenizer", lasting_path(tokenizer), "text"});
+  for (const std::string& folder : configuration.list("plugin_dir"))
+    options.push_back({"plugin_dir", lasting_path(folder), "text"});
+  return options;
+}
+
+}  // namespace
+
+Composition::Composition(PluginHost& host, const Configuration& configuration, Selection choice, Ranks* ranks)
+    : host_(host), ranks_(ranks), choice_(std::move(choice)), generation_(generation_of(configuration)) {
+  check_files(host_, configuration, choice_);
+  if (ranks_) share_prompts(configuration);
+  options_ = recorded_options(configuration, choice_.model, generation_);
+  loader_ = create<Loader>(choice_.loader);
+  checkpoint_ = loader_->open(choice_.model.c_str());
+  tokenizer_ = open_tokenizer(configuration, *checkpoint_);
+  prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
+  if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
+    compare_prompts(*configuration.recorded());
+  precision_ = create<Precision>(choice_.precision);
+  for (const BoundPlugin& sampler : choice_.samplers) {
+    samplers_.push_back(create<Sampler>(sampler));
+    chain_.samplers.push_back(samplers_.back().get());
+    chain_.names.append(chain_.names.empty() ? "" : ",").append(sampler.plugin->name);
+    chain_.changes_logits |= !sampler.plugin->selects;
+  }
+  chain_.space = choice_.chain_space();
+  for (const BoundPlugin& sink : choice_.sinks) {
+    sinks_.push_back(create<Sink>(sink));
+    sink_pointers_.push_back(sinks_.back().get());
+  }
+}
+
+void Composition::share_prompts(const Configuration& configuration) {
+  share_out(generation_, *ranks_, configuration.values().text("seed") == "random");
+  const Resources own = resources_of(configuration, *ranks_);
+  generation_.threads = own.threads, generation_.device = own.device;
+  share_standard_input(*ranks_, configuration);
+  for (const auto& folder : output_folders(configuration, choice_)) ranks_->tidy(folder);
+}
+
+// Its text beside tokens is for people: a hand that edits it changes nothing, and should know.
+void Composition::compare_prompts(const Manifest& recorded) const {
+  for (size_t i = 0; tokenizer_ && i < recorded.prompts.size(); ++i) {
+    const Prompt& prompt = recorded.prompts[i];
+    if (prompt.text.empty()) continue;
+    // As it would be written: what is not UTF-8 looks alike.
+    if (json_quoted(text_of(prompt.tokens, tokenizer_.get())) != json_quoted(prompt.text))
+      log_warning("prompt " + std::to_string(i) + " of the recorded run: its tokens are used, which do not say " +
+                  in_quotes(prompt.text));
+  }
+}
+
+Limits Composition::limits() const {
+  return plan_limits(checkpoint_->config(), prompts_, generation_, sink_pointers_, chain_);
+}
+
+void Composition::open() {
+  const auto begin = std::chrono::steady_clock::now();
+  session_ = precision_->open(*checkpoint_, limits());
+  generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+Summary Composition::run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress) {
+  const auto run_into = [&](std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& report) {
+    return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_, manifest,
+                    report);
+  };
+  if (!ranks_) return run_into(sink_pointers_, progress);
+  return generate_on(*ranks_, run_into, sink_pointers_, tokenizer_.get(), prompts_, generation_, progress);
+}
+
+Manifest Composition::manifest() const {
+  Manifest manifest;
+  record_program(manifest);
+  manifest.options = options_;
+  for (const RecordedOption& option : options_)
+    if (!is_utf8(option.value))
+      log_warning("a manifest of this run cannot repeat --" + option.key + ": expected UTF-8, found " +
+                  in_quotes(option.value));
+  manifest.plugins = {recorded(host_, choice_.loader), recorded(host_, choice_.precision)};
+  for (const BoundPlugin& sampler : choice_.samplers) manifest.plugins.push_back(recorded(host_, sampler));
+  for (const BoundPlugin& sink : choice_.sinks) manifest.plugins.push_back(recorded(host_, sink));
+  manifest.prompts = prompts_;
+  record_model(manifest, choice_.model, *checkpoint_);
+  manifest.traits = session_->traits();
+  return manifest;
+}
+
+std::vector<std::string> differences(const Manifest& recorded, const Manifest& now) {
+  std::vector<std::string> found;
+  const auto compare = [&](const std::string& what, const std::string& then, const std::string& here) {
+    if (then != here) found.push_back(what + " was " + then + " in the recorded run, now " + here);
+  };
+  compare("gpt2run", recorded.program, now.program);
+  compare("gpt2run's ABI", std::to_string(recorded.abi), std::to_string(now.abi));
+  compare("gpt2run's standard library", recorded.tag, now.tag);
+  compare("the model's hash", recorded.model_hash, now.model_hash);
+  for (const RecordedPlugin& then : recorded.plugins) {
+    const auto same = std::find_if(now.plugins.begin(), now.plugins.end(), [&](const RecordedPlugin& one) {
+      return one.kind == then.kind && one.name == then.name;
+    });
+    const std::string what = then.kind + " " + then.name;
+    if (same == now.plugins.end()) {
+      found.push_back(what + " was in the recorded run and is not in this one");
+      continue;
+    }
+    compare(what + ": space", then.space, same->space);
+    compare(what + ": version", then.version, same->version);
+    compare(what + ": hash of " + then.file, then.hash, same->hash);
+  }
+  return found;
+}
+
+}  // namespace gpt2run

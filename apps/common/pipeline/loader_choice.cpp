@@ -1,0 +1,85 @@
+// Which model, the loaders that are asked in turn what they make of it, and its tokenizer.
+#include "common/pipeline/loader_choice.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "common/config/create.hpp"
+#include "gpt2run/files/paths.hpp"
+#include "host/discovery.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+// The loader whose probe of the model scores highest.
+BoundPlugin find_loader(PluginHost& host, const std::string& model) {
+  const Plugin* best = nullptr;
+  int best_score = 0;
+  std::string names;
+  for (const Candidate& candidate : host.candidates()) {
+    if (candidate.kind != Kind::loader) continue;
+    names += (names.empty() ? "" : ", ") + candidate.name;
+    try {
+      const Plugin& plugin = host.open(candidate);
+      if (plugin.probe().score == 0) continue;
+      const BoundPlugin bound(plugin, {plugin.name, {}}, Layer::fallback, &host);
+      const auto loader = create<Loader>(bound);
+      const int score =
+          watched(bound, "asked whether it reads the model", [&] { return loader->probe(model.c_str()); });
+      if (score > best_score) best = &plugin, best_score = score;
+    } catch (const Error& error) {
+      log_warning(std::string("loader ") + candidate.name + " cannot be asked: " + error.what());
+    }
+  }
+  if (best) return BoundPlugin(*best, {best->name, {}}, Layer::fallback, &host);
+  if (names.empty())
+    fail("model ", model, ": there is no loader to read it; plugins are looked for in ", plugin_places());
+  std::error_code ignored;
+  if (!std::filesystem::exists(model, ignored))
+    fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")");
+  fail("model ", model, ": no loader knows this format (", names, ")");
+}
+
+}  // namespace
+
+std::string model_of(const Configuration& configuration) {
+  const std::string given(configuration.values().text("model"));
+  if (!given.empty()) return given;
+  const char* variable = std::getenv("GPT2RUN_MODEL");
+  if (variable && *variable) {
+    log_info(std::string("model ") + variable + " (GPT2RUN_MODEL)");
+    return variable;
+  }
+  log_info("no --model: the demo model");
+  return demo_model().string();
+}
+
+PluginSpec single_plugin(const Configuration& configuration, const char* option) {
+  auto specs = parse_plugin_list(configuration.values().text(option), configuration.origin(option));
+  if (specs.size() != 1) usage_error(configuration.origin(option), ": expected one plugin, found ", specs.size());
+  return std::move(specs.front());
+}
+
+BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, const std::string& model) {
+  if (configuration.values().text("loader").empty()) return find_loader(host, model);
+  const PluginSpec spec = single_plugin(configuration, "loader");
+  return BoundPlugin(host.get(Kind::loader, spec.name), spec, configuration.layer("loader"), &host);
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, const Checkpoint& checkpoint) {
+  const std::string given(configuration.values().text("tokenizer"));
+  const char* own = checkpoint.tokenizer();
+  if (given.empty() && !own) {
+    log_info("the model has no tokenizer: token ids only");
+    return nullptr;
+  }
+  const std::string path = given.empty() ? own : given;
+  auto tokenizer = Tokenizer::open(path);
+  if (tokenizer->size() > checkpoint.config().V)
+    fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
+         tokenizer->size());
+  return tokenizer;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,60 @@
+// The table of --report weights.
+#include "common/pipeline/weight_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "gpt2run/evaluation/rounding_report.hpp"
+#include "gpt2run/sdk/float16.hpp"
+
+namespace gpt2run {
+namespace {
+
+std::string line_of(const std::string& name, const char* type, const Conversion& c) {
+  char text[200];
+  std::snprintf(text, sizeof text, "%-10s %-5s %11lld %12.6g %11lld %9lld %10lld %10lld %10.2e\n", name.c_str(), type,
+                static_cast<long long>(c.count), c.largest, static_cast<long long>(c.not_finite),
+                static_cast<long long>(c.overflow), static_cast<long long>(c.underflow),
+                static_cast<long long>(c.subnormal), c.error);
+  return text;
+}
+
+void add(const Conversion& one, Conversion& all) {
+  all.count += one.count;
+  all.not_finite += one.not_finite;
+  all.overflow += one.overflow;
+  all.underflow += one.underflow;
+  all.subnormal += one.subnormal;
+  all.largest = std::max(all.largest, one.largest);
+  all.error = std::max(all.error, one.error);
+}
+
+}  // namespace
+
+std::string weight_report(const Selection& choice) {
+  const std::string type_name = type_of(choice.precision);
+  if (type_name.empty())
+    fail("--report weights: the type of precision ", choice.precision.asked.name,
+         " is not known: name one for fp32, fp16 or bf16");
+  const Type type = type_name == "fp32" ? Type::f32 : type_name == "fp16" ? Type::f16 : Type::bf16;
+  const auto loader = create<Loader>(choice.loader);
+  const auto model = loader->open(choice.model.c_str());
+  char text[300];
+  std::snprintf(text, sizeof text, "in %s: largest value %g, smallest with all its bits %g\n", type_name.c_str(),
+                double{largest_of(type)}, double{smallest_normal_of(type)});
+  std::string table = text;
+  std::snprintf(text, sizeof text, "%-10s %-5s %11s %12s %11s %9s %10s %10s %10s\n", "tensor", "from", "values",
+                "max |x|", "not finite", "overflow", "underflow", "subnormal", "error");
+  table += text;
+  Conversion all{};
+  for (const Conversion& one : conversion_of(*model, type)) {
+    std::string name = name_of(one.weight);
+    if (is_per_layer(one.weight)) name.append(".").append(std::to_string(one.layer));
+    table += line_of(name, name_of(one.from), one);
+    add(one, all);
+  }
+  return table + line_of("all", "", all);
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,51 @@
+// Columns of text for a terminal.
+#pragma once
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gpt2run/sdk/escape.hpp"
+
+namespace gpt2run {
+
+// Broken at blanks into pieces of at most `width` bytes, longer where a word is.
+inline std::vector<std::string> broken(std::string_view text, size_t width) {
+  std::vector<std::string> pieces;
+  while (text.size() > width) {
+    size_t end = text.rfind(' ', width);
+    if (end == text.npos || end == 0) end = text.find(' ', width);
+    if (end == text.npos) break;
+    pieces.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  pieces.emplace_back(text);
+  return pieces;
+}
+
+// The last column is not padded. A cell is one line, whatever a file's name or a plugin's text hold; but the last one
+// is continued below itself where a line would be longer than `width`, 0: however long.
+inline std::string in_columns(std::vector<std::vector<std::string>> lines, const std::string& indent = "",
+                              size_t width = 0) {
+  constexpr size_t kMost = 400, kLeast = 20;
+  for (auto& line : lines)
+    for (std::string& cell : line) cell = printable(cell, kMost);
+  std::vector<size_t> widths;
+  for (const auto& line : lines) {
+    widths.resize(std::max(widths.size(), line.size()));
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  std::string text;
+  for (const auto& line : lines) {
+    std::string before = indent;
+    for (size_t i = 0; i + 1 < line.size(); ++i) before += line[i] + std::string(widths[i] + 2 - line[i].size(), ' ');
+    const size_t room = width == 0 ? line.back().size() : std::max(width, before.size() + kLeast) - before.size();
+    for (const std::string& piece : broken(line.back(), room)) {
+      text += before + piece + "\n";
+      before.assign(before.size(), ' ');
+    }
+  }
+  return text;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,62 @@
+// Signals, standard files and exceptions of a program.
+#include "common/program/program.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <new>
+
+#include "common/program/crash_report.hpp"
+#include "common/program/launch.hpp"
+#include "gpt2run/files/standard_files.hpp"
+#include "gpt2run/sdk/output_file.hpp"
+#include "host/log.hpp"
+#include "host/options.hpp"
+
+namespace gpt2run {
+
+int run_guarded(const std::string& name, const std::function<int()>& work,
+                const std::function<void(const std::string& line)>& report) {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  if (!occupy_standard_files()) return 1;
+  set_program(name);
+  try {
+    return work();
+  } catch (const UsageError& error) {
+    return report(error.what()), 2;
+  } catch (const std::bad_alloc&) {
+    return report("not enough memory"), 1;
+  } catch (const std::exception& error) {
+    return report(error.what()), 1;
+  } catch (...) {
+    return report("a plugin threw something that is no std::exception"), 1;
+  }
+}
+
+bool asks_for_version(const std::vector<std::string>& arguments) {
+  const auto end = std::ranges::find(arguments, "--");
+  return std::find(arguments.begin(), end, "--version") != end;
+}
+
+int print_version(const std::string& name) { return print(name + " " GPT2RUN_VERSION "\n"), 0; }
+
+int run_main(const std::string& name, int count, char** arguments,
+             const std::function<int(std::vector<std::string>)>& work) {
+  return run_guarded(
+      name,
+      [&] {
+        if (const Launch launch = launched(); launch.size > 1)
+          fail(name, " shares no work out: start it once, found rank ", launch.rank, " of ", launch.size, " (",
+               launch.variable, ")");
+        const NoExit whole;
+        std::vector<std::string> given(arguments + (count > 0), arguments + count);
+        return asks_for_version(given) ? print_version(name) : work(std::move(given));
+      },
+      log_error);
+}
+
+void print(std::string_view text) { write_all(STDOUT_FILENO, text, "standard output"); }
+
+}  // namespace gpt2run

@@ -1,0 +1,160 @@
+// A file is a prompt set by its first bytes, JSON lines by its name, else lines of text.
+#include "common/prompts/prompt_file.hpp"
+
+#include <glob.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "common/config/text_file.hpp"
+#include "common/prompts/prompt_set.hpp"
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/options.hpp"
+
+namespace gpt2run {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string place(const std::string& file, size_t line) { return file + ":" + std::to_string(line); }
+
+// "p.txt: 2 lines are empty: skipped, the first is line 4"
+std::string skipped(const std::string& file, const std::string& unit, const std::string& what, size_t count,
+                    int64_t first) {
+  const std::string which = unit + " " + std::to_string(first);
+  if (count == 1) return file + ": " + which + " is " + what + ": skipped";
+  return file + ": " + std::to_string(count) + " " + unit + "s are " + what + ": skipped, the first is " + which;
+}
+
+// visit(number, line): of every line, from 1; its end is not part of it.
+template <class Visit>
+void each_line(std::string_view content, Visit visit) {
+  for (size_t number = 1; !content.empty(); ++number) {
+    const size_t end = content.find('\n');
+    std::string_view line = content.substr(0, end);
+    content.remove_prefix(end == content.npos ? content.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    visit(number, line);
+  }
+}
+
+void read_lines(const std::string& file, std::string_view content, PromptFile& found) {
+  size_t empty = 0, first = 0;
+  each_line(content, [&](size_t number, std::string_view line) {
+    if (!line.empty()) return found.prompts.push_back({place(file, number), std::string(line), "", {}});
+    if (empty++ == 0) first = number;
+  });
+  if (empty > 0) found.warnings.push_back(skipped(file, "line", "empty", empty, static_cast<int64_t>(first)));
+}
+
+std::string id_of(const std::string& origin, const Json& id) {
+  if (id.is_string()) return id.get<std::string>();
+  if (id.is_number_integer()) return id.dump();
+  fail(origin, ": \"id\": expected a text or a whole number, found ", in_quotes(id.dump()));
+}
+
+std::string text_of(const std::string& origin, const std::string& key, const Json& text) {
+  if (!text.is_string()) fail(origin, ": ", in_quotes(key), ": expected a text, found ", in_quotes(text.dump()));
+  if (text.get_ref<const std::string&>().empty())
+    fail(origin, ": ", in_quotes(key), ": expected a text, found an empty one");
+  return text.get<std::string>();
+}
+
+std::vector<int32_t> tokens_of(const std::string& origin, const Json& list) {
+  if (!list.is_array() || list.empty())
+    fail(origin, ": \"tokens\": expected a list of token ids, found ", in_quotes(list.dump()));
+  std::vector<int32_t> tokens;
+  for (const Json& id : list) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX)
+      fail(origin, ": \"tokens\": expected token ids in [0, ", INT32_MAX, "], found ", in_quotes(id.dump()));
+    tokens.push_back(id.get<int32_t>());
+  }
+  return tokens;
+}
+
+WrittenPrompt read_object(const std::string& origin, std::string_view line) {
+  if (line.find('\0') != line.npos) fail(origin, ": expected a JSON object, found a NUL byte");  // ends the parser
+  std::set<Json> keys;
+  Json twice;  // a key of the object that would win over an earlier one
+  const Json object = Json::parse(
+      line,
+      [&](int depth, Json::parse_event_t event, const Json& key) {
+        if (event == Json::parse_event_t::key && depth == 1 && !keys.insert(key).second) twice = key;
+        return true;
+      },
+      false);
+  if (!object.is_object()) fail(origin, ": expected a JSON object, found ", in_quotes(line));
+  if (!twice.is_null()) fail(origin, ": expected every key once, found ", twice.dump(), " twice");
+  WrittenPrompt prompt{origin, "", "", {}};
+  int given = 0;
+  for (const char* key : {"prompt", "text", "tokens"}) {
+    const auto value = object.find(key);
+    if (value == object.end()) continue;
+    ++given;
+    if (key == std::string_view("tokens"))
+      prompt.tokens = tokens_of(origin, *value);
+    else
+      prompt.text = text_of(origin, key, *value);
+  }
+  if (given != 1)
+    fail(origin, ": expected one of the keys \"prompt\", \"text\" and \"tokens\", found ",
+         given == 0 ? "none" : "several");
+  if (const auto id = object.find("id"); id != object.end()) prompt.id = id_of(origin, *id);
+  return prompt;
+}
+
+void read_objects(const std::string& file, std::string_view content, PromptFile& found) {
+  std::map<std::string, size_t> ids;  // and their lines
+  each_line(content, [&](size_t number, std::string_view line) {
+    if (line.find_first_not_of(" \t\r") == line.npos) return;
+    found.prompts.push_back(read_object(place(file, number), line));
+    const std::string& id = found.prompts.back().id;
+    if (id.empty()) return;
+    if (const auto [same, is_new] = ids.emplace(id, number); !is_new)
+      fail(place(file, number), ": \"id\": ", in_quotes(id), " is that of line ", same->second, " already");
+  });
+}
+
+void read_rows(const std::string& file, std::string_view bytes, const PromptRows& rows, PromptFile& found) {
+  PromptSet set = read_prompt_set(file, bytes, rows.t, rows.padding);
+  found.is_set = true;
+  for (PromptSet::Row& row : set.rows)
+    found.prompts.push_back({file + ": row " + std::to_string(row.number), "", "", std::move(row.tokens)});
+  if (!set.empty.empty())
+    found.warnings.push_back(skipped(file, "row", "only padding", set.empty.size(), set.empty.front()));
+}
+
+}  // namespace
+
+std::vector<std::string> prompt_files(const std::string& pattern, const std::string& option) {
+  std::error_code ignored;
+  if (pattern == "-" || std::filesystem::exists(pattern, ignored)) return {pattern};
+  glob_t matches{};
+  const int code = glob(pattern.c_str(), GLOB_ERR, nullptr, &matches);
+  const std::unique_ptr<glob_t, decltype(&globfree)> owned(&matches, globfree);
+  if (code == GLOB_NOSPACE) throw std::bad_alloc();
+  if (code == GLOB_ABORTED) fail(option, " ", in_quotes(pattern), ": a folder of this pattern cannot be read");
+  if (code != 0) fail(option, " ", in_quotes(pattern), ": no such file, and none matches it as a pattern");
+  return {matches.gl_pathv, matches.gl_pathv + matches.gl_pathc};
+}
+
+PromptFile read_prompt_file(const std::string& file, const PromptRows& rows, const std::string& option) {
+  const bool standard_input = file == "-";
+  const std::string content = standard_input ? read_standard_input(option + " -: ") : read_text(file);
+  const std::filesystem::path path = file;
+  PromptFile found;
+  if (is_prompt_set(content) || path.extension() == ".bin")
+    read_rows(file, content, rows, found);
+  else if (path.extension() == ".jsonl")
+    read_objects(file, content, found);
+  else
+    read_lines(file, content, found);
+  if (found.prompts.empty()) fail(file, ": expected a prompt, found none");
+  return found;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,179 @@
+// Texts and token ids, typed or in files, become prompts.
+#include "common/prompts/prompts.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "common/prompts/prompt_file.hpp"
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr std::string_view kBetweenIds = " ,\t\n\v\f\r";
+constexpr int32_t kPaddingOfGpt2 = 50256;  // where the model names no end of text
+
+std::string standard_input() {
+  std::string text = read_standard_input("--prompt -: ");
+  // The line end that `echo` and editors put there is not meant.
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) fail("--prompt -: standard input is empty");
+  return text;
+}
+
+WrittenPrompt typed_text(const std::string& given) {
+  WrittenPrompt prompt{"--prompt", given == "-" ? standard_input() : given, "", {}};
+  if (prompt.text.empty())
+    usage_error("--prompt: expected a text, found an empty one; without --prompt the end-of-text token starts");
+  return prompt;
+}
+
+WrittenPrompt typed_tokens(const std::string& given, const ModelConfig& model) {
+  WrittenPrompt prompt{"--tokens", "", "", parse_tokens(given, "--tokens", model.V)};
+  if (prompt.tokens.empty()) usage_error("--tokens: expected token ids, found none");
+  return prompt;
+}
+
+Prompt start_of_text(const ModelConfig& model) {
+  if (model.end_of_text < 0) fail("the model has no end-of-text token to start from: give --prompt or --tokens");
+  return {"", {model.end_of_text}};
+}
+
+void check_tokens(const std::vector<int32_t>& tokens, const std::string& origin, const ModelConfig& model) {
+  for (const int32_t id : tokens)
+    if (id < 0 || id >= model.V)
+      fail(origin, origin.empty() ? "" : ": ", "token id ", id, ": expected [0, ", model.V,
+           "), the model's vocabulary");
+}
+
+Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelConfig& model, bool special) {
+  const std::string origin = written.origin.starts_with("--") ? "" : written.origin;
+  if (!written.tokens.empty()) {
+    check_tokens(written.tokens, written.origin, model);
+    std::string text = text_of(written.tokens, tokenizer);
+    return {std::move(text), std::move(written.tokens), std::move(written.id), origin};
+  }
+  if (!tokenizer) fail(written.origin, ": the model has no tokenizer; give token ids or --tokenizer PATH");
+  std::vector<int32_t> tokens = tokenizer->encode(written.text, special);
+  check_tokens(tokens, written.origin, model);
+  return {std::move(written.text), std::move(tokens), std::move(written.id), origin};
+}
+
+// True: a prompt set was among them.
+bool add_files(const Configuration& configuration, const ModelConfig& model, std::vector<WrittenPrompt>& prompts) {
+  const PromptRows rows{configuration.values().integer("t"),
+                        model.end_of_text >= 0 ? model.end_of_text : kPaddingOfGpt2};
+  bool has_rows = false;
+  for (const std::string& pattern : configuration.list("prompts"))
+    for (const std::string& name : prompt_files(pattern)) {
+      PromptFile file = read_prompt_file(name, rows);
+      has_rows |= file.is_set;
+      for (const std::string& warning : file.warnings) log_warning(warning);
+      std::ranges::move(file.prompts, std::back_inserter(prompts));
+    }
+  return has_rows;
+}
+
+// Keeps the last tokens, as many as leave room for the new ones; at least one. True: some were cut.
+bool truncate(Prompt& prompt, const ModelConfig& model, const Generation& generation, const Tokenizer* tokenizer) {
+  const int64_t room = generation.max_new >= 0 ? int64_t(model.T) + 1 - std::max(1, generation.max_new)
+                                               : std::min<int64_t>(model.T, int64_t(generation.n_gen) - 1);
+  const auto keep = std::max<std::ptrdiff_t>(1, room);
+  if (std::ssize(prompt.tokens) <= keep) return false;
+  prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - keep);
+  prompt.text = text_of(prompt.tokens, tokenizer);
+  return true;
+}
+
+// One warning for all of them.
+void truncate_all(std::vector<Prompt>& prompts, const ModelConfig& model, const Generation& generation,
+                  const Tokenizer* tokenizer) {
+  std::string first;
+  size_t cut = 0;
+  for (Prompt& prompt : prompts) {
+    const size_t length = prompt.tokens.size();
+    if (!truncate(prompt, model, generation, tokenizer) || cut++ > 0) continue;
+    first = "a prompt of " + std::to_string(length) + " tokens" +
+            (prompt.origin.empty() ? "" : " (" + prompt.origin + ")") + " is cut to its last " +
+            std::to_string(prompt.tokens.size());
+  }
+  if (cut > 0) log_warning(first + (cut == 1 ? "" : ", and " + std::to_string(cut - 1) + " more"));
+}
+
+}  // namespace
+
+std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer) {
+  std::string text;
+  for (const int32_t id : tokens)
+    if (tokenizer && id < tokenizer->size()) text += tokenizer->piece(id);
+  return text;
+}
+
+std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary) {
+  std::vector<int32_t> tokens;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBetweenIds), text.size()));
+    if (text.empty()) return tokens;
+    const std::string_view word = text.substr(0, text.find_first_of(kBetweenIds));
+    int32_t id = 0;
+    const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (code == std::errc::invalid_argument || end != word.data() + word.size())
+      usage_error(origin, ": expected token ids, found ", in_quotes(word));
+    if (code != std::errc() || id < 0 || id >= vocabulary)
+      fail(origin, ": token id ", printable(word, 20), ": expected [0, ", vocabulary, ")");
+    tokens.push_back(id);
+    text.remove_prefix(word.size());
+  }
+}
+
+Layer layer_of_prompts(const Configuration& configuration) {
+  return std::max({configuration.layer("prompt"), configuration.layer("tokens"), configuration.layer("prompts")});
+}
+
+std::vector<Prompt> given_prompts(const Configuration& configuration, const Tokenizer* tokenizer,
+                                  const ModelConfig& model) {
+  const Layer layer = layer_of_prompts(configuration);
+  const auto is_given = [&](const char* key) { return layer != Layer::fallback && configuration.layer(key) == layer; };
+  std::vector<WrittenPrompt> written;
+  if (is_given("prompt"))
+    for (const std::string& given : configuration.list("prompt")) written.push_back(typed_text(given));
+  if (is_given("tokens"))
+    for (const std::string& given : configuration.list("tokens")) written.push_back(typed_tokens(given, model));
+  const bool has_rows = is_given("prompts") && add_files(configuration, model, written);
+  if (!has_rows && configuration.layer("t") == Layer::command_line)
+    usage_error("--t: expected a prompt set among --prompts, found none");
+  std::vector<Prompt> prompts;
+  for (WrittenPrompt& prompt : written)
+    prompts.push_back(to_prompt(std::move(prompt), tokenizer, model, !configuration.values().flag("no_special")));
+  return prompts;
+}
+
+std::vector<Prompt> prompts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
+                               const Generation& generation) {
+  std::vector<Prompt> prompts = given_prompts(configuration, tokenizer, model);
+  if (prompts.empty()) {
+    const Manifest* recorded = configuration.recorded();
+    prompts = recorded ? recorded->prompts : std::vector{start_of_text(model)};
+    for (const Prompt& prompt : prompts) check_tokens(prompt.tokens, prompt.origin, model);
+  }
+  if (configuration.values().flag("truncate_prompt")) truncate_all(prompts, model, generation, tokenizer);
+  return prompts;
+}
+
+std::vector<Prompt> texts_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model) {
+  const std::string path(configuration.values().text("text"));
+  const bool has_prompts = layer_of_prompts(configuration) != Layer::fallback;
+  if (path.empty() && !has_prompts)
+    usage_error("a text is needed: give one of --text, --prompts, --prompt and --tokens");
+  for (const char* key : {"prompts", "prompt", "tokens"})
+    if (!path.empty() && configuration.layer(key) != Layer::fallback)
+      usage_error("--text and --", key, ": expected one of the two, found both");
+  if (has_prompts) return given_prompts(configuration, tokenizer, model);
+  WrittenPrompt text{path, path == "-" ? read_standard_input("--text -: ") : read_file(path, "--text "), "", {}};
+  if (text.text.empty()) fail("--text ", path, ": expected a text, found an empty file");
+  return {to_prompt(std::move(text), tokenizer, model, !configuration.values().flag("no_special"))};
+}
+
+}  // namespace gpt2run

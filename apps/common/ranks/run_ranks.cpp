@@ -1,0 +1,31 @@
+// The frame of a program's main, once for each rank.
+#include "common/ranks/run_ranks.hpp"
+
+#include "common/program/crash_report.hpp"
+#include "common/program/program.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+
+int run_ranks(const std::string& name, int count, char** arguments,
+              const std::function<int(std::vector<std::string>, Ranks& ranks)>& work) {
+  Ranks ranks;
+  const std::vector<std::string> given(arguments + (count > 0), arguments + count);
+  // MPI may exit: when it begins or ends, or to give up.
+  const auto work_here = [&] {
+    const NoExit whole;
+    return work(given, ranks);
+  };
+  const auto work_together = [&] {
+    ranks.join();
+    if (!ranks.speaks()) set_silent(true);
+    const bool version = asks_for_version(given);
+    const int code = !version ? work_here() : ranks.speaks() ? print_version(name) : 0;
+    ranks.finish();
+    return code;
+  };
+  const auto speak = [](const std::string& line) { set_silent(false), log_error(line); };
+  return run_guarded(name, work_together, [&](const std::string& line) { ranks.give_up(line, speak, interrupted()); });
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,80 @@
+// The child reads folders, each with a zero byte behind it, until the pipe's end: an empty one says that all is well.
+#include "common/ranks/temp_files.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "gpt2run/sdk/output_file.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace fs = std::filesystem;
+
+void remove_leftovers(const fs::path& folder, const std::string& ending) {
+  std::error_code error;
+  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
+    const std::string name = file->path().filename().string();
+    if (name.starts_with(".") && name.ends_with(ending)) unlink(file->path().c_str());
+  }
+}
+
+void wait_and_remove(int pipe, const std::string& ending) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t count = 0; (count = read(pipe, buffer, sizeof buffer)) != 0;) {
+    if (count < 0 && errno != EINTR) break;
+    if (count > 0) text.append(buffer, static_cast<size_t>(count));
+  }
+  if (text.ends_with(std::string(2, '\0'))) return;
+  for (size_t from = 0, to; (to = text.find('\0', from)) != text.npos; from = to + 1)
+    remove_leftovers(text.substr(from, to - from), ending);
+}
+
+// A launcher that waits for the end of an output, or kills a group of processes, must not find this one.
+[[noreturn]] void be_the_child(int pipe, const std::string& ending) {
+  setsid();
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+  const int null = open("/dev/null", O_RDWR);
+  dup2(pipe, STDIN_FILENO);
+  for (const int file : {STDOUT_FILENO, STDERR_FILENO}) dup2(null, file);
+  close_range(STDERR_FILENO + 1, ~0u, 0);
+  wait_and_remove(STDIN_FILENO, ending);
+  _exit(0);
+}
+
+}  // namespace
+
+Leftovers::Leftovers() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) fail("a pipe: ", std::strerror(errno));
+  std::string ending = ".";
+  ending.append(detail::process_mark()).append(".tmp");
+  pipe_ = ends[1];
+  child_ = fork();
+  if (child_ == 0) be_the_child(ends[0], ending);
+  const int reason = errno;
+  close(ends[0]);
+  if (child_ > 0) return;
+  close(pipe_);
+  fail("a process that removes what this one leaves: ", std::strerror(reason));
+}
+
+Leftovers::~Leftovers() {
+  [[maybe_unused]] const auto written = write(pipe_, "", 1);
+  close(pipe_);
+  waitpid(child_, nullptr, 0);
+}
+
+void Leftovers::watch(const fs::path& folder) {
+  std::string path = fs::absolute(folder).string();
+  write_all(pipe_, path.append(1, '\0'), "a pipe");
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,25 @@
+// The running program's folder, from /proc.
+#include "gpt2run/files/paths.hpp"
+
+#include <system_error>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+
+std::filesystem::path executable_folder() {
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) fail("/proc/self/exe: expected a link to the running program, found: ", error.message());
+  return program.parent_path();
+}
+
+std::filesystem::path demo_model() {
+  const auto folder = (executable_folder() / "../share/gpt2run/models/demo").lexically_normal();
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error))
+    fail("no model is named, and the demo model is not at its place beside this program, ", folder.string());
+  return folder;
+}
+
+}  // namespace gpt2run

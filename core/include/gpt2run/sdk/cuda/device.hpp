@@ -1,0 +1,202 @@
+// What a kernel is written against, and how it is launched: one thin layer over nvcc, or, with a plain C++ compiler,
+// over the executor (gpt2run/cuda/executor.hpp), which runs the same source on the CPU for tests.
+// Kernels: `template <...> GPT2RUN_KERNEL(threads) name(arguments by value)`, blocks of one dimension, shared memory
+// only through shared_memory(). No kernel is launched but through launch().
+// Threads of a block see each other's writes after sync_block(); lanes of a warp exchange values by the functions with
+// a mask, which every lane that the mask names must call.
+#pragma once
+#include <type_traits>
+#include <utility>
+
+#include "gpt2run/sdk/random.hpp"
+
+#if defined(__CUDACC__)
+#include "gpt2run/sdk/cuda/errors_cuda.hpp"
+#define GPT2RUN_KERNEL(...) __global__ void __launch_bounds__(__VA_ARGS__)
+#define GPT2RUN_DEVICE __device__ inline
+#define GPT2RUN_UNROLL _Pragma("unroll")
+#else
+#include "gpt2run/sdk/cuda/executor.hpp"
+#define GPT2RUN_KERNEL(...) inline void
+#define GPT2RUN_DEVICE inline
+#define GPT2RUN_UNROLL
+#endif
+
+namespace gpt2run::cuda {
+
+inline constexpr int kWarp = 32;
+inline constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
+inline constexpr size_t kSharedBytes = 48 << 10;   // what every device gives a block unasked
+inline constexpr size_t kArgumentBytes = 4 << 10;  // of a kernel: what every driver takes
+
+struct LaunchConfig {
+  const char* name;  // of the kernel, for errors
+  int blocks[3];     // each at least 1; at most 65535 but in the first dimension
+  int threads;       // of a block, 1 to 1024
+  size_t shared;     // bytes of shared memory of a block, at most kSharedBytes
+  void* stream;      // cudaStream_t
+};
+
+// Each argument where its alignment puts it.
+template <class... Parameters>
+constexpr size_t argument_bytes() {
+  size_t bytes = 0;
+  ((bytes = (bytes + alignof(Parameters) - 1) / alignof(Parameters) * alignof(Parameters) + sizeof(Parameters)), ...);
+  return bytes;
+}
+
+#if defined(__CUDACC__)
+
+GPT2RUN_DEVICE int thread_id() { return static_cast<int>(threadIdx.x); }
+GPT2RUN_DEVICE int thread_count() { return static_cast<int>(blockDim.x); }
+GPT2RUN_DEVICE int block_x() { return static_cast<int>(blockIdx.x); }
+GPT2RUN_DEVICE int block_y() { return static_cast<int>(blockIdx.y); }
+GPT2RUN_DEVICE int block_z() { return static_cast<int>(blockIdx.z); }
+GPT2RUN_DEVICE int blocks_x() { return static_cast<int>(gridDim.x); }
+
+GPT2RUN_DEVICE void sync_block() { __syncthreads(); }
+
+template <class T>
+GPT2RUN_DEVICE T shuffle_xor(uint32_t mask, T value, int lanes) {
+  return __shfl_xor_sync(mask, value, lanes);
+}
+
+template <class T>
+GPT2RUN_DEVICE T shuffle(uint32_t mask, T value, int lane) {
+  return __shfl_sync(mask, value, lane);
+}
+
+GPT2RUN_DEVICE uint32_t ballot(uint32_t mask, bool vote) { return __ballot_sync(mask, vote); }
+
+// The block's shared memory, 16-byte aligned.
+GPT2RUN_DEVICE void* shared_memory() {
+  extern __shared__ uint4 gpt2run_shared[];
+  return gpt2run_shared;
+}
+
+GPT2RUN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
+GPT2RUN_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t value) {
+  return atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
+}
+GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicOr(at, value); }
+
+// What this thread wrote before is seen by other blocks before what it writes after.
+GPT2RUN_DEVICE void fence() { __threadfence(); }
+
+// What another block wrote and fenced, not what a cache of this one holds.
+GPT2RUN_DEVICE float load_fresh(const float* at) { return __ldcg(at); }
+
+// Every value becomes its sum over each kGroup neighbouring lanes, all lanes of the warp calling: a butterfly, so that
+// each of them gets the same bits.
+template <int kGroup, class T, int kCount>
+GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
+  GPT2RUN_UNROLL
+  for (int lanes = kGroup / 2; lanes > 0; lanes /= 2) {
+    GPT2RUN_UNROLL
+    for (int i = 0; i < kCount; ++i) values[i] += __shfl_xor_sync(kWholeWarp, values[i], lanes);
+  }
+}
+
+// The arguments take at most kArgumentBytes. Throws Error naming the kernel.
+template <class... Parameters, class... Arguments>
+void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
+  cudaLaunchConfig_t native = {};
+  native.gridDim = dim3(config.blocks[0], config.blocks[1], config.blocks[2]);
+  native.blockDim = dim3(config.threads);
+  native.dynamicSmemBytes = config.shared;
+  native.stream = static_cast<cudaStream_t>(config.stream);
+  check_launch(cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...), config.name);
+}
+
+#else
+
+inline int thread_id() { return executor::self().thread; }
+inline int thread_count() { return executor::self().threads; }
+inline int block_x() { return executor::self().block[0]; }
+inline int block_y() { return executor::self().block[1]; }
+inline int block_z() { return executor::self().block[2]; }
+inline int blocks_x() { return executor::self().blocks[0]; }
+
+inline void sync_block(executor::Site site = executor::Site::current()) { executor::sync_block(site); }
+
+template <class T>
+T shuffle_xor(uint32_t mask, T value, int lanes, executor::Site site = executor::Site::current()) {
+  const int own = thread_id() % kWarp;
+  return static_cast<const T*>(executor::meet(mask, &value, sizeof value, own ^ lanes, site))[own ^ lanes];
+}
+
+template <class T>
+T shuffle(uint32_t mask, T value, int lane, executor::Site site = executor::Site::current()) {
+  return static_cast<const T*>(executor::meet(mask, &value, sizeof value, lane, site))[lane];
+}
+
+inline uint32_t ballot(uint32_t mask, bool vote, executor::Site site = executor::Site::current()) {
+  const int own = thread_id() % kWarp;
+  const auto* votes = static_cast<const bool*>(executor::meet(mask, &vote, sizeof vote, own, site));
+  uint32_t all = 0;
+  for (int lane = 0; lane < kWarp; ++lane) all |= static_cast<uint32_t>((mask >> lane & 1) && votes[lane]) << lane;
+  return all;
+}
+
+inline void* shared_memory() { return executor::self().shared; }
+
+inline int atomic_add(int* at, int value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
+inline uint64_t atomic_add(uint64_t* at, uint64_t value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
+inline uint32_t atomic_or(uint32_t* at, uint32_t value) { return __atomic_fetch_or(at, value, __ATOMIC_SEQ_CST); }
+inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline float load_fresh(const float* at) { return *at; }
+
+// One meeting instead of a butterfly of them, with the sums of the butterfly.
+template <int kGroup, class T, int kCount>
+void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::current()) {
+  const int own = thread_id() % kWarp, first = own / kGroup * kGroup;
+  const T* all = static_cast<const T*>(executor::meet(kWholeWarp, values, sizeof values, own, site)) + first * kCount;
+  for (int i = 0; i < kCount; ++i) {
+    T sums[kGroup];
+    for (int lane = 0; lane < kGroup; ++lane) sums[lane] = all[lane * kCount + i];
+    for (int half = kGroup / 2; half > 0; half /= 2)
+      for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+    values[i] = sums[0];
+  }
+}
+
+// What a kernel did wrong is thrown where the stream is waited for.
+template <class... Parameters, class... Arguments>
+void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
+  executor::launch({config.name,
+                    {config.blocks[0], config.blocks[1], config.blocks[2]},
+                    config.threads,
+                    config.shared,
+                    kSharedBytes},
+                   config.stream, [=] { kernel(Parameters(arguments)...); });
+}
+
+#endif
+
+// Memory of a block handed out in pieces: every thread asks for the same ones in the same order.
+class Shared {
+ public:
+  GPT2RUN_HD explicit Shared(void* memory) : at_(static_cast<char*>(memory)) {}
+
+  // (count), 16-byte aligned.
+  template <class T>
+  GPT2RUN_HD T* take(int count) {
+    T* array = reinterpret_cast<T*>(at_);
+    at_ += bytes_of<T>(count);
+    return array;
+  }
+  // What an array takes, for LaunchConfig::shared.
+  template <class T>
+  GPT2RUN_HD static constexpr size_t bytes_of(int count) {
+    return (count * sizeof(T) + 15) / 16 * 16;
+  }
+
+ private:
+  char* at_;
+};
+
+GPT2RUN_HD constexpr int divided_up(int value, int by) { return (value + by - 1) / by; }
+
+}  // namespace gpt2run::cuda

@@ -1,0 +1,104 @@
+// Special tokens are cut out of the text, GPT-2's pattern cuts the rest into pieces, and each piece becomes tokens: by
+// one look-up where the whole piece is a token (nine of ten in plain English), else by merging its bytes.
+#include "bpe.hpp"
+
+#include <utility>
+
+#include "gpt2run/error.hpp"
+#include "merge.hpp"
+#include "split.hpp"
+
+namespace gpt2run {
+namespace {
+
+class BpeTokenizer final : public Tokenizer {
+ public:
+  explicit BpeTokenizer(Vocabulary vocabulary)
+      : vocabulary_(std::move(vocabulary)),
+        merger_(vocabulary_.byte_ids, vocabulary_.merges.size()),
+        whole_(vocabulary_.pieces.size()) {
+    for (const Merge& merge : std::exchange(vocabulary_.merges, {})) merger_.add(merge);
+    index_whole_pieces();
+  }
+
+  std::vector<int32_t> encode(std::string_view text, bool special) const override {
+    std::vector<int32_t> ids;
+    ids.reserve(text.size() / 4 + 1);
+    Merger::Scratch scratch;
+    if (special) {
+      encode_special(text, scratch, ids);
+    } else {
+      encode_plain(text, scratch, ids);
+    }
+    return ids;
+  }
+
+  std::string_view piece(int32_t id) const override {
+    if (id < 0 || id >= size()) fail("token id: expected 0 to ", size() - 1, ", found ", id);
+    return vocabulary_.pieces[static_cast<size_t>(id)];
+  }
+
+  int32_t size() const override { return static_cast<int32_t>(vocabulary_.pieces.size()); }
+  int32_t end_of_text() const override { return vocabulary_.end_of_text; }
+
+ private:
+  // A token that its own merges do not build (an added one, say) must never come out of a look-up.
+  void index_whole_pieces() {
+    Merger::Scratch scratch;
+    std::vector<int32_t> ids;
+    for (int32_t id = 0; id < size(); ++id) {
+      const std::string_view bytes = piece(id);
+      ids.clear();
+      merger_.merge(bytes, scratch, ids);
+      if (ids.size() == 1 && ids[0] == id) whole_.add(hash_of(bytes), id);
+    }
+  }
+
+  // The leftmost special token first, of several there the longest.
+  void encode_special(std::string_view text, Merger::Scratch& scratch, std::vector<int32_t>& ids) const {
+    std::vector<size_t> found(vocabulary_.special.size(), 0);
+    for (size_t i = 0; i < found.size(); ++i) found[i] = text.find(piece(vocabulary_.special[i]));
+    size_t begin = 0;
+    while (true) {
+      size_t first = std::string_view::npos;
+      int32_t best = -1;
+      for (size_t i = 0; i < found.size(); ++i) {
+        const int32_t id = vocabulary_.special[i];
+        if (found[i] < begin) found[i] = text.find(piece(id), begin);
+        if (found[i] == std::string_view::npos || found[i] > first) continue;
+        if (found[i] < first || piece(id).size() > piece(best).size()) best = id;
+        first = found[i];
+      }
+      if (best < 0) break;
+      encode_plain(text.substr(begin, first - begin), scratch, ids);
+      ids.push_back(best);
+      begin = first + piece(best).size();
+    }
+    encode_plain(text.substr(begin), scratch, ids);
+  }
+
+  void encode_plain(std::string_view text, Merger::Scratch& scratch, std::vector<int32_t>& ids) const {
+    while (!text.empty()) {
+      const std::string_view part = text.substr(0, first_piece(text));
+      text.remove_prefix(part.size());
+      const int32_t whole = whole_.find(hash_of(part), [&](int32_t id) { return vocabulary_.pieces[id] == part; });
+      if (whole >= 0) {
+        ids.push_back(whole);
+      } else {
+        merger_.merge(part, scratch, ids);
+      }
+    }
+  }
+
+  Vocabulary vocabulary_;  // without its merges
+  Merger merger_;
+  HashIndex whole_;  // to ids
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> make_bpe_tokenizer(Vocabulary vocabulary) {
+  return std::make_unique<BpeTokenizer>(std::move(vocabulary));
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,62 @@
+// cuBLASLt's place in the executor: a plain product. Like the library's, its sums depend on how many rows it is given:
+// in FP32, in blocks that are longer or shorter with their number, so that a promise of bits that cannot rest on the
+// library does not hold here either. For the same reason tanh is as coarse as is assumed of the library.
+#include "../../../precisions/cuda/gemm.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpt2run/sdk/cuda/runtime.hpp"
+#include "gpt2run/sdk/float16.hpp"
+#include "host_work.hpp"
+
+namespace gpt2run::cuda {
+namespace {
+
+// tanh with the whole error that the instruction tanh.approx.f32 may have, up for even outputs and down for odd ones.
+float coarse_tanh(float x, int output) {
+  return std::clamp(std::tanh(x) * (1 + (output % 2 ? -0x1p-11f : 0x1p-11f)), -1.0f, 1.0f);
+}
+
+float gelu(float x, int output) {
+  return 0.5f * x * (1 + coarse_tanh(0.7978845608f * (x + 0.044715f * x * x * x), output));
+}
+
+void store(const ManyRows& p, int64_t index, float value) {
+  if (p.out_type == Type::f32) static_cast<float*>(p.out)[index] = value;
+  if (p.out_type == Type::f16) static_cast<f16*>(p.out)[index] = from_f32<f16>(value);
+  if (p.out_type == Type::bf16) static_cast<bf16*>(p.out)[index] = from_f32<bf16>(value);
+}
+
+void multiply_row(const ManyRows& p, int row, int block) {
+  for (int output = 0; output < p.outputs; ++output) {
+    float sum = 0;
+    for (int first = 0; first < p.inputs; first += block) {
+      float part = 0;
+      for (int k = first; k < std::min(first + block, p.inputs); ++k)
+        part += load_element(p.in, p.type, int64_t{row} * p.inputs + k) *
+                load_element(p.weights, p.type, int64_t{output} * p.inputs + k);
+      sum += part;
+    }
+    const int64_t at = row * p.out_stride + output;
+    sum += p.bias ? load_element(p.bias, p.out_type, output) : 0;
+    if (p.gelu) sum = gelu(sum, output);
+    if (p.adds) sum += load_element(p.out, p.out_type, at);
+    store(p, at, sum);
+  }
+}
+
+class Plain final : public Blaslt {
+ public:
+  void multiply(const ManyRows& p, void* stream) override {
+    executor::enqueue(stream, [p] {
+      for (int row = 0; row < p.rows; ++row) multiply_row(p, row, 8 + p.rows % 9);
+    });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Blaslt> open_blaslt(const char*) { return std::make_unique<Plain>(); }
+
+}  // namespace gpt2run::cuda
