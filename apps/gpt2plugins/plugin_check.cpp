@@ -1,5 +1,7 @@
 // gpt2run-plugin-check: proves of one plugin file what the contract asks of its kind. Exit status: 0 when nothing
 // failed, 1 when something did, 2 for a wrong command line.
+#include <iostream>
+
 #include "common/program/crash_report.hpp"
 #include "common/program/program.hpp"
 #include "conformance/checks.hpp"
@@ -43,7 +45,7 @@ void check_kind(Report& report, const Plugin& plugin) {
 }
 
 int check_plugin(const std::filesystem::path& file) {
-  Report report;
+  Report report(std::cout);
   check_file(report, file);
   const Plugin* plugin = nullptr;
   const bool opened = report.check("it opens, and its descriptor fits its name, the ABI and its options", [&] {

@@ -13,7 +13,7 @@ namespace {
 
 class BpeTokenizer final : public Tokenizer {
  public:
-  explicit BpeTokenizer(Vocabulary vocabulary)
+  explicit BpeTokenizer(BpeModel vocabulary)
       : vocabulary_(std::move(vocabulary)),
         merger_(vocabulary_.byte_ids, vocabulary_.merges.size()),
         whole_(vocabulary_.pieces.size()) {
@@ -90,14 +90,14 @@ class BpeTokenizer final : public Tokenizer {
     }
   }
 
-  Vocabulary vocabulary_;  // without its merges
+  BpeModel vocabulary_;  // without its merges
   Merger merger_;
   HashIndex whole_;  // to ids
 };
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> make_bpe_tokenizer(Vocabulary vocabulary) {
+std::unique_ptr<Tokenizer> make_bpe_tokenizer(BpeModel vocabulary) {
   return std::make_unique<BpeTokenizer>(std::move(vocabulary));
 }
 

@@ -109,7 +109,7 @@ class FolderReader {
  public:
   explicit FolderReader(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  Vocabulary read() {
+  BpeModel read() {
     read_vocab();
     if (const auto path = folder_ / "added_tokens.json"; std::filesystem::exists(path)) read_added(path);
     if (const auto path = folder_ / "tokenizer_config.json"; std::filesystem::exists(path)) read_config(path);
@@ -272,7 +272,7 @@ class FolderReader {
   std::filesystem::path folder_;
   std::filesystem::path vocab_path_ = folder_ / "vocab.json";
   TokenIds ids_;  // in the files' spelling
-  Vocabulary vocabulary_;
+  BpeModel vocabulary_;
 };
 
 std::string letters_of(const std::string& piece) {
@@ -293,7 +293,7 @@ std::string compact(const std::string& path, const nlohmann::ordered_json& json)
 
 }  // namespace
 
-std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const Vocabulary& vocabulary) {
+std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const BpeModel& vocabulary) {
   nlohmann::ordered_json::object_t vocab;  // appended to without a search, which would take its whole length each time
   std::unordered_map<std::string, int32_t> ids;
   for (size_t i = 0; i < vocabulary.pieces.size(); ++i) {
@@ -319,6 +319,6 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
           {"tokenizer_config.json", compact(path, config)}};
 }
 
-Vocabulary read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }
+BpeModel read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }
 
 }  // namespace gpt2run

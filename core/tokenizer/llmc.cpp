@@ -35,7 +35,7 @@ std::vector<std::string> read_pieces(const std::string& path, std::string_view b
   return pieces;
 }
 
-void find_bytes(const std::string& path, Vocabulary& vocabulary) {
+void find_bytes(const std::string& path, BpeModel& vocabulary) {
   vocabulary.byte_ids.fill(-1);
   for (size_t id = vocabulary.pieces.size(); id-- > 0;) {
     const std::string& piece = vocabulary.pieces[id];
@@ -50,7 +50,7 @@ void find_bytes(const std::string& path, Vocabulary& vocabulary) {
 
 // A token is the merge of the two tokens that the merges of all ids before it leave of its bytes. One of which they
 // leave more, or one, is decoded but never made: its id is not the rank of a merge.
-std::vector<Merge> recover_merges(const Vocabulary& vocabulary) {
+std::vector<Merge> recover_merges(const BpeModel& vocabulary) {
   Merger merger(vocabulary.byte_ids, vocabulary.pieces.size());
   Merger::Scratch scratch;
   std::vector<Merge> merges;
@@ -83,7 +83,7 @@ int32_t find_end_of_text(const std::string& path, const uint32_t* header, const 
 bool same(const Merge& a, const Merge& b) { return a.left == b.left && a.right == b.right && a.result == b.result; }
 
 // What a reader of the file would recover must be what the vocabulary has.
-void check_merges(const std::string& path, const Vocabulary& vocabulary) {
+void check_merges(const std::string& path, const BpeModel& vocabulary) {
   const std::vector<Merge> told = recover_merges(vocabulary);
   const std::vector<Merge>& merges = vocabulary.merges;
   for (size_t rank = 0; rank < std::max(told.size(), merges.size()); ++rank) {
@@ -101,7 +101,7 @@ uint32_t first_word(std::string_view bytes) {
   return word;
 }
 
-Vocabulary read_llmc_vocabulary(const std::string& path, std::string_view bytes) {
+BpeModel read_llmc_vocabulary(const std::string& path, std::string_view bytes) {
   if (first_word(bytes) != kLlmcTokenizerMagic) {
     fail(path, ": magic: expected ", kLlmcTokenizerMagic, ", found ", first_word(bytes));
   }
@@ -114,7 +114,7 @@ Vocabulary read_llmc_vocabulary(const std::string& path, std::string_view bytes)
   if (header[kTokens] < 256 || header[kTokens] > static_cast<uint32_t>(kMaxVocab)) {
     fail(path, ": number of tokens: expected 256 to ", kMaxVocab, ", found ", header[kTokens]);
   }
-  Vocabulary vocabulary;
+  BpeModel vocabulary;
   vocabulary.pieces = read_pieces(path, bytes, header[kTokens]);
   vocabulary.end_of_text = find_end_of_text(path, header, vocabulary.pieces);
   if (vocabulary.end_of_text >= 0) vocabulary.special.push_back(vocabulary.end_of_text);
@@ -123,7 +123,7 @@ Vocabulary read_llmc_vocabulary(const std::string& path, std::string_view bytes)
   return vocabulary;
 }
 
-std::string write_llmc_vocabulary(const std::string& path, const Vocabulary& vocabulary) {
+std::string write_llmc_vocabulary(const std::string& path, const BpeModel& vocabulary) {
   const char* const file = ": llm.c's tokenizer file: ";
   if (vocabulary.end_of_text < 0) fail(path, file, "expected an end-of-text token, found none");
   for (const int32_t id : vocabulary.special) {

@@ -16,10 +16,10 @@ inline constexpr const char* kLlmcTokenizerName = "gpt2_tokenizer.bin";  // as l
 uint32_t first_word(std::string_view bytes);
 
 // bytes: of the file at path, which is named in errors. Throws Error: field, expected, found.
-Vocabulary read_llmc_vocabulary(const std::string& path, std::string_view bytes);
+BpeModel read_llmc_vocabulary(const std::string& path, std::string_view bytes);
 
 // The file, version 2. path: where the vocabulary is from, for errors. Throws Error for what the file cannot say: no
 // end of text, other special tokens, empty tokens and such of more than 255 bytes, merges that its ids do not tell.
-std::string write_llmc_vocabulary(const std::string& path, const Vocabulary& vocabulary);
+std::string write_llmc_vocabulary(const std::string& path, const BpeModel& vocabulary);
 
 }  // namespace gpt2run

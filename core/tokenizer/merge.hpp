@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bpe.hpp"
+#include "bpe_model.hpp"
 
 namespace gpt2run {
 

@@ -1,67 +1,12 @@
-// Opening a tokenizer by what its path holds, and what no kind of file changes.
+// What no kind of tokenizer file changes.
 #include "gpt2run/tokenizer/tokenizer.hpp"
 
-#include <filesystem>
-
-#include "gpt2run/error.hpp"
-#include "gpt2run/files/input_file.hpp"
-#include "huggingface.hpp"
-#include "llmc.hpp"
-
 namespace gpt2run {
-namespace {
-
-namespace fs = std::filesystem;
-
-bool is_folder(const std::string& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
-// The bytes of llm.c's tokenizer file.
-std::string read_llmc_file(const std::string& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  std::string found = "a file of another kind";
-  if (fs::is_regular_file(status)) {
-    std::string bytes = read_file(path);
-    if (first_word(bytes) == kLlmcTokenizerMagic) return bytes;
-    if (first_word(bytes) == __builtin_bswap32(kLlmcTokenizerMagic)) found = "such a file in big-endian order";
-  } else if (status.type() == fs::file_type::not_found) {
-    found = "nothing";
-  } else if (error) {
-    found = error.message();
-  }
-  fail(path, ": expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found ", found);
-}
-
-Vocabulary read_vocabulary(const std::string& path) {
-  return is_folder(path) ? read_huggingface_vocabulary(path) : read_llmc_vocabulary(path, read_llmc_file(path));
-}
-
-}  // namespace
-
-std::unique_ptr<Tokenizer> Tokenizer::open(const std::string& path) {
-  return make_bpe_tokenizer(read_vocabulary(path));
-}
 
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {
   std::string text;
   for (const int32_t id : ids) text += piece(id);
   return text;
-}
-
-std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format) {
-  const Vocabulary vocabulary = read_vocabulary(path);
-  if (format == TokenizerFormat::llmc) {
-    return {{kLlmcTokenizerName, is_folder(path) ? write_llmc_vocabulary(path, vocabulary) : read_file(path)}};
-  }
-  if (!is_folder(path)) return write_huggingface_vocabulary(path, vocabulary);
-  std::vector<TokenizerFile> files;
-  for (const char* name : kHuggingfaceTokenizerNames) {
-    if (fs::exists(fs::path(path) / name)) files.push_back({name, read_file(fs::path(path) / name)});
-  }
-  return files;
 }
 
 }  // namespace gpt2run

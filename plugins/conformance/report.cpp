@@ -2,7 +2,7 @@
 #include "conformance/report.hpp"
 
 #include <algorithm>
-#include <iostream>
+#include <ostream>
 
 #include "gpt2run/sdk/escape.hpp"
 
@@ -34,17 +34,17 @@ bool Report::check(const std::string& what, const std::function<void()>& functio
   }
   const bool failed = verdict != "ok ";
   failed_ += failed;
-  std::cout << verdict << count_ << " - " << what << in_one_line(note) << std::endl;
+  out_ << verdict << count_ << " - " << what << in_one_line(note) << std::endl;
   return !failed;
 }
 
 void Report::did_not_run(const std::string& file, const std::string& why) { not_run_ = file + ": " + why; }
 
 int Report::finish() const {
-  std::cout << "1.." << count_ << std::endl;
-  if (failed_) std::cout << "# " << failed_ << " of " << count_ << " failed" << std::endl;
-  if (!failed_ && !not_run_.empty()) std::cout << "# skipped: " << in_one_line(not_run_) << std::endl;
-  if (!std::cout) fail("standard output cannot be written: the report is not whole");
+  out_ << "1.." << count_ << std::endl;
+  if (failed_) out_ << "# " << failed_ << " of " << count_ << " failed" << std::endl;
+  if (!failed_ && !not_run_.empty()) out_ << "# skipped: " << in_one_line(not_run_) << std::endl;
+  if (!out_) fail("standard output cannot be written: the report is not whole");
   return failed_ ? 1 : 0;
 }
 

@@ -1,7 +1,8 @@
-// The lines of the Test Anything Protocol that the kit prints: "ok 1 - what", "not ok 2 - what: why", "ok 3 - what #
+// The lines of the Test Anything Protocol that the kit writes: "ok 1 - what", "not ok 2 - what: why", "ok 3 - what #
 // SKIP why".
 #pragma once
 #include <functional>
+#include <ostream>
 #include <string>
 
 #include "gpt2run/error.hpp"
@@ -15,6 +16,8 @@ struct Skipped : std::runtime_error {
 
 class Report {
  public:
+  explicit Report(std::ostream& out) : out_(out) {}  // out outlives it
+
   // Runs a check and prints its line: whatever it throws makes it "not ok", except Skipped. True: ok or skipped.
   bool check(const std::string& what, const std::function<void()>& function);
 
@@ -22,10 +25,12 @@ class Report {
   // says so, "# skipped: FILE: why": ctest then shows the test as skipped.
   void did_not_run(const std::string& file, const std::string& why);
 
-  // Prints the plan, which a program that died on the way lacks. The exit status: 0 when no check failed.
+  // Prints the plan, which a program that died on the way lacks. The exit status: 0 when no check failed. Throws Error
+  // when the report could not be written.
   int finish() const;
 
  private:
+  std::ostream& out_;
   int count_ = 0, failed_ = 0;
   std::string not_run_;
 };

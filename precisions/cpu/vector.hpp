@@ -2,7 +2,7 @@
 // GPT2RUN_CPU_WIDTH the floats of a register). The arithmetic is the same for every width, but for fma: fused where the
 // machine has it. All is inlined: a function emitted here must not be shared with code for a lesser machine.
 #pragma once
-#include "kernels.hpp"
+#include "packed.hpp"
 #ifndef GPT2RUN_CPU_ISA
 #define GPT2RUN_CPU_ISA portable
 #define GPT2RUN_CPU_WIDTH 4

@@ -43,7 +43,7 @@ def check(name, text):
 
 
 def self_test():
-    tree.expect_caught(check, "docs/x.md", "see `core/src/nothing.cpp`", "is not there")
+    tree.expect_caught(check, "docs/x.md", "see `core/engine/nothing.cpp`", "is not there")
     tree.expect_caught(check, "docs/x.md", "call `Run::" + "dance_wildly`", "no name in the code")
     tree.expect_caught(check, "docs/x.md", "[here](nowhere.md)", "leads nowhere")
     tree.expect_caught(check, "README.md", "```cpp\nint no_such" + "_thing;\n```\n", "in no source file")

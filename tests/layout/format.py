@@ -24,6 +24,6 @@ def complaints(tool, arguments, text=None):
 
 
 clang_format = find_clang_format()
-if not complaints(clang_format, ["--assume-filename=core/src/sample.cpp"], "int  f( int x ){return x ;}\n"):
+if not complaints(clang_format, ["--assume-filename=core/engine/sample.cpp"], "int  f( int x ){return x ;}\n"):
     sys.exit("self-test: a badly spaced line should be refused")
 tree.report(complaints(clang_format, tree.files(tree.CPP)))

@@ -12,7 +12,7 @@ FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c+
 
 
 def compile_alone(compiler, header):
-    folders = ["-I", tree.ROOT / "core/include", "-I", tree.ROOT / "plugins"]
+    folders = ["-I", tree.ROOT / "core/include", "-I", tree.ROOT / "plugins", "-I", tree.ROOT / "apps"]
     command = [compiler, *FLAGS, *folders, "-include", header, "-include", header, os.devnull]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else f"{header} does not compile alone:\n{done.stderr}"
@@ -30,6 +30,6 @@ def self_test(compiler):
 
 compiler_path = sys.argv[1]
 self_test(compiler_path)
-contract = [tree.ROOT / name for name in tree.files(tree.HEADERS, ("core/include", "plugins/host"))]
+contract = [tree.ROOT / name for name in tree.files(tree.HEADERS, ("core/include", "plugins/host", "plugins/conformance", "apps/common"))]
 with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
     tree.report(message for message in pool.map(lambda h: compile_alone(compiler_path, h), contract) if message)

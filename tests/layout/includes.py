@@ -2,23 +2,41 @@
 
 import os
 import re
+import sys
 from pathlib import PurePosixPath
 
 import tree
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
-# Our own headers by the first word of the include, beside those of the including file's own folder.
-OURS = {
-    "core": ("gpt2run",),
-    "plugins": ("gpt2run", "host"),
-    "precisions": ("gpt2run",),
-    "samplers": ("gpt2run",),
-    "loaders": ("gpt2run",),
-    "sinks": ("gpt2run",),
-    "apps": ("gpt2run", "host"),
-    "docs": ("gpt2run",),
+# What a file may include of ours, by the folder that it is in: starts of includes, the longest folder decides. CONTRACT
+# stands for the headers right in gpt2run/. The file's own folder and its room's folder `common` are free besides.
+CONTRACT = "gpt2run/"
+SDK = (CONTRACT, "gpt2run/sdk/")
+CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/", "gpt2run/testing/")
+OWN_FOLDER_IS_BELOW_ROOM = ("precisions", "samplers", "loaders", "sinks")
+COMMON = ("program", "config", "prompts", "ranks", "pipeline", "evaluation")  # each folder includes those before it
+PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2tokenize")
+MAY = {
+    "core/include/gpt2run": (CONTRACT,),
+    "core/include/gpt2run/sdk": SDK,
+    "core/include/gpt2run/testing": (*SDK, "gpt2run/testing/"),
+    "docs": SDK,
+    "precisions": SDK,
+    "samplers": SDK,
+    "loaders": (*SDK, "gpt2run/json/"),
+    "sinks": (*SDK, "gpt2run/json/"),
+    "plugins/template": SDK,
+    "plugins/host": (*CORE, "host/"),
+    "plugins/conformance": (*CORE, "host/", "conformance/"),
+    **{f"apps/common/{name}": (*CORE, "host/", *(f"common/{above}/" for above in COMMON[: i + 1])) for i, name in enumerate(COMMON)},
+    **{f"apps/{name}": (*CORE, "host/", "common/", f"{name}/") for name in PROGRAMS},
+    "apps/gpt2plugins": (*CORE, "host/", "common/", "conformance/", "gpt2plugins/"),
 }
+LAYERS = (("files", ()), ("json", ("files",)), ("tokenizer", ("files", "json")), ("evaluation", ()), ("engine", ("tokenizer",)))
+for name, below in LAYERS:
+    for folder in (f"core/include/gpt2run/{name}", f"core/{name}"):
+        MAY[folder] = (*SDK, f"gpt2run/{name}/", *(f"gpt2run/{other}/" for other in below))
 
 # Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a room.
 FOREIGN = {
@@ -37,7 +55,7 @@ FOREIGN = {
         "tests/",
     ),
     "mpi.h": ("apps/common/ranks/mpi.cpp",),
-    "cuda_runtime.h": ("core/include/gpt2run/cuda/",),
+    "cuda_runtime.h": ("core/include/gpt2run/sdk/cuda/",),
     "nvtx3/": ("core/include/gpt2run/sdk/cuda/range.hpp",),
     "cublasLt.h": ("precisions/cuda/gemm.cu", "tests/cuda/ceilings/"),
     "cuda_bf16.h": ("tests/cuda/ceilings/",),
@@ -61,27 +79,41 @@ DOORS = (
 SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(dlfcn|elf|fcntl|glob|immintrin|link|malloc|poll|pthread|sched|signal|spawn|stdlib|ucontext|unistd)\.h")
 
 
+def allowed(name):
+    """The starts that a file may include, of the longest folder in MAY that holds it."""
+    for folder in PurePosixPath(name).parents:
+        if str(folder) in MAY:
+            return MAY[str(folder)]
+    return ()
+
+
+def is_allowed(header, starts):
+    """CONTRACT lets in the headers right in gpt2run/, not those of its folders."""
+    return any(header.startswith(start) and (start != CONTRACT or header.count("/") == 1) for start in starts)
+
+
 def check_ours(name, header):
-    """Free are the rooms of OURS, the file's own folder (precisions/cpu, apps/gpt2run) and its room's folder `common`.
-    Tests look where they like.
-    """
+    """Tests look where they like."""
     room, folder = PurePosixPath(name).parts[:2]
-    if room == "tests" or header.split("/")[0] in OURS[room]:
+    if room == "tests" or is_allowed(header, allowed(name)):
         return None
     starts = (PurePosixPath(name).parent, PurePosixPath(room, folder), PurePosixPath(room))
     for start in starts:
         path = os.path.normpath(start / header)
+        if start != PurePosixPath(name).parent and room not in OWN_FOLDER_IS_BELOW_ROOM:
+            continue
         if (tree.ROOT / path).is_file():
             if path in DOORS and name.endswith(tree.HEADERS):
                 return f'"{header}" is for .cpp files: it brings in a foreign library'
-            if path.startswith((f"{room}/{folder}/", f"{room}/common/")):
+            is_free = path.startswith((f"{room}/{folder}/", f"{room}/common/"))
+            if is_free if room in OWN_FOLDER_IS_BELOW_ROOM else "/" not in header:
                 return None
             return f'"{header}" is {path}, of another folder'
-    return f'"{header}" is neither of its own folder nor of {", ".join(OURS[room])}'
+    return f'"{header}" is neither of its own folder nor of {", ".join(allowed(name))}'
 
 
 def check_system(name, header):
-    if header.startswith("gpt2run/") or header.startswith("host/"):
+    if header.startswith(("gpt2run/", "host/", "common/")):
         return f'<{header}> is ours: write "{header}"'
     for start, places in FOREIGN.items():
         if header.startswith(start):
@@ -104,13 +136,57 @@ def check(name, text):
             yield f"{name}:{tree.line_of(text, found.start(1))}: {message}"
 
 
+def resolved(name, header):
+    """The file of the tree that an include of ours means, or nothing."""
+    room, folder = PurePosixPath(name).parts[:2]
+    for start in ("core/include", "plugins", "apps", PurePosixPath(name).parent, PurePosixPath(room, folder), room):
+        path = os.path.normpath(PurePosixPath(start) / header)
+        if (tree.ROOT / path).is_file():
+            return path
+    return None
+
+
+def unit(name):
+    """A header and the source of its name are one: core/include/gpt2run/engine/x.hpp and core/engine/x.cpp."""
+    return os.path.splitext(name.replace("core/include/gpt2run/", "core/"))[0]
+
+
+def circles(texts):
+    """The first circle of includes among units, each told once. texts: by name."""
+    graph = {}
+    for name, text in texts.items():
+        for found in INCLUDE.finditer(tree.without_comments(text, keep_strings=True)):
+            path = resolved(name, found.group(2)) if found.group(1) == '"' else None
+            if path and unit(path) != unit(name):
+                graph.setdefault(unit(name), {})[unit(path)] = name
+    done, way = set(), []
+
+    def walk(node):
+        if node in way:
+            yield "a circle of includes: " + " -> ".join([*way[way.index(node) :], node])
+        if node in way or node in done:
+            return
+        way.append(node)
+        for next_node in sorted(graph.get(node, {})):
+            yield from walk(next_node)
+        way.pop()
+        done.add(node)
+
+    for node in sorted(graph):
+        yield from walk(node)
+
+
 def self_test():
     refused = [
         ("core/include/gpt2run/x.hpp", '#include "host/options.hpp"', "neither"),
+        ("core/include/gpt2run/x.hpp", '#include "gpt2run/sdk/select.hpp"', "neither"),
+        ("core/tokenizer/x.cpp", '#include "gpt2run/engine/generate.hpp"', "neither"),
+        ("apps/common/config/x.cpp", '#include "common/ranks/ranks.hpp"', "neither"),
+        ("plugins/host/x.cpp", '#include "common/program/program.hpp"', "neither"),
         ("core/include/gpt2run/x.hpp", "#include <nlohmann/json.hpp>", "in a header"),
         ("plugins/host/x.cpp", '#include "cpu/ops.hpp"', "neither"),
         ("precisions/cpu/x.cpp", '#include "host/options.hpp"', "neither"),
-        ("precisions/cpu/x.cpp", '#include "pipeline.hpp"', "neither"),
+        ("precisions/cpu/x.cpp", '#include "token_path.hpp"', "neither"),
         ("samplers/nucleus/x.cpp", '#include "../../core/src/pipeline.hpp"', "neither"),
         ("samplers/host/x.cpp", '#include "../../core/include/gpt2run/error.hpp"', "of another folder"),
         ("samplers/nucleus/x.cpp", "#include <nlohmann/json.hpp>", "let in only"),
@@ -119,15 +195,20 @@ def self_test():
         ("apps/gpt2run/main.cpp", '#include "nucleus/nucleus.hpp"', "neither"),
         ("apps/gpt2run/main.cpp", "#include <gpt2run/error.hpp>", "is ours"),
         ("loaders/huggingface/x.hpp", '#include "json.hpp"', "for .cpp files"),
-        ("core/src/x.cpp", "#include <absl/strings/str_cat.h>", "no library"),
-        ("core/src/x.cpp", "#include <gtest/gtest.h>", "let in only"),
+        ("core/engine/x.cpp", "#include <absl/strings/str_cat.h>", "no library"),
+        ("core/engine/x.cpp", "#include <gtest/gtest.h>", "let in only"),
     ]
     for name, sample, word in refused:
         tree.expect_caught(check, name, sample, word)
+    head, tail = "plugins/host/options.hpp", "plugins/host/trust.hpp"
+    if not list(circles({head: '#include "host/trust.hpp"', tail: '#include "host/options.hpp"'})):
+        sys.exit("self-test: two headers that include each other should be a circle")
     tree.expect_clean(check, "apps/gpt2run/main.cpp", '#include <vector>\n#include "host/options.hpp"\n')
     tree.expect_clean(check, "loaders/synthetic/x.cpp", '#include "../common/limits.hpp"\n')
-    tree.expect_clean(check, "core/src/x.cpp", '// #include "host/options.hpp"\n#include "gpt2run/error.hpp"\n')
+    tree.expect_clean(check, "core/engine/x.cpp", '// #include "host/options.hpp"\n#include "gpt2run/error.hpp"\n')
 
 
 self_test()
-tree.report(message for name in tree.files(tree.CPP) for message in check(name, tree.read(name)))
+sources = {name: tree.read(name) for name in tree.files(tree.CPP)}
+ours = {name: text for name, text in sources.items() if not name.startswith("tests/")}
+tree.report([message for name, text in sources.items() for message in check(name, text)] + list(circles(ours)))

@@ -10,7 +10,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROOMS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "tests", "docs", "scripts", ".ci")
-LIBRARIES = ("core/", "plugins/host/", "plugins/template/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
+LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 HEADERS = (".hpp", ".cuh")
 TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".md", ".map", ".ini", ".ipp")

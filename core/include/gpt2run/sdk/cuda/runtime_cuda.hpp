@@ -5,7 +5,6 @@
 #include <string>
 
 #include "gpt2run/sdk/cuda/errors_cuda.hpp"
-#include "gpt2run/sdk/cuda/runtime.hpp"
 
 namespace gpt2run::cuda {
 
