@@ -5,6 +5,7 @@
 #include <charconv>
 #include <set>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/sdk/escape.hpp"

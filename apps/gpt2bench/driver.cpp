@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/config/create.hpp"
 #include "common/program/interrupt.hpp"
 
 namespace gpt2run {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/crash_report.hpp"

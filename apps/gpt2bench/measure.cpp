@@ -10,6 +10,7 @@
 #include <chrono>
 #include <fstream>
 
+#include "common/config/create.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/evaluation/statistics.hpp"
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2run/sdk/escape.hpp"

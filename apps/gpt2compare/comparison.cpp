@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/run_files.hpp"

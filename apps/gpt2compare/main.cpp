@@ -12,6 +12,7 @@
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
+#include "common/ranks/run_ranks.hpp"
 #include "gpt2compare/comparison.hpp"
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/folders.hpp"

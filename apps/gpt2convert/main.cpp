@@ -1,5 +1,6 @@
 // gpt2convert: a model in another layout. Messages go to standard error. Exit codes: 0 done, 2 the command line cannot
 // be meant, 1 everything else; then nothing has been written.
+#include "common/config/create.hpp"
 #include "common/pipeline/compose.hpp"
 #include "common/pipeline/explain.hpp"
 #include "common/pipeline/loader_choice.hpp"

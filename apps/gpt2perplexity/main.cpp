@@ -8,6 +8,7 @@
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
 #include "common/prompts/prompts.hpp"
+#include "common/ranks/run_ranks.hpp"
 #include "gpt2perplexity/plan.hpp"
 #include "gpt2perplexity/report.hpp"
 #include "gpt2run/sdk/output_file.hpp"

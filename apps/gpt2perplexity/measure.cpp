@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "common/config/create.hpp"
 #include "gpt2run/evaluation/statistics.hpp"
 #include "gpt2run/evaluation/teacher_forcing.hpp"
 

@@ -12,6 +12,7 @@
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
 #include "common/ranks/ranked_start.hpp"
+#include "common/ranks/run_ranks.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {

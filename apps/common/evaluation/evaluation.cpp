@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "host/log.hpp"

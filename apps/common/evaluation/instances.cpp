@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "common/config/create.hpp"
+
 namespace gpt2run {
 
 Instance open_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint, const Limits& limits) {

@@ -16,35 +16,35 @@ namespace gpt2run {
 std::span<const CoreOption> pipeline_options();
 
 // Plugins with their options bound. Throws UsageError for a chain that cannot be, Error for a plugin that cannot run.
-struct Choice {
+struct Selection {
   std::string model;  // path or name
-  Chosen loader, precision;
-  std::vector<Chosen> samplers;  // in their order; the last one selects
-  std::vector<Chosen> sinks;
+  BoundPlugin loader, precision;
+  std::vector<BoundPlugin> samplers;  // in their order; the last one selects
+  std::vector<BoundPlugin> sinks;
 
-  std::vector<Chosen*> all();
-  std::vector<const Chosen*> all() const;
+  std::vector<BoundPlugin*> all();
+  std::vector<const BoundPlugin*> all() const;
   bool streams() const;  // a sink writes to standard output
   Space chain_space() const { return samplers.back().plugin->space; }
 };
 
 // Logs what was chosen for the user. Every name on the command line finds its option here, or is refused.
-Choice choose(PluginHost& host, Configuration& configuration);
+Selection choose(PluginHost& host, Configuration& configuration);
 
 // Logs that --device was given, and none of the precisions uses one.
-void warn_unused_device(const Configuration& configuration, std::span<const Chosen> precisions);
+void warn_unused_device(const Configuration& configuration, std::span<const BoundPlugin> precisions);
 
 // The chain that --sampler names: one that does not select gets nucleus at its end, with top_k 0 and top_p 1 unless
 // given; logged. logits: the memory where they are. Throws UsageError for a chain that cannot be.
-std::vector<Chosen> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits);
+std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits);
 
 // Configuration::bind() with all plugins that there are; logs what it skips.
-void bind_options(Configuration& configuration, PluginHost& host, std::span<Chosen* const> chosen);
+void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen);
 
 // Options of the loop. `random` draws a seed, which is logged.
 Generation generation_of(const Configuration& configuration);
 
 // fp32, fp16, bf16: the type whose rounding contract a precision keeps, "" when its name and options do not tell.
-std::string type_of(const Chosen& precision);
+std::string type_of(const BoundPlugin& precision);
 
 }  // namespace gpt2run

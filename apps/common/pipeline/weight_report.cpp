@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "common/config/create.hpp"
 #include "gpt2run/evaluation/rounding_report.hpp"
 #include "gpt2run/sdk/float16.hpp"
 

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "common/program/launch.hpp"
+
 namespace gpt2run {
 namespace {
 
