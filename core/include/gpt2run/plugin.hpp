@@ -12,7 +12,7 @@
 
 namespace gpt2run {
 
-inline constexpr uint32_t kAbi = 3;  // equal or refused, until 1.0
+inline constexpr uint32_t kAbi = 4;  // the contract's number: equal or refused, until 1.0
 
 enum class Kind : uint8_t { loader, precision, sampler, sink };
 

@@ -17,8 +17,7 @@ struct Limits {
   int32_t logit_rows;  // rows of one step that ask for logits
   int32_t threads;     // CPU: worker threads, 0 = one per core
   int32_t device;      // ordinal of the GPU
-  bool keep_raw;       // the chain changes logits and somebody wants the raw ones
-  uint64_t seed;
+  bool keep_raw;       // a chain changes logits and somebody wants the raw ones
 };
 
 inline constexpr int32_t kSampled = -1;  // the token that the sampler put at this slot's end
@@ -28,19 +27,27 @@ struct Row {  // appends at the slot's end: the position is implied
   bool logits;  // compute logits for this row
 };
 
-// Bitwise promises, proven by the conformance kit: same bits from run to run, for any thread count, with any
-// neighbours, prefill = decode.
+// What a session promises. run, threads, batch, prefill are promises about bits, proven by the conformance kit: the same
+// bits from run to run, for any thread count, with any neighbours, and prefill = decode.
 struct Traits {
   bool run, threads, batch, prefill;
-  double tolerance;          // RMS of logits against the reference of the same contract, over the RMS of centred logits
-  int32_t weight_bytes = 0;  // of an element of the weight matrices as a step reads them; 0: not told
+  double tolerance;        // RMS of logits against the reference of the same contract, over the RMS of centred logits
+  int64_t step_bytes = 0;  // of weights that a step reads, whatever its rows; 0: not told
+  const char* order = "";  // of sums, by the names of docs/numerics.md; "": not told
+  bool machine = false;    // the same logits on every processor
+  const char* contract = "";  // options with which `reference` keeps the same contract: "type=fp16"; "": none does
 };
 
-// Sees what every operation wrote. op: one of the seven operations (network.hpp), the same names and order for every
-// precision.
+// Sees what every operation wrote, and may change it.
 struct Tap {
-  virtual void tensor(const char* op, int layer, const float* host, int rows,
-                      int cols) = 0;  // host: (rows, cols), valid during the call
+  // Asked once when the tap is set: whether the operation is shown. An operation that only taps compute is computed for
+  // those that want it.
+  virtual bool wants(const char* op) const { return (void)op, true; }
+
+  // op: one of the seven operations (sdk/network.hpp), the same names and order for every precision. layer: -1 outside
+  // the layers. host: (rows, cols), valid during the call. True: values were changed, and what follows computes with
+  // them; a session that cannot take them back throws Error.
+  virtual bool tensor(const char* op, int layer, float* host, int rows, int cols) = 0;
 
  protected:
   ~Tap() = default;
@@ -62,6 +69,20 @@ inline constexpr Phase kPhases[] = {{"copy_to_device", &StepTimes::copy_to_devic
                                     {"sampling", &StepTimes::sampling},
                                     {"copy_next_token", &StepTimes::copy_next_token}};
 
+// What takes a slot.
+struct Start {
+  uint64_t sequence, seed;  // as RowKey has them
+  int32_t prompt, shift;    // likewise
+  int32_t from, keep;       // the slot becomes the first `keep` positions of slot `from`
+};
+
+// A piece of memory on its way between a session and the host.
+struct Transfer {
+  const void* from;
+  void* to;
+  size_t bytes;
+};
+
 struct Session {  // one thread at a time
   virtual ~Session() = default;
   virtual const Traits& traits() const = 0;
@@ -70,8 +91,8 @@ struct Session {  // one thread at a time
   virtual LogitBatch layout() const = 0;
 
   // The slot becomes the first `keep` positions of slot `from` (KV, tokens, logprobs); from == slot: truncate. No
-  // logits survive: feed a token next.
-  virtual void start(int slot, uint64_t sequence, int from, int keep) = 0;
+  // logits survive: feed a token next. Throws Error for a slot out of range, and for more positions than `from` holds.
+  virtual void start(int slot, const Start&) = 0;
 
   // Enqueues one forward pass: prefill, decode, or both. Rows of a slot stand together; the i-th goes to position
   // length + i. The batch has exactly the rows with logits == true, in that order, key.position = the row's position
@@ -86,22 +107,34 @@ struct Session {  // one thread at a time
   // overwrite the text's tokens.
   virtual void score(const LogitBatch&) = 0;
 
-  // The effect of n bodies. A body only calls step (all kSampled), sample and score: a device runs it 0 to n times and
-  // replays what it enqueued, so it must not read, count or branch. Equal key: it would enqueue the same (same slots,
-  // same samplers). n <= room in every slot. Rethrows what body throws.
-  virtual void repeat(int n, uint64_t key, void (*body)(void*), void* arg) {
-    (void)key;
+  // The effect of n bodies. rows: what the body's one step takes, all kSampled, no slot twice. A body calls step once,
+  // then sample and score: a device runs it 0 to n times and replays what it enqueued, with the slots of this call's rows
+  // in the place of those that were recorded, so it must not read, count or branch. Equal keys stand for bodies that
+  // enqueue the same but for the slots: the same number of rows, the same samplers over the same parts of them, the
+  // same scores. A key is never used for anything else by this process. n <= room in every slot. Rethrows what body
+  // throws, and throws Error for a body that steps twice or with other rows.
+  virtual void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) {
+    (void)key, (void)rows;
     while (n-- > 0) body(arg);
   }
 
   virtual void read(const void* from, void* host, size_t bytes) = 0;  // waits for all enqueued work
   virtual void write(const void* host, void* to, size_t bytes) = 0;   // host may be reused on return
 
-  virtual bool tap(Tap*) {
-    return false;
-  }  // null: off; never inside repeat. A tapped run equals an untapped one bit for bit
-  virtual void times(StepTimes*) {
-  }  // not null: step() waits after its upload and at its end and fills copy_to_device and forward
+  // Several at once, with one wait: from the session's memory to the host's, and the other way.
+  virtual void read(std::span<const Transfer> pieces) {
+    for (const Transfer& piece : pieces) read(piece.from, piece.to, piece.bytes);
+  }
+  virtual void write(std::span<const Transfer> pieces) {
+    for (const Transfer& piece : pieces) write(piece.from, piece.to, piece.bytes);
+  }
+
+  // Null: off; never inside repeat. A run with a tap that changes nothing equals one without, bit for bit. False: this
+  // session has no taps.
+  virtual bool tap(Tap*) { return false; }
+
+  // Not null: step() waits after its upload and at its end and fills copy_to_device and forward.
+  virtual void times(StepTimes*) {}
 };
 
 // A precision is called <device>-<type>: fp16 of "cpu-fp16".
@@ -109,10 +142,19 @@ constexpr std::string_view type_in_name(std::string_view precision) {
   return precision.substr(precision.rfind('-') + 1);
 }
 
+// Bytes that a session takes.
+struct MemoryUse {
+  int64_t weights, kv_cache, logits, activations, tables;
+  int64_t total() const { return weights + kv_cache + logits + activations + tables; }
+};
+
 struct Precision {
   virtual ~Precision() = default;
-  virtual std::unique_ptr<Session> open(const Checkpoint&,
-                                        const Limits&) = 0;  // the checkpoint outlives the session; throws Error
+  // The checkpoint outlives the session. Throws Error.
+  virtual std::unique_ptr<Session> open(const Checkpoint&, const Limits&) = 0;
+
+  // What a session of these limits will take, without opening one. False: not told.
+  virtual bool memory(const ModelConfig&, const Limits&, MemoryUse&) const { return false; }
 };
 
 }  // namespace gpt2run

@@ -54,7 +54,8 @@ struct Sink {
   }
   virtual void token(const TokenEvent&) = 0;
   virtual void pass(const PassEvent&) {}  // with kTimes, before the tokens of the pass, whatever order those come in
-  // tail: text held back until now. reason: "length", "end_of_text" or "stop".
+  // tail: text held back until now. reason: "length", "context" (the model's is full), "end_of_text", "stop",
+  // "cancelled" or "error".
   virtual void finish(uint64_t sequence, std::string_view tail, std::string_view reason) {
     (void)sequence, (void)tail, (void)reason;
   }
