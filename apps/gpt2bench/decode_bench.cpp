@@ -60,19 +60,15 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
   const auto precision = create<Precision>(series.precision);
   for (const int32_t context : contexts) {
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
-    Driver driver(*precision, samplers, checkpoint,
-                  {slots, context, std::max(prompt, slots), slots, series.threads, work.device, false, 0});
-    series.weight_bytes = driver.traits().weight_bytes;
-    driver.prefill(0, prompt);
+    Driver driver(*precision, samplers, checkpoint, driver_limits(slots, context, prompt, series.threads, work.device));
+    series.weight_bytes = element_bytes(driver.traits(), checkpoint.config());
     for (const DecodeShape& shape : shapes) {
       if (shape.context != context) continue;
       for (const bool repeats : {false, true}) {
         Decode cell{index, shape, repeats, {}};
         for (int round = 0; round <= repetitions; ++round) {
-          driver.branch(shape.sequences, prompt);
           const int count = round == 0 ? warm_up : work.new_tokens;
-          const double seconds =
-              repeats ? driver.decode(shape.sequences, count) : driver.decode_singly(shape.sequences, count);
+          const double seconds = driver.continue_prompt(shape.sequences, prompt, count, repeats);
           if (round > 0) cell.samples.values.push_back(double(count) * shape.sequences / seconds);
         }
         decodes.push_back(std::move(cell));

@@ -1,4 +1,4 @@
-// Calls and a clock around them.
+// Requests and a clock around the engine's steps.
 #include "gpt2bench/driver.hpp"
 
 #include <algorithm>
@@ -12,79 +12,88 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kRepeat = 16;  // tokens between two looks, as in the generation loop
-
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-int32_t token_at(int64_t position, int slot, int64_t vocab) {
+int32_t token_at(int64_t position, uint64_t sequence, int64_t vocab) {
   constexpr int64_t kStride = 7919;
-  return static_cast<int32_t>((position + slot) * kStride % vocab);
+  return static_cast<int32_t>((position + static_cast<int64_t>(sequence)) * kStride % vocab);
 }
 
 }  // namespace
 
+Limits driver_limits(int32_t sequences, int32_t context, int32_t prompt, int32_t threads, int32_t device) {
+  EngineOptions options;
+  options.chunk = prompt;
+  Limits limits = engine_limits(options, sequences, context, false);
+  limits.threads = threads, limits.device = device;
+  return limits;
+}
+
 Driver::Driver(Precision& precision, std::span<const BoundPlugin> samplers, const Checkpoint& checkpoint,
                const Limits& limits)
-    : vocab_(checkpoint.config().V), session_(precision.open(checkpoint, limits)) {
+    : config_(checkpoint.config()), chain_(std::make_shared<Chain>()), session_(precision.open(checkpoint, limits)) {
   for (const BoundPlugin& sampler : samplers) {
     samplers_.push_back(create<Sampler>(sampler));
-    samplers_.back()->prepare(session_->layout());
+    chain_->samplers.push_back(samplers_.back().get());
+    chain_->space = sampler.plugin->space;
+    chain_->changes_logits |= !sampler.plugin->selects;
   }
+  EngineOptions options;
+  options.chunk = limits.rows - limits.slots;
+  replaying_ = std::make_unique<Engine>(*session_, config_, limits, options, chain_, nullptr, counter_);
+  options.replay = 1;
+  single_ = std::make_unique<Engine>(*session_, config_, limits, options, chain_, nullptr, counter_);
 }
 
-double Driver::prefill(int slot, int32_t count) {
-  rows_.clear();
-  for (int32_t i = 0; i < count; ++i) rows_.push_back({slot, token_at(i, slot, vocab_), i + 1 == count});
+void Driver::Counter::finish(RequestId, Reason reason, std::string_view, std::string_view error) {
+  if (reason == Reason::error) throw Error(std::string(error));
+  ++finished;
+}
+
+Request Driver::request_of(uint64_t sequence, int32_t prompt, int32_t more, uint64_t group) const {
+  Request request;
+  for (int32_t i = 0; i < prompt; ++i) request.tokens.push_back(token_at(i, group ? 0 : sequence, config_.V));
+  request.sequence = sequence, request.seed = 0;
+  request.max_new = more, request.group = group;
+  request.ignore_eos = true;
+  return request;
+}
+
+Driver::Seconds Driver::time(Engine& engine, int64_t sequences) {
   const auto begin = Clock::now();
-  session_->start(slot, static_cast<uint64_t>(slot), slot, 0);
-  step();
-  wait();
-  return seconds_since(begin);
+  const auto step = [&] {
+    if (interrupted()) fail("interrupted, nothing was written");
+    engine.step();
+  };
+  while (counter_.with_token < sequences && counter_.finished < sequences) step();
+  const double first = seconds_since(begin);
+  while (counter_.finished < sequences) step();
+  counter_.with_token = counter_.finished = 0;
+  return {first, seconds_since(begin) - first};
 }
 
-void Driver::branch(int slots, int32_t count) {
-  rows_.clear();
-  for (int slot = 0; slot < slots; ++slot) {
-    session_->start(slot, static_cast<uint64_t>(slot), 0, count - 1);
-    rows_.push_back({slot, token_at(count - 1, slot, vocab_), true});
-  }
-  step();
-  wait();
+// True: the engine did not use the session last, and knows nothing of the prefixes that its slots hold.
+bool Driver::take_session(Engine& engine) {
+  if (last_ == &engine) return false;
+  engine.reset();
+  last_ = &engine;
+  return true;
 }
 
-double Driver::decode(int slots, int count) {
-  take_sampled(slots);
-  const auto begin = Clock::now();
-  for (int left = count; left > 0; left -= kRepeat) {
-    session_->repeat(
-        std::min(left, kRepeat), static_cast<uint64_t>(slots), [](void* self) { static_cast<Driver*>(self)->step(); },
-        this);
-    wait();
-  }
-  return seconds_since(begin);
+Driver::Seconds Driver::run(int32_t sequences, int32_t prompt, int32_t more) {
+  take_session(*replaying_);
+  for (int32_t i = 0; i < sequences; ++i) replaying_->submit(request_of(i, prompt, 1 + more, 0));
+  return time(*replaying_, sequences);
 }
 
-double Driver::decode_singly(int slots, int count) {
-  take_sampled(slots);
-  const auto begin = Clock::now();
-  for (; count > 0; --count) step(), wait();
-  return seconds_since(begin);
-}
-
-void Driver::take_sampled(int slots) {
-  rows_.clear();
-  for (int slot = 0; slot < slots; ++slot) rows_.push_back({slot, kSampled, true});
-}
-
-void Driver::step() {
-  last_ = session_->step(rows_);
-  for (const auto& sampler : samplers_) sampler->sample(last_);
-}
-
-void Driver::wait() {
-  if (interrupted()) fail("interrupted, nothing was written");
-  int32_t token;
-  session_->read(last_.tokens, &token, sizeof token);
+double Driver::continue_prompt(int32_t sequences, int32_t prompt, int32_t more, bool replays) {
+  Engine& engine = replays ? *replaying_ : *single_;
+  take_session(engine);
+  // Every slot shares this one's keys and values, so that all sequences decode from the next step on.
+  engine.submit(request_of(0, prompt, 0, 1));
+  time(engine, 1);
+  for (int32_t i = 0; i < sequences; ++i) engine.submit(request_of(i, prompt, 1 + more, 1));
+  return time(engine, sequences).rest;
 }
 
 }  // namespace gpt2run

@@ -28,7 +28,7 @@ void add_limits(Report& report) {
     const auto same = [&](const auto& one) { return one.threads == threads; };
     if (std::none_of(report.bandwidths.begin(), report.bandwidths.end(), same))
       report.bandwidths.push_back({threads, {}});
-    const std::string type = type_of(series.precision);
+    const std::string type = type_name_of(series.precision);
     if (!type.empty() && !compute_of(report, series)) report.computes.push_back({threads, arithmetic_for(type), {}});
   }
 }

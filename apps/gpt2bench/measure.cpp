@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "common/config/create.hpp"
+#include "common/pipeline/explain.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/evaluation/statistics.hpp"
 
@@ -37,12 +38,11 @@ void add_pass(Series& series, Driver& driver, const Workload& work, bool warm_up
     if (!warm_up) series.samples[static_cast<size_t>(measure)].values.push_back(tokens / seconds);
   };
   const int count = warm_up ? 1 : work.new_tokens;
-  add(Measure::prefill, work.prompt, driver.prefill(0, work.prompt));
-  add(Measure::decode_long, count, driver.decode(1, count));
-  for (int slot = work.batch - 1; slot >= 0; --slot) driver.prefill(slot, kShort);
-  add(Measure::decode, count, driver.decode(1, count));
-  driver.prefill(0, kShort);
-  add(Measure::decode_batch, double(count) * work.batch, driver.decode(work.batch, count));
+  const Driver::Seconds lengthy = driver.run(1, work.prompt, count);
+  add(Measure::prefill, work.prompt, lengthy.first);
+  add(Measure::decode_long, count, lengthy.rest);
+  add(Measure::decode, count, driver.run(1, kShort, count).rest);
+  add(Measure::decode_batch, double(count) * work.batch, driver.run(work.batch, kShort, count).rest);
 }
 
 }  // namespace
@@ -56,8 +56,9 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
   if (longest > config.T)
     usage_error("--prompt_tokens and --new_tokens: expected at most ", config.T,
                 " together, the model's context, found ", longest);
-  const int32_t rows = std::max({work.prompt, work.batch, kShort});
-  return {work.batch, static_cast<int32_t>(longest), rows, work.batch, threads, work.device, false, 0};
+  // The short prompts of all sequences fit into one step, so that their tokens are counted from the same one on.
+  const int32_t chunk = std::max({work.prompt, work.batch * kShort, kShort});
+  return driver_limits(work.batch, static_cast<int32_t>(longest), chunk, threads, work.device);
 }
 
 void add_round(Series& series, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
@@ -66,8 +67,8 @@ void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Bou
   const auto begin = Clock::now();
   const auto precision = create<Precision>(series.precision);
   Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
-  series.weight_bytes = driver.traits().weight_bytes;
-  driver.prefill(0, kShort);
+  series.weight_bytes = element_bytes(driver.traits(), checkpoint.config());
+  driver.run(1, kShort, 0);
   const auto add = [&](Measure measure, double value) {
     series.samples[static_cast<size_t>(measure)].values.push_back(value);
   };

@@ -151,7 +151,7 @@ int threads_of(const Series& series, const Report& report) {
 }
 
 const Compute* compute_of(const Report& report, const Series& series) {
-  const std::string type = type_of(series.precision);
+  const std::string type = type_name_of(series.precision);
   if (type.empty() || series.precision.plugin->space != Space::host) return nullptr;
   for (const Compute& compute : report.computes)
     if (compute.threads == threads_of(series, report) && compute.arithmetic == arithmetic_for(type)) return &compute;

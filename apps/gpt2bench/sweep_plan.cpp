@@ -72,7 +72,7 @@ std::string upper(std::string text) {
 }
 
 std::string label_of(const BoundPlugin& precision) {
-  const std::string type = type_of(precision);
+  const std::string type = type_name_of(precision);
   return upper(type.empty() ? precision.plugin->name : type);
 }
 

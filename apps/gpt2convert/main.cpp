@@ -50,8 +50,9 @@ std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokeni
 }
 
 std::optional<Type> type_of(std::string_view name) {
-  if (name == "keep") return std::nullopt;
-  return name == "fp32" ? Type::f32 : name == "bf16" ? Type::bf16 : Type::f16;
+  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+    if (name == name_of(type)) return type;
+  return std::nullopt;  // "keep"
 }
 
 std::vector<TokenizerFile> tokenizer_of(const std::string& path, const ModelConfig& m, TokenizerFormat format) {

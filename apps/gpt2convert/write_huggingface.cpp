@@ -59,6 +59,23 @@ std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
   return items;
 }
 
+// What a type is called in safetensors and in config.json.
+struct TypeNames {
+  const char *safetensors, *config;
+};
+TypeNames names_of(Type type) {
+  switch (type) {
+    case Type::f32:
+      return {"F32", "float32"};
+    case Type::f16:
+      return {"F16", "float16"};
+    case Type::bf16:
+      return {"BF16", "bfloat16"};
+    default:
+      fail_type(type);
+  }
+}
+
 int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols * gpt2run::bytes_of(item.type); }
 
 // Length and header; blanks make the data begin at a multiple of eight.
@@ -66,7 +83,7 @@ std::string header_of(const std::vector<Item>& items) {
   std::string json = R"({"__metadata__":{"format":"pt"})";
   int64_t at = 0;
   for (const Item& item : items) {
-    const char* dtype = item.type == Type::f32 ? "F32" : item.type == Type::f16 ? "F16" : "BF16";
+    const char* dtype = names_of(item.type).safetensors;
     const int64_t end = at + bytes_of(item);
     json += ",\"" + item.name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + item.shape + "],\"data_offsets\":[" +
             std::to_string(at) + "," + std::to_string(end) + "]}";
@@ -85,7 +102,7 @@ std::string shortest(float value) {
 
 std::string config_of(const Checkpoint& model, Type type) {
   const ModelConfig& m = model.config();
-  const char* dtype = type == Type::f32 ? "float32" : type == Type::f16 ? "float16" : "bfloat16";
+  const char* dtype = names_of(type).config;
   const std::string end = m.end_of_text < 0 ? "null" : std::to_string(m.end_of_text);
   const auto line = [](const char* key, const std::string& value) {
     return std::string("  \"") + key + "\": " + value + ",\n";

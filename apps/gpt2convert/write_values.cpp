@@ -15,16 +15,22 @@ constexpr int64_t kBlockRows = 32;
 
 // to: bytes_of(type) bytes.
 void convert(float value, Type type, char* to, const std::string& name) {
-  if (type == Type::f32) {
-    std::memcpy(to, &value, sizeof value);
-    return;
-  }
-  const uint16_t bits = type == Type::f16 ? f16_from_f32(value) : bf16_from_f32(value);
-  if (std::isfinite(value) && std::isinf(type == Type::f16 ? f32_from_f16(bits) : f32_from_bf16(bits))) {
+  const float rounded = round_to(type, value);
+  if (std::isfinite(value) && std::isinf(rounded)) {
     fail("weight ", name, ": expected values that ", name_of(type), " holds, up to ", largest_of(type), ", found ",
          value);
   }
-  std::memcpy(to, &bits, sizeof bits);
+  const auto store = [&](auto stored) { std::memcpy(to, &stored, sizeof stored); };
+  switch (type) {
+    case Type::f32:
+      return store(value);
+    case Type::f16:
+      return store(f16_from_f32(value));
+    case Type::bf16:
+      return store(bf16_from_f32(value));
+    default:
+      fail_type(type);
+  }
 }
 
 }  // namespace
@@ -42,7 +48,7 @@ void write_values(OutputFile& file, const Tensor& t, Type type, const std::strin
       if (t.type == type)
         std::memcpy(to, static_cast<const char*>(t.data) + from * stored, static_cast<size_t>(size));
       else
-        convert(load_element(t.data, t.type, from), type, to, name);
+        convert(at(t, begin + row, col), type, to, name);
     };
     if (t.col_stride == 1) {
       for (int64_t row = 0; row < rows; ++row)

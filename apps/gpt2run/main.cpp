@@ -49,8 +49,8 @@ std::string summary_line(const Summary& summary, const Composition& composition)
                 static_cast<long long>(summary.new_tokens), static_cast<long long>(summary.prompt_tokens),
                 static_cast<double>(summary.new_tokens) / seconds);
   std::string line = text;
-  if (const int bytes = composition.traits().weight_bytes) {
-    const auto step = static_cast<double>(weights_per_step(composition.checkpoint().config(), bytes));
+  if (const int64_t bytes = composition.traits().step_bytes) {
+    const auto step = static_cast<double>(bytes);
     std::snprintf(text, sizeof text, "%.2f GB/s of weights, ",
                   step * static_cast<double>(summary.steps) / seconds / 1e9);
     line += text;

@@ -6,7 +6,7 @@ namespace gpt2run {
 
 Limits forced_limits(int32_t longest, int32_t chunk, int32_t threads, int32_t device, int32_t slots) {
   const int32_t context = std::max(1, longest - 1), rows = std::min(chunk, context) * slots;
-  return {slots, context, rows, rows, threads, device, false, 0};
+  return {slots, context, rows, rows, threads, device, false};
 }
 
 Forced::Forced(Session& session, int32_t chunk, int32_t slot) : session_(session), chunk_(chunk), slot_(slot) {
@@ -32,10 +32,10 @@ void Forced::begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequ
   check(tokens, layout);
   if (first < 1 || first >= std::ssize(tokens))
     fail("a first target of 1 to ", tokens.size() - 1, " expected, found ", first);
-  session_.start(slot_, sequence, slot_, 0);
+  session_.start(slot_, {sequence, 0, 0, 0, slot_, 0});
   for (int32_t i = 0; i < std::ssize(neighbours_); ++i) {
     const int32_t slot = i + (i >= slot_);
-    session_.start(slot, sequence + 1 + i, slot, 0);
+    session_.start(slot, {sequence + 1 + i, 0, 0, 0, slot, 0});
   }
   // All of them at once: a target is scored before it is fed.
   session_.write(tokens.data(), layout.tokens + slot_ * layout.token_stride, tokens.size_bytes());

@@ -12,7 +12,7 @@ namespace gpt2run::conformance {
 using Floats = std::vector<float>;
 
 inline constexpr Limits kLimits = {
-    .slots = 4, .context = 9, .rows = 36, .logit_rows = 36, .threads = 2, .device = 0, .keep_raw = false, .seed = 42};
+    .slots = 4, .context = 9, .rows = 36, .logit_rows = 36, .threads = 2, .device = 0, .keep_raw = false};
 
 // A precision with its options at their defaults, and the checkpoint that its sessions look at.
 struct Opened {

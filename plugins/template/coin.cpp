@@ -21,7 +21,7 @@ class Coin final : public gpt2run::Sampler {
   void sample(const gpt2run::LogitBatch& batch) override {
     for (int32_t row = 0; row < batch.rows; ++row) {
       const gpt2run::RowKey& key = batch.keys[row];
-      const uint64_t bits = gpt2run::random_bits(batch.seed, key.sequence, key.position);
+      const uint64_t bits = gpt2run::random_bits(key.seed, key.sequence, key.position + key.shift);
       const bool second = std::ldexp(static_cast<double>(bits >> 11), -53) < chance_;
       gpt2run::choice_of(batch, row) = choose(gpt2run::logits_of(batch, row), second);
     }

@@ -61,6 +61,9 @@ template <class Value>
 const Kernels<Value>& kernels();
 }
 
+// The order of sums that a set's kernels keep, by its name in docs/numerics.md.
+constexpr const char* order_of(Isa isa) { return isa == Isa::avx512bf16 ? "dot" : "ascending"; }
+
 // True when this build has the kernels and this machine can run them.
 bool runs(Isa);
 

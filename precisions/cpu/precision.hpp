@@ -41,7 +41,8 @@ class CpuPrecision final : public Precision {
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
     auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads, overflow_);
-    const Traits traits{true, true, true, true, kTolerance<Value>, sizeof(Value)};
+    const Traits traits{
+        true, true, true, true, kTolerance<Value>, sizeof(Value), order_of(isa_), false, contract_of(kType<Value>)};
     return std::make_unique<HostSession<CpuOps<Value>>>(std::move(ops), checkpoint, limits, traits);
   }
 

@@ -67,9 +67,16 @@ void convert_rows(const Move<Value>& move, int begin, int end) {
     using From = decltype(from);
     return move.packed ? pack<From>(t, begin, end, move.packed) : convert<From>(t, begin, end, move.matrix);
   };
-  if (t.type == Type::f32) return to(float{});
-  if (t.type == Type::f16) return to(f16{});
-  return to(bf16{});
+  switch (t.type) {
+    case Type::f32:
+      return to(float{});
+    case Type::f16:
+      return to(f16{});
+    case Type::bf16:
+      return to(bf16{});
+    default:
+      fail_type(t.type);
+  }
 }
 
 // On bits where it can be, so that the scan costs little beside the conversion.

@@ -83,7 +83,16 @@ template <class Handle>
 using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cublasStatus_t (*)(Handle)>;
 
 cudaDataType type_of(Type type) {
-  return type == Type::f32 ? CUDA_R_32F : type == Type::f16 ? CUDA_R_16F : CUDA_R_16BF;
+  switch (type) {
+    case Type::f32:
+      return CUDA_R_32F;
+    case Type::f16:
+      return CUDA_R_16F;
+    case Type::bf16:
+      return CUDA_R_16BF;
+    default:
+      fail_type(type);
+  }
 }
 
 // What a plan depends on, but for the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.

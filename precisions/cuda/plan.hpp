@@ -40,9 +40,17 @@ inline constexpr OptionSpec kEpilogueOption = {"epilogue", "enum", "exact", "exa
                                                "bias, GELU and rounding behind cuBLASLt's qkv and up: exact, by a "
                                                "kernel of ours; fused, by its own epilogues"};
 
-// weight_bytes: of an element of the weights.
-inline constexpr Traits traits_of(Invariant invariant, double tolerance, int weight_bytes) {
-  return {true, true, invariant != Invariant::off, invariant == Invariant::prefill, tolerance, weight_bytes};
+// step_bytes, contract: as Traits have them.
+inline constexpr Traits traits_of(Invariant invariant, double tolerance, int64_t step_bytes, const char* contract) {
+  return {.run = true,
+          .threads = true,
+          .batch = invariant != Invariant::off,
+          .prefill = invariant == Invariant::prefill,
+          .tolerance = tolerance,
+          .step_bytes = step_bytes,
+          .order = "cuda",
+          .machine = false,
+          .contract = contract};
 }
 
 // Whether a session may ever need cuBLASLt.

@@ -1,5 +1,6 @@
 // A session on a device: the host's book of slots, launches in stream order, and graphs of the loop's body.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -15,7 +16,8 @@ class CudaSession final : public Session {
  public:
   CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, Invariant invariant,
               double tolerance, Epilogue epilogue = Epilogue::exact)
-      : traits_(traits_of(invariant, tolerance, sizeof(Value))),
+      : traits_(traits_of(invariant, tolerance, step_elements(checkpoint.config()) * int64_t(sizeof(Value)),
+                          contract_of(kTypeOf<Value>))),
         book_(checkpoint.config(), limits),
         planner_(invariant, limits),
         ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr, epilogue),
@@ -24,11 +26,10 @@ class CudaSession final : public Session {
         keys_(limits.logit_rows),
         tokens_(size_t(limits.slots) * token_stride()),
         logprobs_(tokens_.size()),
-        lengths_(limits.slots),
-        sequences_(limits.slots) {
+        slots_(limits.slots),
+        body_slots_(limits.slots) {
     fill_zero(tokens_.data(), tokens_.bytes(), stream()), fill_zero(logprobs_.data(), logprobs_.bytes(), stream());
-    fill_zero(lengths_.data(), lengths_.bytes(), stream());
-    fill_zero(sequences_.data(), sequences_.bytes(), stream());
+    fill_zero(slots_.data(), slots_.bytes(), stream()), fill_zero(body_slots_.data(), body_slots_.bytes(), stream());
     wait(stream());
   }
 
@@ -50,35 +51,37 @@ class CudaSession final : public Session {
             state_.stride,
             limits.logit_rows,
             state_.config.V,
+            limits.slots,
             keys_.data(),
             tokens_.data(),
             logprobs_.data(),
             token_stride(),
-            limits.seed,
             kSpace,
             limits.device,
             stream()};
   }
 
-  void start(int slot, uint64_t sequence, int from, int keep) override {
+  void start(int slot, const Start& start) override {
     enter();
-    book_.start(slot, sequence, from, keep);
-    launch({"start", {1, 1, 1}, 1, 0, stream()}, start_kernel, slots(), slot, keep, sequence);
-    if (slot == from || keep == 0) return;
-    state_.copy_cache(slot, from, keep);
-    const int64_t to = slot * token_stride(), source = from * token_stride();
-    copy(tokens_.data() + to, tokens_.data() + source, keep * sizeof(int32_t), stream());
-    copy(logprobs_.data() + to, logprobs_.data() + source, keep * sizeof(float), stream());
+    book_.start(slot, start);
+    launch({"start", {1, 1, 1}, 1, 0, stream()}, start_kernel, view(), slot,
+           SlotState{start.sequence, start.seed, start.keep, start.prompt, start.shift});
+    if (slot == start.from || start.keep == 0) return;
+    state_.copy_cache(slot, start.from, start.keep);
+    const int64_t to = slot * token_stride(), source = start.from * token_stride();
+    copy(tokens_.data() + to, tokens_.data() + source, start.keep * sizeof(int32_t), stream());
+    copy(logprobs_.data() + to, logprobs_.data() + source, start.keep * sizeof(float), stream());
   }
 
   LogitBatch step(std::span<const Row> rows) override {
     const Range range("step", static_cast<int64_t>(rows.size()));
     enter();
-    book_.check(rows);
-    if (graph_) remember(rows);
+    if (body_.active) check_body(rows);
+    if (!capturing_) book_.check(rows);
     const auto begin = std::chrono::steady_clock::now();
     LogitBatch batch = layout();
-    batch.rows = place(rows);
+    batch.rows = body_.active ? assign_sampled(static_cast<int>(rows.size())) : assign_positions(rows);
+    if (times_) wait(stream());
     const auto placed = std::chrono::steady_clock::now();
     if (!capturing_) book_.advance(rows);
     forward(planner_.plan(rows));
@@ -99,27 +102,22 @@ class CudaSession final : public Session {
            batch);
   }
 
-  // A new key's first body runs as it is, which also loads every kernel; what is left is recorded and replayed.
-  void repeat(int n, uint64_t key, void (*body)(void*), void* arg) override {
+  // A new key's first body runs as it is, which also loads every kernel; what is left is recorded and replayed. Of the
+  // graphs the one that was not used for longest goes when there are more than kMostGraphs.
+  void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     enter();
     if (n <= 0) return;
-    if (times_) return Session::repeat(n, key, body, arg);  // its waits cannot be recorded
-    const auto [found, fresh] = graphs_.try_emplace(key);
-    Graph& graph = found->second;
-    if (fresh) {
-      try {
-        run_body(&graph, body, arg);
-      } catch (...) {
-        graphs_.erase(found);
-        throw;
-      }
-      --n;
-    }
-    if (n > 0 && !graph.recorded) record(graph, body, arg);
+    book_.check_repeat(rows, n);
+    if (times_) return Session::repeat(n, key, rows, body, arg);  // its waits cannot be recorded
+    set_body_slots(rows);
+    const bool fresh = !graphs_.contains(key);
+    if (fresh) run_body(rows, body, arg), --n;
+    Graph& graph = graph_of(key);
+    if (n > 0 && !graph.recorded) graph.recorded = record(rows, body, arg);
     for (; n > 0; --n) {
       const Range range("replay");
-      book_.check(graph.rows);
-      book_.advance(graph.rows);
+      book_.check(rows);
+      book_.advance(rows);
       replay(graph.recorded, stream());
     }
   }
@@ -133,6 +131,18 @@ class CudaSession final : public Session {
     upload(to, host, bytes, stream());
   }
 
+  // Everything is enqueued before the one wait.
+  void read(std::span<const Transfer> pieces) override {
+    enter();
+    for (const Transfer& piece : pieces) enqueue_download(piece.from, piece.to, piece.bytes, stream());
+    if (!pieces.empty()) wait(stream());
+  }
+  void write(std::span<const Transfer> pieces) override {
+    enter();
+    for (const Transfer& piece : pieces) enqueue_upload(piece.to, piece.from, piece.bytes, stream());
+    if (!pieces.empty()) wait(stream());
+  }
+
   bool tap(Tap* tap) override {
     tap_ = tap;
     return true;
@@ -140,49 +150,89 @@ class CudaSession final : public Session {
   void times(StepTimes* times) override { times_ = times; }
 
  private:
+  static constexpr size_t kMostGraphs = 64;
+
   struct Graph {
-    std::vector<Row> rows;     // of its step
     void* recorded = nullptr;  // owned by the session
+    uint64_t used = 0;         // when it was last asked for
+  };
+
+  // The body that repeat() runs or records.
+  struct Body {
+    bool active = false;
+    std::span<const Row> rows;
+    int steps = 0;
   };
 
   void* stream() const { return state_.stream.get(); }
   int64_t token_stride() const { return book_.limits().context + 1; }
   void enter() const { use_device(book_.limits().device); }
-  SlotsView slots() const { return {lengths_.data(), sequences_.data(), tokens_.data(), token_stride()}; }
+  SlotsView view() const { return {slots_.data(), tokens_.data(), token_stride()}; }
 
-  void remember(std::span<const Row> rows) {
-    for (const Row& row : rows)
-      if (row.token != kSampled) fail("repeat: a body may only take sampled tokens, slot ", row.slot, " has another");
-    graph_->rows.assign(rows.begin(), rows.end());
+  Graph& graph_of(uint64_t key) {
+    Graph& graph = graphs_[key];
+    graph.used = ++uses_;
+    if (graphs_.size() > kMostGraphs) {
+      const auto oldest = std::ranges::min_element(graphs_, {}, [](const auto& one) { return one.second.used; });
+      wait(stream());
+      if (oldest->second.recorded) release_graph(oldest->second.recorded);
+      graphs_.erase(oldest);
+    }
+    return graph;
   }
 
-  void run_body(Graph* graph, void (*body)(void*), void* arg) {
+  void check_body(std::span<const Row> rows) {
+    const auto same = [](const Row& a, const Row& b) { return a.slot == b.slot && a.token == b.token && a.logits; };
+    if (++body_.steps > 1) fail("repeat: a body takes one step, this one takes another");
+    if (!std::ranges::equal(rows, body_.rows, same)) fail("repeat: a body takes the rows that repeat() was given");
+  }
+
+  void run_body(std::span<const Row> rows, void (*body)(void*), void* arg) {
     struct Reset {
-      Graph*& graph;
-      ~Reset() { graph = nullptr; }
-    } reset{graph_};
-    graph_ = graph;
+      Body& body;
+      ~Reset() { body = {}; }
+    } reset{body_};
+    body_ = {true, rows, 0};
     body(arg);
+    if (body_.steps != 1) fail("repeat: a body takes one step, this one takes none");
   }
 
-  void record(Graph& graph, void (*body)(void*), void* arg) {
+  void* record(std::span<const Row> rows, void (*body)(void*), void* arg) {
     const Range range("record");
     begin_capture(stream());
     capturing_ = true;
     try {
-      run_body(&graph, body, arg);
+      run_body(rows, body, arg);
     } catch (...) {
       capturing_ = false;
       abandon_capture(stream());
       throw;
     }
     capturing_ = false;
-    graph.recorded = end_capture(stream());
+    return end_capture(stream());
+  }
+
+  void set_body_slots(std::span<const Row> rows) {
+    for (size_t first = 0; first < rows.size(); first += GivenSlots::kMost) {
+      const size_t count = std::min<size_t>(rows.size() - first, GivenSlots::kMost);
+      GivenSlots given{static_cast<int32_t>(first), static_cast<int32_t>(count), {}};
+      for (size_t i = 0; i < count; ++i) given.slots[i] = rows[first + i].slot;
+      launch({"set_slots", {1, 1, 1}, kStepThreads, 0, stream()}, set_slots_kernel, given, body_slots_.data());
+    }
+  }
+
+  // Enqueues positions and tokens of the running body's rows, all of which ask for logits.
+  int assign_sampled(int count) {
+    const Range range("assign_positions");
+    launch({"assign_sampled", {divided_up(count, kStepThreads), 1, 1}, kStepThreads, 0, stream()},
+           assign_sampled_kernel, body_slots_.data(), count, view(), state_.config.V, state_.rows.data(),
+           state_.wanted.data(), keys_.data());
+    return count;
   }
 
   // Enqueues positions and tokens of all rows; returns how many ask for logits.
-  int place(std::span<const Row> rows) {
-    const Range range("place");
+  int assign_positions(std::span<const Row> rows) {
+    const Range range("assign_positions");
     int wanted = 0;
     for (size_t first = 0; first < rows.size(); first += GivenRows::kMost) {
       GivenRows given{static_cast<int32_t>(first),
@@ -193,10 +243,9 @@ class CudaSession final : public Session {
         const bool follows = i > 0 && given.rows[i - 1].slot == row.slot;
         given.rows[i] = {row.slot, row.token, follows ? given.rows[i - 1].offset + 1 : 0, row.logits ? wanted++ : -1};
       }
-      launch({"place", {1, 1, 1}, kStepThreads, 0, stream()}, place_kernel, given, slots(), state_.config.V,
-             state_.rows.data(), state_.wanted.data(), keys_.data());
+      launch({"assign_positions", {1, 1, 1}, kStepThreads, 0, stream()}, assign_positions_kernel, given, view(),
+             state_.config.V, state_.rows.data(), state_.wanted.data(), keys_.data());
     }
-    if (times_) wait(stream());
     return wanted;
   }
 
@@ -217,10 +266,11 @@ class CudaSession final : public Session {
   Array<RowKey> keys_;         // (logit_rows)
   Array<int32_t> tokens_;      // (S, context + 1)
   Array<float> logprobs_;      // (S, context + 1)
-  Array<int32_t> lengths_;     // (S)
-  Array<uint64_t> sequences_;  // (S)
+  Array<SlotState> slots_;     // (S)
+  Array<int32_t> body_slots_;  // (S) of the body that is replayed
   std::map<uint64_t, Graph> graphs_;
-  Graph* graph_ = nullptr;  // whose body runs
+  uint64_t uses_ = 0;
+  Body body_;
   bool capturing_ = false;
   TapScratch taps_;
   Tap* tap_ = nullptr;

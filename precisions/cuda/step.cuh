@@ -7,7 +7,7 @@ namespace gpt2run::cuda {
 
 inline constexpr int kStepThreads = 256;
 
-// A part of a step's rows, handed over as the kernel's argument: a graph keeps it.
+// A part of a step's rows, handed over as the kernel's argument.
 struct GivenRows {
   struct Given {
     int32_t slot, token;
@@ -19,40 +19,75 @@ struct GivenRows {
   Given rows[kMost];
 };
 
+// Of a slot on the device.
+struct SlotState {
+  uint64_t sequence, seed;
+  int32_t length, prompt, shift;
+};
+
 struct SlotsView {
-  int32_t* lengths;     // (S)
-  uint64_t* sequences;  // (S)
-  int32_t* tokens;      // (S, stride)
+  SlotState* slots;  // (S)
+  int32_t* tokens;   // (S, stride)
   int64_t stride;
+
+  // The key of the row behind `position` tokens.
+  GPT2RUN_HD RowKey key(int slot, int position) const {
+    const SlotState& s = slots[slot];
+    return {s.sequence, s.seed, slot, position, s.prompt, s.shift};
+  }
 };
 
 // One block. Every row gets position and token, the table its given tokens, a slot's length goes up by its rows. A
 // token that no vocabulary has is read as 0: whoever reads the table reports it.
 GPT2RUN_KERNEL(kStepThreads)
-place_kernel(GivenRows given, SlotsView slots, int vocab, DeviceRow* rows, int32_t* wanted, RowKey* keys) {
+assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* rows, int32_t* wanted, RowKey* keys) {
   const int i = thread_id();
   int position = 0;
   if (i < given.count) {
     const GivenRows::Given& row = given.rows[i];
-    position = slots.lengths[row.slot] + row.offset;
-    int32_t& token = slots.tokens[row.slot * slots.stride + position];
+    position = view.slots[row.slot].length + row.offset;
+    int32_t& token = view.tokens[row.slot * view.stride + position];
     if (row.token != kSampled) token = row.token;
     rows[given.first + i] = {row.slot, position, token >= 0 && token < vocab ? token : 0};
     if (row.wanted >= 0) {
       wanted[row.wanted] = given.first + i;
-      keys[row.wanted] = {slots.sequences[row.slot], row.slot, position + 1};
+      keys[row.wanted] = view.key(row.slot, position + 1);
     }
   }
   sync_block();  // every length is read
   const bool last = i < given.count && (i + 1 == given.count || given.rows[i + 1].slot != given.rows[i].slot);
-  if (last) slots.lengths[given.rows[i].slot] = position + 1;
+  if (last) view.slots[given.rows[i].slot].length = position + 1;
+}
+
+// The same for a step of sampled tokens, one row a slot, all of which ask for logits. The slots are read from memory,
+// so that a recorded step may be replayed for others. Blocks share nothing: a thread owns its slot.
+GPT2RUN_KERNEL(kStepThreads)
+assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab, DeviceRow* rows, int32_t* wanted,
+                      RowKey* keys) {
+  const int i = block_x() * kStepThreads + thread_id();
+  if (i >= count) return;
+  const int slot = slots[i], position = view.slots[slot].length;
+  const int32_t token = view.tokens[slot * view.stride + position];
+  rows[i] = {slot, position, token >= 0 && token < vocab ? token : 0};
+  wanted[i] = i;
+  keys[i] = view.key(slot, position + 1);
+  view.slots[slot].length = position + 1;
+}
+
+// The slots of a body that is about to be replayed, a part of them.
+struct GivenSlots {
+  static constexpr int kMost = 960;
+  int32_t first, count;
+  int32_t slots[kMost];
+};
+
+GPT2RUN_KERNEL(kStepThreads)
+set_slots_kernel(GivenSlots given, int32_t* slots) {
+  for (int i = thread_id(); i < given.count; i += kStepThreads) slots[given.first + i] = given.slots[i];
 }
 
 GPT2RUN_KERNEL(1)
-start_kernel(SlotsView slots, int slot, int length, uint64_t sequence) {
-  slots.lengths[slot] = length;
-  slots.sequences[slot] = sequence;
-}
+start_kernel(SlotsView view, int slot, SlotState state) { view.slots[slot] = state; }
 
 // A block takes a row.
 template <class Value>

@@ -27,7 +27,7 @@ void fetch_rows(const Stored* from, int rows, int cols, int64_t stride, TapScrat
   }
 }
 
-// (R, 3C): q, then what went to the cache at each row's place.
+// (R, 3C): q, then what went to the cache at each row's position.
 template <class Value>
 void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C, H = s.config.H, D = C / H;
@@ -47,6 +47,7 @@ template <class Value>
 void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C;
   int rows = step.rows, cols = C;
+  if (!tap.wants(name_of(op))) return;
   scratch.values.clear();
   if (op == Op::norm_qkv) {
     fetch_qkv(layer, s, step, scratch), cols = 3 * C;
@@ -59,7 +60,8 @@ void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceS
   } else {
     fetch_rows(s.x.data(), rows, C, s.x_stride, scratch, s.stream.get());
   }
-  if (rows > 0) tap.tensor(name_of(op), layer, scratch.values.data(), rows, cols);
+  if (rows > 0 && tap.tensor(name_of(op), layer, scratch.values.data(), rows, cols))
+    fail("a tap changed ", name_of(op), ": this session does not take values back yet");
 }
 
 }  // namespace gpt2run::cuda

@@ -150,9 +150,16 @@ class WeightLoader {
 
   template <class Stored>
   void convert(const Name& name, const Tensor& t, Stored* target, int64_t stride) {
-    if (t.type == Type::f32) return convert_from<float>(name, t, target, stride);
-    if (t.type == Type::f16) return convert_from<f16>(name, t, target, stride);
-    convert_from<bf16>(name, t, target, stride);
+    switch (t.type) {
+      case Type::f32:
+        return convert_from<float>(name, t, target, stride);
+      case Type::f16:
+        return convert_from<f16>(name, t, target, stride);
+      case Type::bf16:
+        return convert_from<bf16>(name, t, target, stride);
+      default:
+        fail_type(t.type);
+    }
   }
 
   template <class From, class Stored>

@@ -7,11 +7,12 @@ using namespace gpt2run;
 
 struct TypedReference : ReferenceOps {
   TypedReference(const Options& options, const Host&) {
-    const std::string_view name = options.text("type");
-    type = name == "fp16" ? Type::f16 : name == "bf16" ? Type::bf16 : Type::f32;
+    for (const Type one : {Type::f32, Type::f16, Type::bf16})
+      if (options.text("type") == name_of(one)) type = one;
   }
   float round(Point, float x) const override { return round_to(type, x); }
-  Type type;
+  const char* contract() const override { return contract_of(type); }
+  Type type = Type::f32;
 };
 
 constexpr OptionSpec kOptions[] = {{"type", "enum", "fp32", "fp32|bf16|fp16", "rounding contract"}};

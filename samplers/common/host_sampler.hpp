@@ -1,24 +1,60 @@
-// What samplers in host memory share: the walk over the rows of a batch, and the descriptor.
+// What samplers in host memory share: options by slot, the loop over the rows of a batch, and the descriptor.
 #pragma once
+#include <algorithm>
 #include <span>
+#include <vector>
 
 #include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run {
 
-// A sampler to which every row is alike; its memory is one row's.
+// What a sampler was told for each slot.
+template <class Spec>
+class SlotSpecs {
+ public:
+  explicit SlotSpecs(const Spec& created) : created_(created) {}
+
+  void prepare(const LogitBatch& layout) { by_slot_.assign(static_cast<size_t>(std::max(layout.slots, 1)), created_); }
+
+  // Throws Error for a slot that the prepared layout does not have.
+  void set(int32_t slot, const Spec* spec) {
+    if (slot < 0 || slot >= std::ssize(by_slot_))
+      fail("slot ", slot, " is out of range, the sampler was prepared for ", by_slot_.size());
+    by_slot_[slot] = spec ? *spec : created_;
+  }
+
+  const Spec& of(const LogitBatch& batch, int32_t row) const { return by_slot_[batch.keys[row].slot]; }
+
+ private:
+  Spec created_;
+  std::vector<Spec> by_slot_;  // (S)
+};
+
+// A sampler that takes one row after another by the options of its slot. Derived: has a static
+// `Spec spec_of(const Options&)`, and sample_row(batch, row, spec, scratch). The scratch memory is one row's.
+template <class Derived, class Spec>
 class RowSampler : public Sampler {
  public:
-  void prepare(const LogitBatch& layout) final { scratch_.prepare(layout.vocab); }
+  explicit RowSampler(const Options& options) : specs_(Derived::spec_of(options)) {}
+
+  void prepare(const LogitBatch& layout) final {
+    scratch_.prepare(layout.vocab);
+    specs_.prepare(layout);
+  }
+  void configure(int32_t slot, const Options* options) final {
+    if (!options) return specs_.set(slot, nullptr);
+    const Spec spec = Derived::spec_of(*options);
+    specs_.set(slot, &spec);
+  }
   void sample(const LogitBatch& batch) final {
-    for (int32_t row = 0; row < batch.rows; ++row) sample_row(batch, row, scratch_);
+    for (int32_t row = 0; row < batch.rows; ++row)
+      static_cast<Derived&>(*this).sample_row(batch, row, specs_.of(batch, row), scratch_);
   }
 
  private:
-  virtual void sample_row(const LogitBatch& batch, int32_t row, SelectScratch& scratch) = 0;
-
   SelectScratch scratch_;
+  SlotSpecs<Spec> specs_;
 };
 
 template <class S>

@@ -9,6 +9,17 @@ inline constexpr OptionSpec kMinPOptions[] = {
     {"temp", "real", "1", "[0, inf)", "temperature at which probabilities are compared; the logits keep their own"},
 };
 
+struct MinPSpec {
+  double min_p, temperature;
+};
+
+// Throws Error for values that the ranges let through and a selection refuses.
+inline MinPSpec min_p_spec(const Options& options) {
+  const MinPSpec spec = {options.real("min_p"), options.real("temp")};
+  check(SelectSpec{.temperature = spec.temperature, .min_p = spec.min_p});
+  return spec;
+}
+
 inline constexpr OptionSpec kNucleusOptions[] = {
     {"temp", "real", "1", "[0, inf)", "temperature that divides the logits; 0 is argmax"},
     {"top_k", "int", "10", "[0, 262143]", "most likely tokens to choose from; 0 is all"},
@@ -29,8 +40,19 @@ inline constexpr OptionSpec kRepetitionPenaltyOptions[] = {
     {"last_n", "int", "0", "[0, 2147483647]", "tokens to look back; 0 is the whole text"},
 };
 
+struct PenaltySpec {
+  float penalty;
+  int32_t last_n;  // 0: the whole text
+};
+
+inline PenaltySpec penalty_spec(const Options& options) {
+  return {static_cast<float>(options.real("penalty")), static_cast<int32_t>(options.integer("last_n"))};
+}
+
 inline constexpr OptionSpec kTopKOptions[] = {
     {"top_k", "int", "10", "[0, 262143]", "most likely tokens that stay; 0 is all"},
 };
+
+inline int32_t top_k_of(const Options& options) { return static_cast<int32_t>(options.integer("top_k")); }
 
 }  // namespace gpt2run

@@ -14,7 +14,10 @@ class Argmax final : public Sampler {
  public:
   Argmax(const Options&, const Host&) {}
   void prepare(const LogitBatch& layout) override { check_layout(layout); }
-  void sample(const LogitBatch& batch) override { launch_rows("argmax", batch.rows, argmax_kernel, batch); }
+  void configure(int32_t, const Options*) override {}  // it has none
+  void sample(const LogitBatch& batch) override {
+    launch_rows("argmax", batch.rows, sizeof(RowScratch), argmax_kernel, batch);
+  }
 };
 
 }  // namespace

@@ -5,8 +5,17 @@
 namespace gpt2run::cuda {
 namespace {
 
+struct Spec {
+  uint64_t least;  // as least_mass makes it
+  double temperature;
+};
+
+Spec device_spec(const MinPSpec& spec) { return {least_mass(spec.min_p), spec.temperature}; }
+
 GPT2RUN_KERNEL(kRowThreads)
-min_p_kernel(LogitBatch batch, uint64_t least, double temperature) {
+min_p_kernel(LogitBatch batch, const Spec* specs) {
+  const uint64_t least = spec_of(specs, batch, block_x()).least;
+  const double temperature = spec_of(specs, batch, block_x()).temperature;
   float* logits = batch.logits + block_x() * batch.stride;
   const uint32_t max = key_of(greatest_place(logits, batch.vocab, row_scratch()));
   if (!is_usable(max) || least == 0) return;
@@ -18,16 +27,18 @@ min_p_kernel(LogitBatch batch, uint64_t least, double temperature) {
 
 class MinP final : public Sampler {
  public:
-  MinP(const Options& options, const Host&) : min_p_(options.real("min_p")), temperature_(options.real("temp")) {
-    check({.temperature = temperature_, .min_p = min_p_});
+  MinP(const Options& options, const Host&) : spec_(min_p_spec(options)) {}
+  void prepare(const LogitBatch& layout) override { specs_.prepare(layout, device_spec(spec_)); }
+  void configure(int32_t slot, const Options* options) override {
+    specs_.set(slot, device_spec(options ? min_p_spec(*options) : spec_));
   }
-  void prepare(const LogitBatch& layout) override { check_layout(layout); }
   void sample(const LogitBatch& batch) override {
-    launch_rows("min_p", batch.rows, min_p_kernel, batch, least_mass(min_p_), temperature_);
+    launch_rows("min_p", batch.rows, sizeof(RowScratch), min_p_kernel, batch, specs_.data());
   }
 
  private:
-  double min_p_, temperature_;
+  MinPSpec spec_;  // as created
+  SlotSpecs<Spec> specs_;
 };
 
 }  // namespace

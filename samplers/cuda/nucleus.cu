@@ -8,8 +8,12 @@ namespace {
 struct NucleusSpec {
   double temperature;
   int top_k;
-  uint64_t least, top_p, seed;  // as least_mass and fixed_top_p make them
+  uint64_t least, top_p;  // as least_mass and fixed_top_p make them
 };
+
+NucleusSpec device_spec(const SelectSpec& spec) {
+  return {spec.temperature, spec.top_k, least_mass(spec.min_p), fixed_top_p(spec.top_p)};
+}
 
 // Writes the thread's own masses, 0 for what top-k and min-p drop, and returns their sum over the block.
 GPT2RUN_DEVICE uint64_t weigh_row(const float* logits, int vocab, uint64_t best, uint64_t last, const NucleusSpec& spec,
@@ -46,16 +50,16 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
     const uint64_t mass = masses[id];
     return place_of(order_key(logits[id]), id) >= last ? mass : 0;
   };
-  const uint64_t point = draw(spec.seed, key.sequence, key.position, kept);
+  const uint64_t point = draw(key.seed, key.sequence, key.position + key.shift, kept);
   return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);
 }
 
 // masses: (rows of the launch, vocab)
 GPT2RUN_KERNEL(kRowThreads)
-nucleus_kernel(LogitBatch batch, NucleusSpec spec, uint64_t* masses) {
+nucleus_kernel(LogitBatch batch, const NucleusSpec* specs, uint64_t* masses) {
   const int row = block_x();
-  const int32_t id = nucleus_of(batch.logits + row * batch.stride, batch.vocab, batch.keys[row], spec,
-                                masses + int64_t{row} * batch.vocab, row_scratch());
+  const int32_t id = nucleus_of(batch.logits + row * batch.stride, batch.vocab, batch.keys[row],
+                                spec_of(specs, batch, row), masses + int64_t{row} * batch.vocab, row_scratch());
   if (thread_id() == 0) chosen_at(batch, row) = id;
 }
 
@@ -64,22 +68,26 @@ class Nucleus final : public Sampler {
   Nucleus(const Options& options, const Host&) : spec_(nucleus_spec(options)) { check(spec_); }
 
   void prepare(const LogitBatch& layout) override {
-    check_layout(layout);
-    use_device(layout.device);
+    specs_.prepare(layout, device_spec(spec_));
     rows_ = std::clamp(layout.rows, 1, kMostRows);
     masses_ = Array<uint64_t>(size_t(rows_) * layout.vocab);
   }
 
+  void configure(int32_t slot, const Options* options) override {
+    const SelectSpec spec = options ? nucleus_spec(*options) : spec_;
+    check(spec);
+    specs_.set(slot, device_spec(spec));
+  }
+
   void sample(const LogitBatch& batch) override {
-    const NucleusSpec spec = {spec_.temperature, spec_.top_k, least_mass(spec_.min_p), fixed_top_p(spec_.top_p),
-                              batch.seed};
-    launch_rows("nucleus", rows_, nucleus_kernel, batch, spec, masses_.data());
+    launch_rows("nucleus", rows_, sizeof(RowScratch), nucleus_kernel, batch, specs_.data(), masses_.data());
   }
 
  private:
   static constexpr int kMostRows = 64;  // of a launch: bounds what masses_ takes
 
-  SelectSpec spec_;
+  SelectSpec spec_;  // as created
+  SlotSpecs<NucleusSpec> specs_;
   int rows_ = 1;
   Array<uint64_t> masses_;  // (rows_, V)
 };

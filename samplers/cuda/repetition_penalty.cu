@@ -10,7 +10,9 @@ constexpr int kWords = (kMaxVocab + 1) / 32;
 static_assert(kWords * sizeof(uint32_t) <= kSharedBytes);
 
 GPT2RUN_KERNEL(kRowThreads)
-repetition_penalty_kernel(LogitBatch batch, float penalty, int last_n) {
+repetition_penalty_kernel(LogitBatch batch, const PenaltySpec* specs) {
+  const float penalty = spec_of(specs, batch, block_x()).penalty;
+  const int last_n = spec_of(specs, batch, block_x()).last_n;
   auto* seen = static_cast<uint32_t*>(shared_memory());  // (words of vocab)
   const RowKey key = batch.keys[block_x()];
   float* logits = batch.logits + block_x() * batch.stride;
@@ -28,21 +30,19 @@ repetition_penalty_kernel(LogitBatch batch, float penalty, int last_n) {
 
 class RepetitionPenalty final : public Sampler {
  public:
-  RepetitionPenalty(const Options& options, const Host&)
-      : penalty_(static_cast<float>(options.real("penalty"))), last_n_(static_cast<int>(options.integer("last_n"))) {}
-  void prepare(const LogitBatch& layout) override { check_layout(layout); }
+  RepetitionPenalty(const Options& options, const Host&) : spec_(penalty_spec(options)) {}
+  void prepare(const LogitBatch& layout) override { specs_.prepare(layout, spec_); }
+  void configure(int32_t slot, const Options* options) override {
+    specs_.set(slot, options ? penalty_spec(*options) : spec_);
+  }
   void sample(const LogitBatch& batch) override {
-    launch({"repetition_penalty",
-            {batch.rows, 1, 1},
-            kRowThreads,
-            divided_up(batch.vocab, 32) * sizeof(uint32_t),
-            batch.stream},
-           repetition_penalty_kernel, batch, penalty_, last_n_);
+    launch_rows("repetition_penalty", batch.rows, divided_up(batch.vocab, 32) * sizeof(uint32_t),
+                repetition_penalty_kernel, batch, specs_.data());
   }
 
  private:
-  float penalty_;
-  int last_n_;
+  PenaltySpec spec_;  // as created
+  SlotSpecs<PenaltySpec> specs_;
 };
 
 }  // namespace

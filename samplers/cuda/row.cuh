@@ -166,15 +166,62 @@ inline void check_layout(const LogitBatch& layout) {
     fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", layout.vocab);
 }
 
-// Launches kernel(batch, parameters...) on every row, a block for each, at most so many at once.
+// Launches kernel(batch, parameters...) on every row, a block for each, at most so many at once. shared: bytes of a
+// block.
 template <class Kernel, class... Parameters>
-void launch_rows(const char* name, int at_once, Kernel kernel, LogitBatch batch, const Parameters&... parameters) {
+void launch_rows(const char* name, int at_once, size_t shared, Kernel kernel, LogitBatch batch,
+                 const Parameters&... parameters) {
+  use_device(batch.device);
   for (int rows = batch.rows; rows > 0; rows -= at_once) {
     batch.rows = std::min(rows, at_once);
-    launch({name, {batch.rows, 1, 1}, kRowThreads, sizeof(RowScratch), batch.stream}, kernel, batch, parameters...);
+    launch({name, {batch.rows, 1, 1}, kRowThreads, shared, batch.stream}, kernel, batch, parameters...);
     batch.logits += batch.rows * batch.stride;
+    batch.raw += batch.rows * batch.stride;
     batch.keys += batch.rows;
   }
+}
+
+template <class Spec>
+GPT2RUN_KERNEL(1)
+set_specs_kernel(Spec* specs, int first, int count, Spec spec) {
+  for (int slot = first; slot < first + count; ++slot) specs[slot] = spec;
+}
+
+// What a sampler was told for each slot, in device memory: kernels read it through a pointer, so that a recorded graph
+// finds what a later request asked for.
+template <class Spec>
+class SlotSpecs {
+ public:
+  // All slots get `created`. May be called again, for another session.
+  void prepare(const LogitBatch& layout, const Spec& created) {
+    check_layout(layout);
+    use_device(layout.device);
+    device_ = layout.device, stream_ = layout.stream, specs_ = Array<Spec>(std::max(layout.slots, 1));
+    set(0, static_cast<int>(specs_.size()), created);
+  }
+
+  // Enqueues it on the layout's stream.
+  void set(int slot, const Spec& spec) { set(slot, 1, spec); }
+
+  const Spec* data() const { return specs_.data(); }
+
+ private:
+  void set(int first, int count, const Spec& spec) {
+    if (first < 0 || first + count > static_cast<int>(specs_.size()))
+      fail("slot ", first, " is out of range, the sampler was prepared for ", specs_.size());
+    use_device(device_);
+    launch({"set_specs", {1, 1, 1}, 1, 0, stream_}, set_specs_kernel<Spec>, specs_.data(), first, count, spec);
+  }
+
+  int device_ = 0;
+  void* stream_ = nullptr;
+  Array<Spec> specs_;  // (S)
+};
+
+// The spec of a row's slot.
+template <class Spec>
+GPT2RUN_DEVICE const Spec& spec_of(const Spec* specs, const LogitBatch& batch, int row) {
+  return specs[batch.keys[row].slot];
 }
 
 // T, whose launches a profiler shows in the range `sample`.
@@ -183,6 +230,7 @@ class Ranged final : public Sampler {
  public:
   Ranged(const Options& options, const Host& host) : own_(options, host) {}
   void prepare(const LogitBatch& layout) override { own_.prepare(layout); }
+  void configure(int32_t slot, const Options* options) override { own_.configure(slot, options); }
   void sample(const LogitBatch& batch) override {
     const Range range("sample");
     own_.sample(batch);

@@ -6,7 +6,8 @@ namespace gpt2run::cuda {
 namespace {
 
 GPT2RUN_KERNEL(kRowThreads)
-top_k_kernel(LogitBatch batch, int top_k) {
+top_k_kernel(LogitBatch batch, const int* top_ks) {
+  const int top_k = spec_of(top_ks, batch, block_x());
   RowScratch& scratch = row_scratch();
   float* logits = batch.logits + block_x() * batch.stride;
   if (!is_usable(key_of(greatest_place(logits, batch.vocab, scratch)))) return;
@@ -18,12 +19,18 @@ top_k_kernel(LogitBatch batch, int top_k) {
 
 class TopK final : public Sampler {
  public:
-  TopK(const Options& options, const Host&) : top_k_(static_cast<int>(options.integer("top_k"))) {}
-  void prepare(const LogitBatch& layout) override { check_layout(layout); }
-  void sample(const LogitBatch& batch) override { launch_rows("top_k", batch.rows, top_k_kernel, batch, top_k_); }
+  TopK(const Options& options, const Host&) : top_k_(top_k_of(options)) {}
+  void prepare(const LogitBatch& layout) override { specs_.prepare(layout, top_k_); }
+  void configure(int32_t slot, const Options* options) override {
+    specs_.set(slot, options ? top_k_of(*options) : top_k_);
+  }
+  void sample(const LogitBatch& batch) override {
+    launch_rows("top_k", batch.rows, sizeof(RowScratch), top_k_kernel, batch, specs_.data());
+  }
 
  private:
-  int top_k_;
+  int top_k_;  // as created
+  SlotSpecs<int> specs_;
 };
 
 }  // namespace

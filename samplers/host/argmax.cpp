@@ -7,6 +7,7 @@ namespace {
 class Argmax final : public Sampler {
  public:
   Argmax(const Options&, const Host&) {}
+  void configure(int32_t, const Options*) override {}  // it has none
   void sample(const LogitBatch& batch) override {
     for (int32_t row = 0; row < batch.rows; ++row) choice_of(batch, row) = select_argmax(logits_of(batch, row));
   }

@@ -5,16 +5,14 @@
 namespace gpt2run {
 namespace {
 
-class MinP final : public RowSampler {
+class MinP final : public RowSampler<MinP, MinPSpec> {
  public:
-  MinP(const Options& options, const Host&) : min_p_(options.real("min_p")), temperature_(options.real("temp")) {}
+  MinP(const Options& options, const Host&) : RowSampler(options) {}
+  static MinPSpec spec_of(const Options& options) { return min_p_spec(options); }
 
- private:
-  void sample_row(const LogitBatch& batch, int32_t row, SelectScratch& scratch) override {
-    keep_min_p(logits_of(batch, row), min_p_, temperature_, scratch);
+  void sample_row(const LogitBatch& batch, int32_t row, const MinPSpec& spec, SelectScratch& scratch) {
+    keep_min_p(logits_of(batch, row), spec.min_p, spec.temperature, scratch);
   }
-
-  double min_p_, temperature_;
 };
 
 }  // namespace

@@ -7,18 +7,16 @@
 namespace gpt2run {
 namespace {
 
-class Nucleus final : public RowSampler {
+class Nucleus final : public RowSampler<Nucleus, SelectSpec> {
  public:
-  Nucleus(const Options& options, const Host&) : spec_(nucleus_spec(options)) {}
+  Nucleus(const Options& options, const Host&) : RowSampler(options) {}
+  static SelectSpec spec_of(const Options& options) { return nucleus_spec(options); }
 
- private:
-  void sample_row(const LogitBatch& batch, int32_t row, SelectScratch& scratch) override {
+  void sample_row(const LogitBatch& batch, int32_t row, const SelectSpec& spec, SelectScratch& scratch) {
     const RowKey& key = batch.keys[row];
     choice_of(batch, row) =
-        select_nucleus(logits_of(batch, row), spec_, batch.seed, key.sequence, key.position, scratch);
+        select_nucleus(logits_of(batch, row), spec, key.seed, key.sequence, key.position + key.shift, scratch);
   }
-
-  SelectSpec spec_;
 };
 
 }  // namespace

@@ -8,35 +8,42 @@ namespace {
 
 class RepetitionPenalty final : public Sampler {
  public:
-  RepetitionPenalty(const Options& options, const Host&)
-      : penalty_(static_cast<float>(options.real("penalty"))),
-        last_n_(static_cast<size_t>(options.integer("last_n"))) {}
+  RepetitionPenalty(const Options& options, const Host&) : specs_(penalty_spec(options)) {}
 
-  void prepare(const LogitBatch& layout) override { seen_.assign(layout.vocab, 0); }
+  void prepare(const LogitBatch& layout) override {
+    specs_.prepare(layout);
+    seen_.assign(layout.vocab, 0);
+  }
+
+  void configure(int32_t slot, const Options* options) override {
+    if (!options) return specs_.set(slot, nullptr);
+    const PenaltySpec spec = penalty_spec(*options);
+    specs_.set(slot, &spec);
+  }
 
   void sample(const LogitBatch& batch) override {
     for (int32_t row = 0; row < batch.rows; ++row) {
+      const PenaltySpec& spec = specs_.of(batch, row);
       const std::span<const int32_t> history = history_of(batch, row);
-      const bool whole = last_n_ == 0 || last_n_ >= history.size();
-      penalize(logits_of(batch, row), whole ? history : history.last(last_n_));
+      const bool whole = spec.last_n == 0 || spec.last_n >= std::ssize(history);
+      penalize(logits_of(batch, row), whole ? history : history.last(spec.last_n), spec.penalty);
     }
   }
 
  private:
-  void penalize(std::span<float> logits, std::span<const int32_t> history) {
-    // An id that is no token stands where an earlier sampler found none: the pipeline reports it.
+  void penalize(std::span<float> logits, std::span<const int32_t> history, float penalty) {
+    // An id that is no token stands where an earlier sampler found none: the engine reports it.
     const auto is_token = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < logits.size(); };
     for (const int32_t id : history) {
       if (!is_token(id) || seen_[id]) continue;
       seen_[id] = 1;
-      logits[id] = penalized(logits[id], penalty_);
+      logits[id] = penalized(logits[id], penalty);
     }
     for (const int32_t id : history)
       if (is_token(id)) seen_[id] = 0;
   }
 
-  float penalty_;
-  size_t last_n_;
+  SlotSpecs<PenaltySpec> specs_;
   std::vector<char> seen_;  // (V), all 0 between rows
 };
 

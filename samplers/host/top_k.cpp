@@ -5,16 +5,14 @@
 namespace gpt2run {
 namespace {
 
-class TopK final : public RowSampler {
+class TopK final : public RowSampler<TopK, int32_t> {
  public:
-  TopK(const Options& options, const Host&) : top_k_(static_cast<int32_t>(options.integer("top_k"))) {}
+  TopK(const Options& options, const Host&) : RowSampler(options) {}
+  static int32_t spec_of(const Options& options) { return top_k_of(options); }
 
- private:
-  void sample_row(const LogitBatch& batch, int32_t row, SelectScratch& scratch) override {
-    keep_top_k(logits_of(batch, row), top_k_, scratch);
+  void sample_row(const LogitBatch& batch, int32_t row, int32_t top_k, SelectScratch& scratch) {
+    keep_top_k(logits_of(batch, row), top_k, scratch);
   }
-
-  int32_t top_k_;
 };
 
 }  // namespace

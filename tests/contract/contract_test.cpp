@@ -73,7 +73,7 @@ std::vector<float> logits_of_text(Session& session, const std::vector<int32_t>& 
 }
 
 constexpr Limits kScoring{
-    .slots = 1, .context = 40, .rows = 8, .logit_rows = 8, .threads = 1, .device = 0, .keep_raw = false, .seed = 1};
+    .slots = 1, .context = 40, .rows = 8, .logit_rows = 8, .threads = 1, .device = 0, .keep_raw = false};
 const std::vector<int32_t> kText = {1, 5, 9, 2, 2, 21, 0, 7};
 
 TEST(Contract, AnOutsideSamplerPicksTheSecondBest) {

@@ -18,8 +18,7 @@ Limits limits() {
           .logit_rows = 0,
           .threads = 0,
           .device = 0,
-          .keep_raw = false,
-          .seed = 1};
+          .keep_raw = false};
 }
 
 // Rows of one slot at positions position, position + 1, ... over keys and values of both signs.

@@ -17,8 +17,7 @@ struct LoopState {
 };
 
 inline Limits limits_of_bodies() {
-  return {
-      .slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true, .seed = 11};
+  return {.slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true};
 }
 
 // n bodies on both slots or on one: repeat(n, key, body). The model needs six tokens and the session
@@ -46,14 +45,7 @@ LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repea
 }
 
 inline Limits limits_of_many_slots() {
-  return {.slots = 10,
-          .context = 20,
-          .rows = 10,
-          .logit_rows = 10,
-          .threads = 0,
-          .device = 0,
-          .keep_raw = false,
-          .seed = 1};
+  return {.slots = 10, .context = 20, .rows = 10, .logit_rows = 10, .threads = 0, .device = 0, .keep_raw = false};
 }
 
 // The tokens (S, stride) after a step of every slot and `bodies` bodies on all of them. The model needs 20 tokens and

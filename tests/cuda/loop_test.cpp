@@ -88,7 +88,7 @@ TYPED_TEST(Loop, RangesAreThePhases) {
 
 TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   const Limits limits = {
-      .slots = 1, .context = 30, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};
+      .slots = 1, .context = 30, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false};
   const auto session = this->open(limits);
   const auto argmax = make_sampler("argmax", Space::test);
   const Row prompt[] = {{0, 3, true}}, given[] = {{0, 5, true}}, sampled[] = {{0, kSampled, true}};
@@ -147,7 +147,7 @@ TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
 
 TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   const Limits limits = {
-      .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};
+      .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false};
   this->checkpoint.values(Weight::up_w, 1)[17] = -70000;
   std::string said = "no error";
   try {

@@ -42,7 +42,7 @@ void network(int H, int C) {
   const TinyCheckpoint checkpoint(
       {.L = 1, .H = H, .C = C, .F = 20, .V = 23, .T = 80, .end_of_text = 22, .epsilon = 1e-5f});
   const Limits limits = {
-      .slots = 10, .context = 80, .rows = 80, .logit_rows = 8, .threads = 0, .device = 0, .keep_raw = true, .seed = 1};
+      .slots = 10, .context = 80, .rows = 80, .logit_rows = 8, .threads = 0, .device = 0, .keep_raw = true};
   cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, cuda::Invariant::on, 0);
   std::vector<Row> rows(70, Row{0, 3, false});
   rows.push_back({1, 4, true});

@@ -150,7 +150,7 @@ std::string error_of(Open open) {
 // In the words of the CPU, which names the first one too.
 TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   const Limits limits = {
-      .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false, .seed = 1};
+      .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false};
   const std::pair<Weight, int> beyond[] = {
       {Weight::lnf_b, 0}, {Weight::qkv_w, 1}, {Weight::down_b, 1}, {Weight::down_w, 0}, {Weight::wpe, 0}};
   TinyCheckpoint checkpoint;
@@ -180,7 +180,7 @@ TEST(StepPlan, IsTheOptionsOwn) {
   rows.push_back({5, 1, true});
   for (int i = 0; i < 8; ++i) rows.push_back({6, 1, false});
   const Limits limits = {
-      .slots = 7, .context = 40, .rows = 60, .logit_rows = 60, .threads = 0, .device = 0, .keep_raw = false, .seed = 1};
+      .slots = 7, .context = 40, .rows = 60, .logit_rows = 60, .threads = 0, .device = 0, .keep_raw = false};
   const auto plan = [&](cuda::Invariant invariant, auto check) {
     cuda::StepPlanner planner(invariant, limits);
     for (int again = 0; again < 2; ++again) {

@@ -13,7 +13,7 @@ namespace gpt2run::test {
 namespace {
 
 constexpr Limits kLimits = {
-    .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 2, .device = 0, .keep_raw = false, .seed = 0};
+    .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 2, .device = 0, .keep_raw = false};
 
 std::vector<float> logits_of(const Checkpoint& model, const char* precision, const char* overflow) {
   const auto maker = make_plugin<Precision>(Kind::precision, precision, {{"overflow", overflow}});

@@ -66,7 +66,7 @@ class FakeSession final : public Session, private FakeStream {
         weights_(ops_->load(checkpoint)),
         state_(checkpoint.config(), limits),
         memory_(4096 + 64 * 8 + limits.logit_rows * (state_.stride * 2 * sizeof(float) + sizeof(RowKey)) +
-                limits.slots * ((limits.context + 1) * 8 + 12)) {
+                limits.slots * ((limits.context + 1) * 8 + sizeof(Start) + 8 + 64)) {
     const size_t logits = limits.logit_rows * state_.stride, table = size_t(limits.slots) * (limits.context + 1);
     float* rows = memory_.take<float>(logits);
     layout_ = {rows,
@@ -74,16 +74,17 @@ class FakeSession final : public Session, private FakeStream {
                state_.stride,
                limits.logit_rows,
                state_.config.V,
+               limits.slots,
                memory_.take<RowKey>(limits.logit_rows),
                memory_.take<int32_t>(table),
                memory_.take<float>(table),
                limits.context + 1,
-               limits.seed,
                Space::test,
                0,
                static_cast<FakeStream*>(this)};
     lengths_ = memory_.take<int32_t>(limits.slots);
-    sequences_ = memory_.take<uint64_t>(limits.slots);
+    starts_ = memory_.take<Start>(limits.slots);
+    body_slots_ = memory_.take<int32_t>(limits.slots);
   }
 
   FakeCounts counts;
@@ -91,34 +92,39 @@ class FakeSession final : public Session, private FakeStream {
   const Traits& traits() const override { return traits_; }
   LogitBatch layout() const override { return layout_; }
 
-  void start(int slot, uint64_t sequence, int from, int keep) override {
+  void start(int slot, const Start& start) override {
     refuse_during_replay("start");
-    book_.start(slot, sequence, from, keep);
+    book_.start(slot, start);
     enqueue([=, this] {
-      lengths_[slot] = keep, sequences_[slot] = sequence;
-      if (slot == from) return;
-      state_.copy_cache(slot, from, keep);
-      std::copy_n(layout_.tokens + from * layout_.token_stride, keep, layout_.tokens + slot * layout_.token_stride);
-      std::copy_n(layout_.logprobs + from * layout_.token_stride, keep, layout_.logprobs + slot * layout_.token_stride);
+      lengths_[slot] = start.keep, starts_[slot] = start;
+      if (slot == start.from) return;
+      const int64_t to = slot * layout_.token_stride, from = start.from * layout_.token_stride;
+      state_.copy_cache(slot, start.from, start.keep);
+      std::copy_n(layout_.tokens + from, start.keep, layout_.tokens + to);
+      std::copy_n(layout_.logprobs + from, start.keep, layout_.logprobs + to);
     });
   }
 
   LogitBatch step(std::span<const Row> rows) override {
     refuse_during_replay("step");
-    book_.check(rows);
     std::vector<Row> copy(rows.begin(), rows.end());
-    if (recording_) {
-      for (const Row& row : rows) {
-        if (row.token != kSampled) fail("a body may only take sampled tokens");
-      }
-      recording_->rows = copy;
+    const bool in_body = recording_;
+    if (in_body) {
+      if (++recording_->steps > 1) fail("repeat: a body takes one step, this one takes another");
+      const auto same = [](const Row& a, const Row& b) { return a.slot == b.slot && a.token == b.token; };
+      if (!std::ranges::equal(copy, recording_->rows, same)) fail("repeat: a body takes the rows that it was given");
     } else {
+      book_.check(rows);
       book_.advance(rows);
     }
     LogitBatch batch = layout_;
     batch.rows =
         static_cast<int32_t>(std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.logits; }));
-    enqueue([this, copy = std::move(copy)] { forward(copy); });
+    enqueue([this, in_body, copy = std::move(copy)]() mutable {
+      // A replay is for the slots of this repeat(), whatever was recorded.
+      for (size_t i = 0; in_body && i < copy.size(); ++i) copy[i].slot = body_slots_[i];
+      forward(copy);
+    });
     return batch;
   }
 
@@ -133,14 +139,17 @@ class FakeSession final : public Session, private FakeStream {
     });
   }
 
-  void repeat(int n, uint64_t key, void (*body)(void*), void* arg) override {
+  void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     refuse_during_replay("repeat");
+    book_.check_repeat(rows, n);
     if (!graphs_.contains(key)) {
       Graph graph;
+      graph.rows.assign(rows.begin(), rows.end());
       recording_ = &graph;
       ++counts.bodies;
       try {
         body(arg);
+        if (graph.steps != 1) fail("repeat: a body takes one step, this one takes none");
       } catch (...) {
         recording_ = nullptr;
         throw;
@@ -149,9 +158,11 @@ class FakeSession final : public Session, private FakeStream {
       graphs_[key] = std::move(graph);
     }
     const Graph& graph = graphs_[key];
+    if (graph.rows.size() != rows.size()) fail("repeat: the key stands for ", graph.rows.size(), " rows");
     counts.replays += n;
-    for (int i = 0; i < n; ++i) book_.check(graph.rows), book_.advance(graph.rows);
-    enqueue([this, &graph, n] {
+    for (int i = 0; i < n; ++i) book_.check(rows), book_.advance(rows);
+    enqueue([this, &graph, n, slots = std::vector<Row>(rows.begin(), rows.end())] {
+      for (size_t i = 0; i < slots.size(); ++i) body_slots_[i] = slots[i].slot;
       replaying_ = true;
       for (int i = 0; i < n; ++i) {
         for (const auto& work : graph.work) work();
@@ -167,6 +178,14 @@ class FakeSession final : public Session, private FakeStream {
     memory_.close();
   }
 
+  void read(std::span<const Transfer> pieces) override {
+    run();
+    memory_.open();
+    for (const Transfer& piece : pieces) std::memcpy(piece.to, piece.from, piece.bytes);
+    memory_.close();
+  }
+  using Session::write;
+
   void write(const void* host, void* to, size_t bytes) override {
     std::vector<char> copy(static_cast<const char*>(host), static_cast<const char*>(host) + bytes);
     enqueue([copy = std::move(copy), to] { std::memcpy(to, copy.data(), copy.size()); });
@@ -175,7 +194,8 @@ class FakeSession final : public Session, private FakeStream {
  private:
   struct Graph {
     std::vector<std::function<void()>> work;
-    std::vector<Row> rows;
+    std::vector<Row> rows;  // of its one step, as it was recorded
+    int steps = 0;
   };
 
   void refuse_during_replay(const char* what) const {
@@ -207,7 +227,8 @@ class FakeSession final : public Session, private FakeStream {
       int32_t& token = layout_.tokens[row.slot * layout_.token_stride + position];
       if (row.token != kSampled) token = row.token;
       if (row.logits) {
-        keys[wanted.size()] = {sequences_[row.slot], row.slot, position + 1};
+        const Start& start = starts_[row.slot];
+        keys[wanted.size()] = {start.sequence, start.seed, row.slot, position + 1, start.prompt, start.shift};
         wanted.push_back(static_cast<int32_t>(placed.size()));
       }
       placed.push_back({row.slot, position, token == kNone ? 0 : token});
@@ -227,7 +248,8 @@ class FakeSession final : public Session, private FakeStream {
   FakeMemory memory_;
   LogitBatch layout_;
   int32_t* lengths_;     // (S)
-  uint64_t* sequences_;  // (S)
+  Start* starts_;        // (S)
+  int32_t* body_slots_;  // (S) of the body that is replayed
   std::deque<std::function<void()>> queue_;
   std::map<uint64_t, Graph> graphs_;
   Graph* recording_ = nullptr;

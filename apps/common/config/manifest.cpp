@@ -184,9 +184,12 @@ std::string Manifest::to_json() const {
   for (const RecordedPlugin& plugin : plugins) json["plugins"].push_back(to_object(plugin));
   json["model"] = {{"path", model}, {"hash", model_hash}, {"config", to_object(config)}};
   if (traits)
-    json["traits"] = {
-        {"run", traits->run},         {"threads", traits->threads},     {"batch", traits->batch},
-        {"prefill", traits->prefill}, {"tolerance", traits->tolerance}, {"weight_bytes", traits->weight_bytes}};
+    json["traits"] = {{"run", traits->run},
+                      {"threads", traits->threads},
+                      {"batch", traits->batch},
+                      {"prefill", traits->prefill},
+                      {"tolerance", traits->tolerance},
+                      {"weight_bytes", traits->step_bytes / step_elements(config)}};
   json["prompts"] = Json::array();
   for (const Prompt& prompt : prompts) json["prompts"].push_back(to_object(prompt));
   return dumped(json, 2) + "\n";

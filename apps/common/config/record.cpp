@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gpt2run/sdk/float16.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -15,7 +17,7 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
     const auto weight = static_cast<Weight>(w);
     for (int layer = 0; layer < (is_per_layer(weight) ? config.L : 1); ++layer) {
       const Tensor t = checkpoint.tensor(weight, layer);
-      const int64_t size = t.type == Type::f32 ? 4 : 2, count = t.rows * t.cols;
+      const int64_t size = bytes_of(t.type), count = t.rows * t.cols;
       for (int64_t i = 0; i < std::min(count, kSamples); ++i) {
         const int64_t at = i * count / std::min(count, kSamples), r = at / t.cols, c = at % t.cols;
         print.add(static_cast<const char*>(t.data) + (r * t.row_stride + c * t.col_stride) * size,

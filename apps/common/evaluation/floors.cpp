@@ -54,7 +54,7 @@ class FloorMeter {
       add(others == 1 ? "1 thread" : "2 threads", own, windows_, kChunk, others, false);
     if (BoundPlugin portable = own; choose_portable(portable))
       add("isa=portable", portable, windows_, kChunk, plan_.threads, false);
-    const std::string type = type_of(own);
+    const std::string type = type_name_of(own);
     if (type.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
     BoundPlugin reference(host_.precision(kReference), {kReference, {{"type", type}}}, Layer::fallback, &host_);
     reference.values.set("type", type, "--floor");

@@ -20,8 +20,7 @@ Limits wider(const Limits& a, const Limits& b) {
           std::max(a.logit_rows, b.logit_rows),
           a.threads,
           a.device,
-          a.keep_raw || b.keep_raw,
-          a.seed};
+          a.keep_raw || b.keep_raw};
 }
 
 }  // namespace gpt2run

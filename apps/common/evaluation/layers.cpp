@@ -62,11 +62,12 @@ struct Distance {
 // Keeps what one session writes in a chunk.
 class Recorder final : public Tap {
  public:
-  void tensor(const char* op, int layer, const float* host, int rows, int cols) override {
+  bool tensor(const char* op, int layer, float* host, int rows, int cols) override {
     if (used_ == outputs_.size()) outputs_.emplace_back();
     Output& output = outputs_[used_++];
     output.op = op, output.layer = layer, output.rows = rows, output.cols = cols;
     output.values.assign(host, host + static_cast<int64_t>(rows) * cols);
+    return false;
   }
   void clear() { used_ = 0; }
   std::span<const Output> outputs() const { return {outputs_.data(), used_}; }
@@ -164,11 +165,18 @@ void walk(std::span<Tapped* const> all, std::span<const Window> windows, const s
 }  // namespace
 
 std::optional<double> roundoff_of(const BoundPlugin& precision) {
-  const std::string type = type_of(precision);
-  if (type == "fp32") return 0x1p-24;
-  if (type == "fp16") return 0x1p-11;
-  if (type == "bf16") return 0x1p-8;
-  return std::nullopt;
+  const std::optional<Type> type = type_of(precision);
+  if (!type) return std::nullopt;
+  switch (*type) {
+    case Type::f32:
+      return 0x1p-24;
+    case Type::f16:
+      return 0x1p-11;
+    case Type::bf16:
+      return 0x1p-8;
+    default:
+      return std::nullopt;
+  }
 }
 
 std::optional<double> default_threshold(const Instance& reference, const Instance& test) {

@@ -214,10 +214,17 @@ Generation generation_of(const Configuration& configuration) {
   return generation;
 }
 
-std::string type_of(const BoundPlugin& precision) {
-  const std::string type = precision.values.declares("type") ? precision.values.shown("type")
+std::string type_name_of(const BoundPlugin& precision) {
+  const std::optional<Type> type = type_of(precision);
+  return type ? name_of(*type) : "";
+}
+
+std::optional<Type> type_of(const BoundPlugin& precision) {
+  const std::string name = precision.values.declares("type") ? precision.values.shown("type")
                                                              : std::string(type_in_name(precision.plugin->name));
-  return type == "fp32" || type == "fp16" || type == "bf16" ? type : "";
+  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+    if (name == name_of(type)) return type;
+  return std::nullopt;
 }
 
 }  // namespace gpt2run

@@ -2,6 +2,7 @@
 // nothing is made yet.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,7 +45,10 @@ void bind_options(Configuration& configuration, PluginHost& host, std::span<Boun
 // Options of the loop. `random` draws a seed, which is logged.
 Generation generation_of(const Configuration& configuration);
 
-// fp32, fp16, bf16: the type whose rounding contract a precision keeps, "" when its name and options do not tell.
-std::string type_of(const BoundPlugin& precision);
+// The type whose rounding contract a precision keeps, by its option `type` or its name; none when they do not tell.
+std::optional<Type> type_of(const BoundPlugin& precision);
+
+// Its name, or "".
+std::string type_name_of(const BoundPlugin& precision);
 
 }  // namespace gpt2run

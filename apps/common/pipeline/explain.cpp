@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <sstream>
 
+#include "gpt2run/sdk/float16.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -81,7 +83,7 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
 std::string repeat_text(const Composition& composition) {
   const Space space = composition.choice().precision.plugin->space;
   const std::string_view reason =
-      looks_because(space, composition.choice().chain_space(), all_wants(composition.sinks()));
+      why_not_replayed(space, composition.choice().chain_space(), all_wants(composition.sinks()));
   if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
   if (composition.generation().recompute) return "1 token between two waits: every pass is recomputed";
   return "up to " + std::to_string(composition.generation().repeat) +
@@ -104,7 +106,7 @@ void explain_copies(Lines& lines, const Composition& composition, const Limits& 
 void explain_memory(Lines& lines, const Composition& composition, const Limits& limits) {
   const Checkpoint& checkpoint = composition.checkpoint();
   const int bytes = element_bytes(composition.choice().precision);
-  const Memory memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4);
+  const MemoryUse memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4);
   lines.add("memory", "at least ", shown_bytes(memory.total()), " = weights ", shown_bytes(memory.weights),
             " + KV cache ", shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + activations ",
             shown_bytes(memory.activations), " + tables ", shown_bytes(memory.tables),
@@ -118,8 +120,8 @@ void explain_memory(Lines& lines, const Composition& composition, const Limits& 
 
 }  // namespace
 
-Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes) {
-  Memory memory{};
+MemoryUse memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes) {
+  MemoryUse memory{};
   for (int w = 0; w < kWeights; ++w)
     if (!tied || static_cast<Weight>(w) != Weight::head_w)
       memory.weights += bytes * elements(static_cast<Weight>(w), config);
@@ -131,13 +133,7 @@ Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int
   return memory;
 }
 
-int64_t weights_per_step(const ModelConfig& config, int bytes) {
-  int64_t sum = 0;
-  for (int w = 0; w < kWeights; ++w)
-    if (const auto weight = static_cast<Weight>(w); weight != Weight::wte && weight != Weight::wpe)
-      sum += elements(weight, config);
-  return sum * bytes;
-}
+int64_t weights_per_step(const ModelConfig& config, int bytes) { return step_elements(config) * bytes; }
 
 int64_t stored_bytes(const Checkpoint& checkpoint) {
   const bool tied = is_tied(checkpoint);
@@ -145,7 +141,7 @@ int64_t stored_bytes(const Checkpoint& checkpoint) {
   for (int w = 0; w < kWeights; ++w) {
     const auto weight = static_cast<Weight>(w);
     if (tied && weight == Weight::head_w) continue;
-    sum += elements(weight, checkpoint.config()) * (checkpoint.tensor(weight, 0).type == Type::f32 ? 4 : 2);
+    sum += elements(weight, checkpoint.config()) * bytes_of(checkpoint.tensor(weight, 0).type);
   }
   return sum;
 }
@@ -155,8 +151,12 @@ bool is_tied(const Checkpoint& checkpoint) {
 }
 
 int element_bytes(const BoundPlugin& precision) {
-  const std::string type = type_of(precision);
-  return type.empty() ? 0 : type == "fp32" ? 4 : 2;
+  const std::optional<Type> type = type_of(precision);
+  return type ? bytes_of(*type) : 0;
+}
+
+int element_bytes(const Traits& traits, const ModelConfig& config) {
+  return static_cast<int>(traits.step_bytes / step_elements(config));
 }
 
 std::string shown_bytes(int64_t bytes) {

@@ -15,14 +15,9 @@ namespace gpt2run {
 //   KV cache   b x 2 x L x C x slots x context
 //   logits     4 x logit rows x V, twice when the chain changes logits and a sink wants the raw ones
 //   activations  4 x rows x (7C + F): residual, queries, attention, products before their bias, MLP
-//   tables     8 x slots x (context + 1) tokens and log-probabilities, and 16 x logit rows of keys
-struct Memory {
-  int64_t weights, kv_cache, logits, activations, tables;
-  int64_t total() const { return weights + kv_cache + logits + activations + tables; }
-};
-
+//   tables     8 x slots x (context + 1) tokens and log-probabilities, and 32 x logit rows of keys
 // bytes: of one element in the precision's type.
-Memory memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes);
+MemoryUse memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes);
 
 // Bytes of weights that one step reads whatever its rows: all but wpe, and but a wte that is not the head, of which
 // single rows are read.
@@ -37,6 +32,9 @@ int64_t stored_bytes(const Checkpoint& checkpoint);
 // Bytes of one element of the precision's type, before a session tells what it stores (Traits); 0 when neither name nor
 // options tell the type.
 int element_bytes(const BoundPlugin& precision);
+
+// The same as the session tells it; 0: not told.
+int element_bytes(const Traits& traits, const ModelConfig& config);
 
 // 1500 -> "1.5 kB": powers of 1000.
 std::string shown_bytes(int64_t bytes);

@@ -34,15 +34,15 @@ void add(const Conversion& one, Conversion& all) {
 }  // namespace
 
 std::string weight_report(const Selection& choice) {
-  const std::string type_name = type_of(choice.precision);
-  if (type_name.empty())
+  const std::optional<Type> known = type_of(choice.precision);
+  if (!known)
     fail("--report weights: the type of precision ", choice.precision.asked.name,
          " is not known: name one for fp32, fp16 or bf16");
-  const Type type = type_name == "fp32" ? Type::f32 : type_name == "fp16" ? Type::f16 : Type::bf16;
+  const Type type = *known;
   const auto loader = create<Loader>(choice.loader);
   const auto model = loader->open(choice.model.c_str());
   char text[300];
-  std::snprintf(text, sizeof text, "in %s: largest value %g, smallest with all its bits %g\n", type_name.c_str(),
+  std::snprintf(text, sizeof text, "in %s: largest value %g, smallest with all its bits %g\n", name_of(type),
                 double{largest_of(type)}, double{smallest_normal_of(type)});
   std::string table = text;
   std::snprintf(text, sizeof text, "%-10s %-5s %11s %12s %11s %9s %10s %10s %10s\n", "tensor", "from", "values",

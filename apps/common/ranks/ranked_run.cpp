@@ -7,6 +7,7 @@
 
 #include "common/ranks/rank_events.hpp"
 #include "gpt2run/engine/delivery.hpp"
+#include "gpt2run/engine/words.hpp"
 
 namespace gpt2run {
 namespace {

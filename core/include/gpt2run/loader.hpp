@@ -9,11 +9,11 @@ namespace gpt2run {
 
 // Storage of an element. i8 and u4 stand for numbers that the tensor's scales make of them.
 enum class Type : uint8_t { f32, f16, bf16, f64, i8, u4 };
-inline constexpr int kTypes = 6;
+inline constexpr int kTypeCount = 6;
 
 constexpr const char* name_of(Type type) {
-  constexpr const char* names[kTypes] = {"f32", "f16", "bf16", "f64", "i8", "u4"};
-  return static_cast<size_t>(type) < kTypes ? names[static_cast<size_t>(type)] : "unknown type";
+  constexpr const char* names[kTypeCount] = {"fp32", "fp16", "bf16", "fp64", "int8", "int4"};
+  return static_cast<size_t>(type) < kTypeCount ? names[static_cast<size_t>(type)] : "unknown type";
 }
 
 // What the MLP applies to its hidden values.
@@ -28,8 +28,8 @@ inline constexpr int kMostEnds = 8;  // ids that may end a text
 
 struct ModelConfig {
   int32_t L, H, C, F, V, T;
-  int32_t end_of_text;  // token id, -1: the model has none
-  float epsilon;        // added to the variance in every layernorm
+  int32_t end_of_text;                                               // token id, -1: the model has none
+  float epsilon;                                                     // added to the variance in every layernorm
   int32_t other_ends[kMostEnds - 1] = {-1, -1, -1, -1, -1, -1, -1};  // further ids that end a text, -1: none
   int32_t start_of_text = -1;                                        // id that no prompt starts at, -1: end_of_text
   Activation activation = Activation::gelu_tanh;
@@ -84,7 +84,7 @@ struct Shape {
 constexpr Shape shape_of(Weight weight, const ModelConfig& m) {
   const int64_t qkv = int64_t{3} * m.C;
   const Shape shapes[kWeights] = {{m.V, m.C}, {m.T, m.C}, {m.C, 1}, {m.C, 1}, {qkv, m.C}, {qkv, 1},
-                                  {m.C, m.C}, {m.C, 1},   {m.C, 1}, {m.C, 1}, {m.F, m.C},     {m.F, 1},
+                                  {m.C, m.C}, {m.C, 1},   {m.C, 1}, {m.C, 1}, {m.F, m.C}, {m.F, 1},
                                   {m.C, m.F}, {m.C, 1},   {m.C, 1}, {m.C, 1}, {m.V, m.C}};
   return shapes[static_cast<size_t>(weight)];
 }
@@ -102,10 +102,10 @@ constexpr int64_t step_elements(const ModelConfig& m) {
   return count;
 }
 
-// A view of a weight where it lies, strides in elements: a file's own layout is never copied to be described. rows = the
-// real vocabulary, padding never shown. data may be unaligned (safetensors): memcpy or unaligned loads.
-// i8: value = scales[row] x q. u4: two elements a byte, the even column in the low half, col_stride 1; a group's byte g
-// holds the zero point in its low four bits and the scale's factor less 1 above them, value = scales[row] x
+// A view of a weight where it lies, strides in elements: a file's own layout is never copied to be described. rows =
+// the real vocabulary, padding never shown. data may be unaligned (safetensors): memcpy or unaligned loads. i8: value =
+// scales[row] x q. u4: two elements a byte, the even column in the low half, col_stride 1; a group's byte g holds the
+// zero point in its low four bits and the scale's factor less 1 above them, value = scales[row] x
 // ((g >> 4) + 1) x (q - (g & 15)). Both are exact in FP32 (sdk/float16.hpp reads every type).
 struct Tensor {
   const void* data;

@@ -15,7 +15,7 @@ struct Nucleus : Sampler {
       for (int r = 0; r < on_device.rows; ++r) {
         const RowKey& key = on_device.keys[r];
         choice_of(on_device, r) =
-            select_nucleus(logits_of(on_device, r), spec, on_device.seed, key.sequence, key.position, scratch);
+            select_nucleus(logits_of(on_device, r), spec, key.seed, key.sequence, key.position + key.shift, scratch);
       }
     });
   }

@@ -259,6 +259,18 @@ void download(const void* from, void* host, size_t bytes, void* stream) {
   }
   std::memcpy(host, from, bytes);
 }
+void enqueue_upload(void* to, const void* host, size_t bytes, void* stream) {
+  executor::refuse_while_recording("copying from the host's memory");
+  enqueue(stream, [=] { std::memcpy(to, host, bytes); });
+}
+void enqueue_download(const void* from, void* host, size_t bytes, void* stream) {
+  executor::refuse_while_recording("copying to the host's memory");
+  {
+    const std::lock_guard guard(executor::mutex);
+    executor::total.downloaded += static_cast<int64_t>(bytes);
+  }
+  enqueue(stream, [=] { std::memcpy(host, from, bytes); });
+}
 void copy(void* to, const void* from, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, from, bytes); });
 }

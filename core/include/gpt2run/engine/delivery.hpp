@@ -2,26 +2,14 @@
 // unfinished one live.
 #pragma once
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "gpt2run/engine/generate.hpp"
+#include "gpt2run/engine/prompt.hpp"
+#include "gpt2run/sink.hpp"
 
 namespace gpt2run {
-
-// The words of a tokenizer. A model may have more rows than those: they are empty.
-class TokenizerWords final : public Vocabulary {
- public:
-  explicit TokenizerWords(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null
-
-  std::string_view piece(int32_t id) const override {
-    return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
-  }
-  const Vocabulary* or_null() const { return tokenizer_ ? this : nullptr; }
-
- private:
-  const Tokenizer* tokenizer_;
-};
 
 // One thread at a time. Errors are those of the sinks.
 class Delivery {

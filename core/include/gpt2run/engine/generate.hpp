@@ -1,7 +1,6 @@
-// The generation loop, written once: prompts through a session, a sampler chain and sinks. Ragged batches of many
-// slots, refilled from the queue of sequences; end of text, stop strings, lengths, UTF-8 hold-back and the order of
-// sequences are decided here and nowhere else. sequence = prompt index x samples + sample. Same prompts, seed and
-// samplers give the same tokens for any batch, slot and thread count wherever the session's Traits declare it.
+// All prompts of a run through an Engine: samples of each prompt, the sinks in the order that they ask for, one
+// summary. sequence = prompt index x samples + sample. The same prompts, seed and samplers give the same tokens for any
+// batch, slot and thread count wherever the session's Traits declare it.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,18 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt2run/precision.hpp"
-#include "gpt2run/sink.hpp"
-#include "gpt2run/tokenizer/tokenizer.hpp"
+#include "gpt2run/engine/engine.hpp"
+#include "gpt2run/engine/prompt.hpp"
 
 namespace gpt2run {
-
-struct Prompt {
-  std::string text;             // as the user gave it; empty when only ids are known
-  std::vector<int32_t> tokens;  // never empty: no prompt is the end-of-text token
-  std::string id = {};          // the user's name for it, which the manifest carries to the sinks; may be empty
-  std::string origin = {};      // where it stands, for messages: "prompts.txt:12"; may be empty
-};
 
 struct Generation {
   int32_t n_gen = 64;      // total length, prompt included (the original's meaning); used when max_new < 0
@@ -40,15 +31,6 @@ struct Generation {
   double open_seconds = 0;      // what opening the session took: goes into the summary
 };
 
-// A chain in one memory space; the last one selects. changes_logits: a stage before it edits them. names: of all, for
-// messages, may be empty.
-struct Chain {
-  std::vector<Sampler*> samplers;  // not owned
-  Space space = Space::host;
-  bool changes_logits = false;
-  std::string names = {};
-};
-
 struct Summary {
   int64_t sequences = 0, prompt_tokens = 0, new_tokens = 0;
   int64_t steps = 0;        // forward passes, replayed ones included
@@ -62,10 +44,6 @@ struct Summary {
 
 // Everything that any of the sinks wants.
 uint32_t all_wants(std::span<Sink* const> sinks);
-
-// Why the loop looks at every token before the next one is made, as a clause; "" where a body may be replayed.
-// wants: of all sinks.
-std::string_view looks_because(Space session, Space chain, uint32_t wants);
 
 // What the session of this run must hold. Throws Error when a prompt does not fit: names the prompt and both lengths.
 Limits plan_limits(const ModelConfig&, std::span<const Prompt>, const Generation&, std::span<Sink* const>,

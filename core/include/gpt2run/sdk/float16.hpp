@@ -10,6 +10,9 @@
 
 namespace gpt2run {
 
+// For a switch over types whose case is none of those that it knows.
+[[noreturn]] inline void fail_type(Type type) { fail("a value of the type ", name_of(type), " cannot be used here"); }
+
 constexpr float f32_from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
 constexpr uint16_t bf16_from_f32(float value) {
@@ -41,20 +44,73 @@ constexpr uint16_t f16_from_f32(float value) {
 
 // The nearest value of the type, as FP32.
 constexpr float round_to(Type type, float value) {
-  if (type == Type::bf16) return f32_from_bf16(bf16_from_f32(value));
-  if (type == Type::f16) return f32_from_f16(f16_from_f32(value));
-  return value;
+  switch (type) {
+    case Type::f32:
+      return value;
+    case Type::f16:
+      return f32_from_f16(f16_from_f32(value));
+    case Type::bf16:
+      return f32_from_bf16(bf16_from_f32(value));
+    default:
+      fail_type(type);
+  }
 }
 
 // The largest finite value, and the smallest positive one that has all its bits (below it: subnormal).
 constexpr float largest_of(Type type) {
-  return type == Type::f32 ? 0x1.FFFFFEp127f : type == Type::f16 ? 65504.f : 0x1.FEp127f;
+  switch (type) {
+    case Type::f32:
+      return 0x1.FFFFFEp127f;
+    case Type::f16:
+      return 65504.f;
+    case Type::bf16:
+      return 0x1.FEp127f;
+    default:
+      fail_type(type);
+  }
 }
-constexpr float smallest_normal_of(Type type) { return type == Type::f16 ? 0x1p-14f : 0x1p-126f; }
+constexpr float smallest_normal_of(Type type) {
+  switch (type) {
+    case Type::f32:
+    case Type::bf16:
+      return 0x1p-126f;
+    case Type::f16:
+      return 0x1p-14f;
+    default:
+      fail_type(type);
+  }
+}
 
-constexpr int bytes_of(Type type) { return type == Type::f32 ? 4 : 2; }
+// Options of `reference` for the contract that rounds to this type (Traits::contract).
+constexpr const char* contract_of(Type type) {
+  switch (type) {
+    case Type::f32:
+      return "type=fp32";
+    case Type::f16:
+      return "type=fp16";
+    case Type::bf16:
+      return "type=bf16";
+    default:
+      return "";
+  }
+}
 
-constexpr const char* name_of(Type type) { return type == Type::f32 ? "fp32" : type == Type::f16 ? "fp16" : "bf16"; }
+// Of one element. Throws Error for int4, of which two share a byte.
+constexpr int bytes_of(Type type) {
+  switch (type) {
+    case Type::f64:
+      return 8;
+    case Type::f32:
+      return 4;
+    case Type::f16:
+    case Type::bf16:
+      return 2;
+    case Type::i8:
+      return 1;
+    default:
+      fail_type(type);
+  }
+}
 
 // Storage of one value; arithmetic is always done in FP32 or more.
 struct f16 {
@@ -82,21 +138,39 @@ constexpr bf16 from_f32<bf16>(float value) {
   return {bf16_from_f32(value)};
 }
 
-// Element `index` of an array of the type, which may be unaligned.
+// Element `index` of an array of a floating-point type, which may be unaligned. F64 is rounded to FP32. Throws Error
+// for a type whose elements mean nothing without scales.
 inline float load_element(const void* data, Type type, int64_t index) {
-  const char* at = static_cast<const char*>(data) + index * bytes_of(type);
-  if (type == Type::f32) {
-    float value;
-    std::memcpy(&value, at, sizeof value);
+  const auto load = [&](auto value) {
+    std::memcpy(&value, static_cast<const char*>(data) + index * static_cast<int64_t>(sizeof value), sizeof value);
     return value;
+  };
+  switch (type) {
+    case Type::f32:
+      return load(float{});
+    case Type::f64:
+      return static_cast<float>(load(double{}));
+    case Type::f16:
+      return f32_from_f16(load(uint16_t{}));
+    case Type::bf16:
+      return f32_from_bf16(load(uint16_t{}));
+    case Type::i8:
+    case Type::u4:
+      break;
   }
-  uint16_t bits;
-  std::memcpy(&bits, at, sizeof bits);
-  return type == Type::bf16 ? f32_from_bf16(bits) : f32_from_f16(bits);
+  fail_type(type);
 }
 
+// Element (row, col) of a tensor of any type, in FP32. i8 and u4 are exact (loader.hpp).
 inline float at(const Tensor& t, int64_t row, int64_t col) {
-  return load_element(t.data, t.type, row * t.row_stride + col * t.col_stride);
+  const int64_t index = row * t.row_stride + col * t.col_stride;
+  if (t.type != Type::i8 && t.type != Type::u4) return load_element(t.data, t.type, index);
+  const float scale = load_element(t.scales, Type::f32, row);
+  if (t.type == Type::i8) return scale * static_cast<const int8_t*>(t.data)[index];
+  const int pair = static_cast<const uint8_t*>(t.data)[index / 2], q = index % 2 ? pair >> 4 : pair & 15;
+  const int64_t groups = (t.cols + t.group - 1) / t.group;
+  const int group = static_cast<const uint8_t*>(t.groups)[row * groups + col / t.group];
+  return scale * static_cast<float>(((group >> 4) + 1) * (q - (group & 15)));
 }
 
 }  // namespace gpt2run

@@ -19,13 +19,14 @@ inline double log_probability(const float* logits, int vocab, int32_t id) {
 }
 
 // O: an Ops set with State made of (ModelConfig, Limits) and Weights with a `config`; `load(checkpoint)` makes the
-// weights. The session shares the Ops object with the precision that opened it.
+// weights. The session shares the Ops object with the precision that opened it. traits: step_bytes is that of one
+// element, which the session multiplies by what a step reads.
 template <Ops O>
 class HostSession final : public Session {
  public:
   HostSession(std::shared_ptr<O> ops, const Checkpoint& checkpoint, const Limits& limits, const Traits& traits)
       : ops_(std::move(ops)),
-        traits_(traits),
+        traits_(told(traits, checkpoint.config())),
         slots_(checkpoint.config(), limits),
         weights_(ops_->load(checkpoint)),
         state_(checkpoint.config(), limits) {
@@ -45,29 +46,29 @@ class HostSession final : public Session {
             state_.stride,
             limits.logit_rows,
             state_.config.V,
+            limits.slots,
             keys_.data(),
             self->tokens_.data(),
             self->logprobs_.data(),
             row_stride(),
-            limits.seed,
             Space::host,
             0,
             nullptr};
   }
 
-  void start(int slot, uint64_t sequence, int from, int keep) override {
-    slots_.start(slot, sequence, from, keep);
-    if (slot == from) return;
-    state_.copy_cache(slot, from, keep);
-    std::copy_n(&tokens_[from * row_stride()], keep, &tokens_[slot * row_stride()]);
-    std::copy_n(&logprobs_[from * row_stride()], keep, &logprobs_[slot * row_stride()]);
+  void start(int slot, const Start& start) override {
+    slots_.start(slot, start);
+    if (slot == start.from) return;
+    state_.copy_cache(slot, start.from, start.keep);
+    std::copy_n(&tokens_[start.from * row_stride()], start.keep, &tokens_[slot * row_stride()]);
+    std::copy_n(&logprobs_[start.from * row_stride()], start.keep, &logprobs_[slot * row_stride()]);
   }
 
   LogitBatch step(std::span<const Row> rows) override {
     slots_.check(rows);
     const auto begin = std::chrono::steady_clock::now();
     LogitBatch batch = layout();
-    batch.rows = place(rows);
+    batch.rows = assign_positions(rows);
     const HostStep step{{rows_.data(), rows.size()}, {wanted_.data(), size_t(batch.rows)}};
     forward(step);
     if (slots_.limits().keep_raw) std::copy_n(state_.logits.data(), batch.rows * state_.stride, state_.raw.data());
@@ -90,6 +91,8 @@ class HostSession final : public Session {
     }
   }
 
+  using Session::read;
+  using Session::write;
   void read(const void* from, void* host, size_t bytes) override { std::memcpy(host, from, bytes); }
   void write(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
 
@@ -100,12 +103,18 @@ class HostSession final : public Session {
   void times(StepTimes* times) override { times_ = times; }
 
  private:
+  // step_bytes comes as the bytes of one element.
+  static Traits told(Traits traits, const ModelConfig& config) {
+    traits.step_bytes *= step_elements(config);
+    return traits;
+  }
+
   int64_t row_stride() const { return slots_.limits().context + 1; }
 
   // A token that no vocabulary has (kNone, a broken sampler) is read as 0: whoever reads the table reports it.
   // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
   // rows that ask for logits.
-  int place(std::span<const Row> rows) {
+  int assign_positions(std::span<const Row> rows) {
     int wanted = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
@@ -114,7 +123,7 @@ class HostSession final : public Session {
       if (row.token != kSampled) token = row.token;
       rows_[i] = {row.slot, position, token >= 0 && token < state_.config.V ? token : 0};
       if (row.logits) {
-        keys_[wanted] = {slots_.sequence(row.slot), row.slot, position + 1};
+        keys_[wanted] = slots_.key(row.slot, position + 1);
         wanted_[wanted++] = static_cast<int32_t>(i);
       }
       slots_.advance(rows.subspan(i, 1));
@@ -125,8 +134,12 @@ class HostSession final : public Session {
   void forward(const HostStep& step) {
     if (!tap_) return gpt2_forward(*ops_, weights_, state_, step);
     gpt2_forward(*ops_, weights_, state_, step, [&](Op op, int layer) {
+      if (!tap_->wants(name_of(op))) return;
       const Matrix m = state_.written(op, layer, step, scratch_);
-      if (m.rows > 0) tap_->tensor(name_of(op), layer, m.data, m.rows, m.cols);
+      if (m.rows == 0) return;
+      scratch_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
+      if (tap_->tensor(name_of(op), layer, scratch_.data(), m.rows, m.cols))
+        fail("a tap changed ", name_of(op), ": this session does not take values back yet");
     });
   }
 

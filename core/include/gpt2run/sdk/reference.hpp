@@ -54,6 +54,9 @@ class ReferenceOps {
   ReferenceOps(const Options&, const Host&) {}
   virtual ~ReferenceOps() = default;
 
+  // Options with which the plugin `reference` keeps the same contract (Traits::contract), or "".
+  virtual const char* contract() const { return ""; }
+
   // The value of the contract nearest to x. Pure: called any number of times, from any thread.
   virtual float round(Point point, float x) const = 0;
 
@@ -113,9 +116,10 @@ class ReferenceOps {
         softmax_scores(q, keys, D, length, weight.data());
         std::fill(sum.begin(), sum.end(), 0.0);
         for (int t = 0; t < length; ++t) {
-          for (int d = 0; d < D; ++d) sum[d] += weight[t] * values[t * D + d];
+          for (int d = 0; d < D; ++d) sum[d] += weight[t] * values[size_t(t) * D + d];
         }
-        for (int d = 0; d < D; ++d) s.a[r * C + head * D + d] = round(Point::attention, static_cast<float>(sum[d]));
+        for (int d = 0; d < D; ++d)
+          s.a[r * C + size_t(head) * D + d] = round(Point::attention, static_cast<float>(sum[d]));
       }
     }
   }
@@ -205,7 +209,9 @@ class HostPrecision : public Precision {
  public:
   HostPrecision(const Options& options, const Host& host) : ops_(std::make_shared<O>(options, host)) {}
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    return std::make_unique<HostSession<O>>(ops_, checkpoint, limits, Traits{true, true, true, true, 0, sizeof(float)});
+    Traits traits{true, true, true, true, 0, sizeof(float), "double"};
+    if constexpr (requires { ops_->contract(); }) traits.contract = ops_->contract();
+    return std::make_unique<HostSession<O>>(ops_, checkpoint, limits, traits);
   }
 
  private:

@@ -1,5 +1,5 @@
-// The host's book of a session's slots: lengths, sequences, and the checks that Session::step and Session::start
-// promise. Every session keeps one, whatever device computes; it allocates only when it is made.
+// What the host knows of a session's slots: lengths, who is in them, and the checks that Session promises for start(),
+// step() and repeat(). Every session keeps one of these, whatever device computes; it allocates only when it is made.
 #pragma once
 #include <span>
 #include <vector>
@@ -17,16 +17,33 @@ class Slots {
   }
 
   int length(int slot) const { return slots_[slot].length; }
-  uint64_t sequence(int slot) const { return slots_[slot].sequence; }
+  // The key of the row behind the slot's `position` tokens.
+  RowKey key(int slot, int position) const {
+    const Slot& s = slots_[slot];
+    return {s.sequence, s.seed, slot, position, s.prompt, s.shift};
+  }
   const Limits& limits() const { return limits_; }
 
-  void start(int slot, uint64_t sequence, int from, int keep) {
+  void start(int slot, const Start& start) {
     check_slot(slot);
-    check_slot(from);
-    if (keep < 0 || keep > slots_[from].length) {
-      fail("start: slot ", from, " holds ", slots_[from].length, " positions, asked to keep ", keep);
+    check_slot(start.from);
+    if (start.keep < 0 || start.keep > slots_[start.from].length) {
+      fail("start: slot ", start.from, " holds ", slots_[start.from].length, " positions, asked to keep ", start.keep);
     }
-    slots_[slot] = {sequence, keep, false, -1};
+    Slot& s = slots_[slot];
+    s.sequence = start.sequence, s.seed = start.seed, s.prompt = start.prompt, s.shift = start.shift;
+    s.length = start.keep, s.has_logits = false;
+  }
+
+  // The rows of a body that is repeated n times. Throws before anything is enqueued.
+  void check_repeat(std::span<const Row> rows, int n) {
+    check(rows);
+    for (const Row& row : rows) {
+      if (row.token != kSampled) fail("repeat: a body may only take sampled tokens, slot ", row.slot, " has another");
+      if (slots_[row.slot].length + n > limits_.context)
+        fail("repeat: slot ", row.slot, " holds ", slots_[row.slot].length, " of ", limits_.context,
+             " positions, no room for ", n);
+    }
   }
 
   // Throws before anything is enqueued.
@@ -53,7 +70,8 @@ class Slots {
 
  private:
   struct Slot {
-    uint64_t sequence = 0;
+    uint64_t sequence = 0, seed = 0;
+    int32_t prompt = 0, shift = 0;
     int32_t length = 0;
     bool has_logits = false;
     int32_t last_row = -1, first_row = -1;
@@ -66,6 +84,9 @@ class Slots {
     if (limits_.context < 1 || limits_.context > config.T) {
       fail("limits: context of 1 to ", config.T, " positions expected, found ", limits_.context);
     }
+    if (config.activation != Activation::gelu_tanh)
+      fail("the model: activation ", name_of(config.activation), " is not computed yet, only gelu_tanh");
+    if (config.scale_by_layer) fail("the model: attention scores scaled by layer are not computed yet");
   }
 
   void check_slot(int slot) const {

@@ -39,7 +39,10 @@ void release_pinned(void* memory) noexcept;
 void upload(void* to, const void* host, size_t bytes, void* stream);           // may wait: host is free on return
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);  // not before the stream has passed it
 void download(const void* from, void* host, size_t bytes, void* stream);       // waits
-void copy(void* to, const void* from, size_t bytes, void* stream);             // not overlapping
+// The same without the wait: host memory is the caller's until the stream has passed the copy.
+void enqueue_upload(void* to, const void* host, size_t bytes, void* stream);
+void enqueue_download(const void* from, void* host, size_t bytes, void* stream);
+void copy(void* to, const void* from, size_t bytes, void* stream);  // not overlapping
 void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream);
 void fill_zero(void* to, size_t bytes, void* stream);
 

@@ -120,9 +120,12 @@ inline void upload(void* to, const void* host, size_t bytes, void* stream) {
 inline void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
   enqueue_upload(to, pinned, bytes, stream);
 }
-inline void download(const void* from, void* host, size_t bytes, void* stream) {
+inline void enqueue_download(const void* from, void* host, size_t bytes, void* stream) {
   check_cuda(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, static_cast<cudaStream_t>(stream)),
              "copying from the CUDA device");
+}
+inline void download(const void* from, void* host, size_t bytes, void* stream) {
+  enqueue_download(from, host, bytes, stream);
   wait(stream);
 }
 inline void copy(void* to, const void* from, size_t bytes, void* stream) {

@@ -1,0 +1,58 @@
+#include "gpt2run/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "loop.hpp"
+
+namespace gpt2run {
+namespace {
+
+// Rows of a step that recomputes, unless one pass alone has more: enough to keep any machine busy, and bounded memory.
+constexpr int64_t kRecomputedRows = 4096;
+
+}  // namespace
+
+Limits engine_limits(const EngineOptions& options, int32_t slots, int32_t context, bool changes_logits) {
+  if (slots < 1 || context < 1 || options.chunk < 0)
+    fail("an engine of at least one slot and one position expected, found ", slots, " and ", context, ", chunk ",
+         options.chunk);
+  const bool scores_prompts = (options.wants & kPrompt) && (options.wants & (kLogprob | kLogits));
+  const int32_t chunk = std::min(options.chunk, context);
+  Limits limits{};
+  limits.slots = slots, limits.context = context;
+  limits.rows = slots + chunk;
+  if (options.recompute) {
+    const int64_t pass = context;
+    limits.rows = static_cast<int32_t>(std::min(slots * pass, std::max(pass, kRecomputedRows)));
+  }
+  limits.logit_rows = slots + (scores_prompts ? chunk : 0);
+  limits.keep_raw = changes_logits && (options.wants & (kLogprob | kLogits));
+  return limits;
+}
+
+std::string_view why_not_replayed(Space session, Space chain, uint32_t wants) {
+  if (session == Space::host) return "in host memory waiting costs nothing";
+  if (chain != session) return "a host sampler stands behind the device";
+  if (wants & kLogits) return "a sink wants logits";
+  if (wants & kTimes) return "a sink wants times";
+  return "";
+}
+
+Engine::Engine(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
+               std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener)
+    : loop_(std::make_unique<Loop>(session, config, limits, options, std::move(chain), tokenizer, listener)) {}
+Engine::~Engine() = default;
+
+void Engine::check(const Request& request) const { loop_->check(request); }
+RequestId Engine::submit(Request request) { return loop_->submit(std::move(request)); }
+void Engine::cancel(RequestId id) { loop_->cancel(id); }
+bool Engine::step() { return loop_->step(); }
+void Engine::reset() { loop_->reset(); }
+bool Engine::tap(Tap* tap) { return loop_->tap(tap); }
+std::span<const StepRow> Engine::rows() const { return loop_->rows(); }
+size_t Engine::waiting() const { return loop_->waiting(); }
+size_t Engine::running() const { return loop_->running(); }
+const EngineCounts& Engine::counts() const { return loop_->counts(); }
+std::string_view Engine::why_not_replayed() const { return loop_->why_not_replayed(); }
+
+}  // namespace gpt2run

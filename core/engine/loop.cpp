@@ -1,0 +1,465 @@
+#include "loop.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+namespace gpt2run {
+namespace {
+
+constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+
+// Chains are told apart in the keys of recorded graphs, which a session keeps longer than an engine lives.
+std::atomic<uint64_t> next_chain_id = 1;
+
+}  // namespace
+
+Engine::Loop::Live::Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length)
+    : id(waiting.id),
+      request(std::move(waiting.request)),
+      chain(std::move(own)),
+      chain_id(waiting.chain_id),
+      tokens(request.tokens),
+      total(total_length),
+      text(request.stops),
+      echo({}) {}
+
+Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
+                   std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener)
+    : config_(config),
+      limits_(limits),
+      options_(options),
+      session_(session),
+      chain_(std::move(chain)),
+      tokenizer_(tokenizer),
+      words_(tokenizer),
+      listener_(listener),
+      prefill_is_decode_(session.traits().prefill),
+      shares_(options.reuse && session.traits().batch && session.traits().prefill),
+      runner_(session, options.wants),
+      queue_(options.most_waiting, options.most_waiting_tokens),
+      slots_(limits.slots) {
+  const Limits needed = engine_limits(options, limits.slots, limits.context, limits.keep_raw);
+  const int32_t least = limits.slots - 1 + std::min(std::max(options.chunk, 1), limits.context);
+  if (limits.rows < (options.recompute ? limits.context : least))
+    fail("limits: ", least, " rows expected, a chunk of ", options.chunk, " beside ", limits.slots - 1,
+         " decoding slots, found ", limits.rows);
+  if (limits.logit_rows < needed.logit_rows)
+    fail("limits: ", needed.logit_rows, " rows that ask for logits expected, found ", limits.logit_rows);
+  runner_.prepare(*chain_);
+  chains_[chain_.get()] = {next_chain_id++, 1};
+}
+
+void Engine::Loop::check(const Request& request) const {
+  const int64_t length = std::ssize(request.tokens), context = std::min(config_.T, limits_.context);
+  if (length == 0) fail("the request has no tokens");
+  if (length > context) fail("the request has ", length, " tokens, the context holds ", context);
+  if (length > 1 && options_.chunk < 1) fail("the request has ", length, " tokens, this engine takes one");
+  for (const int32_t id : request.tokens)
+    if (id < 0 || id >= config_.V) fail("token ", id, " is out of range, the vocabulary has ", config_.V);
+  if (request.max_new < 0) fail("max_new: expected 0 or more, found ", request.max_new);
+  if (request.end_logits && request.max_new != 0) fail("end_logits: expected max_new 0, found ", request.max_new);
+  constexpr uint32_t kOfRequests = kLogprob | kLogits | kPrompt;
+  if (request.wants & ~(options_.wants & kOfRequests))
+    fail("wants: expected a part of ", options_.wants & kOfRequests, ", found ", request.wants);
+  for (const std::string& stop : request.stops)
+    if (stop.empty()) fail("stops: expected texts, found an empty one");
+  const Chain& chain = request.chain ? *request.chain : *chain_;
+  if (!request.options.empty() && request.options.size() != chain.samplers.size())
+    fail("options: expected one for each of ", chain.samplers.size(), " samplers, found ", request.options.size());
+  if (chain.samplers.empty()) fail("the sampler chain is empty");
+  if (chain.changes_logits && (request.wants & (kLogprob | kLogits)) && !limits_.keep_raw)
+    fail("the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
+}
+
+RequestId Engine::Loop::submit(Request request) {
+  check(request);
+  if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
+  queue_.check_room(std::ssize(request.tokens));
+  const Chain* chain = request.chain ? request.chain.get() : chain_.get();
+  if (!chains_.contains(chain)) {
+    runner_.prepare(*chain);
+    chains_[chain] = {next_chain_id++, 0};
+  }
+  KnownChain& known = chains_[chain];
+  ++known.requests;
+  queue_.push({next_id_, std::move(request), known.id});
+  ++counts_.requests;
+  return next_id_++;
+}
+
+size_t Engine::Loop::running() const {
+  return std::ranges::count_if(slots_, [](const Slot& slot) { return slot.live.has_value(); });
+}
+
+bool Engine::Loop::step() {
+  if (broken_) fail("the engine has thrown: reset() comes before the next step");
+  broken_ = true;
+  drop_ended();
+  admit();
+  collect();
+  if (!rows_.empty()) {
+    const StepPlan what = plan();
+    const int times = replays(what);
+    if (times > 1) {
+      runner_.replay(what, times);
+      counts_.replayed += times;
+    } else {
+      runner_.step(what);
+    }
+    take_results(times);
+  }
+  broken_ = false;
+  return queue_.size() > 0 || running() > 0;
+}
+
+void Engine::Loop::reset() {
+  queue_.clear(), cancelled_.clear(), admitted_.clear();
+  for (Slot& slot : slots_) slot = {};
+  std::erase_if(chains_, [&](const auto& one) { return one.first != chain_.get(); });
+  chains_[chain_.get()].requests = 1;
+  rows_.clear(), step_rows_.clear(), segments_.clear();
+  broken_ = false;
+}
+
+bool Engine::Loop::tap(Tap* tap) {
+  const bool works = session_.tap(tap);
+  tapped_ = works && tap;
+  return works;
+}
+
+// Ends what was cancelled, and what has passed its deadline.
+void Engine::Loop::drop_ended() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto has_ended = [&](RequestId id, const Request& request) {
+    return cancelled_.contains(id) || request.deadline <= now;
+  };
+  Waiting gone;
+  while (queue_.pop(gone, [&](const Waiting& one) { return has_ended(one.id, one.request); })) {
+    const Chain* chain = gone.request.chain ? gone.request.chain.get() : chain_.get();
+    if (--chains_[chain].requests == 0) chains_.erase(chain);
+    listener_.finish(gone.id, Reason::cancelled, {}, {});
+  }
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    const auto& live = slots_[slot].live;
+    if (live && has_ended(live->id, live->request)) finish(slot, Reason::cancelled);
+  }
+  cancelled_.clear();
+}
+
+// Gives free slots to the requests that wait.
+void Engine::Loop::admit() {
+  const auto is_free = [&](int slot) { return !slots_[slot].live; };
+  const auto accept = [&](const Waiting& one) { return !is_blocked(one.request); };
+  Waiting next;
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    while (is_free(slot) && queue_.pop(next, accept)) {
+      const Source source = find_prefix(next.request, slot);
+      assign(shares_ && source.keep > 0 && is_free(source.slot) ? source.slot : slot, std::move(next));
+    }
+  }
+}
+
+// A neighbour of its group is just reading the same prompt, which it will share.
+bool Engine::Loop::is_blocked(const Request& request) const {
+  if (request.group == 0 || options_.recompute) return false;
+  return std::ranges::any_of(slots_, [&](const Slot& slot) {
+    return slot.live && slot.live->request.group == request.group && !slot.live->is_prefilled() &&
+           slot.live->request.wants == request.wants && slot.live->request.tokens == request.tokens;
+  });
+}
+
+// The slot whose keys and values the request takes over, and how many positions of them.
+Engine::Loop::Source Engine::Loop::find_prefix(const Request& request, int slot) const {
+  Source best{slot, 0};
+  for (int other = 0; other < limits_.slots && !options_.recompute; ++other)
+    if (const int keep = held_prefix(slots_[other], request); keep > best.keep) best = {other, keep};
+  return best;
+}
+
+int Engine::Loop::held_prefix(const Slot& slot, const Request& request) const {
+  const std::vector<int32_t>& tokens = slot.live ? slot.live->tokens : slot.held.tokens;
+  const uint64_t group = slot.live ? slot.live->request.group : slot.held.group;
+  const uint32_t wants = slot.live ? slot.live->request.wants : slot.held.wants;
+  const auto valid = slot.live ? std::min<size_t>(slot.live->fed, tokens.size()) : tokens.size();
+  const size_t prefix = request.tokens.size() - 1, most = std::min(prefix, valid);
+  const auto differ =
+      std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(most), request.tokens.begin());
+  const size_t common = differ.first - tokens.begin();
+  if (request.group != 0 && request.group == group && request.wants == wants && common == prefix)
+    return static_cast<int>(prefix);
+  return shares_ && !(request.wants & kPrompt) ? static_cast<int>(common) : 0;
+}
+
+void Engine::Loop::assign(int slot, Waiting&& waiting) {
+  const Source source = find_prefix(waiting.request, slot);
+  const std::shared_ptr<const Chain> chain = waiting.request.chain ? waiting.request.chain : chain_;
+  const int64_t length = std::ssize(waiting.request.tokens), context = std::min(config_.T, limits_.context);
+  const int64_t total = std::min(length + std::min(waiting.request.max_new, context), context + 1);
+  slots_[slot].held = {};
+  Live& live = slots_[slot].live.emplace(std::move(waiting), chain, total);
+  live.fed = source.keep;
+  admitted_.push_back(slot);
+  runner_.start(slot, {live.request.sequence, live.request.seed, live.prompt(), 0, source.slot, source.keep},
+                live.tokens);
+  if (live.wants(kPrompt) && live.wants(kLogprob)) runner_.put(slot, live.tokens);
+  counts_.prompt_tokens += live.prompt(), counts_.cached_tokens += source.keep;
+  listener_.start(live.id);
+  if (!configure(live, slot)) return;
+  if (live.wants(kPrompt)) echo_shared(slot, source.slot);
+  if (live.request.max_new == 0 && live.is_prefilled()) finish(slot, Reason::length);
+}
+
+// False: options were refused, the request has ended.
+bool Engine::Loop::configure(Live& live, int slot) {
+  const std::vector<Sampler*>& samplers = live.chain->samplers;
+  try {
+    for (size_t i = 0; i < samplers.size(); ++i)
+      samplers[i]->configure(slot, live.request.options.empty() ? nullptr : live.request.options[i].get());
+  } catch (const Error& error) {
+    finish(slot, Reason::error, error.what());
+    return false;
+  }
+  live.request.options.clear();
+  return true;
+}
+
+// Prompt tokens whose logits were computed before this request came: the first one, which has none, and a shared
+// prefix. The log-probability behind the prefix is not among what a slot takes over.
+void Engine::Loop::echo_shared(int slot, int from) {
+  Live& live = *slots_[slot].live;
+  std::vector<float> logprobs(live.fed + 1, kUnknown);
+  if (live.fed > 0 && live.wants(kLogprob)) {
+    const StepRunner::Chosen pieces[] = {{slot, 1, live.fed - 1, nullptr, &logprobs[1], false},
+                                         {from, live.fed, 1, nullptr, &logprobs[live.fed], false}};
+    runner_.read(pieces);
+  }
+  for (int position = 0; position <= live.fed; ++position) echo(live, position, logprobs[position], nullptr);
+}
+
+// Rows that end in a choice: a decoding slot's one row, or what is left of a prompt together with its last token. The
+// latter only where the session computes the same bits for a prompt as for single tokens, and where nobody wants to see
+// the prompt's rows; else the last token is read alone, so that requests that share a prefix compute the same rows.
+// 0: the slot only reads its prompt in this step.
+int Engine::Loop::choice_rows(const Live& live) const {
+  if (live.request.max_new == 0) return 0;
+  const int left = live.known() - live.fed;
+  if (left == 1) return 1;
+  if (options_.recompute) return live.wants(kPrompt) && live.is_first() ? 0 : left;
+  return prefill_is_decode_ && !live.wants(kPrompt) && left - 1 <= options_.chunk ? left : 0;
+}
+
+// Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
+// then those that finish a prompt, as far as there is room. Slots that recompute take turns.
+std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
+  std::vector<Segment> choosing;
+  int64_t room = limits_.rows;
+  const auto add = [&](int slot, int count) {
+    if (count == 0 || count > room) return count == 0;
+    choosing.push_back({slot, count, true});
+    room -= count;
+    return true;
+  };
+  for (int i = 0; i < limits_.slots; ++i) {
+    const int slot = (turn_ + i) % limits_.slots;
+    if (!slots_[slot].live) continue;
+    const int count = choice_rows(*slots_[slot].live);
+    if (!options_.recompute && count != 1) continue;
+    if (add(slot, count)) continue;
+    turn_ = slot;
+    break;
+  }
+  for (const int slot : admitted_)
+    if (const int count = choice_rows(*slots_[slot].live); !options_.recompute && count > 1) add(slot, count);
+  std::ranges::stable_sort(choosing, {}, [&](const Segment& one) { return slots_[one.slot].live->chain_id; });
+  return choosing;
+}
+
+// Rows of the next step. Those that are sampled come first, chain by chain, because a chain takes the logits of
+// consecutive rows; then whole chunks of prompts, in the order of admission, as far as the session's rows reach.
+void Engine::Loop::collect() {
+  rows_.clear(), step_rows_.clear(), segments_.clear(), grouped_.clear();
+  sampled_ = logit_rows_ = 0;
+  for (const Segment& segment : choosing_slots()) add_choice(segment);
+  for (const int slot : admitted_) {
+    const auto is_own = [&](const Segment& segment) { return segment.slot == slot; };
+    if (std::ranges::none_of(segments_, is_own)) add_prompt_rows(slot);
+  }
+}
+
+void Engine::Loop::add_choice(const Segment& segment) {
+  const Live& live = *slots_[segment.slot].live;
+  const bool is_given = live.is_first() || options_.recompute || runner_.is_behind_device(*live.chain);
+  for (int i = 0; i < segment.count; ++i) {
+    const bool is_last = i + 1 == segment.count;
+    rows_.push_back({segment.slot, is_last && !is_given ? kSampled : live.tokens[live.fed + i], is_last});
+    step_rows_.push_back({live.id, live.fed + i});
+  }
+  segments_.push_back(segment);
+  ++sampled_, ++logit_rows_;
+  if (grouped_.empty() || grouped_.back().id != live.chain_id) grouped_.push_back({live.chain.get(), live.chain_id, 0});
+  ++grouped_.back().rows;
+}
+
+void Engine::Loop::add_prompt_rows(int slot) {
+  const Live& live = *slots_[slot].live;
+  const int before_last = live.prompt() - 1 - live.fed;
+  if (before_last == 0 && !live.request.end_logits) return;  // its last token waits for room to be chosen from
+  const int count = before_last > 0 ? std::min(before_last, options_.chunk) : 1;
+  const bool logits = live.wants_prompt_logits() || before_last == 0;
+  if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
+  for (int i = 0; i < count; ++i) {
+    rows_.push_back({slot, live.request.tokens[live.fed + i], logits});
+    step_rows_.push_back({live.id, live.fed + i});
+  }
+  segments_.push_back({slot, count, false});
+  logit_rows_ += logits ? count : 0;
+}
+
+StepPlan Engine::Loop::plan() const {
+  StepPlan plan{rows_, grouped_, false, false};
+  for (const Segment& segment : segments_) {
+    const Live& live = *slots_[segment.slot].live;
+    plan.scored |= live.wants(kLogprob);
+    plan.wants_logits |= live.wants(kLogits);
+  }
+  return plan;
+}
+
+// How many bodies may run before anybody looks.
+int Engine::Loop::replays(const StepPlan& plan) const {
+  if (tapped_ || !runner_.can_replay(plan)) return 1;
+  int64_t longest = 0, room = limits_.context;
+  for (const Row& row : rows_) {
+    const Live& live = *slots_[row.slot].live;
+    longest = std::max<int64_t>(longest, live.total - live.known());
+    room = std::min<int64_t>(room, limits_.context - live.fed);
+  }
+  return static_cast<int>(std::min({longest, room, int64_t{std::max(options_.replay, 1)}}));
+}
+
+void Engine::Loop::take_results(int times) {
+  if (const StepTimes* spent = runner_.times())
+    listener_.pass({counts_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
+  counts_.steps += times;
+  counts_.rows += std::ssize(rows_) * times;
+  read_results(times);
+  int logit_row = 0;
+  size_t result = 0, row = 0;
+  // Listeners may submit and cancel meanwhile, which changes nothing of this step's segments.
+  for (const Segment& segment : segments_) {
+    Live& live = *slots_[segment.slot].live;
+    const bool has_logits = rows_[row].logits;
+    row += segment.count;
+    if (segment.sampled) {
+      live.fed += segment.count - 1 + times;
+      consume(segment.slot, times, logit_row++, result);
+      result += times;
+    } else {
+      advance_prompt(segment, has_logits ? logit_row : -1, result);
+      logit_row += has_logits ? segment.count : 0, result += segment.count;
+    }
+  }
+}
+
+// What was chosen and scored, of all segments, with one wait.
+void Engine::Loop::read_results(int times) {
+  size_t count = 0;
+  for (const Segment& segment : segments_) count += segment.sampled ? times : segment.count;
+  tokens_.assign(count, kNone), logprobs_.assign(count, kUnknown);
+  pieces_.clear();
+  size_t result = 0;
+  for (const Segment& segment : segments_) {
+    const Live& live = *slots_[segment.slot].live;
+    float* logprobs = live.wants(kLogprob) ? &logprobs_[result] : nullptr;
+    if (segment.sampled) {
+      pieces_.push_back(
+          {segment.slot, live.known(), times, &tokens_[result], logprobs, runner_.is_behind_device(*live.chain)});
+      result += times;
+      continue;
+    }
+    if (logprobs && live.wants(kPrompt) && live.fed + segment.count < live.prompt())
+      pieces_.push_back({segment.slot, live.fed + 1, segment.count, nullptr, logprobs, false});
+    result += segment.count;
+  }
+  runner_.read(pieces_);
+}
+
+// A prompt by the rows that were fed. logit_row: of the first one, -1 where they have none. result: of the first one.
+void Engine::Loop::advance_prompt(const Segment& segment, int logit_row, size_t result) {
+  Live& live = *slots_[segment.slot].live;
+  for (int i = 0; i < segment.count; ++i) {
+    ++live.fed;
+    if (live.fed == live.prompt()) {
+      listener_.end_logits(live.id, runner_.read_logits(logit_row));
+    } else if (live.wants(kPrompt)) {
+      echo(live, live.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
+    }
+  }
+  if (live.request.max_new == 0 && live.is_prefilled()) finish(segment.slot, Reason::length);
+}
+
+// Takes `count` chosen tokens of a slot; what was computed past the request's end is dropped.
+void Engine::Loop::consume(int slot, int count, int logit_row, size_t result) {
+  for (int i = 0; i < count; ++i)
+    if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
+}
+
+// False: the request has ended.
+bool Engine::Loop::accept(int slot, int32_t id, float logprob, const float* logits) {
+  Live& live = *slots_[slot].live;
+  const auto fault = [&](const auto&... parts) {
+    std::ostringstream line;
+    line << "sequence " << live.request.sequence << ", position " << live.known() << ": ";
+    (line << ... << parts);
+    finish(slot, Reason::error, line.str());
+    return false;
+  };
+  if (id == kNone) return fault("no token can be chosen, the logits hold NaN or nothing is left");
+  if (id < 0 || id >= config_.V)
+    return fault("sampler", live.chain->names.empty() ? "" : " ", live.chain->names, ": expected a token in [0, ",
+                 config_.V, "), found ", id);
+  ++counts_.new_tokens;
+  const bool ends = !live.request.ignore_eos && ends_text(config_, id);
+  const std::string text = ends ? std::string() : live.text.push(words_.piece(id));
+  const float* wanted = live.wants(kLogits) ? logits : nullptr;
+  const int32_t position = live.known();
+  live.tokens.push_back(id);
+  listener_.token(live.id, {live.request.sequence, position - live.prompt(), position, id, text, logprob, wanted,
+                            config_.V, words_.or_null()});
+  const bool is_long = live.known() >= live.total;
+  const bool by_request = live.known() - live.prompt() >= live.request.max_new;
+  if (ends) return finish(slot, Reason::end_of_text), false;
+  if (live.text.stopped()) return finish(slot, Reason::stop), false;
+  if (is_long) return finish(slot, by_request ? Reason::length : Reason::context), false;
+  if (options_.recompute) {
+    runner_.start(slot, {live.request.sequence, live.request.seed, live.prompt(), 0, slot, 0}, live.tokens);
+    live.fed = 0;
+  }
+  return true;
+}
+
+void Engine::Loop::echo(Live& live, int position, float logprob, const float* logits) {
+  const int32_t id = live.request.tokens[position];
+  std::string text = live.echo.push(words_.piece(id));
+  if (position + 1 == live.prompt()) text += live.echo.take_tail();
+  const float* wanted = live.wants(kLogits) ? logits : nullptr;
+  listener_.token(live.id,
+                  {live.request.sequence, -1, position, id, text, logprob, wanted, config_.V, words_.or_null()});
+}
+
+void Engine::Loop::finish(int slot, Reason reason, std::string_view error) {
+  Live live = std::move(*slots_[slot].live);
+  release(slot);
+  slots_[slot].held = {live.tokens, live.request.group, live.request.wants};
+  slots_[slot].held.tokens.resize(std::min<size_t>(live.fed, live.tokens.size()));
+  if (--chains_[live.chain.get()].requests == 0) chains_.erase(live.chain.get());
+  listener_.finish(live.id, reason, live.text.take_tail(), error);
+}
+
+void Engine::Loop::release(int slot) {
+  slots_[slot].live.reset();
+  std::erase(admitted_, slot);
+}
+
+}  // namespace gpt2run

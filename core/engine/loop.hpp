@@ -1,0 +1,153 @@
+// What an Engine does: admission, the rows of a step, and what becomes of their results. Everything that an engine
+// keeps lives here; engine.cpp only checks and forwards.
+#pragma once
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "gpt2run/engine/engine.hpp"
+#include "gpt2run/engine/words.hpp"
+#include "request_queue.hpp"
+#include "step_runner.hpp"
+#include "text_release.hpp"
+
+namespace gpt2run {
+
+class Engine::Loop {
+ public:
+  Loop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
+       std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
+
+  void check(const Request& request) const;
+  RequestId submit(Request request);
+  void cancel(RequestId id) { cancelled_.insert(id); }
+  bool step();
+  void reset();
+  bool tap(Tap* tap);
+  std::span<const StepRow> rows() const { return step_rows_; }
+  size_t waiting() const { return queue_.size(); }
+  size_t running() const;
+  const EngineCounts& counts() const { return counts_; }
+  std::string_view why_not_replayed() const {
+    return gpt2run::why_not_replayed(runner_.layout().space, chain_->space, options_.wants);
+  }
+
+ private:
+  // A request that has a slot.
+  struct Live {
+    Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length);
+
+    RequestId id;
+    Request request;
+    std::shared_ptr<const Chain> chain;
+    uint64_t chain_id;
+    int fed = 0;                  // positions that went through the network
+    std::vector<int32_t> tokens;  // so far, the chosen ones included
+    int64_t total;                // tokens to reach
+    TextRelease text, echo;
+
+    int prompt() const { return static_cast<int>(request.tokens.size()); }
+    int known() const { return static_cast<int>(tokens.size()); }
+    bool is_first() const { return known() == prompt(); }  // nothing is chosen yet
+    bool wants(uint32_t what) const { return request.wants & what; }
+    // Prompt rows ask for logits: the prompt's tokens are wanted with what only logits tell.
+    bool wants_prompt_logits() const { return wants(kPrompt) && wants(kLogprob | kLogits); }
+    // Positions of the prompt that are read without choosing: its last token is fed with the choice, and otherwise only
+    // for end_logits.
+    int prefix() const { return prompt() - 1 + (request.max_new == 0 && request.end_logits); }
+    bool is_prefilled() const { return fed >= prefix(); }
+  };
+
+  // What a slot's keys and values belong to, also after its request has ended.
+  struct Held {
+    std::vector<int32_t> tokens;
+    uint64_t group = 0;
+    uint32_t wants = 0;  // of the request that made them
+  };
+
+  struct Slot {
+    std::optional<Live> live;
+    Held held;  // while no request has the slot
+  };
+
+  // The rows of one slot in a step.
+  struct Segment {
+    int slot, count;
+    bool sampled;  // the last row goes through the chain; else a prompt is read
+  };
+
+  struct Source {
+    int slot, keep;
+  };
+
+  // Admission.
+  void drop_ended();
+  void admit();
+  bool is_blocked(const Request& request) const;
+  Source find_prefix(const Request& request, int slot) const;
+  int held_prefix(const Slot& slot, const Request& request) const;
+  void assign(int slot, Waiting&& waiting);
+  bool configure(Live& live, int slot);
+  void echo_shared(int slot, int from);
+
+  // The rows of a step.
+  int choice_rows(const Live& live) const;
+  std::vector<Segment> choosing_slots();
+  void collect();
+  void add_choice(const Segment& segment);
+  void add_prompt_rows(int slot);
+  StepPlan plan() const;
+  int replays(const StepPlan& plan) const;
+
+  // What becomes of them.
+  void take_results(int times);
+  void read_results(int times);
+  void advance_prompt(const Segment& segment, int logit_row, size_t result);
+  void consume(int slot, int count, int logit_row, size_t result);
+  bool accept(int slot, int32_t id, float logprob, const float* logits);
+  void echo(Live& live, int position, float logprob, const float* logits);
+  void finish(int slot, Reason reason, std::string_view error = {});
+  void release(int slot);
+
+  const ModelConfig& config_;
+  Limits limits_;
+  EngineOptions options_;
+  Session& session_;
+  std::shared_ptr<const Chain> chain_;
+  const Tokenizer* tokenizer_;
+  TokenizerWords words_;
+  Listener& listener_;
+  bool prefill_is_decode_;  // bit for bit
+  bool shares_;             // reuse is on, and the session's Traits allow it
+  bool tapped_ = false, broken_ = false;
+
+  StepRunner runner_;
+  RequestQueue queue_;
+  std::vector<Slot> slots_;
+  std::vector<int> admitted_;  // slots with a request, in the order in which they got one
+  std::set<RequestId> cancelled_;
+  RequestId next_id_ = 1;
+
+  // Chains that a request has, by address, with the requests that have them.
+  struct KnownChain {
+    uint64_t id;
+    int64_t requests;
+  };
+  std::map<const Chain*, KnownChain> chains_;
+
+  // Of the running step.
+  std::vector<Row> rows_;
+  std::vector<StepRow> step_rows_;
+  std::vector<Segment> segments_;   // in the order of rows_
+  std::vector<ChainRows> grouped_;  // the sampled rows, chain by chain
+  int sampled_ = 0;                 // how many of the rows go through a chain
+  int logit_rows_ = 0;              // how many of them ask for logits
+  int turn_ = 0;                    // slot that recomputes first
+  std::vector<int32_t> tokens_;     // of all segments, what was chosen
+  std::vector<float> logprobs_;     // of all segments, what was scored
+  std::vector<StepRunner::Chosen> pieces_;
+
+  EngineCounts counts_;
+};
+
+}  // namespace gpt2run

@@ -1,0 +1,46 @@
+// The requests that wait for a slot: greater priorities first, equal ones in the order of submit().
+#pragma once
+#include <map>
+#include <utility>
+
+#include "gpt2run/engine/engine.hpp"
+
+namespace gpt2run {
+
+struct Waiting {
+  RequestId id;
+  Request request;
+  uint64_t chain_id;  // of its chain in this engine
+};
+
+class RequestQueue {
+ public:
+  // Bounds as EngineOptions has them; 0: none.
+  RequestQueue(int64_t most, int64_t most_tokens) : most_(most), most_tokens_(most_tokens) {}
+
+  // Throws QueueFull for a request of so many tokens.
+  void check_room(int64_t tokens) const;
+
+  void push(Waiting waiting);
+
+  // Takes out the first one, in order, for which accept is true; null where there is none.
+  template <class Accept>
+  bool pop(Waiting& out, const Accept& accept) {
+    for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
+      if (!accept(at->second)) continue;
+      out = std::move(waiting_.extract(at).mapped());
+      tokens_ -= std::ssize(out.request.tokens);
+      return true;
+    }
+    return false;
+  }
+
+  void clear() { waiting_.clear(), tokens_ = 0; }
+  size_t size() const { return waiting_.size(); }
+
+ private:
+  int64_t most_, most_tokens_, tokens_ = 0;
+  std::map<std::pair<int64_t, RequestId>, Waiting> waiting_;  // by falling priority, then id
+};
+
+}  // namespace gpt2run

@@ -1,0 +1,22 @@
+// The words behind token ids, as sinks and listeners see them.
+#pragma once
+#include "gpt2run/sink.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
+
+namespace gpt2run {
+
+// The words of a tokenizer. A model may have more ids than the tokenizer: those are empty.
+class TokenizerWords final : public Vocabulary {
+ public:
+  explicit TokenizerWords(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null
+
+  std::string_view piece(int32_t id) const override {
+    return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
+  }
+  const Vocabulary* or_null() const { return tokenizer_ ? this : nullptr; }
+
+ private:
+  const Tokenizer* tokenizer_;
+};
+
+}  // namespace gpt2run
