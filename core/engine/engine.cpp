@@ -22,7 +22,7 @@ Limits engine_limits(const EngineOptions& options, int32_t slots, int32_t contex
   limits.slots = slots, limits.context = context;
   limits.rows = slots + chunk;
   if (options.recompute) {
-    const int64_t pass = context;
+    const int64_t pass = std::min<int64_t>(context, std::max(options.chunk, 1));
     limits.rows = static_cast<int32_t>(std::min(slots * pass, std::max(pass, kRecomputedRows)));
   }
   limits.logit_rows = slots + (scores_prompts ? chunk : 0);

@@ -41,7 +41,7 @@ Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& li
       slots_(limits.slots) {
   const Limits needed = engine_limits(options, limits.slots, limits.context, limits.keep_raw);
   const int32_t least = limits.slots - 1 + std::min(std::max(options.chunk, 1), limits.context);
-  if (limits.rows < (options.recompute ? limits.context : least))
+  if (limits.rows < (options.recompute ? std::min(options.chunk, limits.context) : least))
     fail("limits: ", least, " rows expected, a chunk of ", options.chunk, " beside ", limits.slots - 1,
          " decoding slots, found ", limits.rows);
   if (limits.logit_rows < needed.logit_rows)
@@ -53,7 +53,10 @@ Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& li
 void Engine::Loop::check(const Request& request) const {
   const int64_t length = std::ssize(request.tokens), context = std::min(config_.T, limits_.context);
   if (length == 0) fail("the request has no tokens");
-  if (length > context) fail("the request has ", length, " tokens, the context holds ", context);
+  // The last token is read only where something follows from it.
+  const bool reads_last = request.max_new > 0 || request.end_logits;
+  if (length > config_.T || length - 1 + reads_last > context)
+    fail("the request has ", length, " tokens, the context holds ", context);
   if (length > 1 && options_.chunk < 1) fail("the request has ", length, " tokens, this engine takes one");
   for (const int32_t id : request.tokens)
     if (id < 0 || id >= config_.V) fail("token ", id, " is out of range, the vocabulary has ", config_.V);
@@ -245,8 +248,8 @@ int Engine::Loop::choice_rows(const Live& live) const {
   if (live.request.max_new == 0) return 0;
   const int left = live.known() - live.fed;
   if (left == 1) return 1;
-  if (options_.recompute) return live.wants(kPrompt) && live.is_first() ? 0 : left;
-  return prefill_is_decode_ && !live.wants(kPrompt) && left - 1 <= options_.chunk ? left : 0;
+  if (options_.recompute) return live.wants(kPrompt) && live.is_first() ? 0 : std::min(left, chunk());
+  return prefill_is_decode_ && !live.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
 }
 
 // Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
@@ -256,7 +259,8 @@ std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
   int64_t room = limits_.rows;
   const auto add = [&](int slot, int count) {
     if (count == 0 || count > room) return count == 0;
-    choosing.push_back({slot, count, true});
+    const Live& live = *slots_[slot].live;
+    choosing.push_back({slot, count, live.fed + count == live.known() ? Purpose::sample : Purpose::recompute});
     room -= count;
     return true;
   };
@@ -291,11 +295,12 @@ void Engine::Loop::add_choice(const Segment& segment) {
   const Live& live = *slots_[segment.slot].live;
   const bool is_given = live.is_first() || options_.recompute || runner_.is_behind_device(*live.chain);
   for (int i = 0; i < segment.count; ++i) {
-    const bool is_last = i + 1 == segment.count;
-    rows_.push_back({segment.slot, is_last && !is_given ? kSampled : live.tokens[live.fed + i], is_last});
+    const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
+    rows_.push_back({segment.slot, is_chosen_from && !is_given ? kSampled : live.tokens[live.fed + i], is_chosen_from});
     step_rows_.push_back({live.id, live.fed + i});
   }
   segments_.push_back(segment);
+  if (!segment.samples()) return;
   ++sampled_, ++logit_rows_;
   if (grouped_.empty() || grouped_.back().id != live.chain_id) grouped_.push_back({live.chain.get(), live.chain_id, 0});
   ++grouped_.back().rows;
@@ -305,14 +310,14 @@ void Engine::Loop::add_prompt_rows(int slot) {
   const Live& live = *slots_[slot].live;
   const int before_last = live.prompt() - 1 - live.fed;
   if (before_last == 0 && !live.request.end_logits) return;  // its last token waits for room to be chosen from
-  const int count = before_last > 0 ? std::min(before_last, options_.chunk) : 1;
+  const int count = before_last > 0 ? std::min(before_last, chunk()) : 1;
   const bool logits = live.wants_prompt_logits() || before_last == 0;
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
     rows_.push_back({slot, live.request.tokens[live.fed + i], logits});
     step_rows_.push_back({live.id, live.fed + i});
   }
-  segments_.push_back({slot, count, false});
+  segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;
 }
 
@@ -351,10 +356,13 @@ void Engine::Loop::take_results(int times) {
     Live& live = *slots_[segment.slot].live;
     const bool has_logits = rows_[row].logits;
     row += segment.count;
-    if (segment.sampled) {
+    if (segment.samples()) {
       live.fed += segment.count - 1 + times;
       consume(segment.slot, times, logit_row++, result);
       result += times;
+    } else if (segment.purpose == Purpose::recompute) {
+      live.fed += segment.count;
+      result += segment.count;
     } else {
       advance_prompt(segment, has_logits ? logit_row : -1, result);
       logit_row += has_logits ? segment.count : 0, result += segment.count;
@@ -365,20 +373,21 @@ void Engine::Loop::take_results(int times) {
 // What was chosen and scored, of all segments, with one wait.
 void Engine::Loop::read_results(int times) {
   size_t count = 0;
-  for (const Segment& segment : segments_) count += segment.sampled ? times : segment.count;
+  for (const Segment& segment : segments_) count += segment.samples() ? times : segment.count;
   tokens_.assign(count, kNone), logprobs_.assign(count, kUnknown);
   pieces_.clear();
   size_t result = 0;
   for (const Segment& segment : segments_) {
     const Live& live = *slots_[segment.slot].live;
     float* logprobs = live.wants(kLogprob) ? &logprobs_[result] : nullptr;
-    if (segment.sampled) {
+    if (segment.samples()) {
       pieces_.push_back(
           {segment.slot, live.known(), times, &tokens_[result], logprobs, runner_.is_behind_device(*live.chain)});
       result += times;
       continue;
     }
-    if (logprobs && live.wants(kPrompt) && live.fed + segment.count < live.prompt())
+    const bool is_prompt = segment.purpose == Purpose::prompt;
+    if (is_prompt && logprobs && live.wants(kPrompt) && live.fed + segment.count < live.prompt())
       pieces_.push_back({segment.slot, live.fed + 1, segment.count, nullptr, logprobs, false});
     result += segment.count;
   }

@@ -1,6 +1,7 @@
 // What an Engine does: admission, the rows of a step, and what becomes of their results. Everything that an engine
 // keeps lives here; engine.cpp only checks and forwards.
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <vector>
@@ -70,10 +71,18 @@ class Engine::Loop {
     Held held;  // while no request has the slot
   };
 
+  // What the rows of a slot are there for.
+  enum class Purpose : uint8_t {
+    sample,     // the last one goes through the chain
+    prompt,     // the prompt is read
+    recompute,  // a part of a full pass whose last part is sampled
+  };
+
   // The rows of one slot in a step.
   struct Segment {
     int slot, count;
-    bool sampled;  // the last row goes through the chain; else a prompt is read
+    Purpose purpose;
+    bool samples() const { return purpose == Purpose::sample; }
   };
 
   struct Source {
@@ -91,6 +100,7 @@ class Engine::Loop {
   void echo_shared(int slot, int from);
 
   // The rows of a step.
+  int chunk() const { return std::max(options_.chunk, 1); }
   int choice_rows(const Live& live) const;
   std::vector<Segment> choosing_slots();
   void collect();

@@ -25,8 +25,8 @@ void check_batch(const Opened& opened) {
   const auto session = opened.session();
   const LogitBatch layout = session->layout();
   require(layout.rows == kLimits.logit_rows, "layout has ", layout.rows, " rows, expected Limits::logit_rows");
-  session->start(1, 70, 1, 0);
-  session->start(3, 90, 3, 0);
+  session->start(1, {70, 42, 0, 0, 1, 0});
+  session->start(3, {90, 42, 0, 0, 3, 0});
   const Row rows[] = {{3, 5, false}, {3, 6, true}, {1, 7, true}};
   const LogitBatch batch = session->step(rows);
   require(batch.rows == 2, "two rows asked for logits, found ", batch.rows);
@@ -34,9 +34,9 @@ void check_batch(const Opened& opened) {
               batch.tokens == layout.tokens && batch.logprobs == layout.logprobs,
           "its pointers are not those of layout()");
   require(batch.vocab == kTiny.V && batch.stride >= kTiny.V, "vocab ", batch.vocab, " and stride ", batch.stride);
-  require(batch.space == Space::host && batch.seed == kLimits.seed, "space or seed are not the session's");
+  require(batch.space == Space::host && batch.slots == kLimits.slots, "space or slots are not the session's");
   require(batch.token_stride >= kLimits.context + 1, "a slot has room for ", batch.token_stride, " tokens");
-  const RowKey expected[] = {{90, 3, 2}, {70, 1, 1}};
+  const RowKey expected[] = {{90, 42, 3, 2, 0, 0}, {70, 42, 1, 1, 0, 0}};
   for (int r = 0; r < 2; ++r) {
     const RowKey& key = batch.keys[r];
     require(
@@ -53,7 +53,7 @@ void check_raw(const Opened& opened) {
   require(plain->layout().raw == plain->layout().logits, "raw is not logits without keep_raw");
   limits.keep_raw = true;
   const auto session = opened.session(limits);
-  session->start(0, 1, 0, 0);
+  session->start(0, {1, 42, 0, 0, 0, 0});
   const LogitBatch batch = session->step(rows_of(0, 1, 0, 2));
   require(batch.raw != batch.logits, "raw is logits with keep_raw");
   for (int r = 0; r < batch.rows; ++r)
@@ -108,9 +108,9 @@ std::vector<Refusal> refusals() {
 
 void prepare_refusals(Session& session) {
   fill(session, 0, 1, 3, 1);
-  session.start(1, 2, 1, 0);
+  session.start(1, {2, 42, 0, 0, 1, 0});
   fill(session, 2, 3, kTiny.T, 1);
-  session.start(3, 4, 3, 0);
+  session.start(3, {4, 42, 0, 0, 3, 0});
 }
 
 void check_refused_rows(const Opened& opened) {
@@ -129,7 +129,7 @@ void check_refused_rows(const Opened& opened) {
 
 void check_score(const Opened& opened) {
   const auto session = opened.session();
-  session->start(0, 1, 0, 0);
+  session->start(0, {1, 42, 0, 0, 0, 0});
   const LogitBatch batch = session->step(rows_of(0, 1, 0, 4));
   const int32_t target = 9;
   session->write(&target, batch.tokens + 4, sizeof target);

@@ -36,7 +36,7 @@ std::vector<Row> crowded_rows(Session& session, int position) {
   for (int i = 0; i < kLimits.slots; ++i) {
     const int slot = (position + i) % kLimits.slots;
     const uint64_t sequence = 20 + static_cast<uint64_t>(position);
-    if (slot != 2) session.start(slot, sequence, slot, 0);
+    if (slot != 2) session.start(slot, {sequence, 42, 0, 0, slot, 0});
     const std::vector<Row> part = slot == 2 ? rows_of(slot, 5, position, position + 1)
                                             : rows_of(slot, sequence, 0, (position * 5 + slot * 3) % 7);
     rows.insert(rows.end(), part.begin(), part.end());
@@ -80,12 +80,12 @@ void check_start(const Opened& opened) {
     return logits;
   };
   fill(*session, 3, 8, kTiny.T, 1);
-  session->start(3, 5, 0, 4);
+  session->start(3, {5, 42, 0, 0, 0, 4});
   require_equal(feed_rest(3), expected, "a slot that took over 4 positions of another");
   const LogitBatch layout = session->layout();
   for (int p = 0; p < 6; ++p)
     require(layout.tokens[3 * layout.token_stride + p] == token_of(5, p), "it did not take over token ", p);
-  session->start(0, 5, 0, 4);
+  session->start(0, {5, 42, 0, 0, 0, 4});
   require_equal(feed_rest(0), expected, "a slot cut back to 4 positions");
 }
 
@@ -105,10 +105,11 @@ void check_sampled(const Opened& opened) {
 // A body of a generation loop: the next token is made from the logits' first bits, as a sampler would.
 struct Body {
   Session* session;
-  static void run(void* arg) {
-    const Row row[] = {{1, kSampled, true}};
-    choose(static_cast<Body*>(arg)->session->step(row));
+  static std::span<const Row> rows() {
+    static constexpr Row row[] = {{1, kSampled, true}};
+    return row;
   }
+  static void run(void* arg) { choose(static_cast<Body*>(arg)->session->step(rows())); }
   static void choose(const LogitBatch& batch) {
     const float* logits = batch.logits + (batch.rows - 1) * batch.stride;
     const RowKey& key = batch.keys[batch.rows - 1];
@@ -121,11 +122,11 @@ void check_repeat(const Opened& opened) {
   const auto at_once = opened.session(), one_by_one = opened.session();
   need(at_once->traits().run, "run");
   for (Session* session : {at_once.get(), one_by_one.get()}) {
-    session->start(1, 5, 1, 0);
+    session->start(1, {5, 42, 0, 0, 1, 0});
     Body::choose(session->step(rows_of(1, 5, 0, 2)));
   }
   Body fast{at_once.get()}, slow{one_by_one.get()};
-  at_once->repeat(5, 1, &Body::run, &fast);
+  at_once->repeat(5, 1, Body::rows(), &Body::run, &fast);
   for (int i = 0; i < 5; ++i) Body::run(&slow);
   const LogitBatch a = at_once->layout(), b = one_by_one->layout();
   for (int p = 0; p < 8; ++p)
@@ -137,9 +138,10 @@ void check_repeat(const Opened& opened) {
 struct SeenTensors final : Tap {
   std::set<std::string> ops;
   bool sizes_fit = true;
-  void tensor(const char* op, int, const float* host, int rows, int cols) override {
+  bool tensor(const char* op, int, float* host, int rows, int cols) override {
     ops.insert(op);
     sizes_fit = sizes_fit && host && rows >= 1 && rows <= 5 && cols >= 1;
+    return false;
   }
 };
 

@@ -25,7 +25,7 @@ Floats feed(Session& session, std::span<const Row> rows) {
 }
 
 Floats fill(Session& session, int slot, uint64_t sequence, int to, int chunk) {
-  session.start(slot, sequence, slot, 0);
+  session.start(slot, {sequence, 42, 0, 0, slot, 0});
   Floats logits;
   for (int from = 0; from < to; from += chunk) {
     const Floats part = feed(session, rows_of(slot, sequence, from, std::min(to, from + chunk)));

@@ -19,10 +19,10 @@ std::vector<float> logits_of(int row) {
 }
 
 std::vector<SamplerRow> some_rows() {
-  return {{{100, 0, 3}, logits_of(0)},
-          {{7, 2, 1}, logits_of(1)},
-          {{8, 3, kContext}, logits_of(2)},
-          {{9, 5, 5}, logits_of(3)}};
+  return {{{100, 42, 0, 3, 1, 0}, logits_of(0)},
+          {{7, 42, 2, 1, 1, 0}, logits_of(1)},
+          {{8, 42, 3, kContext, 1, 0}, logits_of(2)},
+          {{9, 42, 5, 5, 1, 0}, logits_of(3)}};
 }
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {

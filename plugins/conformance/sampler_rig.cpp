@@ -16,7 +16,8 @@ int32_t history(uint64_t sequence, int position) {
   return static_cast<int32_t>((sequence * 7 + position * 5) % kVocab);
 }
 
-size_t place(const RowKey& key) { return static_cast<size_t>(key.slot) * (kContext + 1) + key.position; }
+size_t index_of(int slot, int position) { return static_cast<size_t>(slot) * (kContext + 1) + position; }
+size_t index_of(const RowKey& key) { return index_of(key.slot, key.position); }
 
 }  // namespace
 
@@ -27,34 +28,34 @@ SamplerRig::SamplerRig(const Plugin& plugin)
       tokens_(kSlots * (kContext + 1)),
       logprobs_(tokens_.size(), kLogprob),
       keys_(kRows),
-      layout_{logits_.data(),   logits_.data(), kStride, kRows,       kVocab, keys_.data(), tokens_.data(),
-              logprobs_.data(), kContext + 1,   42,      Space::host, 0,      nullptr} {
+      layout_{logits_.data(), logits_.data(),   kStride,      kRows,       kVocab, kSlots, keys_.data(),
+              tokens_.data(), logprobs_.data(), kContext + 1, Space::host, 0,      nullptr} {
   sampler_->prepare(layout_);
 }
 
 std::vector<SamplerResult> SamplerRig::sample(const std::vector<SamplerRow>& rows, uint64_t seed) {
-  fill(rows);
+  fill(rows, seed);
   LogitBatch batch = layout_;
   batch.rows = static_cast<int32_t>(rows.size());
-  batch.seed = seed;
   sampler_->sample(batch);
   check(rows);
   std::vector<SamplerResult> results;
   for (size_t r = 0; r < rows.size(); ++r) {
     const auto from = logits_.begin() + static_cast<std::ptrdiff_t>(r * kStride);
-    results.push_back({tokens_[place(rows[r].key)], {from, from + kVocab}});
+    results.push_back({tokens_[index_of(rows[r].key)], {from, from + kVocab}});
   }
   return results;
 }
 
-void SamplerRig::fill(const std::vector<SamplerRow>& rows) {
+void SamplerRig::fill(const std::vector<SamplerRow>& rows, uint64_t seed) {
   std::fill(logits_.begin(), logits_.end(), kPadding);
   std::fill(tokens_.begin(), tokens_.end(), kUntouched);
   for (size_t r = 0; r < rows.size(); ++r) {
     const RowKey& key = rows[r].key;
     keys_[r] = key;
+    keys_[r].seed = seed;
     std::copy(rows[r].logits.begin(), rows[r].logits.end(), logits_.begin() + static_cast<std::ptrdiff_t>(r * kStride));
-    for (int p = 0; p < key.position; ++p) tokens_[place({key.sequence, key.slot, p})] = history(key.sequence, p);
+    for (int p = 0; p < key.position; ++p) tokens_[index_of(key.slot, p)] = history(key.sequence, p);
   }
   before_ = logits_;
   old_tokens_ = tokens_;
@@ -63,11 +64,11 @@ void SamplerRig::fill(const std::vector<SamplerRow>& rows) {
 void SamplerRig::check(const std::vector<SamplerRow>& rows) const {
   std::vector<int32_t> expected = old_tokens_;
   for (const SamplerRow& row : rows) {
-    const int32_t token = tokens_[place(row.key)];
+    const int32_t token = tokens_[index_of(row.key)];
     if (selects_) {
       require((token >= 0 && token < kVocab) || token == kNone, "row of slot ", row.key.slot, ": wrote token ", token,
               ", expected 0 to ", kVocab - 1, " or kNone");
-      expected[place(row.key)] = token;
+      expected[index_of(row.key)] = token;
     }
   }
   require(tokens_ == expected,

@@ -31,7 +31,7 @@ class SamplerRig {
   std::vector<SamplerResult> sample(const std::vector<SamplerRow>& rows, uint64_t seed = 42);
 
  private:
-  void fill(const std::vector<SamplerRow>& rows);
+  void fill(const std::vector<SamplerRow>& rows, uint64_t seed);
   void check(const std::vector<SamplerRow>& rows) const;
 
   bool selects_;

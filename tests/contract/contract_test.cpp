@@ -62,7 +62,7 @@ Pipe device_chain() {
 const Generation kRagged{.n_gen = 25, .batch = 3, .chunk = 4, .ignore_eos = true, .seed = 7};
 
 std::vector<float> logits_of_text(Session& session, const std::vector<int32_t>& text) {
-  session.start(0, 0, 0, 0);
+  session.start(0, {0, 42, 0, 0, 0, 0});
   std::vector<Row> rows;
   for (const int32_t id : text) rows.push_back({0, id, true});
   const LogitBatch batch = session.step(rows);
@@ -146,10 +146,11 @@ TEST(Contract, SamplersInAnotherDevicesMemoryAreRefused) {
 }
 
 struct Recorder final : Tap {
-  void tensor(const char* op, int layer, const float* host, int rows, int cols) override {
+  bool tensor(const char* op, int layer, float* host, int rows, int cols) override {
     calls.push_back(std::string(op) + " " + std::to_string(layer) + " " + std::to_string(rows) + "x" +
                     std::to_string(cols));
     for (int i = 0; i < rows * cols; ++i) finite &= std::isfinite(host[i]);
+    return false;
   }
   std::vector<std::string> calls;
   bool finite = true;
@@ -197,7 +198,7 @@ TEST(Contract, ATextIsScoredWithoutReadingLogits) {
                                   : make_plugin<Precision>(Kind::precision, "reference");
     const auto session = precision->open(checkpoint, kScoring);
     const std::vector<float> logits = logits_of_text(*session, kText);
-    session->start(0, 0, 0, 0);
+    session->start(0, {0, 42, 0, 0, 0, 0});
     std::vector<Row> rows;
     for (const int32_t id : kText) rows.push_back({0, id, true});
     LogitBatch batch = session->step(rows);
@@ -221,7 +222,7 @@ TEST(FakeDevice, ReplaysWhatTheBodyEnqueuedOnceForEveryKey) {
   const TinyCheckpoint checkpoint;
   FakeSession<Exact> session(std::make_shared<Exact>(), checkpoint, kScoring);
   const Row first[] = {{0, 1, true}}, sampled[] = {{0, kSampled, true}};
-  session.start(0, 0, 0, 0);
+  session.start(0, {0, 42, 0, 0, 0, 0});
   enqueue_on(session.step(first), [](const LogitBatch& batch) { batch.tokens[1] = 4; });
   struct Call {
     FakeSession<Exact>& session;
@@ -233,8 +234,8 @@ TEST(FakeDevice, ReplaysWhatTheBodyEnqueuedOnceForEveryKey) {
       batch.tokens[batch.keys[0].slot * batch.token_stride + batch.keys[0].position] = batch.keys[0].position;
     });
   };
-  session.repeat(3, 0, body, &call);
-  session.repeat(2, 0, body, &call);
+  session.repeat(3, 0, sampled, body, &call);
+  session.repeat(2, 0, sampled, body, &call);
   std::vector<int32_t> tokens(7);
   session.read(session.layout().tokens, tokens.data(), tokens.size() * sizeof(int32_t));
   EXPECT_EQ(tokens, (std::vector<int32_t>{1, 4, 2, 3, 4, 5, 6}));
@@ -247,14 +248,14 @@ TEST(FakeDevice, RefusesAStepDuringAReplay) {
   const TinyCheckpoint checkpoint;
   FakeSession<Exact> session(std::make_shared<Exact>(), checkpoint, kScoring);
   const Row first[] = {{0, 1, true}}, sampled[] = {{0, kSampled, true}};
-  session.start(0, 0, 0, 0);
+  session.start(0, {0, 42, 0, 0, 0, 0});
   session.step(first);
   struct Call {
     FakeSession<Exact>& session;
     std::span<const Row> rows;
   } call{session, sampled};
   session.repeat(
-      1, 0,
+      1, 0, sampled,
       [](void* arg) {
         Call& call = *static_cast<Call*>(arg);
         enqueue_on(call.session.step(call.rows),

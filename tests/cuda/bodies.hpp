@@ -20,20 +20,22 @@ inline Limits limits_of_bodies() {
   return {.slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true};
 }
 
-// n bodies on both slots or on one: repeat(n, key, body). The model needs six tokens and the session
-// limits_of_bodies().
+// n bodies on both slots or on one: repeat(n, key, rows, body). One key stands for bodies of as many rows. The model
+// needs six tokens and the session limits_of_bodies().
 template <class Repeat>
 LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
   penalty.prepare(session.layout()), nucleus.prepare(session.layout());
-  session.start(0, 7, 0, 0), session.start(1, 9, 1, 0);
+  session.start(0, {7, 42, 0, 0, 0, 0}), session.start(1, {9, 42, 0, 0, 1, 0});
   const Row prompt[] = {{0, 3, false}, {0, 4, true}, {1, 5, true}};
   const auto choose = [&](const LogitBatch& batch) {
     penalty.sample(batch), nucleus.sample(batch), session.score(batch);
   };
   choose(session.step(prompt));
   const auto body = [&](std::span<const Row> rows) { return [&, rows] { choose(session.step(rows)); }; };
-  const Row both[] = {{0, kSampled, true}, {1, kSampled, true}}, one[] = {{1, kSampled, true}};
-  repeat(5, 0, body(both)), repeat(3, 1, body(one)), repeat(1, 0, body(both)), repeat(7, 0, body(both));
+  const Row both[] = {{0, kSampled, true}, {1, kSampled, true}}, one[] = {{1, kSampled, true}},
+            other[] = {{0, kSampled, true}};
+  repeat(5, 0, both, body(both)), repeat(3, 1, one, body(one)), repeat(1, 0, both, body(both));
+  repeat(2, 1, other, body(other)), repeat(7, 0, both, body(both));
   const LogitBatch layout = session.layout();
   LoopState out{std::vector<int32_t>(2 * layout.token_stride), std::vector<float>(2 * layout.token_stride),
                 std::vector<float>(2 * layout.stride)};
@@ -58,7 +60,7 @@ std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodie
   for (int slot = 0; slot < limits_of_many_slots().slots; ++slot) rows.push_back({slot, 2 * slot + 1, true});
   argmax.sample(session.step(rows));
   for (Row& row : rows) row.token = kSampled;
-  repeat(bodies, 1, [&] { argmax.sample(session.step(rows)); });
+  repeat(bodies, 1, rows, [&] { argmax.sample(session.step(rows)); });
   std::vector<int32_t> tokens(rows.size() * layout.token_stride);
   session.read(layout.tokens, tokens.data(), tokens.size() * sizeof(int32_t));
   return tokens;
@@ -66,14 +68,14 @@ std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodie
 
 // For run_bodies and run_many_slots: one after another, or through Session::repeat.
 inline auto looped() {
-  return [](int n, uint64_t, auto body) {
+  return [](int n, uint64_t, std::span<const Row>, auto body) {
     while (n-- > 0) body();
   };
 }
 inline auto recorded(Session& session) {
-  return [&session](int n, uint64_t key, auto body) {
+  return [&session](int n, uint64_t key, std::span<const Row> rows, auto body) {
     session.repeat(
-        n, key, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
+        n, key, rows, [](void* at) { (*static_cast<decltype(body)*>(at))(); }, &body);
   };
 }
 

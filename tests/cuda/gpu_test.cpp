@@ -69,7 +69,7 @@ class Gpu : public testing::TestWithParam<Type> {
   }
 
   static Limits limits(int slots, int context = 136) {
-    return {slots, context, std::max(slots, context), std::max(slots, context), 0, 0, false, 1};
+    return {slots, context, std::max(slots, context), std::max(slots, context), 0, 0, false};
   }
 
   // Every one that the type has.
@@ -159,7 +159,7 @@ TEST_P(Gpu, EveryRunHasTheSameBits) {
   ASSERT_TRUE(session->traits().run);
   const std::vector<float> first = logits_of(*session);
   for (int again = 0; again < (on_executor() ? 1 : 3); ++again) {
-    session->start(0, 0, 0, 0);
+    session->start(0, {0, 42, 0, 0, 0, 0});
     ASSERT_EQ(logits_of(*session), first) << "run " << again;
   }
   EXPECT_EQ(logits_of(*another), first);
@@ -173,7 +173,7 @@ TEST_P(Gpu, NeighboursChangeNoBit) {
   const auto alone = open(limits(1));
   std::vector<std::vector<float>> expected;
   for (int slot = 0; slot < 8; ++slot) {
-    alone->start(0, 0, 0, 0);
+    alone->start(0, {0, 42, 0, 0, 0, 0});
     std::vector<float> logits;
     for (const int32_t token : own_text(slot)) {
       const std::vector<float> row = feed(*alone, 0, {token});
@@ -181,7 +181,7 @@ TEST_P(Gpu, NeighboursChangeNoBit) {
     }
     expected.push_back(std::move(logits));
     if (!alone->traits().prefill) continue;
-    alone->start(0, 0, 0, 0);
+    alone->start(0, {0, 42, 0, 0, 0, 0});
     EXPECT_EQ(feed(*alone, 0, own_text(slot)), expected.back()) << "prefill";
   }
   for (const int slots : {2, 8}) {

@@ -50,7 +50,7 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
   const LoopState found = run_bodies(*graphs, *penalty, *nucleus, recorded(*graphs));
   EXPECT_EQ(found, expected);
   EXPECT_EQ(executor::counts().captures - before.captures, 2);
-  EXPECT_EQ(executor::counts().replays - before.replays, 4 + 2 + 1 + 7);
+  EXPECT_EQ(executor::counts().replays - before.replays, 4 + 2 + 1 + 2 + 7);
   for (int position = 2; position < 15; ++position) {
     EXPECT_GE(found.tokens[position], 0);
     EXPECT_LT(found.logprobs[position], 0) << position;
@@ -75,9 +75,10 @@ TYPED_TEST(Loop, RangesAreThePhases) {
   const Row prompt[] = {{0, 3, false}, {0, 4, true}};
   argmax->prepare(session->layout()), argmax->sample(session->step(prompt));
   std::vector<std::string> found,
-      pass = {"step 1", " place", " embed", " layer 0", " layer 1", " head", "sample", "score"};
+      pass = {"step 1", " assign_positions", " embed", " layer 0", " layer 1", " head", "sample", "score"};
+  const Row sampled[] = {{0, kSampled, true}};
   executor::watch_ranges(&found);
-  session->repeat(3, 0, body, &call);
+  session->repeat(3, 0, sampled, body, &call);
   executor::watch_ranges(nullptr);
   std::vector<std::string> expected = pass;
   expected.push_back("record");
@@ -103,8 +104,9 @@ TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   };
   argmax->sample(session->step(prompt));
   Call wrong{*session, *argmax, given}, right{*session, *argmax, sampled};
-  EXPECT_THROW(session->repeat(3, 5, body, &wrong), Error) << "a body may only take sampled tokens";
-  session->repeat(3, 5, body, &right);
+  EXPECT_THROW(session->repeat(3, 5, given, body, &wrong), Error) << "a body may only take sampled tokens";
+  EXPECT_THROW(session->repeat(3, 5, sampled, body, &wrong), Error) << "a body takes the rows that were given";
+  session->repeat(3, 5, sampled, body, &right);
   const Row fourth[] = {{0, 1, true}};
   EXPECT_EQ(session->step(fourth).rows, 1);
   RowKey key;
@@ -131,13 +133,14 @@ TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
   };
   const Row prompt[] = {{0, 3, true}};
   argmax->sample(session->step(prompt));
-  EXPECT_THROW(session->repeat(2, 0, body, &call), Error);
+  const Row sampled[] = {{0, kSampled, true}};
+  EXPECT_THROW(session->repeat(2, 0, sampled, body, &call), Error);
   call.reads = false;
-  session->repeat(2, 0, body, &call);
+  session->repeat(2, 0, sampled, body, &call);
   const int64_t captures = executor::counts().captures;
   StepTimes times{};
   session->times(&times);
-  session->repeat(3, 1, body, &call);
+  session->repeat(3, 1, sampled, body, &call);
   EXPECT_EQ(executor::counts().captures, captures);
   session->times(nullptr);
   int32_t tokens[1 + 1 + 2 + 3];
@@ -177,7 +180,7 @@ TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
   int lines = 0;
   for (int sequences, of_layer, beside; table >> sequences >> of_layer >> beside; ++lines) {
     const int L = this->checkpoint.config().L, products = sequences > cuda::kFewRows ? 4 * L + 1 : 0;
-    const Limits limits = {64, 4, 64, 64, 0, 0, false, 1};
+    const Limits limits = {64, 4, 64, 64, 0, 0, false};
     const auto session = std::make_unique<cuda::CudaSession<TypeParam>>(this->checkpoint, limits, Overflow::error,
                                                                         cuda::invariant_of("auto", limits.slots), 0);
     const auto argmax = make_sampler("argmax", Space::test);

@@ -71,9 +71,20 @@ void samplers() {
     for (int i = 0; i < 2 * kVocab; ++i) logits[i] = static_cast<float>(i * 7919 % 1000) * 0.01f;
     std::vector<int32_t> tokens(2 * kPositions, 3);
     tokens[12] = tokens[kPositions + 5] = kNone;
-    const RowKey keys[] = {{7, 0, 12}, {9, 1, 5}};
-    const LogitBatch batch = {logits.data(), logits.data(), kVocab, 2,           kVocab, keys,   tokens.data(),
-                              nullptr,       kPositions,    1,      Space::test, 0,      nullptr};
+    const RowKey keys[] = {{7, 1, 0, 12, 3, 0}, {9, 1, 1, 5, 3, 0}};
+    const LogitBatch batch = {.logits = logits.data(),
+                              .raw = logits.data(),
+                              .stride = kVocab,
+                              .rows = 2,
+                              .vocab = kVocab,
+                              .slots = 2,
+                              .keys = keys,
+                              .tokens = tokens.data(),
+                              .logprobs = nullptr,
+                              .token_stride = kPositions,
+                              .space = Space::test,
+                              .device = 0,
+                              .stream = nullptr};
     sampler->prepare(batch);
     sampler->sample(batch);
     if (plugin->selects && (tokens[12] < 0 || tokens[kPositions + 5] < 0)) fail(plugin->name, " chose nothing");

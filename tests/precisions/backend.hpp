@@ -109,7 +109,7 @@ inline std::unique_ptr<Precision> make_precision(const Backend& backend) {
 // Limits that hold `slots` whole contexts, and as many rows in a step.
 inline Limits limits_for(const Checkpoint& checkpoint, int slots = 1, int threads = 1) {
   const int context = checkpoint.config().T;
-  return {slots, context, slots * context, slots * context, threads, 0, false, 1};
+  return {slots, context, slots * context, slots * context, threads, 0, false};
 }
 
 // (rows, V) of a batch, without the gaps.

@@ -116,9 +116,10 @@ TEST(BrokenContract, AnotherTypeIsSeen) {
 // Which values of an operation are infinite.
 struct InfinityTap : Tap {
   explicit InfinityTap(std::string op) : op(std::move(op)) {}
-  void tensor(const char* name, int, const float* host, int rows, int cols) override {
-    if (name != op) return;
+  bool tensor(const char* name, int, float* host, int rows, int cols) override {
+    if (name != op) return false;
     for (int64_t i = 0; i < int64_t(rows) * cols; ++i) infinite.push_back(std::isinf(host[i]) ? host[i] : 0);
+    return false;
   }
   std::string op;
   std::vector<float> infinite;

@@ -18,7 +18,7 @@ constexpr Limits kLimits = {
 std::vector<float> logits_of(const Checkpoint& model, const char* precision, const char* overflow) {
   const auto maker = make_plugin<Precision>(Kind::precision, precision, {{"overflow", overflow}});
   const auto session = maker->open(model, kLimits);
-  session->start(0, 0, 0, 0);
+  session->start(0, {0, 0, 0, 0, 0, 0});
   const Row rows[] = {{0, 3, false}, {0, 7, true}};
   const LogitBatch batch = session->step(rows);
   return {batch.logits, batch.logits + batch.vocab};

@@ -48,9 +48,10 @@ class SessionTest : public testing::TestWithParam<Backend> {
 
 // Rows that went through each operation.
 struct CountingTap : Tap {
-  void tensor(const char* op, int layer, const float*, int count, int cols) override {
+  bool tensor(const char* op, int layer, float*, int count, int cols) override {
     const std::string name = std::string(op) + (layer < 0 ? "" : " " + std::to_string(layer));
     rows[name] += count, names.push_back(name), widths[op] = cols;
+    return false;
   }
   std::map<std::string, int> rows, widths;
   std::vector<std::string> names;
@@ -85,7 +86,7 @@ TEST_P(SessionTest, PrefillAtOnceInChunksAndOneByOneAreOne) {
   const Traits traits = session->traits();
   const auto expected = feed(*session, 0, text);
   for (const size_t size : {1, 7, 64}) {
-    session->start(0, 0, 0, 0);
+    session->start(0, {0, 42, 0, 0, 0, 0});
     expect_same(traits.prefill, traits.tolerance, in_chunks(*session, 0, text, size), expected,
                 "chunks of " + std::to_string(size));
   }
@@ -98,7 +99,7 @@ TEST_P(SessionTest, ALongPromptIsItsPieces) {
   const auto text = some_tokens(420, checkpoint->config().V);
   const auto session = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint));
   const auto expected = feed(*session, 0, text);
-  session->start(0, 0, 0, 0);
+  session->start(0, {0, 42, 0, 0, 0, 0});
   const Traits traits = session->traits();
   expect_same(traits.prefill, traits.tolerance, in_chunks(*session, 0, text, 97), expected, "in pieces");
 }
@@ -150,7 +151,7 @@ TEST_P(SessionTest, RefillOfANeighbourChangesNothing) {
   int i = 0;
   for (const int count : {1, 7, 64, 300}) {
     for (const int neighbour : {0, 2}) {
-      shared->start(neighbour, 50 + i, neighbour, 0);
+      shared->start(neighbour, {50 + uint64_t(i), 42, 0, 0, neighbour, 0});
       std::vector<Row> rows;
       for (const int32_t token : tokens(count, 30 + i)) rows.push_back({neighbour, token, false});
       rows.insert(neighbour == 0 ? rows.end() : rows.begin(), Row{1, next[i], true});
@@ -168,7 +169,7 @@ TEST_P(SessionTest, StartCopiesAPrefix) {
   const Traits traits = session->traits();
   const auto text = tokens(20), other = tokens(9, 3);
   feed(*session, 0, text), feed(*session, 2, other);
-  session->start(2, 77, 0, kKeep);
+  session->start(2, {77, 42, 0, 0, 0, kKeep});
   std::vector<int32_t> mixed(text.begin(), text.begin() + kKeep);
   mixed.insert(mixed.end(), other.begin(), other.end());
   const auto fresh = feed(*open(), 0, mixed);
@@ -187,7 +188,7 @@ TEST_P(SessionTest, StartCopiesAPrefix) {
   session->read(batch.tokens + 2 * batch.token_stride, table.data(), table.size() * sizeof(int32_t));
   EXPECT_EQ(table, mixed);
 
-  session->start(0, 78, 0, kKeep);  // cut off in its own slot
+  session->start(0, {78, 42, 0, 0, 0, kKeep});  // cut off in its own slot
   expect_same(traits.prefill, traits.tolerance, feed(*session, 0, other), {fresh.begin() + kKeep * V, fresh.end()},
               "truncated");
 }
@@ -198,7 +199,7 @@ TEST_P(SessionTest, TapsSeeEveryOperationAndChangeNothing) {
   const auto expected = feed(*session, 0, text);
   CountingTap tap;
   if (!session->tap(&tap)) GTEST_SKIP() << "no taps";
-  session->start(0, 0, 0, 0);
+  session->start(0, {0, 42, 0, 0, 0, 0});
   expect_same(true, 0, feed(*session, 0, text), expected, "tapped");
   const std::vector<std::string> layer = {"norm_qkv", "attention", "project_add", "norm_up_gelu", "down_add"};
   std::vector<std::string> names = {"embed"};
@@ -213,7 +214,7 @@ TEST_P(SessionTest, TapsSeeEveryOperationAndChangeNothing) {
                                              {"norm_logits", m.V}};
   EXPECT_EQ(tap.widths, widths);
   session->tap(nullptr);
-  session->start(0, 0, 0, 0);
+  session->start(0, {0, 42, 0, 0, 0, 0});
   expect_same(true, 0, feed(*session, 0, text), expected, "tap off again");
   EXPECT_EQ(tap.names, names);
 }
@@ -283,15 +284,15 @@ TEST_P(SessionTest, RejectedRowsChangeNothing) {
   expect_rejected({{1, -3, false}}, "negative token");
   expect_rejected({{0, kSampled, true}}, "nothing sampled: no logits");
   expect_rejected({{1, kSampled, true}}, "nothing sampled: empty");
-  EXPECT_THROW(session->start(2, 0, 0, 0), Error);
-  EXPECT_THROW(session->start(0, 0, -1, 0), Error);
-  EXPECT_THROW(session->start(1, 0, 0, 3), Error);
-  EXPECT_THROW(session->start(1, 0, 0, -1), Error);
+  EXPECT_THROW(session->start(2, {0, 42, 0, 0, 0, 0}), Error);
+  EXPECT_THROW(session->start(0, {0, 42, 0, 0, -1, 0}), Error);
+  EXPECT_THROW(session->start(1, {0, 42, 0, 0, 0, 3}), Error);
+  EXPECT_THROW(session->start(1, {0, 42, 0, 0, 0, -1}), Error);
 
   const std::vector<Row> next = {{0, 9, true}, {1, 2, false}, {1, 8, true}};
   expect_same(true, 0, copy_logits(*session, session->step(next)), copy_logits(*fresh, fresh->step(next)), "next step");
   expect_rejected({{0, kSampled, true}, {0, 1, false}}, "a sampled token is not alone");
-  session->start(0, 0, 0, 3);
+  session->start(0, {0, 42, 0, 0, 0, 3});
   expect_rejected({{0, kSampled, true}}, "nothing sampled: just started");
 }
 

@@ -29,10 +29,15 @@ struct Batch {
 
   explicit Batch(int32_t v) : vocab(v) {}
 
-  void add(const std::vector<float>& row, RowKey key) {
+  struct Whose {
+    uint64_t sequence;
+    int32_t slot, position;
+  };
+
+  void add(const std::vector<float>& row, Whose whose) {
     logits.insert(logits.end(), row.begin(), row.end());
     logits.insert(logits.end(), padding, 1e30f);
-    keys.push_back(key);
+    keys.push_back({whose.sequence, 1234, whose.slot, whose.position, 1, 0});
   }
   LogitBatch view() {
     return {.logits = logits.data(),
@@ -40,11 +45,11 @@ struct Batch {
             .stride = vocab + padding,
             .rows = static_cast<int32_t>(keys.size()),
             .vocab = vocab,
+            .slots = kSlots,
             .keys = keys.data(),
             .tokens = tokens.data(),
             .logprobs = nullptr,
             .token_stride = kContext + 1,
-            .seed = 1234,
             .space = kSamplerSpace,
             .device = 0,
             .stream = nullptr};

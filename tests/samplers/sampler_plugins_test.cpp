@@ -9,7 +9,7 @@ namespace {
 
 TEST(Nucleus, FollowsItsOptionsAndKeysInEveryRow) {
   Batch batch(300);
-  const RowKey keys[] = {{9, 3, 17}, {0, 0, 1}, {uint64_t{1} << 40, 5, 40}, {9, 1, 18}};
+  const Batch::Whose keys[] = {{9, 3, 17}, {0, 0, 1}, {uint64_t{1} << 40, 5, 40}, {9, 1, 18}};
   for (uint32_t i = 0; i < std::size(keys); ++i) batch.add(row_of(300, i), keys[i]);
   const std::vector<float> before = batch.logits;
   sampler("nucleus", {{"temp", "0.9"}, {"top_k", "30"}, {"top_p", "0.7"}, {"min_p", "0.2"}}, batch)
