@@ -70,16 +70,21 @@ class Jsonl final : public Sink {
                  live.made.to_json("", top_);
     if (echo_) live.line += live.prompt.to_json("prompt_", top_);
     live = {.line = std::move(live.line) + "}\n", .whole = true};
-    // Sequences start in their order: the first one here is the next to be written.
-    while (!live_.empty() && live_.begin()->second.whole) {
-      file_.write(live_.begin()->second.line);
-      live_.erase(live_.begin());
-    }
+    for (; !live_.empty() && live_.begin()->first == turn_ && live_.begin()->second.whole; ++turn_) write_first();
   }
 
-  void end(std::string_view) override { file_.end(); }
+  // Where the numbers of sequences have gaps, lines still wait for a turn that does not come.
+  void end(std::string_view) override {
+    while (!live_.empty()) write_first();
+    file_.end();
+  }
 
  private:
+  void write_first() {
+    file_.write(live_.begin()->second.line);
+    live_.erase(live_.begin());
+  }
+
   struct Live {
     std::string line;
     bool whole = false;  // line is all of it, and waits for its turn
@@ -91,7 +96,8 @@ class Jsonl final : public Sink {
   int top_;
   bool echo_;
   PromptNames names_;
-  std::map<uint64_t, Live> live_;  // by sequence
+  std::map<uint64_t, Live> live_;  // by sequence; they may start in any order
+  uint64_t turn_ = 0;              // the sequence that is written next
 };
 
 }  // namespace

@@ -47,7 +47,7 @@ std::vector<float> logits_of(const Checkpoint& model) {
   const auto precision = make_plugin<Precision>(Kind::precision, "reference");
   const auto session = precision->open(
       model, {.slots = 1, .context = 5, .rows = 5, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false});
-  session->start(0, 0, 0, 0);
+  session->start(0, {0, 0, 0, 0, 0, 0});
   std::vector<Row> rows;
   for (int32_t i = 0; i < 5; ++i) rows.push_back({0, i * 7 % model.config().V, i == 4});
   const LogitBatch batch = session->step(rows);

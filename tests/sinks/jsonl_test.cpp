@@ -87,6 +87,19 @@ TEST_F(Jsonl, KeepsTheOrderOfSequencesWhateverComesFirst) {
   EXPECT_EQ(objects[3]["tokens"], json::array());
 }
 
+TEST_F(Jsonl, KeepsTheOrderOfSequencesThatStartInAnyOrder) {
+  auto sink = jsonl();
+  sink->begin("{}");
+  for (const uint64_t sequence : {0, 2, 1, 3}) {
+    sink->start(sequence, "", {});
+    sink->finish(sequence, "", "length");
+  }
+  sink->end("{}");
+  const std::vector<json> objects = read();
+  ASSERT_EQ(objects.size(), 4u);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(objects[i]["sequence"], i);
+}
+
 TEST_F(Jsonl, IsStrictWhateverTheTextAndTheNumbers) {
   std::string every;
   for (int byte = 0; byte < 128; ++byte) every += static_cast<char>(byte);
