@@ -194,6 +194,18 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
   }
 }
 
+// In time that grows with the square of their number they would take hours.
+TEST(HuggingfaceHeader, HoldsAsManyTensorsAsOneLikes) {
+  const ModelFolder folder;
+  std::string header = "{";
+  for (int i = 0; i < 500'000; ++i)
+    header.append(i > 0 ? ",\"" : "\"")
+        .append(std::to_string(i))
+        .append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  folder.write(kWeightFile, size_bytes(header.size() + 1) + header + "}");
+  expect_error([&] { open(folder.path()); }, "expected tensor \"wte.weight\", found none");
+}
+
 TEST(HuggingfaceHeader, EntriesAreChecked) {
   const auto set = [](const char* key, const Json& value) { return [=](Json& header) { header[kQkv][key] = value; }; };
   expect_header_refused(set("dtype", "F33"), "expected a known dtype, found \"F33\"");

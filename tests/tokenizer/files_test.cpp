@@ -177,6 +177,15 @@ TEST(TokenizerFiles, EachMistakeIsOneLine) {
   }
 }
 
+// In time that grows with the square of their number they would take hours.
+TEST(TokenizerFiles, AConfigHoldsAsManyObjectsAsOneLikes) {
+  SmallFolder folder;
+  std::string text = "{\"more\": [{}";
+  for (int i = 0; i < 1'000'000; ++i) text += ",{}";
+  folder.file("tokenizer_config.json", text + "], \"eos_token\": \"the\"}");
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->end_of_text(), 257);
+}
+
 TEST(TokenizerFiles, AMessageHoldsAGlanceOfALongLine) {
   SmallFolder folder;
   folder.file("merges.txt", std::string(100000, 'x'));

@@ -1,5 +1,5 @@
-// JSON to write: strings that are always valid, numbers that read back as they were, and the brackets around them. For
-// reading JSON a plugin brings a library of its own.
+// JSON to write: strings that are always valid, numbers that read back as they were, and the brackets around them. JSON
+// is read with gpt2run/json/json.hpp, which is a library to link: gpt2run::json.
 #pragma once
 #include <charconv>
 #include <cmath>
