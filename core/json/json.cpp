@@ -2,7 +2,6 @@
 #include "gpt2run/json/json.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "gpt2run/sdk/escape.hpp"
@@ -29,9 +28,8 @@ struct Window {
 
 // It ends the parser: what stands behind it would be read by nobody.
 void refuse_nul(const std::string& where, std::string_view text, size_t before) {
-  const void* nul = std::memchr(text.data(), '\0', text.size());
-  if (nul)
-    fail(where, ": expected JSON, found a NUL at byte ", before + (static_cast<const char*>(nul) - text.data()) + 1);
+  const size_t nul = text.find('\0');
+  if (nul != text.npos) fail(where, ": expected JSON, found a NUL at byte ", before + nul + 1);
 }
 
 // at: the number of the byte, from 1, at which the parser gave up.

@@ -220,14 +220,6 @@ TEST(JsonElements, ComeOneByOneHoweverTheTextIsCut) {
   EXPECT_THAT(elements_of("[]"), ElementsAre());
 }
 
-TEST(JsonElements, LimitsAreThoseOfOne) {
-  constexpr size_t kElements = 40, kValues = size_t{1} << 20;  // together more than a document may have
-  const std::string text = list_of(list_of("1", kValues), kElements);
-  size_t taken = 0, values = 0;
-  each_element(source_of(text, SIZE_MAX, taken), "a", "step", [&](const Value& v) { values += v.elements().size(); });
-  EXPECT_EQ(values, kElements * kValues);
-}
-
 TEST(JsonElements, MistakesNameTheElement) {
   const std::pair<std::string, const char*> cases[] = {
       {"[{}, {\"a\": 1, \"a\": 2}]", "step 1: expected every key once, found \"a\" twice"},
