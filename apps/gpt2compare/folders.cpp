@@ -9,15 +9,14 @@
 #include <fstream>
 #include <limits>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {
-
-using Json = nlohmann::json;
 
 struct Step {
   int32_t token;
@@ -126,85 +125,52 @@ class Rows {
   size_t rows_ = 0, cols_ = 0, taken_ = 0;
 };
 
-std::vector<float> logits_of(const std::string& where, const Json& list) {
-  if (!list.is_array() || list.empty())
-    fail(where, ": \"logits\": expected a list of numbers, found ", list.type_name());
+std::vector<float> logits_of(const json::Value& list) {
   std::vector<float> logits;
-  logits.reserve(list.size());
-  for (const Json& value : list) {
-    if (!value.is_number())
-      fail(where, ": \"logits\": expected numbers, found ", value.type_name(), " for token ", logits.size());
-    const auto logit = value.get<double>();
-    if (std::abs(logit) > std::numeric_limits<float>::max())
-      fail(where, ": \"logits\": expected numbers that FP32 can hold, found ", value.dump(), " for token ",
-           logits.size());
+  logits.reserve(list.list().size());
+  for (const json::Value& value : list.list()) {
+    const double logit = value.number();
+    if (std::abs(logit) > std::numeric_limits<float>::max()) value.refuse("a number that FP32 can hold");
     logits.push_back(static_cast<float>(logit));
   }
+  if (logits.empty()) list.refuse("a list of numbers");
   return logits;
 }
 
-Step step_of(const std::string& where, const Json& object) {
-  const auto token = object.find("token");
-  if (token == object.end() || !token->is_number_integer() || token->get<int64_t>() < 0 ||
-      token->get<int64_t>() >= INT32_MAX)  // a vocabulary is one more
-    fail(where, ": \"token\": expected a token id, found ", token == object.end() ? "none" : in_quotes(token->dump()));
-  Step step{token->get<int32_t>(), "", {}};
-  if (const auto text = object.find("text"); text != object.end() && text->is_string()) step.text = *text;
-  if (const auto logits = object.find("logits"); logits != object.end()) step.logits = logits_of(where, *logits);
+Step step_of(const json::Value& object) {
+  constexpr int32_t kMostToken = INT32_MAX - 1;  // a vocabulary is one more
+  Step step{static_cast<int32_t>(object.at("token").integer(0, kMostToken)), "", {}};
+  if (const auto text = object.find("text")) step.text = text->as_text().value_or("");
+  if (const auto logits = object.find("logits")) step.logits = logits_of(*logits);
   return step;
-}
-
-// What stands where the parser gave up. Python writes NaN and Infinity, which are no JSON.
-[[noreturn]] void fail_of_json(const std::string& path, size_t step, const Json::exception& error) {
-  constexpr size_t kShown = 12;
-  const auto* parsing = dynamic_cast<const Json::parse_error*>(&error);
-  if (!parsing) fail(path, ": step ", step, ": expected numbers, found one that is too large");
-  std::string found(kShown, '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(std::max<size_t>(parsing->byte, 1) - 1));
-  file.read(found.data(), kShown);
-  found.resize(static_cast<size_t>(file.gcount()));
-  const bool is_number = found.starts_with("NaN") || found.starts_with("Infinity");
-  found.resize(std::min(found.find_first_of(",]} \n\r\t"), found.size()));
-  fail(path, ": step ", step, ": expected JSON, found ", found.empty() ? "its end" : in_quotes(found), " at byte ",
-       parsing->byte, is_number ? ": JSON has no such number, npy has" : "");
 }
 
 // visit(index, step) in order. path: of the JSON; logits that it has not are in the .npy beside it.
 void each_step(const std::string& path, const std::string& npy, const std::function<void(size_t, Step)>& visit) {
   expect_file(path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path, ": cannot be read: ", std::strerror(errno));
+  InputFile file(path);
   size_t index = 0;
   std::unique_ptr<Rows> rows;
-  const auto take = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth == 0 && event == Json::parse_event_t::object_start)
-      fail(path, ": expected a list of steps, found an object");
-    if (depth == 1 && (event == Json::parse_event_t::value || event == Json::parse_event_t::array_start))
-      fail(path, ": step ", index, ": expected an object, found a ",
-           parsed.is_discarded() ? "list" : parsed.type_name());
-    if (depth != 1 || event != Json::parse_event_t::object_end) return true;
+  const auto take = [&](const json::Value& object) {
     const std::string where = path + ": step " + std::to_string(index);
-    Step step = step_of(where, parsed);
+    Step step = step_of(object);
     if (step.logits.empty()) {
       if (!rows && !std::filesystem::exists(npy)) fail(where, ": expected \"logits\", or ", npy, ", found neither");
       if (!rows) rows = std::make_unique<Rows>(npy);
       step.logits = rows->next();
     }
-    if (step.token >= std::ssize(step.logits))
-      fail(where, ": \"token\": expected an id below ", step.logits.size(), ", the number of logits, found ",
-           step.token);
+    if (step.token >= std::ssize(step.logits)) {
+      const std::string below = std::to_string(step.logits.size());
+      object.at("token").refuse("an id below " + below + ", the number of logits");
+    }
     visit(index++, std::move(step));
-    return false;
   };
-  Json left;
   try {
-    left = Json::parse(file, take);
-  } catch (const Json::exception& error) {
-    fail_of_json(path, index, error);
+    json::each_element([&](char* to, size_t most) { return file.read(to, most); }, path, "step", take);
+  } catch (const json::Mistake& mistake) {  // Python writes NaN and Infinity
+    const bool is_number = mistake.found.starts_with("NaN") || mistake.found.starts_with("Infinity");
+    fail(mistake.what(), is_number ? ": JSON has no such number, npy has" : "");
   }
-  if (!left.is_array()) fail(path, ": expected a list of steps, found a ", left.type_name());
-  if (!file.eof()) fail(path, ": expected the end of the file behind the list, found a NUL byte");  // ends the parser
   if (rows) rows->expect_end();
 }
 
@@ -242,12 +208,14 @@ FolderStudy::FolderStudy(Generations ref, Generations test)
   comparison_.tokenizer = words_.get();
   comparison_.tests.resize(1);
   comparison_.tests[0].series.name = test_.name == ref_.name ? test_.name + " of " + test_.folder : test_.name;
-  comparison_.manifest = Json{
-      {"ref_folder", ref_.folder},
-      {"ref_name", ref_.name},
-      {"test_folder", test_.folder},
-      {"test_name",
-       test_.name}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  JsonWriter manifest(-1);
+  manifest.begin_object();
+  manifest.field("ref_folder", ref_.folder);
+  manifest.field("ref_name", ref_.name);
+  manifest.field("test_folder", test_.folder);
+  manifest.field("test_name", test_.name);
+  manifest.end_object();
+  comparison_.manifest = manifest.json();
 }
 
 void FolderStudy::compare_sequence(int32_t text, int64_t sequence, DivergenceMeter& meter) {

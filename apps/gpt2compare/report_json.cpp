@@ -1,177 +1,204 @@
 // The result as JSON.
 #include <cmath>
-#include <functional>
-#include <nlohmann/json.hpp>
 
 #include "common/evaluation/texts.hpp"
 #include "gpt2compare/report.hpp"
-#include "gpt2run/sdk/json_text.hpp"
+#include "gpt2run/json/json.hpp"
 
 namespace gpt2run {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // JSON has no infinity: a text that Python's float() takes. What is not defined is null.
-Json number(double value) {
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  if (std::isnan(value)) return nullptr;
-  return value;
+void add(JsonWriter& json, std::string_view key, double value) {
+  if (std::isinf(value)) return json.field(key, value > 0 ? "inf" : "-inf");
+  json.written_field(key, json::real_text(value));
 }
 
-Json place_of(const Comparison& comparison, const Place& place) {
-  return {{"position", place.position},
-          {"text", text_around(comparison.texts, place, comparison.tokenizer)},
-          {"text_index", place.text}};
+// A list, each element written by write(element).
+template <class Elements, class Write>
+void add_list(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
+  json.key(key);
+  json.begin_list();
+  for (const auto& element : elements) write(element);
+  json.end_list();
 }
 
-Json metric_of(const Comparison& comparison, const Series& series, Metric metric) {
+// The same of objects, whose fields write(element) writes.
+template <class Elements, class Write>
+void add_objects(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
+  add_list(json, key, elements, [&](const auto& element) {
+    json.begin_object();
+    write(element);
+    json.end_object();
+  });
+}
+
+template <class Write>
+void add_object(JsonWriter& json, std::string_view key, const Write& write) {
+  json.key(key);
+  json.begin_object();
+  write();
+  json.end_object();
+}
+
+void add_place(JsonWriter& json, const Comparison& comparison, const Place& place) {
+  json.field("position", place.position);
+  json.field("text", text_around(comparison.texts, place, comparison.tokenizer));
+  json.field("text_index", place.text);
+}
+
+void add_metric(JsonWriter& json, const Comparison& comparison, const Series& series, Metric metric) {
   const Distribution found = distribution_of(series, metric);
-  Json percentiles;
-  for (size_t i = 0; i < std::size(kPercentiles); ++i) {
-    std::string name;
-    append_number(name, kPercentiles[i]);
-    percentiles[name] = number(found.percentiles[i]);
-  }
-  Json farthest = {{"value", number(found.farthest)}};
-  farthest.update(place_of(comparison, series.places[found.farthest_index]));
-  return {{"unit", spec_of(metric).unit},
-          {"mean", number(found.mean)},
-          {"standard_error", number(found.standard_error)},
-          {"batch_standard_error", number(found.batch_standard_error)},
-          {"median", number(found.median())},
-          {"percentiles", percentiles},
-          {"max", farthest}};
+  json.field("unit", spec_of(metric).unit);
+  add(json, "mean", found.mean);
+  add(json, "standard_error", found.standard_error);
+  add(json, "batch_standard_error", found.batch_standard_error);
+  add(json, "median", found.median());
+  add_object(json, "percentiles", [&] {
+    for (size_t i = 0; i < std::size(kPercentiles); ++i) {
+      std::string name;
+      append_number(name, kPercentiles[i]);
+      add(json, name, found.percentiles[i]);
+    }
+  });
+  add_object(json, "max", [&] {
+    add(json, "value", found.farthest);
+    add_place(json, comparison, series.places[found.farthest_index]);
+  });
 }
 
-Json metrics_of(const Comparison& comparison, const Series& series) {
-  Json metrics;
-  for (int m = 0; m < kMetrics; ++m) {
-    const auto metric = static_cast<Metric>(m);
-    metrics[spec_of(metric).name] = metric_of(comparison, series, metric);
-  }
-  return metrics;
+void add_metrics(JsonWriter& json, const Comparison& comparison, const Series& series) {
+  add_object(json, "metrics", [&] {
+    for (int m = 0; m < kMetrics; ++m) {
+      const auto metric = static_cast<Metric>(m);
+      add_object(json, spec_of(metric).name, [&] { add_metric(json, comparison, series, metric); });
+    }
+  });
 }
 
-Json by_metric(const std::array<double, kMetrics>& values) {
-  Json object;
-  for (int m = 0; m < kMetrics; ++m) object[spec_of(static_cast<Metric>(m)).name] = number(values[m]);
-  return object;
+void add_by_metric(JsonWriter& json, const std::array<double, kMetrics>& values) {
+  for (int m = 0; m < kMetrics; ++m) add(json, spec_of(static_cast<Metric>(m)).name, values[m]);
 }
 
-Json parts_of(std::span<const FloorPart> parts) {
-  Json list = Json::array();
-  for (const FloorPart& part : parts) {
-    Json object = {{"of", part.instance}, {"against", part.what}, {"tokens", part.targets}};
-    object.update(by_metric(part.deviations));
-    list.push_back(object);
-  }
-  return list;
-}
-
-Json below_of(const TestResult& test) {
-  Json names = Json::array();
+void add_floor(JsonWriter& json, const TestResult& test) {
+  add_object(json, "floor", [&] { add_by_metric(json, floor_of(test.floor)); });
+  add_objects(json, "floors", test.floor, [&](const FloorPart& part) {
+    json.field("of", part.instance);
+    json.field("against", part.what);
+    json.field("tokens", part.targets);
+    add_by_metric(json, part.deviations);
+  });
+  json.key("below_floor");
+  json.begin_list();
   for (int m = 0; m < kMetrics; ++m)
-    if (is_below(test.series, static_cast<Metric>(m), test.floor))
-      names.push_back(spec_of(static_cast<Metric>(m)).name);
-  return names;
+    if (is_below(test.series, static_cast<Metric>(m), test.floor)) json.value(spec_of(static_cast<Metric>(m)).name);
+  json.end_list();
 }
 
-Json flips_of(const Comparison& comparison, const Series& series) {
-  Json list = Json::array();
-  for (const Flip& flip : series.flips) {
-    Json object = place_of(comparison, flip.place);
-    object.update({{"margin", number(flip.margin)},
-                   {"margin_probability", number(flip.margin_probability)},
-                   {"ref_token", flip.ref_token},
-                   {"test_token", flip.test_token},
-                   {"ref_text", token_text(flip.ref_token, comparison.tokenizer)},
-                   {"test_text", token_text(flip.test_token, comparison.tokenizer)}});
-    list.push_back(object);
-  }
-  return list;
+void add_flips(JsonWriter& json, const Comparison& comparison, const Series& series) {
+  add_objects(json, "flips", series.flips, [&](const Flip& flip) {
+    add_place(json, comparison, flip.place);
+    add(json, "margin", flip.margin);
+    add(json, "margin_probability", flip.margin_probability);
+    json.field("ref_token", flip.ref_token);
+    json.field("test_token", flip.test_token);
+    json.field("ref_text", token_text(flip.ref_token, comparison.tokenizer));
+    json.field("test_text", token_text(flip.test_token, comparison.tokenizer));
+  });
 }
 
-Json buckets_of(const std::vector<Bucket>& buckets, const std::function<Json(const Bucket&)>& range) {
-  Json list = Json::array();
-  for (const Bucket& bucket : buckets) {
-    Json object = range(bucket);
-    object["count"] = bucket.count;
-    object.update(by_metric(bucket.means));
-    list.push_back(object);
-  }
-  return list;
+void add_buckets(JsonWriter& json, const Series& series) {
+  // Positions are whole numbers, and both of the range belong to it.
+  add_objects(json, "by_position", by_position(series), [&](const Bucket& bucket) {
+    json.field("from", static_cast<int64_t>(bucket.from));
+    json.field("to", static_cast<int64_t>(bucket.to) - 1);
+    json.field("count", bucket.count);
+    add_by_metric(json, bucket.means);
+  });
+  add_objects(json, "by_entropy", by_entropy(series), [&](const Bucket& bucket) {
+    json.written_field("from", json::real_text(bucket.from));
+    json.written_field("to", json::real_text(bucket.to));
+    json.field("count", bucket.count);
+    add_by_metric(json, bucket.means);
+  });
 }
 
-// Positions are whole numbers, and both of the range belong to it.
-Json positions_of(const Bucket& bucket) {
-  return {{"from", static_cast<int64_t>(bucket.from)}, {"to", static_cast<int64_t>(bucket.to) - 1}};
-}
-
-Json entropies_of(const Bucket& bucket) { return {{"from", bucket.from}, {"to", bucket.to}}; }
-
-Json histogram_json(const Series& series, Metric metric) {
+void add_histogram(JsonWriter& json, const Series& series, Metric metric) {
   const Histogram found = histogram_of(series, metric);
-  return {{"edges", found.edges}, {"counts", found.counts}, {"below", found.below}, {"above", found.above}};
+  add_object(json, spec_of(metric).name, [&] {
+    add_list(json, "edges", found.edges, [&](double edge) { json.written(json::real_text(edge)); });
+    add_list(json, "counts", found.counts, [&](int64_t count) { json.value(count); });
+    json.field("below", found.below);
+    json.field("above", found.above);
+  });
 }
 
-Json ranges_of(const std::vector<OpRange>& ranges) {
-  Json list = Json::array();
-  for (const OpRange& range : ranges)
-    list.push_back({{"op", range.op},
-                    {"layer", range.layer},
-                    {"max", number(range.max)},
-                    {"headroom", number(range.headroom)},
-                    {"subnormal_share", number(range.subnormal_share)},
-                    {"nan", range.nans}});
-  return list;
+void add_ranges(JsonWriter& json, std::string_view key, const std::vector<OpRange>& ranges) {
+  add_objects(json, key, ranges, [&](const OpRange& range) {
+    json.field("op", range.op);
+    json.field("layer", range.layer);
+    add(json, "max", range.max);
+    add(json, "headroom", range.headroom);
+    add(json, "subnormal_share", range.subnormal_share);
+    json.field("nan", range.nans);
+  });
 }
 
-void add_layers(Json& json, const LayerTest& test) {
-  json["layer_threshold"] = test.threshold ? number(*test.threshold) : Json();
-  json["layers"] = Json::array();
-  for (const OpError& error : test.errors)
-    json["layers"].push_back({{"op", error.op},
-                              {"layer", error.layer},
-                              {"rms_error", number(error.rms_error)},
-                              {"max_error", number(error.max_error)}});
-  json["first_above"] = test.first_above ? json["layers"][*test.first_above] : Json();
-  json["ranges"] = ranges_of(test.ranges);
+void add_error(JsonWriter& json, const OpError& error) {
+  json.field("op", error.op);
+  json.field("layer", error.layer);
+  add(json, "rms_error", error.rms_error);
+  add(json, "max_error", error.max_error);
 }
 
-Json test_of(const Comparison& comparison, const TestResult& test) {
-  Json histogram;
-  for (const Metric metric : {Metric::kl_ref_test, Metric::kl_test_ref, Metric::js})
-    histogram[spec_of(metric).name] = histogram_json(test.series, metric);
-  Json json = {{"name", test.series.name}, {"metrics", metrics_of(comparison, test.series)}};
-  if (!test.floor.empty()) {
-    json["floor"] = by_metric(floor_of(test.floor));
-    json["floors"] = parts_of(test.floor);
-    json["below_floor"] = below_of(test);
-  }
-  json["flips"] = flips_of(comparison, test.series);
-  json["by_position"] = buckets_of(by_position(test.series), positions_of);
-  json["by_entropy"] = buckets_of(by_entropy(test.series), entropies_of);
-  json["histogram"] = histogram;
-  return json;
+void add_layers(JsonWriter& json, const LayerTest& test) {
+  if (test.threshold)
+    add(json, "layer_threshold", *test.threshold);
+  else
+    json.field("layer_threshold", nullptr);
+  add_objects(json, "layers", test.errors, [&](const OpError& error) { add_error(json, error); });
+  if (test.first_above)
+    add_object(json, "first_above", [&] { add_error(json, test.errors[*test.first_above]); });
+  else
+    json.field("first_above", nullptr);
+  add_ranges(json, "ranges", test.ranges);
+}
+
+void add_test(JsonWriter& json, const Comparison& comparison, const TestResult& test) {
+  json.field("name", test.series.name);
+  add_metrics(json, comparison, test.series);
+  if (!test.floor.empty()) add_floor(json, test);
+  add_flips(json, comparison, test.series);
+  add_buckets(json, test.series);
+  add_object(json, "histogram", [&] {
+    for (const Metric metric : {Metric::kl_ref_test, Metric::kl_test_ref, Metric::js})
+      add_histogram(json, test.series, metric);
+  });
 }
 
 }  // namespace
 
 std::string to_json(const Comparison& comparison) {
-  Json json = {{"reference", comparison.reference},
-               {"texts", comparison.texts.size()},
-               {"tokens", comparison.targets},
-               {"manifest", Json::parse(comparison.manifest)}};
-  json["tests"] = Json::array();
-  for (const TestResult& test : comparison.tests) json["tests"].push_back(test_of(comparison, test));
+  const json::Document manifest = json::parse(comparison.manifest, "the manifest");
+  JsonWriter json(1);
+  json.begin_object();
+  json.field("reference", comparison.reference);
+  json.field("texts", comparison.texts.size());
+  json.field("tokens", comparison.targets);
+  json.key("manifest");
+  write(json, manifest.root());
+  size_t index = 0;
+  add_objects(json, "tests", comparison.tests, [&](const TestResult& test) {
+    add_test(json, comparison, test);
+    if (comparison.layers && index < comparison.layers->tests.size()) add_layers(json, comparison.layers->tests[index]);
+    ++index;
+  });
   if (comparison.layers) {
-    json["layer_rows"] = comparison.layers->rows;
-    json["reference_ranges"] = ranges_of(comparison.layers->ranges);
-    for (size_t i = 0; i < comparison.layers->tests.size(); ++i)
-      add_layers(json["tests"][i], comparison.layers->tests[i]);
+    json.field("layer_rows", comparison.layers->rows);
+    add_ranges(json, "reference_ranges", comparison.layers->ranges);
   }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  json.end_object();
+  return json.json() + "\n";
 }
 
 }  // namespace gpt2run

@@ -17,55 +17,52 @@ namespace {
 constexpr size_t kMost = size_t{1} << 28;
 constexpr int kMomentForWriter = 500;  // milliseconds: a writer that is started beside us may come later
 
-// Closed when this goes.
-class OpenFile {
- public:
-  // Without O_NONBLOCK, opening a pipe would wait for a writer.
-  explicit OpenFile(const std::filesystem::path& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-  ~OpenFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 // Waits for bytes or for the other end to go; at most `milliseconds`, below 0 for ever. False, with errno: interrupted.
 bool wait_for_bytes(int fd, int milliseconds) {
   pollfd wait{fd, POLLIN, 0};
   return poll(&wait, 1, milliseconds) >= 0;
 }
 
-// To the end. name: for messages. A fd below 0 is an error that errno tells.
+// Up to `most` bytes, 0 at the end. name: for messages.
+size_t read_some(int fd, const std::string& name, char* to, size_t most) {
+  while (true) {
+    const ssize_t count = read(fd, to, most);
+    if (count >= 0) return static_cast<size_t>(count);
+    if (errno != EAGAIN || !wait_for_bytes(fd, -1)) fail(name, " cannot be read: ", std::strerror(errno));
+  }
+}
+
 std::string read_all(int fd, const std::string& name) {
   std::string content, buffer(1 << 16, '\0');
-  while (true) {
-    const ssize_t count = fd < 0 ? -1 : read(fd, buffer.data(), buffer.size());
-    if (fd >= 0 && count < 0 && errno == EAGAIN && wait_for_bytes(fd, -1)) continue;
-    if (count < 0) fail(name, " cannot be read: ", std::strerror(errno));
-    if (count == 0) return content;
-    content.append(buffer, 0, static_cast<size_t>(count));
+  while (const size_t count = read_some(fd, name, buffer.data(), buffer.size())) {
+    content.append(buffer, 0, count);
     if (content.size() > kMost) fail(name, " expected at most ", kMost, " bytes, found more");
   }
+  return content;
 }
 
 bool is_pipe(int fd) {
   struct stat status;
-  return fd >= 0 && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+  return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 }  // namespace
 
+// Without O_NONBLOCK, opening a pipe would wait for a writer.
+InputFile::InputFile(const std::filesystem::path& path, const std::string& before)
+    : name_(before + path.string() + ":"), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+  if (fd_ < 0) fail(name_, " cannot be read: ", std::strerror(errno));
+}
+
+InputFile::~InputFile() { close(fd_); }
+
+size_t InputFile::read(char* to, size_t most) { return read_some(fd_, name_, to, most); }
+
 std::string read_file(const std::filesystem::path& path, const std::string& before) {
-  const OpenFile file(path);
-  const std::string name = before + path.string() + ":";
-  if (is_pipe(file.fd())) wait_for_bytes(file.fd(), kMomentForWriter);
-  std::string content = read_all(file.fd(), name);
-  if (content.empty() && is_pipe(file.fd())) fail(name, " expected content, found a pipe that nobody writes to");
+  const InputFile file(path, before);
+  if (is_pipe(file.fd_)) wait_for_bytes(file.fd_, kMomentForWriter);
+  std::string content = read_all(file.fd_, file.name_);
+  if (content.empty() && is_pipe(file.fd_)) fail(file.name_, " expected content, found a pipe that nobody writes to");
   return content;
 }
 

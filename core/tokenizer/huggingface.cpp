@@ -3,80 +3,33 @@
 #include "huggingface.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 namespace {
 
-using nlohmann::json;
 using TokenIds = std::unordered_map<std::string, int32_t>;
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
-// For messages: any JSON in a line, cut after a glance.
-std::string shown(const json& value) {
-  constexpr size_t kMost = 60;
-  return printable(value.dump(-1, ' ', false, json::error_handler_t::replace), kMost);
+// One JSON object; a key that comes twice would silently win over the first, and is refused.
+json::Document read_json(const std::filesystem::path& path) {
+  json::Document document = json::parse(read_file(path), path.string());
+  document.root().object();
+  return document;
 }
 
-// Of the keys of the text's objects the first that comes again in its object.
-std::string key_given_twice(const std::string& text) {
-  std::vector<std::unordered_set<std::string>> keys;  // of the open object at each depth
-  std::string twice;
-  const auto note = [&](int depth, json::parse_event_t event, json& value) {
-    const auto inside = static_cast<size_t>(depth) + 1;
-    if (keys.size() <= inside) keys.resize(inside + 1);
-    if (event == json::parse_event_t::object_start) keys[inside].clear();
-    if (event != json::parse_event_t::key || !twice.empty()) return true;
-    const auto& key = value.get_ref<const std::string&>();
-    if (!keys[inside - 1].insert(key).second) twice = key;
-    return true;
-  };
-  const json ignored = json::parse(text, note);
-  return twice;
-}
-
-// A key that comes twice would silently win over the first. Keys are counted, and only then told apart, because the
-// vocabulary has many.
-json read_json_object(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
-  if (const size_t nul = text.find('\0'); nul != text.npos)  // ends the parser
-    fail(path.string(), ": expected JSON, found a NUL at byte ", nul + 1);
-  json object;
-  std::vector<size_t> keys;  // of the open object at each depth
-  bool twice = false;
-  const auto count = [&](int depth, json::parse_event_t event, json& value) {
-    const auto inside = static_cast<size_t>(depth) + 1;
-    if (keys.size() <= inside) keys.resize(inside + 1);
-    if (event == json::parse_event_t::object_start) keys[inside] = 0;
-    if (event == json::parse_event_t::key) ++keys[inside - 1];
-    if (event == json::parse_event_t::object_end) twice |= keys[inside] != value.size();
-    return true;
-  };
-  try {
-    object = json::parse(text, count);
-    if (twice) fail(path.string(), ": expected every key once, found ", in_quotes(key_given_twice(text)), " twice");
-  } catch (const json::parse_error& error) {
-    fail(path.string(), ": expected JSON, found a mistake at byte ", error.byte);
-  } catch (const json::exception& error) {
-    fail(path.string(), ": expected JSON, found ", error.what());
-  }
-  if (!object.is_object()) fail(path.string(), ": expected a JSON object, found JSON of type ", object.type_name());
-  return object;
-}
-
-int32_t id_from(const std::filesystem::path& path, const std::string& token, const json& value) {
-  if (!value.is_number_integer() || value < 0 || value > INT32_MAX) {
-    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", shown(value));
-  }
-  return value.get<int32_t>();
+int32_t id_from(const std::filesystem::path& path, std::string_view token, const json::Value& value) {
+  const auto id = value.as_integer();
+  if (!id || *id < 0 || *id > INT32_MAX)
+    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", value.shown());
+  return static_cast<int32_t>(*id);
 }
 
 // The letter of every byte, in UTF-8.
@@ -120,8 +73,9 @@ class FolderReader {
 
  private:
   void read_vocab() {
-    const json vocab = read_json_object(vocab_path_);
-    for (const auto& [token, id] : vocab.items()) ids_.emplace(token, id_from(vocab_path_, token, id));
+    const json::Document vocab = read_json(vocab_path_);
+    ids_.reserve(vocab.root().members().size());
+    for (const auto& [token, id] : vocab.root().members()) ids_.emplace(token, id_from(vocab_path_, token, id));
     mark_special(kEndOfText);
     if (const auto found = ids_.find(kEndOfText); found != ids_.end()) vocabulary_.end_of_text = found->second;
   }
@@ -141,47 +95,45 @@ class FolderReader {
   }
 
   void read_added(const std::filesystem::path& path) {
-    const json added = read_json_object(path);
-    for (const auto& [token, id] : added.items()) add(path, token, id_from(path, token, id));
+    const json::Document added = read_json(path);
+    for (const auto& [token, id] : added.root().members()) add(path, std::string(token), id_from(path, token, id));
   }
 
   void read_config(const std::filesystem::path& path) {
-    const json config = read_json_object(path);
-    if (config.contains("added_tokens_decoder")) read_added_decoder(path, config["added_tokens_decoder"]);
-    for (const auto& [key, value] : config.items()) {
-      const bool list = key == "additional_special_tokens" && value.is_array();
-      if (list) {
-        for (const json& token : value) mark_special(content_of(token));
-      } else if (key.ends_with("_token")) {
+    const json::Document config = read_json(path);
+    const json::Value root = config.root();
+    read_added_decoder(path, root.find("added_tokens_decoder").value_or(json::Value()));
+    for (const auto& [key, value] : root.members()) {
+      if (key == "additional_special_tokens")
+        for (const json::Value& token : value.elements()) mark_special(content_of(token));
+      else if (key.ends_with("_token"))
         mark_special(content_of(value));
-      }
     }
-    const auto found = ids_.find(content_of(config.value("eos_token", json())));
+    const auto found = ids_.find(content_of(root.find("eos_token").value_or(json::Value())));
     if (found != ids_.end()) vocabulary_.end_of_text = found->second;
   }
 
   // A token is given as text or as an object that has the text; anything else names none.
-  static std::string content_of(const json& token) {
-    if (token.is_string()) return token.get<std::string>();
-    const bool has_text = token.is_object() && token.contains("content") && token["content"].is_string();
-    return has_text ? token["content"].get<std::string>() : std::string();
+  static std::string content_of(const json::Value& token) {
+    const json::Value content = token.find("content").value_or(token);
+    return std::string(content.as_text().value_or(""));
   }
 
   // These settings change which characters a token takes with it: the text would not come back from its ids.
-  void read_added_decoder(const std::filesystem::path& path, const json& decoder) {
-    for (const auto& [key, token] : decoder.items()) {
+  void read_added_decoder(const std::filesystem::path& path, const json::Value& decoder) {
+    for (const auto& [key, token] : decoder.members()) {
       const std::string content = content_of(token);
-      const json id = json::parse(key.find('\0') == key.npos ? key : "", nullptr, false);
-      if (id.is_discarded())
+      const auto id = json::try_parse(key);
+      if (!id)
         fail(path.string(), ": added token ", in_quotes(content), ": expected an id as its key, found ",
              in_quotes(key));
       for (const char* setting : {"lstrip", "rstrip", "single_word"}) {
-        if (token.is_object() && token.value(setting, json(false)) != false) {
+        const auto value = token.find(setting);
+        if (value && value->as_flag() != false)
           fail(path.string(), ": added token ", in_quotes(content), ": expected ", setting, " false, found ",
-               shown(token[setting]));
-        }
+               value->shown());
       }
-      add(path, content, id_from(path, content, id));
+      add(path, content, id_from(path, content, id->root()));
     }
   }
 
@@ -282,19 +234,11 @@ std::string letters_of(const std::string& piece) {
   return token;
 }
 
-// One line, other characters than ASCII escaped.
-std::string compact(const std::string& path, const nlohmann::ordered_json& json) {
-  try {
-    return json.dump(-1, ' ', true) + "\n";
-  } catch (const json::exception&) {
-    fail(path, ": vocab.json: expected special tokens in UTF-8, found other bytes");
-  }
-}
-
 }  // namespace
 
 std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const BpeModel& vocabulary) {
-  nlohmann::ordered_json::object_t vocab;  // appended to without a search, which would take its whole length each time
+  JsonWriter vocab(-1, JsonForm::ascii), config(-1, JsonForm::ascii);
+  vocab.begin_object();
   std::unordered_map<std::string, int32_t> ids;
   for (size_t i = 0; i < vocabulary.pieces.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
@@ -302,21 +246,26 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
     const std::string& piece = vocabulary.pieces[i];
     const auto [other, added] = ids.emplace(special ? piece : letters_of(piece), id);
     if (!added) fail(path, ": vocab.json: expected every token once, found ids ", other->second, " and ", id, " alike");
-    vocab.push_back({other->first, id});
+    if (!is_utf8(other->first)) fail(path, ": vocab.json: expected special tokens in UTF-8, found other bytes");
+    vocab.field(other->first, id);
   }
+  vocab.end_object();
   std::string merges = "#version: 0.2\n";
   for (const Merge& merge : vocabulary.merges) {
     merges += letters_of(vocabulary.pieces[static_cast<size_t>(merge.left)]) + " " +
               letters_of(vocabulary.pieces[static_cast<size_t>(merge.right)]) + "\n";
   }
-  nlohmann::ordered_json config = {{"tokenizer_class", "GPT2Tokenizer"}};
+  config.begin_object();
+  config.field("tokenizer_class", "GPT2Tokenizer");
   if (vocabulary.end_of_text >= 0) {
     const std::string& end = vocabulary.pieces[static_cast<size_t>(vocabulary.end_of_text)];
-    for (const char* key : {"bos_token", "eos_token", "unk_token"}) config[key] = end;
+    if (!is_utf8(end)) fail(path, ": tokenizer_config.json: expected an end of text in UTF-8, found other bytes");
+    for (const char* key : {"bos_token", "eos_token", "unk_token"}) config.field(key, end);
   }
-  return {{"vocab.json", compact(path, vocab)},
+  config.end_object();
+  return {{"vocab.json", vocab.json() + "\n"},
           {"merges.txt", std::move(merges)},
-          {"tokenizer_config.json", compact(path, config)}};
+          {"tokenizer_config.json", config.json() + "\n"}};
 }
 
 BpeModel read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }

@@ -1,20 +1,20 @@
-// JSON from files that nobody checked: bounded depth, no key twice, every surprise an Error with the file's name.
-// Included by .cpp files only.
+// The JSON of a model's folder: one object, of a size that such files have.
 #pragma once
-#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 
-namespace gpt2run::huggingface {
+#include "gpt2run/json/json.hpp"
 
-using Json = nlohmann::json;
+namespace gpt2run::huggingface {
 
 inline constexpr size_t kMostJson = 100'000'000;  // bytes; the limit that safetensors sets to its header
 
 // text: all of it is one JSON object. where: the file, for errors.
-Json parse_object(const std::string& where, std::span<const char> text);
-
-// A JSON value in a line, cut after a glance.
-std::string shown(const Json& value);
+inline json::Document parse_object(const std::string& where, std::span<const char> text) {
+  if (text.size() > kMostJson) fail(where, ": expected at most ", kMostJson, " bytes of JSON, found ", text.size());
+  json::Document document = json::parse({text.data(), text.size()}, where);
+  document.root().object();
+  return document;
+}
 
 }  // namespace gpt2run::huggingface

@@ -10,7 +10,6 @@
 #include "config.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sdk/escape.hpp"
-#include "json.hpp"
 #include "weight_files.hpp"
 
 namespace gpt2run::huggingface {
@@ -54,7 +53,7 @@ Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, 
   std::vector<int64_t> expected = {shape.rows};
   if (!is_vector(weight)) expected = turned ? std::vector{shape.cols, shape.rows} : std::vector{shape.rows, shape.cols};
   if (stored.shape != expected) {
-    fail(where, ": expected shape ", shown(Json(expected)), ", found ", shown(Json(stored.shape)));
+    fail(where, ": expected shape ", shape_text(expected), ", found ", shape_text(stored.shape));
   }
   const Type type = type_of(where, stored.dtype);
   return turned ? Tensor{stored.data, type, shape.rows, shape.cols, 1, shape.rows}

@@ -26,52 +26,56 @@ size_t element_size(const std::string& where, const std::string& dtype) {
   fail(where, ": expected a known dtype, found ", in_quotes(dtype));
 }
 
-uint64_t read_size(const std::string& where, const Json& value) {
-  if (!value.is_number_unsigned()) fail(where, ": expected a number from 0, found ", shown(value));
-  return value.get<uint64_t>();
+uint64_t read_size(const std::string& where, const json::Value& value) {
+  const auto size = value.as_unsigned();
+  if (!size) fail(where, ": expected a number from 0, found ", value.shown());
+  return *size;
 }
 
-const Json& read_list(const std::string& where, const Json& entry, const char* key, size_t most) {
+std::vector<uint64_t> read_sizes(const std::string& where, const json::Value& entry, const char* key, size_t most) {
   const auto found = entry.find(key);
-  if (found == entry.end() || !found->is_array() || found->size() > most) {
-    fail(where, ": expected ", in_quotes(key), " to be a list of at most ", most, ", found ",
-         found == entry.end() ? "none" : shown(*found));
+  if (!found || found->type() != json::Type::list || found->elements().size() > most) {
+    fail(
+        where, ": expected ", in_quotes(key), " to be a list of at most ", most, ", found ",
+        found ? found->type() == json::Type::list ? std::to_string(found->elements().size()) : found->shown() : "none");
   }
-  return *found;
+  std::vector<uint64_t> sizes;
+  for (const json::Value& item : found->elements()) sizes.push_back(read_size(where, item));
+  return sizes;
 }
 
 // The bytes that shape and dtype ask for; more than `most` is an error, so nothing overflows.
-uint64_t read_shape(const std::string& where, const Json& list, uint64_t most, StoredTensor& tensor) {
+uint64_t read_shape(const std::string& where, const std::vector<uint64_t>& shape, uint64_t most, StoredTensor& tensor) {
   uint64_t bytes = element_size(where, tensor.dtype);
   bool empty = false;
-  for (const Json& item : list) {
-    const uint64_t size = read_size(where, item);
-    if (size > uint64_t{INT64_MAX}) fail(where, ": expected a shape within the file, found ", shown(list));
+  for (const uint64_t size : shape) {
+    if (size > uint64_t{INT64_MAX}) fail(where, ": expected a shape within the file, found ", shape_text(shape));
     tensor.shape.push_back(static_cast<int64_t>(size));
     empty = empty || size == 0;
     if (size && bytes > most / size) bytes = most + 1;
     if (size && bytes <= most) bytes *= size;
   }
   if (empty) return 0;
-  if (bytes > most) fail(where, ": expected a shape within the file, found ", shown(list));
+  if (bytes > most) fail(where, ": expected a shape within the file, found ", shape_text(shape));
   return bytes;
 }
 
-StoredTensor read_entry(const std::string& where, const Json& entry, std::span<const char> data) {
-  if (!entry.is_object()) fail(where, ": expected an object, found ", shown(entry));
-  const auto dtype = entry.find("dtype");
-  if (dtype == entry.end() || !dtype->is_string()) fail(where, ": expected \"dtype\" to be a text");
+StoredTensor read_entry(const std::string& where, const json::Value& entry, std::span<const char> data) {
+  if (entry.type() != json::Type::object) fail(where, ": expected an object, found ", entry.shown());
+  const auto dtype = entry.find("dtype").value_or(json::Value()).as_text();
+  if (!dtype) fail(where, ": expected \"dtype\" to be a text");
   StoredTensor tensor{};
-  tensor.dtype = dtype->get<std::string>();
-  tensor.bytes = read_shape(where, read_list(where, entry, "shape", kMostDimensions), data.size(), tensor);
-  const Json& offsets = read_list(where, entry, "data_offsets", 2);
-  if (offsets.size() != 2) fail(where, ": expected two data_offsets, found ", shown(offsets));
-  const uint64_t begin = read_size(where, offsets[0]), end = read_size(where, offsets[1]);
+  tensor.dtype = *dtype;
+  const std::vector<uint64_t> shape = read_sizes(where, entry, "shape", kMostDimensions);
+  tensor.bytes = read_shape(where, shape, data.size(), tensor);
+  const std::vector<uint64_t> offsets = read_sizes(where, entry, "data_offsets", 2);
+  if (offsets.size() != 2) fail(where, ": expected two data_offsets, found ", offsets.size());
+  const uint64_t begin = offsets[0], end = offsets[1];
   if (begin > end || end > data.size()) {
     fail(where, ": expected data_offsets within the ", data.size(), " bytes of data, found ", begin, " to ", end);
   }
   if (end - begin != tensor.bytes) {
-    fail(where, ": expected ", tensor.bytes, " bytes for ", tensor.dtype, " ", shown(entry["shape"]), ", found ",
+    fail(where, ": expected ", tensor.bytes, " bytes for ", tensor.dtype, " ", shape_text(shape), ", found ",
          end - begin);
   }
   tensor.data = data.data() + begin;
@@ -109,10 +113,10 @@ std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& 
   std::memcpy(&header, bytes.data(), sizeof header);
   const uint64_t most = std::min<uint64_t>(bytes.size() - sizeof header, kMostJson);
   if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
-  const Json json = parse_object(path, bytes.subspan(sizeof header, header));
+  const json::Document document = parse_object(path, bytes.subspan(sizeof header, header));
   const std::span<const char> data = bytes.subspan(sizeof header + header);
   std::map<std::string, StoredTensor> tensors;
-  for (const auto& [name, entry] : json.items()) {
+  for (const auto& [name, entry] : document.root().members()) {
     if (name == "__metadata__") continue;
     StoredTensor tensor = read_entry(path + ": " + in_quotes(name), entry, data);
     tensor.path = &path;

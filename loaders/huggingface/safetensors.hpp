@@ -22,4 +22,12 @@ struct StoredTensor {
 // the header does not describe the file exactly.
 std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& file);
 
+// For messages: "[48,144]".
+template <class Size>
+std::string shape_text(const std::vector<Size>& shape) {
+  std::string text = "[";
+  for (const Size size : shape) text.append(text.size() > 1 ? "," : "").append(std::to_string(size));
+  return text + "]";
+}
+
 }  // namespace gpt2run::huggingface

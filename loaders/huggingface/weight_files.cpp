@@ -57,24 +57,25 @@ void WeightFiles::add_file(const std::string& path) {
 
 void WeightFiles::add_shards(const std::string& folder) {
   const loaders::MappedFile file(path_);
-  const Json index = parse_object(path_, file.bytes());
-  const auto map = index.find("weight_map");
-  if (map == index.end() || !map->is_object()) fail(path_, ": expected \"weight_map\" to be an object");
+  const json::Document index = parse_object(path_, file.bytes());
+  const json::Value map = index.root().find("weight_map").value_or(json::Value());
+  if (map.type() != json::Type::object) fail(path_, ": expected \"weight_map\" to be an object");
   std::set<std::string> shards;
-  for (const auto& [name, value] : map->items()) {
-    const std::string shard = value.is_string() ? value.get<std::string>() : "";
+  for (const auto& [name, value] : map.members()) {
+    const std::string shard(value.as_text().value_or(""));
     // A name with a folder in it could lead out of the model's folder.
     if (!shard.ends_with(".safetensors") || shard.find('/') != std::string::npos ||
         shard.find('\0') != std::string::npos) {
       fail(path_, ": ", in_quotes(name), ": expected the name of a safetensors file in this folder, found ",
-           shown(value));
+           value.shown());
     }
     if (shards.insert(shard).second) add_file((fs::path(folder) / shard).string());
   }
-  for (const auto& [name, value] : map->items()) {
+  for (const auto& [name, value] : map.members()) {
+    const std::string shard = value.text();
     const StoredTensor* tensor = find(std::string(without_prefix(name)));
-    if (!tensor || fs::path(*tensor->path).filename() != value.get<std::string>()) {
-      fail(path_, ": ", in_quotes(name), ": expected in ", in_quotes(value.get<std::string>()), ", found ",
+    if (!tensor || fs::path(*tensor->path).filename() != shard) {
+      fail(path_, ": ", in_quotes(name), ": expected in ", in_quotes(shard), ", found ",
            tensor ? "in " + *tensor->path : "nowhere");
     }
   }

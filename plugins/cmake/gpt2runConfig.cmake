@@ -1,11 +1,10 @@
 # find_package(gpt2run) gives what a plugin needs: gpt2run::sdk (headers), gpt2run_add_plugin and gpt2run::plugin_check.
-# find_package(gpt2run COMPONENTS core) adds gpt2run::core (tokenizer and generation loop) for programs.
+# find_package(gpt2run COMPONENTS core) adds gpt2run::core (tokenizer and generation loop) and gpt2run::json (reading JSON).
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 include(${CMAKE_CURRENT_LIST_DIR}/gpt2runSdkTargets.cmake)
 include(${CMAKE_CURRENT_LIST_DIR}/Gpt2runPlugin.cmake)
 
 if("core" IN_LIST gpt2run_FIND_COMPONENTS)
-  find_dependency(nlohmann_json)
   include(${CMAKE_CURRENT_LIST_DIR}/gpt2runCoreTargets.cmake)
 endif()

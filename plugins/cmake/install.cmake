@@ -9,7 +9,8 @@ install(TARGETS gpt2run_sdk gpt2run_plugin_check EXPORT gpt2runSdk)
 install(EXPORT gpt2runSdk FILE gpt2runSdkTargets.cmake NAMESPACE gpt2run:: DESTINATION ${package_folder})
 
 set_target_properties(gpt2run_core PROPERTIES EXPORT_NAME core)
-install(TARGETS gpt2run_core EXPORT gpt2runCore)
+set_target_properties(gpt2run_json PROPERTIES EXPORT_NAME json)
+install(TARGETS gpt2run_core gpt2run_json EXPORT gpt2runCore)
 install(EXPORT gpt2runCore FILE gpt2runCoreTargets.cmake NAMESPACE gpt2run:: DESTINATION ${package_folder})
 
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersion.cmake COMPATIBILITY SameMinorVersion)

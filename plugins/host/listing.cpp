@@ -1,75 +1,95 @@
 // A child process opens a plugin and describes it in JSON; the parent only ever reads that text.
 #include "host/listing.hpp"
 
-#include <nlohmann/json.hpp>
+#include <span>
 
+#include "gpt2run/json/json.hpp"
 #include "host/child.hpp"
 
 namespace gpt2run {
 namespace {
 
-using nlohmann::json;
-
-// A plugin's texts may be in any encoding: what is not UTF-8 is replaced.
-std::string dumped(const json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+std::vector<OptionText> options_of(const Plugin& plugin) {
+  std::vector<OptionText> options;
+  for (const OptionSpec& spec : std::span(plugin.options, plugin.option_count))
+    options.push_back({spec.key, spec.type, spec.fallback, spec.range, spec.help});
+  return options;
 }
 
-json described(const Plugin& plugin) {
+void write_options(JsonWriter& json, const std::vector<OptionText>& options) {
+  json.key("options");
+  json.begin_list();
+  for (const OptionText& option : options) {
+    json.begin_object();
+    json.field("default", option.fallback);
+    json.field("help", option.help);
+    json.field("key", option.key);
+    json.field("range", option.range);
+    json.field("type", option.type);
+    json.end_object();
+  }
+  json.end_list();
+}
+
+// What the child says. A plugin's texts may be in any encoding: what is not UTF-8 is replaced.
+std::string described(const Plugin& plugin) {
   const Probe probe = plugin.probe();
-  json options = json::array();
-  for (uint32_t i = 0; i < plugin.option_count; ++i) {
-    const OptionSpec& spec = plugin.options[i];
-    options.push_back({{"key", spec.key},
-                       {"type", spec.type},
-                       {"default", spec.fallback},
-                       {"range", spec.range},
-                       {"help", spec.help}});
+  JsonWriter json(-1);
+  json.begin_object();
+  json.field("version", plugin.version);
+  json.field("summary", plugin.summary);
+  json.field("selects", plugin.selects);
+  json.field("score", probe.score);
+  json.field("reason", probe.reason ? probe.reason : "");
+  write_options(json, options_of(plugin));
+  json.end_object();
+  return json.json();
+}
+
+std::string refused(const char* reason) {
+  JsonWriter json(-1);
+  json.begin_object();
+  json.field("refusal", reason);
+  json.end_object();
+  return json.json();
+}
+
+void read_description(const json::Value& from, PluginReport& report) {
+  report.version = from.at("version").text();
+  report.summary = from.at("summary").text();
+  report.selects = from.at("selects").flag();
+  report.score = static_cast<int>(from.at("score").integer(INT32_MIN, INT32_MAX));
+  report.reason = from.at("reason").text();
+  for (const json::Value& option : from.at("options").list()) {
+    const auto text = [&](const char* key) { return option.at(key).text(); };
+    report.options.push_back({text("key"), text("type"), text("default"), text("range"), text("help")});
   }
-  return {{"version", plugin.version},
-          {"summary", plugin.summary},
-          {"selects", plugin.selects},
-          {"score", probe.score},
-          {"reason", probe.reason ? probe.reason : ""},
-          {"options", options}};
 }
 
-void read_description(const json& from, PluginReport& report) {
-  report.version = from.at("version");
-  report.summary = from.at("summary");
-  report.selects = from.at("selects");
-  report.score = from.at("score");
-  report.reason = from.at("reason");
-  for (const json& option : from.at("options"))
-    report.options.push_back(
-        {option.at("key"), option.at("type"), option.at("default"), option.at("range"), option.at("help")});
+void write_paths(JsonWriter& json, std::string_view key, const std::vector<std::filesystem::path>& paths) {
+  json.key(key);
+  json.begin_list();
+  for (const auto& path : paths) json.value(path.string());
+  json.end_list();
 }
 
-json to_value(const PluginReport& report) {
+void write_report(JsonWriter& json, const PluginReport& report) {
   const Candidate& candidate = report.candidate;
-  json value = {{"kind", name_of(candidate.kind)},
-                {"name", candidate.name},
-                {"space", name_of(candidate.space)},
-                {"file", candidate.file.string()},
-                {"shadows", json::array()}};
-  for (const auto& file : candidate.shadows) value["shadows"].push_back(file.string());
-  if (!report.refusal.empty()) {
-    value["refusal"] = report.refusal;
-    return value;
-  }
-  value["version"] = report.version;
-  value["summary"] = report.summary;
-  if (candidate.kind == Kind::sampler) value["selects"] = report.selects;
-  value["score"] = report.score;
-  value["reason"] = report.reason;
-  value["options"] = json::array();
-  for (const OptionText& option : report.options)
-    value["options"].push_back({{"key", option.key},
-                                {"type", option.type},
-                                {"default", option.fallback},
-                                {"range", option.range},
-                                {"help", option.help}});
-  return value;
+  const bool is_known = report.refusal.empty();
+  json.begin_object();
+  json.field("file", candidate.file.string());
+  json.field("kind", name_of(candidate.kind));
+  json.field("name", candidate.name);
+  if (is_known) write_options(json, report.options);
+  if (is_known) json.field("reason", report.reason);
+  if (!is_known) json.field("refusal", report.refusal);
+  if (is_known) json.field("score", report.score);
+  if (is_known && candidate.kind == Kind::sampler) json.field("selects", report.selects);
+  write_paths(json, "shadows", candidate.shadows);
+  json.field("space", name_of(candidate.space));
+  if (is_known) json.field("summary", report.summary);
+  if (is_known) json.field("version", report.version);
+  json.end_object();
 }
 
 }  // namespace
@@ -79,9 +99,9 @@ PluginReport inspect(PluginHost& host, const Candidate& candidate, std::chrono::
   report.candidate = candidate;
   const auto describe = [&]() -> std::string {
     try {
-      return dumped(described(host.open(candidate)));
+      return described(host.open(candidate));
     } catch (const Error& error) {
-      return dumped({{"refusal", error.what()}});
+      return refused(error.what());
     }
   };
   const ChildResult result = run_in_child(describe, limit);
@@ -89,11 +109,11 @@ PluginReport inspect(PluginHost& host, const Candidate& candidate, std::chrono::
     report.refusal = candidate.file.string() + ": " + result.failure + " when it was opened";
     return report;
   }
-  const json value = json::parse(result.text);
-  if (value.contains("refusal"))
-    report.refusal = value["refusal"];
+  const json::Document document = json::parse(result.text, candidate.file.string());
+  if (const auto refusal = document.root().find("refusal"))
+    report.refusal = refusal->text();
   else
-    read_description(value, report);
+    read_description(document.root(), report);
   return report;
 }
 
@@ -104,12 +124,24 @@ std::vector<PluginReport> inspect_all(PluginHost& host, std::chrono::millisecond
 }
 
 std::string to_json(const PluginHost& host, const std::vector<PluginReport>& reports) {
-  json value = {{"folders", json::array()}, {"plugins", json::array()}, {"rejected", json::array()}};
-  for (const auto& folder : host.folders()) value["folders"].push_back(folder.string());
-  for (const PluginReport& report : reports) value["plugins"].push_back(to_value(report));
-  for (const RejectedFile& file : host.rejected())
-    value["rejected"].push_back({{"file", file.file.string()}, {"reason", file.reason}});
-  return dumped(value, 2);
+  JsonWriter json(2);
+  json.begin_object();
+  write_paths(json, "folders", host.folders());
+  json.key("plugins");
+  json.begin_list();
+  for (const PluginReport& report : reports) write_report(json, report);
+  json.end_list();
+  json.key("rejected");
+  json.begin_list();
+  for (const RejectedFile& file : host.rejected()) {
+    json.begin_object();
+    json.field("file", file.file.string());
+    json.field("reason", file.reason);
+    json.end_object();
+  }
+  json.end_list();
+  json.end_object();
+  return json.json();
 }
 
 }  // namespace gpt2run

@@ -3,48 +3,44 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/precision.hpp"
 
 namespace gpt2run {
 namespace {
 
-using Json = nlohmann::json;
+using json::Value;
 
-using namespace nlohmann::literals;
-
-std::string text_at(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+std::string text_at(const Value& object, const char* key) {
+  return std::string(object.find(key).value_or(Value()).as_text().value_or(""));
 }
 
 }  // namespace
 
 std::string precision_type(std::string_view manifest_json) {
-  const Json manifest = Json::parse(manifest_json, nullptr, false);
+  const auto manifest = json::try_parse(manifest_json);
+  const Value plugins = manifest ? manifest->root().find("plugins").value_or(Value()) : Value();
   std::string type;
-  if (manifest.is_object() && manifest.contains("plugins")) {
-    for (const Json& plugin : manifest["plugins"]) {
-      if (text_at(plugin, "kind") != "precision") continue;
-      const std::string name = text_at(plugin, "name");
-      type = plugin.contains("options") ? text_at(plugin["options"], "type") : "";
-      if (type.empty()) type = type_in_name(name);
-    }
+  for (const Value& plugin : plugins.elements()) {
+    if (text_at(plugin, "kind") != "precision") continue;
+    type = text_at(plugin.find("options").value_or(Value()), "type");
+    if (type.empty()) type = type_in_name(text_at(plugin, "name"));
   }
   for (char& letter : type) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   return type.empty() ? "UNKNOWN" : type;
 }
 
 PromptNames::PromptNames(std::string_view manifest_json) {
-  const Json manifest = Json::parse(manifest_json, nullptr, false);
-  if (!manifest.is_object() || !manifest.contains("prompts")) return;
+  const auto manifest = json::try_parse(manifest_json);
+  if (!manifest) return;
+  const Value root = manifest->root();
   bool any = false;
-  for (const Json& prompt : manifest["prompts"]) any |= !names_.emplace_back(text_at(prompt, "id")).empty();
+  for (const Value& prompt : root.find("prompts").value_or(Value()).elements())
+    any |= !names_.emplace_back(text_at(prompt, "id")).empty();
   if (!any) names_.clear();
-  const auto samples = "/options/samples"_json_pointer;
-  if (manifest.contains(samples) && manifest[samples].is_number_unsigned())
-    samples_ = std::max<uint64_t>(1, manifest[samples].get<uint64_t>());
+  const Value samples = root.find("options").value_or(Value()).find("samples").value_or(Value());
+  samples_ = std::max<uint64_t>(1, samples.as_unsigned().value_or(1));
 }
 
 std::string_view PromptNames::of(uint64_t sequence) const {
@@ -53,9 +49,8 @@ std::string_view PromptNames::of(uint64_t sequence) const {
 }
 
 std::optional<double> open_seconds(std::string_view summary_json) {
-  const Json summary = Json::parse(summary_json, nullptr, false);
-  const auto found = summary.is_object() ? summary.find("open_seconds") : summary.end();
-  return found != summary.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
+  const auto summary = json::try_parse(summary_json);
+  return summary ? summary->root().find("open_seconds").value_or(Value()).as_number() : std::nullopt;
 }
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// What sinks read of a run's manifest and summary. The one door to the JSON library in this room.
+// What sinks read of a run's manifest and summary.
 #pragma once
 #include <cstdint>
 #include <optional>

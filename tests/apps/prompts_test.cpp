@@ -165,21 +165,22 @@ TEST_F(Prompts, BrokenLines) {
 TEST_F(Prompts, BrokenJsonLines) {
   const struct {
     const char *line, *message;
-  } bad[] = {{"{\"prompt\": \"a\"", "expected a JSON object, found \"{\"prompt\": \"a\"\""},
-             {"[1]", "expected a JSON object, found \"[1]\""},
-             {"{}", "expected one of the keys \"prompt\", \"text\" and \"tokens\", found none"},
-             {"{\"prompt\": \"a\", \"tokens\": [1]}", "expected one of the keys \"prompt\", \"text\" and \"tokens\""},
-             {"{\"prompt\": \"a\", \"id\": {\"id\": 1}, \"prompt\": \"b\"}",
-              "expected every key once, found \"prompt\" twice"},
-             {"{\"prompt\": \"\"}", "\"prompt\": expected a text, found an empty one"},
-             {"{\"text\": 7}", "\"text\": expected a text, found \"7\""},
-             {"{\"tokens\": []}", "\"tokens\": expected a list of token ids, found \"[]\""},
-             {"{\"tokens\": [1.5]}", "\"tokens\": expected token ids in [0, 2147483647], found \"1.5\""},
-             {"{\"tokens\": [-1]}", "\"tokens\": expected token ids in [0, 2147483647], found \"-1\""},
-             {"{\"tokens\": [4294967297]}", "\"tokens\": expected token ids in [0, 2147483647], found \"4294967297\""},
-             {"{\"tokens\": [1, 4096]}", "token id 4096: expected [0, 4096)"},
-             {"{\"prompt\": \"a\", \"id\": null}", "\"id\": expected a text or a whole number, found \"null\""},
-             {"{\"prompt\": \"a\", \"id\": \"x\"}", "\"id\": \"x\" is that of line 1 already"}};
+  } bad[] = {
+      {"{\"prompt\": \"a\"", "expected a JSON object, found \"{\"prompt\": \"a\"\""},
+      {"[1]", "expected a JSON object, found a list"},
+      {"{}", "expected one of the keys \"prompt\", \"text\" and \"tokens\", found none"},
+      {"{\"prompt\": \"a\", \"tokens\": [1]}", "expected one of the keys \"prompt\", \"text\" and \"tokens\""},
+      {"{\"prompt\": \"a\", \"id\": {\"id\": 1}, \"prompt\": \"b\"}",
+       "expected every key once, found \"prompt\" twice"},
+      {"{\"prompt\": \"\"}", "prompt: expected a text that is not empty, found \"\""},
+      {"{\"text\": 7}", "text: expected a text, found 7"},
+      {"{\"tokens\": []}", "tokens: expected a list of token ids, found an empty list"},
+      {"{\"tokens\": [1.5]}", "tokens[0]: expected a whole number in [0, 2147483647], found 1.5"},
+      {"{\"tokens\": [-1]}", "tokens[0]: expected a whole number in [0, 2147483647], found -1"},
+      {"{\"tokens\": [4, 4294967297]}", "tokens[1]: expected a whole number in [0, 2147483647], found 4294967297"},
+      {"{\"tokens\": [1, 4096]}", "token id 4096: expected [0, 4096)"},
+      {"{\"prompt\": \"a\", \"id\": null}", "id: expected a text or a whole number, found null"},
+      {"{\"prompt\": \"a\", \"id\": \"x\"}", "\"id\": \"x\" is that of line 1 already"}};
   for (const auto& [line, message] : bad) {
     write("p.jsonl", std::string("{\"prompt\": \"fine\", \"id\": \"x\"}\n\n") + line + "\n");
     const Outcome done = run(std::string(kRun) + "--prompts p.jsonl");

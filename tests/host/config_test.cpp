@@ -422,14 +422,15 @@ TEST_F(ConfigFile, AManifestThatIsNotOneSaysWhere) {
   expect("\"n_gen\": 12", "\"n_gen\": null", "options.n_gen: expected a text, a number, true or false, found null");
   expect("\"n_gen\": 12", "\"n_gen\": [[1]]",
          "options.n_gen[0]: expected a text, a number, true or false, found a list");
-  expect("\"n_gen\": 12", "\"n_gen\": 12,", "no JSON in line");
+  expect("\"n_gen\": 12", "\"n_gen\": 12,", "expected JSON, found \"}\" at byte 104 (line 9, column 3)");
   expect("\"hi\"", "3", "prompts[0].text: expected a text, found 3");
-  expect("\"hi\"", "\"\xff\"", "no JSON in line");
+  expect("\"hi\"", "\"\xff\"", "expected JSON, found \"\\xff\"\" at byte ");
   expect("1,", "-1,", "prompts[0].tokens[0]: expected a whole number in [0, 2147483647], found -1");
   expect("1,", "1.5,", "prompts[0].tokens[0]: expected a whole number");
   expect("\"hash\": \"h\"", "\"hash\": {}", "plugins[0].hash: expected a text, found an empty JSON object");
   expect("\"prompts\": ", "\"prompts\": [], \"more\": ", "prompts: expected one prompt or more, found an empty list");
-  EXPECT_THAT(refused(good, std::string(100000, '[').insert(0, "{\"a\":")), HasSubstr("no JSON in line 1"));
+  EXPECT_THAT(refused(good, std::string(100000, '[').insert(0, "{\"a\":")),
+              HasSubstr("expected JSON of at most 1000 levels, found more"));
 }
 
 TEST_F(ConfigFile, ZeroBytesDoNotCutAPath) {

@@ -99,19 +99,21 @@ TEST_F(Folders, RefusesInOneLine) {
       {"[{\"token\": 1, \"logits\": [1, 2]}]", "301"},
       {"[{\"token\": 1}]", "expected \"logits\""},
       {"[{\"logits\": [1]}]", "\"token\""},
-      {"[{\"token\": 1, \"logits\": [1, null]}]", "found null for token 1"},
+      {"[{\"token\": 1, \"logits\": [1, null]}]", "step 0: logits[1]: expected a number, found null"},
       {"[{\"token\": 1, \"logits\"", "step 0: expected JSON, found its end at byte 23"},
       {"[{\"token\": 0, \"logits\": [1, NaN]}]",
-       "step 0: expected JSON, found \"NaN\" at byte 29: JSON has no such number"},
-      {"[{\"token\": 0, \"logits\": [-Infinity]}]", "found \"Infinity\" at byte 27: JSON has no such number"},
-      {"[{\"token\": 0, \"logits\": [1, 1e99]}]", "expected numbers that FP32 can hold, found 1e+99 for token 1"},
-      {"[{\"token\": 0, \"logits\": [1, 1e999]}]", "found one that is too large"},
-      {"[{\"token\": 2, \"logits\": [1, 2]}]", "expected an id below 2, the number of logits, found 2"},
+       "step 0: expected JSON, found \"NaN\" at byte 29 (line 1, column 29): JSON has no such number"},
+      {"[{\"token\": 0, \"logits\": [-Infinity]}]",
+       "found \"Infinity\" at byte 27 (line 1, column 27): JSON has no such number"},
+      {"[{\"token\": 0, \"logits\": [1, 1e99]}]",
+       "step 0: logits[1]: expected a number that FP32 can hold, found 1e99"},
+      {"[{\"token\": 0, \"logits\": [1, 1e999]}]", "step 0: expected JSON, found a number out of range at byte"},
+      {"[{\"token\": 2, \"logits\": [1, 2]}]", "step 0: token: expected an id below 2, the number of logits, found 2"},
       {"[]x", "found \"x\" at byte 3"},
       {"{\"token\": 1}", "expected a list"},
       {"3", "expected a list"},
-      {"[3]", "step 0: expected an object, found a number"},
-      {"[[]]", "step 0: expected an object, found a"},
+      {"[3]", "step 0: expected a JSON object, found 3"},
+      {"[[]]", "step 0: expected a JSON object, found an empty list"},
       {"[]", "expected steps"},
   };
   for (const auto& [content, expected] : cases) {
@@ -148,13 +150,26 @@ TEST_F(Folders, RowsAreAsManyAsStepsAndNothingStandsBehindThem) {
   EXPECT_THAT(refused("6", 6, ""), HasSubstr("generation_BF16_0.npy: expected 5 rows, one for every step, found 6"));
 }
 
+// In time that grows with the square of their number these would take hours.
+TEST_F(Folders, AStepHoldsAsManyObjectsAsOneLikes) {
+  write_runs();
+  const std::string file = "test/generation_BF16_0.json", whole = read_text(folder() / file);
+  std::string more = "\"more\": [{}";
+  for (int i = 0; i < 1'000'000; ++i) more += ",{}";
+  std::string changed = whole;
+  changed.insert(changed.find("\"step\""), more + "], ");
+  const json before = compared("--ref-folder ref --test-folder test");
+  write(file, changed);
+  EXPECT_EQ(compared("--ref-folder ref --test-folder test"), before);
+}
+
 TEST_F(Folders, ANulByteIsNoEnd) {
   write_runs();
   const std::string file = "test/generation_BF16_0.json", whole = read_text(folder() / file);
   for (const std::string& behind : {std::string(1, '\0'), std::string("\0[{}]", 5)}) {
     write(file, whole + behind);
     EXPECT_THAT(refusal("--ref-folder ref --test-folder test"),
-                HasSubstr(file + ": expected the end of the file behind the list, found a NUL byte"));
+                HasSubstr(file + ": expected JSON, found a NUL at byte " + std::to_string(whole.size() + 1)));
   }
 }
 
@@ -198,7 +213,8 @@ TEST_F(Folders, WhatIsNoFileOrClaimsTooMuchIsRefusedAtOnce) {
   EXPECT_THAT(refusal(against + "bad"), HasSubstr("expected a file, found a folder"));
   std::filesystem::remove_all(folder() / "bad/generation_X_0.json");
   write("bad/generation_X_0.json", "[{\"token\": 2147483647, \"logits\": [1, 2]}]");
-  EXPECT_THAT(refusal(against + "bad"), HasSubstr("expected a token id, found \"2147483647\""));
+  EXPECT_THAT(refusal(against + "bad"),
+              HasSubstr("token: expected a whole number in [0, 2147483646], found 2147483647"));
   ASSERT_EQ(run("sed -i 's/(5, 301), }......./(5, 2147483647), }/' " + numpy).code, 0);
   EXPECT_THAT(refusal(against + "npy"), HasSubstr(", 5 rows of 2147483647 floats behind the header, found 6148"));
   ASSERT_EQ(run("rm " + numpy + "; mkfifo " + numpy).code, 0);

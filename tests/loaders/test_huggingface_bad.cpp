@@ -52,7 +52,7 @@ TEST(HuggingfaceSettings, OtherArithmeticIsRefusedByName) {
   expect_setting_refused("is_encoder_decoder", true, "is_encoder_decoder: expected false");
   expect_setting_refused("position_embedding_type", "relative_key", "position_embedding_type: expected \"absolute\"");
   expect_setting_refused("quantization_config", {{"bits", 4}},
-                         "quantization_config: expected none, found {\"bits\":4}");
+                         "quantization_config: expected none, found a JSON object");
   expect_setting_refused("pruned_heads", {{"0", {1}}}, "pruned_heads: expected none");
 }
 
@@ -89,12 +89,12 @@ TEST(HuggingfaceSettings, ConfigMustBeOneObject) {
   const std::pair<std::string, const char*> cases[] = {
       {"", "found an empty file"},
       {"{", "expected JSON"},
-      {"[]", "expected a JSON object, found []"},
+      {"[]", "expected a JSON object, found an empty list"},
       {"12", "expected a JSON object"},
       {"{\"n_layer\": 1e999}", "expected JSON"},
       {"{\"a\": 1, \"a\": 2}", "expected every key once, found \"a\" twice"},
       {"{\"a\": {\"b\": 1, \"b\": 2}}", "found \"b\" twice"},
-      {"{\"a\": " + std::string(100000, '['), "at most 16 levels"},
+      {"{\"a\": " + std::string(100000, '['), "at most 1000 levels"},
       {"{\"a\":" + std::string(100, '{'), "expected"},
       {"\xff\xfe{}", "expected JSON"},
   };
@@ -170,7 +170,7 @@ TEST(HuggingfaceHeader, LengthThatLiesIsRefused) {
     expect_refused(folder, kWeightFile, "expected a header of 2 to");
   }
   folder.write(kWeightFile, size_bytes(100) + whole.substr(8));
-  expect_refused(folder, kWeightFile, "expected JSON, found something else at byte 101");
+  expect_refused(folder, kWeightFile, "expected JSON, found its end at byte 101");
   folder.write(kWeightFile, size_bytes(whole.size() - 8) + whole.substr(8));
   expect_refused(folder, kWeightFile, "expected JSON");
 }
@@ -180,7 +180,7 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
       {"[]", "expected a JSON object"},
       {"{}", "bytes of data, found"},
       {"{\"a\":1}", "\"a\": expected an object, found 1"},
-      {std::string(1 << 20, '['), "at most 16 levels"},
+      {std::string(1 << 20, '['), "at most 1000 levels"},
       {"{\"a\":" + std::string(1 << 20, '{'), "expected"},
       {"{\"a\\n\\u0007\":1}", "\"a\\n\\x07\": expected an object"},
       {"{\"" + std::string(100000, 'x') + "\":1}", "xxx...\""},
@@ -192,6 +192,18 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
     folder.replace_header(text);
     expect_refused(folder, kWeightFile, expected);
   }
+}
+
+// In time that grows with the square of their number they would take hours.
+TEST(HuggingfaceHeader, HoldsAsManyTensorsAsOneLikes) {
+  const ModelFolder folder;
+  std::string header = "{";
+  for (int i = 0; i < 500'000; ++i)
+    header.append(i > 0 ? ",\"" : "\"")
+        .append(std::to_string(i))
+        .append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
+  folder.write(kWeightFile, size_bytes(header.size() + 1) + header + "}");
+  expect_error([&] { open(folder.path()); }, "expected tensor \"wte.weight\", found none");
 }
 
 TEST(HuggingfaceHeader, EntriesAreChecked) {

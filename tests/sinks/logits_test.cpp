@@ -143,8 +143,10 @@ TEST_F(Logits, NamesFilesByThePrecisionsType) {
   EXPECT_EQ(
       name_for(R"({"plugins": [{"kind": "precision", "name": "reference", "options": {"type": "bf16", "n": 3}}]})"),
       "generation_BF16_0.json");
-  for (const char* manifest : {"", "{}", "[]", "not JSON", R"({"plugins": 3})", R"({"plugins": [1, {}]})"}) {
-    EXPECT_EQ(name_for(manifest), "generation_UNKNOWN_0.json") << manifest;
+  const std::string deep = "{\"plugins\": " + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}";
+  for (const char* manifest :
+       {"", "{}", "[]", "not JSON", R"({"plugins": 3})", R"({"plugins": [1, {}]})", deep.c_str()}) {
+    EXPECT_EQ(name_for(manifest), "generation_UNKNOWN_0.json") << std::string_view(manifest).substr(0, 99);
   }
 }
 

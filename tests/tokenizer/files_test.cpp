@@ -118,10 +118,11 @@ std::vector<BadFile> bad_vocabs() {
   };
   const char* name = "vocab.json";
   return {
-      {name, "", ": expected JSON, found a mistake at byte 1"},
-      {name, small_vocab().dump().substr(0, 1000), ": expected JSON, found a mistake at byte 1001"},
+      {name, "", ": expected JSON, found its end at byte 1 (line 1, column 1)"},
+      {name, small_vocab().dump().substr(0, 1000), ": expected JSON, found its end at byte 1001 (line 1, column 1001)"},
       {name, std::string("{}\0junk", 7), ": expected JSON, found a NUL at byte 3"},
-      {name, "[1, 2]", ": expected a JSON object, found JSON of type array"},
+      {name, "{\n  \"a\": 0,\n}", ": expected JSON, found \"}\" at byte 13 (line 3, column 1)"},
+      {name, "[1, 2]", ": expected a JSON object, found a list"},
       {name, R"({"a": 0, "b": 1, "a": 0})", ": expected every key once, found \"a\" twice"},
       {name, with("the", 300), ": expected ids 0 to 258 for 259 tokens, found 300 for token \"the\""},
       {name, with("the", -1), ": token \"the\": expected an id from 0, found -1"},
@@ -150,7 +151,7 @@ std::vector<BadFile> bad_others() {
       {merges, "h e\nt he\nthe he\n", ":3: expected tokens of vocab.json, found \"thehe\""},
       {merges, "h e\nt he\nh e\n", ":3: expected every merge once, found the one of line 1 again"},
       {merges, std::string("h e\n\xFF\0 x\n", 9), ":2: expected tokens of vocab.json, found \"\\xff\\x00\""},
-      {added, "{", ": expected JSON, found a mistake at byte 2"},
+      {added, "{", ": expected JSON, found its end at byte 2 (line 1, column 2)"},
       {added, R"({"the": 3})", ": added token \"the\": expected id 257 as in vocab.json, found 3"},
       {added, R"({"x": null})", ": token \"x\": expected an id from 0, found null"},
       {added, R"({"x": 259, "x": 259})", ": expected every key once, found \"x\" twice"},
@@ -158,7 +159,7 @@ std::vector<BadFile> bad_others() {
       {config, std::string("{}\n\0", 4), ": expected JSON, found a NUL at byte 4"},
       {config, R"({"added_tokens_decoder": {"259\u0000x": {"content": "y"}}})",
        ": added token \"y\": expected an id as its key, found \"259\\x00x\""},
-      {config, "7", ": expected a JSON object, found JSON of type number"},
+      {config, "7", ": expected a JSON object, found 7"},
       {config, R"({"added_tokens_decoder": {"x": {"content": "y"}}})",
        ": added token \"y\": expected an id as its key, found \"x\""},
       {config, R"({"added_tokens_decoder": {"259": {"content": "<m>", "lstrip": true}}})",
@@ -174,6 +175,15 @@ TEST(TokenizerFiles, EachMistakeIsOneLine) {
     folder.file(bad.file, bad.bytes);
     EXPECT_EQ(error_of(folder.path().string()), (folder.path() / bad.file).string() + bad.message);
   }
+}
+
+// In time that grows with the square of their number they would take hours.
+TEST(TokenizerFiles, AConfigHoldsAsManyObjectsAsOneLikes) {
+  SmallFolder folder;
+  std::string text = "{\"more\": [{}";
+  for (int i = 0; i < 1'000'000; ++i) text += ",{}";
+  folder.file("tokenizer_config.json", text + "], \"eos_token\": \"the\"}");
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->end_of_text(), 257);
 }
 
 TEST(TokenizerFiles, AMessageHoldsAGlanceOfALongLine) {

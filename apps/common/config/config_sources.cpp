@@ -37,6 +37,10 @@ po::options_description describe(std::span<const CoreOption> core, const PluginN
   return description;
 }
 
+[[noreturn]] void refuse_unknown(const std::string& typed) {
+  usage_error("unknown option ", printable(typed, kMostOfName), "; --help lists what there is");
+}
+
 // How long options were typed, by normal name.
 using Spellings = std::map<std::string, std::string>;
 
@@ -133,9 +137,7 @@ std::vector<Setting> to_settings(const std::vector<po::option>& options, std::sp
     if (is_stray(option, core))
       usage_error("unexpected argument ", in_quotes(option.value.empty() ? "" : option.value.front()), "; ",
                   takes_prompts(core) ? "a prompt is given with --prompt TEXT" : "--help lists what there is");
-    if (option.unregistered)
-      usage_error("unknown option ", printable(option.original_tokens.front(), kMostOfName),
-                  "; --help lists what there is");
+    if (option.unregistered) refuse_unknown(option.original_tokens.front());
     const auto typed = spellings.find(option.string_key);
     settings.push_back(
         {option.string_key, option.value.empty() ? "on" : option.value.front(),
@@ -185,6 +187,8 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
     for (const po::option& option : parse(core, {}, arguments, spellings)) {
       // What looks like a letter may be the value of a name before it: -1.
       if (!option.unregistered || option.string_key.empty() || option.string_key.front() == '-') continue;
+      // To the library a comma stands between a long name and a letter, and a last star for any ending.
+      if (option.string_key.find_first_of(",*") != std::string::npos) refuse_unknown(spellings[option.string_key]);
       names.emplace(option.string_key, true);
     }
     return to_settings(parse_strictly(core, names, arguments, spellings), core, spellings);

@@ -1,212 +1,194 @@
 // The run manifest as JSON, and the hashes in it.
 #include "common/config/manifest.hpp"
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <unordered_map>
 
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// Bytes that are not UTF-8 become U+FFFD: JSON cannot hold them, and the token ids beside the text are exact.
-std::string dumped(const Json& json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+// A number as reports write it.
+std::string number_text(const std::string& typed) {
+  const json::Document document = json::parse(typed, "a number");
+  const json::Value number = document.root();
+  if (const auto integer = number.as_integer()) return std::to_string(*integer);
+  return number.as_unsigned() ? number.number_text() : json::real_text(number.number());
 }
 
-Json typed(const RecordedOption& option) {
-  if (option.type == "int" || option.type == "real") return Json::parse(option.value);
-  if (option.type == "bool") return option.value == "on";
-  return option.value;
+void write_typed(JsonWriter& json, const RecordedOption& option) {
+  if (option.type == "int" || option.type == "real") return json.written(number_text(option.value));
+  if (option.type == "bool") return json.value(option.value == "on");
+  json.value(option.value);
 }
 
 // A key that comes again makes a list.
-Json to_object(const std::vector<RecordedOption>& options) {
-  Json object = Json::object();
+void write_options(JsonWriter& json, const std::vector<RecordedOption>& options) {
+  std::unordered_map<std::string_view, std::vector<const RecordedOption*>> by_key;
+  for (const RecordedOption& option : options) by_key[option.key].push_back(&option);
+  json.begin_object();
   for (const RecordedOption& option : options) {
-    if (!object.contains(option.key)) {
-      object[option.key] = typed(option);
+    const auto& all = by_key[option.key];
+    if (all.front() != &option) continue;
+    json.key(option.key);
+    if (all.size() == 1) {
+      write_typed(json, option);
       continue;
     }
-    Json& entry = object[option.key];
-    if (!entry.is_array()) entry = Json::array({entry});
-    entry.push_back(typed(option));
+    json.begin_list();
+    for (const RecordedOption* one : all) write_typed(json, *one);
+    json.end_list();
   }
-  return object;
+  json.end_object();
 }
 
-Json to_object(const RecordedPlugin& plugin) {
-  return {{"kind", plugin.kind},       {"asked", plugin.asked},
-          {"name", plugin.name},       {"space", plugin.space},
-          {"version", plugin.version}, {"file", plugin.file},
-          {"hash", plugin.hash},       {"options", to_object(plugin.options)}};
+void write_plugin(JsonWriter& json, const RecordedPlugin& plugin) {
+  json.begin_object();
+  json.field("kind", plugin.kind);
+  json.field("asked", plugin.asked);
+  json.field("name", plugin.name);
+  json.field("space", plugin.space);
+  json.field("version", plugin.version);
+  json.field("file", plugin.file);
+  json.field("hash", plugin.hash);
+  json.key("options");
+  write_options(json, plugin.options);
+  json.end_object();
 }
 
-Json to_object(const Prompt& prompt) {
-  Json object = {{"text", prompt.text}, {"tokens", prompt.tokens}};
-  if (!prompt.id.empty()) object["id"] = prompt.id;
-  return object;
+void write_prompt(JsonWriter& json, const Prompt& prompt) {
+  json.begin_object();
+  json.field("text", prompt.text);
+  json.key("tokens");
+  json.begin_list();
+  for (const int32_t token : prompt.tokens) json.value(token);
+  json.end_list();
+  if (!prompt.id.empty()) json.field("id", prompt.id);
+  json.end_object();
 }
 
-Json to_object(const ModelConfig& c) {
-  return {{"L", c.L},
-          {"H", c.H},
-          {"C", c.C},
-          {"F", c.F},
-          {"V", c.V},
-          {"T", c.T},
-          {"end_of_text", c.end_of_text},
-          {"epsilon", c.epsilon}};
+void write_config(JsonWriter& json, const ModelConfig& c) {
+  json.begin_object();
+  json.field("L", c.L);
+  json.field("H", c.H);
+  json.field("C", c.C);
+  json.field("F", c.F);
+  json.field("V", c.V);
+  json.field("T", c.T);
+  json.field("end_of_text", c.end_of_text);
+  json.written_field("epsilon", json::real_text(c.epsilon));
+  json.end_object();
 }
 
-std::string found_in(const Json& json) {
-  if (json.is_string()) return in_quotes(json.get_ref<const std::string&>());
-  if (json.is_structured())
-    return std::string(json.empty() ? "an empty " : "a ") + (json.is_array() ? "list" : "JSON object");
-  return json.dump();
+// weight_bytes: of one element of the weights.
+void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& config) {
+  json.begin_object();
+  json.field("run", traits.run);
+  json.field("threads", traits.threads);
+  json.field("batch", traits.batch);
+  json.field("prefill", traits.prefill);
+  json.written_field("tolerance", json::real_text(traits.tolerance));
+  json.field("weight_bytes", traits.step_bytes / step_elements(config));
+  json.end_object();
 }
 
-// A value of the manifest that is read, and where it stands: errors name both.
-class Entry {
- public:
-  Entry(const std::string& where, const Json& json) : where_(where), json_(json) {}
+// As a user would type it.
+std::string typed(const json::Value& value) {
+  if (const auto text = value.as_text()) return std::string(*text);
+  if (const auto flag = value.as_flag()) return *flag ? "on" : "off";
+  if (value.type() != json::Type::number) value.refuse("a text, a number, true or false");
+  return value.number_text();
+}
 
-  Entry at(const char* key) const {
-    if (!json_.is_object()) refuse("an object");
-    const auto found = json_.find(key);
-    if (found == json_.end()) fail(where_, separator(), "expected a key ", in_quotes(key), ", found none");
-    return {where_ + (where_.ends_with(": ") ? "" : ".") + key, *found};
+std::vector<RecordedOption> read_options(const json::Value& object) {
+  std::vector<RecordedOption> options;
+  for (const auto& [key, value] : object.object()) {
+    if (value.type() != json::Type::list) options.push_back({std::string(key), typed(value), ""});
+    for (const json::Value& element : value.elements()) options.push_back({std::string(key), typed(element), ""});
   }
+  return options;
+}
 
-  const std::string& where() const { return where_; }
-  bool has(const char* key) const { return json_.contains(key); }
-
-  std::string text() const {
-    if (!json_.is_string()) refuse("a text");
-    return json_.get<std::string>();
-  }
-
-  int64_t integer(int64_t low, int64_t high) const {
-    const bool fits = json_.is_number_integer() && (!json_.is_number_unsigned() || json_.get<uint64_t>() <= INT64_MAX);
-    if (!fits || json_.get<int64_t>() < low || json_.get<int64_t>() > high)
-      refuse("a whole number in [" + std::to_string(low) + ", " + std::to_string(high) + "]");
-    return json_.get<int64_t>();
-  }
-
-  std::vector<Entry> list() const {
-    if (!json_.is_array()) refuse("a list");
-    std::vector<Entry> entries;
-    for (size_t i = 0; i < json_.size(); ++i) entries.emplace_back(where_ + "[" + std::to_string(i) + "]", json_[i]);
-    return entries;
-  }
-
-  // As a user would type them.
-  std::vector<RecordedOption> options() const {
-    if (!json_.is_object()) refuse("an object");
-    std::vector<RecordedOption> options;
-    for (const auto& [key, value] : json_.items()) {
-      const Entry entry(where_ + "." + printable(key, 60), value);
-      if (!value.is_array()) options.push_back({key, entry.typed(), ""});
-      if (value.is_array())
-        for (const Entry& element : entry.list()) options.push_back({key, element.typed(), ""});
-    }
-    return options;
-  }
-
-  [[noreturn]] void refuse(const std::string& expected) const {
-    fail(where_, separator(), "expected ", expected, ", found ", found_in(json_));
-  }
-
- private:
-  const char* separator() const { return where_.ends_with(": ") ? "" : ": "; }
-
-  std::string typed() const {
-    if (json_.is_string()) return text();
-    if (json_.is_boolean()) return json_.get<bool>() ? "on" : "off";
-    if (!json_.is_number()) refuse("a text, a number, true or false");
-    return json_.dump();
-  }
-
-  std::string where_;
-  const Json& json_;
-};
-
-RecordedPlugin to_plugin(const Entry& entry) {
-  const auto text = [&](const char* key) { return entry.at(key).text(); };
-  RecordedPlugin plugin{text("kind"),    text("asked"), text("name"), text("space"),
-                        text("version"), text("file"),  text("hash"), entry.at("options").options()};
+RecordedPlugin read_plugin(const json::Value& plugin) {
+  const auto text = [&](const char* key) { return plugin.at(key).text(); };
+  RecordedPlugin recorded{text("kind"),    text("asked"), text("name"), text("space"),
+                          text("version"), text("file"),  text("hash"), read_options(plugin.at("options"))};
   for (const Kind kind : {Kind::loader, Kind::precision, Kind::sampler, Kind::sink})
-    if (plugin.kind == name_of(kind)) return plugin;
-  entry.at("kind").refuse("loader, precision, sampler or sink");
+    if (recorded.kind == name_of(kind)) return recorded;
+  plugin.at("kind").refuse("loader, precision, sampler or sink");
 }
 
-Prompt to_prompt(const Entry& entry) {
-  Prompt prompt{entry.at("text").text(), {}, "", entry.where()};
-  for (const Entry& token : entry.at("tokens").list())
+Prompt read_prompt(const json::Value& recorded, std::string origin) {
+  Prompt prompt{recorded.at("text").text(), {}, "", std::move(origin)};
+  const json::Value tokens = recorded.at("tokens");
+  for (const json::Value& token : tokens.list())
     prompt.tokens.push_back(static_cast<int32_t>(token.integer(0, INT32_MAX)));
-  if (prompt.tokens.empty()) entry.at("tokens").refuse("one token or more");
-  if (entry.has("id")) prompt.id = entry.at("id").text();
+  if (prompt.tokens.empty()) tokens.refuse("one token or more");
+  if (const auto id = recorded.find("id")) prompt.id = id->text();
   return prompt;
-}
-
-Json parsed(const std::string& path, const std::string& content) {
-  if (content.find('\0') != content.npos) fail(path, ": expected a run manifest, found a NUL byte");  // ends the parser
-  try {
-    return Json::parse(content);
-  } catch (const Json::parse_error& error) {
-    const auto end = content.begin() + static_cast<std::ptrdiff_t>(std::min(error.byte, content.size()));
-    fail(path, ": expected a run manifest, found no JSON in line ", 1 + std::count(content.begin(), end, '\n'));
-  } catch (const Json::exception&) {
-    fail(path, ": expected a run manifest, found a number out of range");
-  }
 }
 
 }  // namespace
 
 std::string json_unquoted(std::string_view quoted, std::string_view origin) {
-  const bool whole = quoted.find('\0') == quoted.npos;  // ends the parser
-  const Json json = Json::parse(quoted, nullptr, false);
-  if (!whole || !json.is_string()) usage_error(origin, ": expected a JSON string, found ", in_quotes(quoted));
-  return json.get<std::string>();
+  const auto document = json::try_parse(quoted);
+  const auto text = document ? document->root().as_text() : std::nullopt;
+  if (!text) usage_error(origin, ": expected a JSON string, found ", in_quotes(quoted));
+  return std::string(*text);
 }
 
 std::string Manifest::to_json() const {
-  Json json;
-  json["gpt2run"] = {{"version", program}, {"abi", abi}, {"tag", tag}};
-  json["options"] = to_object(options);
-  json["plugins"] = Json::array();
-  for (const RecordedPlugin& plugin : plugins) json["plugins"].push_back(to_object(plugin));
-  json["model"] = {{"path", model}, {"hash", model_hash}, {"config", to_object(config)}};
-  if (traits)
-    json["traits"] = {{"run", traits->run},
-                      {"threads", traits->threads},
-                      {"batch", traits->batch},
-                      {"prefill", traits->prefill},
-                      {"tolerance", traits->tolerance},
-                      {"weight_bytes", traits->step_bytes / step_elements(config)}};
-  json["prompts"] = Json::array();
-  for (const Prompt& prompt : prompts) json["prompts"].push_back(to_object(prompt));
-  return dumped(json, 2) + "\n";
+  JsonWriter json(2);
+  json.begin_object();
+  json.key("gpt2run");
+  json.begin_object();
+  json.field("version", program);
+  json.field("abi", abi);
+  json.field("tag", tag);
+  json.end_object();
+  json.key("options");
+  write_options(json, options);
+  json.key("plugins");
+  json.begin_list();
+  for (const RecordedPlugin& plugin : plugins) write_plugin(json, plugin);
+  json.end_list();
+  json.key("model");
+  json.begin_object();
+  json.field("path", model);
+  json.field("hash", model_hash);
+  json.key("config");
+  write_config(json, config);
+  json.end_object();
+  if (traits) {
+    json.key("traits");
+    write_traits(json, *traits, config);
+  }
+  json.key("prompts");
+  json.begin_list();
+  for (const Prompt& prompt : prompts) write_prompt(json, prompt);
+  json.end_list();
+  json.end_object();
+  return json.json() + "\n";
 }
 
 Manifest Manifest::from_json(const std::string& path, const std::string& content) {
-  const Json json = parsed(path, content);
-  const Entry all(path + ": ", json), own = all.at("gpt2run"), model = all.at("model");
+  const json::Document document = json::parse(content, path);
+  const json::Value all = document.root(), own = all.at("gpt2run"), model = all.at("model");
   Manifest manifest;
   manifest.program = own.at("version").text();
   manifest.tag = own.at("tag").text();
   manifest.abi = static_cast<uint32_t>(own.at("abi").integer(0, UINT32_MAX));
-  manifest.options = all.at("options").options();
-  for (const Entry& plugin : all.at("plugins").list()) manifest.plugins.push_back(to_plugin(plugin));
+  manifest.options = read_options(all.at("options"));
+  for (const json::Value& plugin : all.at("plugins").list()) manifest.plugins.push_back(read_plugin(plugin));
   manifest.model = model.at("path").text();
   manifest.model_hash = model.at("hash").text();
-  for (const Entry& prompt : all.at("prompts").list()) manifest.prompts.push_back(to_prompt(prompt));
+  for (const json::Value& prompt : all.at("prompts").list()) {
+    const std::string origin = path + ": prompts[" + std::to_string(manifest.prompts.size()) + "]";
+    manifest.prompts.push_back(read_prompt(prompt, origin));
+  }
   if (manifest.prompts.empty()) all.at("prompts").refuse("one prompt or more");
   return manifest;
 }
@@ -223,11 +205,10 @@ std::string Fingerprint::hex() const {
 }
 
 std::string hash_of_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path.string(), ": cannot be read: ", std::strerror(errno));
+  InputFile file(path);
   Fingerprint print;
-  char buffer[65536];
-  while (file.read(buffer, sizeof buffer) || file.gcount() > 0) print.add(buffer, static_cast<size_t>(file.gcount()));
+  std::vector<char> block(size_t{1} << 16);
+  while (const size_t count = file.read(block.data(), block.size())) print.add(block.data(), count);
   return print.hex();
 }
 

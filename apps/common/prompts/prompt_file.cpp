@@ -6,19 +6,16 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "common/config/text_file.hpp"
 #include "common/prompts/prompt_set.hpp"
 #include "gpt2run/files/input_file.hpp"
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
 namespace {
-
-using Json = nlohmann::json;
 
 std::string place(const std::string& file, size_t line) { return file + ":" + std::to_string(line); }
 
@@ -51,59 +48,54 @@ void read_lines(const std::string& file, std::string_view content, PromptFile& f
   if (empty > 0) found.warnings.push_back(skipped(file, "line", "empty", empty, static_cast<int64_t>(first)));
 }
 
-std::string id_of(const std::string& origin, const Json& id) {
-  if (id.is_string()) return id.get<std::string>();
-  if (id.is_number_integer()) return id.dump();
-  fail(origin, ": \"id\": expected a text or a whole number, found ", in_quotes(id.dump()));
+std::string id_of(const json::Value& id) {
+  if (id.is_whole()) return id.number_text();
+  const auto text = id.as_text();
+  if (!text) id.refuse("a text or a whole number");
+  return std::string(*text);
 }
 
-std::string text_of(const std::string& origin, const std::string& key, const Json& text) {
-  if (!text.is_string()) fail(origin, ": ", in_quotes(key), ": expected a text, found ", in_quotes(text.dump()));
-  if (text.get_ref<const std::string&>().empty())
-    fail(origin, ": ", in_quotes(key), ": expected a text, found an empty one");
-  return text.get<std::string>();
+std::string text_of(const json::Value& text) {
+  std::string written = text.text();
+  if (written.empty()) text.refuse("a text that is not empty");
+  return written;
 }
 
-std::vector<int32_t> tokens_of(const std::string& origin, const Json& list) {
-  if (!list.is_array() || list.empty())
-    fail(origin, ": \"tokens\": expected a list of token ids, found ", in_quotes(list.dump()));
+std::vector<int32_t> tokens_of(const json::Value& list) {
   std::vector<int32_t> tokens;
-  for (const Json& id : list) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() > INT32_MAX)
-      fail(origin, ": \"tokens\": expected token ids in [0, ", INT32_MAX, "], found ", in_quotes(id.dump()));
-    tokens.push_back(id.get<int32_t>());
-  }
+  for (const json::Value& id : list.list()) tokens.push_back(static_cast<int32_t>(id.integer(0, INT32_MAX)));
+  if (tokens.empty()) list.refuse("a list of token ids");
   return tokens;
 }
 
+json::Document read_line(const std::string& origin, std::string_view line) {
+  try {
+    json::Document document = json::parse(line, origin);
+    document.root().object();
+    return document;
+  } catch (const json::Mistake&) {  // one line: it is shown whole
+    fail(origin, ": expected a JSON object, found ", in_quotes(line));
+  }
+}
+
 WrittenPrompt read_object(const std::string& origin, std::string_view line) {
-  if (line.find('\0') != line.npos) fail(origin, ": expected a JSON object, found a NUL byte");  // ends the parser
-  std::set<Json> keys;
-  Json twice;  // a key of the object that would win over an earlier one
-  const Json object = Json::parse(
-      line,
-      [&](int depth, Json::parse_event_t event, const Json& key) {
-        if (event == Json::parse_event_t::key && depth == 1 && !keys.insert(key).second) twice = key;
-        return true;
-      },
-      false);
-  if (!object.is_object()) fail(origin, ": expected a JSON object, found ", in_quotes(line));
-  if (!twice.is_null()) fail(origin, ": expected every key once, found ", twice.dump(), " twice");
+  const json::Document document = read_line(origin, line);
+  const json::Value object = document.root();
   WrittenPrompt prompt{origin, "", "", {}};
   int given = 0;
   for (const char* key : {"prompt", "text", "tokens"}) {
     const auto value = object.find(key);
-    if (value == object.end()) continue;
+    if (!value) continue;
     ++given;
     if (key == std::string_view("tokens"))
-      prompt.tokens = tokens_of(origin, *value);
+      prompt.tokens = tokens_of(*value);
     else
-      prompt.text = text_of(origin, key, *value);
+      prompt.text = text_of(*value);
   }
   if (given != 1)
     fail(origin, ": expected one of the keys \"prompt\", \"text\" and \"tokens\", found ",
          given == 0 ? "none" : "several");
-  if (const auto id = object.find("id"); id != object.end()) prompt.id = id_of(origin, *id);
+  if (const auto id = object.find("id")) prompt.id = id_of(*id);
   return prompt;
 }
 

@@ -1,0 +1,101 @@
+// Manifests and prompt files of any size, and the hash of a plugin's file.
+#include "common/config/manifest.hpp"
+
+#include <gmock/gmock.h>
+
+#include "common/prompts/prompt_file.hpp"
+#include "gpt2run/error.hpp"
+#include "support/program.hpp"
+
+namespace gpt2run {
+namespace {
+
+using testing::HasSubstr;
+
+template <class Use>
+std::string error_of(const Use& use) {
+  try {
+    use();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Hash, IsThatOfAllBytes) {
+  const test::ScratchFolder folder;
+  std::string bytes(200'001, 'x');
+  const std::string path = folder.file("a", bytes).string(), before = hash_of_file(path);
+  bytes.back() = 'y';
+  folder.file("a", bytes);
+  EXPECT_NE(hash_of_file(path), before);
+  EXPECT_EQ(hash_of_file("/dev/null"), Fingerprint().hex());
+}
+
+// A hash of what could be read until then would be taken for the plugin's.
+TEST(Hash, AFileThatCannotBeReadHasNone) {
+  EXPECT_EQ(error_of([] { hash_of_file("/"); }), "/: cannot be read: Is a directory");
+  EXPECT_EQ(error_of([] { hash_of_file("/proc/self/mem"); }), "/proc/self/mem: cannot be read: Input/output error");
+  EXPECT_EQ(error_of([] { hash_of_file("/nowhere"); }), "/nowhere: cannot be read: No such file or directory");
+}
+
+Manifest small() {
+  Manifest manifest;
+  manifest.program = "1";
+  manifest.prompts = {{"hi", {1, 2}}};
+  return manifest;
+}
+
+TEST(ManifestText, NumbersAreWrittenInOneForm) {
+  Manifest manifest = small();
+  manifest.options = {{"a", "18446744073709551615", "int"},
+                      {"b", "-7", "int"},
+                      {"c", "1e-05", "real"},
+                      {"d", "0", "real"},
+                      {"e", "-0", "real"},
+                      {"f", "100000", "real"},
+                      {"g", "0.1", "real"},
+                      {"h", "1e+20", "real"},
+                      {"i", "1", "text"},
+                      {"b", "8", "int"},
+                      {"j", "off", "bool"},
+                      {"k", "\t\xff\x1b", "text"}};
+  EXPECT_THAT(
+      manifest.to_json(),
+      HasSubstr("\"options\": {\n    \"a\": 18446744073709551615,\n    \"b\": [\n      -7,\n      8\n    ],\n"
+                "    \"c\": 1e-05,\n    \"d\": 0,\n    \"e\": 0,\n    \"f\": 100000,\n    \"g\": 0.1,\n"
+                "    \"h\": 1e+20,\n    \"i\": \"1\",\n    \"j\": false,\n    \"k\": \"\\t\uFFFD\\u001b\"\n  },"));
+}
+
+// In time that grows with the square of their number these would take hours.
+TEST(ManifestText, HasAsManyOptionsAsOneLikes) {
+  constexpr size_t kMany = 500'000;
+  Manifest manifest = small();
+  for (size_t i = 0; i < kMany; ++i)
+    manifest.options.push_back({std::string("o").append(std::to_string(i)), std::to_string(i), "int"});
+  const Manifest back = Manifest::from_json("a.json", manifest.to_json());
+  ASSERT_EQ(back.options.size(), kMany);
+  EXPECT_EQ(back.options.back().key, "o499999");
+  EXPECT_EQ(back.options.back().value, "499999");
+}
+
+TEST(ManifestText, HasAsManyPromptsAsOneLikes) {
+  constexpr size_t kMany = 200'000;
+  Manifest manifest = small();
+  for (size_t i = 1; i < kMany; ++i) manifest.prompts.push_back({"a", {static_cast<int32_t>(i)}});
+  const Manifest back = Manifest::from_json("a.json", manifest.to_json());
+  ASSERT_EQ(back.prompts.size(), kMany);
+  EXPECT_EQ(back.prompts.back().origin, "a.json: prompts[199999]");
+}
+
+TEST(PromptLines, HoldAsManyObjectsAsOneLikes) {
+  const test::ScratchFolder folder;
+  std::string line = R"({"prompt": "a", "more": [{})";
+  for (int i = 0; i < 1'000'000; ++i) line += ",{}";
+  const std::string file = folder.file("p.jsonl", line + "]}\n").string();
+  EXPECT_EQ(read_prompt_file(file, {0, 0}).prompts.at(0).text, "a");
+}
+
+}  // namespace
+}  // namespace gpt2run
