@@ -223,8 +223,9 @@ std::string hash_of_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path.string(), ": cannot be read: ", std::strerror(errno));
   Fingerprint print;
-  char buffer[65536];
-  while (file.read(buffer, sizeof buffer) || file.gcount() > 0) print.add(buffer, static_cast<size_t>(file.gcount()));
+  std::vector<char> block(1 << 16);
+  while (file.read(block.data(), std::ssize(block)) || file.gcount() > 0)
+    print.add(block.data(), static_cast<size_t>(file.gcount()));
   return print.hex();
 }
 
