@@ -103,7 +103,7 @@ void Study::open_instances() {
 void Study::continue_prompts() {
   if (continued_.empty() || !ranks_.speaks()) return;
   const Plugin& plugin = host_.get(Kind::sampler, "argmax");
-  const auto argmax = create<Sampler>(BoundPlugin(plugin, {plugin.name, {}}, Layer::fallback));
+  const auto argmax = create<Sampler>(BoundPlugin(plugin, {plugin.name, {}}, Layer::fallback, &host_));
   const auto check = [&] { end_if_asked(ranks_, " while prompts were continued"); };
   continuations_ = continue_greedily(instances_, *argmax, continued_, integer("max_new_tokens"), check);
   if (appends_) log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");

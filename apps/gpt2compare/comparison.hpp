@@ -16,6 +16,8 @@ class Study {
   // Opens models and precisions and reads the texts. Throws UsageError or Error. host, configuration and ranks outlive
   // it.
   Study(PluginHost& host, Configuration& configuration, Ranks& ranks);
+  Study(const Study&) = delete;  // its instances look at its models
+  Study& operator=(const Study&) = delete;
 
   // Generates, compares, measures the floor. Once, by every rank: windows are shared out, and the floors by instance;
   // the rest is rank 0's, which alone knows the results. Throws Error, also when interrupted() says so.

@@ -56,7 +56,7 @@ int check_plugin(const std::filesystem::path& file) {
   const std::string name = file.filename().string();
   if (opened && !plugin) report.did_not_run(name, kNoDriver);
   if (!plugin) return report.finish();
-  check_descriptor(report, *plugin);
+  if (!check_descriptor(report, *plugin)) return report.finish();
   const Probe probe = plugin->probe();
   if (probe.score > 0)
     check_kind(report, *plugin);

@@ -44,10 +44,14 @@ constexpr size_t packed_at(int output, int k, int K) {
 // many for dot products) of kNearRows at a time are brought together: 442 KB, which leave room in a second-level cache.
 inline constexpr int kFewRows = 6, kNearRows = 288, kStretch = 384;
 
-// Floats that a product of at most `rows` rows and K inputs works in.
+// Floats for a stretch of one panel in FP32, with what it takes to begin at a cache line: weights of two bytes are
+// widened once for many rows. It is 98 KB, too much for a thread's stack.
+inline constexpr size_t kWideRoom = size_t(kStretch) * kPanel + 16;
+
+// Floats that a product of at most `rows` rows and K inputs works in: the widened weights, then the inputs.
 constexpr size_t product_room(int rows, int K) {
   const size_t few = size_t(kFewRows) * K, many = size_t(rows < kNearRows ? rows : kNearRows) * kStretch;
-  return few < many ? many : few;
+  return kWideRoom + (few < many ? many : few);
 }
 
 }  // namespace gpt2run::cpu

@@ -215,12 +215,11 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 }
 
 // `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these,
-// if there are any.
+// if there are any; wide: (kStretch, kPanel) to work in.
 template <class Input, class Value>
 void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, uintptr_t next, bool first,
-           int outputs, Sums<float> y) {
+           int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
-  alignas(64) float wide[kWiden ? kStretch * kPanel : 1];
   const int bytes = rows > kRows ? length * kPanel * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlock) / kBlock);
   Ahead ahead{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
@@ -248,7 +247,8 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
   using Input = float;
 #endif
   constexpr int kBoth = kInputs<Input>;
-  auto* near = reinterpret_cast<Input*>(room);
+  auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(room) + kLine - 1) / kLine * kLine);
+  auto* near = reinterpret_cast<Input*>(room + kWideRoom);
   const bool direct = rows <= kFewRows && kBoth == 1;
   const int most = rows <= kRows ? K : kStretch * kBoth;
   for (int from = 0; from < rows; from += kNearRows) {
@@ -263,7 +263,7 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
         const Value* own = w + int64_t(o / kPanel) * panel_room<Value>(K) + int64_t(k) * kPanel;
         const uintptr_t next = reinterpret_cast<uintptr_t>(own) + panel_room<Value>(K) * sizeof(Value);
         panel(inputs, count, stride, own, length, next, k == 0, least(kPanel, outputs - o),
-              Sums<float>{y + from * y_stride + o, y_stride});
+              Sums<float>{y + from * y_stride + o, y_stride}, wide);
       }
     }
   }

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <type_traits>
 
 #include "gpt2run/sdk/escape.hpp"
 
@@ -44,6 +45,10 @@ constexpr CoreOption kCore[] = {{{"sampler", "text", "device-nucleus", "", "chai
                                 {{"quiet", "bool", "off", "", "no log"}, 'q'},
                                 {{"config", "text", "", "", "file"}}};
 
+// Its values look at its own specs: a copy's would look at those of an object that may be gone.
+static_assert(!std::is_copy_constructible_v<Configuration> && !std::is_move_constructible_v<Configuration>);
+static_assert(!std::is_copy_assignable_v<Configuration> && !std::is_move_assignable_v<Configuration>);
+
 // Nucleus, text and logits, as chosen by default.
 struct Selection {
   BoundPlugin nucleus{kNucleusPlugin, {"device-nucleus", {}}, Layer::fallback};
@@ -52,7 +57,7 @@ struct Selection {
   std::vector<std::string> skipped;
 
   explicit Selection(std::vector<std::string> line) : Selection(Configuration(kCore, std::move(line))) {}
-  explicit Selection(Configuration configuration) {
+  explicit Selection(Configuration&& configuration) {
     BoundPlugin* const all[] = {&nucleus, &text, &logits};
     std::vector<OtherPlugin> others = {{Kind::sampler, "elsewhere", [] { return nullptr; }}};
     for (const Plugin* plugin : {&kNucleusPlugin, &kTopKPlugin, &kTextPlugin, &kLogitsPlugin})

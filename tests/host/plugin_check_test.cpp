@@ -76,6 +76,18 @@ TEST(Checker, NamesWhatIsWrongWithAFile) {
   EXPECT_EQ(run_program(kChecker).code, 2);
 }
 
+TEST(Checker, ACreateThatMakesNothingIsAFailedCheck) {
+  for (const char* kind : {"loader", "precision", "sampler", "sink"}) {
+    const Outcome outcome =
+        check(fixture_folder("makes-nothing") / ("gpt2run-" + std::string(kind) + "-makes-nothing.so"));
+    EXPECT_EQ(outcome.code, 1) << kind;
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("not ok [0-9]+ - 100 objects with default options come and go: "
+                                                    "create\\(\\) returned null"));
+    EXPECT_THAT(outcome.out, testing::ContainsRegex("\n1\\.\\.[0-9]+\n"))
+        << "the report has no plan: it died on the way";
+  }
+}
+
 // A checker that waits for the pipe would be stopped by the time limit.
 TEST(Checker, SaysWhatIsNoLibraryInOneLine) {
   const ScratchFolder scratch;

@@ -3,8 +3,10 @@
 // the library is opened.
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 
+#include "gpt2run/loader.hpp"
 #include "gpt2run/plugin.hpp"
 
 #ifndef FIXTURE_ABI
@@ -50,6 +52,15 @@ using gpt2run::OptionSpec;
 [[maybe_unused]] void* create(const gpt2run::Options&, const gpt2run::Host&) {
   gpt2run::fail("fixtures make no objects");
 }
+[[maybe_unused]] void* create_nothing(const gpt2run::Options&, const gpt2run::Host&) { return nullptr; }
+[[maybe_unused]] void* crash_in_create(const gpt2run::Options&, const gpt2run::Host&) { std::abort(); }
+
+struct CrashingLoader final : gpt2run::Loader {
+  CrashingLoader(const gpt2run::Options&, const gpt2run::Host&) {}
+  int probe(const char*) const override { return std::raise(SIGSEGV); }
+  std::unique_ptr<gpt2run::Checkpoint> open(const char*) override { return nullptr; }
+};
+[[maybe_unused]] constexpr auto* create_crashing_loader = gpt2run::make<gpt2run::Loader, CrashingLoader>;
 
 extern "C" void gpt2run_defined_nowhere();
 [[maybe_unused]] void crash() { std::abort(); }

@@ -1,12 +1,13 @@
 // A sampler that takes the most likely token, or does what no plugin may, by its option.
 #include <cstdlib>
+#include <stdexcept>
 
 #include "gpt2run/sdk/select.hpp"
 
 namespace {
 
 constexpr gpt2run::OptionSpec kOptions[] = {
-    {"act", "enum", "none", "none|exit_in_create|exit|throw_in_create|throw|token", "what it does"},
+    {"act", "enum", "none", "none|exit_in_create|exit|throw_in_create|throw|exception_in_create|token", "what it does"},
     {"token", "int", "0", "[-1000000, 1000000]", "what it chooses with act=token"},
 };
 
@@ -15,6 +16,7 @@ struct Rogue final : gpt2run::Sampler {
       : act_(options.text("act")), token_(static_cast<int32_t>(options.integer("token"))) {
     if (act_ == "exit_in_create") std::exit(0);
     if (act_ == "throw_in_create") throw 7;
+    if (act_ == "exception_in_create") throw std::out_of_range("there is no place 8");
   }
 
   void sample(const gpt2run::LogitBatch& batch) override {

@@ -72,6 +72,13 @@ TEST_F(Mpirun, OneRankSpeaks) {
   EXPECT_EQ(run(mpirun(2, "--explain -q")).out, run(std::string(kGpt2run) + "--explain -q").out);
 }
 
+TEST_F(Mpirun, ARankWithoutTheOthersSaysSo) {
+  for (const std::string rank : {"0", "2"})
+    for (const std::string program : {"gpt2run", "gpt2compare", "gpt2perplexity"})
+      expect_failure(run("OMPI_COMM_WORLD_RANK=" + rank + " OMPI_COMM_WORLD_SIZE=4 " + program + " --prompt x"),
+                     "started as rank " + rank + " of 4 (OMPI_COMM_WORLD_RANK), but MPI finds 1 rank: ", program);
+}
+
 TEST_F(Mpirun, WhatAllRanksRefuseIsToldOnce) {
   expect_failure(run(mpirun(3, "-q --nonsense")), "unknown option --nonsense");
   expect_failure(run(mpirun(3, "-q --prompts none.txt")), "--prompts \"none.txt\": no such file");

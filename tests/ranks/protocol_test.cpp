@@ -129,6 +129,20 @@ TEST(Ranks, AnErrorIsToldThoughWhatCarriesHasFailed) {
   }
 }
 
+// A launcher says that there are others, and nothing reaches them.
+TEST(Ranks, AnErrorBeforeTheRanksAreJoinedIsToldByEach) {
+  setenv("OMPI_COMM_WORLD_SIZE", "4", 1);
+  for (const char* rank : {"0", "2"}) {
+    setenv("OMPI_COMM_WORLD_RANK", rank, 1);
+    Ranks ranks;
+    std::vector<std::string> told;
+    ranks.give_up("MPI finds 1 rank", [&](const std::string& line) { told.push_back(line); });
+    EXPECT_THAT(told, ElementsAre("MPI finds 1 rank")) << rank;
+  }
+  unsetenv("OMPI_COMM_WORLD_RANK");
+  unsetenv("OMPI_COMM_WORLD_SIZE");
+}
+
 TEST(Ranks, AStreamKeepsItsOrderAndWaitsForItsReader) {
   constexpr int kCount = 300;
   std::vector<std::string> got(3);

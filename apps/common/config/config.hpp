@@ -57,9 +57,11 @@ struct OtherPlugin {
 
 class Configuration {
  public:
-  // arguments: without the program's name. Reads the file of --config where `core` declares it: INI, or a run manifest.
-  // Throws UsageError for the line, Error for a file.
+  // core outlives it. arguments: without the program's name. Reads the file of --config where `core` declares it: INI,
+  // or a run manifest. Throws UsageError for the line, Error for a file.
   Configuration(std::span<const CoreOption> core, std::vector<std::string> arguments);
+  Configuration(const Configuration&) = delete;  // its values look at its specs
+  Configuration& operator=(const Configuration&) = delete;
 
   const OptionValues& values() const { return values_; }
   Layer layer(std::string_view key) const;                           // where a core option's value comes from

@@ -1,20 +1,33 @@
 // The object of a plugin, made with the options that are bound to it.
 #pragma once
 #include <memory>
+#include <new>
 
 #include "common/config/config.hpp"
 #include "host/plugin_host.hpp"
 
 namespace gpt2run {
 
-// Runs `call`, which runs the plugin's code, while the host's crash hook knows of it. done: "created".
+// Runs `call`, which runs the plugin's code, while the host's crash hook knows of it. done: "created". Throws what the
+// call throws; an exception that is no Error does not know whose it is, and becomes an Error that names the plugin,
+// unless the memory has run out.
 template <class Call>
 auto watched(const BoundPlugin& bound, const char* done, const Call& call) {
   const auto watch = bound.host ? bound.host->watch(*bound.plugin, done) : nullptr;
-  return call();
+  try {
+    return call();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    fail(bound.values.owner(), ": threw an exception when it was ", done, ": ", error.what());
+  } catch (...) {
+    fail(bound.values.owner(), ": threw something that is no std::exception when it was ", done);
+  }
 }
 
-// The plugin's object. Base: as the plugin's kind says. Throws what the plugin throws, and Error when it makes nothing.
+// The plugin's object. Base: as the plugin's kind says. Throws as watched(), and Error when the plugin makes nothing.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
   return watched(bound, "created", [&] {

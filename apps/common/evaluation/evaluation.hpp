@@ -24,6 +24,8 @@ class Lab {
   // options: those of the program that name precisions, comma between; their instances stand in this order. Opens the
   // model, binds the options of all plugins, logs what was chosen for the user. Throws UsageError or Error.
   Lab(PluginHost& host, Configuration& configuration, std::span<const char* const> options);
+  Lab(const Lab&) = delete;  // instances look at its precisions and its model
+  Lab& operator=(const Lab&) = delete;
 
   const std::string& model() const { return model_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }

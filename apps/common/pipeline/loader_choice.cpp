@@ -22,8 +22,8 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
     names += (names.empty() ? "" : ", ") + candidate.name;
     try {
       const Plugin& plugin = host.open(candidate);
-      if (plugin.probe().score == 0) continue;
       const BoundPlugin bound(plugin, {plugin.name, {}}, Layer::fallback, &host);
+      if (watched(bound, "asked whether it runs here", plugin.probe).score == 0) continue;
       const auto loader = create<Loader>(bound);
       const int score =
           watched(bound, "asked whether it reads the model", [&] { return loader->probe(model.c_str()); });

@@ -219,7 +219,7 @@ void Ranks::give_up(const std::string& line, const Print& print, bool interrupte
   const Print tell = [&](const std::string& text) { untold = false, print(text); };
   try {
     const bool ended = std::exchange(ended_, ended_ || rank_ > 0 || !link_);
-    if (!link_) return rank_ == 0 ? tell(line) : void();
+    if (!link_) return tell(line);
     if (rank_ > 0) return end_own(ended, line, untold);
     return ended ? tell(line) : end_all(line, tell, interrupted);
   } catch (const std::exception&) {

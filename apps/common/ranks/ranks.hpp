@@ -73,8 +73,8 @@ class Ranks {
   void finish();  // waits until all ranks are here
 
   // After an error. print: called where the error is to be shown, with the line and, if the run was interrupted, the
-  // ranks that do not answer: they may be why. That is at rank 0, and at another one that cannot reach it. Ranks that
-  // do not answer within ten seconds are killed.
+  // ranks that do not answer: they may be why. That is at rank 0, and at another one that cannot reach it, such as one
+  // that could not join. Ranks that do not answer within ten seconds are killed.
   using Print = std::function<void(const std::string&)>;
   void give_up(const std::string& line, const Print& print, bool interrupted = false) noexcept;
 
