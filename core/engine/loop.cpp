@@ -98,8 +98,7 @@ size_t Engine::Loop::running() const {
 bool Engine::Loop::step() {
   if (broken_) fail("the engine has thrown: reset() comes before the next step");
   broken_ = true;
-  drop_ended();
-  admit();
+  change_requests();
   collect();
   if (!rows_.empty()) {
     const StepPlan what = plan();
@@ -131,14 +130,26 @@ bool Engine::Loop::tap(Tap* tap) {
   return works;
 }
 
+// Requests leave and get slots before the forward pass. What listeners cancel here is gone in it too, and what they
+// submit waits for the next step, so that this one comes to its end.
+void Engine::Loop::change_requests() {
+  const RequestId newer = next_id_;
+  do {
+    drop_ended(newer);
+    admit(newer);
+  } while (!cancelled_.empty() && *cancelled_.begin() < newer);
+}
+
 // Ends what was cancelled, and what has passed its deadline.
-void Engine::Loop::drop_ended() {
+void Engine::Loop::drop_ended(RequestId newer) {
   const auto now = std::chrono::steady_clock::now();
+  const auto first_newer = cancelled_.lower_bound(newer);
+  const std::set<RequestId> cancelled(cancelled_.begin(), first_newer);
+  cancelled_.erase(cancelled_.begin(), first_newer);
   const auto has_ended = [&](RequestId id, const Request& request) {
-    return cancelled_.contains(id) || request.deadline <= now;
+    return id < newer && (cancelled.contains(id) || request.deadline <= now);
   };
-  Waiting gone;
-  while (queue_.pop(gone, [&](const Waiting& one) { return has_ended(one.id, one.request); })) {
+  for (const Waiting& gone : queue_.take([&](const Waiting& one) { return has_ended(one.id, one.request); })) {
     const Chain* chain = gone.request.chain ? gone.request.chain.get() : chain_.get();
     if (--chains_[chain].requests == 0) chains_.erase(chain);
     listener_.finish(gone.id, Reason::cancelled, {}, {});
@@ -147,13 +158,12 @@ void Engine::Loop::drop_ended() {
     const auto& live = slots_[slot].live;
     if (live && has_ended(live->id, live->request)) finish(slot, Reason::cancelled);
   }
-  cancelled_.clear();
 }
 
 // Gives free slots to the requests that wait.
-void Engine::Loop::admit() {
+void Engine::Loop::admit(RequestId newer) {
   const auto is_free = [&](int slot) { return !slots_[slot].live; };
-  const auto accept = [&](const Waiting& one) { return !is_blocked(one.request); };
+  const auto accept = [&](const Waiting& one) { return one.id < newer && !is_blocked(one.request); };
   Waiting next;
   for (int slot = 0; slot < limits_.slots; ++slot) {
     while (is_free(slot) && queue_.pop(next, accept)) {
@@ -208,6 +218,7 @@ void Engine::Loop::assign(int slot, Waiting&& waiting) {
   if (live.wants(kPrompt) && live.wants(kLogprob)) runner_.put(slot, live.tokens);
   counts_.prompt_tokens += live.prompt(), counts_.cached_tokens += source.keep;
   listener_.start(live.id);
+  if (is_cancelled(live)) return finish(slot, Reason::cancelled);
   if (!configure(live, slot)) return;
   if (live.wants(kPrompt)) echo_shared(slot, source.slot);
   if (live.request.max_new == 0 && live.is_prefilled()) finish(slot, Reason::length);
@@ -400,7 +411,7 @@ void Engine::Loop::advance_prompt(const Segment& segment, int logit_row, size_t 
   for (int i = 0; i < segment.count; ++i) {
     ++live.fed;
     if (live.fed == live.prompt()) {
-      listener_.end_logits(live.id, runner_.read_logits(logit_row));
+      if (!is_cancelled(live)) listener_.end_logits(live.id, runner_.read_logits(logit_row));
     } else if (live.wants(kPrompt)) {
       echo(live, live.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
     }
@@ -414,9 +425,10 @@ void Engine::Loop::consume(int slot, int count, int logit_row, size_t result) {
     if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
 }
 
-// False: the request has ended.
+// False: the request has ended, or was cancelled by a listener.
 bool Engine::Loop::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
+  if (is_cancelled(live)) return false;
   const auto fault = [&](const auto&... parts) {
     std::ostringstream line;
     line << "sequence " << live.request.sequence << ", position " << live.known() << ": ";
@@ -453,6 +465,7 @@ void Engine::Loop::echo(Live& live, int position, float logprob, const float* lo
   std::string text = live.echo.push(words_.piece(id));
   if (position + 1 == live.prompt()) text += live.echo.take_tail();
   const float* wanted = live.wants(kLogits) ? logits : nullptr;
+  if (is_cancelled(live)) return;
   listener_.token(live.id,
                   {live.request.sequence, -1, position, id, text, logprob, wanted, config_.V, words_.or_null()});
 }

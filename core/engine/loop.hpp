@@ -21,7 +21,9 @@ class Engine::Loop {
 
   void check(const Request& request) const;
   RequestId submit(Request request);
-  void cancel(RequestId id) { cancelled_.insert(id); }
+  void cancel(RequestId id) {
+    if (id < next_id_) cancelled_.insert(id);
+  }
   bool step();
   void reset();
   bool tap(Tap* tap);
@@ -89,9 +91,11 @@ class Engine::Loop {
     int slot, keep;
   };
 
-  // Admission.
-  void drop_ended();
-  void admit();
+  // Admission. newer: ids from here on wait for the next step.
+  void change_requests();
+  void drop_ended(RequestId newer);
+  void admit(RequestId newer);
+  bool is_cancelled(const Live& live) const { return cancelled_.contains(live.id); }
   bool is_blocked(const Request& request) const;
   Source find_prefix(const Request& request, int slot) const;
   int held_prefix(const Slot& slot, const Request& request) const;

@@ -126,14 +126,14 @@ class Engine {
   // it. Throws QueueFull.
   RequestId submit(Request request);
 
-  // The request finishes with Reason::cancelled before the next forward pass, in which its slot is free. Ids that are
-  // not known, or no longer, are ignored.
+  // The request finishes with Reason::cancelled before the next forward pass, in which its slot is free, and nothing
+  // else is heard of it until then. Ids that are not known, or no longer, are ignored.
   void cancel(RequestId id);
 
-  // Cancels; gives free slots to requests that wait; then one forward pass for all that run, or up to `replay` replays
-  // where every row is a sampled one and nobody looks between. False: nothing waits or runs. A fault of one request (no
-  // token can be chosen, an id outside [0, V), options refused) finishes that request with Reason::error. Everything
-  // else is thrown, and then only reset() and the destructor may be called.
+  // Cancels; gives free slots to the requests that waited when it was called; then one forward pass for all that run,
+  // or up to `replay` replays where every row is a sampled one and nobody looks between. False: nothing waits or runs.
+  // A fault of one request (no token can be chosen, an id outside [0, V), options refused) finishes that request with
+  // Reason::error. Everything else is thrown, and then only reset() and the destructor may be called.
   bool step();
 
   // All requests are gone without finish(), and prefixes are forgotten. After a throw of a sampler or listener, and
