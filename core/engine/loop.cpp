@@ -264,7 +264,8 @@ int Engine::Loop::choice_rows(const Live& live) const {
 }
 
 // Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
-// then those that finish a prompt, as far as there is room. Slots that recompute take turns.
+// then those that finish a prompt, as far as there is room. Prompts come in the order of admission: the rows of an
+// earlier one that is not finished yet are kept free. Slots that recompute take turns.
 std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
   std::vector<Segment> choosing;
   int64_t room = limits_.rows;
@@ -284,10 +285,23 @@ std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
     turn_ = slot;
     break;
   }
-  for (const int slot : admitted_)
-    if (const int count = choice_rows(*slots_[slot].live); !options_.recompute && count > 1) add(slot, count);
+  for (const int slot : admitted_) {
+    const Live& live = *slots_[slot].live;
+    const int count = choice_rows(live), unfinished = prompt_rows(live);
+    if (options_.recompute || count == 1 || (count > 1 && add(slot, count))) continue;
+    if (unfinished <= room) room -= unfinished;
+  }
   std::ranges::stable_sort(choosing, {}, [&](const Segment& one) { return slots_[one.slot].live->chain_id; });
   return choosing;
+}
+
+// Rows of the next part of a prompt that is read without choosing: a whole chunk, what is left before the last token,
+// or the last token for end_logits. 0: nothing is left to read.
+int Engine::Loop::prompt_rows(const Live& live) const {
+  if (options_.recompute && choice_rows(live) > 0) return 0;  // a full pass takes its turn
+  const int before_last = live.prompt() - 1 - live.fed;
+  if (before_last > 0) return std::min(before_last, chunk());
+  return before_last == 0 && live.request.end_logits ? 1 : 0;
 }
 
 // Rows of the next step. Those that are sampled come first, chain by chain, because a chain takes the logits of
@@ -319,10 +333,9 @@ void Engine::Loop::add_choice(const Segment& segment) {
 
 void Engine::Loop::add_prompt_rows(int slot) {
   const Live& live = *slots_[slot].live;
-  const int before_last = live.prompt() - 1 - live.fed;
-  if (before_last == 0 && !live.request.end_logits) return;  // its last token waits for room to be chosen from
-  const int count = before_last > 0 ? std::min(before_last, chunk()) : 1;
-  const bool logits = live.wants_prompt_logits() || before_last == 0;
+  const int count = prompt_rows(live);
+  if (count == 0) return;
+  const bool logits = live.wants_prompt_logits() || live.fed + count == live.prompt();
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
     rows_.push_back({slot, live.request.tokens[live.fed + i], logits});

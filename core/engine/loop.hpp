@@ -106,6 +106,7 @@ class Engine::Loop {
   // The rows of a step.
   int chunk() const { return std::max(options_.chunk, 1); }
   int choice_rows(const Live& live) const;
+  int prompt_rows(const Live& live) const;
   std::vector<Segment> choosing_slots();
   void collect();
   void add_choice(const Segment& segment);
