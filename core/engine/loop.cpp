@@ -190,18 +190,22 @@ Engine::Loop::Source Engine::Loop::find_prefix(const Request& request, int slot)
   return best;
 }
 
+// Equal prompts of a group share whatever the session promises, since they are cut alike. Any other beginning is taken
+// over only where prompts and single tokens give the same bits.
 int Engine::Loop::held_prefix(const Slot& slot, const Request& request) const {
-  const std::vector<int32_t>& tokens = slot.live ? slot.live->tokens : slot.held.tokens;
-  const uint64_t group = slot.live ? slot.live->request.group : slot.held.group;
-  const uint32_t wants = slot.live ? slot.live->request.wants : slot.held.wants;
-  const auto valid = slot.live ? std::min<size_t>(slot.live->fed, tokens.size()) : tokens.size();
-  const size_t prefix = request.tokens.size() - 1, most = std::min(prefix, valid);
-  const auto differ =
-      std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(most), request.tokens.begin());
-  const size_t common = differ.first - tokens.begin();
-  if (request.group != 0 && request.group == group && request.wants == wants && common == prefix)
-    return static_cast<int>(prefix);
-  return shares_ && !(request.wants & kPrompt) ? static_cast<int>(common) : 0;
+  if (request.group == 0 && !shares_) return 0;
+  const Held& held = slot.held;
+  const std::span<const int32_t> tokens = slot.live ? slot.live->tokens : held.tokens;
+  const auto prompt = tokens.first(slot.live ? slot.live->prompt() : held.prompt);
+  const uint64_t group = slot.live ? slot.live->request.group : held.group;
+  const uint32_t wants = slot.live ? slot.live->request.wants : held.wants;
+  const int valid = slot.live ? std::min(slot.live->fed, slot.live->known()) : held.valid;
+  const int prefix = static_cast<int>(request.tokens.size()) - 1;
+  const bool is_equal = request.group != 0 && request.group == group && request.wants == wants;
+  if (is_equal && valid >= prefix && std::ranges::equal(prompt, request.tokens)) return prefix;
+  if (!shares_ || request.wants & kPrompt) return 0;
+  const auto most = tokens.first(std::min(prefix, valid));
+  return static_cast<int>(std::mismatch(most.begin(), most.end(), request.tokens.begin()).first - most.begin());
 }
 
 void Engine::Loop::assign(int slot, Waiting&& waiting) {
@@ -239,7 +243,8 @@ bool Engine::Loop::configure(Live& live, int slot) {
 }
 
 // Prompt tokens whose logits were computed before this request came: the first one, which has none, and a shared
-// prefix. The log-probability behind the prefix is not among what a slot takes over.
+// prefix. The log-probability behind the prefix is not among what a slot takes over, so it is copied for those that
+// share from this slot later.
 void Engine::Loop::echo_shared(int slot, int from) {
   Live& live = *slots_[slot].live;
   std::vector<float> logprobs(live.fed + 1, kUnknown);
@@ -247,6 +252,7 @@ void Engine::Loop::echo_shared(int slot, int from) {
     const StepRunner::Chosen pieces[] = {{slot, 1, live.fed - 1, nullptr, &logprobs[1], false},
                                          {from, live.fed, 1, nullptr, &logprobs[live.fed], false}};
     runner_.read(pieces);
+    if (from != slot) runner_.put_logprob(slot, live.fed, logprobs[live.fed]);
   }
   for (int position = 0; position <= live.fed; ++position) echo(live, position, logprobs[position], nullptr);
 }
@@ -486,8 +492,8 @@ void Engine::Loop::echo(Live& live, int position, float logprob, const float* lo
 void Engine::Loop::finish(int slot, Reason reason, std::string_view error) {
   Live live = std::move(*slots_[slot].live);
   release(slot);
-  slots_[slot].held = {live.tokens, live.request.group, live.request.wants};
-  slots_[slot].held.tokens.resize(std::min<size_t>(live.fed, live.tokens.size()));
+  const int prompt = live.prompt(), valid = std::min(live.fed, live.known());
+  slots_[slot].held = {std::move(live.tokens), prompt, valid, live.request.group, live.request.wants};
   if (--chains_[live.chain.get()].requests == 0) chains_.erase(live.chain.get());
   listener_.finish(live.id, reason, live.text.take_tail(), error);
 }

@@ -63,9 +63,11 @@ class Engine::Loop {
 
   // What a slot's keys and values belong to, also after its request has ended.
   struct Held {
-    std::vector<int32_t> tokens;
-    uint64_t group = 0;
-    uint32_t wants = 0;  // of the request that made them
+    std::vector<int32_t> tokens;  // the whole prompt, and what was chosen
+    int prompt = 0;               // tokens of the prompt
+    int valid = 0;                // positions that have keys and values
+    uint64_t group = 0;           // of the request that made them, like wants
+    uint32_t wants = 0;
   };
 
   struct Slot {

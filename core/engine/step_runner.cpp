@@ -66,6 +66,10 @@ void StepRunner::put(int slot, std::span<const int32_t> tokens) {
   session_.write(tokens.data(), layout_.tokens + slot * layout_.token_stride, tokens.size_bytes());
 }
 
+void StepRunner::put_logprob(int slot, int position, float logprob) {
+  session_.write(&logprob, layout_.logprobs + slot * layout_.token_stride + position, sizeof logprob);
+}
+
 LogitBatch StepRunner::run_body(const StepPlan& plan) {
   const LogitBatch batch = session_.step(plan.rows);
   Stopwatch watch;

@@ -45,6 +45,9 @@ class StepRunner {
   // Writes a prompt into the slot's row of the token table, so that scoring finds targets that are not fed yet.
   void put(int slot, std::span<const int32_t> tokens);
 
+  // Writes the log-probability of the token at [slot][position].
+  void put_logprob(int slot, int position, float logprob);
+
   void step(const StepPlan& plan);
 
   // True where the plan's rows may be replayed: all of them sampled, every chain in the session's memory, nobody looks.
