@@ -40,14 +40,28 @@ Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& li
       queue_(options.most_waiting, options.most_waiting_tokens),
       slots_(limits.slots) {
   const Limits needed = engine_limits(options, limits.slots, limits.context, limits.keep_raw);
-  const int32_t least = limits.slots - 1 + std::min(std::max(options.chunk, 1), limits.context);
-  if (limits.rows < (options.recompute ? std::min(options.chunk, limits.context) : least))
-    fail("limits: ", least, " rows expected, a chunk of ", options.chunk, " beside ", limits.slots - 1,
+  const int32_t part = std::min(chunk(), limits.context), decoding = options.recompute ? 0 : limits.slots - 1;
+  if (limits.rows < decoding + part)
+    fail("limits: ", decoding + part, " rows expected, a chunk of ", part, " beside ", decoding,
          " decoding slots, found ", limits.rows);
   if (limits.logit_rows < needed.logit_rows)
     fail("limits: ", needed.logit_rows, " rows that ask for logits expected, found ", limits.logit_rows);
-  runner_.prepare(*chain_);
-  chains_[chain_.get()] = {next_chain_id++, 1};
+  runner_.check(*chain_);
+  enter(*chain_).requests = 1;
+}
+
+// The chain's entry among those that are known. The samplers of a new one are prepared, but for those that also stand
+// in another: they hold the options of running requests.
+Engine::Loop::KnownChain& Engine::Loop::enter(const Chain& chain) {
+  if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
+  for (Sampler* sampler : chain.samplers) {
+    const bool is_prepared = std::ranges::any_of(chains_, [&](const auto& known) {
+      const auto& others = known.first->samplers;
+      return std::ranges::find(others, sampler) != others.end();
+    });
+    if (!is_prepared) runner_.prepare(*sampler, chain.space);
+  }
+  return chains_[&chain] = {next_chain_id++, 0};
 }
 
 void Engine::Loop::check(const Request& request) const {
@@ -67,24 +81,22 @@ void Engine::Loop::check(const Request& request) const {
     fail("wants: expected a part of ", options_.wants & kOfRequests, ", found ", request.wants);
   for (const std::string& stop : request.stops)
     if (stop.empty()) fail("stops: expected texts, found an empty one");
+  if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
+  const int64_t most_tokens = options_.most_waiting_tokens;
+  if (most_tokens > 0 && length > most_tokens)
+    fail("the request has ", length, " tokens, prompts of at most ", most_tokens, " may wait");
   const Chain& chain = request.chain ? *request.chain : *chain_;
+  runner_.check(chain);
   if (!request.options.empty() && request.options.size() != chain.samplers.size())
     fail("options: expected one for each of ", chain.samplers.size(), " samplers, found ", request.options.size());
-  if (chain.samplers.empty()) fail("the sampler chain is empty");
   if (chain.changes_logits && (request.wants & (kLogprob | kLogits)) && !limits_.keep_raw)
     fail("the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
 }
 
 RequestId Engine::Loop::submit(Request request) {
   check(request);
-  if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
   queue_.check_room(std::ssize(request.tokens));
-  const Chain* chain = request.chain ? request.chain.get() : chain_.get();
-  if (!chains_.contains(chain)) {
-    runner_.prepare(*chain);
-    chains_[chain] = {next_chain_id++, 0};
-  }
-  KnownChain& known = chains_[chain];
+  KnownChain& known = enter(request.chain ? *request.chain : *chain_);
   ++known.requests;
   queue_.push({next_id_, std::move(request), known.id});
   ++counts_.requests;
@@ -328,7 +340,7 @@ void Engine::Loop::add_choice(const Segment& segment) {
   for (int i = 0; i < segment.count; ++i) {
     const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
     rows_.push_back({segment.slot, is_chosen_from && !is_given ? kSampled : live.tokens[live.fed + i], is_chosen_from});
-    step_rows_.push_back({live.id, live.fed + i});
+    step_rows_.push_back({live.id, live.fed + i, is_chosen_from});
   }
   segments_.push_back(segment);
   if (!segment.samples()) return;
@@ -345,7 +357,7 @@ void Engine::Loop::add_prompt_rows(int slot) {
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
     rows_.push_back({slot, live.request.tokens[live.fed + i], logits});
-    step_rows_.push_back({live.id, live.fed + i});
+    step_rows_.push_back({live.id, live.fed + i, logits});
   }
   segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;

@@ -93,6 +93,12 @@ class Engine::Loop {
     int slot, keep;
   };
 
+  struct KnownChain {
+    uint64_t id;
+    int64_t requests;  // that have it
+  };
+  KnownChain& enter(const Chain& chain);
+
   // Admission. newer: ids from here on wait for the next step.
   void change_requests();
   void drop_ended(RequestId newer);
@@ -145,12 +151,7 @@ class Engine::Loop {
   std::set<RequestId> cancelled_;
   RequestId next_id_ = 1;
 
-  // Chains that a request has, by address, with the requests that have them.
-  struct KnownChain {
-    uint64_t id;
-    int64_t requests;
-  };
-  std::map<const Chain*, KnownChain> chains_;
+  std::map<const Chain*, KnownChain> chains_;  // the engine's, and those that a request has
 
   // Of the running step.
   std::vector<Row> rows_;
