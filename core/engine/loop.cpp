@@ -40,14 +40,28 @@ Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& li
       queue_(options.most_waiting, options.most_waiting_tokens),
       slots_(limits.slots) {
   const Limits needed = engine_limits(options, limits.slots, limits.context, limits.keep_raw);
-  const int32_t least = limits.slots - 1 + std::min(std::max(options.chunk, 1), limits.context);
-  if (limits.rows < (options.recompute ? std::min(options.chunk, limits.context) : least))
-    fail("limits: ", least, " rows expected, a chunk of ", options.chunk, " beside ", limits.slots - 1,
+  const int32_t part = std::min(chunk(), limits.context), decoding = options.recompute ? 0 : limits.slots - 1;
+  if (limits.rows < decoding + part)
+    fail("limits: ", decoding + part, " rows expected, a chunk of ", part, " beside ", decoding,
          " decoding slots, found ", limits.rows);
   if (limits.logit_rows < needed.logit_rows)
     fail("limits: ", needed.logit_rows, " rows that ask for logits expected, found ", limits.logit_rows);
-  runner_.prepare(*chain_);
-  chains_[chain_.get()] = {next_chain_id++, 1};
+  runner_.check(*chain_);
+  enter(*chain_).requests = 1;
+}
+
+// The chain's entry among those that are known. The samplers of a new one are prepared, but for those that also stand
+// in another: they hold the options of running requests.
+Engine::Loop::KnownChain& Engine::Loop::enter(const Chain& chain) {
+  if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
+  for (Sampler* sampler : chain.samplers) {
+    const bool is_prepared = std::ranges::any_of(chains_, [&](const auto& known) {
+      const auto& others = known.first->samplers;
+      return std::ranges::find(others, sampler) != others.end();
+    });
+    if (!is_prepared) runner_.prepare(*sampler, chain.space);
+  }
+  return chains_[&chain] = {next_chain_id++, 0};
 }
 
 void Engine::Loop::check(const Request& request) const {
@@ -67,24 +81,22 @@ void Engine::Loop::check(const Request& request) const {
     fail("wants: expected a part of ", options_.wants & kOfRequests, ", found ", request.wants);
   for (const std::string& stop : request.stops)
     if (stop.empty()) fail("stops: expected texts, found an empty one");
+  if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
+  const int64_t most_tokens = options_.most_waiting_tokens;
+  if (most_tokens > 0 && length > most_tokens)
+    fail("the request has ", length, " tokens, prompts of at most ", most_tokens, " may wait");
   const Chain& chain = request.chain ? *request.chain : *chain_;
+  runner_.check(chain);
   if (!request.options.empty() && request.options.size() != chain.samplers.size())
     fail("options: expected one for each of ", chain.samplers.size(), " samplers, found ", request.options.size());
-  if (chain.samplers.empty()) fail("the sampler chain is empty");
   if (chain.changes_logits && (request.wants & (kLogprob | kLogits)) && !limits_.keep_raw)
     fail("the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
 }
 
 RequestId Engine::Loop::submit(Request request) {
   check(request);
-  if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
   queue_.check_room(std::ssize(request.tokens));
-  const Chain* chain = request.chain ? request.chain.get() : chain_.get();
-  if (!chains_.contains(chain)) {
-    runner_.prepare(*chain);
-    chains_[chain] = {next_chain_id++, 0};
-  }
-  KnownChain& known = chains_[chain];
+  KnownChain& known = enter(request.chain ? *request.chain : *chain_);
   ++known.requests;
   queue_.push({next_id_, std::move(request), known.id});
   ++counts_.requests;
@@ -98,8 +110,7 @@ size_t Engine::Loop::running() const {
 bool Engine::Loop::step() {
   if (broken_) fail("the engine has thrown: reset() comes before the next step");
   broken_ = true;
-  drop_ended();
-  admit();
+  change_requests();
   collect();
   if (!rows_.empty()) {
     const StepPlan what = plan();
@@ -131,14 +142,26 @@ bool Engine::Loop::tap(Tap* tap) {
   return works;
 }
 
+// Requests leave and get slots before the forward pass. What listeners cancel here is gone in it too, and what they
+// submit waits for the next step, so that this one comes to its end.
+void Engine::Loop::change_requests() {
+  const RequestId newer = next_id_;
+  do {
+    drop_ended(newer);
+    admit(newer);
+  } while (!cancelled_.empty() && *cancelled_.begin() < newer);
+}
+
 // Ends what was cancelled, and what has passed its deadline.
-void Engine::Loop::drop_ended() {
+void Engine::Loop::drop_ended(RequestId newer) {
   const auto now = std::chrono::steady_clock::now();
+  const auto first_newer = cancelled_.lower_bound(newer);
+  const std::set<RequestId> cancelled(cancelled_.begin(), first_newer);
+  cancelled_.erase(cancelled_.begin(), first_newer);
   const auto has_ended = [&](RequestId id, const Request& request) {
-    return cancelled_.contains(id) || request.deadline <= now;
+    return id < newer && (cancelled.contains(id) || request.deadline <= now);
   };
-  Waiting gone;
-  while (queue_.pop(gone, [&](const Waiting& one) { return has_ended(one.id, one.request); })) {
+  for (const Waiting& gone : queue_.take([&](const Waiting& one) { return has_ended(one.id, one.request); })) {
     const Chain* chain = gone.request.chain ? gone.request.chain.get() : chain_.get();
     if (--chains_[chain].requests == 0) chains_.erase(chain);
     listener_.finish(gone.id, Reason::cancelled, {}, {});
@@ -147,13 +170,12 @@ void Engine::Loop::drop_ended() {
     const auto& live = slots_[slot].live;
     if (live && has_ended(live->id, live->request)) finish(slot, Reason::cancelled);
   }
-  cancelled_.clear();
 }
 
 // Gives free slots to the requests that wait.
-void Engine::Loop::admit() {
+void Engine::Loop::admit(RequestId newer) {
   const auto is_free = [&](int slot) { return !slots_[slot].live; };
-  const auto accept = [&](const Waiting& one) { return !is_blocked(one.request); };
+  const auto accept = [&](const Waiting& one) { return one.id < newer && !is_blocked(one.request); };
   Waiting next;
   for (int slot = 0; slot < limits_.slots; ++slot) {
     while (is_free(slot) && queue_.pop(next, accept)) {
@@ -180,18 +202,22 @@ Engine::Loop::Source Engine::Loop::find_prefix(const Request& request, int slot)
   return best;
 }
 
+// Equal prompts of a group share whatever the session promises, since they are cut alike. Any other beginning is taken
+// over only where prompts and single tokens give the same bits.
 int Engine::Loop::held_prefix(const Slot& slot, const Request& request) const {
-  const std::vector<int32_t>& tokens = slot.live ? slot.live->tokens : slot.held.tokens;
-  const uint64_t group = slot.live ? slot.live->request.group : slot.held.group;
-  const uint32_t wants = slot.live ? slot.live->request.wants : slot.held.wants;
-  const auto valid = slot.live ? std::min<size_t>(slot.live->fed, tokens.size()) : tokens.size();
-  const size_t prefix = request.tokens.size() - 1, most = std::min(prefix, valid);
-  const auto differ =
-      std::mismatch(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(most), request.tokens.begin());
-  const size_t common = differ.first - tokens.begin();
-  if (request.group != 0 && request.group == group && request.wants == wants && common == prefix)
-    return static_cast<int>(prefix);
-  return shares_ && !(request.wants & kPrompt) ? static_cast<int>(common) : 0;
+  if (request.group == 0 && !shares_) return 0;
+  const Held& held = slot.held;
+  const std::span<const int32_t> tokens = slot.live ? slot.live->tokens : held.tokens;
+  const auto prompt = tokens.first(slot.live ? slot.live->prompt() : held.prompt);
+  const uint64_t group = slot.live ? slot.live->request.group : held.group;
+  const uint32_t wants = slot.live ? slot.live->request.wants : held.wants;
+  const int valid = slot.live ? std::min(slot.live->fed, slot.live->known()) : held.valid;
+  const int prefix = static_cast<int>(request.tokens.size()) - 1;
+  const bool is_equal = request.group != 0 && request.group == group && request.wants == wants;
+  if (is_equal && valid >= prefix && std::ranges::equal(prompt, request.tokens)) return prefix;
+  if (!shares_ || request.wants & kPrompt) return 0;
+  const auto most = tokens.first(std::min(prefix, valid));
+  return static_cast<int>(std::mismatch(most.begin(), most.end(), request.tokens.begin()).first - most.begin());
 }
 
 void Engine::Loop::assign(int slot, Waiting&& waiting) {
@@ -208,6 +234,7 @@ void Engine::Loop::assign(int slot, Waiting&& waiting) {
   if (live.wants(kPrompt) && live.wants(kLogprob)) runner_.put(slot, live.tokens);
   counts_.prompt_tokens += live.prompt(), counts_.cached_tokens += source.keep;
   listener_.start(live.id);
+  if (is_cancelled(live)) return finish(slot, Reason::cancelled);
   if (!configure(live, slot)) return;
   if (live.wants(kPrompt)) echo_shared(slot, source.slot);
   if (live.request.max_new == 0 && live.is_prefilled()) finish(slot, Reason::length);
@@ -228,7 +255,8 @@ bool Engine::Loop::configure(Live& live, int slot) {
 }
 
 // Prompt tokens whose logits were computed before this request came: the first one, which has none, and a shared
-// prefix. The log-probability behind the prefix is not among what a slot takes over.
+// prefix. The log-probability behind the prefix is not among what a slot takes over, so it is copied for those that
+// share from this slot later.
 void Engine::Loop::echo_shared(int slot, int from) {
   Live& live = *slots_[slot].live;
   std::vector<float> logprobs(live.fed + 1, kUnknown);
@@ -236,6 +264,7 @@ void Engine::Loop::echo_shared(int slot, int from) {
     const StepRunner::Chosen pieces[] = {{slot, 1, live.fed - 1, nullptr, &logprobs[1], false},
                                          {from, live.fed, 1, nullptr, &logprobs[live.fed], false}};
     runner_.read(pieces);
+    if (from != slot) runner_.put_logprob(slot, live.fed, logprobs[live.fed]);
   }
   for (int position = 0; position <= live.fed; ++position) echo(live, position, logprobs[position], nullptr);
 }
@@ -253,7 +282,8 @@ int Engine::Loop::choice_rows(const Live& live) const {
 }
 
 // Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
-// then those that finish a prompt, as far as there is room. Slots that recompute take turns.
+// then those that finish a prompt, as far as there is room. Prompts come in the order of admission: the rows of an
+// earlier one that is not finished yet are kept free. Slots that recompute take turns.
 std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
   std::vector<Segment> choosing;
   int64_t room = limits_.rows;
@@ -273,10 +303,23 @@ std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
     turn_ = slot;
     break;
   }
-  for (const int slot : admitted_)
-    if (const int count = choice_rows(*slots_[slot].live); !options_.recompute && count > 1) add(slot, count);
+  for (const int slot : admitted_) {
+    const Live& live = *slots_[slot].live;
+    const int count = choice_rows(live), unfinished = prompt_rows(live);
+    if (options_.recompute || count == 1 || (count > 1 && add(slot, count))) continue;
+    if (unfinished <= room) room -= unfinished;
+  }
   std::ranges::stable_sort(choosing, {}, [&](const Segment& one) { return slots_[one.slot].live->chain_id; });
   return choosing;
+}
+
+// Rows of the next part of a prompt that is read without choosing: a whole chunk, what is left before the last token,
+// or the last token for end_logits. 0: nothing is left to read.
+int Engine::Loop::prompt_rows(const Live& live) const {
+  if (options_.recompute && choice_rows(live) > 0) return 0;  // a full pass takes its turn
+  const int before_last = live.prompt() - 1 - live.fed;
+  if (before_last > 0) return std::min(before_last, chunk());
+  return before_last == 0 && live.request.end_logits ? 1 : 0;
 }
 
 // Rows of the next step. Those that are sampled come first, chain by chain, because a chain takes the logits of
@@ -297,7 +340,7 @@ void Engine::Loop::add_choice(const Segment& segment) {
   for (int i = 0; i < segment.count; ++i) {
     const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
     rows_.push_back({segment.slot, is_chosen_from && !is_given ? kSampled : live.tokens[live.fed + i], is_chosen_from});
-    step_rows_.push_back({live.id, live.fed + i});
+    step_rows_.push_back({live.id, live.fed + i, is_chosen_from});
   }
   segments_.push_back(segment);
   if (!segment.samples()) return;
@@ -308,14 +351,13 @@ void Engine::Loop::add_choice(const Segment& segment) {
 
 void Engine::Loop::add_prompt_rows(int slot) {
   const Live& live = *slots_[slot].live;
-  const int before_last = live.prompt() - 1 - live.fed;
-  if (before_last == 0 && !live.request.end_logits) return;  // its last token waits for room to be chosen from
-  const int count = before_last > 0 ? std::min(before_last, chunk()) : 1;
-  const bool logits = live.wants_prompt_logits() || before_last == 0;
+  const int count = prompt_rows(live);
+  if (count == 0) return;
+  const bool logits = live.wants_prompt_logits() || live.fed + count == live.prompt();
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
     rows_.push_back({slot, live.request.tokens[live.fed + i], logits});
-    step_rows_.push_back({live.id, live.fed + i});
+    step_rows_.push_back({live.id, live.fed + i, logits});
   }
   segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;
@@ -400,7 +442,7 @@ void Engine::Loop::advance_prompt(const Segment& segment, int logit_row, size_t 
   for (int i = 0; i < segment.count; ++i) {
     ++live.fed;
     if (live.fed == live.prompt()) {
-      listener_.end_logits(live.id, runner_.read_logits(logit_row));
+      if (!is_cancelled(live)) listener_.end_logits(live.id, runner_.read_logits(logit_row));
     } else if (live.wants(kPrompt)) {
       echo(live, live.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
     }
@@ -414,9 +456,10 @@ void Engine::Loop::consume(int slot, int count, int logit_row, size_t result) {
     if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
 }
 
-// False: the request has ended.
+// False: the request has ended, or was cancelled by a listener.
 bool Engine::Loop::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
+  if (is_cancelled(live)) return false;
   const auto fault = [&](const auto&... parts) {
     std::ostringstream line;
     line << "sequence " << live.request.sequence << ", position " << live.known() << ": ";
@@ -453,6 +496,7 @@ void Engine::Loop::echo(Live& live, int position, float logprob, const float* lo
   std::string text = live.echo.push(words_.piece(id));
   if (position + 1 == live.prompt()) text += live.echo.take_tail();
   const float* wanted = live.wants(kLogits) ? logits : nullptr;
+  if (is_cancelled(live)) return;
   listener_.token(live.id,
                   {live.request.sequence, -1, position, id, text, logprob, wanted, config_.V, words_.or_null()});
 }
@@ -460,8 +504,8 @@ void Engine::Loop::echo(Live& live, int position, float logprob, const float* lo
 void Engine::Loop::finish(int slot, Reason reason, std::string_view error) {
   Live live = std::move(*slots_[slot].live);
   release(slot);
-  slots_[slot].held = {live.tokens, live.request.group, live.request.wants};
-  slots_[slot].held.tokens.resize(std::min<size_t>(live.fed, live.tokens.size()));
+  const int prompt = live.prompt(), valid = std::min(live.fed, live.known());
+  slots_[slot].held = {std::move(live.tokens), prompt, valid, live.request.group, live.request.wants};
   if (--chains_[live.chain.get()].requests == 0) chains_.erase(live.chain.get());
   listener_.finish(live.id, reason, live.text.take_tail(), error);
 }

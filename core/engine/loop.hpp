@@ -21,7 +21,9 @@ class Engine::Loop {
 
   void check(const Request& request) const;
   RequestId submit(Request request);
-  void cancel(RequestId id) { cancelled_.insert(id); }
+  void cancel(RequestId id) {
+    if (id < next_id_) cancelled_.insert(id);
+  }
   bool step();
   void reset();
   bool tap(Tap* tap);
@@ -61,9 +63,11 @@ class Engine::Loop {
 
   // What a slot's keys and values belong to, also after its request has ended.
   struct Held {
-    std::vector<int32_t> tokens;
-    uint64_t group = 0;
-    uint32_t wants = 0;  // of the request that made them
+    std::vector<int32_t> tokens;  // the whole prompt, and what was chosen
+    int prompt = 0;               // tokens of the prompt
+    int valid = 0;                // positions that have keys and values
+    uint64_t group = 0;           // of the request that made them, like wants
+    uint32_t wants = 0;
   };
 
   struct Slot {
@@ -89,9 +93,17 @@ class Engine::Loop {
     int slot, keep;
   };
 
-  // Admission.
-  void drop_ended();
-  void admit();
+  struct KnownChain {
+    uint64_t id;
+    int64_t requests;  // that have it
+  };
+  KnownChain& enter(const Chain& chain);
+
+  // Admission. newer: ids from here on wait for the next step.
+  void change_requests();
+  void drop_ended(RequestId newer);
+  void admit(RequestId newer);
+  bool is_cancelled(const Live& live) const { return cancelled_.contains(live.id); }
   bool is_blocked(const Request& request) const;
   Source find_prefix(const Request& request, int slot) const;
   int held_prefix(const Slot& slot, const Request& request) const;
@@ -102,6 +114,7 @@ class Engine::Loop {
   // The rows of a step.
   int chunk() const { return std::max(options_.chunk, 1); }
   int choice_rows(const Live& live) const;
+  int prompt_rows(const Live& live) const;
   std::vector<Segment> choosing_slots();
   void collect();
   void add_choice(const Segment& segment);
@@ -138,12 +151,7 @@ class Engine::Loop {
   std::set<RequestId> cancelled_;
   RequestId next_id_ = 1;
 
-  // Chains that a request has, by address, with the requests that have them.
-  struct KnownChain {
-    uint64_t id;
-    int64_t requests;
-  };
-  std::map<const Chain*, KnownChain> chains_;
+  std::map<const Chain*, KnownChain> chains_;  // the engine's, and those that a request has
 
   // Of the running step.
   std::vector<Row> rows_;

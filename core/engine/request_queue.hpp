@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "gpt2run/engine/engine.hpp"
 
@@ -23,7 +24,7 @@ class RequestQueue {
 
   void push(Waiting waiting);
 
-  // Takes out the first one, in order, for which accept is true; null where there is none.
+  // Takes out the first one, in order, for which accept is true. False: there is none.
   template <class Accept>
   bool pop(Waiting& out, const Accept& accept) {
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
@@ -33,6 +34,19 @@ class RequestQueue {
       return true;
     }
     return false;
+  }
+
+  // Takes out all for which accept is true, in order.
+  template <class Accept>
+  std::vector<Waiting> take(const Accept& accept) {
+    std::vector<Waiting> taken;
+    for (auto at = waiting_.begin(); at != waiting_.end();) {
+      const auto one = at++;
+      if (!accept(one->second)) continue;
+      tokens_ -= std::ssize(one->second.request.tokens);
+      taken.push_back(std::move(waiting_.extract(one).mapped()));
+    }
+    return taken;
   }
 
   void clear() { waiting_.clear(), tokens_ = 0; }

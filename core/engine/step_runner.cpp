@@ -32,15 +32,18 @@ StepRunner::StepRunner(Session& session, uint32_t wants)
 
 StepRunner::~StepRunner() { session_.times(nullptr); }
 
-void StepRunner::prepare(const Chain& chain) {
+void StepRunner::check(const Chain& chain) const {
   if (chain.samplers.empty()) fail("the sampler chain is empty");
-  const bool behind = is_behind_device(chain);
-  if (behind && chain.space != Space::host) {
+  if (is_behind_device(chain) && chain.space != Space::host) {
     fail("samplers in ", name_of(chain.space), " memory cannot follow a precision in ", name_of(layout_.space),
          " memory");
   }
-  if (behind) make_copies();
-  for (Sampler* sampler : chain.samplers) sampler->prepare(behind ? copies_ : layout_);
+}
+
+void StepRunner::prepare(Sampler& sampler, Space space) {
+  if (space == layout_.space) return sampler.prepare(layout_);
+  make_copies();
+  sampler.prepare(copies_);
 }
 
 void StepRunner::make_copies() {
@@ -64,6 +67,10 @@ void StepRunner::start(int slot, const Start& start, std::span<const int32_t> to
 
 void StepRunner::put(int slot, std::span<const int32_t> tokens) {
   session_.write(tokens.data(), layout_.tokens + slot * layout_.token_stride, tokens.size_bytes());
+}
+
+void StepRunner::put_logprob(int slot, int position, float logprob) {
+  session_.write(&logprob, layout_.logprobs + slot * layout_.token_stride + position, sizeof logprob);
 }
 
 LogitBatch StepRunner::run_body(const StepPlan& plan) {
@@ -95,9 +102,10 @@ void StepRunner::sample_behind_device(const Chain& chain, const LogitBatch& part
                              {part.keys, host_keys_.data(), part.rows * sizeof(RowKey)}};
   session_.read(pieces);
   times_.copy_to_host += watch.lap();
-  copies_.rows = part.rows;
-  if (copies_.raw != copies_.logits) std::copy_n(host_logits_.data(), elements, host_copy_of_raw_.data());
-  for (Sampler* sampler : chain.samplers) sampler->sample(copies_);
+  LogitBatch copy = copies_;
+  copy.rows = part.rows;
+  if (copy.raw != copy.logits) std::copy_n(host_logits_.data(), elements, host_copy_of_raw_.data());
+  for (Sampler* sampler : chain.samplers) sampler->sample(copy);
   times_.sampling += watch.lap();
   if (!scored) return;  // the next step brings the tokens with it
   transfers_.clear();

@@ -35,15 +35,20 @@ class StepRunner {
   // Whether the chain's samplers stand in host memory behind a device.
   bool is_behind_device(const Chain& chain) const { return chain.space != layout_.space; }
 
-  // Prepares the chain's samplers. Throws Error for an empty chain, and for one whose memory cannot follow the
-  // session's.
-  void prepare(const Chain& chain);
+  // Throws Error for an empty chain, and for one whose memory cannot follow the session's. From any thread.
+  void check(const Chain& chain) const;
+
+  // Prepares a sampler of a chain that was checked. space: the chain's.
+  void prepare(Sampler& sampler, Space space);
 
   // tokens: what the slot will hold, for chains behind a device; they see the text so far.
   void start(int slot, const Start& start, std::span<const int32_t> tokens);
 
   // Writes a prompt into the slot's row of the token table, so that scoring finds targets that are not fed yet.
   void put(int slot, std::span<const int32_t> tokens);
+
+  // Writes the log-probability of the token at [slot][position].
+  void put_logprob(int slot, int position, float logprob);
 
   void step(const StepPlan& plan);
 

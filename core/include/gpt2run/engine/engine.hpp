@@ -18,7 +18,8 @@
 
 namespace gpt2run {
 
-// Samplers in one memory space. All but the last one change logits, the last one selects the token.
+// Samplers in one memory space. All but the last one change logits, the last one selects the token. A sampler may stand
+// in several chains of one engine.
 struct Chain {
   std::vector<Sampler*> samplers;  // not owned; they live as long as the Chain
   Space space = Space::host;       // the session's, or host behind a device: the engine then copies logits and tokens
@@ -105,6 +106,7 @@ struct EngineCounts {
 struct StepRow {
   RequestId request;
   int32_t position;
+  bool logits;  // the tensor of norm_logits has these rows only
 };
 
 // One thread at a time, but for check(). Memory depends on the requests that wait and run, not on those that were.
@@ -123,17 +125,17 @@ class Engine {
   void check(const Request&) const;
 
   // check(), then the request waits for a slot. A chain that is new here is prepared, and kept as long as a request has
-  // it. Throws QueueFull.
+  // it. Throws QueueFull where the request fits once others have left.
   RequestId submit(Request request);
 
-  // The request finishes with Reason::cancelled before the next forward pass, in which its slot is free. Ids that are
-  // not known, or no longer, are ignored.
+  // The request finishes with Reason::cancelled before the next forward pass, in which its slot is free, and nothing
+  // else is heard of it until then. Ids that are not known, or no longer, are ignored.
   void cancel(RequestId id);
 
-  // Cancels; gives free slots to requests that wait; then one forward pass for all that run, or up to `replay` replays
-  // where every row is a sampled one and nobody looks between. False: nothing waits or runs. A fault of one request (no
-  // token can be chosen, an id outside [0, V), options refused) finishes that request with Reason::error. Everything
-  // else is thrown, and then only reset() and the destructor may be called.
+  // Cancels; gives free slots to the requests that waited when it was called; then one forward pass for all that run,
+  // or up to `replay` replays where every row is a sampled one and nobody looks between. False: nothing waits or runs.
+  // A fault of one request (no token can be chosen, an id outside [0, V), options refused) finishes that request with
+  // Reason::error. Everything else is thrown, and then only reset() and the destructor may be called.
   bool step();
 
   // All requests are gone without finish(), and prefixes are forgotten. After a throw of a sampler or listener, and
