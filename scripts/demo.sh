@@ -7,8 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 build_programs apps/all
 
+# Without arguments: a tale that ends well. The penalty keeps so small a model from repeating itself.
+[ $# -gt 0 ] || set -- --max-new-tokens 185 --sampler repetition-penalty:penalty=1.2,nucleus --temp 0.7 --seed 10
 # A prompt is added unless the arguments bring what to continue, or ask for something else.
-[ $# -gt 0 ] || set -- --max-new-tokens 120
 case " $* " in
 *" --prompt"* | *" -p"* | *" --tokens"* | *" --config"* | *" -c"* | *" --help"* | *" -h "* | *" --version "*) ;;
 *) set -- --prompt "Once upon a time" "$@" ;;
