@@ -14,7 +14,7 @@ std::atomic<uint64_t> next_chain_id = 1;
 
 }  // namespace
 
-Engine::Loop::Live::Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length)
+EngineLoop::Live::Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length)
     : id(waiting.id),
       request(std::move(waiting.request)),
       chain(std::move(own)),
@@ -24,8 +24,8 @@ Engine::Loop::Live::Live(Waiting&& waiting, std::shared_ptr<const Chain> own, in
       text(request.stops),
       echo({}) {}
 
-Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
-                   std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener)
+EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
+                       std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener)
     : config_(config),
       limits_(limits),
       options_(options),
@@ -52,7 +52,7 @@ Engine::Loop::Loop(Session& session, const ModelConfig& config, const Limits& li
 
 // The chain's entry among those that are known. The samplers of a new one are prepared, but for those that also stand
 // in another: they hold the options of running requests.
-Engine::Loop::KnownChain& Engine::Loop::enter(const Chain& chain) {
+EngineLoop::KnownChain& EngineLoop::enter(const Chain& chain) {
   if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
   for (Sampler* sampler : chain.samplers) {
     const bool is_prepared = std::ranges::any_of(chains_, [&](const auto& known) {
@@ -64,7 +64,7 @@ Engine::Loop::KnownChain& Engine::Loop::enter(const Chain& chain) {
   return chains_[&chain] = {next_chain_id++, 0};
 }
 
-void Engine::Loop::check(const Request& request) const {
+void EngineLoop::check(const Request& request) const {
   const int64_t length = std::ssize(request.tokens), context = std::min(config_.T, limits_.context);
   if (length == 0) fail("the request has no tokens");
   // The last token is read only where something follows from it.
@@ -93,7 +93,7 @@ void Engine::Loop::check(const Request& request) const {
     fail("the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
 }
 
-RequestId Engine::Loop::submit(Request request) {
+RequestId EngineLoop::submit(Request request) {
   check(request);
   queue_.check_room(std::ssize(request.tokens));
   KnownChain& known = enter(request.chain ? *request.chain : *chain_);
@@ -103,11 +103,11 @@ RequestId Engine::Loop::submit(Request request) {
   return next_id_++;
 }
 
-size_t Engine::Loop::running() const {
+size_t EngineLoop::running() const {
   return std::ranges::count_if(slots_, [](const Slot& slot) { return slot.live.has_value(); });
 }
 
-bool Engine::Loop::step() {
+bool EngineLoop::step() {
   if (broken_) fail("the engine has thrown: reset() comes before the next step");
   broken_ = true;
   change_requests();
@@ -127,7 +127,7 @@ bool Engine::Loop::step() {
   return queue_.size() > 0 || running() > 0;
 }
 
-void Engine::Loop::reset() {
+void EngineLoop::reset() {
   queue_.clear(), cancelled_.clear(), admitted_.clear();
   for (Slot& slot : slots_) slot = {};
   std::erase_if(chains_, [&](const auto& one) { return one.first != chain_.get(); });
@@ -136,7 +136,7 @@ void Engine::Loop::reset() {
   broken_ = false;
 }
 
-bool Engine::Loop::tap(Tap* tap) {
+bool EngineLoop::tap(Tap* tap) {
   const bool works = session_.tap(tap);
   tapped_ = works && tap;
   return works;
@@ -144,7 +144,7 @@ bool Engine::Loop::tap(Tap* tap) {
 
 // Requests leave and get slots before the forward pass. What listeners cancel here is gone in it too, and what they
 // submit waits for the next step, so that this one comes to its end.
-void Engine::Loop::change_requests() {
+void EngineLoop::change_requests() {
   const RequestId newer = next_id_;
   do {
     drop_ended(newer);
@@ -153,7 +153,7 @@ void Engine::Loop::change_requests() {
 }
 
 // Ends what was cancelled, and what has passed its deadline.
-void Engine::Loop::drop_ended(RequestId newer) {
+void EngineLoop::drop_ended(RequestId newer) {
   const auto now = std::chrono::steady_clock::now();
   const auto first_newer = cancelled_.lower_bound(newer);
   const std::set<RequestId> cancelled(cancelled_.begin(), first_newer);
@@ -173,7 +173,7 @@ void Engine::Loop::drop_ended(RequestId newer) {
 }
 
 // Gives free slots to the requests that wait.
-void Engine::Loop::admit(RequestId newer) {
+void EngineLoop::admit(RequestId newer) {
   const auto is_free = [&](int slot) { return !slots_[slot].live; };
   const auto accept = [&](const Waiting& one) { return one.id < newer && !is_blocked(one.request); };
   Waiting next;
@@ -186,7 +186,7 @@ void Engine::Loop::admit(RequestId newer) {
 }
 
 // A neighbour of its group is just reading the same prompt, which it will share.
-bool Engine::Loop::is_blocked(const Request& request) const {
+bool EngineLoop::is_blocked(const Request& request) const {
   if (request.group == 0 || options_.recompute) return false;
   return std::ranges::any_of(slots_, [&](const Slot& slot) {
     return slot.live && slot.live->request.group == request.group && !slot.live->is_prefilled() &&
@@ -195,7 +195,7 @@ bool Engine::Loop::is_blocked(const Request& request) const {
 }
 
 // The slot whose keys and values the request takes over, and how many positions of them.
-Engine::Loop::Source Engine::Loop::find_prefix(const Request& request, int slot) const {
+EngineLoop::Source EngineLoop::find_prefix(const Request& request, int slot) const {
   Source best{slot, 0};
   for (int other = 0; other < limits_.slots && !options_.recompute; ++other)
     if (const int keep = held_prefix(slots_[other], request); keep > best.keep) best = {other, keep};
@@ -204,7 +204,7 @@ Engine::Loop::Source Engine::Loop::find_prefix(const Request& request, int slot)
 
 // Equal prompts of a group share whatever the session promises, since they are cut alike. Any other beginning is taken
 // over only where prompts and single tokens give the same bits.
-int Engine::Loop::held_prefix(const Slot& slot, const Request& request) const {
+int EngineLoop::held_prefix(const Slot& slot, const Request& request) const {
   if (request.group == 0 && !shares_) return 0;
   const Held& held = slot.held;
   const std::span<const int32_t> tokens = slot.live ? slot.live->tokens : held.tokens;
@@ -220,7 +220,7 @@ int Engine::Loop::held_prefix(const Slot& slot, const Request& request) const {
   return static_cast<int>(std::mismatch(most.begin(), most.end(), request.tokens.begin()).first - most.begin());
 }
 
-void Engine::Loop::assign(int slot, Waiting&& waiting) {
+void EngineLoop::assign(int slot, Waiting&& waiting) {
   const Source source = find_prefix(waiting.request, slot);
   const std::shared_ptr<const Chain> chain = waiting.request.chain ? waiting.request.chain : chain_;
   const int64_t length = std::ssize(waiting.request.tokens), context = std::min(config_.T, limits_.context);
@@ -241,7 +241,7 @@ void Engine::Loop::assign(int slot, Waiting&& waiting) {
 }
 
 // False: options were refused, the request has ended.
-bool Engine::Loop::configure(Live& live, int slot) {
+bool EngineLoop::configure(Live& live, int slot) {
   const std::vector<Sampler*>& samplers = live.chain->samplers;
   try {
     for (size_t i = 0; i < samplers.size(); ++i)
@@ -257,7 +257,7 @@ bool Engine::Loop::configure(Live& live, int slot) {
 // Prompt tokens whose logits were computed before this request came: the first one, which has none, and a shared
 // prefix. The log-probability behind the prefix is not among what a slot takes over, so it is copied for those that
 // share from this slot later.
-void Engine::Loop::echo_shared(int slot, int from) {
+void EngineLoop::echo_shared(int slot, int from) {
   Live& live = *slots_[slot].live;
   std::vector<float> logprobs(live.fed + 1, kUnknown);
   if (live.fed > 0 && live.wants(kLogprob)) {
@@ -273,7 +273,7 @@ void Engine::Loop::echo_shared(int slot, int from) {
 // latter only where the session computes the same bits for a prompt as for single tokens, and where nobody wants to see
 // the prompt's rows; else the last token is read alone, so that requests that share a prefix compute the same rows.
 // 0: the slot only reads its prompt in this step.
-int Engine::Loop::choice_rows(const Live& live) const {
+int EngineLoop::choice_rows(const Live& live) const {
   if (live.request.max_new == 0) return 0;
   const int left = live.known() - live.fed;
   if (left == 1) return 1;
@@ -284,7 +284,7 @@ int Engine::Loop::choice_rows(const Live& live) const {
 // Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
 // then those that finish a prompt, as far as there is room. Prompts come in the order of admission: the rows of an
 // earlier one that is not finished yet are kept free. Slots that recompute take turns.
-std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
+std::vector<EngineLoop::Segment> EngineLoop::choosing_slots() {
   std::vector<Segment> choosing;
   int64_t room = limits_.rows;
   const auto add = [&](int slot, int count) {
@@ -315,7 +315,7 @@ std::vector<Engine::Loop::Segment> Engine::Loop::choosing_slots() {
 
 // Rows of the next part of a prompt that is read without choosing: a whole chunk, what is left before the last token,
 // or the last token for end_logits. 0: nothing is left to read.
-int Engine::Loop::prompt_rows(const Live& live) const {
+int EngineLoop::prompt_rows(const Live& live) const {
   if (options_.recompute && choice_rows(live) > 0) return 0;  // a full pass takes its turn
   const int before_last = live.prompt() - 1 - live.fed;
   if (before_last > 0) return std::min(before_last, chunk());
@@ -324,7 +324,7 @@ int Engine::Loop::prompt_rows(const Live& live) const {
 
 // Rows of the next step. Those that are sampled come first, chain by chain, because a chain takes the logits of
 // consecutive rows; then whole chunks of prompts, in the order of admission, as far as the session's rows reach.
-void Engine::Loop::collect() {
+void EngineLoop::collect() {
   rows_.clear(), step_rows_.clear(), segments_.clear(), grouped_.clear();
   sampled_ = logit_rows_ = 0;
   for (const Segment& segment : choosing_slots()) add_choice(segment);
@@ -334,7 +334,7 @@ void Engine::Loop::collect() {
   }
 }
 
-void Engine::Loop::add_choice(const Segment& segment) {
+void EngineLoop::add_choice(const Segment& segment) {
   const Live& live = *slots_[segment.slot].live;
   const bool is_given = live.is_first() || options_.recompute || runner_.is_behind_device(*live.chain);
   for (int i = 0; i < segment.count; ++i) {
@@ -349,7 +349,7 @@ void Engine::Loop::add_choice(const Segment& segment) {
   ++grouped_.back().rows;
 }
 
-void Engine::Loop::add_prompt_rows(int slot) {
+void EngineLoop::add_prompt_rows(int slot) {
   const Live& live = *slots_[slot].live;
   const int count = prompt_rows(live);
   if (count == 0) return;
@@ -363,7 +363,7 @@ void Engine::Loop::add_prompt_rows(int slot) {
   logit_rows_ += logits ? count : 0;
 }
 
-StepPlan Engine::Loop::plan() const {
+StepPlan EngineLoop::plan() const {
   StepPlan plan{rows_, grouped_, false, false};
   for (const Segment& segment : segments_) {
     const Live& live = *slots_[segment.slot].live;
@@ -374,7 +374,7 @@ StepPlan Engine::Loop::plan() const {
 }
 
 // How many bodies may run before anybody looks.
-int Engine::Loop::replays(const StepPlan& plan) const {
+int EngineLoop::replays(const StepPlan& plan) const {
   if (tapped_ || !runner_.can_replay(plan)) return 1;
   int64_t longest = 0, room = limits_.context;
   for (const Row& row : rows_) {
@@ -385,7 +385,7 @@ int Engine::Loop::replays(const StepPlan& plan) const {
   return static_cast<int>(std::min({longest, room, int64_t{std::max(options_.replay, 1)}}));
 }
 
-void Engine::Loop::take_results(int times) {
+void EngineLoop::take_results(int times) {
   if (const StepTimes* spent = runner_.times())
     listener_.pass({counts_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
   counts_.steps += times;
@@ -413,7 +413,7 @@ void Engine::Loop::take_results(int times) {
 }
 
 // What was chosen and scored, of all segments, with one wait.
-void Engine::Loop::read_results(int times) {
+void EngineLoop::read_results(int times) {
   size_t count = 0;
   for (const Segment& segment : segments_) count += segment.samples() ? times : segment.count;
   tokens_.assign(count, kNone), logprobs_.assign(count, kUnknown);
@@ -437,7 +437,7 @@ void Engine::Loop::read_results(int times) {
 }
 
 // A prompt by the rows that were fed. logit_row: of the first one, -1 where they have none. result: of the first one.
-void Engine::Loop::advance_prompt(const Segment& segment, int logit_row, size_t result) {
+void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t result) {
   Live& live = *slots_[segment.slot].live;
   for (int i = 0; i < segment.count; ++i) {
     ++live.fed;
@@ -451,13 +451,13 @@ void Engine::Loop::advance_prompt(const Segment& segment, int logit_row, size_t 
 }
 
 // Takes `count` chosen tokens of a slot; what was computed past the request's end is dropped.
-void Engine::Loop::consume(int slot, int count, int logit_row, size_t result) {
+void EngineLoop::consume(int slot, int count, int logit_row, size_t result) {
   for (int i = 0; i < count; ++i)
     if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
 }
 
 // False: the request has ended, or was cancelled by a listener.
-bool Engine::Loop::accept(int slot, int32_t id, float logprob, const float* logits) {
+bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
   if (is_cancelled(live)) return false;
   const auto fault = [&](const auto&... parts) {
@@ -491,7 +491,7 @@ bool Engine::Loop::accept(int slot, int32_t id, float logprob, const float* logi
   return true;
 }
 
-void Engine::Loop::echo(Live& live, int position, float logprob, const float* logits) {
+void EngineLoop::echo(Live& live, int position, float logprob, const float* logits) {
   const int32_t id = live.request.tokens[position];
   std::string text = live.echo.push(words_.piece(id));
   if (position + 1 == live.prompt()) text += live.echo.take_tail();
@@ -501,7 +501,7 @@ void Engine::Loop::echo(Live& live, int position, float logprob, const float* lo
                   {live.request.sequence, -1, position, id, text, logprob, wanted, config_.V, words_.or_null()});
 }
 
-void Engine::Loop::finish(int slot, Reason reason, std::string_view error) {
+void EngineLoop::finish(int slot, Reason reason, std::string_view error) {
   Live live = std::move(*slots_[slot].live);
   release(slot);
   const int prompt = live.prompt(), valid = std::min(live.fed, live.known());
@@ -510,7 +510,7 @@ void Engine::Loop::finish(int slot, Reason reason, std::string_view error) {
   listener_.finish(live.id, reason, live.text.take_tail(), error);
 }
 
-void Engine::Loop::release(int slot) {
+void EngineLoop::release(int slot) {
   slots_[slot].live.reset();
   std::erase(admitted_, slot);
 }

@@ -6,7 +6,7 @@
 #include <set>
 #include <vector>
 
-#include "gpt2run/engine/engine.hpp"
+#include "gpt2run/engine/request.hpp"
 #include "gpt2run/engine/words.hpp"
 #include "request_queue.hpp"
 #include "step_runner.hpp"
@@ -14,10 +14,10 @@
 
 namespace gpt2run {
 
-class Engine::Loop {
+class EngineLoop {
  public:
-  Loop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
-       std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
+  EngineLoop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
+             std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
 
   void check(const Request& request) const;
   RequestId submit(Request request);

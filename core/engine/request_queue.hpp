@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "gpt2run/engine/engine.hpp"
+#include "gpt2run/engine/request.hpp"
 
 namespace gpt2run {
 

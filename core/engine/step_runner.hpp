@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "gpt2run/engine/engine.hpp"
+#include "gpt2run/engine/request.hpp"
 
 namespace gpt2run {
 

@@ -27,8 +27,8 @@ struct Row {  // appends at the slot's end: the position is implied
   bool logits;  // compute logits for this row
 };
 
-// What a session promises. run, threads, batch, prefill are promises about bits, proven by the conformance kit: the same
-// bits from run to run, for any thread count, with any neighbours, and prefill = decode.
+// What a session promises. run, threads, batch, prefill are promises about bits, proven by the conformance kit: the
+// same bits from run to run, for any thread count, with any neighbours, and prefill = decode.
 struct Traits {
   bool run, threads, batch, prefill;
   double tolerance;        // RMS of logits against the reference of the same contract, over the RMS of centred logits
@@ -108,10 +108,10 @@ struct Session {  // one thread at a time
   virtual void score(const LogitBatch&) = 0;
 
   // The effect of n bodies. rows: what the body's one step takes, all kSampled, no slot twice. A body calls step once,
-  // then sample and score: a device runs it 0 to n times and replays what it enqueued, with the slots of this call's rows
-  // in the place of those that were recorded, so it must not read, count or branch. Equal keys stand for bodies that
-  // enqueue the same but for the slots: the same number of rows, the same samplers over the same parts of them, the
-  // same scores. A key is never used for anything else by this process. n <= room in every slot. Rethrows what body
+  // then sample and score: a device runs it 0 to n times and replays what it enqueued, with the slots of this call's
+  // rows in the place of those that were recorded, so it must not read, count or branch. Equal keys stand for bodies
+  // that enqueue the same but for the slots: the same number of rows, the same samplers over the same parts of them,
+  // the same scores. A key is never used for anything else by this process. n <= room in every slot. Rethrows what body
   // throws, and throws Error for a body that steps twice or with other rows.
   virtual void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) {
     (void)key, (void)rows;

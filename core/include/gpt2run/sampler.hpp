@@ -5,8 +5,8 @@
 
 namespace gpt2run {
 
-// Whose row of logits this is. The random stream of a token is named by (seed, sequence, position + shift), never by the
-// slot or the row, so that a sequence gets the same tokens in any batch.
+// Whose row of logits this is. The random stream of a token is named by (seed, sequence, position + shift), never by
+// the slot or the row, so that a sequence gets the same tokens in any batch.
 struct RowKey {
   uint64_t sequence, seed;  // as the request gave them
   int32_t slot;
