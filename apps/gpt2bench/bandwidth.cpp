@@ -66,7 +66,7 @@ double ReadBandwidth::measure(int threads) const {
   const Read read = widest();
   const size_t part = bytes_ / static_cast<size_t>(threads) / 4096 * 4096;
   std::atomic<uint64_t> result = 0;  // so that the loop has one
-  const double seconds = seconds_together(
+  const double seconds = timed_parallel(
       threads, [&](int thread) { result ^= read(memory_.get() + part * static_cast<size_t>(thread), part); });
   return static_cast<double>(part) * threads / seconds;
 }

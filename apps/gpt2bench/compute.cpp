@@ -99,7 +99,7 @@ double compute_rate(Arithmetic arithmetic, int threads) {
   const Add add = widest(arithmetic);
   std::atomic<float> result = 0;
   std::atomic<double> operations = 0;
-  const double seconds = seconds_together(threads, [&](int) { operations += add(result); });
+  const double seconds = timed_parallel(threads, [&](int) { operations += add(result); });
   return operations / seconds;
 }
 

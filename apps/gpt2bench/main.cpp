@@ -98,7 +98,7 @@ void start(std::vector<std::string> arguments) {
   const std::vector<BoundPlugin> samplers = plan(host, configuration, loader, report.series);
   for (const BoundPlugin& sampler : samplers) {
     if (!report.sampler.empty()) report.sampler += ',';
-    report.sampler += to_text(sampler.asked);
+    report.sampler += to_text(sampler.spec);
   }
   const std::string json(values.text("json"));
   check_output(host, configuration, report.model, plugins_of(loader, samplers, report), {"--json", json});

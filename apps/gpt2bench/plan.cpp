@@ -72,11 +72,11 @@ std::vector<BoundPlugin> plan(PluginHost& host, Configuration& configuration, Bo
   const Space space = precisions.front().plugin->space;
   for (const BoundPlugin& one : precisions)
     if (one.plugin->space != space)
-      usage_error("--precision: ", one.asked.name, " and ", precisions.front().asked.name,
+      usage_error("--precision: ", one.spec.name, " and ", precisions.front().spec.name,
                   " are in different memory: measure them apart");
   std::vector<BoundPlugin> samplers = choose_samplers(host, configuration, space);
   if (samplers.front().plugin->space != space)
-    usage_error("--sampler: ", samplers.front().asked.name, " is not in ", name_of(space),
+    usage_error("--sampler: ", samplers.front().spec.name, " is not in ", name_of(space),
                 " memory, where the logits are; gpt2bench sweep measures it there");
   std::vector<BoundPlugin*> chosen = {&loader};
   for (BoundPlugin& sampler : samplers) chosen.push_back(&sampler);

@@ -103,7 +103,7 @@ std::string decodes_table(const Report& report) {
       {"PRECISION", "THREADS", "CONTEXT", "SEQUENCES", "WAY", "TOKENS/S (MIN - MAX)", "GB/S"}};
   for (const Decode& decode : report.decodes) {
     const Series& series = report.series[decode.series];
-    rows.push_back({to_text(series.precision.asked), std::to_string(threads_of(series, report)),
+    rows.push_back({to_text(series.precision.spec), std::to_string(threads_of(series, report)),
                     std::to_string(decode.shape.context), std::to_string(decode.shape.sequences), way_of(decode),
                     shown(decode.samples), shown(read_rate(report, decode), "%.1f")});
   }
@@ -116,7 +116,7 @@ std::string decodes_json(const Report& report) {
   for (const Decode& decode : report.decodes) {
     const Series& series = report.series[decode.series];
     json += std::exchange(separator, ",\n{");
-    append_field(json, "precision", to_text(series.precision.asked));
+    append_field(json, "precision", to_text(series.precision.spec));
     append_field(json, "plugin", series.precision.plugin->name);
     append_field(json, "threads", threads_of(series, report));
     append_field(json, "context", decode.shape.context);
@@ -186,7 +186,7 @@ std::string to_table(const Report& report) {
   bool has_shares = false, has_operations = false;
   for (const Line& line : lines_of(report)) {
     has_shares |= !std::isnan(line.share), has_operations |= !std::isnan(line.operations);
-    rows.push_back({to_text(line.series->precision.asked), std::to_string(line.threads), name_of(line.measure),
+    rows.push_back({to_text(line.series->precision.spec), std::to_string(line.threads), name_of(line.measure),
                     shown(*line.samples), unit_of(line.measure),
                     std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
                     shown(line.share, "%.2f"), shown(line.operations * 1e-6, "%.1f"), shown(line.of_compute, "%.2f")});
@@ -234,7 +234,7 @@ std::string to_json(const Report& report) {
   const char* separator = "\n{";
   for (const Line& line : lines_of(report)) {
     json += std::exchange(separator, ",\n{");
-    append_field(json, "precision", to_text(line.series->precision.asked));
+    append_field(json, "precision", to_text(line.series->precision.spec));
     append_field(json, "plugin", line.series->precision.plugin->name);
     append_field(json, "threads", line.threads);
     append_field(json, "measure", name_of(line.measure));

@@ -82,14 +82,14 @@ std::string placement_of(const std::string& chain) {
 }
 
 struct Named {
-  std::string asked, label;
+  std::string spec, label;
 };
 
 // Two of one label would write one file.
 void add(std::vector<Named>& all, Named next, const char* option) {
   for (const Named& one : all)
     if (one.label == next.label)
-      usage_error(option, ": the files of ", one.asked, " and ", next.asked, " would both be called ", next.label,
+      usage_error(option, ": the files of ", one.spec, " and ", next.spec, " would both be called ", next.label,
                   "; sweep them apart");
   all.push_back(std::move(next));
 }
@@ -176,7 +176,7 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
     const std::string asked = to_text(spec);
     for (const Named& sampler : samplers) {
       const Selection choice =
-          choose_for(host, joined(shared, {"--precision=" + asked, "--sampler=" + sampler.asked, "--sink=timings"}));
+          choose_for(host, joined(shared, {"--precision=" + asked, "--sampler=" + sampler.spec, "--sink=timings"}));
       if (&sampler != &samplers.front()) continue;
       add(precisions, {asked, label_of(choice.precision)}, "--precision");
       if (precisions.size() == 1) model = create<Loader>(choice.loader)->open(choice.model.c_str())->config();
@@ -191,10 +191,9 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
         SweepRun run{sampler.label, precision.label, length, joined(shared, prompts), "", out};
         run.manifest = out + "/manifests/" + run.name() + ".json";
         const PluginSpec sink{"timings", {{"out", out + "/timings_" + run.name() + ".json"}}};
-        run.arguments =
-            joined(std::move(run.arguments),
-                   {"--precision=" + precision.asked, "--sampler=" + sampler.asked, "--n_gen=" + std::to_string(length),
-                    "--sink=" + to_text(sink), "--manifest=" + run.manifest});
+        run.arguments = joined(std::move(run.arguments), {"--precision=" + precision.spec, "--sampler=" + sampler.spec,
+                                                          "--n_gen=" + std::to_string(length),
+                                                          "--sink=" + to_text(sink), "--manifest=" + run.manifest});
         runs.push_back(std::move(run));
       }
     }

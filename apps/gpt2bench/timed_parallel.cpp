@@ -11,7 +11,7 @@
 
 namespace gpt2run {
 
-double seconds_together(int threads, const std::function<void(int thread)>& work) {
+double timed_parallel(int threads, const std::function<void(int thread)>& work) {
   std::atomic<int> ready = 0;
   std::atomic<bool> go = false;
   std::vector<std::jthread> others;

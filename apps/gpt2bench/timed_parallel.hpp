@@ -6,6 +6,6 @@ namespace gpt2run {
 
 // Seconds from the moment that all `threads` threads, the caller among them, may begin work(thread) until all are done.
 // work must not throw. Throws Error for more threads than the system gives.
-double seconds_together(int threads, const std::function<void(int thread)>& work);
+double timed_parallel(int threads, const std::function<void(int thread)>& work);
 
 }  // namespace gpt2run

@@ -31,40 +31,41 @@ std::vector<const char*> precision_options(const Configuration& configuration) {
 
 }  // namespace
 
-Study::Study(PluginHost& host, Configuration& configuration, Ranks& ranks)
+Comparison::Comparison(PluginHost& host, Configuration& configuration, Ranks& ranks)
     : host_(host),
       configuration_(configuration),
       ranks_(ranks),
       resources_(resources_of(configuration, ranks)),
-      lab_(host, configuration, precision_options(configuration)) {
-  check_output(host, configuration, lab_.model(), lab_.plugins(), {"--json", configuration.values().text("json")});
+      evaluation_(host, configuration, precision_options(configuration)) {
+  check_output(host, configuration, evaluation_.model(), evaluation_.plugins(),
+               {"--json", configuration.values().text("json")});
   open_test_model();
   share_standard_input(ranks, configuration);
   read_texts();
   open_instances();
 }
 
-void Study::open_test_model() {
+void Comparison::open_test_model() {
   const std::string path(configuration_.values().text("test_model"));
-  const ModelConfig& ours = lab_.checkpoint().config();
+  const ModelConfig& ours = evaluation_.checkpoint().config();
   context_ = ours.T;
   if (path.empty()) return;
   BoundPlugin loader = choose_loader(host_, configuration_, path);
-  const BoundPlugin& bound = *lab_.plugins().front();
+  const BoundPlugin& bound = *evaluation_.plugins().front();
   if (loader.plugin == bound.plugin) loader.values = bound.values;
   test_loader_ = create<Loader>(loader);
   test_model_ = test_loader_->open(path.c_str());
   const ModelConfig& theirs = test_model_->config();
   if (theirs.V != ours.V)
-    fail("--test_model ", path, ": expected a vocabulary of ", ours.V, " tokens, that of ", lab_.model(), ", found ",
-         theirs.V);
+    fail("--test_model ", path, ": expected a vocabulary of ", ours.V, " tokens, that of ", evaluation_.model(),
+         ", found ", theirs.V);
   context_ = std::min(ours.T, theirs.T);
 }
 
-void Study::read_texts() {
-  const ModelConfig& config = lab_.checkpoint().config();
-  comparison_.tokenizer = lab_.tokenizer();
-  comparison_.texts = texts_of(configuration_, lab_.tokenizer(), config);
+void Comparison::read_texts() {
+  const ModelConfig& config = evaluation_.checkpoint().config();
+  comparison_.tokenizer = evaluation_.tokenizer();
+  comparison_.texts = texts_of(configuration_, evaluation_.tokenizer(), config);
   const int32_t window = integer("window"), max_new = integer("max_new_tokens");
   if (window > context_) usage_error("--window: expected at most ", context_, ", the context, found ", window);
   std::vector<Prompt>& texts = comparison_.texts;
@@ -81,14 +82,14 @@ void Study::read_texts() {
   if (window > 0) context_ = window;
 }
 
-void Study::open_instances() {
+void Comparison::open_instances() {
   const int32_t threads = resources_.threads, device = resources_.device, max_new = integer("max_new_tokens");
   int64_t longest = 2;
   for (const Prompt& text : comparison_.texts)
     longest = std::max(longest, std::ssize(text.tokens) + (appends_ ? max_new : 0));
   longest = std::min<int64_t>(longest, context_ + 1);
-  Limits limits = forced_limits(static_cast<int32_t>(longest), kChunk, threads, device);
-  const std::span<const BoundPlugin> precisions = lab_.precisions();
+  Limits limits = teacher_forcing_limits(static_cast<int32_t>(longest), kChunk, threads, device);
+  const std::span<const BoundPlugin> precisions = evaluation_.precisions();
   for (size_t i = 0; i < precisions.size(); ++i) {
     if (!continued_.empty())
       limits = wider(limits, continuation_limits(checkpoint_of(i).config(), continued_, max_new, threads, device));
@@ -100,8 +101,8 @@ void Study::open_instances() {
   }
 }
 
-void Study::continue_prompts() {
-  if (continued_.empty() || !ranks_.speaks()) return;
+void Comparison::continue_prompts() {
+  if (continued_.empty() || !ranks_.is_root()) return;
   const Plugin& plugin = host_.get(Kind::sampler, "argmax");
   const auto argmax = create<Sampler>(BoundPlugin(plugin, {plugin.name, {}}, Layer::fallback, &host_));
   const auto check = [&] { end_if_asked(ranks_, " while prompts were continued"); };
@@ -110,10 +111,10 @@ void Study::continue_prompts() {
 }
 
 // Rank 0 has continued the prompts; what is compared on is the same everywhere.
-void Study::share_texts() {
+void Comparison::share_texts() {
   if (!appends_) return;
   std::string own;
-  for (size_t i = 0; ranks_.speaks() && i < continued_.size(); ++i) {
+  for (size_t i = 0; ranks_.is_root() && i < continued_.size(); ++i) {
     append_value(own, continuations_[0][i].tokens.size());
     for (const int32_t token : continuations_[0][i].tokens) append_value(own, token);
   }
@@ -124,7 +125,7 @@ void Study::share_texts() {
       comparison_.texts[text].tokens.push_back(take_value<int32_t>(left));
 }
 
-void Study::compare_own(const OnTarget& on_target) {
+void Comparison::compare_own(const OnTarget& on_target) {
   RowReader ref(instances_[0].name, *instances_[0].session, kChunk);
   std::vector<RowReader> tests;
   for (size_t i = 1; i < instances_.size(); ++i) tests.emplace_back(instances_[i].name, *instances_[i].session, kChunk);
@@ -136,11 +137,12 @@ void Study::compare_own(const OnTarget& on_target) {
   for (size_t w = 0; w < windows_.size(); ++w) {
     if (!ranks_.owns(w)) continue;
     try {
-      compare(ref, tests, windows_[w], w, meter, [&](size_t test, const Place& place, const RowDivergence& row) {
-        end_if_asked(ranks_, ", ", done, " of ", all, " targets were compared");
-        on_target(test, place, row);
-        progress.update(++done, all);
-      });
+      compare(ref, tests, windows_[w], w, meter,
+              [&](size_t test, const TargetPosition& place, const RowDivergence& row) {
+                end_if_asked(ranks_, ", ", done, " of ", all, " targets were compared");
+                on_target(test, place, row);
+                progress.update(++done, all);
+              });
     } catch (const Incomparable& error) {
       fail(error.what(), nan_of(first_targets({&windows_[w], 1}, error.targets)));
     }
@@ -148,12 +150,12 @@ void Study::compare_own(const OnTarget& on_target) {
 }
 
 // "; " and which operation wrote the first NaN, where one did that can be told.
-std::string Study::nan_of(std::span<const Window> windows) {
+std::string Comparison::nan_of(std::span<const Window> windows) {
   const std::string place = first_nan(instances_, windows, [&] { end_if_asked(ranks_, " while NaN was looked for"); });
   return place.empty() ? "" : "; " + place;
 }
 
-void Study::compare_all() {
+void Comparison::compare_all() {
   windows_ = windows_of(comparison_.texts, context_, integer("limit"));
   comparison_.targets = targets_of(windows_);
   if (comparison_.targets == 0) fail("a text of at least 2 tokens expected to compare on, found none");
@@ -161,26 +163,26 @@ void Study::compare_all() {
   comparison_.tests.resize(instances_.size() - 1);
   for (size_t i = 1; i < instances_.size(); ++i) comparison_.tests[i - 1].series.name = instances_[i].name;
   if (ranks_.size() == 1) {
-    return compare_own([&](size_t test, const Place& place, const RowDivergence& row) {
+    return compare_own([&](size_t test, const TargetPosition& place, const RowDivergence& row) {
       comparison_.tests[test].series.add(place, row);
     });
   }
   std::string own;
-  compare_own([&](size_t, const Place&, const RowDivergence& row) { append_value(own, row); });
+  compare_own([&](size_t, const TargetPosition&, const RowDivergence& row) { append_value(own, row); });
   std::vector<size_t> sizes;
   for (const Window& window : windows_)
     sizes.push_back((window.tokens.size() - 1) * comparison_.tests.size() * sizeof(RowDivergence));
   gather_items(ranks_, std::move(own), sizes, [&](size_t item, std::string_view bytes) {
     for (int32_t i = 1; !bytes.empty(); ++i)
       for (TestResult& test : comparison_.tests)
-        test.series.add(place_of(windows_[item], i), take_value<RowDivergence>(bytes));
+        test.series.add(position_of(windows_[item], i), take_value<RowDivergence>(bytes));
   });
 }
 
-void Study::measure_layers() {
-  if (integer("layers") == 0 || !ranks_.speaks()) return;
+void Comparison::measure_layers() {
+  if (integer("layers") == 0 || !ranks_.is_root()) return;
   if (test_model_ && configuration_.layer("layers") == Layer::fallback) {
-    const ModelConfig &ours = lab_.checkpoint().config(), &theirs = test_model_->config();
+    const ModelConfig &ours = evaluation_.checkpoint().config(), &theirs = test_model_->config();
     if (ours.L != theirs.L || ours.C != theirs.C || ours.F != theirs.F)
       return log_info("the models have other shapes: what their operations write is not compared");
   }
@@ -189,7 +191,7 @@ void Study::measure_layers() {
       compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"), check);
 }
 
-FloorPlan Study::floor_plan() {
+FloorPlan Comparison::floor_plan() {
   // Several ranks may each be bound to a part of the machine.
   const int64_t cores = ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : processors();
   const int32_t threads = integer("threads");
@@ -202,7 +204,7 @@ FloorPlan Study::floor_plan() {
 }
 
 // Instance i by rank i mod size. A test of the reference's name has its floor.
-void Study::measure_floors() {
+void Comparison::measure_floors() {
   if (configuration_.values().text("floor") == "off") return;
   const FloorPlan plan = floor_plan();
   std::vector<std::vector<FloorPart>> floors(instances_.size());
@@ -217,8 +219,8 @@ void Study::measure_floors() {
   }
 }
 
-Manifest Study::manifest() const {
-  std::vector<RecordedOption> options{{"model", lasting_path(lab_.model()), "text"}};
+Manifest Comparison::manifest() const {
+  std::vector<RecordedOption> options{{"model", lasting_path(evaluation_.model()), "text"}};
   for (const char* key : {"test_model", "text"})
     if (const std::string path(configuration_.values().text(key)); !path.empty())
       options.push_back({key, lasting_path(path), "text"});
@@ -228,10 +230,10 @@ Manifest Study::manifest() const {
   options.push_back({"layer_threshold", configuration_.values().shown("layer_threshold"), "real"});
   options.push_back({"floor", configuration_.values().shown("floor"), "enum"});
   options.push_back({"no_special", configuration_.values().shown("no_special"), "bool"});
-  return lab_.manifest(std::move(options));
+  return evaluation_.manifest(std::move(options));
 }
 
-void Study::check_ranks() const {
+void Comparison::check_ranks() const {
   if (ranks_.size() == 1) return;
   Manifest own = manifest();
   if (test_model_) {
@@ -239,23 +241,23 @@ void Study::check_ranks() const {
     record_model(other, std::string(configuration_.values().text("test_model")), *test_model_);
     own.options.push_back({"hash of test_model", other.model_hash, "text"});
   }
-  check_alike(ranks_, own, comparison_.texts);
+  check_comparable(ranks_, own, comparison_.texts);
 }
 
-void Study::run() {
+void Comparison::run() {
   check_ranks();
   continue_prompts();
   share_texts();
   compare_all();
   measure_layers();
   measure_floors();
-  if (!ranks_.speaks()) return;
+  if (!ranks_.is_root()) return;
   Manifest record = manifest();
   if (configuration_.values().text("text").empty()) record.prompts = comparison_.texts;
   comparison_.manifest = record.to_json();
 }
 
-std::string Study::continuations(int width) const {
+std::string Comparison::continuations(int width) const {
   std::string text;
   for (size_t p = 0; p < std::min(continued_.size(), kShown); ++p) {
     std::vector<std::string> names;
@@ -264,7 +266,7 @@ std::string Study::continuations(int width) const {
       names.push_back(instances_[i].name);
       all.push_back(continuations_[i][p]);
     }
-    text += side_by_side(continued_[p], names, all, lab_.tokenizer(), width) + "\n";
+    text += side_by_side(continued_[p], names, all, evaluation_.tokenizer(), width) + "\n";
   }
   return text;
 }

@@ -11,13 +11,13 @@
 
 namespace gpt2run {
 
-class Study {
+class Comparison {
  public:
   // Opens models and precisions and reads the texts. Throws UsageError or Error. host, configuration and ranks outlive
   // it.
-  Study(PluginHost& host, Configuration& configuration, Ranks& ranks);
-  Study(const Study&) = delete;  // its instances look at its models
-  Study& operator=(const Study&) = delete;
+  Comparison(PluginHost& host, Configuration& configuration, Ranks& ranks);
+  Comparison(const Comparison&) = delete;  // its instances look at its models
+  Comparison& operator=(const Comparison&) = delete;
 
   // Generates, compares, measures the floor. Once, by every rank: windows are shared out, and the floors by instance;
   // the rest is rank 0's, which alone knows the results. Throws Error, also when interrupted() says so.
@@ -46,14 +46,14 @@ class Study {
   Manifest manifest() const;
   void check_ranks() const;
   const Checkpoint& checkpoint_of(size_t instance) const {
-    return instance > 0 && test_model_ ? *test_model_ : lab_.checkpoint();
+    return instance > 0 && test_model_ ? *test_model_ : evaluation_.checkpoint();
   }
 
   PluginHost& host_;
   const Configuration& configuration_;
   Ranks& ranks_;
   Resources resources_;  // of this rank
-  Lab lab_;
+  Evaluation evaluation_;
   std::unique_ptr<Loader> test_loader_;
   std::unique_ptr<Checkpoint> test_model_;  // null: as the reference
   int32_t context_ = 0;                     // tokens before a target at most

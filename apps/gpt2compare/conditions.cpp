@@ -89,7 +89,7 @@ std::vector<Condition> parse_conditions(std::string_view text) {
   return conditions;
 }
 
-double value_of(const Condition& condition, const Series& series) {
+double value_of(const Condition& condition, const TokenMetrics& series) {
   const Distribution found = distribution_of(series, condition.metric);
   if (condition.statistic == "mean") return found.mean;
   if (condition.statistic == "standard_error") return found.standard_error;
@@ -106,7 +106,7 @@ bool is_met(const Condition& condition, double value) {
   return condition.above ? !(value < condition.limit) : !(value > condition.limit);
 }
 
-std::vector<std::string> failures_of(const std::vector<Condition>& conditions, const Series& series) {
+std::vector<std::string> failures_of(const std::vector<Condition>& conditions, const TokenMetrics& series) {
   std::vector<std::string> lines;
   for (const Condition& condition : conditions) {
     const double value = value_of(condition, series);

@@ -21,12 +21,12 @@ struct Condition {
 // Throws UsageError naming what can be written.
 std::vector<Condition> parse_conditions(std::string_view text);
 
-double value_of(const Condition& condition, const Series& series);
+double value_of(const Condition& condition, const TokenMetrics& series);
 
 // A value that is no number meets every condition.
 bool is_met(const Condition& condition, double value);
 
 // One line for each condition that a test meets: which, the value, and by how much.
-std::vector<std::string> failures_of(const std::vector<Condition>& conditions, const Series& series);
+std::vector<std::string> failures_of(const std::vector<Condition>& conditions, const TokenMetrics& series);
 
 }  // namespace gpt2run

@@ -66,9 +66,9 @@ void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& 
   Instance* const sides[] = {&ref, &test};
   std::vector<float> rows[2];
   for (const int side : {0, 1}) {
-    Forced forced(*sides[side]->session, kChunk);
+    TeacherForcing forced(*sides[side]->session, kChunk);
     forced.begin(tokens, static_cast<int32_t>(tokens.size()) - 1);
-    ForcedRows last{};
+    TargetRows last{};
     while (forced.next(last) && last.rows == 0) continue;
     rows[side].assign(last.logits, last.logits + sides[side]->checkpoint->config().V);
     parting.probabilities[side][0] = probability_of(rows[side], parting.ref_token);

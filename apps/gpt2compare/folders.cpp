@@ -230,7 +230,7 @@ void FolderStudy::compare_sequence(int32_t text, int64_t sequence, DivergenceMet
   each_step(file, path_of(test_, sequence, ".npy"), [&](size_t index, Step step) {
     words_->add(step), ++count;
     if (apart || index >= steps.size()) return void(++left_out_);
-    const Place place{text, static_cast<int32_t>(index), static_cast<int32_t>(index)};
+    const TargetPosition place{text, static_cast<int32_t>(index), static_cast<int32_t>(index)};
     try {
       comparison_.tests[0].series.add(place, meter.compare(steps[index].logits, step.logits, steps[index].token));
     } catch (const Error& error) {

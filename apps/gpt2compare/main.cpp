@@ -88,22 +88,22 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) {
-    if (!ranks.speaks()) return 0;
+    if (!ranks.is_root()) return 0;
     print("usage: gpt2compare [--ref PRECISION] [--test PRECISION,...] --prompt TEXT [options]\n\n" +
           help_of(configuration.core()));
     return 0;
   }
   const std::vector<Condition> conditions = parse_conditions(values.text("fail_if"));
   const std::string json(values.text("json"));
-  if (ranks.speaks() && !json.empty() && json != "-")
+  if (ranks.is_root() && !json.empty() && json != "-")
     OutputFile taken(json);  // one that cannot be written is known before the work
   watch_interrupts();
-  if (has_folders(configuration)) return ranks.speaks() ? compare_folders(values, conditions, ranks) : 0;
+  if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()}, report_crashes);
-  Study study(host, configuration, ranks);
+  Comparison study(host, configuration, ranks);
   study.run();
-  if (!ranks.speaks()) return 0;
+  if (!ranks.is_root()) return 0;
   report(study.comparison(), study.continuations(width_of_output()), values);
   return judge(study.comparison(), conditions);
 }

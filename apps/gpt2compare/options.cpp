@@ -35,7 +35,7 @@ constexpr CoreOption kOwn[] = {
 }  // namespace
 
 std::span<const CoreOption> compare_options() {
-  static const std::vector<CoreOption> options = lab_options(kOwn);
+  static const std::vector<CoreOption> options = evaluation_options(kOwn);
   return options;
 }
 

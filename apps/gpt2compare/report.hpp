@@ -13,7 +13,7 @@
 namespace gpt2run {
 
 struct TestResult {
-  Series series;
+  TokenMetrics series;
   std::vector<FloorPart> floor;  // of the reference and of this test; empty: not measured
 };
 

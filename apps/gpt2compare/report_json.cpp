@@ -41,13 +41,13 @@ void add_object(JsonWriter& json, std::string_view key, const Write& write) {
   json.end_object();
 }
 
-void add_place(JsonWriter& json, const Comparison& comparison, const Place& place) {
+void add_place(JsonWriter& json, const Comparison& comparison, const TargetPosition& place) {
   json.field("position", place.position);
   json.field("text", text_around(comparison.texts, place, comparison.tokenizer));
   json.field("text_index", place.text);
 }
 
-void add_metric(JsonWriter& json, const Comparison& comparison, const Series& series, Metric metric) {
+void add_metric(JsonWriter& json, const Comparison& comparison, const TokenMetrics& series, Metric metric) {
   const Distribution found = distribution_of(series, metric);
   json.field("unit", spec_of(metric).unit);
   add(json, "mean", found.mean);
@@ -63,11 +63,11 @@ void add_metric(JsonWriter& json, const Comparison& comparison, const Series& se
   });
   add_object(json, "max", [&] {
     add(json, "value", found.farthest);
-    add_place(json, comparison, series.places[found.farthest_index]);
+    add_place(json, comparison, series.positions[found.farthest_index]);
   });
 }
 
-void add_metrics(JsonWriter& json, const Comparison& comparison, const Series& series) {
+void add_metrics(JsonWriter& json, const Comparison& comparison, const TokenMetrics& series) {
   add_object(json, "metrics", [&] {
     for (int m = 0; m < kMetrics; ++m) {
       const auto metric = static_cast<Metric>(m);
@@ -95,7 +95,7 @@ void add_floor(JsonWriter& json, const TestResult& test) {
   json.end_list();
 }
 
-void add_flips(JsonWriter& json, const Comparison& comparison, const Series& series) {
+void add_flips(JsonWriter& json, const Comparison& comparison, const TokenMetrics& series) {
   add_objects(json, "flips", series.flips, [&](const Flip& flip) {
     add_place(json, comparison, flip.place);
     add(json, "margin", flip.margin);
@@ -107,7 +107,7 @@ void add_flips(JsonWriter& json, const Comparison& comparison, const Series& ser
   });
 }
 
-void add_buckets(JsonWriter& json, const Series& series) {
+void add_buckets(JsonWriter& json, const TokenMetrics& series) {
   // Positions are whole numbers, and both of the range belong to it.
   add_objects(json, "by_position", by_position(series), [&](const Bucket& bucket) {
     json.field("from", static_cast<int64_t>(bucket.from));
@@ -123,7 +123,7 @@ void add_buckets(JsonWriter& json, const Series& series) {
   });
 }
 
-void add_histogram(JsonWriter& json, const Series& series, Metric metric) {
+void add_histogram(JsonWriter& json, const TokenMetrics& series, Metric metric) {
   const Histogram found = histogram_of(series, metric);
   add_object(json, spec_of(metric).name, [&] {
     add_list(json, "edges", found.edges, [&](double edge) { json.written(json::real_text(edge)); });

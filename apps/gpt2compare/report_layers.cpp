@@ -38,7 +38,7 @@ std::string to_lines(const Layers& layers) {
     const OpError& error = test.errors[*test.first_above];
     if (std::isnan(error.rms_error)) continue;  // told above
     text += printable(test.name) + ": the first operation that is off by more than " + shown(*test.threshold) +
-            " of its RMS is " + place_of(error.op, error.layer) + ", by " + shown(error.rms_error) + "\n";
+            " of its RMS is " + position_of(error.op, error.layer) + ", by " + shown(error.rms_error) + "\n";
   }
   return text;
 }

@@ -83,7 +83,7 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
   std::vector<std::string> row = {name, mean_of(found) + (held ? mark(test, metric) : ""),
                                   held ? floor_text(test, metric) : "-"};
   for (const double value : found.percentiles) row.push_back(shown(value));
-  const Place& place = test.series.places[found.farthest_index];
+  const TargetPosition& place = test.series.positions[found.farthest_index];
   row.push_back(shown(found.farthest));
   row.push_back(std::to_string(place.text) + ":" + std::to_string(place.position) + " " +
                 in_quotes(text_around(comparison.texts, place, comparison.tokenizer)));
@@ -124,7 +124,7 @@ std::string buckets_table(const std::vector<Bucket>& buckets, const char* title)
   return in_columns(std::move(rows), "  ") + "\n";
 }
 
-std::string flips_table(const Comparison& comparison, const Series& series) {
+std::string flips_table(const Comparison& comparison, const TokenMetrics& series) {
   std::vector<std::vector<std::string>> rows = {{"FLIP", "TEST", "MARGIN", "OF PROBABILITY", "AT TEXT:POSITION"}};
   for (const Flip& flip : series.flips) {
     if (rows.size() > kMostFlips) break;

@@ -19,19 +19,19 @@ namespace {
 
 constexpr const char* kPrecisions[] = {"precision"};
 
-void measure(const Lab& lab, const Configuration& configuration, Ranks& ranks, Report& report) {
+void measure(const Evaluation& evaluation, const Configuration& configuration, Ranks& ranks, Report& report) {
   const Resources resources = resources_of(configuration, ranks);
   const Work& work = *report.work;
-  const int64_t total = work.rows(ranks) * std::ssize(lab.precisions());
+  const int64_t total = work.rows(ranks) * std::ssize(evaluation.precisions());
   Progress progress("tokens", configuration.values().flag("quiet"));
   int64_t done = 0;
   std::vector<double> first;
-  for (const BoundPlugin& precision : lab.precisions()) {
-    std::vector<double> nll = nll_of(precision, lab.checkpoint(), work, resources, ranks, [&](int64_t rows) {
+  for (const BoundPlugin& precision : evaluation.precisions()) {
+    std::vector<double> nll = nll_of(precision, evaluation.checkpoint(), work, resources, ranks, [&](int64_t rows) {
       end_if_asked(ranks, ", ", done, " of ", total, " tokens were done");
       progress.update(done += rows, total);
     });
-    if (!ranks.speaks()) continue;
+    if (!ranks.is_root()) continue;
     report.results.push_back(result_of(instance_name(precision), nll, first.empty() ? nullptr : &first, report.bytes));
     if (first.empty()) first = std::move(nll);
   }
@@ -42,7 +42,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
   if (values.flag("help")) {
-    if (ranks.speaks())
+    if (ranks.is_root())
       print("usage: gpt2perplexity --text FILE | --prompt TEXT | --prompts FILE [options]\n\n" +
             help_of(configuration.core()));
     return 0;
@@ -50,21 +50,21 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   watch_interrupts();
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()}, report_crashes);
-  const Lab lab(host, configuration, kPrecisions);
-  const Rule rule = rule_of(configuration, lab.checkpoint().config());
+  const Evaluation evaluation(host, configuration, kPrecisions);
+  const Rule rule = rule_of(configuration, evaluation.checkpoint().config());
   const std::string json(values.text("json"));
-  check_output(host, configuration, lab.model(), lab.plugins(), {"--json", json});
-  if (ranks.speaks() && !json.empty() && json != "-")
+  check_output(host, configuration, evaluation.model(), evaluation.plugins(), {"--json", json});
+  if (ranks.is_root() && !json.empty() && json != "-")
     OutputFile taken(json);  // one that cannot be written is known before the work
   share_standard_input(ranks, configuration);
-  Work work{texts_of(configuration, lab.tokenizer(), lab.checkpoint().config()), {}};
-  prepare(rule, lab.checkpoint().config().end_of_text, work.texts);
+  Work work{texts_of(configuration, evaluation.tokenizer(), evaluation.checkpoint().config()), {}};
+  prepare(rule, evaluation.checkpoint().config().end_of_text, work.texts);
   work.windows = windows_of(rule, work.texts);
-  Report report{values.shown("protocol"), rule, lab.model(), &work, bytes_of(work, lab.tokenizer()), {}};
-  const Manifest manifest = lab.manifest(recorded_options(configuration, lab, rule));
-  check_alike(ranks, manifest, work.texts);
-  measure(lab, configuration, ranks, report);
-  if (!ranks.speaks()) return 0;
+  Report report{values.shown("protocol"), rule, evaluation.model(), &work, bytes_of(work, evaluation.tokenizer()), {}};
+  const Manifest manifest = evaluation.manifest(recorded_options(configuration, evaluation, rule));
+  check_comparable(ranks, manifest, work.texts);
+  measure(evaluation, configuration, ranks, report);
+  if (!ranks.is_root()) return 0;
   publish_results(
       json, [&] { return to_json(report, manifest); }, [&] { return to_table(report); });
   return 0;

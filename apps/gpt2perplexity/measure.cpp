@@ -58,8 +58,9 @@ std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& check
   int32_t longest = 0;
   for (const Window& window : work.windows) longest = std::max(longest, window.length);
   const auto maker = create<Precision>(precision);
-  const auto session = maker->open(checkpoint, forced_limits(longest, kChunk, resources.threads, resources.device));
-  Forced forced(*session, kChunk);
+  const auto session =
+      maker->open(checkpoint, teacher_forcing_limits(longest, kChunk, resources.threads, resources.device));
+  TeacherForcing forced(*session, kChunk);
   std::string own;
   std::vector<size_t> sizes;
   for (const Window& window : work.windows) {
@@ -78,7 +79,7 @@ std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& check
     progress(window.length - 1);
   }
   std::vector<double> nll;
-  if (ranks.speaks()) nll.reserve(static_cast<size_t>(work.targets()));
+  if (ranks.is_root()) nll.reserve(static_cast<size_t>(work.targets()));
   gather_items(ranks, std::move(own), sizes, [&](size_t, std::string_view bytes) {
     while (!bytes.empty()) nll.push_back(take_value<double>(bytes));
   });

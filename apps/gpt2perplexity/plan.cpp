@@ -28,7 +28,7 @@ Protocol protocol_of(std::string_view name) {
 }  // namespace
 
 std::span<const CoreOption> perplexity_options() {
-  static const std::vector<CoreOption> options = lab_options(kOwn);
+  static const std::vector<CoreOption> options = evaluation_options(kOwn);
   return options;
 }
 
@@ -53,9 +53,10 @@ Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
   return rule;
 }
 
-std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Lab& lab, const Rule& rule) {
+std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Evaluation& evaluation,
+                                             const Rule& rule) {
   const OptionValues& values = configuration.values();
-  std::vector<RecordedOption> options{{"model", lasting_path(lab.model()), "text"},
+  std::vector<RecordedOption> options{{"model", lasting_path(evaluation.model()), "text"},
                                       {"protocol", values.shown("protocol"), "text"},
                                       {"max_length", std::to_string(rule.max_length), "int"},
                                       {"stride", std::to_string(rule.stride), "int"}};

@@ -12,6 +12,7 @@ std::span<const CoreOption> perplexity_options();
 Rule rule_of(const Configuration& configuration, const ModelConfig& model);
 
 // Options that decide what is computed, for the manifest.
-std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Lab& lab, const Rule& rule);
+std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Evaluation& evaluation,
+                                             const Rule& rule);
 
 }  // namespace gpt2run

@@ -61,10 +61,10 @@ std::string summary_line(const Summary& summary, const Composition& composition)
 
 void run(Composition& composition, const Configuration& configuration, Ranks& ranks) {
   watch_interrupts();
-  ManifestFile file(ranks.speaks() ? configuration.values().text("manifest") : "");
+  ManifestFile file(ranks.is_root() ? configuration.values().text("manifest") : "");
   composition.open();
   const Manifest manifest = composition.manifest();
-  check_alike(ranks, manifest, manifest.prompts);
+  check_comparable(ranks, manifest, manifest.prompts);
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
   // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
@@ -78,7 +78,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
 }
 
 // What is done with these options, as a message says it.
-std::string errand_of(const OptionValues& values) {
+std::string mode_of(const OptionValues& values) {
   if (values.flag("help")) return "--help";
   if (values.text("report") == "weights") return "--report weights";
   return values.flag("explain") ? "--explain" : "a run";
@@ -88,8 +88,8 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(pipeline_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
   set_quiet(values.flag("quiet"));
-  check_errand(ranks, errand_of(values));
-  const auto tell = [&](const std::string& text) { return ranks.speaks() ? print(text) : void(); };
+  check_mode(ranks, mode_of(values));
+  const auto tell = [&](const std::string& text) { return ranks.is_root() ? print(text) : void(); };
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()}, report_crashes);
   if (values.flag("help")) return tell(help(host, configuration));

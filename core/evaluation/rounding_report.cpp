@@ -17,7 +17,7 @@ struct Sums {
   double squares = 0, errors = 0;
 };
 
-void add(float x, Type to, Conversion& result, Sums& sums) {
+void add(float x, Type to, RoundingReport& result, Sums& sums) {
   if (!std::isfinite(x)) {
     ++result.not_finite;
     return;
@@ -37,7 +37,7 @@ void add(float x, Type to, Conversion& result, Sums& sums) {
   sums.errors += error * error;
 }
 
-void measure(const Tensor& t, Type to, Conversion& result) {
+void measure(const Tensor& t, Type to, RoundingReport& result) {
   Sums sums;
   // Along the values that lie side by side, however the file has them.
   const bool by_rows = t.col_stride <= t.row_stride;
@@ -51,9 +51,9 @@ void measure(const Tensor& t, Type to, Conversion& result) {
 
 }  // namespace
 
-std::vector<Conversion> conversion_of(const Checkpoint& model, Type to) {
+std::vector<RoundingReport> rounding_report_of(const Checkpoint& model, Type to) {
   const ModelConfig& m = model.config();
-  std::vector<Conversion> results;
+  std::vector<RoundingReport> results;
   std::vector<Tensor> tensors;
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);

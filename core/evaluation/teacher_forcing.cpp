@@ -4,22 +4,23 @@
 
 namespace gpt2run {
 
-Limits forced_limits(int32_t longest, int32_t chunk, int32_t threads, int32_t device, int32_t slots) {
+Limits teacher_forcing_limits(int32_t longest, int32_t chunk, int32_t threads, int32_t device, int32_t slots) {
   const int32_t context = std::max(1, longest - 1), rows = std::min(chunk, context) * slots;
   return {slots, context, rows, rows, threads, device, false};
 }
 
-Forced::Forced(Session& session, int32_t chunk, int32_t slot) : session_(session), chunk_(chunk), slot_(slot) {
+TeacherForcing::TeacherForcing(Session& session, int32_t chunk, int32_t slot)
+    : session_(session), chunk_(chunk), slot_(slot) {
   if (chunk < 1) fail("a chunk of at least one row expected, found ", chunk);
 }
 
-void Forced::surround(std::vector<std::span<const int32_t>> neighbours) {
+void TeacherForcing::surround(std::vector<std::span<const int32_t>> neighbours) {
   const LogitBatch layout = session_.layout();
   for (const auto& tokens : neighbours) check(tokens, layout);
   neighbours_ = std::move(neighbours);
 }
 
-void Forced::check(std::span<const int32_t> tokens, const LogitBatch& layout) const {
+void TeacherForcing::check(std::span<const int32_t> tokens, const LogitBatch& layout) const {
   if (std::ssize(tokens) < 2) fail("a text of at least 2 tokens expected, found ", tokens.size());
   if (std::ssize(tokens) > layout.token_stride)
     fail("a text of at most ", layout.token_stride, " tokens expected, found ", tokens.size());
@@ -27,7 +28,7 @@ void Forced::check(std::span<const int32_t> tokens, const LogitBatch& layout) co
     if (id < 0 || id >= layout.vocab) fail("token ", id, " is out of range, the vocabulary has ", layout.vocab);
 }
 
-void Forced::begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequence) {
+void TeacherForcing::begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequence) {
   const LogitBatch layout = session_.layout();
   check(tokens, layout);
   if (first < 1 || first >= std::ssize(tokens))
@@ -42,13 +43,13 @@ void Forced::begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequ
   tokens_ = tokens, first_ = first, fed_ = 0, steps_ = 0;
 }
 
-void Forced::add_neighbour(int32_t slot) {
+void TeacherForcing::add_neighbour(int32_t slot) {
   const std::span<const int32_t> tokens = neighbours_[slot - (slot > slot_)];
   const int64_t begin = int64_t(steps_) * chunk_, end = std::min<int64_t>(begin + chunk_, std::ssize(tokens) - 1);
   for (int64_t i = begin; i < end; ++i) rows_.push_back({slot, tokens[i], false});
 }
 
-bool Forced::step(LogitBatch& batch) {
+bool TeacherForcing::step(LogitBatch& batch) {
   const int32_t last = static_cast<int32_t>(tokens_.size()) - 1;  // a target only
   if (fed_ >= last) return false;
   const int32_t end = std::min(fed_ + chunk_, last), slots = static_cast<int32_t>(neighbours_.size()) + 1;
@@ -62,7 +63,7 @@ bool Forced::step(LogitBatch& batch) {
   return true;
 }
 
-bool Forced::next(ForcedRows& rows) {
+bool TeacherForcing::next(TargetRows& rows) {
   LogitBatch batch;
   if (!step(batch)) return false;
   rows = {fed_ + 1 - batch.rows, batch.rows, batch.raw, batch.stride};
@@ -73,7 +74,7 @@ bool Forced::next(ForcedRows& rows) {
   return true;
 }
 
-std::vector<float> Forced::logprobs(std::span<const int32_t> tokens, int32_t first, uint64_t sequence) {
+std::vector<float> TeacherForcing::logprobs(std::span<const int32_t> tokens, int32_t first, uint64_t sequence) {
   begin(tokens, first, sequence);
   for (LogitBatch batch; step(batch);)
     if (batch.rows > 0) session_.score(batch);

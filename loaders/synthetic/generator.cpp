@@ -21,12 +21,12 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-struct Bell {
+struct Normal {
   uint64_t key;
   float scale, mean;
 };
 
-Bell bell_of(const Spec& spec, Weight weight, int layer) {
+Normal normal_of(const Spec& spec, Weight weight, int layer) {
   const double sum_deviation = std::sqrt(1431655765.0);  // of four uniform 16-bit numbers: 4 (2^32 - 1) / 12
   const bool residual = weight == Weight::proj_w || weight == Weight::down_w;
   const double deviation = residual ? spec.deviation / std::sqrt(2.0 * spec.model.L) : spec.deviation;
@@ -35,12 +35,12 @@ Bell bell_of(const Spec& spec, Weight weight, int layer) {
   return {mix(spec.seed * kStep + number), static_cast<float>(deviation / sum_deviation), gain ? 1.f : 0.f};
 }
 
-void fill_range(const Bell& bell, int64_t begin, int64_t end, float* values) {
+void fill_range(const Normal& normal, int64_t begin, int64_t end, float* values) {
   for (int64_t i = begin; i < end; ++i) {
-    const uint64_t x = mix(bell.key + static_cast<uint64_t>(i) * kStep);
+    const uint64_t x = mix(normal.key + static_cast<uint64_t>(i) * kStep);
     const uint64_t pairs = (x & 0x0000FFFF0000FFFF) + (x >> 16 & 0x0000FFFF0000FFFF);
     const auto sum = static_cast<int32_t>((pairs & 0xFFFFFFFF) + (pairs >> 32));
-    values[i] = static_cast<float>(sum - 131070) * bell.scale + bell.mean;
+    values[i] = static_cast<float>(sum - 131070) * normal.scale + normal.mean;
   }
 }
 
@@ -81,18 +81,18 @@ void fill(const Spec& spec, Weight weight, int layer, float* values) {
   constexpr int64_t kWorthAThread = 1 << 18;
   const Shape shape = shape_of(weight, spec.model);
   const int64_t count = shape.rows * shape.cols;
-  const Bell bell = bell_of(spec, weight, layer);
+  const Normal normal = normal_of(spec, weight, layer);
   const int64_t parts = std::clamp<int64_t>(count / kWorthAThread, 1, std::min<int64_t>(processors(), 32));
   std::vector<std::jthread> workers;
   for (int64_t part = 1; part < parts; ++part) {
     const int64_t begin = count * part / parts, end = count * (part + 1) / parts;
     try {
-      workers.emplace_back(fill_range, bell, begin, end, values);
+      workers.emplace_back(fill_range, normal, begin, end, values);
     } catch (const std::system_error&) {  // no thread to be had: the values are the same without
-      fill_range(bell, begin, end, values);
+      fill_range(normal, begin, end, values);
     }
   }
-  fill_range(bell, 0, count / parts, values);
+  fill_range(normal, 0, count / parts, values);
   workers.clear();
   if (spec.outliers) add_outliers(spec, weight, layer, values);
 }

@@ -51,7 +51,7 @@ float exponentials(float* scores, int length, float scale) {
   for (int t = 0; t < length; t += kLanes) {
     const Floats scaled = load(scores + t) * factor;
     store(scores + t, scaled);
-    maximum = map([](Part a, Part b) { return larger(a, b); }, maximum, scaled);
+    maximum = map([](Vector a, Vector b) { return larger(a, b); }, maximum, scaled);
   }
   float lanes[kLanes], largest = nothing;
   store(lanes, maximum);
@@ -100,8 +100,8 @@ void mix_rows(const float* weights, int64_t stride, const Value* values, int D, 
 
 template <class Value>
 void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
-               float* scores, int64_t scores_stride, float* out, float* room) {
-  linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, room);
+               float* scores, int64_t scores_stride, float* out, float* workspace) {
+  linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, workspace);
   float factors[kQueries];
   for (int r = 0; r < rows; ++r)
     factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, 1 / __builtin_sqrtf(static_cast<float>(D)));
@@ -132,8 +132,8 @@ void store_rounded(const float* y, const float* bias, int n, Value* out) {
 }
 
 // The tanh form: x / 2 (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
-GPT2RUN_INLINE Part gelu_of(Part x) {
-  const Part minus_two_u = x * fma(x * x, splat(-2 * 0.7978845608f * 0.044715f), splat(-2 * 0.7978845608f));
+GPT2RUN_INLINE Vector gelu_of(Vector x) {
+  const Vector minus_two_u = x * fma(x * x, splat(-2 * 0.7978845608f * 0.044715f), splat(-2 * 0.7978845608f));
   return x / (exp(minus_two_u) + splat(1.0f));
 }
 
@@ -141,7 +141,7 @@ template <class Value>
 void gelu(const float* y, const float* bias, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) {
     const Floats x = load(y + i, n - i) + load(bias + i, n - i);
-    store(out + i, rounded<Value>(map([](Part part) { return gelu_of(part); }, x)), n - i);
+    store(out + i, rounded<Value>(map([](Vector part) { return gelu_of(part); }, x)), n - i);
   }
 }
 

@@ -26,14 +26,14 @@ struct Kernels {
   // y (rows, outputs) = x (rows, K) times w, whose panels begin here (packed.hpp); rows of x and y are x_stride and
   // y_stride apart. x holds values of Value. room: product_room(rows, K) floats
   void (*linear)(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y,
-                 int64_t y_stride, float* room);
+                 int64_t y_stride, float* workspace);
 
   // Up to kQueries queries of one head, at successive positions: query r sees length + r positions.
   // out (rows, D) = rounded softmax(q k / sqrt(D)) v; rows of q and out are `stride` apart; keys: packed, positions
   // being the outputs; values: (positions, D); scores: rows of padded(positions, kPanel), scores_stride apart; room: as
   // above for K = D
   void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
-                    float* scores, int64_t scores_stride, float* out, float* room);
+                    float* scores, int64_t scores_stride, float* out, float* workspace);
 
   void (*round)(const float* y, const float* bias, int n, float* out);     // out = rounded y + bias
   void (*store)(const float* y, const float* bias, int n, Value* out);     // out = rounded y + bias, stored

@@ -10,7 +10,7 @@ namespace gpt2run::cpu {
 // Keys as the packed matrix (packed.hpp) whose outputs are positions: scores are a product like any other.
 template <class Value>
 struct PackedKeys {
-  static constexpr size_t room(int positions, int D) { return packed_room<Value>(positions, D); }
+  static constexpr size_t elements(int positions, int D) { return packed_elements<Value>(positions, D); }
   static constexpr size_t at(int position, int d, int D) { return packed_at<Value>(position, d, D); }
 };
 
@@ -27,18 +27,18 @@ struct State : HostState<Value, PackedKeys<Value>> {
         sums(size_t(limits.rows) * 3 * m.C),
         scores_stride(padded(limits.context, kPanel) + kPanel),
         scores(size_t(workers_for(limits.threads)) * kQueries * scores_stride),
-        room_stride(product_room(limits.rows, std::max(m.C, m.F))),
-        rooms(workers_for(limits.threads) * room_stride) {
+        workspace_stride(product_workspace(limits.rows, std::max(m.C, m.F))),
+        workspaces(workers_for(limits.threads) * workspace_stride) {
     tiles.reserve(limits.rows);
   }
 
-  std::vector<float> normed;  // (R, C)
-  std::vector<float> sums;    // (R, 3C) products before their bias
-  int64_t scores_stride;      // of one query
-  std::vector<float> scores;  // (workers, kQueries, scores_stride)
-  size_t room_stride;         // of one worker
-  std::vector<float> rooms;   // (workers, room_stride) of the kernels' own
-  std::vector<Tile> tiles;    // of the step
+  std::vector<float> normed;      // (R, C)
+  std::vector<float> sums;        // (R, 3C) products before their bias
+  int64_t scores_stride;          // of one query
+  std::vector<float> scores;      // (workers, kQueries, scores_stride)
+  size_t workspace_stride;        // of one worker
+  std::vector<float> workspaces;  // (workers, workspace_stride) of the kernels' own
+  std::vector<Tile> tiles;        // of the step
 };
 
 // One object per session: its pool is used by one thread at a time.
@@ -88,7 +88,7 @@ class CpuOps {
         const size_t at = size_t(own.first) * C + head * D;
         kernels_.attention(&s.q[at], own.count, C, &s.keys[s.key(layer, row.slot, head, 0, 0)],
                            &s.values[s.cache(layer, row.slot, head, 0)], D, row.position + 1, scores, s.scores_stride,
-                           &s.a[at], room(s, worker));
+                           &s.a[at], workspace(s, worker));
       }
     });
   }
@@ -115,9 +115,10 @@ class CpuOps {
   }
 
   void norm_logits(const typename Weights::Head& w, State& s, const Step& step) {
-    const int C = s.config.C, V = s.config.V, rows = static_cast<int>(step.wanted.size());
+    const int C = s.config.C, V = s.config.V, rows = static_cast<int>(step.logit_rows.size());
     for (int i = 0; i < rows; ++i)
-      kernels_.norm(&s.x[size_t(step.wanted[i]) * C], w.lnf_w, w.lnf_b, C, s.config.epsilon, &s.normed[size_t(i) * C]);
+      kernels_.norm(&s.x[size_t(step.logit_rows[i]) * C], w.lnf_w, w.lnf_b, C, s.config.epsilon,
+                    &s.normed[size_t(i) * C]);
     if (rows == 0) return;
     pool_.run([&](int worker, int workers) {
       const Share own(V, worker, workers, kPanel);
@@ -126,14 +127,14 @@ class CpuOps {
   }
 
  private:
-  static float* room(State& s, int worker) { return s.rooms.data() + worker * s.room_stride; }
+  static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 
   // Columns `own` of y (rows, stride) = x (rows, K) times those panels of w.
   void product(const Value* w, const float* x, int K, int rows, const Share& own, float* y, int64_t stride, State& s,
                int worker) const {
     if (own.begin == own.end) return;
-    kernels_.linear(x, rows, K, w + own.begin / kPanel * panel_room<Value>(K), K, own.end - own.begin, y + own.begin,
-                    stride, room(s, worker));
+    kernels_.linear(x, rows, K, w + own.begin / kPanel * panel_elements<Value>(K), K, own.end - own.begin,
+                    y + own.begin, stride, workspace(s, worker));
   }
 
   // Successive rows of one slot, as many as attention takes at a time.

@@ -24,34 +24,35 @@ constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * u
 
 // Elements of one panel, and of all.
 template <class Value>
-constexpr size_t panel_room(int K) {
+constexpr size_t panel_elements(int K) {
   return size_t(kPanel) * padded(K, kPair<Value>);
 }
 template <class Value>
-constexpr size_t packed_room(int outputs, int K) {
-  return size_t(padded(outputs, kPanel) / kPanel) * panel_room<Value>(K);
+constexpr size_t packed_elements(int outputs, int K) {
+  return size_t(padded(outputs, kPanel) / kPanel) * panel_elements<Value>(K);
 }
 
 // Where the weight of input k to an output lies.
 template <class Value>
 constexpr size_t packed_at(int output, int k, int K) {
   constexpr int pair = kPair<Value>;
-  return size_t(output / kPanel) * panel_room<Value>(K) + (size_t(k / pair) * kPanel + output % kPanel) * pair +
+  return size_t(output / kPanel) * panel_elements<Value>(K) + (size_t(k / pair) * kPanel + output % kPanel) * pair +
          k % pair;
 }
 
-// Rows that are few: their inputs are read where they lie, but for dot products. Of more rows kStretch inputs (twice as
-// many for dot products) of kNearRows at a time are brought together: 442 KB, which leave room in a second-level cache.
-inline constexpr int kFewRows = 6, kNearRows = 288, kStretch = 384;
+// Rows that are few: their inputs are read where they lie, but for dot products. Of more rows kSegment inputs (twice as
+// many for dot products) of kPackedRows at a time are packed: 442 KB, which leave room in a second-level
+// cache.
+inline constexpr int kFewRows = 6, kPackedRows = 288, kSegment = 384;
 
-// Floats for a stretch of one panel in FP32, with what it takes to begin at a cache line: weights of two bytes are
+// Floats for a segment of one panel in FP32, with what it takes to begin at a cache line: weights of two bytes are
 // widened once for many rows. It is 98 KB, too much for a thread's stack.
-inline constexpr size_t kWideRoom = size_t(kStretch) * kPanel + 16;
+inline constexpr size_t kWideElements = size_t(kSegment) * kPanel + 16;
 
 // Floats that a product of at most `rows` rows and K inputs works in: the widened weights, then the inputs.
-constexpr size_t product_room(int rows, int K) {
-  const size_t few = size_t(kFewRows) * K, many = size_t(rows < kNearRows ? rows : kNearRows) * kStretch;
-  return kWideRoom + (few < many ? many : few);
+constexpr size_t product_workspace(int rows, int K) {
+  const size_t few = size_t(kFewRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
+  return kWideElements + (few < many ? many : few);
 }
 
 }  // namespace gpt2run::cpu

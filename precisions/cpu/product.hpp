@@ -13,10 +13,10 @@ constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in 
 // Rows and registers of outputs that are summed at a time: as many as there are registers for.
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
 constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
-constexpr int kGroup = 48;                                              // rows that a block of weights is kept near for
+constexpr int kGroup = 48;                                              // rows that a block of weights is kept in the cache for
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
-static_assert(kStretch % kBlock == 0, "a stretch ends where a block does, or sums depend on the number of rows");
-static_assert(kRows <= kFewRows, "rows that are not cut into stretches have room");
+static_assert(kSegment % kBlock == 0, "a segment ends where a block does, or sums depend on the number of rows");
+static_assert(kRows <= kFewRows, "rows that are not cut into segments have room");
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -33,31 +33,31 @@ GPT2RUN_INLINE void with_rows(int rows, const F& f) {
 // itself: FP16 then reads at 0.8 to 0.9 of what plain reading gives, and nearly all of it when `bytes` are asked for
 // this early.
 constexpr int kAhead = 8192, kLine = 64;
-GPT2RUN_INLINE void ask_for(uintptr_t first, int bytes) {
+GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
   for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
 }
 template <int kR, class Value>
-GPT2RUN_INLINE void ask_ahead(const Value* at, int bytes) {
+GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes) {
   if constexpr (kR == 1 && sizeof(Value) == 2)  // may lie behind the end: nothing is read there
-    ask_for(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
+    prefetch(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
 }
 
 // The weights of one k (two for BF16) to kV registers of outputs; `at` is the first of them.
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Part (&total)[kR][kV]) {
-  ask_ahead<kR>(at, kV * kWidth * sizeof(Value));
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Vector (&total)[kR][kV]) {
+  prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value));
   for (int v = 0; v < kV; ++v) {
-    const Part weight = part_from(at + v * kWidth);
+    const Vector weight = load_vector(at + v * kWidth);
     for (int r = 0; r < kR; ++r) total[r][v] = fma(splat(x[r * x_stride]), weight, total[r][v]);
   }
 }
 template <int kR, int kV>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, Part (&total)[kR][kV]) {
-  ask_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16));
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, Vector (&total)[kR][kV]) {
+  prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16));
   for (int v = 0; v < kV; ++v) {
     Bits pair;
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
-    const Part first = (Part)(pair << 16), second = (Part)(pair & 0xffff0000);
+    const Vector first = (Vector)(pair << 16), second = (Vector)(pair & 0xffff0000);
     for (int r = 0; r < kR; ++r) {
       total[r][v] = fma(splat(x[r * x_stride]), first, total[r][v]);
       if (both) total[r][v] = fma(splat(x[r * x_stride + 1]), second, total[r][v]);
@@ -66,7 +66,7 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, b
 }
 
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, Part (&total)[kR][kV]) {
+GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, Vector (&total)[kR][kV]) {
   if constexpr (kPair<Value> == 1) {
     for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, total);
   } else {
@@ -84,10 +84,11 @@ template <class Input>
 constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // of k in one Input
 
 // x (K) to where the product reads it.
-GPT2RUN_INLINE void take(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
+GPT2RUN_INLINE void pack_inputs(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
 
 #if defined(GPT2RUN_CPU_DOT)
-GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {  // values of BF16: their upper halves are all of them
+GPT2RUN_INLINE void pack_inputs(const float* x, int K,
+                                Pairs* out) {  // values of BF16: their upper halves are all of them
   typedef uint16_t Shorts __attribute__((vector_size(64)));
   Shorts upper;
   for (int i = 0; i < 2 * kLanes; ++i) upper[i] = static_cast<uint16_t>(2 * i + 1);
@@ -105,14 +106,14 @@ GPT2RUN_INLINE void take(const float* x, int K, Pairs* out) {  // values of BF16
 }
 
 template <int kR, int kV>
-GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Part (&total)[kR][kV]) {
+GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Vector (&total)[kR][kV]) {
   for (int k = 0; k < (K + 1) / 2; ++k) {
-    ask_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16));
+    prefetch_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16));
     for (int v = 0; v < kV; ++v) {
       const __m512i weight = _mm512_loadu_si512(w + (int64_t(k) * kPanel + v * kWidth) * 2);
       for (int r = 0; r < kR; ++r) {
         const __m512i both = _mm512_set1_epi32(static_cast<int>(x[r * x_stride + k].bits));
-        total[r][v] = (Part)_mm512_dpbf16_ps((__m512)total[r][v], (__m512bh)both, (__m512bh)weight);
+        total[r][v] = (Vector)_mm512_dpbf16_ps((__m512)total[r][v], (__m512bh)both, (__m512bh)weight);
       }
     }
   }
@@ -132,11 +133,11 @@ template <int kR, int kV, class Input, class Value>
 GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, Sums<const float> before,
                           Sums<float> after) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
-    Part total[kR][kV];  // unrolled, so that it never lies in memory
+    Vector total[kR][kV];  // unrolled, so that it never lies in memory
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) total[r][v] = Part{};
+      for (int v = 0; v < kV; ++v) total[r][v] = Vector{};
     }
     add_products(x, x_stride, w + o * kPair<Value>, K, total);
     if (before.at) {
@@ -144,25 +145,25 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
       for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
         for (int v = 0; v < kV; ++v)
-          total[r][v] = part_from(before.at + r * before.stride + o + v * kWidth) + total[r][v];
+          total[r][v] = load_vector(before.at + r * before.stride + o + v * kWidth) + total[r][v];
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) part_to(after.at + r * after.stride + o + v * kWidth, total[r][v]);
+      for (int v = 0; v < kV; ++v) store_vector(after.at + r * after.stride + o + v * kWidth, total[r][v]);
     }
   }
 }
 
-// Memory from `at` to `end` that is wanted soon, asked for a little with each tile: all at once would hold up what is
+// Memory from `at` to `end` that is wanted soon, prefetched a little with each tile: all at once would hold up what is
 // wanted now.
 struct Ahead {
   uintptr_t at, end;
   int bytes;
   void ask() {
     const int part = least(bytes, static_cast<int>(end - at));
-    ask_for(at, part);
+    prefetch(at, part);
     at += part;
   }
 };
@@ -173,14 +174,14 @@ struct Ahead {
 template <class Input, class Value>
 GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
                           int outputs, Sums<float> y, Ahead& ahead) {
-  alignas(64) float room[kGroup * kPanel];
-  const Sums<float> near{room, kPanel};
+  alignas(64) float workspace[kGroup * kPanel];
+  const Sums<float> scratch{workspace, kPanel};
   const bool whole = outputs == kPanel;
   for (int r = 0; r < rows && !whole && !first; ++r)
-    __builtin_memcpy(near.from(r).at, y.from(r).at, outputs * sizeof(float));
+    __builtin_memcpy(scratch.from(r).at, y.from(r).at, outputs * sizeof(float));
   for (int k = 0; k < length; k += kBlock) {
-    const Sums<float> after = whole && k + kBlock >= length ? y : near;
-    Sums<const float> before{near.at, near.stride};
+    const Sums<float> after = whole && k + kBlock >= length ? y : scratch;
+    Sums<const float> before{scratch.at, scratch.stride};
     if (k == 0 && whole) before = {y.at, y.stride};
     if (k == 0 && first) before.at = nullptr;
     for (int r = 0; r < rows; r += kRows) {
@@ -188,34 +189,34 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
         constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
         ahead.ask();
         for (int own = r; k == 0 && whole && own < r + kR; ++own)
-          ask_for(reinterpret_cast<uintptr_t>(y.from(own).at), kPanel * sizeof(float));
+          prefetch(reinterpret_cast<uintptr_t>(y.from(own).at), kPanel * sizeof(float));
         block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kPanel,
                       least(kBlock, length - k), before.from(r), after.from(r));
       });
     }
   }
-  for (int r = 0; r < rows && !whole; ++r) __builtin_memcpy(y.from(r).at, near.from(r).at, outputs * sizeof(float));
+  for (int r = 0; r < rows && !whole; ++r) __builtin_memcpy(y.from(r).at, scratch.from(r).at, outputs * sizeof(float));
 }
 
 // The block of a panel in FP32, for many rows: converted once instead of once for every few of them.
 template <class Value>
 GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
   if constexpr (kPair<Value> == 1) {
-    for (int i = 0; i < K * kPanel; i += kWidth) part_to(out + i, part_from(w + i));
+    for (int i = 0; i < K * kPanel; i += kWidth) store_vector(out + i, load_vector(w + i));
   } else {
     for (int k = 0; k < K; k += 2) {
       for (int o = 0; o < kPanel; o += kWidth) {
         Bits pair;
         __builtin_memcpy(&pair, w + (k * kPanel + o * 2), sizeof pair);
-        part_to(out + k * kPanel + o, (Part)(pair << 16));
-        if (k + 1 < K) part_to(out + (k + 1) * kPanel + o, (Part)(pair & 0xffff0000));
+        store_vector(out + k * kPanel + o, (Vector)(pair << 16));
+        if (k + 1 < K) store_vector(out + (k + 1) * kPanel + o, (Vector)(pair & 0xffff0000));
       }
     }
   }
 }
 
 // `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these,
-// if there are any; wide: (kStretch, kPanel) to work in.
+// if there are any; wide: (kSegment, kPanel) to work in.
 template <class Input, class Value>
 void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, uintptr_t next, bool first,
            int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
@@ -236,32 +237,32 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   groups(w);
 }
 
-// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a stretch of K of some
+// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a segment of K of some
 // rows is brought together, where it stays in the second-level cache while the panels pass by.
 template <class Value>
 void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
-            float* room) {
+            float* workspace) {
 #if defined(GPT2RUN_CPU_DOT)
   using Input = Pairs;
 #else
   using Input = float;
 #endif
   constexpr int kBoth = kInputs<Input>;
-  auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(room) + kLine - 1) / kLine * kLine);
-  auto* near = reinterpret_cast<Input*>(room + kWideRoom);
+  auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
+  auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
   const bool direct = rows <= kFewRows && kBoth == 1;
-  const int most = rows <= kRows ? K : kStretch * kBoth;
-  for (int from = 0; from < rows; from += kNearRows) {
-    const int count = least(kNearRows, rows - from);
+  const int most = rows <= kRows ? K : kSegment * kBoth;
+  for (int from = 0; from < rows; from += kPackedRows) {
+    const int count = least(kPackedRows, rows - from);
     for (int k = 0; k < K; k += most) {
       const int length = least(most, K - k);
       const float* begin = x + from * x_stride + k;
       const int64_t stride = direct ? x_stride : (length + kBoth - 1) / kBoth;
-      for (int r = 0; r < count && !direct; ++r) take(begin + r * x_stride, length, near + r * stride);
-      const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : near;
+      for (int r = 0; r < count && !direct; ++r) pack_inputs(begin + r * x_stride, length, scratch + r * stride);
+      const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : scratch;
       for (int o = 0; o < outputs; o += kPanel) {
-        const Value* own = w + int64_t(o / kPanel) * panel_room<Value>(K) + int64_t(k) * kPanel;
-        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + panel_room<Value>(K) * sizeof(Value);
+        const Value* own = w + int64_t(o / kPanel) * panel_elements<Value>(K) + int64_t(k) * kPanel;
+        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + panel_elements<Value>(K) * sizeof(Value);
         panel(inputs, count, stride, own, length, next, k == 0, least(kPanel, outputs - o),
               Sums<float>{y + from * y_stride + o, y_stride}, wide);
       }

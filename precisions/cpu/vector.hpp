@@ -19,16 +19,16 @@ namespace {
 constexpr int kWidth = GPT2RUN_CPU_WIDTH, kLanes = 16, kParts = kLanes / kWidth;
 
 typedef float Quad __attribute__((vector_size(16)));
-typedef float Part __attribute__((vector_size(kWidth * 4)));
+typedef float Vector __attribute__((vector_size(kWidth * 4)));
 typedef int32_t Ints __attribute__((vector_size(kWidth * 4)));
 typedef uint32_t Bits __attribute__((vector_size(kWidth * 4)));
 typedef uint16_t Halves __attribute__((vector_size(kWidth * 2)));
 
 struct Floats {
-  Part part[kParts];
+  Vector part[kParts];
 };
 
-GPT2RUN_INLINE Part splat(float value) { return value - Part{}; }
+GPT2RUN_INLINE Vector splat(float value) { return value - Vector{}; }
 
 // One expression over the parts of up to three operands.
 template <class F>
@@ -48,39 +48,39 @@ GPT2RUN_INLINE Floats splat16(float value) {
   return all;
 }
 GPT2RUN_INLINE Floats operator+(Floats a, Floats b) {
-  return map([](Part x, Part y) { return x + y; }, a, b);
+  return map([](Vector x, Vector y) { return x + y; }, a, b);
 }
 GPT2RUN_INLINE Floats operator-(Floats a, Floats b) {
-  return map([](Part x, Part y) { return x - y; }, a, b);
+  return map([](Vector x, Vector y) { return x - y; }, a, b);
 }
 GPT2RUN_INLINE Floats operator*(Floats a, Floats b) {
-  return map([](Part x, Part y) { return x * y; }, a, b);
+  return map([](Vector x, Vector y) { return x * y; }, a, b);
 }
 
-GPT2RUN_INLINE Part fma(Part a, Part b, Part c) {
+GPT2RUN_INLINE Vector fma(Vector a, Vector b, Vector c) {
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  return (Vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif GPT2RUN_CPU_WIDTH == 8
-  return (Part)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  return (Vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
   return a * b + c;
 #endif
 }
 // a < b ? b : a, and b < a ? b : a.
-GPT2RUN_INLINE Part larger(Part a, Part b) {
+GPT2RUN_INLINE Vector larger(Vector a, Vector b) {
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)_mm512_max_ps((__m512)b, (__m512)a);
+  return (Vector)_mm512_max_ps((__m512)b, (__m512)a);
 #elif GPT2RUN_CPU_WIDTH == 8
-  return (Part)_mm256_max_ps((__m256)b, (__m256)a);
+  return (Vector)_mm256_max_ps((__m256)b, (__m256)a);
 #else
   return a < b ? b : a;
 #endif
 }
-GPT2RUN_INLINE Part smaller(Part a, Part b) {
+GPT2RUN_INLINE Vector smaller(Vector a, Vector b) {
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)_mm512_min_ps((__m512)b, (__m512)a);
+  return (Vector)_mm512_min_ps((__m512)b, (__m512)a);
 #elif GPT2RUN_CPU_WIDTH == 8
-  return (Part)_mm256_min_ps((__m256)b, (__m256)a);
+  return (Vector)_mm256_min_ps((__m256)b, (__m256)a);
 #else
   return b < a ? b : a;
 #endif
@@ -90,52 +90,52 @@ GPT2RUN_INLINE Floats fma(Floats a, Floats b, Floats c) {
   return c;
 }
 
-GPT2RUN_INLINE Part part_from(const float* at) {
-  Part value;
+GPT2RUN_INLINE Vector load_vector(const float* at) {
+  Vector value;
   __builtin_memcpy(&value, at, sizeof value);
   return value;
 }
-GPT2RUN_INLINE Part part_from(const bf16* at) {
+GPT2RUN_INLINE Vector load_vector(const bf16* at) {
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)((Bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))) << 16);
+  return (Vector)((Bits)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))) << 16);
 #elif GPT2RUN_CPU_WIDTH == 8
-  return (Part)((Bits)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))) << 16);
+  return (Vector)((Bits)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))) << 16);
 #else
   Halves bits;
   __builtin_memcpy(&bits, at, sizeof bits);
-  return (Part)(__builtin_convertvector(bits, Bits) << 16);
+  return (Vector)(__builtin_convertvector(bits, Bits) << 16);
 #endif
 }
-GPT2RUN_INLINE Part part_from(const f16* at) {
+GPT2RUN_INLINE Vector load_vector(const f16* at) {
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+  return (Vector)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 #elif GPT2RUN_CPU_WIDTH == 8
-  return (Part)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+  return (Vector)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
 #else
   // Normal numbers get a new exponent. Subnormal ones get one too, whose leading bit is then taken off in FP32: exact,
   // and no subnormal FP32 appears, on which processors are slow. Infinity and NaN get their exponent by or.
   Halves halves;
   __builtin_memcpy(&halves, at, sizeof halves);
   const Bits bits = __builtin_convertvector(halves, Bits), magnitude = (bits & 0x7fff) << 13;
-  const Bits subnormal = (Bits)((Part)(magnitude + 0x38800000) - splat(0x1p-14f));
+  const Bits subnormal = (Bits)((Vector)(magnitude + 0x38800000) - splat(0x1p-14f));
   const Bits finite = (Ints)magnitude < 0x00800000 ? subnormal : magnitude + 0x38000000;
   const Bits special = (Bits)((Ints)magnitude > 0x0f7fffff) & 0x7f800000;
   const Bits quiet = (Bits)((Ints)magnitude > 0x0f800000) & 0x400000;
-  return (Part)(finite | special | quiet | (bits & 0x8000) << 16);
+  return (Vector)(finite | special | quiet | (bits & 0x8000) << 16);
 #endif
 }
 
-GPT2RUN_INLINE void part_to(float* at, Part value) { __builtin_memcpy(at, &value, sizeof value); }
+GPT2RUN_INLINE void store_vector(float* at, Vector value) { __builtin_memcpy(at, &value, sizeof value); }
 // In the upper half of the bits; NaN stays NaN, and quiet.
-GPT2RUN_INLINE Bits nearest_bf16(Part value) {
+GPT2RUN_INLINE Bits nearest_bf16(Vector value) {
   const Bits bits = (Bits)value, nearest = bits + 0x7fff + (bits >> 16 & 1);
   return (value == value ? nearest : bits | 0x400000) & 0xffff0000;
 }
-GPT2RUN_INLINE void part_to(bf16* at, Part value) {
+GPT2RUN_INLINE void store_vector(bf16* at, Vector value) {
   const Halves halves = __builtin_convertvector(nearest_bf16(value) >> 16, Halves);
   __builtin_memcpy(at, &halves, sizeof halves);
 }
-GPT2RUN_INLINE void part_to(f16* at, Part value) {
+GPT2RUN_INLINE void store_vector(f16* at, Vector value) {
 #if GPT2RUN_CPU_WIDTH == 16
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT));
 #elif GPT2RUN_CPU_WIDTH == 8
@@ -148,38 +148,38 @@ GPT2RUN_INLINE void part_to(f16* at, Part value) {
 template <class Value>
 GPT2RUN_INLINE Floats load(const Value* at) {
   Floats all;
-  for (int i = 0; i < kParts; ++i) all.part[i] = part_from(at + i * kWidth);
+  for (int i = 0; i < kParts; ++i) all.part[i] = load_vector(at + i * kWidth);
   return all;
 }
 template <class Value>
 GPT2RUN_INLINE void store(Value* at, Floats all) {
-  for (int i = 0; i < kParts; ++i) part_to(at + i * kWidth, all.part[i]);
+  for (int i = 0; i < kParts; ++i) store_vector(at + i * kWidth, all.part[i]);
 }
 
 // The first `count` of sixteen; the others are zero and not touched.
 template <class Value>
 GPT2RUN_INLINE Floats load(const Value* at, int count) {
   if (count >= kLanes) return load(at);
-  Value room[kLanes] = {};
-  __builtin_memcpy(room, at, count * sizeof(Value));
-  return load(room);
+  Value workspace[kLanes] = {};
+  __builtin_memcpy(workspace, at, count * sizeof(Value));
+  return load(workspace);
 }
 template <class Value>
 GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
   if (count >= kLanes) return store(at, all);
-  Value room[kLanes];
-  store(room, all);
-  __builtin_memcpy(at, room, count * sizeof(Value));
+  Value workspace[kLanes];
+  store(workspace, all);
+  __builtin_memcpy(at, workspace, count * sizeof(Value));
 }
 
 // Value's neighbour of a float, nearest even, as a float.
 template <class Value>
 GPT2RUN_INLINE Floats rounded(Floats all) {
   if constexpr (std::is_same_v<Value, float>) return all;
-  if constexpr (std::is_same_v<Value, bf16>) return map([](Part part) { return (Part)nearest_bf16(part); }, all);
-  Value room[kLanes];
-  store(room, all);
-  return load(room);
+  if constexpr (std::is_same_v<Value, bf16>) return map([](Vector part) { return (Vector)nearest_bf16(part); }, all);
+  Value workspace[kLanes];
+  store(workspace, all);
+  return load(workspace);
 }
 
 // Lanes i, i + 4, i + 8 and i + 12 as (i + i8) + (i4 + i12).
@@ -206,25 +206,25 @@ GPT2RUN_INLINE float sum(const Floats& all) {
 
 // e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k, in two steps
 // where there is no instruction for it, so that both ends of the range come out; NaN stays NaN.
-GPT2RUN_INLINE Part exp(Part x) {
+GPT2RUN_INLINE Vector exp(Vector x) {
   x = smaller(larger(x, splat(-110.0f)), splat(90.0f));
-  const Part magic = splat(0x1.8p23f);
-  const Part shifted = fma(x, splat(1.44269504088896341f), magic), k = shifted - magic;
-  const Part r = fma(k, splat(2.12194440e-4f), fma(k, splat(-0.693359375f), x));
-  Part p = splat(1.9875691500e-4f);
+  const Vector magic = splat(0x1.8p23f);
+  const Vector shifted = fma(x, splat(1.44269504088896341f), magic), k = shifted - magic;
+  const Vector r = fma(k, splat(2.12194440e-4f), fma(k, splat(-0.693359375f), x));
+  Vector p = splat(1.9875691500e-4f);
   for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
     p = fma(p, r, splat(c));
   p = fma(p, r * r, r) + splat(1.0f);
 #if GPT2RUN_CPU_WIDTH == 16
-  return (Part)_mm512_scalef_ps((__m512)p, (__m512)k);
+  return (Vector)_mm512_scalef_ps((__m512)p, (__m512)k);
 #else
   const Ints whole = (Ints)shifted - (Ints)magic, half = whole >> 1;
-  return p * (Part)((half + 127) << 23) * (Part)((whole - half + 127) << 23);
+  return p * (Vector)((half + 127) << 23) * (Vector)((whole - half + 127) << 23);
 #endif
 }
 
 GPT2RUN_INLINE Floats exp(Floats all) {
-  return map([](Part part) { return exp(part); }, all);
+  return map([](Vector part) { return exp(part); }, all);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ void pack(const Tensor& t, int begin, int end, Value* target) {
   for (int first = begin; first < end; first += kPanel) {
     const int last = std::min(first + kPanel, end);
     if (last - first < kPanel || K % kPair<Value> != 0)
-      std::fill_n(target + packed_at<Value>(first, 0, K), panel_room<Value>(K), Value{});
+      std::fill_n(target + packed_at<Value>(first, 0, K), panel_elements<Value>(K), Value{});
     for (int k0 = 0; k0 < K; k0 += kTile) {
       const int k_end = std::min(k0 + kTile, K);
       for (int k = k0; k < k_end; ++k) {
@@ -111,7 +111,7 @@ bool saturate_rows(const Move<Value>& move, int begin, int end) {
   const int K = static_cast<int>(t.cols);
   if (move.packed)
     return saturate<Value>(t, begin, end, move.packed + packed_at<Value>(begin, 0, K),
-                           packed_room<Value>(end - begin, K), [&](int64_t r, int64_t c) -> Value& {
+                           packed_elements<Value>(end - begin, K), [&](int64_t r, int64_t c) -> Value& {
                              return move.packed[packed_at<Value>(static_cast<int>(r), static_cast<int>(c), K)];
                            });
   return saturate<Value>(t, begin, end, move.matrix + int64_t(begin) * K, size_t(end - begin) * K,
@@ -140,7 +140,7 @@ bool perform(const Move<Value>& move, int worker, int workers) {
 
 // Bytes of all weights; `tied` models have no head of their own.
 template <class Value>
-size_t room(const ModelConfig& m, bool tied) {
+size_t workspace(const ModelConfig& m, bool tied) {
   size_t bytes = 0;
   for (int i = 0; i < kWeights; ++i) {
     const Weight weight = static_cast<Weight>(i);
@@ -149,7 +149,7 @@ size_t room(const ModelConfig& m, bool tied) {
     const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
     const size_t one = cols == 1               ? Arena::room_for<float>(rows)
                        : weight == Weight::wpe ? Arena::room_for<Value>(size_t(rows) * cols)
-                                               : Arena::room_for<Value>(packed_room<Value>(rows, cols));
+                                               : Arena::room_for<Value>(packed_elements<Value>(rows, cols));
     bytes += one * (is_per_layer(weight) ? m.L : 1);
   }
   return bytes;
@@ -173,23 +173,23 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   const ModelConfig& m = checkpoint.config();
   const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
   const bool tied = head.data == wte.data;
-  Weights<Value> w{m, {}, {}, {}, Arena(room<Value>(m, tied))};
+  Weights<Value> w{m, {}, {}, {}, Arena(workspace<Value>(m, tied))};
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
-    Value* packed = w.arena.template take<Value>(packed_room<Value>(rows, cols));
+    Value* packed = w.arena.template pack_inputs<Value>(packed_elements<Value>(rows, cols));
     moves.push_back({weight, layer, from, packed, nullptr, nullptr});
     return packed;
   };
   const auto plain = [&](Weight weight) {
     const Tensor from = checkpoint.tensor(weight, 0);
-    moves.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
+    moves.push_back({weight, 0, from, nullptr, w.arena.template pack_inputs<Value>(from.rows * from.cols), nullptr});
     return moves.back().matrix;
   };
   const auto vector = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
+    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template pack_inputs<float>(from.rows)});
     return moves.back().vector;
   };
   w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};

@@ -251,9 +251,9 @@ TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
   const std::vector<int32_t> text = {1, 2, 3, 4, 9, 4, 4, 8, 2, 7, 5, 1, 6};
   constexpr int kFirst = 3;
   for (const int chunk : {1, 5, 12}) {
-    const auto session = this->open(forced_limits(static_cast<int32_t>(text.size()), chunk));
+    const auto session = this->open(teacher_forcing_limits(static_cast<int32_t>(text.size()), chunk));
     const executor::Counts before = executor::counts();
-    const std::vector<float> scores = Forced(*session, chunk).logprobs(text, kFirst);
+    const std::vector<float> scores = TeacherForcing(*session, chunk).logprobs(text, kFirst);
     EXPECT_EQ(scores.size(), text.size() - kFirst);
     for (const float score : scores) EXPECT_LT(score, 0) << "chunks of " << chunk;
     EXPECT_EQ(executor::counts().downloaded - before.downloaded, 4 * std::ssize(scores)) << "chunks of " << chunk;

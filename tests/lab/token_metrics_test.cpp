@@ -13,8 +13,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-Series series_of(const std::vector<double>& values, double entropy_step = 0.4) {
-  Series series;
+TokenMetrics series_of(const std::vector<double>& values, double entropy_step = 0.4) {
+  TokenMetrics series;
   for (size_t i = 0; i < values.size(); ++i) {
     RowDivergence row{};
     row.values.fill(values[i]);
@@ -26,7 +26,7 @@ Series series_of(const std::vector<double>& values, double entropy_step = 0.4) {
   return series;
 }
 
-TEST(Series, DistributionIsByItsDefinitions) {
+TEST(TokenMetrics, DistributionIsByItsDefinitions) {
   std::vector<double> values;
   for (int i = 0; i < 1001; ++i) values.push_back((i * 367 % 1001) / 1000.);  // 0 to 1 in another order
   const Distribution found = distribution_of(series_of(values), Metric::kl_ref_test);
@@ -42,7 +42,7 @@ TEST(Series, DistributionIsByItsDefinitions) {
   EXPECT_EQ(distribution_of(series_of({1, -3, 2}), Metric::logprob_difference).farthest, -3);
 }
 
-TEST(Series, InfiniteValuesStayInfinite) {
+TEST(TokenMetrics, InfiniteValuesStayInfinite) {
   const Distribution found = distribution_of(series_of({1, kInfinity, 2, kInfinity, 3}), Metric::kl_ref_test);
   EXPECT_EQ(found.mean, kInfinity);
   EXPECT_EQ(found.median(), 3);
@@ -52,8 +52,8 @@ TEST(Series, InfiniteValuesStayInfinite) {
   EXPECT_TRUE(std::isnan(distribution_of(series_of({1}), Metric::js).standard_error));
 }
 
-TEST(Series, EveryTargetIsInOneBucket) {
-  const Series series = series_of(std::vector<double>(1024, 2.));
+TEST(TokenMetrics, EveryTargetIsInOneBucket) {
+  const TokenMetrics series = series_of(std::vector<double>(1024, 2.));
   int64_t count = 0;
   const std::vector<Bucket> positions = by_position(series);
   ASSERT_EQ(positions.size(), 16u);
@@ -75,7 +75,7 @@ TEST(Series, EveryTargetIsInOneBucket) {
   EXPECT_EQ(entropies[2].means[0], 7);
 }
 
-TEST(Series, EveryValueIsInTheHistogramOnce) {
+TEST(TokenMetrics, EveryValueIsInTheHistogramOnce) {
   std::vector<double> values = {0, kInfinity, 1e-30, 1e-8, 1e-8, 1e5};
   for (int i = -19 * 4; i < 3 * 4; ++i) values.push_back(std::pow(10., i / 4.));  // on the edges
   const Histogram found = histogram_of(series_of(values), Metric::kl_ref_test);
@@ -92,8 +92,8 @@ TEST(Series, EveryValueIsInTheHistogramOnce) {
   EXPECT_TRUE(histogram_of(series_of({0, 0}), Metric::js).counts.empty());
 }
 
-TEST(Series, FlipsKeepTheMargin) {
-  const Series series = series_of(std::vector<double>(30));
+TEST(TokenMetrics, FlipsKeepTheMargin) {
+  const TokenMetrics series = series_of(std::vector<double>(30));
   ASSERT_EQ(series.flips.size(), 3u);
   EXPECT_EQ(series.flips[1].margin, 13);
   EXPECT_EQ(series.flips[1].place.position, 18);

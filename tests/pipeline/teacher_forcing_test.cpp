@@ -20,7 +20,7 @@ class ForcedTest : public testing::TestWithParam<bool> {
  protected:
   std::unique_ptr<Session> open(int chunk, size_t longest = kText.size()) {
     const auto ops = std::make_shared<Exact>();
-    const Limits limits = forced_limits(static_cast<int32_t>(longest), chunk);
+    const Limits limits = teacher_forcing_limits(static_cast<int32_t>(longest), chunk);
     if (GetParam()) return std::make_unique<FakeSession<Exact>>(ops, checkpoint, limits);
     return std::make_unique<HostSession<Exact>>(ops, checkpoint, limits, Traits{});
   }
@@ -30,7 +30,7 @@ class ForcedTest : public testing::TestWithParam<bool> {
 
 // The definition, a network run of its own for every target.
 float logprob_of(const Checkpoint& checkpoint, size_t target) {
-  HostSession<Exact> session(std::make_shared<Exact>(), checkpoint, forced_limits(40, 40), Traits{});
+  HostSession<Exact> session(std::make_shared<Exact>(), checkpoint, teacher_forcing_limits(40, 40), Traits{});
   std::vector<Row> rows;
   for (size_t i = 0; i < target; ++i) rows.push_back({0, kText[i], i + 1 == target});
   const LogitBatch batch = session.step(rows);
@@ -41,7 +41,7 @@ TEST_P(ForcedTest, EveryTargetIsScoredOnceWhateverTheChunk) {
   for (const int first : {1, 5, 12}) {
     for (const int chunk : {1, 3, 4, 12, 50}) {
       const auto session = open(chunk);
-      const std::vector<float> scores = Forced(*session, chunk).logprobs(kText, first);
+      const std::vector<float> scores = TeacherForcing(*session, chunk).logprobs(kText, first);
       ASSERT_EQ(scores.size(), kText.size() - first);
       for (size_t i = 0; i < scores.size(); ++i)
         ASSERT_EQ(scores[i], logprob_of(checkpoint, first + i)) << "target " << first + i << ", chunk " << chunk;
@@ -51,11 +51,11 @@ TEST_P(ForcedTest, EveryTargetIsScoredOnceWhateverTheChunk) {
 
 TEST_P(ForcedTest, RowsAreTheLogitsBeforeEachTarget) {
   const auto session = open(5);
-  Forced forced(*session, 5);
+  TeacherForcing forced(*session, 5);
   for (int again = 0; again < 2; ++again) {  // a slot is used again
     forced.begin(kText, 4);
     int next = 4;
-    for (ForcedRows rows; forced.next(rows); next += rows.rows) {
+    for (TargetRows rows; forced.next(rows); next += rows.rows) {
       ASSERT_EQ(rows.position, next);
       for (int r = 0; r < rows.rows; ++r) {
         const double found = log_probability(rows.logits + r * rows.stride, 23, kText[next + r]);
@@ -67,15 +67,15 @@ TEST_P(ForcedTest, RowsAreTheLogitsBeforeEachTarget) {
 }
 
 // Texts of other lengths before and behind, which change nothing: every operation here computes its rows one by one.
-TEST(Forced, NeighboursAreFedAndNotHeard) {
+TEST(TeacherForcing, NeighboursAreFedAndNotHeard) {
   const TinyCheckpoint checkpoint;
   const std::vector<int32_t> longer(kText.rbegin(), kText.rend()), shorter = {7, 7, 2, 8};
   const auto ops = std::make_shared<Exact>();
   for (const int chunk : {1, 5, 12}) {
-    const Limits limits = forced_limits(static_cast<int32_t>(kText.size()), chunk, 0, 0, 3);
+    const Limits limits = teacher_forcing_limits(static_cast<int32_t>(kText.size()), chunk, 0, 0, 3);
     HostSession<Exact> session(ops, checkpoint, limits, Traits{});
     for (const int slot : {0, 1, 2}) {
-      Forced forced(session, chunk, slot);
+      TeacherForcing forced(session, chunk, slot);
       forced.surround({longer, shorter});
       const std::vector<float> scores = forced.logprobs(kText, 3);
       for (size_t i = 0; i < scores.size(); ++i) ASSERT_EQ(scores[i], logprob_of(checkpoint, 3 + i)) << slot << chunk;
@@ -84,7 +84,7 @@ TEST(Forced, NeighboursAreFedAndNotHeard) {
         for (size_t i = 0; i + 1 < text->size(); ++i)
           ASSERT_EQ(layout.tokens[at * layout.token_stride + i], (*text)[i]) << slot << " " << at;
     }
-    Forced alone(session, chunk);
+    TeacherForcing alone(session, chunk);
     EXPECT_THROW(alone.surround({shorter, std::span(shorter).first(1)}), Error);
     alone.surround({shorter, shorter, shorter});
     EXPECT_THROW(alone.begin(kText, 1), Error);
@@ -93,7 +93,7 @@ TEST(Forced, NeighboursAreFedAndNotHeard) {
 
 TEST_P(ForcedTest, WhatCannotBeWalkedIsNamed) {
   const auto session = open(4, 6);
-  Forced forced(*session, 4);
+  TeacherForcing forced(*session, 4);
   const std::vector<int32_t> one = {1}, strange = {1, 23};
   EXPECT_THROW(forced.begin(one, 1), Error);
   EXPECT_THROW(forced.begin(strange, 1), Error);

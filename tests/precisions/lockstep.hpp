@@ -110,7 +110,7 @@ class Magnitudes {
 
   void append_logits(const HostState<float>& s, const HostStep& step, std::vector<double>& out) const {
     const size_t C = s.config.C;
-    for (const int32_t r : step.wanted)
+    for (const int32_t r : step.logit_rows)
       append({w_.head.w, size_t(s.config.V) * C}, normed(&s.x[r * C], w_.head.lnf_w, w_.head.lnf_b), nullptr, nullptr,
              out);
   }

@@ -28,11 +28,11 @@ std::map<Op, Deviation> deviations_of(O& ops, Type type, const char* model, doub
   std::vector<HostRow> rows;
   for (int i = 0; i < 21; ++i) rows.push_back({0, i, tokens[i]});
   for (int i = 0; i < 5; ++i) rows.push_back({1, i, tokens[30 + i]});
-  const std::vector<int32_t> wanted = {0, 20, 25};
-  lockstep.run({rows, wanted});
+  const std::vector<int32_t> logit_rows = {0, 20, 25};
+  lockstep.run({rows, logit_rows});
   rows = {{0, 21, tokens[40]}};
   for (int i = 5; i < 23; ++i) rows.push_back({1, i, tokens[40 + i]});
-  lockstep.run({rows, {wanted.data(), 1}});
+  lockstep.run({rows, {logit_rows.data(), 1}});
   return lockstep.deviations();
 }
 

@@ -127,12 +127,12 @@ void expect_conversions(cpu::Isa isa) {
   const bool flushes = isa == cpu::Isa::avx512bf16;
   constexpr int kMany = 2 * cpu::kFewRows + 1;
   const std::vector<float> ones(kMany, 1.0f);
-  std::vector<float> wide(kMany * cpu::kPanel), room(cpu::product_room(kMany, 1));
+  std::vector<float> wide(kMany * cpu::kPanel), workspace(cpu::product_workspace(kMany, 1));
   for (uint32_t bits = 0; bits < 0x10000; bits += cpu::kPanel) {
-    std::vector<Value> values(cpu::packed_room<Value>(cpu::kPanel, 1), Value{});
+    std::vector<Value> values(cpu::packed_elements<Value>(cpu::kPanel, 1), Value{});
     for (int o = 0; o < cpu::kPanel; ++o) values[cpu::packed_at<Value>(o, 0, 1)] = {static_cast<uint16_t>(bits + o)};
     for (const int rows : {1, kMany}) {
-      kernels.linear(ones.data(), rows, 1, values.data(), 1, cpu::kPanel, wide.data(), cpu::kPanel, room.data());
+      kernels.linear(ones.data(), rows, 1, values.data(), 1, cpu::kPanel, wide.data(), cpu::kPanel, workspace.data());
       for (int i = 0; i < rows * cpu::kPanel; ++i) {
         float expected = to_f32(Value{static_cast<uint16_t>(bits + i % cpu::kPanel)});
         if (flushes && std::abs(expected) < 0x1p-126f) expected = 0;
@@ -181,28 +181,28 @@ class KernelProduct : public testing::TestWithParam<Backend> {};
 template <class Value>
 void expect_rows_alone(cpu::Isa isa) {
   const auto& kernels = cpu::kernels_of<Value>(isa);
-  constexpr int kRows = cpu::kNearRows + 53, K = 2 * cpu::kStretch + 71, kOutputs = 2 * cpu::kPanel + 2;
+  constexpr int kRows = cpu::kPackedRows + 53, K = 2 * cpu::kSegment + 71, kOutputs = 2 * cpu::kPanel + 2;
   std::mt19937 random(7);
   const auto draw = [&] { return to_f32(from_f32<Value>(static_cast<float>(random()) * 0x1p-32f - 0.5f)); };
   std::vector<float> x(size_t(kRows) * K), w(size_t(kOutputs) * K), together(size_t(kRows) * kOutputs);
-  std::vector<float> room(cpu::product_room(kRows, K)), alone(kOutputs);
+  std::vector<float> workspace(cpu::product_workspace(kRows, K)), alone(kOutputs);
   for (float& value : x) value = draw();
   for (float& value : w) value = draw();
-  std::vector<Value> packed(cpu::packed_room<Value>(kOutputs, K), Value{});
+  std::vector<Value> packed(cpu::packed_elements<Value>(kOutputs, K), Value{});
   for (int o = 0; o < kOutputs; ++o)
     for (int k = 0; k < K; ++k) packed[cpu::packed_at<Value>(o, k, K)] = from_f32<Value>(w[size_t(o) * K + k]);
-  kernels.linear(x.data(), kRows, K, packed.data(), K, kOutputs, together.data(), kOutputs, room.data());
+  kernels.linear(x.data(), kRows, K, packed.data(), K, kOutputs, together.data(), kOutputs, workspace.data());
   int other = 0, wrong = 0;
   for (int r = 0; r < kRows; ++r) {
     const float *own = &x[size_t(r) * K], *found = &together[size_t(r) * kOutputs];
-    kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, room.data());
+    kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, workspace.data());
     other += std::memcmp(alone.data(), found, kOutputs * sizeof(float)) != 0;
     for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
       wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, isa != cpu::Isa::portable);
   }
   for (const int few : {2, 4, 6, 7}) {
     std::vector<float> found(size_t(few) * kOutputs);
-    kernels.linear(x.data(), few, K, packed.data(), K, kOutputs, found.data(), kOutputs, room.data());
+    kernels.linear(x.data(), few, K, packed.data(), K, kOutputs, found.data(), kOutputs, workspace.data());
     other += std::memcmp(found.data(), together.data(), found.size() * sizeof(float)) != 0;
   }
   EXPECT_EQ(other, 0) << "rows that are not as alone";
@@ -222,27 +222,28 @@ TEST(Isa, ForcedIsTheOneThatRuns) {
   const auto widest = cpu::choose_isa("auto", Type::f32);
   if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
   const float x[2] = {1, 1 + 0x1p-12f};
-  std::vector<float> w(2 * cpu::kPanel), room(cpu::product_room(1, 2));
+  std::vector<float> w(2 * cpu::kPanel), workspace(cpu::product_workspace(1, 2));
   w[cpu::packed_at<float>(0, 0, 2)] = -1, w[cpu::packed_at<float>(0, 1, 2)] = x[1];  // (1 + 2^-12)^2 - 1
   float fused = 0, plain = 0;
-  cpu::kernels_of<float>(widest).linear(x, 1, 2, w.data(), 2, 1, &fused, 1, room.data());
-  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, 2, w.data(), 2, 1, &plain, 1, room.data());
+  cpu::kernels_of<float>(widest).linear(x, 1, 2, w.data(), 2, 1, &fused, 1, workspace.data());
+  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, 2, w.data(), 2, 1, &plain, 1, workspace.data());
   EXPECT_EQ(fused, 0x1p-11f + 0x1p-24f);
   EXPECT_EQ(plain, 0x1p-11f);
 }
 
 // AVX2 and AVX-512 give the same bits: each table says what it was compiled for, and the log what the table says.
 TEST(Isa, EveryNameIsItsOwnTable) {
-  PluginLog::instance().take();
+  PluginLog::instance().pack_inputs();
   for (const Backend& row : cpu_backends()) {
     const std::string& name = row.options.at("isa");
     make_precision(row);
-    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name}) << row;
+    EXPECT_EQ(PluginLog::instance().pack_inputs(), std::vector<std::string>{"0 cpu kernels: " + name}) << row;
   }
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
     make_plugin<Precision>(Kind::precision, std::string("cpu-") + name_of(type), {{"isa", "auto"}});
     const std::string widest = cpu::kIsaNames[static_cast<int>(cpu::choose_isa("auto", type))];
-    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + widest}) << name_of(type);
+    EXPECT_EQ(PluginLog::instance().pack_inputs(), std::vector<std::string>{"0 cpu kernels: " + widest})
+        << name_of(type);
   }
 }
 
@@ -251,12 +252,12 @@ TEST(Isa, ForcedDotProductIsTheOneThatRuns) {
   if (!cpu::runs(cpu::Isa::avx512bf16)) GTEST_SKIP() << "this machine has no AVX512-BF16";
   EXPECT_EQ(cpu::choose_isa("auto", Type::bf16), cpu::Isa::avx512bf16);
   const float one = 1;
-  std::vector<bf16> w(cpu::packed_room<bf16>(1, 1), bf16{});
+  std::vector<bf16> w(cpu::packed_elements<bf16>(1, 1), bf16{});
   w[0] = {1};  // 2^-133
-  std::vector<float> room(cpu::product_room(1, 1));
+  std::vector<float> workspace(cpu::product_workspace(1, 1));
   float dot = -1, wide = -1;
-  cpu::kernels_of<bf16>(cpu::Isa::avx512bf16).linear(&one, 1, 1, w.data(), 1, 1, &dot, 1, room.data());
-  cpu::kernels_of<bf16>(cpu::Isa::avx512).linear(&one, 1, 1, w.data(), 1, 1, &wide, 1, room.data());
+  cpu::kernels_of<bf16>(cpu::Isa::avx512bf16).linear(&one, 1, 1, w.data(), 1, 1, &dot, 1, workspace.data());
+  cpu::kernels_of<bf16>(cpu::Isa::avx512).linear(&one, 1, 1, w.data(), 1, 1, &wide, 1, workspace.data());
   EXPECT_EQ(dot, 0);
   EXPECT_EQ(wide, 0x1p-133f);
 }

@@ -37,7 +37,7 @@ std::vector<double> gathered(Ranks& ranks, size_t items) {
     EXPECT_EQ(bytes.size(), sizes[item]);
     while (!bytes.empty()) all.push_back(take_value<double>(bytes));
   });
-  EXPECT_EQ(next, ranks.speaks() ? items : 0);
+  EXPECT_EQ(next, ranks.is_root() ? items : 0);
   return all;
 }
 
@@ -50,8 +50,8 @@ TEST(RankedItems, AreInOrderAtRankZeroOnly) {
       std::vector<double> all;
       const Ended ended = run_ranks(size, [&](Ranks& ranks) {
         const std::vector<double> here = gathered(ranks, items);
-        if (ranks.speaks()) all = here;
-        EXPECT_TRUE(ranks.speaks() || here.empty());
+        if (ranks.is_root()) all = here;
+        EXPECT_TRUE(ranks.is_root() || here.empty());
       });
       EXPECT_THAT(ended.errors, Each(""));
       EXPECT_EQ(ended.left_over, 0u);
@@ -78,7 +78,7 @@ TEST(RankedItems, TextsThatDifferAreRefusedPathsThatDifferAreNot) {
       const char* path = ranks.rank() == 1 ? "/data/text" : "/scratch/text";
       for (const char* key : {"text", "prompts", "test_model"}) manifest.options.push_back({key, path, "text"});
       const Prompt texts[] = {{"text", {1, ranks.rank() == 2 ? other : 2}}};
-      check_alike(ranks, manifest, texts);
+      check_comparable(ranks, manifest, texts);
     });
   };
   EXPECT_THAT(check(2).errors, Each(""));

@@ -96,9 +96,9 @@ TEST(RankedRun, SinksAreToldTheSameAsByOneRank) {
       Summary all;
       const Ended ended = run_ranks(size, [&](Ranks& ranks) {
         CaptureSink unused, unused_any(any.wanted);  // of a rank above 0 they are asked what they want
-        Sink* there[] = {ranks.speaks() ? &ordered : &unused, ranks.speaks() ? &any : &unused_any};
+        Sink* there[] = {ranks.is_root() ? &ordered : &unused, ranks.is_root() ? &any : &unused_any};
         const Summary summary = generate_there(ranks, generation, there, prompts(count));
-        if (ranks.speaks()) all = summary;
+        if (ranks.is_root()) all = summary;
         EXPECT_TRUE(unused.calls.empty() && unused.order.empty());
       });
       EXPECT_THAT(ended.errors, Each(""));
@@ -118,9 +118,9 @@ TEST(RankedRun, PassesOfAllAreNumberedOnce) {
   Summary all;
   const Ended ended = run_ranks(3, [&](Ranks& ranks) {
     CaptureSink unused(times.wanted);
-    Sink* there[] = {ranks.speaks() ? &times : &unused};
+    Sink* there[] = {ranks.is_root() ? &times : &unused};
     const Summary summary = generate_there(ranks, {.max_new = 5}, there, prompts(6));
-    if (ranks.speaks()) all = summary;
+    if (ranks.is_root()) all = summary;
   });
   EXPECT_THAT(ended.errors, Each(""));
   ASSERT_EQ(std::ssize(times.passes), all.steps);
@@ -158,7 +158,7 @@ TEST(RankedRun, LittleWaitsForItsTurnWhateverRankIsSlow) {
     AheadSink sink;
     const Ended ended = run_ranks(3, [&](Ranks& ranks) {
       AheadSink unused;
-      Sink* there[] = {ranks.speaks() ? &sink : &unused};
+      Sink* there[] = {ranks.is_root() ? &sink : &unused};
       const auto pace = [&] {
         if (ranks.rank() == slow) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       };
@@ -176,7 +176,7 @@ TEST(RankedRun, AnErrorInTheMiddleLeavesSinksWithoutAnEnd) {
     CaptureSink sink;
     const Ended ended = run_ranks(3, [&](Ranks& ranks) {
       CaptureSink unused;
-      Sink* there[] = {ranks.speaks() ? &sink : &unused};
+      Sink* there[] = {ranks.is_root() ? &sink : &unused};
       int steps = 0;
       const auto pace = [&] {
         if (ranks.rank() == bad && ++steps == 7) fail("the fan has stopped");
@@ -195,7 +195,7 @@ TEST(RankedRun, RanksThatWouldNotRunTheSameAreRefused) {
     Manifest manifest;
     manifest.model_hash = "abc", manifest.model = ranks.rank() == 1 ? "/data/gpt2" : "/scratch/gpt2";
     manifest.prompts = {{"a", {1, ranks.rank() == 2 ? 3 : 2}}};
-    check_alike(ranks, manifest, manifest.prompts);
+    check_comparable(ranks, manifest, manifest.prompts);
   });
   EXPECT_THAT(ended.errors[0], HasSubstr("rank 2 would not run the same: expected \"prompts\": \"1, hash "));
 }

@@ -16,7 +16,7 @@ TEST(Ranks, WithoutALauncherThereIsOne) {
   Ranks ranks;
   ranks.join();
   EXPECT_EQ(ranks.size(), 1);
-  EXPECT_TRUE(ranks.speaks());
+  EXPECT_TRUE(ranks.is_root());
   EXPECT_TRUE(ranks.owns(7));
   EXPECT_THAT(ranks.gather("mine"), ElementsAre("mine"));
   EXPECT_EQ(ranks.share("mine"), "mine");

@@ -220,7 +220,7 @@ class FakeSession final : public Session, private FakeStream {
   // Runs on the device: reads and advances lengths there, so that a replay advances too.
   void forward(const std::vector<Row>& rows) {
     std::vector<HostRow> placed;
-    std::vector<int32_t> wanted;
+    std::vector<int32_t> logit_rows;
     auto* keys = const_cast<RowKey*>(layout_.keys);
     for (const Row& row : rows) {
       const int32_t position = lengths_[row.slot]++;
@@ -228,15 +228,15 @@ class FakeSession final : public Session, private FakeStream {
       if (row.token != kSampled) token = row.token;
       if (row.logits) {
         const Start& start = starts_[row.slot];
-        keys[wanted.size()] = {start.sequence, start.seed, row.slot, position + 1, start.prompt, start.shift};
-        wanted.push_back(static_cast<int32_t>(placed.size()));
+        keys[logit_rows.size()] = {start.sequence, start.seed, row.slot, position + 1, start.prompt, start.shift};
+        logit_rows.push_back(static_cast<int32_t>(placed.size()));
       }
       placed.push_back({row.slot, position, token == kNone ? 0 : token});
     }
-    gpt2_forward(*ops_, weights_, state_, {placed, wanted});
-    std::copy_n(state_.logits.data(), wanted.size() * state_.stride, layout_.logits);
+    gpt2_forward(*ops_, weights_, state_, {placed, logit_rows});
+    std::copy_n(state_.logits.data(), logit_rows.size() * state_.stride, layout_.logits);
     if (layout_.raw != layout_.logits)
-      std::copy_n(state_.logits.data(), wanted.size() * state_.stride, const_cast<float*>(layout_.raw));
+      std::copy_n(state_.logits.data(), logit_rows.size() * state_.stride, const_cast<float*>(layout_.raw));
     ++counts.steps, counts.rows += std::ssize(rows);
   }
 

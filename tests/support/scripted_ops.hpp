@@ -42,10 +42,10 @@ class ScriptedOps {
   void norm_up_gelu(const Weights::Part&, State&, const Step&) {}
   void down_add(const Weights::Part&, State&, const Step&) {}
   void norm_logits(const Weights::Part&, State& s, const Step& step) {
-    script_->logit_rows += std::ssize(step.wanted);
-    for (size_t i = 0; i < step.wanted.size(); ++i) {
+    script_->logit_rows += std::ssize(step.logit_rows);
+    for (size_t i = 0; i < step.logit_rows.size(); ++i) {
       std::fill_n(&s.logits[i * s.stride], s.config.V, 0.0f);
-      s.logits[i * s.stride + script_->next.at(static_cast<size_t>(s.x[step.wanted[i] * s.config.C]))] = 10;
+      s.logits[i * s.stride + script_->next.at(static_cast<size_t>(s.x[step.logit_rows[i] * s.config.C]))] = 10;
     }
     if (script_->spoil) script_->spoil(s);
   }

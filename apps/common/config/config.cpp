@@ -88,7 +88,7 @@ void check_text(const Setting& setting) {
 }
 
 bool is_named(const BoundPlugin& chosen, std::string_view prefix) {
-  return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.asked.name);
+  return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.spec.name);
 }
 
 std::string_view prefix_of(std::string_view name) { return name.substr(0, std::min(name.find('.'), name.size())); }
@@ -163,7 +163,7 @@ std::string to_text(const PluginSpec& spec) {
 
 BoundPlugin::BoundPlugin(const Plugin& bound, PluginSpec spec, Layer where, const PluginHost* opener)
     : plugin(&bound),
-      asked(std::move(spec)),
+      spec(std::move(spec)),
       layer(where),
       values(std::string(name_of(bound.kind)) + " " + bound.name, {bound.options, bound.option_count}),
       host(opener) {}
@@ -188,7 +188,7 @@ void Configuration::read_file(const std::string& path, const std::string& origin
   std::map<std::string, std::string> slots;
   for (const RecordedPlugin& plugin : recorded_->plugins) {
     // The same arithmetic again: a precision by the name that was found for it, a sampler where its logits are.
-    PluginSpec spec{plugin.kind == name_of(Kind::sampler) ? plugin.asked : plugin.name, {}};
+    PluginSpec spec{plugin.kind == name_of(Kind::sampler) ? plugin.spec : plugin.name, {}};
     for (const RecordedOption& option : plugin.options) spec.options.emplace_back(option.key, option.value);
     std::string& slot = slots[plugin.kind];
     if (!slot.empty()) slot += ',';
@@ -316,11 +316,11 @@ std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chose
 
 void Configuration::bind_own(BoundPlugin& one, std::span<BoundPlugin* const> chosen) const {
   std::vector<std::string> given;
-  for (const auto& [key, value] : one.asked.options) {
-    const std::string origin = printable(one.asked.name + ":" + key, kMostOfName);
+  for (const auto& [key, value] : one.spec.options) {
+    const std::string origin = printable(one.spec.name + ":" + key, kMostOfName);
     if (std::find(given.begin(), given.end(), key) != given.end()) usage_error(origin, ": given twice");
     given.push_back(key);
-    if (!one.values.declares(key)) unknown({normal_name(one.asked.name) + "." + key, value, origin}, chosen, {});
+    if (!one.values.declares(key)) unknown({normal_name(one.spec.name) + "." + key, value, origin}, chosen, {});
     check_text({key, value, origin});
     one.values.set(key, value, origin);
   }

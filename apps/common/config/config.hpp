@@ -38,8 +38,8 @@ std::string to_text(const PluginSpec& spec);
 // hears of its code; it outlives this object, null: none.
 struct BoundPlugin {
   const Plugin* plugin;
-  PluginSpec asked;  // as the user or a default named it
-  Layer layer;       // of asked
+  PluginSpec spec;  // as the user or a default named it
+  Layer layer;      // of asked
   OptionValues values;
 
   const PluginHost* host;

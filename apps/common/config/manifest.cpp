@@ -48,7 +48,7 @@ void write_options(JsonWriter& json, const std::vector<RecordedOption>& options)
 void write_plugin(JsonWriter& json, const RecordedPlugin& plugin) {
   json.begin_object();
   json.field("kind", plugin.kind);
-  json.field("asked", plugin.asked);
+  json.field("asked", plugin.spec);
   json.field("name", plugin.name);
   json.field("space", plugin.space);
   json.field("version", plugin.version);

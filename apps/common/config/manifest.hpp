@@ -22,9 +22,9 @@ struct RecordedOption {
 };
 
 struct RecordedPlugin {
-  std::string kind, asked, name, space, version;  // asked: as the user named it, "device-nucleus"
-  std::string file, hash;                         // file name without folders, its content's hash
-  std::vector<RecordedOption> options;            // all of them, after defaults
+  std::string kind, spec, name, space, version;  // asked: as the user named it, "device-nucleus"
+  std::string file, hash;                        // file name without folders, its content's hash
+  std::vector<RecordedOption> options;           // all of them, after defaults
 };
 
 struct Manifest {

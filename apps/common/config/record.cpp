@@ -50,7 +50,7 @@ void record_model(Manifest& manifest, const std::string& model, const Checkpoint
 RecordedPlugin recorded(const PluginHost& host, const BoundPlugin& chosen) {
   const Plugin& plugin = *chosen.plugin;
   RecordedPlugin record{
-      name_of(plugin.kind), chosen.asked.name, plugin.name, name_of(plugin.space), plugin.version, "", "", {}};
+      name_of(plugin.kind), chosen.spec.name, plugin.name, name_of(plugin.space), plugin.version, "", "", {}};
   if (const Candidate* candidate = host.find(plugin.kind, plugin.name, plugin.space)) {
     record.file = candidate->file.filename().string();
     record.hash = hash_of_file(candidate->file);

@@ -25,7 +25,7 @@ constexpr CoreOption kLast[] = {
 
 }  // namespace
 
-std::vector<CoreOption> lab_options(std::span<const CoreOption> own) {
+std::vector<CoreOption> evaluation_options(std::span<const CoreOption> own) {
   std::vector<CoreOption> options(own.begin(), own.end());
   for (const std::string_view key : kShared)
     std::ranges::copy_if(pipeline_options(), std::back_inserter(options),
@@ -37,9 +37,9 @@ std::vector<CoreOption> lab_options(std::span<const CoreOption> own) {
   return options;
 }
 
-std::string instance_name(const BoundPlugin& chosen) { return to_text({chosen.plugin->name, chosen.asked.options}); }
+std::string instance_name(const BoundPlugin& chosen) { return to_text({chosen.plugin->name, chosen.spec.options}); }
 
-Lab::Lab(PluginHost& host, Configuration& configuration, std::span<const char* const> options)
+Evaluation::Evaluation(PluginHost& host, Configuration& configuration, std::span<const char* const> options)
     : host_(host), model_(model_of(configuration)), loader_(choose_loader(host, configuration, model_)) {
   std::vector<std::string> names;
   for (const char* option : options)
@@ -58,13 +58,13 @@ Lab::Lab(PluginHost& host, Configuration& configuration, std::span<const char* c
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);
 }
 
-std::vector<const BoundPlugin*> Lab::plugins() const {
+std::vector<const BoundPlugin*> Evaluation::plugins() const {
   std::vector<const BoundPlugin*> all = {&loader_};
   for (const BoundPlugin& precision : precisions_) all.push_back(&precision);
   return all;
 }
 
-Manifest Lab::manifest(std::vector<RecordedOption> options) const {
+Manifest Evaluation::manifest(std::vector<RecordedOption> options) const {
   Manifest manifest;
   record_program(manifest);
   manifest.options = std::move(options);

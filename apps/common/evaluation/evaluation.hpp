@@ -12,20 +12,20 @@ namespace gpt2run {
 
 // own, then what all programs of the lab have: model, loader, tokenizer, prompts, resources and plugin folders, as
 // gpt2run declares them, --config and --help.
-std::vector<CoreOption> lab_options(std::span<const CoreOption> own);
+std::vector<CoreOption> evaluation_options(std::span<const CoreOption> own);
 
 // What an instance is called in results: the plugin's name and the options that it was named with,
 // "reference:type=fp16".
 std::string instance_name(const BoundPlugin& chosen);
 
 // The plugin host outlives it. One thread at a time.
-class Lab {
+class Evaluation {
  public:
   // options: those of the program that name precisions, comma between; their instances stand in this order. Opens the
   // model, binds the options of all plugins, logs what was chosen for the user. Throws UsageError or Error.
-  Lab(PluginHost& host, Configuration& configuration, std::span<const char* const> options);
-  Lab(const Lab&) = delete;  // instances look at its precisions and its model
-  Lab& operator=(const Lab&) = delete;
+  Evaluation(PluginHost& host, Configuration& configuration, std::span<const char* const> options);
+  Evaluation(const Evaluation&) = delete;  // instances look at its precisions and its model
+  Evaluation& operator=(const Evaluation&) = delete;
 
   const std::string& model() const { return model_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }

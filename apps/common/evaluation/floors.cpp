@@ -58,7 +58,7 @@ class FloorMeter {
     if (type.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
     BoundPlugin reference(host_.precision(kReference), {kReference, {{"type", type}}}, Layer::fallback, &host_);
     reference.values.set("type", type, "--floor");
-    add(to_text(reference.asked), reference, slow_, kChunk, plan_.threads, false);
+    add(to_text(reference.spec), reference, slow_, kChunk, plan_.threads, false);
     return parts_;
   }
 
@@ -75,20 +75,20 @@ class FloorMeter {
 
   void add(const std::string& what, const BoundPlugin& other, std::span<const Window> windows, int32_t chunk,
            int32_t threads, bool beside) {
-    const Limits limits = forced_limits(longest_, chunk, threads, plan_.device, beside ? kSlots : 1);
+    const Limits limits = teacher_forcing_limits(longest_, chunk, threads, plan_.device, beside ? kSlots : 1);
     Instance varied = open_instance(other, *instance_.checkpoint, limits);
     RowReader ref(instance_.name, *instance_.session, kChunk);
     RowReader test(what, *varied.session, chunk, beside ? kSlot : 0);
-    Series series;
+    TokenMetrics series;
     for (const Window& window : windows) {
       const std::vector<std::vector<int32_t>> neighbours = neighbours_of(window);
       if (beside) test.forced().surround({neighbours.begin(), neighbours.end()});
-      compare(ref, {&test, 1}, window, 0, meter_, [&](size_t, const Place& place, const RowDivergence& row) {
+      compare(ref, {&test, 1}, window, 0, meter_, [&](size_t, const TargetPosition& place, const RowDivergence& row) {
         end_if_asked(plan_.ranks, " while the floor of ", instance_.name, " was measured");
         series.add(place, row);
       });
     }
-    FloorPart part{instance_.name, what, std::ssize(series.places), {}};
+    FloorPart part{instance_.name, what, std::ssize(series.positions), {}};
     for (int m = 0; m < kMetrics; ++m)
       part.deviations[m] = mean_deviation(series, static_cast<Metric>(m), series.size());
     parts_.push_back(std::move(part));
@@ -123,7 +123,7 @@ void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors) {
   }
   const std::vector<std::string> all = gather(ranks, std::move(own));
   std::vector<std::string_view> left(all.begin(), all.end());
-  for (size_t i = 0; ranks.speaks() && i < floors.size(); ++i) {
+  for (size_t i = 0; ranks.is_root() && i < floors.size(); ++i) {
     std::string_view& bytes = left[ranks.owner(i)];
     floors[i].resize(take_value<size_t>(bytes));
     for (FloorPart& part : floors[i]) {
@@ -141,7 +141,7 @@ std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts) {
   return floor;
 }
 
-bool is_below(const Series& series, Metric metric, std::span<const FloorPart> parts) {
+bool is_below(const TokenMetrics& series, Metric metric, std::span<const FloorPart> parts) {
   return std::ranges::any_of(parts, [&](const FloorPart& part) {
     const size_t count = static_cast<size_t>(part.targets);
     return mean_deviation(series, metric, count) <= part.deviations[static_cast<size_t>(metric)];

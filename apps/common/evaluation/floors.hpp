@@ -41,6 +41,6 @@ void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors);
 std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts);
 
 // No farther from the reference, on the same targets, than one of the parts from its instance.
-bool is_below(const Series& series, Metric metric, std::span<const FloorPart> parts);
+bool is_below(const TokenMetrics& series, Metric metric, std::span<const FloorPart> parts);
 
 }  // namespace gpt2run

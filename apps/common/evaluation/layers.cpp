@@ -96,7 +96,7 @@ class Tapped {
 
   // Rows of the next chunk, 0: there is none.
   int32_t step() {
-    ForcedRows rows{};
+    TargetRows rows{};
     recorder_.clear();
     return forced_.next(rows) ? rows.rows : 0;
   }
@@ -139,7 +139,7 @@ class Tapped {
   std::string name_;
   Session& session_;
   Recorder recorder_;
-  Forced forced_;
+  TeacherForcing forced_;
   bool works_;
   std::vector<Range> ranges_;
   std::vector<Distance> errors_;
@@ -209,14 +209,14 @@ Layers compare_layers(std::span<const Instance> instances, std::span<const Windo
   return layers;
 }
 
-std::string place_of(const std::string& op, int32_t layer) {
+std::string position_of(const std::string& op, int32_t layer) {
   return layer < 0 ? op : op + " of layer " + std::to_string(layer);
 }
 
 std::string first_nan(const std::string& instance, std::span<const OpRange> ranges) {
   const auto first = std::ranges::find_if(ranges, [](const OpRange& range) { return range.nans > 0; });
   if (first == ranges.end()) return "";
-  return "the first operation of " + instance + " that writes NaN is " + place_of(first->op, first->layer);
+  return "the first operation of " + instance + " that writes NaN is " + position_of(first->op, first->layer);
 }
 
 std::string first_nan(std::span<const Instance> instances, std::span<const Window> windows,

@@ -71,7 +71,7 @@ Layers compare_layers(std::span<const Instance> instances, std::span<const Windo
                       double threshold, const std::function<void()>& check);
 
 // "norm_qkv of layer 3", "embed".
-std::string place_of(const std::string& op, int32_t layer);
+std::string position_of(const std::string& op, int32_t layer);
 
 // "the first operation of NAME that writes NaN is norm_qkv of layer 3"; "" where none does.
 std::string first_nan(const std::string& instance, std::span<const OpRange> ranges);

@@ -21,7 +21,7 @@ void compare(RowReader& ref, std::span<RowReader> tests, const Window& window, u
   ref.begin(window, sequence);
   for (RowReader& test : tests) test.begin(window, sequence);
   for (int32_t i = 1; i < std::ssize(window.tokens); ++i) {
-    const Place place = place_of(window, i);
+    const TargetPosition place = position_of(window, i);
     const std::span<const float> row = ref.next();
     for (size_t t = 0; t < tests.size(); ++t) {
       RowDivergence found;

@@ -20,16 +20,16 @@ class RowReader {
       : name_(std::move(name)), forced_(session, chunk, slot), vocab_(session.layout().vocab) {}
 
   const std::string& name() const { return name_; }
-  Forced& forced() { return forced_; }
+  TeacherForcing& forced() { return forced_; }
   void begin(const Window& window, uint64_t sequence);
   // Of the next target; until the next call. There is one for every target.
   std::span<const float> next();
 
  private:
   std::string name_;
-  Forced forced_;
+  TeacherForcing forced_;
   int32_t vocab_;
-  ForcedRows rows_{};
+  TargetRows rows_{};
   int32_t used_ = 0;
 };
 
@@ -39,7 +39,7 @@ struct Incomparable : Error {
   int32_t targets;
 };
 
-using OnTarget = std::function<void(size_t test, const Place&, const RowDivergence&)>;
+using OnTarget = std::function<void(size_t test, const TargetPosition&, const RowDivergence&)>;
 
 // Every target of a window, every test against ref. sequence: of the window's rows. Throws
 // Incomparable naming the sides and the place.

@@ -39,7 +39,7 @@ std::vector<Window> first_targets(std::span<const Window> windows, int64_t count
   return first;
 }
 
-std::string text_around(std::span<const Prompt> texts, const Place& place, const Tokenizer* tokenizer) {
+std::string text_around(std::span<const Prompt> texts, const TargetPosition& place, const Tokenizer* tokenizer) {
   constexpr int32_t kBefore = 8;
   const std::vector<int32_t>& tokens = texts[place.text].tokens;
   return text_of({tokens.begin() + std::max(0, place.position - kBefore), tokens.begin() + place.position + 1},

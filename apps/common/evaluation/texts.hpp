@@ -16,7 +16,7 @@ struct Window {
 };
 
 // Of the target tokens[i].
-inline Place place_of(const Window& window, int32_t i) { return {window.text, window.begin + i, i - 1}; }
+inline TargetPosition position_of(const Window& window, int32_t i) { return {window.text, window.begin + i, i - 1}; }
 
 // Every token of a text but its first is a target once: a window has up to `context` tokens before its last target, and
 // the next window begins with that target. limit: targets at most, 0 for all. Texts of one token have none.
@@ -28,7 +28,7 @@ int64_t targets_of(std::span<const Window> windows);
 std::vector<Window> first_targets(std::span<const Window> windows, int64_t count);
 
 // What a reader needs to find a place: the last tokens before the target and the target. "" without a tokenizer.
-std::string text_around(std::span<const Prompt> texts, const Place& place, const Tokenizer* tokenizer);
+std::string text_around(std::span<const Prompt> texts, const TargetPosition& place, const Tokenizer* tokenizer);
 
 // A token as text, or "#ID" where there is none.
 std::string token_text(int32_t id, const Tokenizer* tokenizer);

@@ -12,7 +12,8 @@
 namespace gpt2run {
 namespace {
 
-std::vector<Bucket> buckets_of(const Series& series, const std::function<std::pair<double, double>(size_t)>& range) {
+std::vector<Bucket> buckets_of(const TokenMetrics& series,
+                               const std::function<std::pair<double, double>(size_t)>& range) {
   std::map<double, Bucket> found;
   for (size_t i = 0; i < series.size(); ++i) {
     const auto [from, to] = range(i);
@@ -30,15 +31,15 @@ std::vector<Bucket> buckets_of(const Series& series, const std::function<std::pa
 
 }  // namespace
 
-void Series::add(const Place& place, const RowDivergence& row) {
-  places.push_back(place);
+void TokenMetrics::add(const TargetPosition& place, const RowDivergence& row) {
+  positions.push_back(place);
   entropies.push_back(row.entropy);
   for (int m = 0; m < kMetrics; ++m) values[m].push_back(row.values[m]);
   if (row.ref_token == row.test_token) return;
   flips.push_back({place, row.margin, row.margin_probability, row.ref_token, row.test_token});
 }
 
-double mean_deviation(const Series& series, Metric metric, size_t count) {
+double mean_deviation(const TokenMetrics& series, Metric metric, size_t count) {
   double sum = 0;
   const size_t end = std::min(count, series.size());
   for (size_t i = 0; i < end; ++i) sum += deviation(series[metric][i], spec_of(metric).equal);
@@ -56,19 +57,19 @@ Distribution distribution_of(const std::vector<double>& values, double equal) {
   return result;
 }
 
-std::vector<Bucket> by_position(const Series& series) {
+std::vector<Bucket> by_position(const TokenMetrics& series) {
   constexpr int kLeast = 16, kMost = 16;  // rows of a bucket, buckets
   int32_t last = 0;
-  for (const Place& place : series.places) last = std::max(last, place.row);
+  for (const TargetPosition& place : series.positions) last = std::max(last, place.row);
   int32_t width = kLeast;
   while (last / width >= kMost) width *= 2;
   return buckets_of(series, [&](size_t i) {
-    const int32_t from = series.places[i].row / width * width;
+    const int32_t from = series.positions[i].row / width * width;
     return std::pair<double, double>(from, from + width);
   });
 }
 
-std::vector<Bucket> by_entropy(const Series& series) {
+std::vector<Bucket> by_entropy(const TokenMetrics& series) {
   return buckets_of(series, [&](size_t i) {
     const double entropy = series.entropies[i];
     if (entropy < 1) return entropy < 0.5 ? std::pair(0., 0.5) : std::pair(0.5, 1.);
@@ -76,7 +77,7 @@ std::vector<Bucket> by_entropy(const Series& series) {
   });
 }
 
-Histogram histogram_of(const Series& series, Metric metric) {
+Histogram histogram_of(const TokenMetrics& series, Metric metric) {
   constexpr int kPerDecade = 4, kFirst = -20 * kPerDecade, kLast = 4 * kPerDecade;
   const auto edge = [](int i) { return std::pow(10., double(i) / kPerDecade); };
   std::map<int, int64_t> bins;

@@ -10,27 +10,27 @@ namespace gpt2run {
 
 // Where a target stands. text: index of the text; position: in the text; row: how many tokens before it the model saw,
 // less one.
-struct Place {
+struct TargetPosition {
   int32_t text, position, row;
 };
 
 // A most likely token that the test has not in common with the reference.
 struct Flip {
-  Place place;
+  TargetPosition place;
   double margin, margin_probability;  // the reference's, between its best and its second
   int32_t ref_token, test_token;
 };
 
 // One test against the reference, target by target.
-struct Series {
+struct TokenMetrics {
   std::string name;  // of the test's instance
-  std::vector<Place> places;
+  std::vector<TargetPosition> positions;
   std::vector<double> entropies;  // the reference's, nats
   std::array<std::vector<double>, kMetrics> values;
   std::vector<Flip> flips;
 
-  void add(const Place& place, const RowDivergence& row);
-  size_t size() const { return places.size(); }
+  void add(const TargetPosition& place, const RowDivergence& row);
+  size_t size() const { return positions.size(); }
   const std::vector<double>& operator[](Metric metric) const { return values[static_cast<size_t>(metric)]; }
 };
 
@@ -38,7 +38,7 @@ struct Series {
 inline double deviation(double value, double equal) { return value > equal ? value - equal : equal - value; }
 
 // The mean deviation of the first `count` targets. NaN of none.
-double mean_deviation(const Series& series, Metric metric, size_t count);
+double mean_deviation(const TokenMetrics& series, Metric metric, size_t count);
 
 inline constexpr std::array<double, 9> kPercentiles = {0.1, 1, 5, 25, 50, 75, 95, 99, 99.9};
 
@@ -55,7 +55,7 @@ struct Distribution {
 
 // values: one or more; equal: the one of two equal rows.
 Distribution distribution_of(const std::vector<double>& values, double equal);
-inline Distribution distribution_of(const Series& series, Metric metric) {
+inline Distribution distribution_of(const TokenMetrics& series, Metric metric) {
   return distribution_of(series[metric], spec_of(metric).equal);
 }
 
@@ -67,9 +67,9 @@ struct Bucket {
 };
 
 // By Place::row; buckets of equal size, at most 16 of them, none is empty.
-std::vector<Bucket> by_position(const Series& series);
+std::vector<Bucket> by_position(const TokenMetrics& series);
 // By the reference's entropy: [0, 0.5), [0.5, 1), then one nat each; none is empty.
-std::vector<Bucket> by_entropy(const Series& series);
+std::vector<Bucket> by_entropy(const TokenMetrics& series);
 
 // counts[i]: values in [edges[i], edges[i + 1]), four to a decade, over the occupied ones. below: less than 1e-20, as a
 // difference of exactly 0 is; above: 1e4 and more, as an infinite one is.
@@ -78,6 +78,6 @@ struct Histogram {
   std::vector<int64_t> counts;
   int64_t below, above;
 };
-Histogram histogram_of(const Series& series, Metric metric);
+Histogram histogram_of(const TokenMetrics& series, Metric metric);
 
 }  // namespace gpt2run

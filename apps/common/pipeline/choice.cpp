@@ -66,16 +66,16 @@ std::vector<PluginSpec> specs_of(const Configuration& configuration, const char*
 void check_chain(const std::vector<BoundPlugin>& chain, Space logits) {
   for (size_t i = 0; i + 1 < chain.size(); ++i)
     if (chain[i].plugin->selects)
-      usage_error("--sampler: ", chain[i].asked.name, " selects the token, so it must be the last of the chain");
+      usage_error("--sampler: ", chain[i].spec.name, " selects the token, so it must be the last of the chain");
   for (const BoundPlugin& sampler : chain) {
     const Plugin &first = *chain.front().plugin, &other = *sampler.plugin;
     if (first.space != other.space)
-      usage_error("--sampler: one chain in two memory spaces: ", chain.front().asked.name, " in ", name_of(first.space),
-                  ", ", sampler.asked.name, " in ", name_of(other.space));
+      usage_error("--sampler: one chain in two memory spaces: ", chain.front().spec.name, " in ", name_of(first.space),
+                  ", ", sampler.spec.name, " in ", name_of(other.space));
   }
   const Space space = chain.front().plugin->space;
   if (space != logits && space != Space::host)
-    usage_error("--sampler: ", chain.front().asked.name, " works in ", name_of(space), " memory, the logits are in ",
+    usage_error("--sampler: ", chain.front().spec.name, " works in ", name_of(space), " memory, the logits are in ",
                 name_of(logits), " memory");
 }
 
@@ -88,7 +88,7 @@ void check_sinks(const std::vector<BoundPlugin>& sinks) {
       const bool same = std::all_of(specs.begin(), specs.end(), [&](const OptionSpec& spec) {
         return sink.values.shown(spec.key) == other->values.shown(spec.key);
       });
-      if (same) usage_error("--sink: ", sink.asked.name, " is there twice with the same options");
+      if (same) usage_error("--sink: ", sink.spec.name, " is there twice with the same options");
     }
 }
 

@@ -69,7 +69,7 @@ void Composition::share_prompts(const Configuration& configuration) {
   const Resources own = resources_of(configuration, *ranks_);
   generation_.threads = own.threads, generation_.device = own.device;
   share_standard_input(*ranks_, configuration);
-  for (const auto& folder : output_folders(configuration, choice_)) ranks_->tidy(folder);
+  for (const auto& folder : output_folders(configuration, choice_)) ranks_->watch_temp_files(folder);
 }
 
 // Its text beside tokens is for people: a hand that edits it changes nothing, and should know.

@@ -12,7 +12,7 @@
 namespace gpt2run {
 namespace {
 
-std::string line_of(const std::string& name, const char* type, const Conversion& c) {
+std::string line_of(const std::string& name, const char* type, const RoundingReport& c) {
   char text[200];
   std::snprintf(text, sizeof text, "%-10s %-5s %11lld %12.6g %11lld %9lld %10lld %10lld %10.2e\n", name.c_str(), type,
                 static_cast<long long>(c.count), c.largest, static_cast<long long>(c.not_finite),
@@ -21,7 +21,7 @@ std::string line_of(const std::string& name, const char* type, const Conversion&
   return text;
 }
 
-void add(const Conversion& one, Conversion& all) {
+void add(const RoundingReport& one, RoundingReport& all) {
   all.count += one.count;
   all.not_finite += one.not_finite;
   all.overflow += one.overflow;
@@ -36,7 +36,7 @@ void add(const Conversion& one, Conversion& all) {
 std::string weight_report(const Selection& choice) {
   const std::optional<Type> known = type_of(choice.precision);
   if (!known)
-    fail("--report weights: the type of precision ", choice.precision.asked.name,
+    fail("--report weights: the type of precision ", choice.precision.spec.name,
          " is not known: name one for fp32, fp16 or bf16");
   const Type type = *known;
   const auto loader = create<Loader>(choice.loader);
@@ -48,8 +48,8 @@ std::string weight_report(const Selection& choice) {
   std::snprintf(text, sizeof text, "%-10s %-5s %11s %12s %11s %9s %10s %10s %10s\n", "tensor", "from", "values",
                 "max |x|", "not finite", "overflow", "underflow", "subnormal", "error");
   table += text;
-  Conversion all{};
-  for (const Conversion& one : conversion_of(*model, type)) {
+  RoundingReport all{};
+  for (const RoundingReport& one : rounding_report_of(*model, type)) {
     std::string name = name_of(one.weight);
     if (is_per_layer(one.weight)) name.append(".").append(std::to_string(one.layer));
     table += line_of(name, name_of(one.from), one);

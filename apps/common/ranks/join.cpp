@@ -28,7 +28,7 @@ void Ranks::join() {
   check_trust(library);
   const auto open =
       reinterpret_cast<OpenRankLink>(const_cast<void*>(DynamicLibrary(library).symbol(kOpenRankLink).address));
-  if (launch.rank == 0) leftovers_ = std::make_unique<Leftovers>();  // forks: before MPI
+  if (launch.rank == 0) temp_files_ = std::make_unique<TempFiles>();  // forks: before MPI
   std::unique_ptr<RankLink> link(open());
   if (launch.size && launch.size != link->size()) {
     link->leave();

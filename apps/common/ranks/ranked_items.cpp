@@ -25,7 +25,7 @@ std::string take_text(std::string_view& bytes) {
 void gather_items(Ranks& ranks, std::string own, std::span<const size_t> sizes,
                   const std::function<void(size_t, std::string_view)>& take) {
   const std::vector<std::string> all = gather(ranks, std::move(own));
-  if (!ranks.speaks()) return;
+  if (!ranks.is_root()) return;
   std::vector<size_t> expected(all.size());
   for (size_t item = 0; item < sizes.size(); ++item) expected[ranks.owner(item)] += sizes[item];
   for (size_t rank = 0; rank < all.size(); ++rank)

@@ -86,14 +86,14 @@ void share_standard_input(Ranks& ranks, const Configuration& configuration) {
     share_standard_input(ranks);
 }
 
-void check_errand(Ranks& ranks, const std::string& errand) {
+void check_mode(Ranks& ranks, const std::string& mode) {
   if (ranks.size() == 1) return;
-  const std::vector<std::string> all = ranks.gather(errand);
+  const std::vector<std::string> all = ranks.gather(mode);
   for (size_t rank = 1; rank < all.size(); ++rank) check_likeness(all[0], all[rank], static_cast<int>(rank));
 }
 
-void check_alike(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts) {
-  if (ranks.size() > 1) check_errand(ranks, likeness(manifest, texts));
+void check_comparable(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts) {
+  if (ranks.size() > 1) check_mode(ranks, likeness(manifest, texts));
 }
 
 }  // namespace gpt2run

@@ -25,11 +25,11 @@ void share_standard_input(Ranks& ranks, const Configuration& configuration);
 
 // Called by every rank before their ways part. Throws at rank 0 when another one is about to do something else.
 // errand: in lines, of which the first that differs is told: "--explain".
-void check_errand(Ranks& ranks, const std::string& errand);
+void check_mode(Ranks& ranks, const std::string& mode);
 
 // Called by every rank before the work. Throws at rank 0 when another one would not run the same: other plugins,
 // another model, other options, or other texts, which are what is worked on, wherever they came from. Paths may differ.
 // Names the rank and the line of the manifest that differs.
-void check_alike(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts);
+void check_comparable(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts);
 
 }  // namespace gpt2run

@@ -233,8 +233,8 @@ void Ranks::give_up(const std::string& line, const Print& print, bool interrupte
   if (link_) link_->kill_all();
 }
 
-void Ranks::tidy(const std::filesystem::path& folder) {
-  if (leftovers_) leftovers_->watch(folder);
+void Ranks::watch_temp_files(const std::filesystem::path& folder) {
+  if (temp_files_) temp_files_->watch(folder);
 }
 
 }  // namespace gpt2run

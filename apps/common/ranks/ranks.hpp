@@ -50,7 +50,7 @@ class Ranks {
   int size() const { return size_; }
   int local_rank() const { return link_ ? link_->local_rank() : 0; }  // among the ranks of this machine
   int local_size() const { return link_ ? link_->local_size() : 1; }
-  bool speaks() const { return rank_ == 0; }  // prints, logs and writes files; known before join()
+  bool is_root() const { return rank_ == 0; }  // prints, logs and writes files; known before join()
 
   // Item i of what is shared out belongs to rank i mod size.
   int owner(uint64_t item) const { return static_cast<int>(item % static_cast<uint64_t>(size_)); }
@@ -80,7 +80,7 @@ class Ranks {
 
   // Temporary files in this folder are removed at the end of this rank even if it is killed. Only where there are
   // several ranks, of which rank 0 writes.
-  void tidy(const std::filesystem::path& folder);
+  void watch_temp_files(const std::filesystem::path& folder);
 
  private:
   void take_orders();
@@ -94,8 +94,8 @@ class Ranks {
   std::string silent_ranks() const;
   void leave();
 
-  std::unique_ptr<Leftovers> leftovers_;  // of rank 0, where there are others
-  std::unique_ptr<RankLink> link_;        // null: one rank
+  std::unique_ptr<TempFiles> temp_files_;  // of rank 0, where there are others
+  std::unique_ptr<RankLink> link_;         // null: one rank
   int rank_ = 0, size_ = 1;
   bool ended_ = false;           // no more messages
   bool last_said_ = false;       // above 0: rank 0 has been told that this one is done

@@ -18,9 +18,9 @@ int run_ranks(const std::string& name, int count, char** arguments,
   };
   const auto work_together = [&] {
     ranks.join();
-    if (!ranks.speaks()) set_silent(true);
+    if (!ranks.is_root()) set_silent(true);
     const bool version = asks_for_version(given);
-    const int code = !version ? work_here() : ranks.speaks() ? print_version(name) : 0;
+    const int code = !version ? work_here() : ranks.is_root() ? print_version(name) : 0;
     ranks.finish();
     return code;
   };

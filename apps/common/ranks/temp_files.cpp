@@ -51,7 +51,7 @@ void wait_and_remove(int pipe, const std::string& ending) {
 
 }  // namespace
 
-Leftovers::Leftovers() {
+TempFiles::TempFiles() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail("a pipe: ", std::strerror(errno));
   std::string ending = ".";
@@ -66,13 +66,13 @@ Leftovers::Leftovers() {
   fail("a process that removes what this one leaves: ", std::strerror(reason));
 }
 
-Leftovers::~Leftovers() {
+TempFiles::~TempFiles() {
   [[maybe_unused]] const auto written = write(pipe_, "", 1);
   close(pipe_);
   waitpid(child_, nullptr, 0);
 }
 
-void Leftovers::watch(const fs::path& folder) {
+void TempFiles::watch(const fs::path& folder) {
   std::string path = fs::absolute(folder).string();
   write_all(pipe_, path.append(1, '\0'), "a pipe");
 }

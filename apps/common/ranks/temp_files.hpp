@@ -6,14 +6,14 @@
 
 namespace gpt2run {
 
-class Leftovers {
+class TempFiles {
  public:
   // Starts the child: for programs with one thread (fork). It has no part of this process's files, terminal and
   // signals. Throws Error when the system gives no child.
-  Leftovers();
-  ~Leftovers();  // nothing is left: the child ends
-  Leftovers(const Leftovers&) = delete;
-  Leftovers& operator=(const Leftovers&) = delete;
+  TempFiles();
+  ~TempFiles();  // nothing is left: the child ends
+  TempFiles(const TempFiles&) = delete;
+  TempFiles& operator=(const TempFiles&) = delete;
 
   // Of the files that OutputFile puts into this folder.
   void watch(const std::filesystem::path& folder);

@@ -8,7 +8,7 @@
 namespace gpt2run {
 
 // Of one tensor, each value rounded once to the type: T(x).
-struct Conversion {
+struct RoundingReport {
   Weight weight;
   int layer;
   Type from;           // the file's type
@@ -23,6 +23,6 @@ struct Conversion {
 
 // Every tensor in the order of Weight, layers ascending; a head that is wte's is left out. Uses all cores; the result
 // does not depend on how many. Throws what Checkpoint::tensor throws.
-std::vector<Conversion> conversion_of(const Checkpoint& model, Type to);
+std::vector<RoundingReport> rounding_report_of(const Checkpoint& model, Type to);
 
 }  // namespace gpt2run

@@ -11,20 +11,22 @@ namespace gpt2run {
 
 // What a session must hold for texts of up to `longest` tokens, fed `chunk` rows at a time. longest: at most the
 // model's context + 1, since the last token is a target only.
-Limits forced_limits(int32_t longest, int32_t chunk, int32_t threads = 0, int32_t device = 0, int32_t slots = 1);
+Limits teacher_forcing_limits(int32_t longest, int32_t chunk, int32_t threads = 0, int32_t device = 0,
+                              int32_t slots = 1);
 
 // Logits of targets that stand together: row r is what precedes tokens[position + r].
-struct ForcedRows {
+struct TargetRows {
   int32_t position, rows;
   const float* logits;  // (rows, stride) raw, in host memory, until the next call of the same object
   int64_t stride;
 };
 
-// One text at a time in one slot. The session outlives it; its limits are those of forced_limits. One thread at a time.
-class Forced {
+// One text at a time in one slot. The session outlives it; its limits are those of teacher_forcing_limits. One thread
+// at a time.
+class TeacherForcing {
  public:
   // chunk: rows of a step, at most the session's. 1 is decoding, token by token.
-  Forced(Session& session, int32_t chunk, int32_t slot = 0);
+  TeacherForcing(Session& session, int32_t chunk, int32_t slot = 0);
 
   // tokens: at least 2, they outlive the walk. Targets are [first, size), first at least 1: what stands before is
   // context only. Throws Error for a text that the session cannot hold or whose ids it does not know.
@@ -36,7 +38,7 @@ class Forced {
   void surround(std::vector<std::span<const int32_t>> neighbours);
 
   // One step; false when all tokens were fed before. rows: gets the step's targets, perhaps none. Throws Error.
-  bool next(ForcedRows& rows);
+  bool next(TargetRows& rows);
 
   // Natural logs of the probabilities of all targets, under the raw logits: the walk to its end, with score() on the
   // session's side, so that no logits leave it.

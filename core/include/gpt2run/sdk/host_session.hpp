@@ -32,7 +32,7 @@ class HostSession final : public Session {
         state_(checkpoint.config(), limits) {
     const size_t table = size_t(limits.slots) * (limits.context + 1);
     tokens_.resize(table), logprobs_.resize(table);
-    rows_.resize(limits.rows), wanted_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
+    rows_.resize(limits.rows), logit_rows_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
   }
 
   const Traits& traits() const override { return traits_; }
@@ -69,7 +69,7 @@ class HostSession final : public Session {
     const auto begin = std::chrono::steady_clock::now();
     LogitBatch batch = layout();
     batch.rows = assign_positions(rows);
-    const HostStep step{{rows_.data(), rows.size()}, {wanted_.data(), size_t(batch.rows)}};
+    const HostStep step{{rows_.data(), rows.size()}, {logit_rows_.data(), size_t(batch.rows)}};
     forward(step);
     if (slots_.limits().keep_raw) std::copy_n(state_.logits.data(), batch.rows * state_.stride, state_.raw.data());
     if (times_) {
@@ -115,7 +115,7 @@ class HostSession final : public Session {
   // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
   // rows that ask for logits.
   int assign_positions(std::span<const Row> rows) {
-    int wanted = 0;
+    int logit_rows = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
       const int position = slots_.length(row.slot);
@@ -123,12 +123,12 @@ class HostSession final : public Session {
       if (row.token != kSampled) token = row.token;
       rows_[i] = {row.slot, position, token >= 0 && token < state_.config.V ? token : 0};
       if (row.logits) {
-        keys_[wanted] = slots_.key(row.slot, position + 1);
-        wanted_[wanted++] = static_cast<int32_t>(i);
+        keys_[logit_rows] = slots_.key(row.slot, position + 1);
+        logit_rows_[logit_rows++] = static_cast<int32_t>(i);
       }
       slots_.advance(rows.subspan(i, 1));
     }
-    return wanted;
+    return logit_rows;
   }
 
   void forward(const HostStep& step) {
@@ -148,12 +148,12 @@ class HostSession final : public Session {
   Slots slots_;
   typename O::Weights weights_;
   typename O::State state_;
-  std::vector<int32_t> tokens_;  // (S, context + 1)
-  std::vector<float> logprobs_;  // (S, context + 1)
-  std::vector<HostRow> rows_;    // (R)
-  std::vector<int32_t> wanted_;  // (logit_rows)
-  std::vector<RowKey> keys_;     // (logit_rows)
-  std::vector<float> scratch_;   // for taps
+  std::vector<int32_t> tokens_;      // (S, context + 1)
+  std::vector<float> logprobs_;      // (S, context + 1)
+  std::vector<HostRow> rows_;        // (R)
+  std::vector<int32_t> logit_rows_;  // (logit_rows)
+  std::vector<RowKey> keys_;         // (logit_rows)
+  std::vector<float> scratch_;       // for taps
   Tap* tap_ = nullptr;
   StepTimes* times_ = nullptr;
 };

@@ -15,8 +15,8 @@ struct HostRow {
 };
 
 struct HostStep {
-  std::span<const HostRow> rows;    // (R)
-  std::span<const int32_t> wanted;  // indices of the rows that ask for logits, ascending
+  std::span<const HostRow> rows;        // (R)
+  std::span<const int32_t> logit_rows;  // indices of the rows that ask for logits, ascending
 };
 
 // (rows, cols), valid until the next operation.
@@ -28,7 +28,7 @@ struct Matrix {
 // Where the keys of one head and slot lie: position after position. Another layout brings the same two functions.
 struct PlainKeys {
   // Elements that hold the first `positions` positions.
-  static constexpr size_t room(int positions, int D) { return size_t(positions) * D; }
+  static constexpr size_t elements(int positions, int D) { return size_t(positions) * D; }
   static constexpr size_t at(int position, int d, int D) { return size_t(position) * D + d; }
 };
 
@@ -39,7 +39,7 @@ struct HostState {
       : config(m), slots(limits.slots), context(limits.context), stride((m.V + 15) / 16 * 16) {
     const size_t rows = limits.rows;
     x.resize(rows * m.C), q.resize(rows * m.C), a.resize(rows * m.C), h.resize(rows * m.F);
-    keys.resize(size_t(m.L) * slots * m.H * Keys::room(context, m.C / m.H));
+    keys.resize(size_t(m.L) * slots * m.H * Keys::elements(context, m.C / m.H));
     values.resize(size_t(m.L) * slots * context * m.C);
     logits.resize(size_t(limits.logit_rows) * stride);
     if (limits.keep_raw) raw.resize(logits.size());
@@ -48,7 +48,7 @@ struct HostState {
   // Element d of a position's key.
   size_t key(int layer, int slot, int head, int position, int d) const {
     const int D = config.C / config.H;
-    return ((size_t(layer) * slots + slot) * config.H + head) * Keys::room(context, D) + Keys::at(position, d, D);
+    return ((size_t(layer) * slots + slot) * config.H + head) * Keys::elements(context, D) + Keys::at(position, d, D);
   }
 
   // First of the D elements of a position's value; the next position of the same head follows.
@@ -62,7 +62,7 @@ struct HostState {
     const int D = config.C / config.H;
     for (int layer = 0; layer < config.L; ++layer) {
       for (int head = 0; head < config.H; ++head) {
-        std::copy_n(&keys[key(layer, from, head, 0, 0)], Keys::room(keep, D), &keys[key(layer, slot, head, 0, 0)]);
+        std::copy_n(&keys[key(layer, from, head, 0, 0)], Keys::elements(keep, D), &keys[key(layer, slot, head, 0, 0)]);
         std::copy_n(&values[cache(layer, from, head, 0)], size_t(keep) * D, &values[cache(layer, slot, head, 0)]);
       }
     }
@@ -75,9 +75,10 @@ struct HostState {
     if (op == Op::attention) return {a.data(), rows, config.C};
     if (op == Op::norm_up_gelu) return {h.data(), rows, config.F};
     if (op != Op::norm_logits) return {x.data(), rows, config.C};
-    scratch.resize(step.wanted.size() * config.V);
-    for (size_t i = 0; i < step.wanted.size(); ++i) std::copy_n(&logits[i * stride], config.V, &scratch[i * config.V]);
-    return {scratch.data(), static_cast<int>(step.wanted.size()), config.V};
+    scratch.resize(step.logit_rows.size() * config.V);
+    for (size_t i = 0; i < step.logit_rows.size(); ++i)
+      std::copy_n(&logits[i * stride], config.V, &scratch[i * config.V]);
+    return {scratch.data(), static_cast<int>(step.logit_rows.size()), config.V};
   }
 
   ModelConfig config;

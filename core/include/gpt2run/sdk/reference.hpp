@@ -147,8 +147,8 @@ class ReferenceOps {
   void norm_logits(const Weights::Head& w, State& s, const Step& step) const {
     const size_t C = s.config.C;
     std::vector<float> normed(C);
-    for (size_t i = 0; i < step.wanted.size(); ++i) {
-      norm(s, &s.x[step.wanted[i] * C], w.lnf_w.data(), w.lnf_b.data(), normed.data());
+    for (size_t i = 0; i < step.logit_rows.size(); ++i) {
+      norm(s, &s.x[step.logit_rows[i] * C], w.lnf_w.data(), w.lnf_b.data(), normed.data());
       for (int v = 0; v < s.config.V; ++v)
         s.logits[i * s.stride + v] = static_cast<float>(dot(&w.w[v * C], normed.data(), C));
     }
