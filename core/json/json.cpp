@@ -61,7 +61,7 @@ class Builder {
   bool boolean(bool value) { return add({value ? Kind::yes : Kind::no}); }
   bool number_integer(int64_t value) { return add({Kind::negative, 0, static_cast<uint64_t>(value)}); }
   bool number_unsigned(uint64_t value) { return add({Kind::natural, 0, value}); }
-  bool number_float(double, const std::string& text) { return add(text_node(Kind::real, text)); }
+  bool number_float(double, const std::string& text) { return add(real_node(text)); }
   bool string(std::string& text) { return add(text_node(Kind::text, text)); }
   bool binary(const std::vector<uint8_t>&) { return false; }  // JSON has none
   bool start_object(size_t) { return open(Kind::object); }
@@ -109,6 +109,14 @@ class Builder {
       fail(tree_.where, ": expected JSON of at most ", kMostText, " bytes of text, found more");
     tree_.text += text;
     return {kind, static_cast<uint32_t>(text.size()), begin};
+  }
+
+  // The library puts the locale's decimal point into a number.
+  Node real_node(const std::string& text) {
+    const Node node = text_node(Kind::real, text);
+    const size_t point = tree_.text.find_first_not_of("0123456789+-eE", node.word);
+    if (point != std::string::npos) tree_.text[point] = '.';
+    return node;
   }
 
   void append(const Node& node) {

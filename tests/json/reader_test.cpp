@@ -1,6 +1,7 @@
 // The reader of JSON: what it refuses, what it gives, and that neither depth nor number makes it slow or breaks it.
 #include <gmock/gmock.h>
 
+#include <clocale>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -150,6 +151,26 @@ TEST(JsonReader, NumbersAreExact) {
     EXPECT_EQ(std::signbit(found), std::signbit(expected)) << text;
     EXPECT_EQ(document.root().is_whole(), std::string_view(text).find_first_of(".eE") == std::string_view::npos);
   }
+}
+
+// Of the locales that write 2,5 the first that is installed.
+TEST(JsonReader, NumbersHaveAPointInEveryLocale) {
+  const std::string before = std::setlocale(LC_NUMERIC, nullptr);
+  bool found = false;
+  for (const char* name : {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "de_DE"})
+    found |= std::setlocale(LC_NUMERIC, name) != nullptr;
+  if (!found) GTEST_SKIP() << "no locale with a decimal comma";
+  const std::optional<Document> document = try_parse("[2.5, -1.25e1, 3e0]");
+  const std::string real = real_text(2.5);
+  std::setlocale(LC_NUMERIC, before.c_str());
+  ASSERT_TRUE(document);
+  std::vector<std::string> texts;
+  std::vector<double> numbers;
+  for (const Value& value : document->root().elements())
+    texts.push_back(value.number_text()), numbers.push_back(value.number());
+  EXPECT_THAT(texts, ElementsAre("2.5", "-1.25e1", "3e0"));
+  EXPECT_THAT(numbers, ElementsAre(2.5, -12.5, 3.0));
+  EXPECT_EQ(real, "2.5");
 }
 
 TEST(JsonReader, RefusesWhatIsNotAsked) {
