@@ -20,6 +20,7 @@ ModelConfig read_config(std::ifstream& file, const std::string& path) {
   std::istringstream words(line.c_str());
   ModelConfig m{};
   words >> word >> m.L >> m.H >> m.C >> m.F >> m.V >> m.T >> m.end_of_text >> m.epsilon;
+  m.tied_head = true;
   if (!file || !words || word != "flat") fail(path, ": expected a first line of \"flat\" and eight numbers");
   for (const int32_t size : {m.L, m.H, m.C, m.F, m.V, m.T})
     if (size < 1 || size > kMost) fail(path, ": expected sizes of 1 to ", kMost, ", found ", size);

@@ -77,6 +77,8 @@ class HuggingfaceCheckpoint final : public Checkpoint {
         row[i] = weight == Weight::head_w ? head(layers_[0][0], host) : fetch(weight, layer);
       }
     }
+    const auto data_of = [&](Weight weight) { return layers_[0][static_cast<size_t>(weight)].data; };
+    settings_.model.tied_head = data_of(Weight::head_w) == data_of(Weight::wte);
     files_.log_unknown(host, known_);
     if (fs::exists(folder / "vocab.json") && fs::exists(folder / "merges.txt")) tokenizer_ = folder.string();
   }

@@ -69,6 +69,7 @@ Header read_header(const loaders::MappedFile& file) {
   m.F = 4 * m.C;
   m.epsilon = 1e-5f;
   m.end_of_text = m.V - 1;
+  m.tied_head = true;
   return header;
 }
 

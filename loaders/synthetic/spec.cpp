@@ -130,6 +130,7 @@ Spec parse_spec(std::string_view text) {
   if (!(deviation >= 1e-6 && deviation <= 100)) fail(where, ": std: expected 1e-06 to 100, found ", deviation);
   const auto seed = read_number<uint64_t>(where, "seed", settings, 1);
   const bool tied = read_flag(where, "tied", settings, true);
+  m.tied_head = tied;
   check_total(where, m, tied);
   return {m, seed, deviation, read_flag(where, "outliers", settings, false), tied};
 }

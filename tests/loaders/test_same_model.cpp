@@ -73,6 +73,7 @@ void expect_same(const std::string& found_path, const std::string& expected_path
     return c.tensor(Weight::head_w, 0).data == c.tensor(Weight::wte, 0).data;
   };
   EXPECT_EQ(head_is_wte(*found), head_is_wte(*expected));
+  for (const Checkpoint* one : {found.get(), expected.get()}) EXPECT_EQ(one->config().tied_head, head_is_wte(*one));
   for_each_weight(expected->config(), [&](Weight weight, int layer) {
     const Tensor a = found->tensor(weight, layer), b = expected->tensor(weight, layer);
     ASSERT_EQ(a.type, b.type) << name_of(weight);

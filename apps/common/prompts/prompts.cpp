@@ -37,8 +37,9 @@ WrittenPrompt typed_tokens(const std::string& given, const ModelConfig& model) {
 }
 
 Prompt start_of_text(const ModelConfig& model) {
-  if (model.end_of_text < 0) fail("the model has no end-of-text token to start from: give --prompt or --tokens");
-  return {"", {model.end_of_text}};
+  const int32_t start = model.start_of_text >= 0 ? model.start_of_text : model.end_of_text;
+  if (start < 0) fail("the model has no end-of-text token to start from: give --prompt or --tokens");
+  return {"", {start}};
 }
 
 void check_tokens(const std::vector<int32_t>& tokens, const std::string& origin, const ModelConfig& model) {
