@@ -13,7 +13,7 @@
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
 #include "common/ranks/run_ranks.hpp"
-#include "gpt2compare/comparison.hpp"
+#include "gpt2compare/comparison_run.hpp"
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/folders.hpp"
 #include "gpt2compare/options.hpp"
@@ -75,12 +75,12 @@ int compare_folders(const OptionValues& values, const std::vector<Condition>& co
   FolderStudy study({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
                     {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
   Progress progress("sequences", values.flag("quiet"));
-  study.run(static_cast<int32_t>(values.integer("overlap")), [&](int64_t done, int64_t total) {
+  run.run(static_cast<int32_t>(values.integer("overlap")), [&](int64_t done, int64_t total) {
     end_if_asked(ranks, ", ", done, " of ", total, " sequences were compared");
     progress.update(done, total);
   });
-  report(study.comparison(), study.summary(), values);
-  return judge(study.comparison(), conditions);
+  report(run.comparison(), run.summary(), values);
+  return judge(run.comparison(), conditions);
 }
 
 int start(std::vector<std::string> arguments, Ranks& ranks) {
@@ -101,11 +101,11 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   PluginHost host({folders.begin(), folders.end()}, report_crashes);
-  Comparison study(host, configuration, ranks);
-  study.run();
+  ComparisonRun run(host, configuration, ranks);
+  run.run();
   if (!ranks.is_root()) return 0;
-  report(study.comparison(), study.continuations(width_of_output()), values);
-  return judge(study.comparison(), conditions);
+  report(run.comparison(), run.continuations(width_of_output()), values);
+  return judge(run.comparison(), conditions);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The steps of a comparison, in their order.
-#include "gpt2compare/comparison.hpp"
+#include "gpt2compare/comparison_run.hpp"
 
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ std::vector<const char*> precision_options(const Configuration& configuration) {
 
 }  // namespace
 
-Comparison::Comparison(PluginHost& host, Configuration& configuration, Ranks& ranks)
+ComparisonRun::ComparisonRun(PluginHost& host, Configuration& configuration, Ranks& ranks)
     : host_(host),
       configuration_(configuration),
       ranks_(ranks),
@@ -45,7 +45,7 @@ Comparison::Comparison(PluginHost& host, Configuration& configuration, Ranks& ra
   open_instances();
 }
 
-void Comparison::open_test_model() {
+void ComparisonRun::open_test_model() {
   const std::string path(configuration_.values().text("test_model"));
   const ModelConfig& ours = evaluation_.checkpoint().config();
   context_ = ours.T;
@@ -62,7 +62,7 @@ void Comparison::open_test_model() {
   context_ = std::min(ours.T, theirs.T);
 }
 
-void Comparison::read_texts() {
+void ComparisonRun::read_texts() {
   const ModelConfig& config = evaluation_.checkpoint().config();
   comparison_.tokenizer = evaluation_.tokenizer();
   comparison_.texts = texts_of(configuration_, evaluation_.tokenizer(), config);
@@ -82,7 +82,7 @@ void Comparison::read_texts() {
   if (window > 0) context_ = window;
 }
 
-void Comparison::open_instances() {
+void ComparisonRun::open_instances() {
   const int32_t threads = resources_.threads, device = resources_.device, max_new = integer("max_new_tokens");
   int64_t longest = 2;
   for (const Prompt& text : comparison_.texts)
@@ -101,7 +101,7 @@ void Comparison::open_instances() {
   }
 }
 
-void Comparison::continue_prompts() {
+void ComparisonRun::continue_prompts() {
   if (continued_.empty() || !ranks_.is_root()) return;
   const Plugin& plugin = host_.get(Kind::sampler, "argmax");
   const auto argmax = create<Sampler>(BoundPlugin(plugin, {plugin.name, {}}, Layer::fallback, &host_));
@@ -111,7 +111,7 @@ void Comparison::continue_prompts() {
 }
 
 // Rank 0 has continued the prompts; what is compared on is the same everywhere.
-void Comparison::share_texts() {
+void ComparisonRun::share_texts() {
   if (!appends_) return;
   std::string own;
   for (size_t i = 0; ranks_.is_root() && i < continued_.size(); ++i) {
@@ -125,7 +125,7 @@ void Comparison::share_texts() {
       comparison_.texts[text].tokens.push_back(take_value<int32_t>(left));
 }
 
-void Comparison::compare_own(const OnTarget& on_target) {
+void ComparisonRun::compare_own(const OnTarget& on_target) {
   RowReader ref(instances_[0].name, *instances_[0].session, kChunk);
   std::vector<RowReader> tests;
   for (size_t i = 1; i < instances_.size(); ++i) tests.emplace_back(instances_[i].name, *instances_[i].session, kChunk);
@@ -150,12 +150,12 @@ void Comparison::compare_own(const OnTarget& on_target) {
 }
 
 // "; " and which operation wrote the first NaN, where one did that can be told.
-std::string Comparison::nan_of(std::span<const Window> windows) {
+std::string ComparisonRun::nan_of(std::span<const Window> windows) {
   const std::string place = first_nan(instances_, windows, [&] { end_if_asked(ranks_, " while NaN was looked for"); });
   return place.empty() ? "" : "; " + place;
 }
 
-void Comparison::compare_all() {
+void ComparisonRun::compare_all() {
   windows_ = windows_of(comparison_.texts, context_, integer("limit"));
   comparison_.targets = targets_of(windows_);
   if (comparison_.targets == 0) fail("a text of at least 2 tokens expected to compare on, found none");
@@ -179,7 +179,7 @@ void Comparison::compare_all() {
   });
 }
 
-void Comparison::measure_layers() {
+void ComparisonRun::measure_layers() {
   if (integer("layers") == 0 || !ranks_.is_root()) return;
   if (test_model_ && configuration_.layer("layers") == Layer::fallback) {
     const ModelConfig &ours = evaluation_.checkpoint().config(), &theirs = test_model_->config();
@@ -191,7 +191,7 @@ void Comparison::measure_layers() {
       compare_layers(instances_, windows_, integer("layers"), configuration_.values().real("layer_threshold"), check);
 }
 
-FloorPlan Comparison::floor_plan() {
+FloorPlan ComparisonRun::floor_plan() {
   // Several ranks may each be bound to a part of the machine.
   const int64_t cores = ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : processors();
   const int32_t threads = integer("threads");
@@ -204,7 +204,7 @@ FloorPlan Comparison::floor_plan() {
 }
 
 // Instance i by rank i mod size. A test of the reference's name has its floor.
-void Comparison::measure_floors() {
+void ComparisonRun::measure_floors() {
   if (configuration_.values().text("floor") == "off") return;
   const FloorPlan plan = floor_plan();
   std::vector<std::vector<FloorPart>> floors(instances_.size());
@@ -219,7 +219,7 @@ void Comparison::measure_floors() {
   }
 }
 
-Manifest Comparison::manifest() const {
+Manifest ComparisonRun::manifest() const {
   std::vector<RecordedOption> options{{"model", lasting_path(evaluation_.model()), "text"}};
   for (const char* key : {"test_model", "text"})
     if (const std::string path(configuration_.values().text(key)); !path.empty())
@@ -233,7 +233,7 @@ Manifest Comparison::manifest() const {
   return evaluation_.manifest(std::move(options));
 }
 
-void Comparison::check_ranks() const {
+void ComparisonRun::check_ranks() const {
   if (ranks_.size() == 1) return;
   Manifest own = manifest();
   if (test_model_) {
@@ -244,7 +244,7 @@ void Comparison::check_ranks() const {
   check_comparable(ranks_, own, comparison_.texts);
 }
 
-void Comparison::run() {
+void ComparisonRun::run() {
   check_ranks();
   continue_prompts();
   share_texts();
@@ -257,7 +257,7 @@ void Comparison::run() {
   comparison_.manifest = record.to_json();
 }
 
-std::string Comparison::continuations(int width) const {
+std::string ComparisonRun::continuations(int width) const {
   std::string text;
   for (size_t p = 0; p < std::min(continued_.size(), kShown); ++p) {
     std::vector<std::string> names;

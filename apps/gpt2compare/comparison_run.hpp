@@ -11,13 +11,13 @@
 
 namespace gpt2run {
 
-class Comparison {
+class ComparisonRun {
  public:
   // Opens models and precisions and reads the texts. Throws UsageError or Error. host, configuration and ranks outlive
   // it.
-  Comparison(PluginHost& host, Configuration& configuration, Ranks& ranks);
-  Comparison(const Comparison&) = delete;  // its instances look at its models
-  Comparison& operator=(const Comparison&) = delete;
+  ComparisonRun(PluginHost& host, Configuration& configuration, Ranks& ranks);
+  ComparisonRun(const ComparisonRun&) = delete;  // its instances look at its models
+  ComparisonRun& operator=(const ComparisonRun&) = delete;
 
   // Generates, compares, measures the floor. Once, by every rank: windows are shared out, and the floors by instance;
   // the rest is rank 0's, which alone knows the results. Throws Error, also when interrupted() says so.
