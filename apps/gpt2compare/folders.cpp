@@ -177,7 +177,7 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
 }  // namespace
 
 // What the files say of tokens; nothing can be encoded.
-class FolderStudy::Words final : public Tokenizer {
+class FolderComparison::Words final : public Tokenizer {
  public:
   void add(const Step& step) {
     size_ = std::max(size_, step.token + 1);
@@ -197,7 +197,7 @@ class FolderStudy::Words final : public Tokenizer {
   int32_t size_ = 0;
 };
 
-FolderStudy::FolderStudy(Generations ref, Generations test)
+FolderComparison::FolderComparison(Generations ref, Generations test)
     : ref_(std::move(ref)), test_(std::move(test)), words_(std::make_shared<Words>()) {
   const std::set<int64_t> theirs = sequences_of(ref_), ours = sequences_of(test_);
   std::ranges::set_intersection(theirs, ours, std::back_inserter(sequences_));
@@ -218,7 +218,7 @@ FolderStudy::FolderStudy(Generations ref, Generations test)
   comparison_.manifest = manifest.json();
 }
 
-void FolderStudy::compare_sequence(int32_t text, int64_t sequence, DivergenceMeter& meter) {
+void FolderComparison::compare_sequence(int32_t text, int64_t sequence, DivergenceMeter& meter) {
   std::vector<Step> steps;
   each_step(path_of(ref_, sequence, ".json"), path_of(ref_, sequence, ".npy"),
             [&](size_t, Step step) { steps.push_back(std::move(step)); });
@@ -243,7 +243,7 @@ void FolderStudy::compare_sequence(int32_t text, int64_t sequence, DivergenceMet
   comparison_.texts.push_back(std::move(prompt));
 }
 
-void FolderStudy::run(int32_t top_k, const std::function<void(int64_t, int64_t)>& progress) {
+void FolderComparison::run(int32_t top_k, const std::function<void(int64_t, int64_t)>& progress) {
   DivergenceMeter meter(top_k);
   for (size_t i = 0; i < sequences_.size(); ++i) {
     compare_sequence(static_cast<int32_t>(i), sequences_[i], meter);
@@ -253,7 +253,7 @@ void FolderStudy::run(int32_t top_k, const std::function<void(int64_t, int64_t)>
   if (comparison_.targets == 0) fail(ref_.folder, " and ", test_.folder, ": expected steps to compare, found none");
 }
 
-std::string FolderStudy::summary() const {
+std::string FolderComparison::summary() const {
   std::string text;
   const auto add = [&](int64_t count, const std::string& what) {
     if (count > 0) text += std::to_string(count) + " " + what + "\n";

@@ -14,11 +14,11 @@ struct Generations {
   std::string option, folder, name;  // option: for messages, "--ref_folder"
 };
 
-class FolderStudy {
+class FolderComparison {
  public:
   // Throws Error for a folder that cannot be read or has no generations of that name, and for one with several names
   // when none is given, which it lists; also when no sequence is in both.
-  FolderStudy(Generations ref, Generations test);
+  FolderComparison(Generations ref, Generations test);
 
   // Pairs sequences by their number and compares their steps as long as the tokens before are equal; the target is the
   // reference's token. Once. One step of the test and one sequence of the reference are in memory. Throws Error naming

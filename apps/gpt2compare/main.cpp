@@ -72,8 +72,8 @@ bool has_folders(Configuration& configuration) {
 int compare_folders(const OptionValues& values, const std::vector<Condition>& conditions, Ranks& ranks) {
   const NamedPath read[] = {{"--ref_folder", values.text("ref_folder")}, {"--test_folder", values.text("test_folder")}};
   check_output({"--json", values.text("json")}, read);
-  FolderStudy study({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
-                    {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
+  FolderComparison run({"--ref_folder", values.shown("ref_folder"), values.shown("ref_name")},
+                       {"--test_folder", values.shown("test_folder"), values.shown("test_name")});
   Progress progress("sequences", values.flag("quiet"));
   run.run(static_cast<int32_t>(values.integer("overlap")), [&](int64_t done, int64_t total) {
     end_if_asked(ranks, ", ", done, " of ", total, " sequences were compared");

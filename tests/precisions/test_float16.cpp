@@ -233,16 +233,16 @@ TEST(Isa, ForcedIsTheOneThatRuns) {
 
 // AVX2 and AVX-512 give the same bits: each table says what it was compiled for, and the log what the table says.
 TEST(Isa, EveryNameIsItsOwnTable) {
-  PluginLog::instance().pack_inputs();
+  PluginLog::instance().take();
   for (const Backend& row : cpu_backends()) {
     const std::string& name = row.options.at("isa");
     make_precision(row);
-    EXPECT_EQ(PluginLog::instance().pack_inputs(), std::vector<std::string>{"0 cpu kernels: " + name}) << row;
+    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name}) << row;
   }
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
     make_plugin<Precision>(Kind::precision, std::string("cpu-") + name_of(type), {{"isa", "auto"}});
     const std::string widest = cpu::kIsaNames[static_cast<int>(cpu::choose_isa("auto", type))];
-    EXPECT_EQ(PluginLog::instance().pack_inputs(), std::vector<std::string>{"0 cpu kernels: " + widest})
+    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + widest})
         << name_of(type);
   }
 }
