@@ -23,7 +23,7 @@ usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"; }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# install_missing demo|test|plots: by name, from the machine's own package registry.
+# install_missing demo|test|clang|plots: by name, from the machine's own package registry.
 install_missing() {
   local packages=(g++ cmake ninja-build ccache libboost1.81-dev libboost-program-options1.81-dev)
   packages+=(libspdlog-dev nlohmann-json3-dev)
@@ -31,6 +31,7 @@ install_missing() {
     packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 python3-matplotlib git)
     packages+=(openmpi-bin libopenmpi-dev)
   fi
+  if [ "$1" = clang ]; then packages+=(clang); fi
   if [ "$1" = plots ]; then packages=(python3 python3-matplotlib); fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian system: going on without installing; needed are ${packages[*]}"

@@ -57,6 +57,10 @@ machine 0 libgtest-dev 0
 expect 'the demo needs no GoogleTest' 0 "$(outcome demo)"
 expect 'the tests need GoogleTest' '0*installing libgtest-dev*' "$(outcome test)"
 
+machine 0 clang 0
+expect 'the tests need no clang++' 0 "$(outcome test)"
+expect 'a build by clang++ does' '0*installing clang*' "$(outcome clang)"
+
 machine 0 python3-matplotlib 0
 expect 'the demo needs no matplotlib' 0 "$(outcome demo)"
 expect 'plots need matplotlib' '0*installing python3-matplotlib*' "$(outcome plots)"
@@ -64,3 +68,7 @@ expect 'plots need matplotlib' '0*installing python3-matplotlib*' "$(outcome plo
 status=0
 words=$("$root/scripts/test.sh" nonsense 2>&1) || status=$?
 expect 'unknown argument' "2 test.sh: unknown argument 'nonsense': expected nothing or fast; --help shows the usage" "$status $words"
+
+status=0
+words=$("$root/scripts/test_all.sh" nonsense 2>&1) || status=$?
+expect 'unknown part' "2 test_all.sh: unknown argument 'nonsense': expected one of *" "$status $words"

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Everything that scripts/test.sh leaves out, for the day before a release; it takes hours on two processors.
+#   scripts/test_all.sh               all parts, in this order
+#   scripts/test_all.sh PART...       some of them
+# no-cuda    the release without CUDA plugins, and its fast tests
+# debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
+# clang      the release by clang++ with its warnings as errors, and its fast tests
+# lto        every program linked with -flto, which finds types and functions that two files declare differently
+# mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup.sh
+
+parts=(no-cuda debug clang lto mutations)
+chosen=()
+for argument in "$@"; do
+  case $argument in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      [[ " ${parts[*]} " == *" $argument "* ]] ||
+        usage_error "unknown argument '$argument': expected one of ${parts[*]}; --help shows the usage"
+      chosen+=("$argument")
+      ;;
+  esac
+done
+[ ${#chosen[@]} -gt 0 ] || chosen=("${parts[@]}")
+
+# run_part PART: ends with the status of what failed.
+run_part() {
+  case $1 in
+    mutations) scripts/run_mutations.sh ;;
+    lto) build lto -D GPT2RUN_TESTS=ON ;;
+    *)
+      build "$1" -D GPT2RUN_TESTS=ON
+      ctest --test-dir "build/$1" --parallel "$(nproc)" --no-tests=error --output-on-failure --timeout 600 -L fast \
+        -LE layout </dev/null
+      ;;
+  esac
+}
+
+install_missing test
+if [[ " ${chosen[*]} " == *" clang "* ]]; then install_missing clang; fi
+
+SECONDS=0
+summary=()
+failed=0
+for part in "${chosen[@]}"; do
+  say "$part"
+  begin=$SECONDS
+  # A part that fails ends its own shell; the others run all the same.
+  set +e
+  (
+    set -e
+    run_part "$part"
+  )
+  status=$?
+  set -e
+  result=passed
+  if [ "$status" -ne 0 ]; then result=FAILED failed=1; fi
+  summary+=("$part: $result, $(((SECONDS - begin) / 60)) min")
+done
+
+say "summary, $((SECONDS / 60)) min"
+printf '   %s\n' "${summary[@]}"
+exit "$failed"
