@@ -29,7 +29,7 @@ endfunction()
 
 add_custom_target(plugin_fixtures)
 broken(good)
-broken(wrong-abi FIXTURE_ABI=7)
+broken(wrong-abi FIXTURE_ABI=3)
 broken(wrong-tag FIXTURE_TAG="some-other-library")
 broken(wrong-kind FIXTURE_KIND=sink)
 broken(wrong-space FIXTURE_SPACE=test)
