@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "host/elf_file.hpp"
 #include "host/plugin_folders.hpp"
 #include "support/program.hpp"
 
@@ -125,6 +126,20 @@ TEST(Checker, FindsFixedRunPathsOutsideABuildTree) {
   const fs::path copy = scratch.path() / "gpt2run-sampler-borrowed.so";
   fs::copy_file(fixture_file("borrowed"), copy);
   EXPECT_THAT(check(copy).out, testing::ContainsRegex("not ok [0-9]+ - it looks for libraries in no fixed folder"));
+}
+
+// Whoever wrote it and whatever compiled it: nvcc's modules are linked by other rules than those of the C++ compiler.
+TEST(BuildTree, EveryModuleExportsItsDescriptorAndNothingElse) {
+  int modules = 0;
+  for (const fs::path folder : {BINARY_DIR "/lib/gpt2run", BINARY_DIR "/tests/cuda"}) {
+    if (!fs::exists(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".so") continue;
+      EXPECT_THAT(read_elf(entry.path()).exported, testing::ElementsAre("gpt2run_plugin")) << entry.path();
+      ++modules;
+    }
+  }
+  EXPECT_GE(modules, 1) << "nothing was looked at";
 }
 
 }  // namespace
