@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <string>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -138,6 +139,14 @@ bool perform(const Move<Value>& move, int worker, int workers) {
   return overflow;
 }
 
+// What convert_rows() reads. Looked at before the workers begin, which cannot throw.
+void check_type(Weight weight, int layer_index, Type type) {
+  if (type == Type::f32 || type == Type::f16 || type == Type::bf16) return;
+  const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
+  fail("weight ", name_of(weight), layer, ": expected a matrix of fp32, fp16 or bf16, found ", name_of(type),
+       ", which this precision does not read yet");
+}
+
 // Bytes of all weights; `tied` models have no head of their own.
 template <class Value>
 size_t room(const ModelConfig& m, bool tied) {
@@ -177,6 +186,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
+    check_type(weight, layer, from.type);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
     Value* packed = w.arena.template take<Value>(packed_room<Value>(rows, cols));
     moves.push_back({weight, layer, from, packed, nullptr, nullptr});
@@ -184,6 +194,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   };
   const auto plain = [&](Weight weight) {
     const Tensor from = checkpoint.tensor(weight, 0);
+    check_type(weight, 0, from.type);
     moves.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
     return moves.back().matrix;
   };
