@@ -1,10 +1,12 @@
 // gpt2run-plugin-check: proves of one plugin file what the contract asks of its kind. Exit status: 0 when nothing
 // failed, 1 when something did, 2 for a wrong command line.
+#include <algorithm>
 #include <iostream>
 
 #include "common/program/crash_report.hpp"
 #include "common/program/program.hpp"
 #include "conformance/checks.hpp"
+#include "conformance/sampler_checks.hpp"
 #include "host/descriptor.hpp"
 #include "host/dynamic_library.hpp"
 #include "host/log.hpp"
@@ -30,15 +32,44 @@ bool has_driver() {
   return opens_system_library("libcuda.so.1", ignored);
 }
 
-void check_kind(Report& report, const Plugin& plugin) {
-  if (plugin.space != Space::host) return;
+// A precision of that space which runs here, for a sampler to work in its sessions: first those beside the sampler's
+// file. Null, and why, where there is none.
+const Plugin* find_lender(const std::filesystem::path& file, Space space, std::string& why) {
+  PluginHost host({file.parent_path()}, report_crashes);
+  why = std::string("there is no precision whose ") + name_of(space) + " memory it could work in";
+  std::vector<Candidate> candidates = host.candidates();
+  std::stable_partition(candidates.begin(), candidates.end(),
+                        [&](const Candidate& one) { return one.file.parent_path() == file.parent_path(); });
+  for (const Candidate& one : candidates) {
+    if (one.kind != Kind::precision || one.space != space) continue;
+    try {
+      const Plugin& plugin = host.open(one);
+      const Probe probe = plugin.probe();
+      if (probe.score <= 0) fail(probe.reason ? probe.reason : "it cannot run here");
+      Opened(plugin).session(kRigLimits);
+      return &plugin;
+    } catch (const Error& error) {
+      why += "; " + one.file.filename().string() + ": " + error.what();
+    }
+  }
+  return nullptr;
+}
+
+void check_sampler_in_its_memory(Report& report, const std::filesystem::path& file, const Plugin& plugin) {
+  if (plugin.space == Space::host) return check_sampler(report, plugin, nullptr);
+  std::string why;
+  if (const Plugin* lender = find_lender(file, plugin.space, why)) return check_sampler(report, plugin, lender);
+  report.did_not_run(file.filename().string(), why);
+}
+
+void check_kind(Report& report, const std::filesystem::path& file, const Plugin& plugin) {
   switch (plugin.kind) {
     case Kind::loader:
       return check_loader(report, plugin);
     case Kind::precision:
       return check_precision(report, plugin);
     case Kind::sampler:
-      return check_sampler(report, plugin);
+      return check_sampler_in_its_memory(report, file, plugin);
     case Kind::sink:
       return check_sink(report, plugin);
   }
@@ -59,7 +90,7 @@ int check_plugin(const std::filesystem::path& file) {
   if (!check_descriptor(report, *plugin)) return report.finish();
   const Probe probe = plugin->probe();
   if (probe.score > 0)
-    check_kind(report, *plugin);
+    check_kind(report, file, *plugin);
   else
     report.did_not_run(name, probe.reason ? probe.reason : "");
   return report.finish();

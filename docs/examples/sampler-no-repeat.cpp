@@ -1,7 +1,9 @@
 // Sampler no-repeat: no run of `size` tokens comes twice in a text. It drops the tokens that would end such a run, and
-// leaves the choice to the sampler behind it: --sampler no-repeat,nucleus.
+// leaves the choice to the sampler behind it: --sampler no-repeat,nucleus. Requests may ask for other sizes, slot by
+// slot.
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "gpt2run/sdk/select.hpp"
 
@@ -13,26 +15,35 @@ constexpr gpt2run::OptionSpec kOptions[] = {
 
 class NoRepeat final : public gpt2run::Sampler {
  public:
-  NoRepeat(const gpt2run::Options& options, const gpt2run::Host&)
-      : before_(static_cast<size_t>(options.integer("size")) - 1) {}
+  NoRepeat(const gpt2run::Options& options, const gpt2run::Host&) : created_(size_of(options)) {}
+
+  void prepare(const gpt2run::LogitBatch& layout) override { sizes_.assign(layout.slots, created_); }
+
+  void configure(int32_t slot, const gpt2run::Options* options) override {
+    sizes_.at(slot) = options ? size_of(*options) : created_;
+  }
 
   void sample(const gpt2run::LogitBatch& batch) override {
     for (int32_t row = 0; row < batch.rows; ++row)
-      drop(gpt2run::history_of(batch, row), gpt2run::logits_of(batch, row));
+      drop(gpt2run::history_of(batch, row), gpt2run::logits_of(batch, row), sizes_[batch.keys[row].slot]);
   }
 
  private:
-  void drop(std::span<const int32_t> history, std::span<float> logits) const {
-    if (history.size() < before_) return;
-    const std::span<const int32_t> end = history.last(before_);
-    for (size_t i = 0; i + before_ < history.size(); ++i) {
-      const int32_t next = history[i + before_];
+  static size_t size_of(const gpt2run::Options& options) { return static_cast<size_t>(options.integer("size")); }
+
+  static void drop(std::span<const int32_t> history, std::span<float> logits, size_t size) {
+    const size_t before = size - 1;  // tokens of a run before its last
+    if (history.size() < before) return;
+    const std::span<const int32_t> end = history.last(before);
+    for (size_t i = 0; i + before < history.size(); ++i) {
+      const int32_t next = history[i + before];
       if (next >= 0 && next < std::ssize(logits) && std::equal(end.begin(), end.end(), &history[i]))
         logits[next] = -std::numeric_limits<float>::infinity();
     }
   }
 
-  size_t before_;  // tokens of a run before its last
+  size_t created_;             // what the sampler was created with
+  std::vector<size_t> sizes_;  // (S) what each slot's request asked for
 };
 
 }  // namespace

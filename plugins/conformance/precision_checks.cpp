@@ -1,4 +1,4 @@
-// What every precision of host memory must keep: the session's book-keeping, the rows it refuses, and the bitwise
+// What every precision must keep, in whatever memory: the session's book-keeping, the rows it refuses, and the bitwise
 // promises that its Traits declare.
 #include "conformance/precision_checks.hpp"
 
@@ -25,8 +25,8 @@ void check_batch(const Opened& opened) {
   const auto session = opened.session();
   const LogitBatch layout = session->layout();
   require(layout.rows == kLimits.logit_rows, "layout has ", layout.rows, " rows, expected Limits::logit_rows");
-  session->start(1, {70, 42, 0, 0, 1, 0});
-  session->start(3, {90, 42, 0, 0, 3, 0});
+  session->start(1, {70, 43, 1, 5, 1, 0});
+  session->start(3, {90, 42, 2, 0, 3, 0});
   const Row rows[] = {{3, 5, false}, {3, 6, true}, {1, 7, true}};
   const LogitBatch batch = session->step(rows);
   require(batch.rows == 2, "two rows asked for logits, found ", batch.rows);
@@ -34,17 +34,21 @@ void check_batch(const Opened& opened) {
               batch.tokens == layout.tokens && batch.logprobs == layout.logprobs,
           "its pointers are not those of layout()");
   require(batch.vocab == kTiny.V && batch.stride >= kTiny.V, "vocab ", batch.vocab, " and stride ", batch.stride);
-  require(batch.space == Space::host && batch.slots == kLimits.slots, "space or slots are not the session's");
+  require(batch.space == opened.space, "its memory space is ", name_of(batch.space), ", the plugin's is ",
+          name_of(opened.space));
+  require(batch.slots == kLimits.slots, "it has ", batch.slots, " slots, the session has ", kLimits.slots);
   require(batch.token_stride >= kLimits.context + 1, "a slot has room for ", batch.token_stride, " tokens");
-  const RowKey expected[] = {{90, 42, 3, 2, 0, 0}, {70, 42, 1, 1, 0, 0}};
+  const RowKey expected[] = {{90, 42, 3, 2, 2, 0}, {70, 43, 1, 1, 1, 5}};
+  const std::vector<RowKey> keys = fetch(*session, batch.keys, 2);
   for (int r = 0; r < 2; ++r) {
-    const RowKey& key = batch.keys[r];
-    require(
-        key.sequence == expected[r].sequence && key.slot == expected[r].slot && key.position == expected[r].position,
-        "key of row ", r, ": sequence ", key.sequence, ", slot ", key.slot, ", position ", key.position);
+    const RowKey &key = keys[r], &e = expected[r];
+    require(key.sequence == e.sequence && key.seed == e.seed && key.slot == e.slot && key.position == e.position &&
+                key.prompt == e.prompt && key.shift == e.shift,
+            "key of row ", r, ": sequence ", key.sequence, ", seed ", key.seed, ", slot ", key.slot, ", position ",
+            key.position, ", prompt ", key.prompt, ", shift ", key.shift);
   }
-  const int32_t* tokens = batch.tokens + 3 * batch.token_stride;
-  require(tokens[0] == 5 && tokens[1] == 6, "the given tokens do not stand in the table");
+  require(fetch(*session, batch.tokens + 3 * batch.token_stride, 2) == std::vector<int32_t>{5, 6},
+          "the given tokens do not stand in the table");
 }
 
 void check_raw(const Opened& opened) {
@@ -56,10 +60,11 @@ void check_raw(const Opened& opened) {
   session->start(0, {1, 42, 0, 0, 0, 0});
   const LogitBatch batch = session->step(rows_of(0, 1, 0, 2));
   require(batch.raw != batch.logits, "raw is logits with keep_raw");
-  for (int r = 0; r < batch.rows; ++r)
-    require(std::equal(batch.raw + r * batch.stride, batch.raw + r * batch.stride + kTiny.V,
-                       batch.logits + r * batch.stride),
-            "row ", r, " of raw is not as computed");
+  require_equal(fetch_rows(*session, batch, batch.raw), fetch_rows(*session, batch, batch.logits), "raw");
+  const std::vector<float> changed(kTiny.V, 3.0f);
+  const Floats raw = fetch_rows(*session, batch, batch.raw);
+  session->write(changed.data(), batch.logits, changed.size() * sizeof(float));
+  require_equal(fetch_rows(*session, batch, batch.raw), raw, "raw after logits were changed");
 }
 
 void check_layouts(const Plugin& plugin) {
@@ -67,10 +72,46 @@ void check_layouts(const Plugin& plugin) {
   const Floats expected = fill(*plain.session(), 0, 3, kTiny.T);
   for (const Type type : {Type::f32, Type::f16, Type::bf16})
     for (const bool awkward : {false, true}) {
-      const Opened other(plugin, type, awkward);
+      const Opened other(plugin, {type, awkward});
       require_equal(fill(*other.session(), 0, 3, kTiny.T), expected,
                     awkward ? "turned, padded and unaligned weights" : "equal weights of another type");
     }
+}
+
+// Stored in types that not every precision knows: as good as FP32, or refused.
+void check_other_types(const Plugin& plugin) {
+  const Floats expected = fill(*Opened(plugin).session(), 0, 3, kTiny.T);
+  for (const Type type : {Type::f64, Type::i8}) {
+    const Opened other(plugin, {type});
+    std::unique_ptr<Session> session;
+    try {
+      session = other.session();
+    } catch (const Error& error) {
+      require(std::string_view(error.what()).find(name_of(type)) != std::string_view::npos, "weights of type ",
+              name_of(type), " are refused without naming the type: ", error.what());
+      continue;
+    }
+    require_equal(fill(*session, 0, 3, kTiny.T), expected, std::string("equal weights in ") + name_of(type));
+  }
+}
+
+// A model that asks for what this contract only declares: computed, then with other logits, or refused.
+void check_model(const Plugin& plugin) {
+  const Floats plain = fill(*Opened(plugin).session(), 0, 3, kTiny.T);
+  ModelConfig other_activation = kTiny, other_scale = kTiny;
+  other_activation.activation = Activation::relu, other_scale.scale_by_layer = true;
+  const std::pair<const char*, ModelConfig> models[] = {{"another activation", other_activation},
+                                                        {"attention scores scaled by layer", other_scale}};
+  for (const auto& [what, config] : models) {
+    const Opened other(plugin, {Type::f32, false, config});
+    std::unique_ptr<Session> session;
+    try {
+      session = other.session();
+    } catch (const Error&) {
+      continue;
+    }
+    require_changed(fill(*session, 0, 3, kTiny.T), plain, std::string(what) + ", which is not refused");
+  }
 }
 
 void check_limits(const Opened& opened) {
@@ -134,8 +175,10 @@ void check_score(const Opened& opened) {
   const int32_t target = 9;
   session->write(&target, batch.tokens + 4, sizeof target);
   session->score(batch);
+  const Floats raw = fetch_rows(*session, batch, batch.raw);
+  const std::vector<float> logprobs = fetch(*session, batch.logprobs + 1, 4);
   for (int r = 0; r < 4; ++r) {
-    const float* logits = batch.raw + r * batch.stride;
+    const float* logits = &raw[static_cast<size_t>(r) * kTiny.V];
     const double maximum = *std::max_element(logits, logits + kTiny.V);
     double sum = 0, largest = 0;
     for (int v = 0; v < kTiny.V; ++v) {
@@ -145,7 +188,7 @@ void check_score(const Opened& opened) {
     const double expected = logits[r == 3 ? target : token_of(1, r + 1)] - maximum - std::log(sum);
     // In FP32: one rounding for each of the V terms and their sum, and four of values up to twice the largest logit.
     const double tolerance = std::ldexp(2.0 * kTiny.V + 8 * largest, -24);
-    const float found = batch.logprobs[r + 1];
+    const float found = logprobs[r];
     require(std::abs(found - expected) <= tolerance, "logprob of position ", r + 1, ": ", found, ", expected ",
             expected);
   }
@@ -159,6 +202,8 @@ void check_precision(Report& report, const Plugin& plugin) {
   report.check("a batch has the rows that asked for logits, with their keys and tokens", [&] { check_batch(opened); });
   report.check("raw logits are kept on demand", [&] { check_raw(opened); });
   report.check("weights of any type and layout give the same bits", [&] { check_layouts(plugin); });
+  report.check("weights of float64 and int8 are read exactly or refused by name", [&] { check_other_types(plugin); });
+  report.check("a setting of the model is computed or refused", [&] { check_model(plugin); });
   report.check("limits beyond the model are refused", [&] { check_limits(opened); });
   report.check("rows that cannot be are refused and change nothing", [&] { check_refused_rows(opened); });
   report.check("score() gives the log-probability of the token that stands there", [&] { check_score(opened); });

@@ -1,10 +1,14 @@
-// The second half of the checks of a precision: what ends in equal bits.
+// The other parts of the checks of a precision.
 #pragma once
 #include "conformance/precision_run.hpp"
 
 namespace gpt2run::conformance {
 
-// The Traits that it declares (others are skipped), and start, repeat, sampled tokens and taps, which keep bits always.
+// Equal bits: the Traits that it declares (others are skipped), and start, sampled tokens and taps, which keep bits
+// always.
 void check_promises(Report&, const Opened&);
+
+// Session::repeat.
+void check_repeat(Report&, const Opened&);
 
 }  // namespace gpt2run::conformance

@@ -1,4 +1,4 @@
-// Equal bits: as declared by the Traits, and through start(), repeat(), sampled tokens and taps.
+// Equal bits: as declared by the Traits, and through start(), sampled tokens and taps.
 #include <algorithm>
 #include <set>
 
@@ -83,8 +83,8 @@ void check_start(const Opened& opened) {
   session->start(3, {5, 42, 0, 0, 0, 4});
   require_equal(feed_rest(3), expected, "a slot that took over 4 positions of another");
   const LogitBatch layout = session->layout();
-  for (int p = 0; p < 6; ++p)
-    require(layout.tokens[3 * layout.token_stride + p] == token_of(5, p), "it did not take over token ", p);
+  const std::vector<int32_t> tokens = fetch(*session, layout.tokens + 3 * layout.token_stride, 6);
+  for (int p = 0; p < 6; ++p) require(tokens[p] == token_of(5, p), "it did not take over token ", p);
   session->start(0, {5, 42, 0, 0, 0, 4});
   require_equal(feed_rest(0), expected, "a slot cut back to 4 positions");
 }
@@ -102,42 +102,11 @@ void check_sampled(const Opened& opened) {
                 "a sampled token against the same one given");
 }
 
-// A body of a generation loop: the next token is made from the logits' first bits, as a sampler would.
-struct Body {
-  Session* session;
-  static std::span<const Row> rows() {
-    static constexpr Row row[] = {{1, kSampled, true}};
-    return row;
-  }
-  static void run(void* arg) { choose(static_cast<Body*>(arg)->session->step(rows())); }
-  static void choose(const LogitBatch& batch) {
-    const float* logits = batch.logits + (batch.rows - 1) * batch.stride;
-    const RowKey& key = batch.keys[batch.rows - 1];
-    batch.tokens[key.slot * batch.token_stride + key.position] =
-        static_cast<int32_t>(std::max_element(logits, logits + batch.vocab) - logits);
-  }
-};
-
-void check_repeat(const Opened& opened) {
-  const auto at_once = opened.session(), one_by_one = opened.session();
-  need(at_once->traits().run, "run");
-  for (Session* session : {at_once.get(), one_by_one.get()}) {
-    session->start(1, {5, 42, 0, 0, 1, 0});
-    Body::choose(session->step(rows_of(1, 5, 0, 2)));
-  }
-  Body fast{at_once.get()}, slow{one_by_one.get()};
-  at_once->repeat(5, 1, Body::rows(), &Body::run, &fast);
-  for (int i = 0; i < 5; ++i) Body::run(&slow);
-  const LogitBatch a = at_once->layout(), b = one_by_one->layout();
-  for (int p = 0; p < 8; ++p)
-    require(a.tokens[a.token_stride + p] == b.tokens[b.token_stride + p], "token ", p,
-            " of repeat(5) is not that of 5 bodies");
-  require_equal(feed(*at_once, rows_of(1, 6, 7, 8)), feed(*one_by_one, rows_of(1, 6, 7, 8)), "a step after repeat(5)");
-}
-
 struct SeenTensors final : Tap {
   std::set<std::string> ops;
+  std::string only;  // the operation that it wants, "": all
   bool sizes_fit = true;
+  bool wants(const char* op) const override { return only.empty() || only == op; }
   bool tensor(const char* op, int, float* host, int rows, int cols) override {
     ops.insert(op);
     sizes_fit = sizes_fit && host && rows >= 1 && rows <= 5 && cols >= 1;
@@ -152,12 +121,40 @@ void check_tap(const Opened& opened) {
   const Floats tapped = fill(*session, 0, 5, 5);
   require(tap.ops.size() == 7, "the tap saw ", tap.ops.size(), " operations, expected 7");
   require(tap.sizes_fit, "a tensor of the tap has no data or odd sizes");
+  const std::string one = *tap.ops.begin();
+  tap.ops.clear(), tap.only = one;
+  require(session->tap(&tap), "it took a tap, and another time it did not");
+  fill(*session, 1, 5, 5);
+  require(tap.ops == std::set{one}, "a tap that only wants ", one, " saw ", tap.ops.size(), " operations");
   session->tap(nullptr);
   tap.ops.clear();
   fill(*session, 1, 5, 5);
   require(tap.ops.empty(), "the tap saw operations after it was taken off");
   need(session->traits().run, "run");
   require_equal(tapped, fill(*plain, 0, 5, 5), "a tapped run");
+}
+
+// Changes the first value of every row.
+struct ChangingTap final : Tap {
+  bool wants(const char* op) const override { return std::string_view(op) == "embed"; }
+  bool tensor(const char*, int, float* host, int rows, int cols) override {
+    for (int r = 0; r < rows; ++r) host[r * cols] += 2;
+    return true;
+  }
+};
+
+void check_changing_tap(const Opened& opened) {
+  const auto session = opened.session();
+  const Floats plain = fill(*session, 0, 5, 5);
+  ChangingTap tap;
+  if (!session->tap(&tap)) throw Skipped("it has no taps");
+  Floats changed;
+  try {
+    changed = fill(*session, 1, 5, 5);
+  } catch (const Error& error) {
+    throw Skipped(std::string("it takes no values back: ") + error.what());
+  }
+  require_changed(changed, plain, "a tap that changes what the embedding wrote");
 }
 
 }  // namespace
@@ -169,8 +166,9 @@ void check_promises(Report& report, const Opened& opened) {
   report.check("prefill: the same bits at once, in chunks and token by token", [&] { check_prefill(opened); });
   report.check("start() copies and cuts back", [&] { check_start(opened); });
   report.check("a sampled token is the token in the table", [&] { check_sampled(opened); });
-  report.check("repeat(n) is n bodies", [&] { check_repeat(opened); });
   report.check("a tap sees the seven operations and changes nothing", [&] { check_tap(opened); });
+  report.check("what a tap changes is computed with, or refused", [&] { check_changing_tap(opened); });
+  check_repeat(report, opened);
 }
 
 }  // namespace gpt2run::conformance

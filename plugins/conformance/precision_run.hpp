@@ -1,4 +1,5 @@
-// Short hands for driving a session of the tiny model in the checks of precisions.
+// Short hands for driving a session of the tiny model. What a session holds is read and written through it alone: its
+// pointers may be a device's.
 #pragma once
 #include <span>
 #include <vector>
@@ -16,19 +17,40 @@ inline constexpr Limits kLimits = {
 
 // A precision with its options at their defaults, and the checkpoint that its sessions look at.
 struct Opened {
-  explicit Opened(const Plugin& plugin, Type type = Type::f32, bool awkward = false)
-      : checkpoint(type, awkward), precision(create<Precision>(plugin)) {}
+  explicit Opened(const Plugin& plugin, const TinyForm& form = {})
+      : checkpoint(form), precision(create<Precision>(plugin)), space(plugin.space) {}
   std::unique_ptr<Session> session(const Limits& limits = kLimits) const { return precision->open(checkpoint, limits); }
 
   TinyCheckpoint checkpoint;
   std::unique_ptr<Precision> precision;
+  Space space;
 };
+
+// The kit's own precision, in host memory.
+Opened plain_host_precision();
 
 // The token of a made-up text at a position.
 int32_t token_of(uint64_t sequence, int position);
 
 // Rows for positions [from, to) of that text in a slot, all with logits.
 std::vector<Row> rows_of(int slot, uint64_t sequence, int from, int to);
+
+// (count) values of the session's memory.
+template <class T>
+std::vector<T> fetch(Session& session, const T* from, size_t count) {
+  std::vector<T> values(count);
+  session.read(from, values.data(), count * sizeof(T));
+  return values;
+}
+
+// The rows of a batch without their padding, (rows, V). from: the batch's logits or raw.
+Floats fetch_rows(Session&, const LogitBatch&, const float* from);
+
+// Puts positions [from, to) of that text into the slot's token table.
+void write_tokens(Session&, int slot, uint64_t sequence, int from, int to);
+
+// A number for Session::repeat that this process has not used before.
+uint64_t fresh_key();
 
 // Steps and copies the logits, (rows, V).
 Floats feed(Session&, std::span<const Row>);
@@ -38,5 +60,8 @@ Floats fill(Session&, int slot, uint64_t sequence, int to, int chunk = 9);
 
 // Throws Error naming the first difference in bits.
 void require_equal(const Floats& found, const Floats& expected, const std::string& what);
+
+// Throws Error where all bits are equal, or a value is not finite.
+void require_changed(const Floats& found, const Floats& before, const std::string& what);
 
 }  // namespace gpt2run::conformance

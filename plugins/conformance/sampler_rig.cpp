@@ -16,69 +16,110 @@ int32_t history(uint64_t sequence, int position) {
   return static_cast<int32_t>((sequence * 7 + position * 5) % kVocab);
 }
 
-size_t index_of(int slot, int position) { return static_cast<size_t>(slot) * (kContext + 1) + position; }
-size_t index_of(const RowKey& key) { return index_of(key.slot, key.position); }
+bool is_same(const RowKey& a, const RowKey& b) {
+  return a.sequence == b.sequence && a.seed == b.seed && a.slot == b.slot && a.position == b.position &&
+         a.prompt == b.prompt && a.shift == b.shift;
+}
+
+std::unique_ptr<Sampler> make_sampler(const Plugin& plugin, const Options* options) {
+  return options ? create<Sampler>(plugin, *options) : create<Sampler>(plugin);
+}
 
 }  // namespace
 
-SamplerRig::SamplerRig(const Plugin& plugin)
-    : selects_(plugin.selects),
-      sampler_(create<Sampler>(plugin)),
-      logits_(kRows * kStride, 0.0f),
-      tokens_(kSlots * (kContext + 1)),
-      logprobs_(tokens_.size(), kLogprob),
-      keys_(kRows),
-      layout_{logits_.data(), logits_.data(),   kStride,      kRows,       kVocab, kSlots, keys_.data(),
-              tokens_.data(), logprobs_.data(), kContext + 1, Space::host, 0,      nullptr} {
+SamplerRig::SamplerRig(const Plugin& plugin, Session& session, const Options* created)
+    : selects_(plugin.selects), session_(&session), sampler_(make_sampler(plugin, created)) {
+  move_to(session);
+}
+
+void SamplerRig::move_to(Session& session) {
+  session_ = &session, layout_ = session.layout();
+  require(layout_.rows >= kRows && layout_.slots >= kSlots && layout_.vocab == kVocab,
+          "the session that lends its memory has fewer rows or slots than it was asked for");
   sampler_->prepare(layout_);
 }
 
-std::vector<SamplerResult> SamplerRig::sample(const std::vector<SamplerRow>& rows, uint64_t seed) {
-  fill(rows, seed);
+std::vector<SamplerResult> SamplerRig::sample(const std::vector<SamplerRow>& rows, uint64_t seed,
+                                              const std::function<void()>& then) {
+  for (const SamplerRow& row : rows) configure(row.key.slot, row.options);
+  const Memory before = filled(rows, seed);
+  write(before);
   LogitBatch batch = layout_;
   batch.rows = static_cast<int32_t>(rows.size());
   sampler_->sample(batch);
-  check(rows);
+  if (then) then();
+  Memory after = before;
+  read(after);
+  check(rows, before, after);
   std::vector<SamplerResult> results;
   for (size_t r = 0; r < rows.size(); ++r) {
-    const auto from = logits_.begin() + static_cast<std::ptrdiff_t>(r * kStride);
-    results.push_back({tokens_[index_of(rows[r].key)], {from, from + kVocab}});
+    const auto from = after.logits.begin() + static_cast<std::ptrdiff_t>(r * layout_.stride);
+    results.push_back({after.tokens[index_of(rows[r].key)], {from, from + kVocab}});
   }
   return results;
 }
 
-void SamplerRig::fill(const std::vector<SamplerRow>& rows, uint64_t seed) {
-  std::fill(logits_.begin(), logits_.end(), kPadding);
-  std::fill(tokens_.begin(), tokens_.end(), kUntouched);
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const RowKey& key = rows[r].key;
-    keys_[r] = key;
-    keys_[r].seed = seed;
-    std::copy(rows[r].logits.begin(), rows[r].logits.end(), logits_.begin() + static_cast<std::ptrdiff_t>(r * kStride));
-    for (int p = 0; p < key.position; ++p) tokens_[index_of(key.slot, p)] = history(key.sequence, p);
-  }
-  before_ = logits_;
-  old_tokens_ = tokens_;
+void SamplerRig::configure(int32_t slot, const Options* options) {
+  if (!options) return sampler_->configure(slot, nullptr);
+  CallOptions& call = calls_.emplace_back(*options);
+  sampler_->configure(slot, &call);
+  call.end();
 }
 
-void SamplerRig::check(const std::vector<SamplerRow>& rows) const {
-  std::vector<int32_t> expected = old_tokens_;
-  for (const SamplerRow& row : rows) {
-    const int32_t token = tokens_[index_of(row.key)];
-    if (selects_) {
-      require((token >= 0 && token < kVocab) || token == kNone, "row of slot ", row.key.slot, ": wrote token ", token,
-              ", expected 0 to ", kVocab - 1, " or kNone");
-      expected[index_of(row.key)] = token;
-    }
+SamplerRig::Memory SamplerRig::filled(const std::vector<SamplerRow>& rows, uint64_t seed) const {
+  const size_t table = (layout_.slots - 1) * layout_.token_stride + kContext + 1;
+  Memory memory;
+  memory.logits.assign((layout_.rows - 1) * layout_.stride + kVocab, kPadding);
+  memory.tokens.assign(table, kUntouched);
+  memory.logprobs.assign(table, kLogprob);
+  memory.keys.assign(layout_.rows, {1, 2, 3, 4, 5, 6});
+  for (size_t r = 0; r < rows.size(); ++r) {
+    RowKey& key = memory.keys[r] = rows[r].key;
+    key.seed = seed;
+    std::copy(rows[r].logits.begin(), rows[r].logits.end(), &memory.logits[r * layout_.stride]);
+    for (int p = 0; p < key.position; ++p)
+      memory.tokens[key.slot * layout_.token_stride + p] = history(key.sequence, p);
   }
-  require(tokens_ == expected,
+  return memory;
+}
+
+void SamplerRig::write(const Memory& memory) {
+  const auto piece = [](const auto& from, const auto* to) {
+    return Transfer{from.data(), const_cast<void*>(static_cast<const void*>(to)), from.size() * sizeof *to};
+  };
+  const Transfer pieces[] = {piece(memory.logits, layout_.logits), piece(memory.tokens, layout_.tokens),
+                             piece(memory.logprobs, layout_.logprobs), piece(memory.keys, layout_.keys)};
+  session_->write(pieces);
+}
+
+void SamplerRig::read(Memory& memory) {
+  const auto piece = [](const auto* from, auto& to) { return Transfer{from, to.data(), to.size() * sizeof *from}; };
+  const Transfer pieces[] = {piece(layout_.logits, memory.logits), piece(layout_.tokens, memory.tokens),
+                             piece(layout_.logprobs, memory.logprobs), piece(layout_.keys, memory.keys)};
+  session_->read(pieces);
+}
+
+size_t SamplerRig::index_of(const RowKey& key) const {
+  return static_cast<size_t>(key.slot) * layout_.token_stride + key.position;
+}
+
+void SamplerRig::check(const std::vector<SamplerRow>& rows, const Memory& before, const Memory& after) const {
+  std::vector<int32_t> expected = before.tokens;
+  for (const SamplerRow& row : rows) {
+    if (!selects_) break;
+    const int32_t token = after.tokens[index_of(row.key)];
+    require((token >= 0 && token < kVocab) || token == kNone, "row of slot ", row.key.slot, ": wrote token ", token,
+            ", expected 0 to ", kVocab - 1, " or kNone");
+    expected[index_of(row.key)] = token;
+  }
+  require(after.tokens == expected,
           selects_ ? "it wrote tokens beside its own" : "it wrote tokens, and only changes logits");
-  const auto is_kept = [](float x) { return x == kLogprob; };
-  require(std::all_of(logprobs_.begin(), logprobs_.end(), is_kept), "it wrote logprobs");
-  for (size_t i = 0; i < logits_.size(); ++i) {
-    const bool is_own = i / kStride < rows.size() && i % kStride < kVocab;
+  require(after.logprobs == before.logprobs, "it wrote logprobs");
+  require(std::equal(after.keys.begin(), after.keys.end(), before.keys.begin(), is_same), "it wrote keys");
+  for (size_t i = 0; i < after.logits.size(); ++i) {
+    const bool is_own = i / layout_.stride < rows.size() && i % layout_.stride < kVocab;
     if (is_own && !selects_) continue;
-    require(std::memcmp(&logits_[i], &before_[i], sizeof(float)) == 0,
+    require(std::memcmp(&after.logits[i], &before.logits[i], sizeof(float)) == 0,
             is_own ? "it changed logits, and declares that it selects" : "it wrote behind the vocabulary or the rows");
   }
 }

@@ -1,18 +1,27 @@
-// A session's side of a sampler: logits, keys and the token table in host memory, filled anew for every call and
-// checked after it. Everything that a sampler must leave alone is filled with values that would give it away.
+// What surrounds a sampler: the memory of a session, in whatever space, filled anew for every call and checked after
+// it. Everything that a sampler must leave alone is filled with values that would give it away.
 #pragma once
+#include <deque>
+#include <functional>
 #include <vector>
 
+#include "conformance/call_options.hpp"
 #include "conformance/checks.hpp"
-#include "gpt2run/sampler.hpp"
+#include "conformance/tiny_checkpoint.hpp"
+#include "gpt2run/precision.hpp"
 
 namespace gpt2run::conformance {
 
-inline constexpr int kRows = 4, kSlots = 6, kVocab = 17, kStride = 24, kContext = 8;
+inline constexpr int kRows = 4, kSlots = 6, kVocab = kTiny.V, kContext = 8;
+
+// Of a session that a rig may use.
+inline constexpr Limits kRigLimits = {
+    .slots = kSlots, .context = kContext, .rows = 8, .logit_rows = kRows, .threads = 1, .device = 0, .keep_raw = false};
 
 struct SamplerRow {
-  RowKey key;
-  std::vector<float> logits;  // (kVocab)
+  RowKey key;                        // no two rows of a batch have one slot
+  std::vector<float> logits;         // (kVocab)
+  const Options* options = nullptr;  // of the row's request; null: those that the sampler was created with
 };
 
 struct SamplerResult {
@@ -22,25 +31,44 @@ struct SamplerResult {
 
 class SamplerRig {
  public:
-  // Makes the sampler and prepares it.
-  explicit SamplerRig(const Plugin&);
+  // Makes the sampler, with its defaults unless `created` is given, and prepares it for the session. The session
+  // outlives the rig and may serve other rigs in turn.
+  SamplerRig(const Plugin&, Session&, const Options* created = nullptr);
 
-  // One batch of 1 to kRows rows in different slots. Throws Error when the sampler touched what is not its own:
-  // padding, other tokens, logprobs, for a selector the logits, for the others the tokens; or a selector wrote neither
-  // a token nor kNone.
-  std::vector<SamplerResult> sample(const std::vector<SamplerRow>& rows, uint64_t seed = 42);
+  // From here on the sampler works in another session.
+  void move_to(Session&);
+
+  // One batch of 1 to kRows rows, each the first of a new request: its slot is configured before. Throws Error when the
+  // sampler touched what is not its own: padding, keys, other tokens, logprobs, for a selector the logits, for the
+  // others the tokens; or a selector wrote neither a token nor kNone. then: called while the sampler's work may still
+  // be enqueued.
+  std::vector<SamplerResult> sample(const std::vector<SamplerRow>& rows, uint64_t seed = 42,
+                                    const std::function<void()>& then = {});
+
+  // Sampler::configure, with options that can be read during the call only.
+  void configure(int32_t slot, const Options* options);
+
+  Sampler& sampler() { return *sampler_; }
 
  private:
-  void fill(const std::vector<SamplerRow>& rows, uint64_t seed);
-  void check(const std::vector<SamplerRow>& rows) const;
+  // What a sampler is shown of the session's memory. The last row ends at its vocabulary, the last slot at its context.
+  struct Memory {
+    std::vector<float> logits;
+    std::vector<int32_t> tokens;
+    std::vector<float> logprobs;
+    std::vector<RowKey> keys;
+  };
+  Memory filled(const std::vector<SamplerRow>& rows, uint64_t seed) const;
+  void write(const Memory&);
+  void read(Memory&);
+  void check(const std::vector<SamplerRow>& rows, const Memory& before, const Memory& after) const;
+  size_t index_of(const RowKey&) const;
 
   bool selects_;
+  Session* session_;
   std::unique_ptr<Sampler> sampler_;
-  std::vector<float> logits_, before_;        // (kRows, kStride)
-  std::vector<int32_t> tokens_, old_tokens_;  // (kSlots, kContext + 1)
-  std::vector<float> logprobs_;               // same shape
-  std::vector<RowKey> keys_;                  // (kRows)
-  LogitBatch layout_;
+  LogitBatch layout_ = {};
+  std::deque<CallOptions> calls_;  // kept, so that a sampler that reads them late is noticed
 };
 
 }  // namespace gpt2run::conformance

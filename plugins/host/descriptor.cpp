@@ -20,7 +20,9 @@ std::string to_text(Kind kind, std::string_view name, Space space) {
 void check_layout(const std::string& file, const Symbol& symbol) {
   if (symbol.size < sizeof(uint32_t)) fail(file, ": ", kSymbol, " is no descriptor: ", symbol.size, " bytes");
   const uint32_t abi = *static_cast<const uint32_t*>(symbol.address);
-  if (abi != kAbi) fail(file, ": made for ABI ", abi, ", this program has ABI ", kAbi, ": rebuild the plugin");
+  if (abi != kAbi)
+    fail(file, ": built for contract ", abi, ", this gpt2run has ", kAbi,
+         ": rebuild it with its SDK, see docs/plugin_guide.md");
   if (symbol.size != sizeof(Plugin))
     fail(file, ": ", kSymbol, " has ", symbol.size, " bytes, expected ", sizeof(Plugin));
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <string>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -138,9 +139,17 @@ bool perform(const Move<Value>& move, int worker, int workers) {
   return overflow;
 }
 
+// What convert_rows() reads. Looked at before the workers begin, which cannot throw.
+void check_type(Weight weight, int layer_index, Type type) {
+  if (type == Type::f32 || type == Type::f16 || type == Type::bf16) return;
+  const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
+  fail("weight ", name_of(weight), layer, ": expected a matrix of fp32, fp16 or bf16, found ", name_of(type),
+       ", which this precision does not read yet");
+}
+
 // Bytes of all weights; `tied` models have no head of their own.
 template <class Value>
-size_t workspace(const ModelConfig& m, bool tied) {
+size_t bytes_of_weights(const ModelConfig& m, bool tied) {
   size_t bytes = 0;
   for (int i = 0; i < kWeights; ++i) {
     const Weight weight = static_cast<Weight>(i);
@@ -177,19 +186,21 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
+    check_type(weight, layer, from.type);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
-    Value* packed = w.arena.template pack_inputs<Value>(packed_elements<Value>(rows, cols));
+    Value* packed = w.arena.template take<Value>(packed_elements<Value>(rows, cols));
     moves.push_back({weight, layer, from, packed, nullptr, nullptr});
     return packed;
   };
   const auto plain = [&](Weight weight) {
     const Tensor from = checkpoint.tensor(weight, 0);
-    moves.push_back({weight, 0, from, nullptr, w.arena.template pack_inputs<Value>(from.rows * from.cols), nullptr});
+    check_type(weight, 0, from.type);
+    moves.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
     return moves.back().matrix;
   };
   const auto vector = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template pack_inputs<float>(from.rows)});
+    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
     return moves.back().vector;
   };
   w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};

@@ -18,7 +18,7 @@ class Arena {
 
   // 64-byte aligned. The total of all calls, each rounded up by room_for, is at most what was asked for.
   template <class T>
-  T* pack_inputs(size_t count) {
+  T* take(size_t count) {
     T* at = reinterpret_cast<T*>(memory_.get() + used_);
     used_ += room_for<T>(count);
     return at;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "host/elf_file.hpp"
 #include "host/plugin_folders.hpp"
 #include "support/program.hpp"
 
@@ -28,26 +29,37 @@ TEST_P(Breach, IsNamed) {
   EXPECT_THAT(outcome.out, testing::ContainsRegex(std::string("not ok [0-9]+ - ") + GetParam().promise));
 }
 
-INSTANTIATE_TEST_SUITE_P(Plugins, Breach,
-                         testing::Values(Broken{"sampler-reads-padding", "a dropped token is never chosen"},
-                                         Broken{"sampler-hangs-on-slot", "a row gives the same alone"},
-                                         Broken{"sampler-remembers", "earlier calls change nothing"},
-                                         Broken{"sampler-edits-logits", ".*it changed logits"},
-                                         Broken{"sampler-takes-nan", "a row with NaN gives kNone"},
-                                         Broken{"sampler-writes-beside", ".*it wrote tokens beside its own"},
-                                         Broken{"sampler-takes-dropped", "a dropped token is never chosen"},
-                                         Broken{"sink-litters", "destroyed without end.*tokens.txt"},
-                                         Broken{"precision-drifts", "run: the same bits"},
-                                         Broken{"precision-sees-neighbours", "batch: the same bits"},
-                                         Broken{"precision-sees-chunks", "prefill: the same bits"}),
-                         [](const auto& info) {
-                           std::string name = info.param.name;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Plugins, Breach,
+    testing::Values(Broken{"sampler-reads-padding", "a dropped token is never chosen"},
+                    Broken{"sampler-hangs-on-slot", "a row gives the same alone"},
+                    Broken{"sampler-remembers", "earlier calls change nothing"},
+                    Broken{"sampler-edits-logits", ".*it changed logits"},
+                    Broken{"sampler-takes-nan", "a row with NaN gives kNone"},
+                    Broken{"sampler-writes-beside", ".*it wrote tokens beside its own"},
+                    Broken{"sampler-takes-dropped", "a dropped token is never chosen"},
+                    Broken{"sampler-writes-keys", ".*it wrote keys"},
+                    Broken{"sampler-keeps-session", "prepare.. makes it work in another session"},
+                    Broken{"sampler-ignores-options", "options by slot: as if created so"},
+                    Broken{"sampler-configures-all", "options by slot: as if created so"},
+                    Broken{"sampler-keeps-options", "options by slot: as if created so"},
+                    Broken{"sampler-reads-options-late", ".*options of configure.. after the call"},
+                    Broken{"sampler-throws-no-error", "options by slot: .*no options here"},
+                    Broken{"sampler-frozen-options.test", "options by slot: what was recorded"},
+                    Broken{"sink-litters", "destroyed without end.*tokens.txt"},
+                    Broken{"precision-drifts", "run: the same bits"},
+                    Broken{"precision-sees-neighbours", "batch: the same bits"},
+                    Broken{"precision-sees-chunks", "prefill: the same bits"},
+                    Broken{"precision-takes-any-body.test", "repeat.. refuses bodies of two steps"}),
+    [](const auto& info) {
+      std::string name = info.param.name;
+      for (const char mark : {'-', '.'}) std::replace(name.begin(), name.end(), mark, '_');
+      return name;
+    });
 
 TEST(Checker, PassesWhatBreaksNothing) {
-  for (const char* name : {"gpt2run-sampler-keeps-all.so", "gpt2run-precision-keeps-all.so"}) {
+  for (const char* name : {"gpt2run-sampler-keeps-all.so", "gpt2run-precision-keeps-all.so",
+                           "gpt2run-sampler-options-there.test.so", "gpt2run-precision-fake.test.so"}) {
     const Outcome outcome = check(fixture_folder("breaches") / name);
     EXPECT_EQ(outcome.code, 0) << outcome.out;
     EXPECT_THAT(outcome.out, testing::ContainsRegex("1\\.\\.[0-9]+\n$"));
@@ -65,6 +77,24 @@ TEST(Checker, SaysThatAPluginDidNotRun) {
   const Outcome failed = check(fixture_folder("types") / "gpt2run-precision-cpu-bf16.so");
   EXPECT_EQ(failed.code, 1);
   EXPECT_THAT(failed.out, testing::Not(testing::HasSubstr("# skipped: ")));
+}
+
+// On the way to refusing all options a sampler passes, and the line says so.
+TEST(Checker, TakesNoOptionsOfARequestForAnAnswer) {
+  const Outcome outcome = check(std::string(BINARY_DIR) + "/tests/contract/gpt2run-sampler-second-best.so");
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("ok [0-9]+ - options by slot: [^\n]*# SKIP it takes no options"));
+}
+
+// A sampler of a device needs a precision of its memory.
+TEST(Checker, SaysThatNoPrecisionLendsItsMemory) {
+  const ScratchFolder scratch;
+  const fs::path copy = scratch.path() / "gpt2run-sampler-options-there.test.so";
+  fs::copy_file(fixture_folder("breaches") / copy.filename(), copy);
+  const Outcome outcome = check(copy);
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  EXPECT_THAT(outcome.out, testing::HasSubstr("\n# skipped: gpt2run-sampler-options-there.test.so: there is no "
+                                              "precision whose test memory it could work in"));
 }
 
 TEST(Checker, NamesWhatIsWrongWithAFile) {
@@ -125,6 +155,20 @@ TEST(Checker, FindsFixedRunPathsOutsideABuildTree) {
   const fs::path copy = scratch.path() / "gpt2run-sampler-borrowed.so";
   fs::copy_file(fixture_file("borrowed"), copy);
   EXPECT_THAT(check(copy).out, testing::ContainsRegex("not ok [0-9]+ - it looks for libraries in no fixed folder"));
+}
+
+// Whoever wrote it and whatever compiled it: nvcc's modules are linked by other rules than those of the C++ compiler.
+TEST(BuildTree, EveryModuleExportsItsDescriptorAndNothingElse) {
+  int modules = 0;
+  for (const fs::path folder : {BINARY_DIR "/lib/gpt2run", BINARY_DIR "/tests/cuda"}) {
+    if (!fs::exists(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() != ".so") continue;
+      EXPECT_THAT(read_elf(entry.path()).exported, testing::ElementsAre("gpt2run_plugin")) << entry.path();
+      ++modules;
+    }
+  }
+  EXPECT_GE(modules, 1) << "nothing was looked at";
 }
 
 }  // namespace

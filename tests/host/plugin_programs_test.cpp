@@ -60,7 +60,7 @@ TEST(List, TheTableShowsRefusedRejectedAndShadowedFiles) {
       run_program(kProgram + " list --plugin-dir " + scratch.path().string() + with("good") + with("wrong-abi"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +good +host +yes +a plugin for tests"));
-  EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +wrong-abi +host +no +.*made for ABI 7"));
+  EXPECT_THAT(outcome.out, testing::ContainsRegex("sampler +wrong-abi +host +no +.*built for contract 3"));
   EXPECT_THAT(outcome.out, testing::ContainsRegex("rejected +.*gpt2run-sampler-Odd_Name.so"));
   EXPECT_THAT(outcome.out, HasSubstr("shadowed  " + fixture_file("good").string()));
 }

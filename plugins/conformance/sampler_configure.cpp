@@ -1,0 +1,176 @@
+// Sampler::configure: a slot is sampled with the options of its request, as if the sampler had been created with them.
+#include "conformance/option_variants.hpp"
+#include "conformance/sampler_checks.hpp"
+
+namespace gpt2run::conformance {
+namespace {
+
+constexpr uint64_t kSeeds = 6;
+
+// A sampler may refuse all options of requests, but only so.
+void need_options_by_slot(const Plugin& plugin, SamplerRig& rig) {
+  const OptionValues defaults = default_options(plugin);
+  try {
+    rig.configure(0, &defaults);
+  } catch (const Error& error) {
+    throw Skipped(std::string("it takes no options of a request: ") + error.what());
+  }
+}
+
+std::vector<OptionValues> need_variants(const Plugin& plugin) {
+  std::vector<OptionValues> variants = option_variants(plugin);
+  if (variants.empty()) throw Skipped("it has no options that the check can change");
+  return variants;
+}
+
+constexpr char kNoDifference[] = "no value of its options that was tried changes anything here";
+
+void check_null(const Plugin& plugin, Session& session) {
+  SamplerRig rig(plugin, session);
+  for (int32_t slot = 0; slot < kSlots; ++slot) rig.configure(slot, nullptr);
+}
+
+// One row of the batch has options of its own, then none.
+void check_created_so(const Plugin& plugin, Session& session) {
+  SamplerRig rig(plugin, session), plain(plugin, session);
+  need_options_by_slot(plugin, rig);
+  const std::vector<OptionValues> variants = need_variants(plugin);
+  const std::vector<SamplerRow> rows = some_rows();
+  bool differs = false;
+  for (size_t v = 0; v < variants.size(); ++v) {
+    SamplerRig created(plugin, session, &variants[v]);
+    const size_t own = v % rows.size();
+    std::vector<SamplerRow> asked = rows;
+    asked[own].options = &variants[v];
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const auto expected = created.sample(rows, seed), usual = plain.sample(rows, seed);
+      const auto found = rig.sample(asked, seed), after = rig.sample(rows, seed);
+      differs = differs || !is_same(expected[own], usual[own]);
+      for (size_t r = 0; r < rows.size(); ++r) {
+        require_same(found[r], r == own ? expected[r] : usual[r],
+                     changes_of(variants[v]) + (r == own ? " by configure(), against created so"
+                                                         : " by configure() of another slot, against without"));
+        require_same(after[r], usual[r], "after configure() with null, against as created");
+      }
+    }
+  }
+  if (!differs) throw Skipped(kNoDifference);
+}
+
+// Every row has other options, in turn.
+void check_side_by_side(const Plugin& plugin, Session& session) {
+  SamplerRig rig(plugin, session);
+  need_options_by_slot(plugin, rig);
+  const std::vector<OptionValues> variants = need_variants(plugin);
+  std::vector<SamplerRow> rows = some_rows();
+  std::vector<SamplerRig> created;
+  for (const OptionValues& options : variants) created.emplace_back(plugin, session, &options);
+  for (size_t first = 0; first < variants.size(); ++first) {
+    const auto variant_of = [&](size_t row) { return (first + row) % variants.size(); };
+    for (size_t r = 0; r < rows.size(); ++r) rows[r].options = &variants[variant_of(r)];
+    const auto found = rig.sample(rows, first);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      SamplerRow alone = rows[r];
+      alone.options = nullptr;
+      require_same(found[r], created[variant_of(r)].sample({alone}, first).front(),
+                   changes_of(variants[variant_of(r)]) + " beside other options, against created so");
+    }
+  }
+}
+
+// Options of a slot that has no row, while the rows of others may be on their way through a device.
+void check_while_enqueued(const Plugin& plugin, Session& session) {
+  SamplerRig rig(plugin, session), plain(plugin, session);
+  need_options_by_slot(plugin, rig);
+  const std::vector<SamplerRow> rows = some_rows();
+  for (const OptionValues& options : need_variants(plugin)) {
+    const auto found = rig.sample(rows, 1, [&] { rig.configure(4, &options); }), usual = plain.sample(rows, 1);
+    for (size_t r = 0; r < rows.size(); ++r)
+      require_same(found[r], usual[r], changes_of(options) + " for a slot without a row");
+  }
+}
+
+// The loop of a generation over two slots.
+struct Loop {
+  Session& session;
+  Sampler& sampler;
+  std::vector<Row> rows = {{0, kSampled, true}, {1, kSampled, true}};
+
+  static void body(void* arg) {
+    const Loop& loop = *static_cast<Loop*>(arg);
+    loop.sampler.sample(loop.session.step(loop.rows));
+  }
+};
+
+struct Outcome {
+  std::vector<int32_t> tokens;  // of both slots, those chosen or given
+  Floats logits;                // that the last call left, of both rows
+  bool operator==(const Outcome&) const = default;
+};
+
+// Two texts from their start, the second one with `options`: a first choice, then so many more by whatever `bodies`
+// does with the loop. A sampler that selects nothing finds tokens in the table.
+template <class Bodies>
+Outcome choose(SamplerRig& rig, Session& session, const Options* options, int count, const Bodies& bodies) {
+  constexpr int kPrompt = 2;
+  std::vector<Row> prompts;
+  for (int slot = 0; slot < 2; ++slot) {
+    const uint64_t sequence = static_cast<uint64_t>(slot) + 3;
+    session.start(slot, {sequence, 42, kPrompt, 0, slot, 0});
+    for (int p = 0; p < kPrompt; ++p) prompts.push_back({slot, token_of(sequence, p), p + 1 == kPrompt});
+    write_tokens(session, slot, sequence, kPrompt, kContext + 1);
+  }
+  rig.configure(0, nullptr), rig.configure(1, options);
+  Loop loop{session, rig.sampler()};
+  LogitBatch batch = session.step(prompts);
+  rig.sampler().sample(batch);
+  bodies(loop, count);
+  Outcome outcome;
+  batch = session.layout();
+  for (int slot = 0; slot < 2; ++slot) {
+    const auto tokens = fetch(session, batch.tokens + slot * batch.token_stride + kPrompt, size_t(count) + 1);
+    outcome.tokens.insert(outcome.tokens.end(), tokens.begin(), tokens.end());
+  }
+  batch.rows = 2;
+  outcome.logits = fetch_rows(session, batch, batch.logits);
+  return outcome;
+}
+
+// What was recorded with other options, or with none, is replayed.
+void check_replayed(const Plugin& plugin, const Opened& memory) {
+  if (memory.space == Space::host) throw Skipped("in host memory nothing is replayed");
+  const auto looped = memory.session(kRigLimits), replayed = memory.session(kRigLimits);
+  if (!looped->traits().run) throw Skipped(std::string("the precision that lends its memory does not declare run"));
+  SamplerRig slow(plugin, *looped), fast(plugin, *replayed);
+  need_options_by_slot(plugin, slow);
+  const uint64_t key = fresh_key();
+  const auto by_loop = [](Loop& loop, int count) {
+    while (count-- > 0) Loop::body(&loop);
+  };
+  const auto by_replay = [&](Loop& loop, int count) { loop.session.repeat(count, key, loop.rows, &Loop::body, &loop); };
+  const Outcome usual = choose(slow, *looped, nullptr, 4, by_loop);
+  require(choose(fast, *replayed, nullptr, 4, by_replay) == usual, "replayed without options, against a loop");
+  bool differs = false;
+  for (const OptionValues& options : need_variants(plugin)) {
+    const Outcome expected = choose(slow, *looped, &options, 4, by_loop);
+    require(choose(fast, *replayed, &options, 4, by_replay) == expected, changes_of(options),
+            " by configure() before a replay, against a loop");
+    require(choose(fast, *replayed, nullptr, 4, by_replay) == usual, "configure() with null before a replay");
+    differs = differs || !(expected == usual);
+  }
+  if (!differs) throw Skipped(kNoDifference);
+}
+
+}  // namespace
+
+void check_configure(Report& report, const Plugin& plugin, const Opened& memory) {
+  const auto session = memory.session(kRigLimits);
+  report.check("configure() with null is taken by every slot", [&] { check_null(plugin, *session); });
+  report.check("options by slot: as if created so, neighbours untouched, null takes them back",
+               [&] { check_created_so(plugin, *session); });
+  report.check("options by slot: others beside them", [&] { check_side_by_side(plugin, *session); });
+  report.check("options by slot: set while other slots are sampled", [&] { check_while_enqueued(plugin, *session); });
+  report.check("options by slot: what was recorded follows them", [&] { check_replayed(plugin, memory); });
+}
+
+}  // namespace gpt2run::conformance

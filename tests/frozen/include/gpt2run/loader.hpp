@@ -1,0 +1,146 @@
+// Weight loaders: bytes on disk become checked tensors. Shapes: L layers, H heads, C channels, F width of the MLP, V
+// real vocabulary, T context.
+#pragma once
+#include <memory>
+
+#include "gpt2run/plugin.hpp"
+
+namespace gpt2run {
+
+// Storage of an element. i8 and u4 stand for numbers that the tensor's scales make of them.
+enum class Type : uint8_t { f32, f16, bf16, f64, i8, u4 };
+inline constexpr int kTypeCount = 6;
+
+constexpr const char* name_of(Type type) {
+  constexpr const char* names[kTypeCount] = {"fp32", "fp16", "bf16", "fp64", "int8", "int4"};
+  return static_cast<size_t>(type) < kTypeCount ? names[static_cast<size_t>(type)] : "unknown type";
+}
+
+// What the MLP applies to its hidden values.
+enum class Activation : uint8_t { gelu_tanh, gelu_erf, relu, silu, tanh };
+
+constexpr const char* name_of(Activation activation) {
+  constexpr const char* names[] = {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"};
+  return static_cast<size_t>(activation) < 5 ? names[static_cast<size_t>(activation)] : "unknown activation";
+}
+
+inline constexpr int kMostEnds = 8;  // ids that may end a text
+
+struct ModelConfig {
+  int32_t L, H, C, F, V, T;
+  int32_t end_of_text;                                               // token id, -1: the model has none
+  float epsilon;                                                     // added to the variance in every layernorm
+  int32_t other_ends[kMostEnds - 1] = {-1, -1, -1, -1, -1, -1, -1};  // further ids that end a text, -1: none
+  int32_t start_of_text = -1;                                        // id that no prompt starts at, -1: end_of_text
+  Activation activation = Activation::gelu_tanh;
+  bool scale_by_layer = false;  // attention scores of layer l are also divided by l + 1
+  bool tied_head = false;       // head_w is the tensor of wte
+};
+
+// Whether a chosen token ends the text.
+constexpr bool ends_text(const ModelConfig& m, int32_t id) {
+  if (id < 0) return false;
+  for (const int32_t end : m.other_ends)
+    if (id == end) return true;
+  return id == m.end_of_text;
+}
+
+enum class Weight : uint8_t {
+  wte,     // (V, C) token embedding
+  wpe,     // (T, C) position embedding
+  ln1_w,   // (C)
+  ln1_b,   // (C)
+  qkv_w,   // (3C, C): rows q, then k, then v
+  qkv_b,   // (3C)
+  proj_w,  // (C, C)
+  proj_b,  // (C)
+  ln2_w,   // (C)
+  ln2_b,   // (C)
+  up_w,    // (F, C)
+  up_b,    // (F)
+  down_w,  // (C, F)
+  down_b,  // (C)
+  lnf_w,   // (C)
+  lnf_b,   // (C)
+  head_w,  // (V, C); tied models: the tensor of wte, same pointer
+};
+inline constexpr int kWeights = 17;
+
+constexpr const char* name_of(Weight weight) {
+  constexpr const char* names[kWeights] = {"wte",    "wpe",    "ln1_w", "ln1_b", "qkv_w", "qkv_b",
+                                           "proj_w", "proj_b", "ln2_w", "ln2_b", "up_w",  "up_b",
+                                           "down_w", "down_b", "lnf_w", "lnf_b", "head_w"};
+  return names[static_cast<size_t>(weight)];
+}
+
+// True for the twelve weights that every layer has of its own; the others are asked for with layer 0.
+constexpr bool is_per_layer(Weight weight) { return weight >= Weight::ln1_w && weight <= Weight::down_b; }
+
+struct Shape {
+  int64_t rows, cols;
+};
+
+// (out, in) of a weight; vectors have cols = 1.
+constexpr Shape shape_of(Weight weight, const ModelConfig& m) {
+  const int64_t qkv = int64_t{3} * m.C;
+  const Shape shapes[kWeights] = {{m.V, m.C}, {m.T, m.C}, {m.C, 1}, {m.C, 1}, {qkv, m.C}, {qkv, 1},
+                                  {m.C, m.C}, {m.C, 1},   {m.C, 1}, {m.C, 1}, {m.F, m.C}, {m.F, 1},
+                                  {m.C, m.F}, {m.C, 1},   {m.C, 1}, {m.C, 1}, {m.V, m.C}};
+  return shapes[static_cast<size_t>(weight)];
+}
+
+// Elements of the weight matrices and vectors that one step reads whatever its rows: all but wpe, and but a wte that is
+// not the head, of which single rows are read.
+constexpr int64_t step_elements(const ModelConfig& m) {
+  int64_t count = 0;
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    if (weight == Weight::wte || weight == Weight::wpe) continue;
+    const Shape shape = shape_of(weight, m);
+    count += shape.rows * shape.cols * (is_per_layer(weight) ? m.L : 1);
+  }
+  return count;
+}
+
+// A view of a weight where it lies, strides in elements: a file's own layout is never copied to be described. rows =
+// the real vocabulary, padding never shown. data may be unaligned (safetensors): memcpy or unaligned loads. i8: value =
+// scales[row] x q. u4: two elements a byte, the even column in the low half, col_stride 1; a group's byte g holds the
+// zero point in its low four bits and the scale's factor less 1 above them, value = scales[row] x
+// ((g >> 4) + 1) x (q - (g & 15)). Both are exact in FP32 (sdk/float16.hpp reads every type).
+struct Tensor {
+  const void* data;
+  Type type;
+  int64_t rows, cols, row_stride, col_stride;
+  const void* scales = nullptr;  // i8, u4: (rows) FP32, may be unaligned
+  const void* groups = nullptr;  // u4: (rows, cols / group rounded up) bytes
+  int32_t group = 0;             // u4: columns of a group
+};
+
+// Weights that lie in the order in which kernels of a named layout read them.
+struct PackedWeights {
+  const void* data;  // null: there are none
+  size_t bytes;
+};
+
+// Owns the bytes (maps the file; synthetic: made on first use, kept). tensor() may be called from several threads.
+struct Checkpoint {
+  virtual ~Checkpoint() = default;
+  virtual const ModelConfig& config() const = 0;
+  // Checked against config. Throws Error with file, name, expected and found.
+  virtual Tensor tensor(Weight, int layer) const = 0;
+  // The same weight packed for a layout of kernels, if the files hold that. layout: a name that a precision defines.
+  virtual PackedWeights packed(Weight, int layer, const char* layout) const {
+    (void)layer, (void)layout;
+    return {nullptr, 0};
+  }
+  // Path that Tokenizer::open takes, or nullptr: then only token ids can be used.
+  virtual const char* tokenizer() const = 0;
+};
+
+struct Loader {
+  virtual ~Loader() = default;
+  virtual int probe(const char* path) const = 0;  // 0: not mine; reads no more than file names and first bytes
+  virtual std::unique_ptr<Checkpoint> open(const char* path) = 0;  // throws Error
+};
+
+}  // namespace gpt2run

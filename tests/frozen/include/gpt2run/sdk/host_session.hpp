@@ -1,0 +1,161 @@
+// A session in host memory over any Ops set: slots, token table, keys, scoring, taps and times. The CPU precisions, the
+// reference and precisions of one's own are this class over their Ops.
+#pragma once
+#include <chrono>
+#include <cmath>
+#include <limits>
+
+#include "gpt2run/sdk/host_state.hpp"
+#include "gpt2run/sdk/slots.hpp"
+
+namespace gpt2run {
+
+// Natural log of softmax(logits)[id]; logits: (vocab), sums in double.
+inline double log_probability(const float* logits, int vocab, int32_t id) {
+  double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
+  for (int v = 0; v < vocab; ++v) maximum = std::max(maximum, double(logits[v]));
+  for (int v = 0; v < vocab; ++v) sum += std::exp(logits[v] - maximum);
+  return logits[id] - maximum - std::log(sum);
+}
+
+// O: an Ops set with State made of (ModelConfig, Limits) and Weights with a `config`; `load(checkpoint)` makes the
+// weights. The session shares the Ops object with the precision that opened it. traits: step_bytes is that of one
+// element, which the session multiplies by what a step reads.
+template <Ops O>
+class HostSession final : public Session {
+ public:
+  HostSession(std::shared_ptr<O> ops, const Checkpoint& checkpoint, const Limits& limits, const Traits& traits)
+      : ops_(std::move(ops)),
+        traits_(told(traits, checkpoint.config())),
+        slots_(checkpoint.config(), limits),
+        weights_(ops_->load(checkpoint)),
+        state_(checkpoint.config(), limits) {
+    const size_t table = size_t(limits.slots) * (limits.context + 1);
+    tokens_.resize(table), logprobs_.resize(table);
+    rows_.resize(limits.rows), wanted_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
+  }
+
+  const Traits& traits() const override { return traits_; }
+
+  LogitBatch layout() const override {
+    auto* self = const_cast<HostSession*>(this);
+    const Limits& limits = slots_.limits();
+    const float* raw = limits.keep_raw ? state_.raw.data() : state_.logits.data();
+    return {self->state_.logits.data(),
+            raw,
+            state_.stride,
+            limits.logit_rows,
+            state_.config.V,
+            limits.slots,
+            keys_.data(),
+            self->tokens_.data(),
+            self->logprobs_.data(),
+            row_stride(),
+            Space::host,
+            0,
+            nullptr};
+  }
+
+  void start(int slot, const Start& start) override {
+    slots_.start(slot, start);
+    if (slot == start.from) return;
+    state_.copy_cache(slot, start.from, start.keep);
+    std::copy_n(&tokens_[start.from * row_stride()], start.keep, &tokens_[slot * row_stride()]);
+    std::copy_n(&logprobs_[start.from * row_stride()], start.keep, &logprobs_[slot * row_stride()]);
+  }
+
+  LogitBatch step(std::span<const Row> rows) override {
+    slots_.check(rows);
+    const auto begin = std::chrono::steady_clock::now();
+    LogitBatch batch = layout();
+    batch.rows = assign_positions(rows);
+    const HostStep step{{rows_.data(), rows.size()}, {wanted_.data(), size_t(batch.rows)}};
+    forward(step);
+    if (slots_.limits().keep_raw) std::copy_n(state_.logits.data(), batch.rows * state_.stride, state_.raw.data());
+    if (times_) {
+      const std::chrono::duration<float, std::milli> spent = std::chrono::steady_clock::now() - begin;
+      times_->copy_to_device = 0, times_->forward = spent.count();
+    }
+    return batch;
+  }
+
+  void score(const LogitBatch& batch) override {
+    for (int r = 0; r < batch.rows; ++r) {
+      const int64_t at = batch.keys[r].slot * batch.token_stride + batch.keys[r].position;
+      const int32_t id = batch.tokens[at];
+      if (id < 0 || id >= batch.vocab) {
+        batch.logprobs[at] = std::numeric_limits<float>::quiet_NaN();
+      } else {
+        batch.logprobs[at] = static_cast<float>(log_probability(batch.raw + r * batch.stride, batch.vocab, id));
+      }
+    }
+  }
+
+  using Session::read;
+  using Session::write;
+  void read(const void* from, void* host, size_t bytes) override { std::memcpy(host, from, bytes); }
+  void write(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
+
+  bool tap(Tap* tap) override {
+    tap_ = tap;
+    return true;
+  }
+  void times(StepTimes* times) override { times_ = times; }
+
+ private:
+  // step_bytes comes as the bytes of one element.
+  static Traits told(Traits traits, const ModelConfig& config) {
+    traits.step_bytes *= step_elements(config);
+    return traits;
+  }
+
+  int64_t row_stride() const { return slots_.limits().context + 1; }
+
+  // A token that no vocabulary has (kNone, a broken sampler) is read as 0: whoever reads the table reports it.
+  // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
+  // rows that ask for logits.
+  int assign_positions(std::span<const Row> rows) {
+    int wanted = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Row& row = rows[i];
+      const int position = slots_.length(row.slot);
+      int32_t& token = tokens_[row.slot * row_stride() + position];
+      if (row.token != kSampled) token = row.token;
+      rows_[i] = {row.slot, position, token >= 0 && token < state_.config.V ? token : 0};
+      if (row.logits) {
+        keys_[wanted] = slots_.key(row.slot, position + 1);
+        wanted_[wanted++] = static_cast<int32_t>(i);
+      }
+      slots_.advance(rows.subspan(i, 1));
+    }
+    return wanted;
+  }
+
+  void forward(const HostStep& step) {
+    if (!tap_) return gpt2_forward(*ops_, weights_, state_, step);
+    gpt2_forward(*ops_, weights_, state_, step, [&](Op op, int layer) {
+      if (!tap_->wants(name_of(op))) return;
+      const Matrix m = state_.written(op, layer, step, scratch_);
+      if (m.rows == 0) return;
+      scratch_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
+      if (tap_->tensor(name_of(op), layer, scratch_.data(), m.rows, m.cols))
+        fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+    });
+  }
+
+  std::shared_ptr<O> ops_;
+  Traits traits_;
+  Slots slots_;
+  typename O::Weights weights_;
+  typename O::State state_;
+  std::vector<int32_t> tokens_;  // (S, context + 1)
+  std::vector<float> logprobs_;  // (S, context + 1)
+  std::vector<HostRow> rows_;    // (R)
+  std::vector<int32_t> wanted_;  // (logit_rows)
+  std::vector<RowKey> keys_;     // (logit_rows)
+  std::vector<float> scratch_;   // for taps
+  Tap* tap_ = nullptr;
+  StepTimes* times_ = nullptr;
+};
+
+}  // namespace gpt2run

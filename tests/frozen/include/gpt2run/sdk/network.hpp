@@ -1,0 +1,62 @@
+// GPT-2, written once for every device and type. It names no memory and no number: an Ops set brings seven operations
+// over its own weights, state and step, and gpt2_forward puts them in order. Source: Radford et al. 2019, pre-norm
+// transformer with learned positions, tanh GELU and a head tied to wte.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "gpt2run/precision.hpp"
+
+namespace gpt2run {
+
+// In the order of a pass. What each writes (R rows of the step):
+enum class Op : uint8_t {
+  embed,         // x (R, C) = wte[token] + wpe[position]
+  norm_qkv,      // q, k, v (R, 3C) = W LN1(x) + b; k and v go to the KV cache at (slot, position)
+  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over positions 0 .. own
+  project_add,   // x (R, C) += W a + b
+  norm_up_gelu,  // h (R, F) = GELU(W LN2(x) + b), the tanh form
+  down_add,      // x (R, C) += W h + b
+  norm_logits,   // logits (rows that ask, V) = W LNf(x)
+};
+
+constexpr const char* name_of(Op op) {
+  constexpr const char* names[] = {"embed",        "norm_qkv", "attention",  "project_add",
+                                   "norm_up_gelu", "down_add", "norm_logits"};
+  return names[static_cast<size_t>(op)];
+}
+
+// Every operation gets the weights of its own layer only. Weights: config, embedding, layers[l], head.
+template <class O>
+concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s, const typename O::Step& t, int layer) {
+  o.embed(w.embedding, s, t);
+  o.norm_qkv(w.layers[layer], s, t, layer);
+  o.attention(s, t, layer);
+  o.project_add(w.layers[layer], s, t);
+  o.norm_up_gelu(w.layers[layer], s, t);
+  o.down_add(w.layers[layer], s, t);
+  o.norm_logits(w.head, s, t);
+};
+
+// Calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must not change anything.
+template <Ops O, class Hook>
+void gpt2_forward(O& ops, const typename O::Weights& weights, typename O::State& state, const typename O::Step& step,
+                  Hook wrote) {
+  ops.embed(weights.embedding, state, step), wrote(Op::embed, -1);
+  for (int layer = 0; layer < weights.config.L; ++layer) {
+    const auto& own = weights.layers[layer];
+    ops.norm_qkv(own, state, step, layer), wrote(Op::norm_qkv, layer);
+    ops.attention(state, step, layer), wrote(Op::attention, layer);
+    ops.project_add(own, state, step), wrote(Op::project_add, layer);
+    ops.norm_up_gelu(own, state, step), wrote(Op::norm_up_gelu, layer);
+    ops.down_add(own, state, step), wrote(Op::down_add, layer);
+  }
+  ops.norm_logits(weights.head, state, step), wrote(Op::norm_logits, -1);
+}
+
+template <Ops O>
+void gpt2_forward(O& ops, const typename O::Weights& weights, typename O::State& state, const typename O::Step& step) {
+  gpt2_forward(ops, weights, state, step, [](Op, int) {});
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,228 @@
+// The slow, readable truth: plain loops, sums in double, and the rounding contract as one function. A precision of
+// one's own derives from ReferenceOps, overrides round(), and is a plugin by HostPrecision:
+//
+//   struct Coarse : gpt2run::ReferenceOps {
+//     using ReferenceOps::ReferenceOps;
+//     float round(gpt2run::Point, float x) const override { return std::round(x * 256) / 256; }
+//   };
+//   GPT2RUN_PLUGIN = gpt2run::precision_plugin<Coarse>("coarse", "values in steps of 1/256");
+#pragma once
+#include "gpt2run/host_plugin.hpp"
+#include "gpt2run/sdk/host_session.hpp"
+
+namespace gpt2run {
+
+// Where a rounding contract rounds (docs/numerics.md). Everything else, products, sums, bias, scores, softmax,
+// probabilities, GELU's input, residual, layernorm's inside and logits, is FP32 in every contract.
+enum class Point : uint8_t {
+  weight,     // weights, biases, layernorm gains, embeddings: once, at load
+  norm,       // layernorm's output
+  qkv,        // q, k and v after bias
+  attention,  // attention's output
+  gelu,       // GELU's output
+};
+
+// Row-major (out, in) matrices and vectors after rounding, as FP32.
+struct ReferenceWeights {
+  struct Embedding {
+    std::vector<float> wte, wpe;  // (V, C), (T, C)
+  };
+  struct Layer {
+    std::vector<float> ln1_w, ln1_b, qkv_w, qkv_b, proj_w, proj_b, ln2_w, ln2_b, up_w, up_b, down_w, down_b;
+  };
+  struct Head {
+    std::vector<float> lnf_w, lnf_b;
+    const float* w;  // (V, C): wte's or its own
+    std::vector<float> own;
+  };
+  ModelConfig config;
+  Embedding embedding;
+  std::vector<Layer> layers;
+  Head head;
+};
+
+// The tanh form, as GPT-2 was trained with.
+inline double gelu(double x) { return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+
+class ReferenceOps {
+ public:
+  using Weights = ReferenceWeights;
+  using State = HostState<float>;
+  using Step = HostStep;
+
+  ReferenceOps() = default;
+  ReferenceOps(const Options&, const Host&) {}
+  virtual ~ReferenceOps() = default;
+
+  // Options with which the plugin `reference` keeps the same contract (Traits::contract), or "".
+  virtual const char* contract() const { return ""; }
+
+  // The value of the contract nearest to x. Pure: called any number of times, from any thread.
+  virtual float round(Point point, float x) const = 0;
+
+  Weights load(const Checkpoint& checkpoint) const {
+    Weights w;
+    w.config = checkpoint.config();
+    const auto get = [&](Weight weight, int layer = 0) { return rounded(checkpoint.tensor(weight, layer)); };
+    w.embedding = {get(Weight::wte), get(Weight::wpe)};
+    for (int l = 0; l < w.config.L; ++l) {
+      w.layers.push_back({get(Weight::ln1_w, l), get(Weight::ln1_b, l), get(Weight::qkv_w, l), get(Weight::qkv_b, l),
+                          get(Weight::proj_w, l), get(Weight::proj_b, l), get(Weight::ln2_w, l), get(Weight::ln2_b, l),
+                          get(Weight::up_w, l), get(Weight::up_b, l), get(Weight::down_w, l), get(Weight::down_b, l)});
+    }
+    w.head = {get(Weight::lnf_w), get(Weight::lnf_b), nullptr, {}};
+    const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
+    if (!tied) w.head.own = get(Weight::head_w);
+    w.head.w = tied ? w.embedding.wte.data() : w.head.own.data();  // a moved vector keeps its elements where they are
+    return w;
+  }
+
+  void embed(const Weights::Embedding& w, State& s, const Step& step) const {
+    const size_t C = s.config.C;
+    for (size_t r = 0; r < step.rows.size(); ++r) {
+      const float* token = &w.wte[step.rows[r].token * C];
+      const float* position = &w.wpe[step.rows[r].position * C];
+      for (size_t c = 0; c < C; ++c) s.x[r * C + c] = token[c] + position[c];
+    }
+  }
+
+  void norm_qkv(const Weights::Layer& w, State& s, const Step& step, int layer) const {
+    const int C = s.config.C, D = C / s.config.H;
+    std::vector<float> normed(C);
+    for (size_t r = 0; r < step.rows.size(); ++r) {
+      norm(s, &s.x[r * C], w.ln1_w.data(), w.ln1_b.data(), normed.data());
+      for (int o = 0; o < 3 * C; ++o) {
+        const float value =
+            round(Point::qkv, static_cast<float>(dot(&w.qkv_w[size_t(o) * C], normed.data(), C) + w.qkv_b[o]));
+        if (o < C) {
+          s.q[r * C + o] = value;
+        } else {
+          auto& cache = o < 2 * C ? s.keys : s.values;
+          cache[s.cache(layer, step.rows[r].slot, o % C / D, step.rows[r].position) + o % D] = value;
+        }
+      }
+    }
+  }
+
+  void attention(State& s, const Step& step, int layer) const {
+    const int C = s.config.C, D = C / s.config.H;
+    std::vector<double> weight(s.context), sum(D);
+    for (size_t r = 0; r < step.rows.size(); ++r) {
+      for (int head = 0; head < s.config.H; ++head) {
+        const float* q = &s.q[r * C + head * D];
+        const float* keys = &s.keys[s.cache(layer, step.rows[r].slot, head, 0)];
+        const float* values = &s.values[s.cache(layer, step.rows[r].slot, head, 0)];
+        const int length = step.rows[r].position + 1;
+        softmax_scores(q, keys, D, length, weight.data());
+        std::fill(sum.begin(), sum.end(), 0.0);
+        for (int t = 0; t < length; ++t) {
+          for (int d = 0; d < D; ++d) sum[d] += weight[t] * values[size_t(t) * D + d];
+        }
+        for (int d = 0; d < D; ++d)
+          s.a[r * C + size_t(head) * D + d] = round(Point::attention, static_cast<float>(sum[d]));
+      }
+    }
+  }
+
+  void project_add(const Weights::Layer& w, State& s, const Step& step) const {
+    linear_add(w.proj_w, w.proj_b, s.a.data(), s.config.C, s, step);
+  }
+
+  void norm_up_gelu(const Weights::Layer& w, State& s, const Step& step) const {
+    const size_t C = s.config.C, F = s.config.F;
+    std::vector<float> normed(C);
+    for (size_t r = 0; r < step.rows.size(); ++r) {
+      norm(s, &s.x[r * C], w.ln2_w.data(), w.ln2_b.data(), normed.data());
+      for (size_t f = 0; f < F; ++f) {
+        const float up = static_cast<float>(dot(&w.up_w[f * C], normed.data(), C) + w.up_b[f]);
+        s.h[r * F + f] = round(Point::gelu, static_cast<float>(gelu(up)));
+      }
+    }
+  }
+
+  void down_add(const Weights::Layer& w, State& s, const Step& step) const {
+    linear_add(w.down_w, w.down_b, s.h.data(), s.config.F, s, step);
+  }
+
+  void norm_logits(const Weights::Head& w, State& s, const Step& step) const {
+    const size_t C = s.config.C;
+    std::vector<float> normed(C);
+    for (size_t i = 0; i < step.wanted.size(); ++i) {
+      norm(s, &s.x[step.wanted[i] * C], w.lnf_w.data(), w.lnf_b.data(), normed.data());
+      for (int v = 0; v < s.config.V; ++v)
+        s.logits[i * s.stride + v] = static_cast<float>(dot(&w.w[v * C], normed.data(), C));
+    }
+  }
+
+ private:
+  std::vector<float> rounded(const Tensor& t) const {
+    std::vector<float> values(t.rows * t.cols);
+    for (int64_t r = 0; r < t.rows; ++r) {
+      for (int64_t c = 0; c < t.cols; ++c) values[r * t.cols + c] = round(Point::weight, at(t, r, c));
+    }
+    return values;
+  }
+
+  static double dot(const float* a, const float* b, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i) sum += double(a[i]) * b[i];
+    return sum;
+  }
+
+  // out (C) = rounded layernorm of x (C) with gain and bias
+  void norm(const State& s, const float* x, const float* gain, const float* bias, float* out) const {
+    const int C = s.config.C;
+    double mean = 0, variance = 0;
+    for (int c = 0; c < C; ++c) mean += x[c];
+    mean /= C;
+    for (int c = 0; c < C; ++c) variance += (x[c] - mean) * (x[c] - mean);
+    const double scale = 1 / std::sqrt(variance / C + s.config.epsilon);
+    for (int c = 0; c < C; ++c)
+      out[c] = round(Point::norm, static_cast<float>((x[c] - mean) * scale * gain[c] + bias[c]));
+  }
+
+  // weight (length) = softmax(q k / sqrt(D)); keys: (length, D)
+  static void softmax_scores(const float* q, const float* keys, int D, int length, double* weight) {
+    double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
+    for (int t = 0; t < length; ++t) {
+      weight[t] = dot(q, keys + size_t(t) * D, D) / std::sqrt(double(D));
+      maximum = std::max(maximum, weight[t]);
+    }
+    for (int t = 0; t < length; ++t) sum += weight[t] = std::exp(weight[t] - maximum);
+    for (int t = 0; t < length; ++t) weight[t] /= sum;
+  }
+
+  // x (R, C) += W in + b; in: (R, width)
+  static void linear_add(const std::vector<float>& w, const std::vector<float>& b, const float* in, size_t width,
+                         State& s, const Step& step) {
+    const size_t C = s.config.C;
+    for (size_t r = 0; r < step.rows.size(); ++r) {
+      for (size_t c = 0; c < C; ++c)
+        s.x[r * C + c] += static_cast<float>(dot(&w[c * width], in + r * width, width) + b[c]);
+    }
+  }
+};
+
+// A precision whose sessions are HostSession<O>; O is made of (Options, Host).
+template <class O>
+class HostPrecision : public Precision {
+ public:
+  HostPrecision(const Options& options, const Host& host) : ops_(std::make_shared<O>(options, host)) {}
+  std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
+    Traits traits{true, true, true, true, 0, sizeof(float), "double"};
+    if constexpr (requires { ops_->contract(); }) traits.contract = ops_->contract();
+    return std::make_unique<HostSession<O>>(ops_, checkpoint, limits, traits);
+  }
+
+ private:
+  std::shared_ptr<O> ops_;
+};
+
+// The descriptor of a precision over ReferenceOps; all its Traits hold because every row is computed alone, in one
+// order.
+template <class O>
+constexpr Plugin precision_plugin(const char* name, const char* summary, std::span<const OptionSpec> options = {}) {
+  return host_plugin<Precision, HostPrecision<O>>(Kind::precision, false, name, "1", summary, options);
+}
+
+}  // namespace gpt2run
