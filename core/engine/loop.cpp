@@ -237,7 +237,7 @@ void EngineLoop::assign(int slot, Waiting&& waiting) {
   if (is_cancelled(live)) return finish(slot, Reason::cancelled);
   if (!configure(live, slot)) return;
   if (live.wants(kPrompt)) echo_shared(slot, source.slot);
-  if (live.request.max_new == 0 && live.is_prefilled()) finish(slot, Reason::length);
+  end_if_read(slot);
 }
 
 // False: options were refused, the request has ended.
@@ -447,7 +447,13 @@ void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t re
       echo(live, live.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
     }
   }
-  if (live.request.max_new == 0 && live.is_prefilled()) finish(segment.slot, Reason::length);
+  end_if_read(segment.slot);
+}
+
+// A request that chooses nothing ends with its prompt.
+void Engine::Loop::end_if_read(int slot) {
+  const Live& live = *slots_[slot].live;
+  if (live.request.max_new == 0 && live.is_prefilled() && !is_cancelled(live)) finish(slot, Reason::length);
 }
 
 // Takes `count` chosen tokens of a slot; what was computed past the request's end is dropped.

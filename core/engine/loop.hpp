@@ -126,6 +126,7 @@ class EngineLoop {
   void take_results(int times);
   void read_results(int times);
   void advance_prompt(const Segment& segment, int logit_row, size_t result);
+  void end_if_read(int slot);
   void consume(int slot, int count, int logit_row, size_t result);
   bool accept(int slot, int32_t id, float logprob, const float* logits);
   void echo(Live& live, int position, float logprob, const float* logits);

@@ -182,7 +182,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   const ModelConfig& m = checkpoint.config();
   const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
   const bool tied = head.data == wte.data;
-  Weights<Value> w{m, {}, {}, {}, Arena(workspace<Value>(m, tied))};
+  Weights<Value> w{m, {}, {}, {}, Arena(bytes_of_weights<Value>(m, tied))};
   std::vector<Move<Value>> moves;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);

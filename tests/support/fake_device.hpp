@@ -231,7 +231,7 @@ class FakeSession final : public Session, private FakeStream {
         keys[logit_rows.size()] = {start.sequence, start.seed, row.slot, position + 1, start.prompt, start.shift};
         logit_rows.push_back(static_cast<int32_t>(placed.size()));
       }
-      placed.push_back({row.slot, position, token == kNone ? 0 : token});
+      placed.push_back({row.slot, position, token >= 0 && token < layout_.vocab ? token : 0});
     }
     gpt2_forward(*ops_, weights_, state_, {placed, logit_rows});
     std::copy_n(state_.logits.data(), logit_rows.size() * state_.stride, layout_.logits);

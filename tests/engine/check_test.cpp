@@ -1,0 +1,210 @@
+// What can never run is refused with the field, both numbers and the limit; what may run later is QueueFull.
+#include "engine/backends.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+EngineBackend exact() { return host_backend<ExactOps>("exact", true); }
+
+template <class Call>
+std::string refusal(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string refusal_of(Rig& rig, const Ask& ask) {
+  return refusal([&] { rig.engine().check(rig.request_of(ask)); });
+}
+
+TEST(EngineCheck, NamesTheFieldBothNumbersAndTheLimit) {
+  Rig rig(exact());
+  EXPECT_EQ(refusal_of(rig, ask_for({}, 1)), "the request has no tokens");
+  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(41), 1)), "the request has 41 tokens, the context holds 40");
+  EXPECT_EQ(refusal_of(rig, ask_for({1, 23}, 1)), "token 23 is out of range, the vocabulary has 23");
+  EXPECT_EQ(refusal_of(rig, ask_for({-1}, 1)), "token -1 is out of range, the vocabulary has 23");
+  EXPECT_EQ(refusal_of(rig, ask_for({1}, -3)), "max_new: expected 0 or more, found -3");
+  EXPECT_EQ(refusal_of(rig, ask_for({1}, 1, 0, kLogits | kTimes)), "wants: expected a part of 19, found 6");
+  Ask ask = ask_for({1}, 2);
+  ask.request.end_logits = true;
+  EXPECT_EQ(refusal_of(rig, ask), "end_logits: expected max_new 0, found 2");
+  ask = ask_for({1}, 2);
+  ask.request.stops = {"a", ""};
+  EXPECT_EQ(refusal_of(rig, ask), "stops: expected texts, found an empty one");
+  ask = ask_for({1}, 2);
+  ask.options = {{}};
+  Request request = rig.request_of(ask);
+  request.options.resize(3);
+  EXPECT_EQ(refusal([&] { rig.engine().check(request); }), "options: expected one for each of 1 samplers, found 3");
+  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(40), 1)), "accepted");
+  EXPECT_EQ(rig.engine().counts().requests, 0);
+}
+
+TEST(EngineCheck, ASmallerContextAndChunk) {
+  Rig rig(exact(), {.context = 8});
+  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(9), 1)), "the request has 9 tokens, the context holds 8");
+  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(9), 0)), "accepted") << "nobody reads its last token";
+  Ask end = ask_for(some_prompt(9), 0);
+  end.request.end_logits = true;
+  EXPECT_EQ(refusal_of(rig, end), "the request has 9 tokens, the context holds 8");
+  RigOptions setup;
+  setup.options.chunk = 0;
+  Rig single(exact(), setup);
+  EXPECT_EQ(refusal_of(single, ask_for(some_prompt(2), 1)), "the request has 2 tokens, this engine takes one");
+  EXPECT_EQ(refusal_of(single, ask_for(some_prompt(1), 1)), "accepted");
+}
+
+TEST(EngineCheck, Chains) {
+  Rig rig(exact());
+  const auto with = [&](const Chain& chain, uint32_t wants = 0) {
+    Request request = ask_for({1}, 1, 0, wants).request;
+    request.chain = std::make_shared<const Chain>(chain);
+    return request;
+  };
+  Argmax argmax(false);
+  const std::string space = "samplers in cuda memory cannot follow a precision in host memory";
+  for (const Request& request : {with({{&argmax}, Space::cuda})}) {
+    EXPECT_EQ(refusal([&] { rig.engine().check(request); }), space);
+    EXPECT_EQ(refusal([&] { rig.engine().submit(request); }), space);
+  }
+  EXPECT_EQ(refusal([&] { rig.engine().submit(with({})); }), "the sampler chain is empty");
+  EXPECT_EQ(rig.engine().waiting(), 0u);
+  const RequestId id = rig.submit(ask_for(some_prompt(3), 4));
+  rig.run();
+  EXPECT_EQ(rig.ear.of(id).tokens.size(), 4u) << "a refused chain leaves no trace";
+
+  Limits limits = limits_of({});
+  limits.keep_raw = false;
+  const auto session = exact().open(engine_model(), limits);
+  Ear ear;
+  Engine engine(*session, engine_model().config(), limits, RigOptions().options, rig.chain(kDraw), nullptr, ear);
+  EXPECT_EQ(refusal([&] {
+              engine.check(with({{&argmax}, Space::host, true}, kLogprob));
+            }),
+            "the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
+  EXPECT_EQ(refusal([&] { engine.check(with({{&argmax}, Space::host, true})); }), "accepted");
+  Request stops = ask_for({1}, 1, 0, 0).request;
+  stops.stops = {"a"};
+  EXPECT_EQ(refusal([&] { engine.check(stops); }), "stops: expected none without a tokenizer");
+}
+
+TEST(EngineCheck, LimitsThatDoNotFit) {
+  const auto make = [](const RigOptions& setup, const auto& change) {
+    Limits limits = limits_of(setup);
+    change(limits);
+    const auto session = exact().open(engine_model(), limits);
+    Ear ear;
+    return refusal([&] {
+      Engine(*session, engine_model().config(), limits, setup.options, named_chain(exact(), kDraw), nullptr, ear);
+    });
+  };
+  EXPECT_EQ(make({}, [](Limits& limits) { limits.rows = 5; }),
+            "limits: 6 rows expected, a chunk of 4 beside 2 decoding slots, found 5");
+  EXPECT_EQ(make({}, [](Limits& limits) { limits.rows = 6; }), "accepted");
+  EXPECT_EQ(make({}, [](Limits& limits) { limits.logit_rows = 6; }),
+            "limits: 7 rows that ask for logits expected, found 6");
+  RigOptions recompute;
+  recompute.options.recompute = true;
+  EXPECT_EQ(make(recompute, [](Limits& limits) { limits.rows = 3; }),
+            "limits: 4 rows expected, a chunk of 4 beside 0 decoding slots, found 3");
+  const EngineOptions options;
+  EXPECT_EQ(refusal([&] { engine_limits(options, 0, 1, false); }),
+            "an engine of at least one slot and one position expected, found 0 and 1, chunk 512");
+  const EngineBackend fake = fake_backend("fake", Space::test, 1);
+  const auto session = fake.open(engine_model(), limits_of({}));
+  Argmax argmax(false);
+  const auto chain = std::make_shared<const Chain>(Chain{{&argmax}, Space::cuda});
+  Ear ear;
+  EXPECT_EQ(refusal([&] {
+              Engine(*session, engine_model().config(), limits_of({}), RigOptions().options, chain, nullptr, ear);
+            }),
+            "samplers in cuda memory cannot follow a precision in test memory");
+}
+
+// Every chain behind a device is prepared for all rows that a session may ask logits for, however late it comes.
+TEST(EngineCheck, ALateChainIsPreparedForAllRows) {
+  struct Recorder final : Sampler {
+    void prepare(const LogitBatch& layout) override { rows = layout.rows, slots = layout.slots; }
+    void sample(const LogitBatch& batch) override {
+      most = std::max(most, batch.rows);
+      for (int32_t row = 0; row < batch.rows; ++row) choice_of(batch, row) = 3;
+    }
+    int32_t rows = 0, slots = 0, most = 0;
+  };
+  for (const Space samplers : {Space::host, Space::test}) {
+    const EngineBackend backend = fake_backend("fake", samplers, 1);
+    Rig rig(backend);
+    Ask first = ask_for(some_prompt(3), 9);
+    first.chain = kHostChain;
+    rig.submit(first);
+    rig.step(), rig.step();
+    Recorder recorder;
+    const auto chain = std::make_shared<const Chain>(Chain{{&recorder}, Space::host});
+    for (int i = 0; i < 3; ++i) {
+      Request request = ask_for(some_prompt(2), 9, i).request;
+      request.chain = chain;
+      rig.submit(request);
+    }
+    rig.run();
+    EXPECT_EQ(recorder.rows, limits_of({}).logit_rows);
+    EXPECT_EQ(recorder.slots, 3);
+    EXPECT_GE(recorder.most, 2);
+  }
+}
+
+class QueueTest : public testing::Test {
+ protected:
+  static std::string submit(Rig& rig, int tokens) {
+    try {
+      rig.submit(ask_for(some_prompt(tokens), 2));
+    } catch (const QueueFull& error) {
+      return error.what();
+    } catch (const Error& error) {
+      return std::string("never: ") + error.what();
+    }
+    return "accepted";
+  }
+};
+
+TEST_F(QueueTest, RequestsThatWaitAreCounted) {
+  RigOptions setup{.slots = 1};
+  setup.options.most_waiting = 2;
+  Rig rig(exact(), setup);
+  EXPECT_EQ(submit(rig, 3), "accepted");
+  EXPECT_EQ(submit(rig, 3), "accepted");
+  EXPECT_EQ(submit(rig, 3), "the queue is full: 2 requests wait, at most 2 may");
+  rig.step();
+  EXPECT_EQ(rig.engine().running(), 1u);
+  EXPECT_EQ(submit(rig, 3), "accepted");
+  EXPECT_EQ(submit(rig, 3), "the queue is full: 2 requests wait, at most 2 may");
+  rig.engine().cancel(3);
+  rig.step();
+  EXPECT_EQ(submit(rig, 3), "accepted");
+  rig.run();
+  EXPECT_EQ(rig.engine().counts().requests, 4);
+}
+
+TEST_F(QueueTest, TokensThatWaitAreCounted) {
+  RigOptions setup{.slots = 1};
+  setup.options.most_waiting_tokens = 10;
+  Rig rig(exact(), setup);
+  EXPECT_EQ(submit(rig, 11), "never: the request has 11 tokens, prompts of at most 10 may wait");
+  EXPECT_EQ(submit(rig, 6), "accepted");
+  EXPECT_EQ(submit(rig, 5), "the queue is full: prompts of 6 tokens wait, at most 10 may, this one has 5");
+  EXPECT_EQ(submit(rig, 4), "accepted");
+  EXPECT_EQ(submit(rig, 1), "the queue is full: prompts of 10 tokens wait, at most 10 may, this one has 1");
+  rig.step();
+  EXPECT_EQ(submit(rig, 6), "accepted");
+  rig.engine().cancel(2), rig.engine().cancel(3);
+  rig.step();
+  EXPECT_EQ(submit(rig, 10), "accepted");
+  rig.engine().reset();
+  EXPECT_EQ(submit(rig, 10), "accepted");
+  rig.run();
+}
+
+}  // namespace
+}  // namespace gpt2run::test

@@ -1,0 +1,199 @@
+// Cancels at every moment, and deadlines: what is left of the request, and that nobody else notices.
+#pragma once
+#include <thread>
+
+#include "engine/engine_rig.hpp"
+
+namespace gpt2run::test {
+
+// Four requests on two slots, the second of which is cancelled: it waits behind nobody, decodes beside the first, and
+// the third and fourth take over its slot.
+struct CancelRun {
+  explicit CancelRun(const EngineBackend& backend, uint32_t wants, bool reuse = false)
+      : rig(backend, {.slots = 2, .options = {.chunk = 4, .reuse = reuse, .wants = kLogprob | kLogits | kPrompt}}),
+        asks{ask_for(some_prompt(3), 30, 0), ask_for(some_prompt(12), 14, 1, wants),
+             ask_for(some_prompt(12), 9, 2, wants), ask_for(some_prompt(7), 12, 3)} {
+    for (const Ask& ask : asks) ids.push_back(rig.submit(ask));
+  }
+
+  RequestId victim() const { return ids[1]; }
+  const Heard& heard(size_t i) const { return rig.ear.of(ids[i]); }
+
+  Rig rig;
+  std::vector<Ask> asks;
+  std::vector<RequestId> ids;
+};
+
+// All but the victim are as alone, and so is the victim as far as it came.
+inline void expect_as_alone(const CancelRun& run, const std::vector<Heard>& alone, const std::string& when) {
+  for (size_t i = 0; i < alone.size(); ++i) {
+    if (i == 1 && run.heard(i).reason == Reason::cancelled)
+      expect_begins(run.heard(i), alone[i], when);
+    else
+      expect_same(run.heard(i), alone[i], when + ", request " + std::to_string(i));
+  }
+}
+
+inline std::vector<Heard> alone_each(const EngineBackend& backend, const std::vector<Ask>& asks) {
+  std::vector<Heard> all;
+  for (const Ask& ask : asks) all.push_back(alone(backend, ask));
+  return all;
+}
+
+TEST_P(EngineTest, CancelledBetweenAnyTwoSteps) {
+  for (const uint32_t wants : {uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}}) {
+    const std::vector<Heard> expected = alone_each(GetParam(), CancelRun(GetParam(), wants).asks);
+    int cancelled = 0;
+    for (int steps = 0;; ++steps) {
+      CancelRun run(GetParam(), wants, steps % 2);
+      for (int i = 0; i < steps; ++i) run.rig.step();
+      if (run.rig.ear.has_finished(run.victim())) break;
+      const size_t before = run.heard(1).tokens.size(), prompt = run.heard(1).prompt.size();
+      run.rig.engine().cancel(run.victim());
+      run.rig.step();
+      const std::string when = "after " + std::to_string(steps) + " steps";
+      EXPECT_EQ(run.heard(1).reason, Reason::cancelled) << when;
+      EXPECT_EQ(run.heard(1).tokens.size(), before) << when;
+      EXPECT_EQ(run.heard(1).prompt.size(), prompt) << when;
+      EXPECT_TRUE(run.heard(2).has_started) << when << ": its slot is free in the same step";
+      run.rig.run();
+      expect_as_alone(run, expected, when);
+      ++cancelled;
+    }
+    EXPECT_GE(cancelled, 4) << "while it waits, while its prompt is read, and while it decodes";
+  }
+}
+
+// From inside a callback, its own or a neighbour's: nothing but its end is heard from then on.
+TEST_P(EngineTest, CancelledInsideTokenCallbacks) {
+  const uint32_t wants = kLogprob | kPrompt;
+  const std::vector<Heard> expected = alone_each(GetParam(), CancelRun(GetParam(), wants).asks);
+  for (const size_t whose : {0, 1}) {
+    for (int at = 0; at < 26; ++at) {
+      CancelRun run(GetParam(), wants);
+      int seen = 0;
+      std::optional<size_t> tokens, prompt;
+      run.rig.ear.on_token = [&](RequestId id, const TokenEvent&) {
+        if (id != run.ids[whose] || seen++ != at || run.rig.ear.has_finished(run.victim())) return;
+        run.rig.engine().cancel(run.victim());
+        tokens = run.heard(1).tokens.size(), prompt = run.heard(1).prompt.size();
+      };
+      run.rig.run();
+      const std::string when = "at token " + std::to_string(at) + " of request " + std::to_string(whose);
+      EXPECT_TRUE(tokens || whose == 0) << when;
+      if (tokens && run.heard(1).reason == Reason::cancelled) {
+        EXPECT_EQ(run.heard(1).tokens.size(), *tokens) << when;
+        EXPECT_EQ(run.heard(1).prompt.size(), *prompt) << when;
+      }
+      if (whose == 1 && at < 25) {
+        EXPECT_EQ(run.heard(1).reason, Reason::cancelled) << when;
+      }
+      expect_as_alone(run, expected, when);
+    }
+  }
+}
+
+TEST_P(EngineTest, CancelledInsideItsStartCallback) {
+  const std::vector<Heard> expected = alone_each(GetParam(), CancelRun(GetParam(), kLogprob | kPrompt).asks);
+  CancelRun run(GetParam(), kLogprob | kPrompt);
+  run.rig.ear.on_start = [&](RequestId id) {
+    if (id == run.victim()) run.rig.engine().cancel(id);
+  };
+  run.rig.step();
+  EXPECT_EQ(run.heard(1).reason, Reason::cancelled);
+  EXPECT_TRUE(run.heard(1).prompt.empty());
+  EXPECT_TRUE(run.heard(2).has_started) << "its slot is free in the same step";
+  run.rig.run();
+  expect_as_alone(run, expected, "in start()");
+
+  // In that of the next one, of the same step.
+  CancelRun other(GetParam(), kLogprob);
+  other.rig.ear.on_start = [&](RequestId id) {
+    if (id == other.victim()) other.rig.engine().cancel(other.ids[0]);
+  };
+  other.rig.step();
+  EXPECT_EQ(other.heard(0).reason, Reason::cancelled);
+  EXPECT_TRUE(other.heard(0).tokens.empty());
+}
+
+// A cancel inside finish() is not lost, whichever of the requests has been looked at before.
+TEST_P(EngineTest, CancelledInsideTheFinishOfAnother) {
+  for (const bool first : {true, false}) {
+    Rig rig(GetParam(), {.slots = 2});
+    const RequestId running[] = {rig.submit(ask_for(some_prompt(3), 30, 0)),
+                                 rig.submit(ask_for(some_prompt(3), 30, 1))};
+    const RequestId waiting[] = {rig.submit(ask_for(some_prompt(3), 30, 2)),
+                                 rig.submit(ask_for(some_prompt(3), 30, 3))};
+    rig.step(), rig.step();
+    rig.ear.on_finish = [&](RequestId) {
+      for (const RequestId id : {running[first], waiting[0], waiting[1]}) rig.engine().cancel(id);
+    };
+    const int64_t rows = rig.engine().counts().rows;
+    rig.engine().cancel(running[!first]);
+    EXPECT_FALSE(rig.step());
+    for (const RequestId id : {running[0], running[1], waiting[0], waiting[1]})
+      EXPECT_EQ(rig.ear.of(id).reason, Reason::cancelled) << id;
+    EXPECT_EQ(rig.engine().counts().rows, rows) << "all of them are gone before the next forward pass";
+  }
+}
+
+TEST_P(EngineTest, CancelsOfNobody) {
+  Rig rig(GetParam());
+  const RequestId first = rig.submit(ask_for(some_prompt(3), 4));
+  for (RequestId id = first + 1; id < first + 9; ++id) rig.engine().cancel(id);
+  rig.engine().cancel(0), rig.engine().cancel(UINT64_MAX);
+  const RequestId second = rig.submit(ask_for(some_prompt(3), 4));
+  rig.run();
+  rig.engine().cancel(first), rig.engine().cancel(second);
+  const RequestId third = rig.submit(ask_for(some_prompt(3), 4));
+  rig.run();
+  for (const RequestId id : {first, second, third}) expect_same(rig.ear.of(id), alone(ask_for(some_prompt(3), 4)));
+}
+
+// What may begin a stop text is held back, and comes out with the end.
+TEST_P(EngineTest, TextThatWasHeldBackIsTheTailOfACancelledRequest) {
+  Rig rig(GetParam());
+  Ask ask = ask_for(some_prompt(3), 30);
+  const Heard whole = alone(ask);
+  const std::string third = Pieces().pieces[whole.tokens.at(2)];
+  ask.request.stops = {third + "and so on"};
+  std::string released, pieces;
+  rig.ear.on_token = [&](RequestId id, const TokenEvent& event) {
+    released += event.text, pieces += event.vocabulary->piece(event.id);
+    if (event.id == whole.tokens[2]) rig.engine().cancel(id);
+  };
+  const RequestId id = rig.submit(ask);
+  rig.run();
+  EXPECT_EQ(rig.ear.of(id).reason, Reason::cancelled);
+  EXPECT_EQ(rig.ear.of(id).text, pieces);
+  EXPECT_EQ(pieces, released + third);
+  EXPECT_LE(rig.ear.of(id).tokens.size(), 3u);
+}
+
+TEST_P(EngineTest, Deadlines) {
+  using std::chrono::steady_clock;
+  const std::vector<Heard> expected = alone_each(GetParam(), CancelRun(GetParam(), kLogprob).asks);
+  CancelRun run(GetParam(), kLogprob);
+  Ask late = run.asks[1];
+  late.request.deadline = steady_clock::now();
+  const RequestId over = run.rig.submit(late);
+  const Deadline deadline = late.request.deadline = steady_clock::now() + std::chrono::milliseconds(30);
+  late.request.priority = 1;
+  const RequestId cut = run.rig.submit(late);
+  late.request.deadline = steady_clock::now() + std::chrono::hours(1);
+  const RequestId easy = run.rig.submit(late);
+  bool was_early = false;
+  run.rig.ear.on_finish = [&](RequestId id) { was_early |= id == cut && steady_clock::now() < deadline; };
+  run.rig.step();
+  EXPECT_EQ(run.rig.ear.of(over).reason, Reason::cancelled);
+  EXPECT_FALSE(run.rig.ear.of(over).has_started);
+  std::this_thread::sleep_until(deadline);
+  run.rig.step();
+  EXPECT_FALSE(was_early);
+  expect_begins(run.rig.ear.of(cut), expected[1], "at its deadline");
+  run.rig.run();
+  expect_same(run.rig.ear.of(easy), expected[1]);
+  expect_as_alone(run, expected, "beside deadlines");
+}
+
+}  // namespace gpt2run::test

@@ -1,0 +1,378 @@
+// What holds of an engine on every backend: each request gives the tokens, the log-probabilities (their bits) and the
+// text that it gives alone in a fresh engine, whatever arrives, ends or is cancelled beside it. A program includes this
+// once and instantiates EngineTest with its backends.
+#pragma once
+#include "engine/engine_cancel_checks.hpp"
+#include "engine/engine_fault_checks.hpp"
+#include "engine/engine_rig.hpp"
+#include "engine/engine_schedule_checks.hpp"
+#include "engine/engine_share_checks.hpp"
+
+namespace gpt2run::test {
+
+TEST_P(EngineTest, RequestsThatArriveWhileOthersDecode) {
+  Rig rig(GetParam());
+  std::vector<RequestId> ids;
+  for (const Known& one : known()) {
+    ids.push_back(rig.submit(one.ask));
+    for (size_t steps = ids.size() % 3; steps > 0; --steps) rig.step();
+  }
+  rig.run();
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
+  EXPECT_EQ(rig.engine().waiting() + rig.engine().running(), 0u);
+  EXPECT_FALSE(rig.step());
+  EXPECT_EQ(rig.engine().counts().requests, std::ssize(ids));
+}
+
+TEST_P(EngineTest, RequestsThatArriveTogether) {
+  Rig rig(GetParam(), {.slots = 5});
+  std::vector<RequestId> ids;
+  for (const Known& one : known()) ids.push_back(rig.submit(one.ask));
+  int64_t prompts = 0, chosen = 0;
+  rig.run();
+  for (size_t i = 0; i < ids.size(); ++i) {
+    expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
+    prompts += std::ssize(known()[i].ask.request.tokens), chosen += std::ssize(known()[i].alone.tokens);
+  }
+  const EngineCounts& counts = rig.engine().counts();
+  EXPECT_EQ(counts.prompt_tokens, prompts);
+  EXPECT_EQ(counts.new_tokens, chosen);
+  EXPECT_EQ(counts.cached_tokens, 0);
+  EXPECT_EQ(counts.replayed > 0, GetParam().replay > 1) << "the backend is what it says";
+}
+
+// From inside a callback; those that end at once do not keep one step going.
+TEST_P(EngineTest, RequestsThatListenersSubmit) {
+  Rig rig(GetParam(), {.slots = 2});
+  std::map<RequestId, size_t> which;
+  const auto submit = [&] {
+    const size_t next = which.size();
+    if (next < known().size()) which[rig.submit(known()[next].ask)] = next;
+  };
+  rig.ear.on_finish = [&](RequestId) { submit(); };
+  rig.ear.on_token = [&](RequestId, const TokenEvent& event) {
+    if (event.step == 2) submit();
+  };
+  submit(), submit();
+  rig.run();
+  EXPECT_EQ(which.size(), known().size());
+  for (const auto& [id, i] : which) expect_same(rig.ear.of(id), known()[i].alone, std::to_string(i));
+
+  int submitted = 0;
+  rig.ear.on_token = nullptr;
+  rig.ear.on_finish = [&](RequestId) {
+    if (++submitted < 100) rig.submit(ask_for({3}, 0));
+  };
+  rig.submit(ask_for({3}, 0));
+  EXPECT_TRUE(rig.step());
+  EXPECT_EQ(submitted, 1) << "what is submitted in a step waits for the next one";
+}
+
+TEST_P(EngineTest, GreaterPrioritiesStartFirst) {
+  Rig rig(GetParam(), {.slots = 1});
+  std::vector<RequestId> ids;
+  for (const int priority : {0, 5, 5, -2, 9, 0}) {
+    Ask ask = ask_for(some_prompt(3), 2, ids.size());
+    ask.request.priority = priority;
+    ids.push_back(rig.submit(ask));
+  }
+  rig.step();
+  EXPECT_EQ(rig.engine().running(), 1u);
+  EXPECT_EQ(rig.engine().waiting(), 5u);
+  Ask urgent = ask_for(some_prompt(3), 2, 9);
+  urgent.request.priority = INT32_MAX;
+  ids.push_back(rig.submit(urgent));
+  rig.run();
+  const std::vector<RequestId> expected = {ids[4], ids[6], ids[1], ids[2], ids[0], ids[5], ids[3]};
+  EXPECT_EQ(rig.ear.starts, expected);
+  for (size_t i = 0; i < 6; ++i) expect_same(rig.ear.of(ids[i]), alone(ask_for(some_prompt(3), 2, i)));
+}
+
+// Options of a request are those that the sampler could have been created with.
+TEST_P(EngineTest, OptionsSideBySide) {
+  const std::vector<OptionValues> all = {{{"temp", "0.3"}, {"top_k", "0"}, {"top_p", "1"}},
+                                         {{"temp", "4"}, {"top_k", "0"}, {"top_p", "1"}},
+                                         {{"temp", "4"}, {"top_k", "2"}, {"top_p", "1"}},
+                                         {{"temp", "4"}, {"top_k", "1"}, {"top_p", "1"}},
+                                         {{"temp", "2"}, {"top_k", "0"}, {"top_p", "0.4"}},
+                                         {{"temp", "4"}, {"top_k", "0"}, {"top_p", "1"}, {"min_p", "0.6"}}};
+  Rig rig(GetParam(), {.slots = 4});
+  const Ask plain = ask_for(some_prompt(6), 20);
+  std::vector<RequestId> ids;
+  for (const OptionValues& options : all) {
+    Ask ask = plain;
+    ask.options = {options};
+    ids.push_back(rig.submit(ask));
+    ids.push_back(rig.submit(plain));
+    rig.step();
+  }
+  rig.run();
+  std::vector<std::vector<int32_t>> texts = {alone(plain).tokens};
+  for (size_t i = 0; i < all.size(); ++i) {
+    RigOptions created;
+    created.created = all[i];
+    expect_same(rig.ear.of(ids[2 * i]), alone(plain, created), "with options " + std::to_string(i));
+    expect_same(rig.ear.of(ids[2 * i + 1]), alone(plain), "beside options " + std::to_string(i));
+    for (const auto& other : texts) EXPECT_NE(rig.ear.of(ids[2 * i]).tokens, other) << "the options change the text";
+    texts.push_back(rig.ear.of(ids[2 * i]).tokens);
+  }
+}
+
+TEST_P(EngineTest, ChainsOfTheirOwnSideBySide) {
+  Rig rig(GetParam(), {.slots = 4});
+  std::vector<Ask> asks;
+  for (const ChainName chain : {kDraw, kPenaltyDraw, kGreedy, kHostChain}) {
+    asks.push_back(ask_for(some_prompt(6), 20, 3));
+    asks.back().chain = chain;
+  }
+  asks.push_back(asks[1]);
+  asks.back().options = {{{"penalty", "9"}, {"last_n", "0"}}, {}};
+  std::vector<RequestId> ids;
+  for (const Ask& ask : asks) {
+    ids.push_back(rig.submit(ask));
+    rig.step();
+  }
+  rig.run();
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), alone(asks[i]), std::to_string(i));
+  EXPECT_EQ(rig.ear.of(ids[0]).tokens, rig.ear.of(ids[3]).tokens) << "the same sampler behind a device";
+  EXPECT_NE(rig.ear.of(ids[0]).tokens, rig.ear.of(ids[1]).tokens);
+  EXPECT_NE(rig.ear.of(ids[1]).tokens, rig.ear.of(ids[4]).tokens);
+}
+
+// A sampler that already serves a running request is not prepared again for a chain that arrives.
+TEST_P(EngineTest, ASamplerInTwoChainsKeepsItsOptions) {
+  Rig rig(GetParam());
+  Ask ask = ask_for(some_prompt(6), 20);
+  ask.options = {{{"temp", "0.3"}, {"top_k", "0"}, {"top_p", "1"}}};
+  const RequestId first = rig.submit(ask);
+  rig.step();
+  const auto twin = std::make_shared<const Chain>(*rig.chain(kDraw));
+  Request plain = ask_for(some_prompt(6), 20).request;
+  plain.chain = twin;
+  const RequestId second = rig.submit(plain);
+  rig.run();
+  expect_same(rig.ear.of(first), alone(ask));
+  expect_same(rig.ear.of(second), alone(ask_for(some_prompt(6), 20)));
+}
+
+// More recorded steps than are kept, each of a chain that is gone afterwards.
+TEST_P(EngineTest, ManyChainsOneAfterAnother) {
+  Rig rig(GetParam(), {.slots = 2});
+  const Ask ask = ask_for(some_prompt(3), 8);
+  const Heard expected = alone(ask);
+  std::map<std::string, Heard> with;
+  for (const char* temp : {"0.3", "5"}) {
+    RigOptions created;
+    created.created = {{"temp", temp}};
+    with[temp] = alone(ask, created);
+  }
+  for (int i = 0; i < 80; ++i) {
+    const char* temp = i % 2 ? "0.3" : "5";
+    Request own = ask.request;
+    own.chain = named_chain(GetParam(), kDraw, {{"temp", temp}});
+    const RequestId id = rig.submit(std::move(own)), plain = i % 10 ? 0 : rig.submit(ask);
+    rig.run();
+    expect_same(rig.ear.of(id), with[temp], "chain " + std::to_string(i));
+    if (plain) expect_same(rig.ear.of(plain), expected, "beside chain " + std::to_string(i));
+  }
+}
+
+// What the first engine recorded in the session is not replayed for the second one, though it takes the same steps.
+TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
+  const Ask ask = ask_for(some_prompt(6), 24);
+  RigOptions setup;
+  setup.session = open_session(GetParam(), setup);
+  std::vector<std::shared_ptr<const Chain>> chains;  // all alive, so that a wrong replay gives wrong tokens
+  std::vector<std::vector<int32_t>> texts;
+  for (const ChainName name : {kGreedy, kPenaltyDraw, kDraw, kGreedy}) {
+    chains.push_back(setup.chain = named_chain(GetParam(), name));
+    Rig rig(GetParam(), setup);
+    const RequestId id = rig.submit(ask);
+    rig.run();
+    Ask named = ask;
+    named.chain = name;
+    expect_same(rig.ear.of(id), alone(named), "engine " + std::to_string(chains.size()));
+    texts.push_back(rig.ear.of(id).tokens);
+  }
+  EXPECT_NE(texts[0], texts[1]);
+  EXPECT_NE(texts[1], texts[2]);
+  EXPECT_NE(texts[0], texts[2]);
+}
+
+// Decoding neighbours get a row in every step, and no step has more rows than the slots and one chunk.
+TEST_P(EngineTest, NoNeighbourWaitsLongerThanOneChunk) {
+  constexpr int kSlots = 3, kChunk = 4;
+  Rig rig(GetParam(), {.slots = kSlots});
+  const std::vector<RequestId> decoding = {rig.submit(ask_for(some_prompt(2), 37, 0, 0)),
+                                           rig.submit(ask_for(some_prompt(1), 37, 1, 0))};
+  rig.step(), rig.step();
+  const RequestId late = rig.submit(ask_for(some_prompt(31), 3, 2, 0));
+  const EngineCounts& counts = rig.engine().counts();
+  int steps = 0;
+  while (rig.ear.of(late).tokens.empty()) {
+    const EngineCounts before = counts;
+    std::vector<size_t> heard;
+    for (const RequestId id : decoding) heard.push_back(rig.ear.of(id).tokens.size());
+    ASSERT_TRUE(rig.step());
+    ASSERT_LT(++steps, 20);
+    ASSERT_EQ(counts.steps, before.steps + 1) << "nothing is replayed while a prompt is read";
+    EXPECT_LE(counts.rows - before.rows, kSlots + kChunk);
+    for (size_t i = 0; i < decoding.size(); ++i)
+      EXPECT_TRUE(rig.ear.of(decoding[i]).tokens.size() == heard[i] + 1 || rig.ear.has_finished(decoding[i])) << i;
+  }
+  EXPECT_LE(steps, 30 / kChunk + 2) << "and the prompt gets a chunk in every step";
+  rig.run();
+  expect_same(rig.ear.of(late), alone(ask_for(some_prompt(31), 3, 2, 0)));
+}
+
+// Short prompts that keep coming do not hold up a long one that came before.
+TEST_P(EngineTest, PromptsAreReadInTheOrderOfAdmission) {
+  constexpr int kChunk = 4;
+  Rig rig(GetParam(), {.slots = 3});
+  const RequestId longer = rig.submit(ask_for(some_prompt(33), 3, 0, 0));
+  int steps = 0;
+  for (; rig.ear.of(longer).tokens.empty() && steps < 40; ++steps) {
+    rig.submit(ask_for(some_prompt(kChunk + 1), 1, 1 + steps, 0));
+    rig.step();
+  }
+  EXPECT_LE(steps, 32 / kChunk + 2);
+  rig.run();
+  expect_same(rig.ear.of(longer), alone(ask_for(some_prompt(33), 3, 0, 0)));
+}
+
+TEST_P(EngineTest, TheContextsEnd) {
+  const int context = engine_model().config().T;
+  Rig rig(GetParam());
+  const RequestId endless = rig.submit(ask_for(some_prompt(5), INT64_MAX)),
+                  full = rig.submit(ask_for(some_prompt(context), 5));
+  const RequestId exact = rig.submit(ask_for(some_prompt(5), context + 1 - 5)),
+                  read = rig.submit(ask_for(some_prompt(context), 0));
+  rig.run();
+  EXPECT_EQ(rig.ear.of(endless).tokens.size(), size_t(context) + 1 - 5);
+  EXPECT_EQ(rig.ear.of(endless).reason, Reason::context);
+  EXPECT_EQ(rig.ear.of(full).tokens.size(), 1u);
+  EXPECT_EQ(rig.ear.of(full).reason, Reason::context);
+  EXPECT_EQ(rig.ear.of(exact).tokens, rig.ear.of(endless).tokens);
+  EXPECT_EQ(rig.ear.of(exact).reason, Reason::length);
+  EXPECT_EQ(rig.ear.of(read).reason, Reason::length);
+  EXPECT_TRUE(rig.ear.of(read).tokens.empty());
+
+  Rig small(GetParam(), {.context = 12});
+  const RequestId cut = small.submit(ask_for(some_prompt(10), 9)), beyond = small.submit(ask_for(some_prompt(13), 0));
+  small.run();
+  EXPECT_EQ(small.ear.of(cut).tokens.size(), 3u);
+  EXPECT_EQ(small.ear.of(cut).reason, Reason::context);
+  EXPECT_EQ(small.ear.of(beyond).reason, Reason::length) << "nobody reads the last token";
+  EXPECT_THROW(small.submit(ask_for(some_prompt(13), 1)), Error);
+}
+
+// With the prompt shown and the logits behind its end, all P rows are heard.
+TEST_P(EngineTest, LogitsOfAWholePrompt) {
+  constexpr int kPromptTokens = 11, kChunk = 4;
+  Ask ask = ask_for(some_prompt(kPromptTokens), 0, 0, kPrompt | kLogits | kLogprob);
+  ask.request.end_logits = true;
+  Rig rig(GetParam());
+  const RequestId id = rig.submit(ask), beside = rig.submit(ask_for(some_prompt(5), 12, 1));
+  Ask single = ask;
+  single.request.tokens = some_prompt(1);
+  const RequestId one = rig.submit(single);
+  rig.run();
+
+  const std::unique_ptr<Session> session = GetParam().open(engine_model(), {1, 40, kChunk, kChunk, 1, 0, false});
+  const int vocab = engine_model().config().V;
+  std::vector<Bits> expected;
+  for (int fed = 0; fed < kPromptTokens;) {
+    const int count = fed == kPromptTokens - 1 ? 1 : std::min(kChunk, kPromptTokens - 1 - fed);
+    std::vector<Row> rows;
+    for (int i = 0; i < count; ++i) rows.push_back({0, ask.request.tokens[fed + i], true});
+    const LogitBatch batch = session->step(rows);
+    std::vector<float> logits(vocab);
+    for (int i = 0; i < count; ++i) {
+      session->read(batch.logits + i * batch.stride, logits.data(), vocab * sizeof(float));
+      expected.push_back(bits_of(logits.data(), vocab));
+    }
+    fed += count;
+  }
+  const Heard& heard = rig.ear.of(id);
+  ASSERT_EQ(heard.prompt_logits.size(), size_t{kPromptTokens});
+  EXPECT_TRUE(heard.prompt_logits[0].empty()) << "nothing stands before the first token";
+  for (int i = 1; i < kPromptTokens; ++i) EXPECT_EQ(heard.prompt_logits[i], expected[i - 1]) << i;
+  EXPECT_EQ(heard.end_logits, expected.back());
+  EXPECT_EQ(rig.ear.of(one).end_logits.size(), size_t(vocab));
+  EXPECT_EQ(heard.reason, Reason::length);
+  expect_same(rig.ear.of(beside), alone(ask_for(some_prompt(5), 12, 1)));
+}
+
+// A full pass for every token gives what the cache gives, in a session of few rows too, where passes take turns.
+TEST_P(EngineTest, Recompute) {
+  for (const int rows : {12, 7, 4}) {
+    RigOptions setup;
+    setup.options.recompute = true, setup.options.reuse = true, setup.rows = rows;
+    Rig rig(GetParam(), setup);
+    if (!shares_by_content(rig)) GTEST_SKIP() << "prompts have other bits than single tokens";
+    std::vector<RequestId> ids;
+    for (const Known& one : known()) {
+      ids.push_back(rig.submit(one.ask));
+      rig.step();
+    }
+    rig.run();
+    for (size_t i = 0; i < ids.size(); ++i)
+      expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i) + " in " + std::to_string(rows) + " rows");
+    EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
+    EXPECT_EQ(rig.engine().counts().replayed, 0);
+  }
+}
+
+// Inside a tap, rows() names whose the rows are: the embedding of each is that of its request's token there.
+struct RowTap final : Tap {
+  explicit RowTap(Rig& rig) : rig(rig) {}
+  bool tensor(const char* op, int, float* host, int rows, int cols) override {
+    const auto step_rows = rig.engine().rows();
+    const bool is_last = std::string_view(op) == "norm_logits";
+    const auto with_logits = std::ranges::count_if(step_rows, [](const StepRow& row) { return row.logits; });
+    EXPECT_EQ(rows, is_last ? with_logits : std::ssize(step_rows)) << op;
+    if (std::string_view(op) != "embed" || rows != std::ssize(step_rows)) return false;
+    for (int r = 0; r < rows; ++r) {
+      const StepRow& row = step_rows[r];
+      const std::vector<int32_t>& prompt = prompts.at(row.request);
+      const auto at = static_cast<size_t>(row.position);
+      const int32_t token = at < prompt.size() ? prompt[at] : rig.ear.of(row.request).tokens.at(at - prompt.size());
+      const auto value = [&](Weight weight, int64_t i) {
+        return static_cast<const float*>(engine_model().tensor(weight, 0).data)[i];
+      };
+      for (int c = 0; c < cols; ++c) {
+        const float exact = value(Weight::wte, token * cols + c) + value(Weight::wpe, row.position * cols + c);
+        EXPECT_NEAR(host[int64_t{r} * cols + c], exact, 0.01) << row.request << " at " << row.position;
+      }
+      ++seen;
+    }
+    return false;
+  }
+  Rig& rig;
+  std::map<RequestId, std::vector<int32_t>> prompts;
+  int64_t seen = 0;
+};
+
+TEST_P(EngineTest, RowsInsideATap) {
+  Rig rig(GetParam());
+  RowTap tap(rig);
+  if (!rig.engine().tap(&tap)) GTEST_SKIP() << "this session has no taps";
+  std::vector<RequestId> ids;
+  for (const Known& one : known()) {
+    ids.push_back(rig.submit(one.ask));
+    tap.prompts[ids.back()] = one.ask.request.tokens;
+    rig.step();
+  }
+  rig.run();
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
+  EXPECT_EQ(tap.seen, rig.engine().counts().rows);
+  EXPECT_EQ(rig.engine().counts().replayed, 0) << "nothing is replayed while a tap is set";
+  EXPECT_TRUE(rig.engine().tap(nullptr));
+  const RequestId after = rig.submit(ask_for(some_prompt(3), 20));
+  rig.run();
+  expect_same(rig.ear.of(after), alone(ask_for(some_prompt(3), 20)));
+  EXPECT_EQ(rig.engine().counts().replayed > 0, GetParam().replay > 1);
+  EXPECT_LT(tap.seen, rig.engine().counts().rows);
+}
+
+}  // namespace gpt2run::test

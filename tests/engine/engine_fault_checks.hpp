@@ -1,0 +1,187 @@
+// Faults: what ends one request and nobody else, and what leaves step(), after which reset() makes the engine usable.
+#pragma once
+#include "engine/engine_rig.hpp"
+#include "support/argmax.hpp"
+
+namespace gpt2run::test {
+
+// The most likely token, but for one: there it writes `id`, or NaN into the logits.
+struct FaultyArgmax final : Sampler {
+  FaultyArgmax(uint64_t sequence, int32_t position, int32_t id, bool nan)
+      : sequence(sequence), position(position), id(id), nan(nan) {}
+  void sample(const LogitBatch& batch) override {
+    for (int32_t row = 0; row < batch.rows; ++row) {
+      const bool hit = batch.keys[row].sequence == sequence && batch.keys[row].position == position;
+      if (hit && nan) logits_of(batch, row)[1] = std::numeric_limits<float>::quiet_NaN();
+      choice_of(batch, row) = hit && !nan ? id : select_argmax(logits_of(batch, row));
+    }
+  }
+  uint64_t sequence;
+  int32_t position, id;
+  bool nan;
+};
+
+// A sampler that throws when it is called for the n-th time, by whoever enqueues it.
+struct ThrowingSampler final : Sampler {
+  ThrowingSampler(std::unique_ptr<Sampler> inner, std::shared_ptr<int> left)
+      : inner(std::move(inner)), left(std::move(left)) {}
+  void prepare(const LogitBatch& layout) override { inner->prepare(layout); }
+  void configure(int32_t slot, const Options* options) override { inner->configure(slot, options); }
+  void sample(const LogitBatch& batch) override {
+    if (--*left == 0) fail("the sampler is broken");
+    inner->sample(batch);
+  }
+  std::unique_ptr<Sampler> inner;
+  std::shared_ptr<int> left;
+};
+
+TEST_P(EngineTest, AFaultOfTheSamplerEndsItsRequestOnly) {
+  constexpr int kPromptTokens = 6;
+  for (const int32_t id : {kNone, 23, -7, INT32_MAX, 0}) {
+    for (const int chosen : {0, 3}) {
+      const bool nan = id == 0;
+      std::vector<std::unique_ptr<Sampler>> samplers;
+      samplers.push_back(std::make_unique<FaultyArgmax>(1, kPromptTokens + chosen, id, nan));
+      const auto chain = chain_of_tests(GetParam(), std::move(samplers), nan);
+      Rig rig(GetParam());
+      std::vector<RequestId> ids;
+      for (uint64_t sequence = 0; sequence < 5; ++sequence) {
+        Request request = ask_for(some_prompt(kPromptTokens), 12, sequence).request;
+        request.chain = chain;
+        ids.push_back(rig.submit(std::move(request)));
+      }
+      rig.run();
+      Ask greedy = ask_for(some_prompt(kPromptTokens), 12);
+      greedy.chain = kGreedy;
+      const Heard expected = alone(greedy);
+      for (const uint64_t sequence : {0, 2, 3, 4}) expect_same(rig.ear.of(ids[sequence]), expected, std::to_string(id));
+      const Heard& fault = rig.ear.of(ids[1]);
+      EXPECT_EQ(fault.reason, Reason::error) << id;
+      EXPECT_TRUE(fault.error.starts_with("sequence 1, position " + std::to_string(kPromptTokens + chosen) + ": "))
+          << fault.error;
+      const std::string part = id == kNone || nan ? "no token can be chosen" : "found " + std::to_string(id);
+      EXPECT_NE(fault.error.find(part), std::string::npos) << fault.error;
+      EXPECT_EQ(fault.tokens.size(), size_t(chosen));
+      EXPECT_TRUE(begins(expected.tokens, fault.tokens));
+      EXPECT_TRUE(begins(expected.logprobs, fault.logprobs));
+    }
+  }
+}
+
+TEST_P(EngineTest, RefusedOptionsEndTheirRequestOnly) {
+  Rig rig(GetParam(), {.slots = 2});
+  Ask refused = ask_for(some_prompt(6), 9, 0, kLogprob | kPrompt);
+  refused.chain = kRefusing;
+  refused.options = {{{"min_p", "7"}}, {}};
+  const Ask plain = ask_for(some_prompt(4), 12, 1);
+  // A sampler that has no options of a request at all.
+  std::vector<std::unique_ptr<Sampler>> samplers;
+  samplers.push_back(std::make_unique<Argmax>(false));
+  Request none = ask_for(some_prompt(6), 9).request;
+  none.chain = owning_chain(std::move(samplers), Space::host);
+  none.options = {std::make_shared<const PluginOptions>(load_plugin(Kind::sampler, "nucleus"))};
+
+  const RequestId before = rig.submit(plain), first = rig.submit(refused);
+  rig.step();
+  const RequestId second = rig.submit(none), after = rig.submit(plain);
+  rig.run();
+  EXPECT_EQ(rig.ear.of(first).reason, Reason::error);
+  EXPECT_NE(rig.ear.of(first).error.find("min_p"), std::string::npos) << rig.ear.of(first).error;
+  EXPECT_TRUE(rig.ear.of(first).prompt.empty());
+  EXPECT_EQ(rig.ear.of(second).reason, Reason::error);
+  EXPECT_NE(rig.ear.of(second).error.find("takes no options"), std::string::npos) << rig.ear.of(second).error;
+  expect_same(rig.ear.of(before), alone(plain));
+  expect_same(rig.ear.of(after), alone(plain));
+}
+
+// What the engine does after something was thrown: nothing but reset(), and then everything.
+inline void expect_reset_mends(const EngineBackend& backend, Rig& rig, const std::vector<Ask>& asks,
+                               const std::string& when) {
+  EXPECT_THROW(rig.step(), Error) << when;
+  rig.ear.on_token = nullptr, rig.ear.on_start = rig.ear.on_finish = nullptr;
+  rig.ear.forget();
+  rig.engine().reset();
+  EXPECT_EQ(rig.engine().waiting() + rig.engine().running(), 0u) << when;
+  EXPECT_FALSE(rig.step()) << when;
+  std::vector<RequestId> ids;
+  for (const Ask& ask : asks) ids.push_back(rig.submit(ask));
+  rig.run();
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), alone(backend, asks[i]), when);
+}
+
+inline std::vector<Ask> asks_for_throws() {
+  std::vector<Ask> asks = {ask_for(some_prompt(3), 22, 0), ask_for(some_prompt(9), 6, 1, kLogprob | kPrompt),
+                           ask_for(some_prompt(9), 7, 2), ask_for(some_prompt(9), 8, 3, kLogprob | kPrompt)};
+  asks[2].chain = kPenaltyDraw;
+  asks[1].request.group = asks[3].request.group = 1;
+  return asks;
+}
+
+TEST_P(EngineTest, AfterASamplersThrowOnlyResetWorks) {
+  const std::vector<Ask> asks = asks_for_throws();
+  for (int calls = 1; calls < 8; ++calls) {
+    RigOptions setup;
+    setup.options.reuse = true;
+    const auto left = std::make_shared<int>(calls);
+    std::vector<std::unique_ptr<Sampler>> samplers;
+    const SamplerName draw = samplers_of(kDraw)[0];
+    samplers.push_back(
+        std::make_unique<ThrowingSampler>(GetParam().make_sampler(draw.name, draw.created, GetParam().samplers), left));
+    setup.chain = owning_chain(std::move(samplers), GetParam().samplers);
+    Rig rig(GetParam(), setup);
+    for (const Ask& ask : asks) rig.submit(ask);
+    const std::string when = "call " + std::to_string(calls);
+    try {
+      rig.run();
+      EXPECT_GT(*left, 0) << when;
+      EXPECT_GT(GetParam().replay, 1) << "a replay calls no sampler, every other step does";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "the sampler is broken");
+      expect_reset_mends(GetParam(), rig, asks, when);
+    }
+  }
+}
+
+TEST_P(EngineTest, AfterAListenersThrowOnlyResetWorks) {
+  const std::vector<Ask> asks = asks_for_throws();
+  for (int calls = 1; calls < 60; calls += calls < 20 ? 1 : 7) {
+    Rig rig(GetParam(), {.slots = 2});
+    for (const Ask& ask : asks) rig.submit(ask);
+    const auto count = [&] {
+      if (rig.ear.calls == calls) fail("the listener is broken");
+    };
+    rig.ear.on_start = rig.ear.on_finish = [&](RequestId) { count(); };
+    rig.ear.on_token = [&](RequestId, const TokenEvent&) { count(); };
+    const std::string when = "call " + std::to_string(calls);
+    try {
+      rig.run();
+      FAIL() << when << ": there are as many calls";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "the listener is broken");
+      expect_reset_mends(GetParam(), rig, asks, when);
+    }
+  }
+}
+
+// reset() forgets what slots hold: somebody else may have used the session meanwhile.
+TEST_P(EngineTest, ResetForgetsPrefixes) {
+  RigOptions setup{.slots = 1};
+  setup.options.reuse = true;
+  setup.session = open_session(GetParam(), setup);
+  Rig rig(GetParam(), setup);
+  const Ask ask = ask_for(some_prompt(12), 7, 1);
+  rig.submit(ask);
+  rig.run();
+  {
+    Rig other(GetParam(), setup);
+    other.submit(ask_for(some_prompt(12, 5), 20));
+    other.run();
+  }
+  rig.engine().reset();
+  const RequestId id = rig.submit(ask);
+  rig.run();
+  expect_same(rig.ear.of(id), alone(ask));
+  EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
+}
+
+}  // namespace gpt2run::test

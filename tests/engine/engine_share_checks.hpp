@@ -1,0 +1,147 @@
+// Prompts that are read once for many: groups of equal prompts, and beginnings that a slot still holds.
+#pragma once
+#include "engine/engine_rig.hpp"
+
+namespace gpt2run::test {
+
+TEST_P(EngineTest, EqualPromptsOfAGroupAreReadOnce) {
+  constexpr int kPromptTokens = 13, kRequests = 7, kNew = 6;
+  for (const uint32_t wants : {0u, uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}, uint32_t{kLogits | kPrompt}}) {
+    Rig rig(GetParam());
+    std::vector<RequestId> ids;
+    const auto ask_of = [&](int i) {
+      Ask ask = ask_for(some_prompt(kPromptTokens), kNew, i, wants);
+      ask.request.group = 5;
+      return ask;
+    };
+    for (int i = 0; i < kRequests; ++i) ids.push_back(rig.submit(ask_of(i)));
+    rig.run();
+    ids.push_back(rig.submit(ask_of(kRequests)));  // nothing runs any more, but a slot still holds the prompt
+    rig.run();
+    for (int i = 0; i <= kRequests; ++i) expect_same(rig.ear.of(ids[i]), alone(ask_of(i)), std::to_string(wants));
+    const EngineCounts& counts = rig.engine().counts();
+    EXPECT_EQ(counts.prompt_tokens, (kRequests + 1) * kPromptTokens);
+    EXPECT_EQ(counts.cached_tokens, kRequests * (kPromptTokens - 1)) << wants;
+    const int64_t rows = kPromptTokens - 1 + (kRequests + 1) * kNew;
+    EXPECT_GE(counts.rows, rows);
+    EXPECT_LE(counts.rows, rows + (kRequests + 1) * (GetParam().replay - 1)) << "a replay may run past the end";
+  }
+}
+
+// The first that read the prompt is gone, and its slot has another: the log-probability behind the prefix is still
+// right.
+TEST_P(EngineTest, AGroupOutlivesTheSlotThatReadItsPrompt) {
+  Rig rig(GetParam());
+  const auto ask_of = [](int64_t max_new, uint64_t sequence) {
+    Ask ask = ask_for(some_prompt(9), max_new, sequence, kLogprob | kPrompt);
+    ask.request.group = 1;
+    return ask;
+  };
+  const RequestId first = rig.submit(ask_of(1, 0)), second = rig.submit(ask_of(30, 1));
+  const RequestId other = rig.submit(ask_for(some_prompt(2, 3), 1, 2));
+  while (!rig.ear.has_finished(first)) rig.step();
+  const RequestId next = rig.submit(ask_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt));
+  rig.step();
+  const RequestId third = rig.submit(ask_of(5, 4));
+  rig.run();
+  expect_same(rig.ear.of(first), alone(ask_of(1, 0)));
+  expect_same(rig.ear.of(second), alone(ask_of(30, 1)));
+  expect_same(rig.ear.of(third), alone(ask_of(5, 4)));
+  expect_same(rig.ear.of(other), alone(ask_for(some_prompt(2, 3), 1, 2)));
+  expect_same(rig.ear.of(next), alone(ask_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt)));
+  EXPECT_EQ(rig.engine().counts().cached_tokens, 2 * 8);
+}
+
+// Prompts of one group that are not equal: the beginning of another, its end, or another last token.
+TEST_P(EngineTest, UnequalPromptsOfAGroupShareNothingWrong) {
+  for (const uint32_t wants : {0u, uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}}) {
+    std::vector<Ask> asks;
+    const Heard text = alone(ask_for(some_prompt(9), 8, 0, wants));
+    std::vector<int32_t> longer = some_prompt(9), last = some_prompt(9);
+    longer.insert(longer.end(), text.tokens.begin(), text.tokens.end());
+    last.back() = (last.back() + 1) % 22;
+    for (const auto& prompt : {some_prompt(9), longer, last, some_prompt(8), some_prompt(2), longer, some_prompt(9)}) {
+      asks.push_back(ask_for(prompt, 8, 0, wants));
+      asks.back().request.group = 2;
+    }
+    for (const int slots : {1, 3}) {
+      Rig rig(GetParam(), {.slots = slots});
+      std::vector<RequestId> ids;
+      for (const Ask& ask : asks) {
+        ids.push_back(rig.submit(ask));
+        for (int i = 0; i < 5; ++i) rig.step();
+      }
+      rig.run();
+      for (size_t i = 0; i < ids.size(); ++i)
+        expect_same(rig.ear.of(ids[i]), alone(asks[i]), std::to_string(i) + " of " + std::to_string(slots) + " slots");
+    }
+  }
+}
+
+// A prompt that nobody of the group has read to its end is read by the next one of it.
+TEST_P(EngineTest, ACancelledReaderLeavesItsGroupNothingWrong) {
+  for (int steps = 0; steps < 5; ++steps) {
+    Rig rig(GetParam());
+    std::vector<RequestId> ids;
+    Ask ask = ask_for(some_prompt(15), 5, 0, kLogprob | kPrompt);
+    ask.request.group = 3;
+    for (int i = 0; i < 3; ++i) ids.push_back(rig.submit(ask));
+    for (int i = 0; i < steps; ++i) rig.step();
+    rig.engine().cancel(ids[0]);
+    rig.run();
+    expect_same(rig.ear.of(ids[1]), alone(ask), std::to_string(steps));
+    expect_same(rig.ear.of(ids[2]), alone(ask), std::to_string(steps));
+  }
+}
+
+TEST_P(EngineTest, ReuseTakesOverWhatASlotHolds) {
+  RigOptions setup{.slots = 2};
+  setup.options.reuse = true;
+  Rig rig(GetParam(), setup);
+  const bool shares = shares_by_content(rig);
+  const EngineCounts& counts = rig.engine().counts();
+  int64_t cached = 0;
+  const auto expect = [&](const Ask& ask, int64_t tokens, const char* which) {
+    const RequestId id = rig.submit(ask);
+    rig.run();
+    expect_same(rig.ear.of(id), alone(ask), which);
+    EXPECT_EQ(counts.cached_tokens - cached, shares ? tokens : 0) << which;
+    cached = counts.cached_tokens;
+  };
+  const Ask first = ask_for(some_prompt(12), 7, 1);
+  expect(first, 0, "the first one");
+  expect(first, 11, "the same again, but for its last token");
+  Ask turn = first;
+  const std::vector<int32_t> answer = alone(first).tokens;
+  turn.request.tokens.insert(turn.request.tokens.end(), answer.begin(), answer.end() - 1);
+  for (const int32_t id : {3, 1, 4}) turn.request.tokens.push_back((answer.back() + id) % 22);
+  expect(turn, 12 + 6, "what was said so far, and more");
+  Ask shorter = ask_for(some_prompt(8), 7, 2);
+  shorter.request.tokens.back() = (shorter.request.tokens.back() + 1) % 22;
+  expect(shorter, 7, "another end");
+  Ask shown = first;
+  shown.request.wants |= kPrompt;
+  expect(shown, 0, "a prompt that is shown is read");
+  Ask end = ask_for(some_prompt(8), 0, 2);
+  end.request.end_logits = true;
+  expect(end, 7, "the last token is read for its logits");
+  expect(ask_for(some_prompt(1), 4), 0, "one token");
+}
+
+// From a slot that still decodes, and while its prompt is being read.
+TEST_P(EngineTest, ReuseOfWhatRunningRequestsHold) {
+  RigOptions setup;
+  setup.options.reuse = true;
+  Rig rig(GetParam(), setup);
+  std::vector<RequestId> ids;
+  for (int i = 0; i < 6; ++i) {
+    ids.push_back(rig.submit(ask_for(some_prompt(21 - i), 9, i)));
+    rig.step();
+  }
+  rig.run();
+  for (int i = 0; i < 6; ++i)
+    expect_same(rig.ear.of(ids[i]), alone(ask_for(some_prompt(21 - i), 9, i)), std::to_string(i));
+  EXPECT_EQ(rig.engine().counts().cached_tokens > 0, shares_by_content(rig));
+}
+
+}  // namespace gpt2run::test

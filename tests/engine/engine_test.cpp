@@ -1,0 +1,10 @@
+// The engine on every backend of a CPU.
+#include "engine/backends.hpp"
+#include "engine/engine_checks.hpp"
+
+namespace gpt2run::test {
+
+INSTANTIATE_TEST_SUITE_P(Backends, EngineTest, testing::ValuesIn(cpu_engine_backends()),
+                         [](const auto& row) { return row.param.name; });
+
+}  // namespace gpt2run::test
