@@ -451,7 +451,7 @@ void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t re
 }
 
 // A request that chooses nothing ends with its prompt.
-void Engine::Loop::end_if_read(int slot) {
+void EngineLoop::end_if_read(int slot) {
   const Live& live = *slots_[slot].live;
   if (live.request.max_new == 0 && live.is_prefilled() && !is_cancelled(live)) finish(slot, Reason::length);
 }
