@@ -215,7 +215,7 @@ class GpuSamplers : public testing::Test {
     const Plugin& plugin = load_plugin_file(file_of(Kind::precision, "cuda-fp32"));
     const std::unique_ptr<Precision> precision(
         static_cast<Precision*>(plugin.create(PluginOptions(plugin), kTestHost)));
-    session = precision->open(model(), {kSlots, kContext, kSlots, kSlots, 0, 0, false, 1234});
+    session = precision->open(model(), {kSlots, kContext, kSlots, kSlots, 0, 0, false});
   }
 
   // The batch's rows, keys and tokens become the session's, which lie in the device's memory.
