@@ -181,6 +181,11 @@ GPT2RUN_DEVICE void join_some(const float* chunks, int D, int d, Gathered& gathe
   }
 }
 
+// Where a chunk's partial result begins in (..., chunks, D + 2). head: counted over the launch's rows and their heads.
+GPT2RUN_HD constexpr int64_t partial_at(int head, int chunks, int chunk, int D) {
+  return (int64_t{head} * chunks + chunk) * (D + 2);
+}
+
 // out (D) = the chunks (count, D + 2) joined
 template <class Value>
 GPT2RUN_DEVICE void join_chunks(const float* chunks, int count, int D, Value* out) {
@@ -188,9 +193,10 @@ GPT2RUN_DEVICE void join_chunks(const float* chunks, int count, int D, Value* ou
   for (int d = thread_id(); d < D; d += kAttentionThreads) {
     Gathered gathered;
     float sum = 0;
-    int c = 0;
-    for (; c + kSome <= count; c += kSome) join_some<kSome>(chunks + c * (D + 2), D, d, gathered, sum);
-    for (; c < count; ++c) join_some<1>(chunks + c * (D + 2), D, d, gathered, sum);
+    const float* next = chunks;  // a pointer: its distance may be beyond 32 bits
+    int left = count;
+    for (; left >= kSome; left -= kSome, next += kSome * (D + 2)) join_some<kSome>(next, D, d, gathered, sum);
+    for (; left > 0; --left, next += D + 2) join_some<1>(next, D, d, gathered, sum);
     out[d] = narrow<Value>(sum / gathered.total);
   }
 }
@@ -225,8 +231,7 @@ attention_kernel(AttentionView<Value> v) {
   sync_block();
 
   const int which = block_z() * heads + head;
-  float* of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
-  float* own = of_head + block_x() * (v.D + 2);
+  float* own = v.partial + partial_at(which, blocks_x(), block_x(), v.D);
   mix_values(value_share, stride, v.D, scores, count, parts, own);
   if (thread_id() == 0) own[v.D] = facts[0], own[v.D + 1] = facts[1];
   // One thread speaks for the block: the barriers order it behind what the block wrote and before what the block reads,
@@ -239,7 +244,8 @@ attention_kernel(AttentionView<Value> v) {
   }
   sync_block();
   if (!*last) return;
-  join_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);
+  join_chunks(v.partial + partial_at(which, blocks_x(), 0, v.D), chunks, v.D,
+              v.a + int64_t{row} * v.width + head * v.D);
   if (thread_id() == 0) v.arrived[which] = 0;
 }
 

@@ -140,6 +140,13 @@ TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
   }
 }
 
+// The longest context that a loader takes, and the widest head that a block holds: beyond 32 bits.
+TEST(PartialResults, LieBehindEachOtherInAnyContext) {
+  constexpr int kChunks = (1 << 24) / cuda::kChunk, kHead = 11000;
+  EXPECT_EQ(cuda::partial_at(0, kChunks, kChunks - 1, kHead), int64_t{kChunks - 1} * (kHead + 2));
+  EXPECT_EQ(cuda::partial_at(63, kChunks, 5, kHead), (int64_t{63} * kChunks + 5) * (kHead + 2));
+}
+
 // A stretch in the middle of a step writes its own rows only.
 TYPED_TEST(Attention, AStretchIsItsRows) {
   Attended<TypeParam> attended(64, 30);
