@@ -70,7 +70,10 @@ class Nucleus final : public Sampler {
   void prepare(const LogitBatch& layout) override {
     specs_.prepare(layout, device_spec(spec_));
     rows_ = std::clamp(layout.rows, 1, kMostRows);
-    masses_ = Array<uint64_t>(size_t(rows_) * layout.vocab);
+    // As specs_: graphs point to it.
+    const size_t masses = size_t(rows_) * layout.vocab;
+    if (masses_.size() < masses || device_ != layout.device) masses_ = Array<uint64_t>(masses);
+    device_ = layout.device;
   }
 
   void configure(int32_t slot, const Options* options) override {
@@ -88,7 +91,7 @@ class Nucleus final : public Sampler {
 
   SelectSpec spec_;  // as created
   SlotSpecs<NucleusSpec> specs_;
-  int rows_ = 1;
+  int rows_ = 1, device_ = 0;
   Array<uint64_t> masses_;  // (rows_, V)
 };
 

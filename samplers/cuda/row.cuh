@@ -192,12 +192,15 @@ set_specs_kernel(Spec* specs, int first, int count, Spec spec) {
 template <class Spec>
 class SlotSpecs {
  public:
-  // All slots get `created`. May be called again, for another session.
+  // All slots get `created`. May be called again, also for another session. The memory stays where it is as long as it
+  // is large enough, because recorded graphs point to it.
   void prepare(const LogitBatch& layout, const Spec& created) {
     check_layout(layout);
     use_device(layout.device);
-    device_ = layout.device, stream_ = layout.stream, specs_ = Array<Spec>(std::max(layout.slots, 1));
-    set(0, static_cast<int>(specs_.size()), created);
+    slots_ = std::max(layout.slots, 1);
+    if (static_cast<int>(specs_.size()) < slots_ || device_ != layout.device) specs_ = Array<Spec>(size_t(slots_));
+    device_ = layout.device, stream_ = layout.stream;
+    set(0, slots_, created);
   }
 
   // Enqueues it on the layout's stream.
@@ -207,15 +210,15 @@ class SlotSpecs {
 
  private:
   void set(int first, int count, const Spec& spec) {
-    if (first < 0 || first + count > static_cast<int>(specs_.size()))
-      fail("slot ", first, " is out of range, the sampler was prepared for ", specs_.size());
+    if (first < 0 || first + count > slots_)
+      fail("slot ", first, " is out of range, the sampler was prepared for ", slots_);
     use_device(device_);
     launch({"set_specs", {1, 1, 1}, 1, 0, stream_}, set_specs_kernel<Spec>, specs_.data(), first, count, spec);
   }
 
-  int device_ = 0;
+  int slots_ = 0, device_ = 0;
   void* stream_ = nullptr;
-  Array<Spec> specs_;  // (S)
+  Array<Spec> specs_;  // (S) or more
 };
 
 // The spec of a row's slot.

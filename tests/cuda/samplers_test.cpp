@@ -9,6 +9,17 @@
 namespace gpt2run::test {
 namespace {
 
+struct Named {
+  const char* name;
+  OptionValues options, others;
+};
+// Every sampler that has options, with two choices of them.
+const Named kConfigurable[] = {
+    {"nucleus", {{"temp", "0.7"}, {"top_k", "5"}}, {{"temp", "3"}, {"top_k", "0"}, {"min_p", "0.01"}}},
+    {"top-k", {{"top_k", "3"}}, {{"top_k", "40"}}},
+    {"min-p", {{"min_p", "0.3"}}, {{"min_p", "0.001"}, {"temp", "2"}}},
+    {"repetition-penalty", {{"penalty", "1.7"}}, {{"penalty", "0.5"}, {"last_n", "3"}}}};
+
 std::unique_ptr<Sampler> host_sampler(const std::string& name, const OptionValues& options, Batch& layout) {
   auto made = make_plugin<Sampler>(Kind::sampler, name, options);
   made->prepare(layout.view());
@@ -82,12 +93,81 @@ TEST(CudaSamplers, EqualTheHostSamplersOnOddRows) {
     expect_all_equal(batch, spec);
 }
 
-TEST(CudaSamplers, TakeMoreRowsThanOneLaunchHolds) {
+Batch batch_of_130_rows() {
   std::mt19937 bits(37);
   Batch batch(65);
+  for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % 65);
   for (int row = 0; row < 130; ++row)
     batch.add(random_row(bits, 65), {uint64_t(row), row % kSlots, static_cast<int32_t>(row / kSlots)});
-  expect_all_equal(batch, {1, 20, 0, 0.9});
+  return batch;
+}
+
+TEST(CudaSamplers, TakeMoreRowsThanOneLaunchHolds) { expect_all_equal(batch_of_130_rows(), {1, 20, 0, 0.9}); }
+
+// As Limits::keep_raw has them.
+TEST(CudaSamplers, LeaveRawLogitsOfTheirOwnAsTheyAre) {
+  Batch batch = batch_of_130_rows();
+  const std::vector<float> raw = batch.logits;
+  std::vector<float> kept = raw;
+  LogitBatch view = batch.view();
+  view.raw = kept.data();
+  for (const Named& one : kConfigurable) sampler(one.name, one.options, batch)->sample(view);
+  EXPECT_EQ(std::memcmp(kept.data(), raw.data(), raw.size() * sizeof(float)), 0);
+}
+
+// The rows of two batches, their logits and what was chosen, by slots that are in `slots` or not.
+void expect_same_rows(const Batch& found, const Batch& expected, const std::vector<int>& slots,
+                      const std::string& what) {
+  const size_t width = size_t(found.vocab) + found.padding;
+  for (size_t row = 0; row < found.keys.size(); ++row) {
+    if (std::find(slots.begin(), slots.end(), found.keys[row].slot) == slots.end()) continue;
+    EXPECT_EQ(std::memcmp(&found.logits[row * width], &expected.logits[row * width], width * sizeof(float)), 0)
+        << what << ", row " << row;
+    EXPECT_EQ(found.chosen(static_cast<int>(row)), expected.chosen(static_cast<int>(row))) << what << ", row " << row;
+  }
+}
+
+TEST(CudaSamplers, ConfiguredIsCreatedSo) {
+  const std::vector<int> configured = {1, 3}, neighbours = {0, 2, 4, 5}, all = {0, 1, 2, 3, 4, 5};
+  for (const Named& one : kConfigurable) {
+    Batch batch = batch_of_130_rows();
+    const auto created = [&](const OptionValues& options) {
+      Batch own = batch;
+      sampler(one.name, options, own)->sample(own.view());
+      return own;
+    };
+    const Batch plain = created(one.options), other = created(one.others);
+    EXPECT_TRUE(plain.logits != other.logits || plain.tokens != other.tokens)
+        << one.name << ": options change something";
+    const PluginOptions others(load_sampler(one.name), one.others);
+    const auto made = sampler(one.name, one.options, batch);
+    const auto sampled = [&] {
+      Batch own = batch;
+      made->sample(own.view());
+      return own;
+    };
+    for (const int slot : configured) made->configure(slot, &others);
+    const Batch mixed = sampled();
+    expect_same_rows(mixed, other, configured, std::string(one.name) + " configured");
+    expect_same_rows(mixed, plain, neighbours, std::string(one.name) + " beside");
+    made->configure(1, nullptr);
+    expect_same_rows(sampled(), plain, {1}, std::string(one.name) + " reset");
+    expect_same_rows(sampled(), other, {3}, std::string(one.name) + " beside the reset one");
+    for (const int slot : {-1, kSlots}) EXPECT_THROW(made->configure(slot, &others), Error) << one.name;
+    made->prepare(batch.view());
+    expect_same_rows(sampled(), plain, all, std::string(one.name) + " prepared again");
+  }
+}
+
+TEST(CudaSamplers, RefusedOptionsChangeNothing) {
+  Batch batch = batch_of_130_rows();
+  const auto made = sampler("nucleus", {{"temp", "0.7"}}, batch);
+  const PluginOptions refused(load_sampler("nucleus"), {{"temp", "nan"}});
+  EXPECT_THROW(made->configure(2, &refused), Error);
+  Batch expected = batch;
+  sampler("nucleus", {{"temp", "0.7"}}, expected)->sample(expected.view());
+  made->sample(batch.view());
+  EXPECT_EQ(batch.tokens, expected.tokens);
 }
 
 }  // namespace
