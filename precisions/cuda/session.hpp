@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 
+#include "downloads.hpp"
 #include "gpt2run/sdk/slots.hpp"
 #include "ops.hpp"
 #include "ranges.hpp"
@@ -108,11 +109,12 @@ class CudaSession final : public Session {
     enter();
     if (n <= 0) return;
     book_.check_repeat(rows, n);
+    if (!std::ranges::all_of(rows, &Row::logits)) fail("repeat: every row of a body asks for logits");
     if (times_) return Session::repeat(n, key, rows, body, arg);  // its waits cannot be recorded
+    const bool fresh = is_new(key, rows.size());
     set_body_slots(rows);
-    const bool fresh = !graphs_.contains(key);
     if (fresh) run_body(rows, body, arg), --n;
-    Graph& graph = graph_of(key);
+    Graph& graph = graph_of(key, rows.size());
     if (n > 0 && !graph.recorded) graph.recorded = record(rows, body, arg);
     for (; n > 0; --n) {
       const Range range("replay");
@@ -123,8 +125,8 @@ class CudaSession final : public Session {
   }
 
   void read(const void* from, void* host, size_t bytes) override {
-    enter();
-    download(from, host, bytes, stream());
+    const Transfer piece = {from, host, bytes};
+    read({&piece, 1});
   }
   void write(const void* host, void* to, size_t bytes) override {
     enter();
@@ -134,8 +136,7 @@ class CudaSession final : public Session {
   // Everything is enqueued before the one wait.
   void read(std::span<const Transfer> pieces) override {
     enter();
-    for (const Transfer& piece : pieces) enqueue_download(piece.from, piece.to, piece.bytes, stream());
-    if (!pieces.empty()) wait(stream());
+    downloads_.read(pieces, stream());
   }
   void write(std::span<const Transfer> pieces) override {
     enter();
@@ -153,6 +154,7 @@ class CudaSession final : public Session {
   static constexpr size_t kMostGraphs = 64;
 
   struct Graph {
+    size_t rows = 0;           // of the body
     void* recorded = nullptr;  // owned by the session
     uint64_t used = 0;         // when it was last asked for
   };
@@ -169,8 +171,16 @@ class CudaSession final : public Session {
   void enter() const { use_device(book_.limits().device); }
   SlotsView view() const { return {slots_.data(), tokens_.data(), token_stride()}; }
 
-  Graph& graph_of(uint64_t key) {
-    Graph& graph = graphs_[key];
+  bool is_new(uint64_t key, size_t rows) const {
+    const auto known = graphs_.find(key);
+    if (known == graphs_.end()) return true;
+    if (known->second.rows != rows)
+      fail("repeat: key ", key, " stands for bodies of ", known->second.rows, " rows, found ", rows);
+    return false;
+  }
+
+  Graph& graph_of(uint64_t key, size_t rows) {
+    Graph& graph = graphs_.try_emplace(key, Graph{rows, nullptr, 0}).first->second;
     graph.used = ++uses_;
     if (graphs_.size() > kMostGraphs) {
       const auto oldest = std::ranges::min_element(graphs_, {}, [](const auto& one) { return one.second.used; });
@@ -272,6 +282,7 @@ class CudaSession final : public Session {
   uint64_t uses_ = 0;
   Body body_;
   bool capturing_ = false;
+  Downloads downloads_;
   TapScratch taps_;
   Tap* tap_ = nullptr;
   StepTimes* times_ = nullptr;

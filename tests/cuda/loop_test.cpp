@@ -1,17 +1,14 @@
 // The whole loop on the executor: recorded bodies are the loop, device samplers behind CUDA precisions give the tokens
 // of host samplers behind them, and the host waits once for many tokens.
+#include "loop.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "../../precisions/cuda/session.hpp"
 #include "cuda/bodies.hpp"
 #include "executor/executor.hpp"
-#include "gpt2run/engine/generate.hpp"
 #include "gpt2run/evaluation/teacher_forcing.hpp"
-#include "support/capture_sink.hpp"
-#include "support/plugin.hpp"
-#include "support/tiny_checkpoint.hpp"
 
 extern "C" const gpt2run::Plugin gpt2run_plugin;  // argmax on the device
 
@@ -19,23 +16,11 @@ namespace gpt2run::test {
 namespace {
 
 constexpr int kSamplerKernels = 1;  // argmax's, which another executor counts
-constexpr auto kInvariant = cuda::Invariant::on;
-
-std::unique_ptr<Sampler> make_sampler(const std::string& name, Space space, const OptionValues& options = {}) {
-  const Plugin& plugin = space == Space::host
-                             ? load_plugin(Kind::sampler, name)
-                             : load_plugin_file(GPT2RUN_TEST_SAMPLERS "/gpt2run-sampler-" + name + ".test.so");
-  return std::unique_ptr<Sampler>(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
-}
-
-const OptionValues kHot = {{"temp", "2"}, {"top_k", "0"}, {"top_p", "0.95"}};
 
 template <class Value>
 class Loop : public testing::Test {
  protected:
-  std::unique_ptr<Session> open(const Limits& limits) {
-    return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kInvariant, 0);
-  }
+  std::unique_ptr<Session> open(const Limits& limits) { return open_session<Value>(checkpoint, limits); }
   TinyCheckpoint checkpoint;
 };
 using Types = testing::Types<float, f16, bf16>;
@@ -208,9 +193,8 @@ struct Made {
 template <class Value>
 Made generate_with(const Checkpoint& checkpoint, Space space, const Generation& generation,
                    const std::vector<Prompt>& prompts) {
-  const auto penalty = make_sampler("repetition-penalty", space), top_k = make_sampler("top-k", space);
-  const auto nucleus = make_sampler("nucleus", space, kHot);
-  const Chain chain{{penalty.get(), top_k.get(), nucleus.get()}, space, true};
+  const OwnedChain owned(space, {{"repetition-penalty", {}}, {"top-k", {}}, {"nucleus", kHot}});
+  const Chain& chain = owned.chain;
   CaptureSink capture(kLogprob);
   Sink* sinks[] = {&capture};
   const Limits limits = plan_limits(checkpoint.config(), prompts, generation, sinks, chain);

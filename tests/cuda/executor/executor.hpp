@@ -1,8 +1,10 @@
 // The executor's own settings and counts, for tests. It runs kernels written against gpt2run/cuda/device.hpp on the
 // CPU: a block on an OS thread, its threads as fibers. It finds: barriers that not all threads reach or that stand at
 // different lines, masks that name a lane which is gone, has another mask or never comes, too many threads, too much
-// shared memory, writes behind shared memory; with a sanitizer every access out of bounds. Shared and fresh device
-// memory hold NaN. It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order.
+// shared memory, writes behind shared memory; launches on a stream of another device than the one that the thread has
+// selected, of which each plugin here has a record of its own, so that it must select it by itself; with a sanitizer
+// every access out of bounds. Shared and fresh device memory hold NaN. It cannot show timing, occupancy, bank
+// conflicts, or a device's weaker memory order.
 #pragma once
 #include <string>
 #include <vector>
@@ -26,8 +28,9 @@ void configure(const Settings&);
 Settings settings();
 
 struct Counts {
-  int64_t launches, waits, replays, captures;  // waits: only those that found work to wait for
-  int64_t downloaded;                          // bytes
+  int64_t launches, waits;              // waits: only those that found work to wait for
+  int64_t replays, captures, released;  // captures, released: graphs that were recorded, and that were released
+  int64_t downloaded;                   // bytes
 };
 Counts counts();
 

@@ -49,6 +49,7 @@ void multiply_row(const ManyRows& p, int row, int block) {
 class Plain final : public Blaslt {
  public:
   void multiply(const ManyRows& p, void* stream) override {
+    executor::check_device("a product", stream);
     executor::enqueue(stream, [p] {
       for (int row = 0; row < p.rows; ++row) multiply_row(p, row, 8 + p.rows % 9);
     });

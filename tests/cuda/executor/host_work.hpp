@@ -7,4 +7,7 @@ namespace gpt2run::executor {
 // Runs `work` when the stream comes to it, at once without a stream; recorded as launches are.
 void enqueue(void* stream, std::function<void()> work);
 
+// Throws Error unless the thread has selected the stream's device, as a launch must.
+void check_device(const char* what, void* stream);
+
 }  // namespace gpt2run::executor

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -39,7 +40,9 @@ Settings current = from_environment();
 Counts total = {};
 std::vector<std::string>* watched = nullptr;
 thread_local size_t open_ranges = 0;
-thread_local bool recording = false;  // what this thread enqueues on some stream
+thread_local bool recording = false;   // what this thread enqueues on some stream
+thread_local int current_device = 0;   // that this thread has selected
+std::map<const char*, size_t> pinned;  // page-locked memory: where it begins, and its bytes
 
 // A device's runtime refuses it as well, and breaks the recording.
 void refuse_while_recording(const char* what) {
@@ -122,6 +125,7 @@ using Graph = std::vector<Work>;
 
 // A mark, and the stream that has yet to pass it.
 struct Mark {
+  int device = 0;  // that was selected when it was made
   void* stream = nullptr;
   std::shared_ptr<bool> passed;
 };
@@ -150,9 +154,35 @@ struct Stream {
   }
   std::deque<Work> queue;
   std::unique_ptr<Graph> recording;
+  const int device = current_device;  // that was selected when it was made
 };
 
+// Whether all of it lies in one piece of page-locked memory.
+bool is_pinned(const void* host, size_t bytes) {
+  const std::lock_guard guard(mutex);
+  const auto* begin = static_cast<const char*>(host);
+  auto found = pinned.upper_bound(begin);
+  if (found == pinned.begin()) return false;
+  --found;
+  return begin + bytes <= found->first + found->second;
+}
+
+void copy_to_host(const void* from, void* host, size_t bytes, void* stream) {
+  {
+    const std::lock_guard guard(mutex);
+    total.downloaded += static_cast<int64_t>(bytes);
+  }
+  enqueue(stream, [=] { std::memcpy(host, from, bytes); });
+}
+
 }  // namespace
+
+void check_device(const char* what, void* stream) {
+  if (!stream) return;
+  const int device = static_cast<Stream*>(stream)->device;
+  if (device != current_device)
+    fail(what, ": on a stream of device ", device, ", but this thread has selected device ", current_device);
+}
 
 void enqueue(void* stream, std::function<void()> work) {
   if (!stream) return work();
@@ -192,6 +222,7 @@ const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Sit
 
 void launch(const Launch& launch, void* stream, std::function<void()> thread) {
   check(launch);
+  check_device((std::string("kernel ") + launch.name).c_str(), stream);
   enqueue(stream, [launch, thread = std::move(thread)] { run_grid(launch, thread); });
 }
 
@@ -205,8 +236,8 @@ using executor::Stream;
 constexpr std::align_val_t kAlignment{256};
 
 Probe probe() { return {1, "the executor of the tests"}; }
-void open_device(int) {}
-void use_device(int) {}
+void open_device(int device) { executor::current_device = device; }
+void use_device(int device) { executor::current_device = device; }
 
 void* allocate(size_t bytes) {
   executor::refuse_while_recording("taking memory");
@@ -216,14 +247,27 @@ void* allocate(size_t bytes) {
 }
 void release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
 
-void* allocate_pinned(size_t bytes) { return allocate(bytes); }
-void release_pinned(void* memory) noexcept { release(memory); }
+void* allocate_pinned(size_t bytes) {
+  void* memory = allocate(bytes);
+  const std::lock_guard guard(executor::mutex);
+  executor::pinned[static_cast<const char*>(memory)] = bytes;
+  return memory;
+}
+void release_pinned(void* memory) noexcept {
+  {
+    const std::lock_guard guard(executor::mutex);
+    executor::pinned.erase(static_cast<const char*>(memory));
+  }
+  release(memory);
+}
 
-void* make_mark() { return new executor::Mark; }
+void* make_mark() { return new executor::Mark{executor::current_device, nullptr, nullptr}; }
 void release_mark(void* mark) noexcept { delete static_cast<executor::Mark*>(mark); }
 void set_mark(void* mark, void* stream) {
   auto& own = *static_cast<executor::Mark*>(mark);
-  own = {stream, std::make_shared<bool>(false)};
+  if (stream && static_cast<Stream*>(stream)->device != own.device)
+    fail("a mark of device ", own.device, " cannot stand in a stream of device ", static_cast<Stream*>(stream)->device);
+  own.stream = stream, own.passed = std::make_shared<bool>(false);
   enqueue(stream, [passed = own.passed] { *passed = true; });
 }
 void wait_mark(void* mark) {
@@ -252,12 +296,9 @@ void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, pinned, bytes); });
 }
 void download(const void* from, void* host, size_t bytes, void* stream) {
+  executor::refuse_while_recording("waiting");
+  executor::copy_to_host(from, host, bytes, stream);
   wait(stream);
-  {
-    const std::lock_guard guard(executor::mutex);
-    executor::total.downloaded += static_cast<int64_t>(bytes);
-  }
-  std::memcpy(host, from, bytes);
 }
 void enqueue_upload(void* to, const void* host, size_t bytes, void* stream) {
   executor::refuse_while_recording("copying from the host's memory");
@@ -265,11 +306,8 @@ void enqueue_upload(void* to, const void* host, size_t bytes, void* stream) {
 }
 void enqueue_download(const void* from, void* host, size_t bytes, void* stream) {
   executor::refuse_while_recording("copying to the host's memory");
-  {
-    const std::lock_guard guard(executor::mutex);
-    executor::total.downloaded += static_cast<int64_t>(bytes);
-  }
-  enqueue(stream, [=] { std::memcpy(host, from, bytes); });
+  executor::copy_to_host(from, host, bytes, stream);
+  if (!executor::is_pinned(host, bytes)) wait(stream);
 }
 void copy(void* to, const void* from, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, from, bytes); });
@@ -310,6 +348,12 @@ void replay(void* graph, void* stream) {
     for (const executor::Work& work : *static_cast<executor::Graph*>(graph)) work();
   });
 }
-void release_graph(void* graph) noexcept { delete static_cast<executor::Graph*>(graph); }
+void release_graph(void* graph) noexcept {
+  {
+    const std::lock_guard guard(executor::mutex);
+    ++executor::total.released;
+  }
+  delete static_cast<executor::Graph*>(graph);
+}
 
 }  // namespace gpt2run::cuda

@@ -32,14 +32,16 @@ void* make_stream();
 void release_stream(void* stream) noexcept;
 void wait(void* stream);  // for all that was enqueued
 
-// Of the host, page-locked: what upload_pinned reads. 256-byte aligned.
+// Page-locked memory of the host: what upload_pinned reads, and what enqueue_download writes without a wait. 256-byte
+// aligned.
 void* allocate_pinned(size_t bytes);
 void release_pinned(void* memory) noexcept;
 
 void upload(void* to, const void* host, size_t bytes, void* stream);           // may wait: host is free on return
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);  // not before the stream has passed it
 void download(const void* from, void* host, size_t bytes, void* stream);       // waits
-// The same without the wait: host memory is the caller's until the stream has passed the copy.
+// The same without the wait: the host's memory must stay as it is until the stream has passed the copy. A copy to
+// memory of the host that is not page-locked waits nevertheless.
 void enqueue_upload(void* to, const void* host, size_t bytes, void* stream);
 void enqueue_download(const void* from, void* host, size_t bytes, void* stream);
 void copy(void* to, const void* from, size_t bytes, void* stream);  // not overlapping

@@ -1,0 +1,122 @@
+// Sessions on two devices in one thread: whatever launches selects its own device first.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "cuda/bodies.hpp"
+#include "loop.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+template <class Call>
+std::string error_of(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+Limits limits_on(int device) {
+  Limits limits = limits_of_bodies();
+  limits.device = device;
+  return limits;
+}
+
+// Run at every step of a run, it uses another session in between.
+class Meddling {
+ public:
+  explicit Meddling(Session& other) : other_(other) {}
+  void operator()() {
+    const Row row[] = {{0, 1, true}};
+    other_.start(0, {1, 1, 0, 0, 0, 0});
+    int32_t token;
+    other_.read(other_.step(row).tokens, &token, sizeof token);
+  }
+
+ private:
+  Session& other_;
+};
+
+// Samplers of every kind, configured and prepared while another device is selected.
+TEST(Devices, EveryCallSelectsItsOwn) {
+  const TinyCheckpoint checkpoint;
+  const OwnedChain chain(Space::test, {{"repetition-penalty", {}}, {"min-p", {}}, {"top-k", {}}, {"nucleus", kHot}});
+  uint64_t key = 0;  // of a run: samplers that are prepared for another session are not what they were
+  const auto run = [&](Session& session, auto meddle) {
+    const auto call = [&](auto what) { return meddle(), what(); };
+    for (Sampler* sampler : chain.chain.samplers) call([&] { sampler->prepare(session.layout()); });
+    for (int slot = 0; slot < 2; ++slot) {
+      call([&] { session.start(slot, {uint64_t(slot), 42, 1, 0, slot, 0}); });
+      for (Sampler* sampler : chain.chain.samplers) call([&] { sampler->configure(slot, nullptr); });
+    }
+    const auto choose = [&](const LogitBatch& batch) {
+      for (Sampler* sampler : chain.chain.samplers) call([&] { sampler->sample(batch); });
+      call([&] { session.score(batch); });
+    };
+    const Row prompt[] = {{0, 3, true}, {1, 5, true}}, both[] = {{0, kSampled, true}, {1, kSampled, true}};
+    choose(call([&] { return session.step(prompt); }));
+    for (int i = 0; i < 3; ++i) choose(call([&] { return session.step(both); }));
+    // A body is recorded as one piece, and its samplers stand behind the session's own calls.
+    const auto body = [&] {
+      const LogitBatch batch = session.step(both);
+      for (Sampler* sampler : chain.chain.samplers) sampler->sample(batch);
+      session.score(batch);
+    };
+    call([&] { recorded(session)(4, ++key, std::span<const Row>(both), body); });
+    std::vector<int32_t> tokens(2 * session.layout().token_stride);
+    const Transfer piece = {session.layout().tokens, tokens.data(), tokens.size() * sizeof(int32_t)};
+    call([&] { session.read({&piece, 1}); });
+    const Transfer back = {tokens.data(), session.layout().tokens, sizeof(int32_t)};
+    call([&] { session.write({&back, 1}); });
+    return tokens;
+  };
+  const auto alone = open_session<f16>(checkpoint, limits_on(0));
+  const std::vector<int32_t> expected = run(*alone, [] {});
+  const auto other = open_session<f16>(checkpoint, limits_on(0)), second = open_session<f16>(checkpoint, limits_on(1));
+  EXPECT_EQ(run(*second, Meddling(*other)), expected);
+  EXPECT_EQ(run(*alone, Meddling(*second)), expected);
+  // A thread that has selected nothing yet.
+  std::vector<int32_t> found;
+  std::thread([&] { found = run(*second, [] {}); }).join();
+  EXPECT_EQ(found, expected);
+}
+
+GPT2RUN_KERNEL(1) first_token_kernel(LogitBatch batch) {
+  const RowKey& key = batch.keys[cuda::block_x()];
+  batch.tokens[key.slot * batch.token_stride + key.position] = 0;
+}
+
+// Launches on whatever device the thread has selected.
+struct Forgetful final : Sampler {
+  void sample(const LogitBatch& batch) override {
+    cuda::launch({"first_token", {batch.rows, 1, 1}, 1, 0, batch.stream}, first_token_kernel, batch);
+  }
+};
+
+TEST(Devices, ALaunchForAnotherDeviceIsRefused) {
+  const TinyCheckpoint checkpoint;
+  const auto first = open_session<float>(checkpoint, limits_on(0)),
+             second = open_session<float>(checkpoint, limits_on(1));
+  const Row row[] = {{0, 3, true}};
+  const LogitBatch of_first = first->step(row), of_second = second->step(row);
+  Forgetful forgetful;
+  EXPECT_EQ(error_of([&] { forgetful.sample(of_second); }), "no error");
+  EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }),
+            "kernel first_token: on a stream of device 0, but this thread has selected device 1");
+  first->score(of_first);
+  EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }), "no error");
+  // A mark, and the library's products, belong to a device as well.
+  void* mark = cuda::make_mark();
+  EXPECT_EQ(error_of([&] { cuda::set_mark(mark, of_second.stream); }),
+            "a mark of device 0 cannot stand in a stream of device 1");
+  cuda::release_mark(mark);
+  const auto library = cuda::open_blaslt();
+  EXPECT_EQ(error_of([&] { library->multiply({}, of_second.stream); }),
+            "a product: on a stream of device 1, but this thread has selected device 0");
+}
+
+}  // namespace
+}  // namespace gpt2run::test

@@ -1,0 +1,241 @@
+// Recorded decode steps: a graph belongs to one key, serves any slots, sees the options of whoever has a slot, and goes
+// when there are too many.
+#include <gtest/gtest.h>
+
+#include "cuda/bodies.hpp"
+#include "executor/executor.hpp"
+#include "loop.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+template <class Value>
+class Graphs : public testing::Test {
+ protected:
+  std::unique_ptr<Session> open(const Limits& limits) { return open_session<Value>(checkpoint, limits); }
+  TinyCheckpoint checkpoint;
+};
+using Types = testing::Types<float, f16, bf16>;
+TYPED_TEST_SUITE(Graphs, Types);
+
+const std::vector<Prompt> kPrompts = {{"", {1, 2, 3, 4}}, {"", {9}}, {"", {4, 4, 8}}};
+const Generation kGeneration = {.max_new = 12, .batch = 3, .ignore_eos = true};
+
+std::vector<std::vector<int32_t>> generated(Session& session, const ModelConfig& config, const Chain& chain) {
+  CaptureSink capture(kLogprob);
+  Sink* sinks[] = {&capture};
+  generate(session, config, chain, sinks, nullptr, kPrompts, kGeneration, "");
+  return capture.all_tokens();
+}
+
+Limits limits_of_runs(const ModelConfig& config) {
+  CaptureSink capture(kLogprob);
+  Sink* sinks[] = {&capture};
+  Chain chain;
+  chain.changes_logits = true;
+  return plan_limits(config, kPrompts, kGeneration, sinks, chain);
+}
+
+// The first run's samplers and their device memory are gone when the second one begins.
+TYPED_TEST(Graphs, ASecondRunOnASessionReplaysItsOwnChain) {
+  const ModelConfig& config = this->checkpoint.config();
+  const auto session = this->open(limits_of_runs(config)), fresh = this->open(limits_of_runs(config));
+  std::vector<std::vector<int32_t>> first;
+  {
+    const OwnedChain cold(Space::test, {{"nucleus", {{"temp", "0.3"}, {"top_k", "2"}}}});
+    first = generated(*session, config, cold.chain);
+  }
+  const OwnedChain hot(Space::test, {{"repetition-penalty", {{"penalty", "1.9"}}}, {"nucleus", kHot}});
+  const executor::Counts before = executor::counts();
+  const auto second = generated(*session, config, hot.chain);
+  EXPECT_GT(executor::counts().replays, before.replays);
+  EXPECT_EQ(second, generated(*fresh, config, hot.chain));
+  EXPECT_NE(second, first);
+}
+
+// More runs than a session keeps graphs, each with a chain of its own.
+TEST(Graphs, ManyRunsOnASessionKeepFewGraphs) {
+  const TinyCheckpoint checkpoint;
+  constexpr int kRuns = 70, kKept = 64;
+  const executor::Counts before = executor::counts();
+  const auto session = open_session<float>(checkpoint, limits_of_runs(checkpoint.config()));
+  std::vector<std::vector<int32_t>> expected;
+  for (int run = 0; run < kRuns; ++run) {
+    const OwnedChain argmax(Space::test, {{"argmax", {}}});
+    const auto found = generated(*session, checkpoint.config(), argmax.chain);
+    if (run == 0) expected = found;
+    ASSERT_EQ(found, expected) << run;
+  }
+  const executor::Counts after = executor::counts();
+  EXPECT_GE(after.captures - before.captures, kRuns);
+  EXPECT_LE(after.captures - before.captures - (after.released - before.released), kKept);
+}
+
+// One slot's text under a key, from its beginning: the tokens after a prompt of two and three decode steps.
+struct OneSlot {
+  static constexpr int kSteps = 3, kTokens = 2 + 1 + kSteps;
+  Session& session;
+  Sampler& sampler;
+
+  static Limits limits() {
+    return {.slots = 1, .context = 8, .rows = 2, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false};
+  }
+
+  template <class Repeat>
+  std::vector<int32_t> run(uint64_t key, Repeat repeat) const {
+    const Row prompt[] = {{0, 3, false}, {0, 4, true}}, sampled[] = {{0, kSampled, true}};
+    session.start(0, {7, 42, 2, 0, 0, 0});
+    sampler.sample(session.step(prompt));
+    repeat(kSteps, key, std::span<const Row>(sampled), [&] { sampler.sample(session.step(sampled)); });
+    std::vector<int32_t> tokens(kTokens);
+    session.read(session.layout().tokens, tokens.data(), tokens.size() * sizeof(int32_t));
+    return tokens;
+  }
+};
+
+TYPED_TEST(Graphs, TheOldestGoWhenThereAreTooMany) {
+  constexpr int kKeys = 100, kKept = 64;
+  const auto loop = this->open(OneSlot::limits());
+  auto graphs = this->open(OneSlot::limits());
+  const auto nucleus = make_sampler("nucleus", Space::test, kHot);
+  nucleus->prepare(loop->layout());
+  const std::vector<int32_t> expected = OneSlot{*loop, *nucleus}.run(0, looped());
+  for (const int32_t token : expected) EXPECT_GE(token, 0);
+  nucleus->prepare(graphs->layout());
+  const OneSlot one{*graphs, *nucleus};
+  const executor::Counts before = executor::counts();
+  const auto captures = [&] { return executor::counts().captures - before.captures; };
+  const auto released = [&] { return executor::counts().released - before.released; };
+  for (int key = 0; key < kKeys; ++key) ASSERT_EQ(one.run(key, recorded(*graphs)), expected) << key;
+  EXPECT_EQ(captures(), kKeys);
+  EXPECT_EQ(released(), kKeys - kKept);
+  EXPECT_EQ(one.run(kKeys - kKept, recorded(*graphs)), expected);
+  EXPECT_EQ(captures(), kKeys) << "the oldest that is left is replayed, and is the youngest from here on";
+  EXPECT_EQ(one.run(0, recorded(*graphs)), expected);
+  EXPECT_EQ(captures(), kKeys + 1) << "one that went is recorded anew";
+  EXPECT_EQ(one.run(kKeys - kKept, recorded(*graphs)), expected);
+  EXPECT_EQ(captures(), kKeys + 1);
+  EXPECT_EQ(one.run(kKeys - kKept + 1, recorded(*graphs)), expected);
+  EXPECT_EQ(captures(), kKeys + 2) << "another one had to go for it";
+  graphs.reset();
+  EXPECT_EQ(released(), captures()) << "the session takes the others with it";
+}
+
+// Four slots with texts of different lengths, two of which decode at a time, all of it under one key.
+template <class Repeat>
+LoopState run_pairs(Session& session, Sampler& nucleus, Repeat repeat) {
+  nucleus.prepare(session.layout());
+  for (int slot = 0; slot < 4; ++slot)
+    session.start(slot, {uint64_t(10 + slot), uint64_t(40 + slot), 1 + slot, 0, slot, 0});
+  std::vector<Row> rows;
+  for (int slot = 0; slot < 4; ++slot)
+    for (int i = 0; i <= slot; ++i) rows.push_back({slot, 5 * slot + i, i == slot});
+  const auto choose = [&](const LogitBatch& batch) { nucleus.sample(batch), session.score(batch); };
+  choose(session.step(rows));
+  constexpr int kPairs[][3] = {{0, 1, 4}, {1, 3, 5}, {3, 0, 1}, {2, 3, 6}, {0, 2, 3}};
+  for (const auto& [first, second, times] : kPairs) {
+    const Row pair[] = {{first, kSampled, true}, {second, kSampled, true}};
+    repeat(times, 3, std::span<const Row>(pair), [&] { choose(session.step(pair)); });
+  }
+  const LogitBatch layout = session.layout();
+  LoopState out;
+  out.tokens.resize(4 * layout.token_stride), out.logprobs.resize(out.tokens.size());
+  session.read(layout.tokens, out.tokens.data(), out.tokens.size() * sizeof(int32_t));
+  session.read(layout.logprobs, out.logprobs.data(), out.logprobs.size() * sizeof(float));
+  return out;
+}
+
+TYPED_TEST(Graphs, OneServesOtherSlotsThanItWasRecordedFor) {
+  const Limits limits = {
+      .slots = 4, .context = 30, .rows = 10, .logit_rows = 4, .threads = 0, .device = 0, .keep_raw = false};
+  const auto loop = this->open(limits), graphs = this->open(limits);
+  const auto nucleus = make_sampler("nucleus", Space::test, kHot);
+  const LoopState expected = run_pairs(*loop, *nucleus, looped());
+  const executor::Counts before = executor::counts();
+  EXPECT_EQ(run_pairs(*graphs, *nucleus, recorded(*graphs)), expected);
+  EXPECT_EQ(executor::counts().captures - before.captures, 1);
+  EXPECT_EQ(executor::counts().replays - before.replays, 3 + 5 + 1 + 6 + 3);
+  for (int position = 1; position < 1 + 1 + 4 + 1 + 3; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
+}
+
+// Two slots that decode side by side, the second with options of its own, under one key.
+std::vector<int32_t> run_configured(Session& session, Sampler& nucleus, const Options* options) {
+  for (int slot = 0; slot < 2; ++slot) {
+    session.start(slot, {uint64_t(3 + slot), 42, 1, 0, slot, 0});
+    nucleus.configure(slot, slot == 1 ? options : nullptr);
+  }
+  const Row prompt[] = {{0, 3, true}, {1, 5, true}}, both[] = {{0, kSampled, true}, {1, kSampled, true}};
+  nucleus.sample(session.step(prompt));
+  recorded(session)(12, 1, std::span<const Row>(both), [&] { nucleus.sample(session.step(both)); });
+  std::vector<int32_t> tokens(2 * session.layout().token_stride);
+  session.read(session.layout().tokens, tokens.data(), tokens.size() * sizeof(int32_t));
+  return tokens;
+}
+
+TYPED_TEST(Graphs, AReplaySeesOptionsThatCameAfterItWasRecorded) {
+  const OptionValues cold = {{"temp", "0.5"}, {"top_k", "3"}};
+  const PluginOptions hot(sampler_plugin("nucleus", Space::test), kHot);
+  const Limits limits = {
+      .slots = 2, .context = 14, .rows = 2, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = false};
+  const auto session = this->open(limits), other = this->open(limits);
+  const auto nucleus = make_sampler("nucleus", Space::test, cold),
+             created_hot = make_sampler("nucleus", Space::test, kHot);
+  nucleus->prepare(session->layout()), created_hot->prepare(other->layout());
+  const std::vector<int32_t> all_cold = run_configured(*session, *nucleus, nullptr);
+  const std::vector<int32_t> all_hot = run_configured(*other, *created_hot, nullptr);
+  const int64_t captures = executor::counts().captures;
+  const std::vector<int32_t> mixed = run_configured(*session, *nucleus, &hot);
+  const auto half = static_cast<std::ptrdiff_t>(mixed.size() / 2);
+  EXPECT_TRUE(std::equal(mixed.begin(), mixed.begin() + half, all_cold.begin())) << "the neighbour has its own";
+  EXPECT_TRUE(std::equal(mixed.begin() + half, mixed.end(), all_hot.begin() + half));
+  EXPECT_NE(mixed, all_cold);
+  EXPECT_EQ(run_configured(*session, *nucleus, nullptr), all_cold) << "null takes them back";
+  EXPECT_EQ(executor::counts().captures, captures);
+}
+
+// What a body may not do, as it stands and while it is recorded, and what repeat() may not be given. The session and
+// its slot go on as if it had not been tried.
+TYPED_TEST(Graphs, AWrongBodyThrowsAndLeavesNoGraph) {
+  const auto session = this->open(limits_of_bodies());
+  const auto argmax = make_sampler("argmax", Space::test);
+  argmax->prepare(session->layout());
+  const Row prompt[] = {{0, 3, true}, {1, 6, true}}, one[] = {{0, kSampled, true}},
+            both[] = {one[0], {1, kSampled, true}};
+  argmax->sample(session->step(prompt));
+  int steps = 1;
+  const auto body = [&] {
+    for (int i = 0; i < steps; ++i) argmax->sample(session->step(one));
+  };
+  const auto error_of = [&](int n, uint64_t key, std::span<const Row> rows) -> std::string {
+    try {
+      recorded (*session)(n, key, rows, body);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  steps = 2;
+  EXPECT_EQ(error_of(3, 1, one), "repeat: a body takes one step, this one takes another");
+  steps = 0;
+  EXPECT_EQ(error_of(3, 1, one), "repeat: a body takes one step, this one takes none");
+  steps = 1;
+  EXPECT_EQ(error_of(1, 1, one), "no error") << "which records nothing yet";
+  const int64_t captures = executor::counts().captures;
+  steps = 2;
+  EXPECT_EQ(error_of(1, 1, one), "repeat: a body takes one step, this one takes another") << "while it is recorded";
+  EXPECT_EQ(executor::counts().captures, captures);
+  steps = 1;
+  EXPECT_EQ(error_of(2, 1, one), "no error");
+  EXPECT_EQ(error_of(2, 1, both), "repeat: key 1 stands for bodies of 1 rows, found 2");
+  const Row silent[] = {{0, kSampled, false}};
+  EXPECT_EQ(error_of(2, 1, silent), "repeat: every row of a body asks for logits");
+  // The first of the two steps that were too many was taken: 1 + 1 + 1 + 2 tokens follow the prompt's first choice.
+  const Row next[] = {{0, 1, true}};
+  session->step(next);
+  RowKey key;
+  session->read(session->layout().keys, &key, sizeof key);
+  EXPECT_EQ(key.position, 1 + 1 + 1 + 2 + 1);
+}
+
+}  // namespace
+}  // namespace gpt2run::test
