@@ -25,27 +25,36 @@ Limits limits_on(int device) {
   return limits;
 }
 
-// Run at every step of a run, it uses another session in between.
+OwnedChain every_sampler() {
+  return OwnedChain(Space::test, {{"repetition-penalty", {}}, {"min-p", {}}, {"top-k", {}}, {"nucleus", kHot}});
+}
+
+// Uses another session, with samplers of its own, between any two calls of a run.
 class Meddling {
  public:
-  explicit Meddling(Session& other) : other_(other) {}
+  explicit Meddling(Session& other) : other_(other) {
+    for (Sampler* sampler : chain_.chain.samplers) sampler->prepare(other.layout());
+  }
   void operator()() {
     const Row row[] = {{0, 1, true}};
     other_.start(0, {1, 1, 0, 0, 0, 0});
+    const LogitBatch batch = other_.step(row);
+    for (Sampler* sampler : chain_.chain.samplers) sampler->sample(batch);
     int32_t token;
-    other_.read(other_.step(row).tokens, &token, sizeof token);
+    other_.read(batch.tokens, &token, sizeof token);
   }
 
  private:
   Session& other_;
+  OwnedChain chain_ = every_sampler();
 };
 
 // Samplers of every kind, configured and prepared while another device is selected.
 TEST(Devices, EveryCallSelectsItsOwn) {
   const TinyCheckpoint checkpoint;
-  const OwnedChain chain(Space::test, {{"repetition-penalty", {}}, {"min-p", {}}, {"top-k", {}}, {"nucleus", kHot}});
-  uint64_t key = 0;  // of a run: samplers that are prepared for another session are not what they were
-  const auto run = [&](Session& session, auto meddle) {
+  uint64_t key = 0;  // of a run, whose samplers end with it
+  const auto run = [&](Session& session, auto&& meddle) {
+    const OwnedChain chain = every_sampler();
     const auto call = [&](auto what) { return meddle(), what(); };
     for (Sampler* sampler : chain.chain.samplers) call([&] { sampler->prepare(session.layout()); });
     for (int slot = 0; slot < 2; ++slot) {
@@ -59,8 +68,7 @@ TEST(Devices, EveryCallSelectsItsOwn) {
     const Row prompt[] = {{0, 3, true}, {1, 5, true}}, both[] = {{0, kSampled, true}, {1, kSampled, true}};
     choose(call([&] { return session.step(prompt); }));
     for (int i = 0; i < 3; ++i) choose(call([&] { return session.step(both); }));
-    // A body is recorded as one piece, and its samplers stand behind the session's own calls.
-    const auto body = [&] {
+    const auto body = [&] {  // nothing comes between, since a session records it
       const LogitBatch batch = session.step(both);
       for (Sampler* sampler : chain.chain.samplers) sampler->sample(batch);
       session.score(batch);
