@@ -238,16 +238,18 @@ inline std::vector<Ask> mixed_asks() {
   return asks;
 }
 
+// One of the mixed requests with what it gives alone.
+struct KnownAsk {
+  Ask ask;
+  Heard alone;
+};
+
 class EngineTest : public testing::TestWithParam<EngineBackend> {
  protected:
-  // The mixed requests with what they give alone, which is asked once for each backend.
-  struct Known {
-    Ask ask;
-    Heard alone;
-  };
-  static const std::vector<Known>& known() {
-    static std::map<std::string, std::vector<Known>> of_backends;
-    std::vector<Known>& all = of_backends[GetParam().name];
+  // All mixed requests, each asked alone once for each backend.
+  static const std::vector<KnownAsk>& known() {
+    static std::map<std::string, std::vector<KnownAsk>> of_backends;
+    std::vector<KnownAsk>& all = of_backends[GetParam().name];
     if (all.empty())
       for (const Ask& ask : mixed_asks()) all.push_back({ask, test::alone(GetParam(), ask)});
     return all;

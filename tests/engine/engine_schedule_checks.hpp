@@ -7,46 +7,79 @@
 namespace gpt2run::test {
 
 // One schedule of up to a dozen of the mixed requests, with priorities and groups of their own, drawn from a seed.
+// Listeners submit and cancel too.
 class Schedule {
  public:
-  template <class Known>
-  static void run(const EngineBackend& backend, const std::vector<Known>& known, const RigOptions& setup,
-                  uint32_t seed) {
-    std::mt19937 random(seed);
-    const auto one_in = [&](uint32_t n) { return random() % n == 0; };
-    struct Entry {
-      RequestId id;
-      size_t which;
+  Schedule(const EngineBackend& backend, const std::vector<KnownAsk>& known, const RigOptions& setup, uint32_t seed)
+      : known_(known),
+        most_rows_(setup.slots + setup.options.chunk),
+        random_(seed),
+        rig_(backend, setup),
+        count_(1 + random_() % 12) {
+    rig_.ear.on_token = [this](RequestId id, const TokenEvent&) {
+      if (one_in(60)) cancel(one_in(2) ? id : any());
     };
-    Rig rig(backend, setup);
-    std::vector<Entry> entries;
-    const size_t count = 1 + random() % 12;
-    const auto submit = [&] {
-      const size_t which = random() % known.size();
-      Ask ask = known[which].ask;
-      ask.request.group = random() % 3, ask.request.priority = static_cast<int32_t>(random() % 3);
-      entries.push_back({rig.submit(ask), which});
+    rig_.ear.on_start = [this](RequestId id) {
+      if (one_in(25)) cancel(one_in(2) ? id : any());
     };
-    rig.ear.on_token = [&](RequestId id, const TokenEvent&) {
-      if (one_in(60)) rig.engine().cancel(one_in(2) ? id : entries[random() % entries.size()].id);
+    rig_.ear.on_finish = [this](RequestId) {
+      if (asks_.size() < count_ && one_in(4)) submit();
+      if (one_in(12)) cancel(any());
     };
-    rig.ear.on_finish = [&](RequestId) {
-      if (entries.size() < count && one_in(4)) submit();
-    };
-    for (bool works = true; works || entries.size() < count;) {
-      while (entries.size() < count && !one_in(3)) submit();
-      if (!entries.empty() && one_in(12)) rig.engine().cancel(entries[random() % entries.size()].id);
-      works = rig.step();
-    }
-    rig.ear.on_finish = nullptr;
-    for (const auto& [id, which] : entries) {
-      const std::string name = "schedule " + std::to_string(seed) + ", request " + std::to_string(id);
-      if (rig.ear.of(id).reason == Reason::cancelled)
-        expect_begins(rig.ear.of(id), known[which].alone, name);
-      else
-        expect_same(rig.ear.of(id), known[which].alone, name);
-    }
   }
+
+  void run() {
+    for (bool works = true; works || asks_.size() < count_;) {
+      while (asks_.size() < count_ && !one_in(3)) submit();
+      if (!asks_.empty() && one_in(12)) cancel(any());
+      works = step();
+    }
+    for (size_t i = 0; i < asks_.size(); ++i) {
+      const Heard &heard = rig_.ear.of(ids_[i]), &alone = known_[asks_[i]].alone;
+      heard.reason == Reason::cancelled ? expect_begins(heard, alone) : expect_same(heard, alone);
+    }
+    for (const auto& [id, tokens] : cancelled_) EXPECT_EQ(rig_.ear.of(id).tokens.size(), tokens) << id;
+  }
+
+ private:
+  bool one_in(uint32_t n) { return random_() % n == 0; }
+  RequestId any() { return ids_[random_() % ids_.size()]; }
+
+  void submit() {
+    asks_.push_back(random_() % known_.size());
+    Ask ask = known_[asks_.back()].ask;
+    ask.request.group = random_() % 3, ask.request.priority = static_cast<int32_t>(random_() % 3);
+    ids_.push_back(rig_.submit(ask));
+  }
+
+  void cancel(RequestId id) {
+    rig_.engine().cancel(id);
+    cancelled_.try_emplace(id, rig_.ear.of(id).tokens.size());
+  }
+
+  // Whoever decodes gets a token in every step, which has no more rows than the slots and one chunk.
+  bool step() {
+    std::vector<std::pair<RequestId, size_t>> decoding;
+    for (const RequestId id : rig_.ear.starts)
+      if (const size_t tokens = rig_.ear.of(id).tokens.size(); tokens > 0 && !rig_.ear.has_finished(id))
+        decoding.emplace_back(id, tokens);
+    const EngineCounts before = rig_.engine().counts();
+    const bool works = rig_.step();
+    const EngineCounts& after = rig_.engine().counts();
+    EXPECT_LE(after.rows - before.rows, (after.steps - before.steps) * most_rows_);
+    for (const auto& [id, tokens] : decoding)
+      EXPECT_TRUE(rig_.ear.of(id).tokens.size() > tokens || cancelled_.contains(id)) << id << " waited";
+    return works;
+  }
+
+  const std::vector<KnownAsk>& known_;
+  int64_t most_rows_;
+  std::mt19937 random_;
+  Rig rig_;
+  size_t count_;                           // of requests
+  std::vector<size_t> asks_;               // of those submitted so far, which they are
+  std::vector<RequestId> ids_;             // likewise
+  std::map<RequestId, size_t> cancelled_;  // with the tokens that were heard before
 };
 
 TEST_P(EngineTest, RandomSchedules) {
@@ -58,8 +91,10 @@ TEST_P(EngineTest, RandomSchedules) {
       setups.back().session = open_session(GetParam(), setups.back());  // for all schedules, one engine after another
     }
   }
-  for (int i = 0; i < GetParam().schedules && !HasFailure(); ++i)
-    Schedule::run(GetParam(), known(), setups[i % setups.size()], static_cast<uint32_t>(i));
+  for (int i = 0; i < GetParam().schedules && !HasFailure(); ++i) {
+    SCOPED_TRACE("schedule " + std::to_string(i));
+    Schedule(GetParam(), known(), setups[i % setups.size()], static_cast<uint32_t>(i)).run();
+  }
 }
 
 }  // namespace gpt2run::test
