@@ -13,7 +13,7 @@ constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in 
 // Rows and registers of outputs that are summed at a time: as many as there are registers for.
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
 constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
-constexpr int kGroup = 48;                                              // rows that a block of weights is kept in the cache for
+constexpr int kGroup = 48;  // rows that a block of weights is kept in the cache for
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
 static_assert(kSegment % kBlock == 0, "a segment ends where a block does, or sums depend on the number of rows");
 static_assert(kRows <= kFewRows, "rows that are not cut into segments have room");

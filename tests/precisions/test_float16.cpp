@@ -242,8 +242,7 @@ TEST(Isa, EveryNameIsItsOwnTable) {
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
     make_plugin<Precision>(Kind::precision, std::string("cpu-") + name_of(type), {{"isa", "auto"}});
     const std::string widest = cpu::kIsaNames[static_cast<int>(cpu::choose_isa("auto", type))];
-    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + widest})
-        << name_of(type);
+    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + widest}) << name_of(type);
   }
 }
 
