@@ -65,13 +65,13 @@ class CudaLockstepOps {
     both(s.h, rows, F, d.h.data(), d.up_width, each);
     both(s.keys, s.keys.size() / D, D, d.keys.data(), d.head, each);
     both(s.values, s.values.size() / D, D, d.values.data(), d.head, each);
-    both(s.logits, step.wanted.size(), s.stride, d.logits.data(), d.stride, each);
+    both(s.logits, step.logit_rows.size(), s.stride, d.logits.data(), d.stride, each);
   }
 
   cuda::DeviceStep plan(const Step& step) {
     std::vector<Row> rows;
     for (const HostRow& row : step.rows) rows.push_back({row.slot, row.token, false});
-    for (const int32_t r : step.wanted) rows[r].logits = true;
+    for (const int32_t r : step.logit_rows) rows[r].logits = true;
     return planner_.plan(rows);
   }
 
@@ -81,7 +81,7 @@ class CudaLockstepOps {
     cuda::wait(d.stream.get());
     for (size_t r = 0; r < step.rows.size(); ++r)
       d.rows.data()[r] = {step.rows[r].slot, step.rows[r].position, step.rows[r].token};
-    std::copy(step.wanted.begin(), step.wanted.end(), d.wanted.data());
+    std::copy(step.logit_rows.begin(), step.logit_rows.end(), d.wanted.data());
     all(s, step, [](float host, auto& device) { device = from_f32<std::decay_t<decltype(device)>>(host); });
     const cuda::DeviceStep on = plan(step);
     operation(d, on);
