@@ -21,6 +21,11 @@ bool is_same(const RowKey& a, const RowKey& b) {
          a.prompt == b.prompt && a.shift == b.shift;
 }
 
+void wait_for(Session& session) {
+  RowKey key;
+  session.read(session.layout().keys, &key, sizeof key);
+}
+
 std::unique_ptr<Sampler> make_sampler(const Plugin& plugin, const Options* options) {
   return options ? create<Sampler>(plugin, *options) : create<Sampler>(plugin);
 }
@@ -28,12 +33,24 @@ std::unique_ptr<Sampler> make_sampler(const Plugin& plugin, const Options* optio
 }  // namespace
 
 SamplerRig::SamplerRig(const Plugin& plugin, Session& session, const Options* created)
-    : selects_(plugin.selects), session_(&session), sampler_(make_sampler(plugin, created)) {
+    : selects_(plugin.selects),
+      session_(&session),
+      sampler_(make_sampler(plugin, created).release(), Delete{&session}) {
   move_to(session);
 }
 
+void SamplerRig::Delete::operator()(Sampler* sampler) const {
+  try {
+    wait_for(*session);
+  } catch (const Error&) {  // the check has waited before, and has heard of it
+  }
+  delete sampler;
+}
+
+void SamplerRig::wait() { wait_for(*session_); }
+
 void SamplerRig::move_to(Session& session) {
-  session_ = &session, layout_ = session.layout();
+  session_ = sampler_.get_deleter().session = &session, layout_ = session.layout();
   require(layout_.rows >= kRows && layout_.slots >= kSlots && layout_.vocab == kVocab,
           "the session that lends its memory has fewer rows or slots than it was asked for");
   sampler_->prepare(layout_);

@@ -48,9 +48,17 @@ class SamplerRig {
   // Sampler::configure, with options that can be read during the call only.
   void configure(int32_t slot, const Options* options);
 
+  // For what configure() has enqueued; throws Error for what went wrong in it.
+  void wait();
+
   Sampler& sampler() { return *sampler_; }
 
  private:
+  // Waits for what the sampler has enqueued before it goes.
+  struct Delete {
+    Session* session;
+    void operator()(Sampler*) const;
+  };
   // What a sampler is shown of the session's memory. The last row ends at its vocabulary, the last slot at its context.
   struct Memory {
     std::vector<float> logits;
@@ -66,7 +74,7 @@ class SamplerRig {
 
   bool selects_;
   Session* session_;
-  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Sampler, Delete> sampler_;
   LogitBatch layout_ = {};
   std::deque<CallOptions> calls_;  // kept, so that a sampler that reads them late is noticed
 };

@@ -9,7 +9,7 @@
 namespace gpt2run::conformance {
 
 inline constexpr ModelConfig kTiny = {
-    .L = 2, .H = 2, .C = 8, .F = 12, .V = 17, .T = 9, .end_of_text = -1, .epsilon = 1e-5f};
+    .L = 2, .H = 2, .C = 8, .F = 12, .V = 17, .T = 9, .end_of_text = -1, .epsilon = 1e-5f, .tied_head = true};
 
 // What a tiny model looks like in memory. The values are the same in any form.
 struct TinyForm {
