@@ -16,7 +16,7 @@ struct Breaker : gpt2run::ReferenceOps {
     const bool is_shared = step.rows.front().slot != step.rows.back().slot;
     const bool breaks = (BREACH == drifts && ++calls % 7 == 0) || (BREACH == sees_neighbours && is_shared) ||
                         (BREACH == sees_chunks && !is_shared && rows == 2);
-    for (size_t i = 0; breaks && i < step.wanted.size(); ++i) s.logits[i * s.stride] += 0.125f;
+    for (size_t i = 0; breaks && i < step.logit_rows.size(); ++i) s.logits[i * s.stride] += 0.125f;
   }
 };
 
