@@ -26,9 +26,9 @@ class Scripted final : public Session {
   const Traits& traits() const override { return traits_; }
   LogitBatch layout() const override {
     auto* self = const_cast<Scripted*>(this);
-    return {self->logits_, logits_, 2, 1, 2, keys_, self->tokens_, self->logprobs_, 8, 0, Space::host, 0, nullptr};
+    return {self->logits_, logits_, 2, 1, 2, 1, keys_, self->tokens_, self->logprobs_, 8, Space::host, 0, nullptr};
   }
-  void start(int, uint64_t, int, int) override {}
+  void start(int, const Start&) override {}
   LogitBatch step(std::span<const Row> rows) override {
     if (tap_) tap_->tensor("embed", -1, values_.data(), 1, static_cast<int>(values_.size()));
     LogitBatch batch = layout();
@@ -36,6 +36,8 @@ class Scripted final : public Session {
     return batch;
   }
   void score(const LogitBatch&) override {}
+  using Session::read;
+  using Session::write;
   void read(const void* from, void* host, size_t bytes) override { std::memcpy(host, from, bytes); }
   void write(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
   bool tap(Tap* tap) override {
