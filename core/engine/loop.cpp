@@ -34,7 +34,7 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
       tokenizer_(tokenizer),
       words_(tokenizer),
       listener_(listener),
-      prefill_is_decode_(session.traits().prefill),
+      joins_last_token_(session.traits().prefill && !(options.wants & kTimes)),
       shares_(options.reuse && session.traits().batch && session.traits().prefill),
       runner_(session, options.wants),
       queue_(options.most_waiting, options.most_waiting_tokens),
@@ -144,14 +144,14 @@ bool EngineLoop::tap(Tap* tap) {
 
 // Rows that end in a choice: a decoding slot's one row, or what is left of a prompt together with its last token. The
 // latter only where the session computes the same bits for a prompt as for single tokens, and where nobody wants to see
-// the prompt's rows; else the last token is read alone, so that requests that share a prefix compute the same rows.
-// 0: the slot only reads its prompt in this step.
+// the prompt's rows or the times of prefill and decode apart; else the last token is read alone, so that requests that
+// share a prefix compute the same rows. 0: the slot only reads its prompt in this step.
 int EngineLoop::choice_rows(const Live& live) const {
   if (live.request.max_new == 0) return 0;
   const int left = live.known() - live.fed;
   if (left == 1) return 1;
   if (options_.recompute) return live.wants(kPrompt) && live.is_first() ? 0 : std::min(left, chunk());
-  return prefill_is_decode_ && !live.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
+  return joins_last_token_ && !live.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
 }
 
 // Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,

@@ -141,7 +141,7 @@ class EngineLoop {
   const Tokenizer* tokenizer_;
   TokenizerWords words_;
   Listener& listener_;
-  bool prefill_is_decode_;  // bit for bit
+  bool joins_last_token_;  // of a prompt to the rows before it
   bool shares_;             // reuse is on, and the session's Traits allow it
   bool tapped_ = false, broken_ = false;
 

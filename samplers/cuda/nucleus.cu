@@ -34,7 +34,8 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
   const uint64_t best = greatest_place(logits, vocab, scratch);
   if (!is_usable(key_of(best))) return kNone;
   if (spec.temperature == 0) return id_at(best);
-  uint64_t last = last_of_top_k(logits, vocab, spec.top_k, scratch);
+  uint64_t last = last_of_top_k(
+      logits, vocab, [&] { return spec.top_k; }, scratch);
   uint64_t kept = weigh_row(logits, vocab, best, last, spec, masses, scratch);
   if (spec.top_p != kKeepAll) {
     const uint64_t target = top_p_target(spec.top_p, kept);
@@ -42,7 +43,8 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
       place = place_of(order_key(logits[id]), id);
       return masses[id];
     };
-    const Prefix prefix = first_prefix(vocab, 32 + kIdBits, target > 0 ? target : 1, scratch, by_place);
+    const Prefix prefix = first_prefix(
+        vocab, 32 + kIdBits, [&] { return target > 0 ? target : 1; }, scratch, by_place);
     kept = prefix.sum, last = prefix.last;
   }
   const auto by_id = [&](int id, uint64_t& number) {
@@ -51,7 +53,9 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
     return place_of(order_key(logits[id]), id) >= last ? mass : 0;
   };
   const uint64_t point = draw(key.seed, key.sequence, key.position + key.shift, kept);
-  return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);
+  return id_at(first_prefix(
+                   vocab, kIdBits, [&] { return point + 1; }, scratch, by_id)
+                   .last);
 }
 
 // masses: (rows of the launch, vocab)

@@ -127,13 +127,14 @@ GPT2RUN_DEVICE void find_digit(uint64_t before, uint64_t target, RowScratch& scr
 
 // The first prefix, from the greatest number down, whose weights reach target: 1 to the sum of all. weigh(id, number)
 // gives a token's weight and sets its number, different for each token and below 2^bits; it is called by the thread
-// that owns the token, and the same at every call. Every thread gets the result.
-template <class Weigh>
-GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScratch& scratch, Weigh weigh) {
+// that owns the token, and the same at every call. target(): the same at every call, too; a function, so that what lies
+// in memory takes no register of the loops. Every thread gets the result.
+template <class Target, class Weigh>
+GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, Target target, RowScratch& scratch, Weigh weigh) {
   uint64_t begins = 0, before = 0;
   for (int shift = divided_up(bits, kDigitBits) * kDigitBits - kDigitBits; shift >= 0; shift -= kDigitBits) {
     fill_bins(vocab, shift, begins, scratch, weigh);
-    if (thread_id() < kWarp) find_digit(before, target, scratch);
+    if (thread_id() < kWarp) find_digit(before, target(), scratch);
     sync_block();
     begins |= scratch.found << shift;
     before = scratch.before;
@@ -143,14 +144,17 @@ GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScra
   return prefix;
 }
 
-// The place of the top_k-th token; 0 where all stay.
-GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, int top_k, RowScratch& scratch) {
-  if (top_k <= 0 || top_k >= vocab) return 0;
+// The place of the top_k()-th token; 0 where all stay.
+template <class TopK>
+GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, TopK top_k, RowScratch& scratch) {
+  if (top_k() <= 0 || top_k() >= vocab) return 0;
   const auto one_each = [&](int id, uint64_t& place) {
     place = place_of(order_key(logits[id]), id);
     return uint64_t{1};
   };
-  return first_prefix(vocab, 32 + kIdBits, top_k, scratch, one_each).last;
+  return first_prefix(
+             vocab, 32 + kIdBits, [&] { return static_cast<uint64_t>(top_k()); }, scratch, one_each)
+      .last;
 }
 
 GPT2RUN_DEVICE RowScratch& row_scratch() { return *static_cast<RowScratch*>(shared_memory()); }
