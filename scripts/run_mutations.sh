@@ -2,6 +2,7 @@
 # Shows that the tests can fail: breaks the code in one place at a time and expects a named test to turn red.
 #   scripts/run_mutations.sh            all patches of scripts/mutations
 #   scripts/run_mutations.sh gelu bf16  those whose names contain one of the words
+#   scripts/run_mutations.sh --some 3   so many of all, chosen by the commit, so that each commit tries others
 # A patch begins with what it breaks and a line `red: <test program without test_> <GoogleTest filter>`.
 # Works on a copy of the working tree; the build folder there is made once and rebuilt per patch.
 set -euo pipefail
@@ -15,6 +16,13 @@ git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' 
 done | xargs -0 cp --parents -t "$copy"
 build=$copy/build/mutations
 
+some=0
+if [ "${1:-}" = --some ]; then
+  [[ ${2:-} =~ ^[1-9][0-9]?$ ]] || usage_error "--some: expected a number of patches, found '${2:-}'"
+  some=$2
+  shift 2
+fi
+
 chosen=()
 for patch in scripts/mutations/*.patch; do
   words=("$@")
@@ -26,6 +34,13 @@ for patch in scripts/mutations/*.patch; do
   done
 done
 [ ${#chosen[@]} -gt 0 ] || die "no patch in scripts/mutations is named like: $*"
+
+if [ "$some" -gt 0 ] && [ "$some" -lt ${#chosen[@]} ]; then
+  commit=$(git rev-parse HEAD)
+  mapfile -t chosen < <(for patch in "${chosen[@]}"; do
+    printf '%s %s\n' "$(printf '%s %s' "$commit" "${patch##*/}" | sha256sum | cut -c1-16)" "$patch"
+  done | sort | head -n "$some" | cut -d' ' -f2-)
+fi
 
 # Outside of any repository: git apply then knows the folder it is in as the root.
 change() { (cd "$copy" && GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply "$@"); }
@@ -52,7 +67,7 @@ verdict() {
   change --reverse "$patch"
 }
 
-cmake -S "$copy" -B "$build" -G Ninja >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
+cmake -S "$copy" -B "$build" -G Ninja -D CMAKE_BUILD_TYPE=Release -D GPT2RUN_WERROR=ON >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
 
 failed=0
 printf '%-30s %-85s %s\n' mutation test verdict

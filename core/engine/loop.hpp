@@ -142,7 +142,7 @@ class EngineLoop {
   TokenizerWords words_;
   Listener& listener_;
   bool joins_last_token_;  // of a prompt to the rows before it
-  bool shares_;             // reuse is on, and the session's Traits allow it
+  bool shares_;            // reuse is on, and the session's Traits allow it
   bool tapped_ = false, broken_ = false;
 
   StepRunner runner_;
