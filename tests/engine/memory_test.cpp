@@ -10,10 +10,15 @@ namespace {
 
 std::atomic<int64_t> blocks = 0;  // that are allocated and not freed
 
-void* counted(size_t bytes) {
+void* counted_or_null(size_t bytes) {
   void* block = std::malloc(bytes ? bytes : 1);
+  if (block) ++blocks;
+  return block;
+}
+
+void* counted(size_t bytes) {
+  void* block = counted_or_null(bytes);
   if (!block) throw std::bad_alloc();
-  ++blocks;
   return block;
 }
 
@@ -26,6 +31,8 @@ void uncounted(void* block) {
 
 void* operator new(size_t bytes) { return counted(bytes); }
 void* operator new[](size_t bytes) { return counted(bytes); }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept { return counted_or_null(bytes); }
 void operator delete(void* block) noexcept { uncounted(block); }
 void operator delete[](void* block) noexcept { uncounted(block); }
 void operator delete(void* block, size_t) noexcept { uncounted(block); }
