@@ -1,6 +1,7 @@
-// Attention over a slot's cache in chunks of 64 positions, cut by position alone and joined in ascending order. Two
-// kernels: for single rows a block takes a chunk of one head, for rows of a prompt a tile of queries shares the chunks.
-// Every sum has one order, whatever the head size, so both give the same bits.
+// Attention over a slot's cache in chunks of 64 positions. Chunks begin at multiples of 64, whatever the step, and
+// their partial results are merged in ascending order. There are two kernels: for single rows a block takes a chunk of
+// one head, and for rows of a prompt a block takes a tile of queries over all chunks. Every sum has one order, whatever
+// the head size, so that both kernels give the same bits.
 #pragma once
 #include "plan.hpp"
 #include "state.hpp"
@@ -8,8 +9,8 @@
 namespace gpt2run::cuda {
 
 inline constexpr int kAttentionThreads = 128;
-inline constexpr int kGroups = kAttentionThreads / kLanes;  // keys at a time
-inline constexpr int kKeys = kChunk / kGroups;              // of a group
+inline constexpr int kGroups = kAttentionThreads / kLanes;  // groups of eight lanes, each with a key at a time
+inline constexpr int kKeys = kChunk / kGroups;              // keys of a group in a chunk
 
 template <class Value>
 struct AttentionView {
@@ -22,7 +23,8 @@ struct AttentionView {
   int first, D, width;
 };
 
-// The sum of the first kCount parts in the order of a butterfly: halves onto each other.
+// The sum of the first kCount parts in the order of a butterfly exchange: the upper half is added to the lower one,
+// again and again.
 template <int kCount>
 GPT2RUN_DEVICE float folded(float* parts) {
   if constexpr (kCount == 1) {
@@ -34,20 +36,22 @@ GPT2RUN_DEVICE float folded(float* parts) {
   }
 }
 
-// Weighted by how far its maximum is below the greatest so far: what a row has gathered from its chunks.
-struct Gathered {
+// The running maximum and sum of an online softmax over the chunks of a row.
+struct SoftmaxState {
   float most = -INFINITY, total = 0;
 
-  // What the row's sums so far, and the new chunk's, are multiplied by.
-  GPT2RUN_DEVICE void join(float maximum, float weight, float& old, float& fresh) {
+  // Adds a chunk of this maximum and this sum of exponentials. old, fresh: what the row's weighted sums so far, and
+  // those of the new chunk, are multiplied by.
+  GPT2RUN_DEVICE void merge(float maximum, float weight, float& old, float& fresh) {
     const float greatest = most < maximum ? maximum : most, base = greatest == -INFINITY ? 0.0f : greatest;
     old = exponential(most - base), fresh = exponential(maximum - base);
     total = std::fma(fresh, weight, total * old), most = greatest;
   }
 };
 
-// By one warp: scores (kChunk) become e^(score - maximum), 0 from count on. A chunk of -infinity weighs nothing.
-GPT2RUN_DEVICE void weigh_chunk(float* scores, int count, float& maximum, float& weight) {
+// One warp turns scores (kChunk) into e^(score - maximum), and into 0 from `count` on. weight: their sum, which is 0
+// for a chunk whose scores are all -infinity.
+GPT2RUN_DEVICE void softmax_chunk(float* scores, int count, float& maximum, float& weight) {
   const float nothing = -INFINITY;
   const int t = thread_id() % kWarp;
   const float low = t < count ? scores[t] : nothing, high = t + kWarp < count ? scores[t + kWarp] : nothing;
@@ -64,14 +68,14 @@ GPT2RUN_DEVICE void weigh_chunk(float* scores, int count, float& maximum, float&
   if (t == 0) maximum = most, weight = sum[0];
 }
 
-// A thread's share of a chunk's keys or values: of its group's kKeys rows the vector of its lane in every line. With a
-// head size of its own (kHead: the padded one, 0 is any) all of it is on its way from here on. Rows from `count` on are
-// the last one's again.
+// What a thread reads of a chunk's keys or values: in each of its group's kKeys rows, and in every line of a row, the
+// vector of its lane. kHead is the padded head size, or 0 for any. With a size of its own everything is loaded from the
+// constructor on, and held in registers. Rows from `count` on repeat the last one.
 template <int kHead, class Value>
-class Share {
+class Fragment {
  public:
   // rows: (count, stride)
-  GPT2RUN_DEVICE Share(const Value* rows, int stride, int count) : rows_(rows), stride_(stride), count_(count) {
+  GPT2RUN_DEVICE Fragment(const Value* rows, int stride, int count) : rows_(rows), stride_(stride), count_(count) {
     if constexpr (kHead > 0) {
       GPT2RUN_UNROLL
       for (int i = 0; i < kKeys; ++i) {
@@ -81,7 +85,7 @@ class Share {
     }
   }
 
-  // row (i): of the group; line: below stride / kLine, as far as the lane has a part of it.
+  // out: the lane's vector of the line in each of the group's rows. line * kLine + lane must be below the stride.
   GPT2RUN_DEVICE void line(int line, Raw (&out)[kKeys]) const {
     GPT2RUN_UNROLL
     for (int i = 0; i < kKeys; ++i) {
@@ -106,9 +110,9 @@ class Share {
   Raw held_[kKeys][kLines];
 };
 
-// scores (kChunk) of the chunk's keys, each by eight lanes; from `count` on they mean nothing.
+// scores (kChunk): of the chunk's keys, each by eight lanes. From the fragment's `count` on they are not defined.
 template <int kHead, class Value>
-GPT2RUN_DEVICE void score_keys(const Share<kHead, Value>& keys, int stride, const float* q, float scale,
+GPT2RUN_DEVICE void score_keys(const Fragment<kHead, Value>& keys, int stride, const float* q, float scale,
                                float* scores) {
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
   float sums[kKeys] = {};
@@ -131,11 +135,11 @@ GPT2RUN_DEVICE void score_keys(const Share<kHead, Value>& keys, int stride, cons
   sync_block();
 }
 
-// out (D) = the chunk's values by their weights: every group adds its keys up, then the groups are folded. parts:
-// (kGroups, kLine) of shared memory.
+// out (D) = the sum of the chunk's values by their weights: every group adds up its keys, then the groups' sums are
+// folded. parts: (kGroups, kLine) of shared memory.
 template <int kHead, class Value>
-GPT2RUN_DEVICE void mix_values(const Share<kHead, Value>& values, int stride, int D, const float* weights, int count,
-                               float* parts, float* out) {
+GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int stride, int D, const float* weights,
+                                 int count, float* parts, float* out) {
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
   GPT2RUN_UNROLL
   for (int line = 0; line * kLine<Value> < stride; ++line) {
@@ -166,9 +170,9 @@ GPT2RUN_DEVICE void mix_values(const Share<kHead, Value>& values, int stride, in
   }
 }
 
-// sum, of one d, with kCount chunks' more, all asked for at once.
+// Adds kCount chunks to the sum of one d. All of them are loaded before the first one is used.
 template <int kCount>
-GPT2RUN_DEVICE void join_some(const float* chunks, int D, int d, Gathered& gathered, float& sum) {
+GPT2RUN_DEVICE void merge_some(const float* chunks, int D, int d, SoftmaxState& state, float& sum) {
   float maxima[kCount], weights[kCount], sums[kCount];
   GPT2RUN_UNROLL
   for (int i = 0; i < kCount; ++i, chunks += D + 2)
@@ -176,28 +180,31 @@ GPT2RUN_DEVICE void join_some(const float* chunks, int D, int d, Gathered& gathe
   GPT2RUN_UNROLL
   for (int i = 0; i < kCount; ++i) {
     float old, fresh;
-    gathered.join(maxima[i], weights[i], old, fresh);
+    state.merge(maxima[i], weights[i], old, fresh);
     sum = std::fma(fresh, sums[i], sum * old);
   }
 }
 
-// Where a chunk's partial result begins in (..., chunks, D + 2). head: counted over the launch's rows and their heads.
-GPT2RUN_HD constexpr int64_t partial_at(int head, int chunks, int chunk, int D) {
-  return (int64_t{head} * chunks + chunk) * (D + 2);
-}
+inline constexpr int kMostContext = 1 << 24;  // the longest context that a loader takes
 
-// out (D) = the chunks (count, D + 2) joined
+// Where a chunk's partial result begins behind the first one of its head. It is unsigned: 32 bits then hold it for
+// every head that fits shared memory, and 64 bits would cost the kernels registers.
+GPT2RUN_HD constexpr uint32_t partial_offset(int chunk, int D) {
+  return static_cast<uint32_t>(chunk) * static_cast<uint32_t>(D + 2);
+}
+static_assert(uint64_t{kMostContext / kChunk} * (kSharedBytes / sizeof(float) + 2) < uint64_t{1} << 32);
+
+// out (D) = the chunks (count, D + 2) merged.
 template <class Value>
-GPT2RUN_DEVICE void join_chunks(const float* chunks, int count, int D, Value* out) {
+GPT2RUN_DEVICE void merge_chunks(const float* chunks, int count, int D, Value* out) {
   constexpr int kSome = 4;
   for (int d = thread_id(); d < D; d += kAttentionThreads) {
-    Gathered gathered;
+    SoftmaxState state;
     float sum = 0;
-    const float* next = chunks;  // a pointer: its distance may be beyond 32 bits
-    int left = count;
-    for (; left >= kSome; left -= kSome, next += kSome * (D + 2)) join_some<kSome>(next, D, d, gathered, sum);
-    for (; left > 0; --left, next += D + 2) join_some<1>(next, D, d, gathered, sum);
-    out[d] = narrow<Value>(sum / gathered.total);
+    int c = 0;
+    for (; c + kSome <= count; c += kSome) merge_some<kSome>(chunks + partial_offset(c, D), D, d, state, sum);
+    for (; c < count; ++c) merge_some<1>(chunks + partial_offset(c, D), D, d, state, sum);
+    out[d] = narrow<Value>(sum / state.total);
   }
 }
 
@@ -207,8 +214,8 @@ constexpr size_t attention_bytes(int head) {
          Shared::bytes_of<float>(kGroups * kLine<Value>) + Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1);
 }
 
-// Grid: (chunks of the whole context, H, rows of the launch); what lies behind the row's own position ends at once. The
-// block that finishes last joins the chunks.
+// Grid: (chunks of the whole context, H, rows of the launch). Blocks of chunks behind the row's position end at once.
+// The last block of a row and head to finish merges the chunks.
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 attention_kernel(AttentionView<Value> v) {
@@ -218,24 +225,25 @@ attention_kernel(AttentionView<Value> v) {
   if (block_x() >= chunks) return;
   Shared shared(shared_memory());
   float *q = shared.take<float>(stride), *scores = shared.take<float>(kChunk);
-  float *parts = shared.take<float>(kGroups * kLine<Value>), *facts = shared.take<float>(2);
+  float *parts = shared.take<float>(kGroups * kLine<Value>), *statistics = shared.take<float>(2);
   int* last = shared.take<int>(1);
   const int begin = block_x() * kChunk, count = length - begin < kChunk ? length - begin : kChunk;
-  const Share<kHead, Value> key_share(v.keys.at(slot, head, begin), stride, count);
-  const Share<kHead, Value> value_share(v.values.at(slot, head, begin), stride, count);
+  const Fragment<kHead, Value> key_fragment(v.keys.at(slot, head, begin), stride, count);
+  const Fragment<kHead, Value> value_fragment(v.values.at(slot, head, begin), stride, count);
   for (int d = thread_id(); d < stride; d += kAttentionThreads)
     q[d] = widen(v.q[(int64_t{row} * heads + head) * stride + d]);
   sync_block();
-  score_keys(key_share, stride, q, 1 / std::sqrt(static_cast<float>(v.D)), scores);
-  if (thread_id() < kWarp) weigh_chunk(scores, count, facts[0], facts[1]);
+  score_keys(key_fragment, stride, q, 1 / std::sqrt(static_cast<float>(v.D)), scores);
+  if (thread_id() < kWarp) softmax_chunk(scores, count, statistics[0], statistics[1]);
   sync_block();
 
   const int which = block_z() * heads + head;
-  float* own = v.partial + partial_at(which, blocks_x(), block_x(), v.D);
-  mix_values(value_share, stride, v.D, scores, count, parts, own);
-  if (thread_id() == 0) own[v.D] = facts[0], own[v.D + 1] = facts[1];
-  // One thread speaks for the block: the barriers order it behind what the block wrote and before what the block reads,
-  // the fences do the same between blocks.
+  float* of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
+  float* own = of_head + partial_offset(block_x(), v.D);
+  weighted_sum(value_fragment, stride, v.D, scores, count, parts, own);
+  if (thread_id() == 0) own[v.D] = statistics[0], own[v.D + 1] = statistics[1];
+  // One thread counts for the block. The barriers put it after the block's writes and before its reads, and the fences
+  // do the same between blocks.
   sync_block();
   if (thread_id() == 0) {
     fence();
@@ -244,22 +252,21 @@ attention_kernel(AttentionView<Value> v) {
   }
   sync_block();
   if (!*last) return;
-  join_chunks(v.partial + partial_at(which, blocks_x(), 0, v.D), chunks, v.D,
-              v.a + int64_t{row} * v.width + head * v.D);
+  merge_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);
   if (thread_id() == 0) v.arrived[which] = 0;
 }
 
-inline constexpr int kTile = 16;                                       // queries of a block
-inline constexpr int kTileShare = kTile * kChunk / kAttentionThreads;  // of a thread
+inline constexpr int kTile = 16;                                      // queries of a block
+inline constexpr int kTileRows = kTile * kChunk / kAttentionThreads;  // queries of a thread
 
-// Shared memory of a tile: the chunk's keys, then its values, each row a vector apart from the next against bank
-// conflicts; the queries, their scores and what each has gathered.
+// The shared memory of a tile: the chunk's keys and later its values, whose rows are padded by a vector against bank
+// conflicts; the queries, their scores and the state of each query's softmax.
 template <class Value>
 struct TileScratch {
   Value* chunk;           // (kChunk, stride + kVector)
   float *q, *scores, *a;  // (kTile, stride), (kTile, kChunk), (kTile, D)
   float *old, *fresh;     // (kTile) factors of the chunk at hand
-  Gathered* gathered;     // (kTile)
+  SoftmaxState* states;   // (kTile)
 
   GPT2RUN_DEVICE TileScratch(Shared shared, int stride, int D)
       : chunk(shared.take<Value>(kChunk * (stride + kVector<Value>))),
@@ -268,16 +275,17 @@ struct TileScratch {
         a(shared.take<float>(kTile * D)),
         old(shared.take<float>(kTile)),
         fresh(shared.take<float>(kTile)),
-        gathered(shared.take<Gathered>(kTile)) {}
+        states(shared.take<SoftmaxState>(kTile)) {}
 
   static constexpr size_t bytes(int stride, int D) {
     return Shared::bytes_of<Value>(kChunk * (stride + kVector<Value>)) + Shared::bytes_of<float>(kTile * stride) +
            Shared::bytes_of<float>(kTile * kChunk) + Shared::bytes_of<float>(kTile * D) +
-           2 * Shared::bytes_of<float>(kTile) + Shared::bytes_of<Gathered>(kTile);
+           2 * Shared::bytes_of<float>(kTile) + Shared::bytes_of<SoftmaxState>(kTile);
   }
 };
 
-// The chunk's first `count` rows of a cache, all threads; nobody may be reading the one before.
+// All threads copy the chunk's first `count` rows of a cache to shared memory. No thread may still read the chunk
+// before.
 template <class Value>
 GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value* chunk) {
   const int vectors = stride / kVector<Value>;
@@ -288,7 +296,7 @@ GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value*
   }
 }
 
-// q k, as eight lanes of score_keys would add it up; key(d): its values
+// The product q k, added up in the order of score_keys' eight lanes. key(d): the key's values.
 template <int kHead, class Value, class Key>
 GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
   const int stride = kHead ? kHead : head;
@@ -304,7 +312,7 @@ GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
   return folded<kLanes>(lanes);
 }
 
-// use(row, score) for each of the rows [row, end); kHead keeps the key in registers meanwhile.
+// Calls use(row, score) for the rows [row, end). With a kHead of its own the key stays in registers meanwhile.
 template <int kHead, class Value, class Use>
 GPT2RUN_DEVICE void score_rows(const float* q, const Value* key, int head, int row, int end, Use use) {
   if constexpr (kHead > 0) {
@@ -317,8 +325,8 @@ GPT2RUN_DEVICE void score_rows(const float* q, const Value* key, int head, int r
   }
 }
 
-// weights (kChunk) times one column of the chunk, as mix_values would add it up
-GPT2RUN_DEVICE float mix_of(const float* weights, const float (&column)[kChunk], int count) {
+// The sum of one column of the chunk by the weights (kChunk), added up in the order of weighted_sum.
+GPT2RUN_DEVICE float weighted_column(const float* weights, const float (&column)[kChunk], int count) {
   float groups[kGroups] = {};
   GPT2RUN_UNROLL
   for (int g = 0; g < kGroups; ++g) {
@@ -329,7 +337,7 @@ GPT2RUN_DEVICE float mix_of(const float* weights, const float (&column)[kChunk],
   return folded<kGroups>(groups);
 }
 
-// Grid: (tiles, H). The rows [first, first + count) are of one slot, at successive positions.
+// Grid: (tiles, H). The rows [v.first, v.first + count) belong to one slot and stand at successive positions.
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 tile_kernel(AttentionView<Value> v, int count) {
@@ -341,48 +349,48 @@ tile_kernel(AttentionView<Value> v, int count) {
   for (int i = thread_id(); i < rows * stride; i += kAttentionThreads)
     s.q[i] = widen(v.q[(int64_t{first + i / stride} * v.keys.heads + head) * stride + i % stride]);
   for (int i = thread_id(); i < rows * v.D; i += kAttentionThreads) s.a[i] = 0;
-  if (thread_id() < kTile) s.gathered[thread_id()] = Gathered();
+  if (thread_id() < kTile) s.states[thread_id()] = SoftmaxState();
 
-  const int column = thread_id() % kChunk, share = thread_id() / kChunk * kTileShare;
-  const int share_end = share + kTileShare < rows ? share + kTileShare : rows;
+  const int column = thread_id() % kChunk, own_begin = thread_id() / kChunk * kTileRows;
+  const int own_end = own_begin + kTileRows < rows ? own_begin + kTileRows : rows;
   for (int begin = 0; begin < position + rows; begin += kChunk) {
-    const int most = position + rows - begin < kChunk ? position + rows - begin : kChunk;  // keys that any row sees
+    const int most = position + rows - begin < kChunk ? position + rows - begin : kChunk;  // keys that some row sees
     const auto seen = [&](int r) { return position + r + 1 - begin < kChunk ? position + r + 1 - begin : kChunk; };
     sync_block();
     fetch_chunk(v.keys.at(slot, head, begin), stride, most, s.chunk);
     sync_block();
     if (column < most)
-      score_rows<kHead>(s.q, s.chunk + column * (stride + kVector<Value>), stride, share, share_end,
+      score_rows<kHead>(s.q, s.chunk + column * (stride + kVector<Value>), stride, own_begin, own_end,
                         [&](int r, float score) { s.scores[r * kChunk + column] = score * scale; });
     sync_block();
     fetch_chunk(v.values.at(slot, head, begin), stride, most, s.chunk);
     for (int r = thread_id() / kWarp; r < rows; r += kAttentionThreads / kWarp) {
       if (seen(r) <= 0) continue;
       float maximum = 0, weight = 0;
-      weigh_chunk(s.scores + r * kChunk, seen(r), maximum, weight);
-      if (thread_id() % kWarp == 0) s.gathered[r].join(maximum, weight, s.old[r], s.fresh[r]);
+      softmax_chunk(s.scores + r * kChunk, seen(r), maximum, weight);
+      if (thread_id() % kWarp == 0) s.states[r].merge(maximum, weight, s.old[r], s.fresh[r]);
     }
     sync_block();
     for (int d = column; d < v.D; d += kChunk) {
       float values[kChunk];
       GPT2RUN_UNROLL
       for (int t = 0; t < kChunk; ++t) values[t] = t < most ? widen(s.chunk[t * (stride + kVector<Value>)+d]) : 0.0f;
-      for (int r = share; r < share_end; ++r) {
+      for (int r = own_begin; r < own_end; ++r) {
         if (seen(r) <= 0) continue;
         float& sum = s.a[r * v.D + d];
-        sum = std::fma(s.fresh[r], mix_of(s.scores + r * kChunk, values, seen(r)), sum * s.old[r]);
+        sum = std::fma(s.fresh[r], weighted_column(s.scores + r * kChunk, values, seen(r)), sum * s.old[r]);
       }
     }
   }
   sync_block();
   for (int i = thread_id(); i < rows * v.D; i += kAttentionThreads)
-    v.a[int64_t{first + i / v.D} * v.width + head * v.D + i % v.D] = narrow<Value>(s.a[i] / s.gathered[i / v.D].total);
+    v.a[int64_t{first + i / v.D} * v.width + head * v.D + i % v.D] = narrow<Value>(s.a[i] / s.states[i / v.D].total);
 }
 
 inline constexpr int kFastHead = 64;  // of every published GPT-2
 
 template <class Value>
-void launch_attention(AttentionView<Value> view, const Stretch& rows, int chunks, void* stream) {
+void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, void* stream) {
   const int stride = view.keys.stride, heads = view.keys.heads;
   const size_t tile = TileScratch<Value>::bytes(stride, view.D);
   view.first = rows.first;

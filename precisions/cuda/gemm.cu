@@ -1,4 +1,5 @@
-// cuBLASLt, opened when a session is opened that may need it, so that nothing else pays for it or misses it.
+// Products by cuBLASLt. The library is opened when a session is opened that may need it, so that no other session loads
+// it or fails without it.
 #include <cublasLt.h>
 #include <dlfcn.h>
 
@@ -19,10 +20,11 @@ namespace {
 #define GPT2RUN_TEXT(number) GPT2RUN_TEXT_OF(number)
 constexpr const char* kFile = "libcublasLt.so." GPT2RUN_TEXT(CUBLAS_VER_MAJOR);
 
-constexpr size_t kWorkspaceBytes = size_t(32) << 20;  // NVIDIA's advice for Hopper
+constexpr size_t kWorkspaceBytes = size_t(32) << 20;  // what NVIDIA recommends for Hopper
 constexpr uint32_t kAlignment = 16;                   // of every row that a product reads or writes
 
-// Whatever `file` is: by the loader's own search, then beside the CUDA runtime. Stays open. Throws Error naming it.
+// Opens the file by the dynamic loader's own search, and then beside the CUDA runtime. It is never closed. Throws Error
+// naming it.
 void* open_library(const std::string& file) {
   if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
   const char* said = dlerror();
@@ -36,7 +38,7 @@ void* open_library(const std::string& file) {
   fail("expected ", file, " for products of many rows, found none: ", reason, "; invariant=prefill needs none");
 }
 
-// The functions of the library that are used.
+// The functions of the library that are called.
 struct Functions {
   explicit Functions(const std::string& file) : library(open_library(file)) {
     find(file, "cublasLtGetStatusString", text);
@@ -44,10 +46,11 @@ struct Functions {
     find(file, "cublasLtMatmulDescCreate", desc_create), find(file, "cublasLtMatmulDescDestroy", desc_destroy);
     find(file, "cublasLtMatmulDescSetAttribute", desc_set);
     find(file, "cublasLtMatrixLayoutCreate", layout_create), find(file, "cublasLtMatrixLayoutDestroy", layout_destroy);
-    find(file, "cublasLtMatmulPreferenceCreate", wish_create);
-    find(file, "cublasLtMatmulPreferenceDestroy", wish_destroy);
-    find(file, "cublasLtMatmulPreferenceSetAttribute", wish_set);
-    find(file, "cublasLtMatmulAlgoGetHeuristic", choose), find(file, "cublasLtMatmulAlgoCheck", judge);
+    find(file, "cublasLtMatmulPreferenceCreate", preference_create);
+    find(file, "cublasLtMatmulPreferenceDestroy", preference_destroy);
+    find(file, "cublasLtMatmulPreferenceSetAttribute", preference_set);
+    find(file, "cublasLtMatmulAlgoGetHeuristic", heuristic);
+    find(file, "cublasLtMatmulAlgoCheck", algorithm_check);
     find(file, "cublasLtMatmul", multiply);
   }
 
@@ -70,15 +73,15 @@ struct Functions {
   decltype(cublasLtMatmulDescSetAttribute)* desc_set;
   decltype(cublasLtMatrixLayoutCreate)* layout_create;
   decltype(cublasLtMatrixLayoutDestroy)* layout_destroy;
-  decltype(cublasLtMatmulPreferenceCreate)* wish_create;
-  decltype(cublasLtMatmulPreferenceDestroy)* wish_destroy;
-  decltype(cublasLtMatmulPreferenceSetAttribute)* wish_set;
-  decltype(cublasLtMatmulAlgoGetHeuristic)* choose;
-  decltype(cublasLtMatmulAlgoCheck)* judge;
+  decltype(cublasLtMatmulPreferenceCreate)* preference_create;
+  decltype(cublasLtMatmulPreferenceDestroy)* preference_destroy;
+  decltype(cublasLtMatmulPreferenceSetAttribute)* preference_set;
+  decltype(cublasLtMatmulAlgoGetHeuristic)* heuristic;
+  decltype(cublasLtMatmulAlgoCheck)* algorithm_check;
   decltype(cublasLtMatmul)* multiply;
 };
 
-// What one of the library's functions made, and the one that takes it back.
+// An object that one of the library's functions made, with the function that destroys it.
 template <class Handle>
 using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cublasStatus_t (*)(Handle)>;
 
@@ -95,19 +98,19 @@ cudaDataType type_of(Type type) {
   }
 }
 
-// What a plan depends on, but for the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.
+// What a plan depends on besides the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.
 using Shape = std::tuple<Type, Type, int, int, int64_t, cublasLtEpilogue_t, bool>;
-cublasLtEpilogue_t epilogue_of(const ManyRows& p) {
+cublasLtEpilogue_t epilogue_of(const GemmProblem& p) {
   return p.gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : p.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
 }
-Shape product_of(const ManyRows& p) {
+Shape product_of(const GemmProblem& p) {
   return {p.type, p.out_type, p.outputs, p.inputs, p.out_stride, epilogue_of(p), p.adds};
 }
 
-// The library counts columns first: out^T (outputs, rows) = W^T' in^T, where W (outputs, inputs) lies as its own
-// transposed.
+// A product as the library describes it. The library is column-major, so that it computes out^T (outputs, rows) from
+// in^T and from W, which is in memory as the transpose of what it takes.
 struct Description {
-  Description(const Functions& lt, const ManyRows& p, int rows)
+  Description(const Functions& lt, const GemmProblem& p, int rows)
       : operation(make<cublasLtMatmulDesc_t>(lt, lt.desc_destroy,
                                              [&](auto* to) {
                                                return lt.desc_create(to, CUBLAS_COMPUTE_32F, CUDA_R_32F);  // not TF32
@@ -115,10 +118,10 @@ struct Description {
         weights(layout(lt, type_of(p.type), p.inputs, p.outputs, p.inputs)),
         in(layout(lt, type_of(p.type), p.inputs, rows, p.inputs)),
         out(layout(lt, type_of(p.out_type), p.outputs, rows, p.out_stride)) {
-    const cublasOperation_t turned = CUBLAS_OP_T;
+    const cublasOperation_t transposed = CUBLAS_OP_T;
     const cublasLtEpilogue_t epilogue = epilogue_of(p);
-    const cudaDataType bias_type = type_of(p.out_type);  // what the library asks for with each of these types
-    set(lt, CUBLASLT_MATMUL_DESC_TRANSA, turned), set(lt, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+    const cudaDataType bias_type = type_of(p.out_type);  // the only one that the library takes with each of these types
+    set(lt, CUBLASLT_MATMUL_DESC_TRANSA, transposed), set(lt, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
     if (!p.bias) return;
     set(lt, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, bias_type);
     set(lt, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
@@ -150,14 +153,15 @@ struct Plan {
   cublasLtMatmulAlgo_t algorithm;
 };
 
-// Rows for which the library is asked first: the next power of two. One answer serves most numbers of rows up to it.
+// The number of rows for which an algorithm is chosen: the next power of two. It mostly serves every number of rows up
+// to that one.
 int bucket_of(int rows) {
   int bucket = 16;
   while (bucket < rows) bucket *= 2;
   return bucket;
 }
 
-class Library final : public Blaslt {
+class Library final : public Gemm {
  public:
   explicit Library(const char* file) : lt_(file), handle_(nullptr, lt_.destroy), workspace_(kWorkspaceBytes) {
     cublasLtHandle_t handle = nullptr;
@@ -165,7 +169,7 @@ class Library final : public Blaslt {
     handle_.reset(handle);
   }
 
-  void multiply(const ManyRows& p, void* stream) override {
+  void multiply(const GemmProblem& p, void* stream) override {
     const Plan& plan = plan_of(p);
     const Description& d = plan.description;
     if (p.bias) d.set(lt_, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
@@ -177,7 +181,7 @@ class Library final : public Blaslt {
   }
 
  private:
-  const Plan& plan_of(const ManyRows& p) {
+  const Plan& plan_of(const GemmProblem& p) {
     const auto key = std::pair(product_of(p), p.rows);
     if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
     const auto bucket = std::pair(product_of(p), bucket_of(p.rows));
@@ -191,28 +195,28 @@ class Library final : public Blaslt {
   bool serves(const Plan& plan) const {
     const Description& d = plan.description;
     cublasLtMatmulHeuristicResult_t result = {};
-    return lt_.judge(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(), d.out.get(), d.out.get(),
-                     &plan.algorithm, &result) == CUBLAS_STATUS_SUCCESS &&
+    return lt_.algorithm_check(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(), d.out.get(), d.out.get(),
+                               &plan.algorithm, &result) == CUBLAS_STATUS_SUCCESS &&
            result.workspaceSize <= kWorkspaceBytes;
   }
 
-  // Without splitting the inputs, within our workspace, for rows that are aligned as ours are.
-  cublasLtMatmulAlgo_t choose(const ManyRows& p, int rows) const {
+  // An algorithm that does not split the inputs, fits the workspace and takes rows of this alignment.
+  cublasLtMatmulAlgo_t choose(const GemmProblem& p, int rows) const {
     const Description d(lt_, p, rows);
-    const auto wish = Description::make<cublasLtMatmulPreference_t>(lt_, lt_.wish_destroy,
-                                                                    [&](auto* to) { return lt_.wish_create(to); });
-    const auto want = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-      lt_.check(lt_.wish_set(wish.get(), attribute, &value, sizeof value), "asking for a plan");
+    const auto preference = Description::make<cublasLtMatmulPreference_t>(
+        lt_, lt_.preference_destroy, [&](auto* to) { return lt_.preference_create(to); });
+    const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+      lt_.check(lt_.preference_set(preference.get(), attribute, &value, sizeof value), "asking for a plan");
     };
-    want(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
-    want(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
+    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+    set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
     for (const auto matrix : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                               CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
-      want(matrix, kAlignment);
+      set(matrix, kAlignment);
     cublasLtMatmulHeuristicResult_t result = {};
     int found = 0;
-    const cublasStatus_t status = lt_.choose(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(), d.out.get(),
-                                             d.out.get(), wish.get(), 1, &result, &found);
+    const cublasStatus_t status = lt_.heuristic(handle_.get(), d.operation.get(), d.weights.get(), d.in.get(),
+                                                d.out.get(), d.out.get(), preference.get(), 1, &result, &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED) lt_.check(status, "choosing a product");
     if (status != CUBLAS_STATUS_SUCCESS || found == 0 || result.state != CUBLAS_STATUS_SUCCESS)
       fail("cuBLASLt has no product of ", rows, " rows with ", p.inputs, " inputs and ", p.outputs, " outputs from ",
@@ -230,6 +234,6 @@ class Library final : public Blaslt {
 
 }  // namespace
 
-std::unique_ptr<Blaslt> open_blaslt(const char* file) { return std::make_unique<Library>(file ? file : kFile); }
+std::unique_ptr<Gemm> open_gemm(const char* file) { return std::make_unique<Library>(file ? file : kFile); }
 
 }  // namespace gpt2run::cuda

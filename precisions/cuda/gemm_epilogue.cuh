@@ -1,13 +1,13 @@
-// What stands around the library's products: layernorm in front, and behind them what a sink does with every sum. Bias
-// in front of rounding and GELU are here unless Epilogue::fused leaves them to cuBLASLt, which documents neither the
-// precision in which an epilogue works before it rounds, nor which GELU it has. q, k and v are put into their places
-// here in either case.
+// The kernels around cuBLASLt's products: layernorm before them, and after them whatever a sink does with every sum.
+// Bias, GELU and rounding are done here, unless Epilogue::fused leaves them to the library, which documents neither the
+// precision of its epilogues nor the form of their GELU. q, k and v are written to the cache here in either case.
 #pragma once
 #include "product.cuh"
 
 namespace gpt2run::cuda {
 
-// A block takes a row of `source` from `first` on: out (rows, width) gets the bits that the decode kernels work on.
+// Each block takes a row of `source`, from row `first` on. out (rows, width) gets the same bits as the inputs of the
+// decode kernels.
 template <class Value>
 GPT2RUN_KERNEL(kProductThreads)
 norm_kernel(NormedRows<Value> source, int first, Value* out) {
@@ -19,7 +19,7 @@ norm_kernel(NormedRows<Value> source, int first, Value* out) {
 }
 
 template <class Value>
-void launch_norm(const NormedRows<Value>& source, const Stretch& rows, Value* out, void* stream) {
+void launch_norm(const NormedRows<Value>& source, const RowRange& rows, Value* out, void* stream) {
   launch(
       {"norm", {rows.count, 1, 1}, kProductThreads, NormedRows<Value>::template shared_bytes<1>(source.width), stream},
       norm_kernel<Value>, source, rows.first, out);
@@ -27,7 +27,7 @@ void launch_norm(const NormedRows<Value>& source, const Stretch& rows, Value* ou
 
 inline constexpr int kFinishThreads = 256;
 
-// sink(first + row, output, values[row][output]), a thread for each.
+// Calls sink(first + row, output, values[row][output]), one thread for each.
 template <class Sink, class Value>
 GPT2RUN_KERNEL(kFinishThreads)
 finish_kernel(const Value* values, int64_t stride, int rows, int outputs, int first, Sink sink) {
@@ -37,7 +37,7 @@ finish_kernel(const Value* values, int64_t stride, int rows, int outputs, int fi
 }
 
 template <class Sink, class Value>
-void launch_finish(const char* name, const Value* values, int64_t stride, const Stretch& rows, int outputs,
+void launch_finish(const char* name, const Value* values, int64_t stride, const RowRange& rows, int outputs,
                    const Sink& sink, void* stream) {
   const auto blocks = static_cast<int>((int64_t{rows.count} * outputs + kFinishThreads - 1) / kFinishThreads);
   launch({name, {blocks, 1, 1}, kFinishThreads, 0, stream}, finish_kernel<Sink, Value>, values, stride, rows.count,

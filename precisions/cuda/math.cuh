@@ -1,5 +1,5 @@
-// Numbers in kernels: the three storage types, 16-byte loads, and functions whose every rounding is written down, so
-// that device and executor agree.
+// Numbers in kernels: the three storage types, loads of 16 bytes, and functions that leave no rounding to the compiler,
+// so that the device and the executor compute the same bits.
 #pragma once
 #include <cmath>
 
@@ -26,7 +26,7 @@ inline f16 narrow_f16(float value) { return from_f32<f16>(value); }
 GPT2RUN_DEVICE float widen(bf16 value) { return to_f32(value); }
 GPT2RUN_DEVICE float widen(float value) { return value; }
 
-// To the nearest value of the type, ties to even, too large is infinity.
+// The nearest value of the type, ties to even; infinity where it is too large.
 template <class Value>
 GPT2RUN_DEVICE Value narrow(float value) {
   if constexpr (std::is_same_v<Value, f16>) return narrow_f16(value);
@@ -37,7 +37,8 @@ GPT2RUN_DEVICE f16 narrow<f16>(float value) {
   return narrow_f16(value);
 }
 
-// What one lane loads at a time, and eight: a 128-byte line. Rows of matrices, inputs and caches are padded with zeros.
+// A vector is what one lane loads at a time, a line what eight lanes load together: 128 bytes. Rows of matrices, inputs
+// and caches are padded with zeros.
 template <class Value>
 inline constexpr int kVector = 16 / sizeof(Value);
 inline constexpr int kLanes = 8;
@@ -57,13 +58,13 @@ struct alignas(16) Vector {
   Value values[kVector<Value>];
 };
 
-// A vector of the type as it was read: four registers, whatever the type, until it is widened.
+// A vector of the type before it is widened: four registers, whatever the type.
 struct alignas(16) Raw {
   uint32_t words[4];
 };
 
-// at: 16-byte aligned. load_once is for what a step reads once: first to leave the caches. prefetch: into the
-// second-level cache.
+// at: 16-byte aligned. load_once is for memory that a step reads once, and that caches should drop first. prefetch
+// loads into the second-level cache.
 #if defined(__CUDACC__)
 template <class Value>
 GPT2RUN_DEVICE Raw load_raw(const Value* at) {
@@ -107,8 +108,8 @@ GPT2RUN_DEVICE void load(const Value* at, float (&out)[kVector<Value>]) {
   widen<Value>(load_raw(at), out);
 }
 
-// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k in two steps so
-// that both ends of the range come out; NaN stays NaN.
+// e^x to about one unit in the last place: with x = k ln 2 + r it is the polynomial of Cephes' expf in r, multiplied by
+// 2^k in two steps, so that the smallest and the largest results come out right. NaN gives NaN.
 GPT2RUN_DEVICE float exponential(float x) {
   x = x < -110.0f ? -110.0f : x;
   x = x > 90.0f ? 90.0f : x;
@@ -127,7 +128,7 @@ GPT2RUN_DEVICE float exponential(float x) {
   return p * power(half) * power(whole - half);
 }
 
-// The tanh form, 0.5 x (1 + tanh(u)) = x / (1 + e^(-2u)).
+// GELU in its tanh form, 0.5 x (1 + tanh(u)) = x / (1 + e^(-2u)).
 GPT2RUN_DEVICE float gelu(float x) {
   const float twice = 1.5957691216057308f * std::fma(0.044715f * x * x, x, x);
   return x / (1.0f + exponential(-twice));

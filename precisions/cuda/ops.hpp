@@ -1,7 +1,6 @@
-// The seven operations on the device. Few rows take five kernels a layer: layernorm is made anew by each product behind
-// it, and the residual is added where a product is written. Many rows take cuBLASLt's products, with kernels of ours in
-// front and, unless Epilogue::fused leaves bias, GELU and rounding to the library, behind (many.cuh). DeviceStep says
-// which rows are which.
+// The seven operations on the device. Few rows take five kernels a layer: each product computes the layernorm in front
+// of it, and adds the residual as it writes its sums. Many rows take cuBLASLt's products with kernels of this project
+// around them (gemm_epilogue.cuh). DeviceStep says which rows are which.
 #pragma once
 #include "attention.cuh"
 #include "gemm.hpp"
@@ -13,7 +12,7 @@
 
 namespace gpt2run::cuda {
 
-// Whether the type rounds: FP32 has nothing for Epilogue::fused to save.
+// Whether values are rounded to the type. FP32's are not, so that Epilogue::fused would save nothing.
 template <class Value>
 constexpr bool kRounds = !std::is_same_v<Value, float>;
 
@@ -24,9 +23,9 @@ class CudaOps {
   using State = DeviceState<Value>;
   using Step = DeviceStep;
 
-  // library: may be nullptr where no step has a stretch of many rows.
-  explicit CudaOps(std::unique_ptr<Blaslt> library, Epilogue epilogue = Epilogue::exact)
-      : library_(std::move(library)), epilogue_(epilogue) {}
+  // gemm: nullptr where no step has a range of many rows.
+  explicit CudaOps(std::unique_ptr<Gemm> gemm, Epilogue epilogue = Epilogue::exact)
+      : gemm_(std::move(gemm)), epilogue_(epilogue) {}
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     launch({"embed", {step.rows, 1, 1}, kStepThreads, 0, s.stream.get()}, embed_kernel<Value>, w.wte.data, w.wpe.data,
@@ -34,17 +33,17 @@ class CudaOps {
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
-    const QkvPlaces<Value> places = {s.q.data(),    s.keys_of(layer), s.values_of(layer),
+    const QkvTarget<Value> target = {s.q.data(),    s.keys_of(layer), s.values_of(layer),
                                      s.rows.data(), s.config.C,       s.config.C / s.config.H};
-    for (const Stretch& rows : step.products) {
+    for (const RowRange& rows : step.products) {
       if constexpr (kRounds<Value>) {
         if (fuses(rows)) {
           fused_product(w.qkv_w, w.ln1_w, w.ln1_b, w.qkv_typed, false, s.rounded_sums(), s.sum_stride, rows, s);
-          launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, places, s.stream.get());
+          launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, target, s.stream.get());
           continue;
         }
       }
-      norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, QkvSink<Value>{w.qkv_b, places});
+      norm_product("norm_qkv", w.qkv_w, w.ln1_w, w.ln1_b, s, rows, QkvSink<Value>{w.qkv_b, target});
     }
   }
 
@@ -53,17 +52,17 @@ class CudaOps {
     const AttentionView<Value> view = {s.q.data(), s.keys_of(layer), s.values_of(layer), s.rows.data(),
                                        s.a.data(), s.partial.data(), s.arrived.data(),   0,
                                        D,          s.width};
-    for (const Stretch& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
+    for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
   }
 
   void project_add(const typename Weights::Layer& w, State& s, const Step& step) {
-    for (const Stretch& rows : step.products)
+    for (const RowRange& rows : step.products)
       add_product("project_add", w.proj_w, w.proj_b, s.a.data(), s.width, s, rows);
   }
 
   void norm_up_gelu(const typename Weights::Layer& w, State& s, const Step& step) {
     const GeluSink<Value> sink = {w.up_b, s.h.data(), s.up_width};
-    for (const Stretch& rows : step.products) {
+    for (const RowRange& rows : step.products) {
       Value* out = s.h.data() + int64_t{rows.first} * s.up_width;
       if (fuses(rows))
         fused_product(w.up_w, w.ln2_w, w.ln2_b, w.up_typed, true, out, s.up_width, rows, s);
@@ -73,14 +72,14 @@ class CudaOps {
   }
 
   void down_add(const typename Weights::Layer& w, State& s, const Step& step) {
-    for (const Stretch& rows : step.products)
+    for (const RowRange& rows : step.products)
       add_product("down_add", w.down_w, w.down_b, s.h.data(), s.up_width, s, rows);
   }
 
   void norm_logits(const typename Weights::Head& w, State& s, const Step& step) {
     const LogitSink sink = {s.logits.data(), s.raw.size() ? s.raw.data() : nullptr, s.stride};
-    for (const Stretch& rows : step.logits) {
-      const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.wanted.data());
+    for (const RowRange& rows : step.logits) {
+      const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.logit_rows.data());
       if (!rows.many) {
         product<1>("norm_logits", w.w, source, sink, rows, s.stream.get());
         continue;
@@ -98,39 +97,39 @@ class CudaOps {
     return {s.x.data(), gain, bias, index, s.config.C, s.x_stride, s.width, s.config.epsilon};
   }
 
-  // in: rows as long as the weights'.
+  // in: rows of as many values as the rows of the weights, padding included.
   void multiply(const DeviceMatrix<Value>& w, const Value* in, const float* bias, float* out, int64_t stride, int rows,
                 bool adds, State& s) {
-    const ManyRows product = {kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds};
-    library_->multiply(product, s.stream.get());
+    const GemmProblem product = {kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds};
+    gemm_->multiply(product, s.stream.get());
   }
 
-  bool fuses(const Stretch& rows) const { return kRounds<Value> && rows.many && epilogue_ == Epilogue::fused; }
+  bool fuses(const RowRange& rows) const { return kRounds<Value> && rows.many && epilogue_ == Epilogue::fused; }
 
-  // out, of the type: the library's product of layernorm of the residual, with its own bias and GELU. bias: of the
-  // type.
+  // out = the library's product of the layernorm of the residual, with the library's own bias and GELU. bias, out: of
+  // the type.
   void fused_product(const DeviceMatrix<Value>& w, const float* norm_gain, const float* norm_bias, const Value* bias,
-                     bool gelu, Value* out, int64_t stride, const Stretch& rows, State& s) {
+                     bool gelu, Value* out, int64_t stride, const RowRange& rows, State& s) {
     launch_norm(normed(norm_gain, norm_bias, s, nullptr), rows, s.normed.data(), s.stream.get());
-    library_->multiply({.type = kTypeOf<Value>,
-                        .in = s.normed.data(),
-                        .weights = w.data,
-                        .bias = bias,
-                        .out = out,
-                        .rows = rows.count,
-                        .outputs = w.outputs,
-                        .inputs = w.stride,
-                        .out_stride = stride,
-                        .adds = false,
-                        .out_type = kTypeOf<Value>,
-                        .gelu = gelu},
-                       s.stream.get());
+    gemm_->multiply({.type = kTypeOf<Value>,
+                     .in = s.normed.data(),
+                     .weights = w.data,
+                     .bias = bias,
+                     .out = out,
+                     .rows = rows.count,
+                     .outputs = w.outputs,
+                     .inputs = w.stride,
+                     .out_stride = stride,
+                     .adds = false,
+                     .out_type = kTypeOf<Value>,
+                     .gelu = gelu},
+                    s.stream.get());
   }
 
-  // sink gets the products of layernorm of the residual.
+  // Gives the products of the layernorm of the residual to the sink.
   template <class Sink>
   void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
-                    const Stretch& rows, const Sink& sink) {
+                    const RowRange& rows, const Sink& sink) {
     const NormedRows<Value> source = normed(gain, bias, s, nullptr);
     if (!rows.many) return product<1>(name, w, source, sink, rows, s.stream.get());
     launch_norm(source, rows, s.normed.data(), s.stream.get());
@@ -140,7 +139,7 @@ class CudaOps {
 
   // x += W in + b
   void add_product(const char* name, const DeviceMatrix<Value>& w, const float* bias, const Value* in, int width,
-                   State& s, const Stretch& rows) {
+                   State& s, const RowRange& rows) {
     if (!rows.many)
       return product<kProductWarps>(name, w, PlainRows<Value>{in, width}, AddSink{bias, s.x.data(), s.x_stride}, rows,
                                     s.stream.get());
@@ -148,17 +147,19 @@ class CudaOps {
              rows.count, true, s);
   }
 
-  std::unique_ptr<Blaslt> library_;
+  std::unique_ptr<Gemm> gemm_;
   Epilogue epilogue_;
 };
 
-// Throws Error for a model whose rows no block's shared memory holds.
+// Throws Error for a model whose rows do not fit the shared memory of a block, and for one whose context is longer than
+// the kernels can address.
 template <class Value>
 void check_model(const ModelConfig& m) {
   const size_t needed = NormedRows<Value>::template shared_bytes<1>(padded_to_line<Value>(m.C));
   if (needed > kSharedBytes || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H)) > kSharedBytes)
     fail("the CUDA kernels hold a row of ", kSharedBytes, " bytes, found C = ", m.C, " with ", sizeof(Value),
          " bytes a value and heads of ", m.C / m.H);
+  if (m.T > kMostContext) fail("the CUDA kernels take a context of at most ", kMostContext, " positions, found ", m.T);
 }
 
 }  // namespace gpt2run::cuda

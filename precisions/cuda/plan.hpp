@@ -1,5 +1,5 @@
-// Which kernels take which rows of a step. Two ways: the decode kernels, whose sums for a row hang on nothing but the
-// weights' shape, and cuBLASLt, whose sums also hang on how many rows it is given at once.
+// Which kernels take which rows of a step. There are two ways: the decode kernels, whose sums for a row depend on the
+// shape of the weights only, and cuBLASLt, whose sums also depend on how many rows it is given at once.
 #pragma once
 #include <span>
 #include <string_view>
@@ -9,7 +9,7 @@
 
 namespace gpt2run::cuda {
 
-inline constexpr int kFewRows = 8;  // what the decode kernels take at once
+inline constexpr int kFewRows = 8;  // rows that the decode kernels take at once
 
 // What the option `invariant` means.
 enum class Invariant : uint8_t {
@@ -30,9 +30,9 @@ inline Invariant invariant_of(std::string_view text, int slots) {
 }
 
 // What the option `epilogue` means: who adds the bias of qkv and up, applies GELU and rounds, for rows that go through
-// cuBLASLt. Its own epilogues are documented without the form of GELU and without where they round (docs/cuda.md).
+// cuBLASLt. The library documents neither the form of GELU that its epilogues have nor where they round (docs/cuda.md).
 enum class Epilogue : uint8_t {
-  exact,  // a kernel of ours, to which cuBLASLt gives FP32 sums
+  exact,  // a kernel of this project, from the FP32 sums that cuBLASLt writes
   fused,  // cuBLASLt, which writes values of the type
 };
 
@@ -40,7 +40,7 @@ inline constexpr OptionSpec kEpilogueOption = {"epilogue", "enum", "exact", "exa
                                                "bias, GELU and rounding behind cuBLASLt's qkv and up: exact, by a "
                                                "kernel of ours; fused, by its own epilogues"};
 
-// step_bytes, contract: as Traits have them.
+// step_bytes, contract: as in Traits.
 inline constexpr Traits traits_of(Invariant invariant, double tolerance, int64_t step_bytes, const char* contract) {
   return {.run = true,
           .threads = true,
@@ -54,54 +54,54 @@ inline constexpr Traits traits_of(Invariant invariant, double tolerance, int64_t
 }
 
 // Whether a session may ever need cuBLASLt.
-inline bool needs_library(Invariant invariant, const Limits& limits) {
+inline bool needs_gemm(Invariant invariant, const Limits& limits) {
   return invariant != Invariant::prefill && limits.rows > kFewRows;
 }
 
-// Rows side by side. many: for cuBLASLt, or for attention by tiles of queries; then they are of one slot, unless
-// Invariant::off joins them.
-struct Stretch {
+// Consecutive rows. many: they go through cuBLASLt, or through attention by tiles of queries. Such rows belong to one
+// slot, except with Invariant::off, which joins the rows of all slots for cuBLASLt.
+struct RowRange {
   int first, count;
   bool many;
 };
 
-// How many rows of DeviceState::rows, and of these how many, named by DeviceState::wanted, ask for logits. Every row is
-// in one stretch of `products` and of `attention`, every wanted one in one of `logits`.
+// A step: how many rows it has, and how many of them ask for logits (DeviceState::rows and ::logit_rows). Every row is
+// in one range of `products` and in one of `attention`; every row that asks for logits is in one range of `logits`.
 struct DeviceStep {
-  int rows, wanted;
-  std::span<const Stretch> products, attention, logits;
+  int rows, logit_rows;
+  std::span<const RowRange> products, attention, logits;
 };
 
 class StepPlanner {
  public:
-  // Allocates here only.
+  // Nothing is allocated afterwards.
   StepPlanner(Invariant invariant, const Limits& limits) : invariant_(invariant) {
     products_.reserve(limits.rows), attention_.reserve(limits.rows), logits_.reserve(limits.rows);
   }
 
-  // The rows of a slot stand together. The result is valid until the next plan.
+  // The rows of a slot must stand together. The result is valid until the next call.
   DeviceStep plan(std::span<const Row> rows) {
     products_.clear(), attention_.clear(), logits_.clear();
-    int wanted = 0;
+    int logit_rows = 0;
     for (size_t first = 0, end = 0; first < rows.size(); first = end) {
       int asking = 0;
       for (end = first; end < rows.size() && rows[end].slot == rows[first].slot; ++end) asking += rows[end].logits;
       const int count = static_cast<int>(end - first);
       add(attention_, static_cast<int>(first), count, count > kFewRows);
       add(products_, static_cast<int>(first), count, invariant_ == Invariant::on && count > kFewRows);
-      add(logits_, wanted, asking, invariant_ == Invariant::on && asking > kFewRows);
-      wanted += asking;
+      add(logits_, logit_rows, asking, invariant_ == Invariant::on && asking > kFewRows);
+      logit_rows += asking;
     }
     const int count = static_cast<int>(rows.size());
     if (invariant_ == Invariant::off) {
       products_.assign(1, {0, count, count > kFewRows});
-      logits_.assign(1, {0, wanted, wanted > kFewRows});
+      logits_.assign(1, {0, logit_rows, logit_rows > kFewRows});
     }
-    return {count, wanted, products_, attention_, logits_};
+    return {count, logit_rows, products_, attention_, logits_};
   }
 
  private:
-  static void add(std::vector<Stretch>& to, int first, int count, bool many) {
+  static void add(std::vector<RowRange>& to, int first, int count, bool many) {
     if (count == 0) return;
     if (!many && !to.empty() && !to.back().many)
       to.back().count += count;
@@ -110,7 +110,7 @@ class StepPlanner {
   }
 
   Invariant invariant_;
-  std::vector<Stretch> products_, attention_, logits_;
+  std::vector<RowRange> products_, attention_, logits_;
 };
 
 }  // namespace gpt2run::cuda

@@ -1,20 +1,20 @@
-// The plugin of one CUDA type: options, descriptor and session. plugin_<type>.cu names the type, that is all.
+// The plugin of one CUDA type: its options, descriptor and sessions. plugin_<type>.cu only names the type.
 #pragma once
 #include "session.hpp"
 
 namespace gpt2run::cuda {
 
-// As the CPU's: FP32 sums in another order; a few units of rounding of the type (docs/numerics.md).
+// The same as the CPU's: FP32 sums in another order, and a few units of rounding of the type (docs/numerics.md).
 template <class Value>
 constexpr double kTolerance = std::is_same_v<Value, float> ? 0x1p-20
                               : std::is_same_v<Value, f16> ? 0x1p-9
                                                            : 0x1p-6;
 
-// What the tanh of a fused epilogue is taken to lose, as the library documents nothing: the maximum relative error of
-// the instruction tanh.approx.f32 (PTX ISA). gelu(x) = x (1 + tanh(u)) / 2 is then off by 2^-12 |x| at most, and since
-// gelu(x) - gelu(-x) = x, inputs that are above and below 0 alike have rms(gelu(x)) >= rms(x) / 2: the error's RMS is
-// 2^-11 of that of the outputs, once more what FP16's rounding takes from them at most. It adds to the four of
-// kTolerance; the bias adds nothing, as it has values of the type in either case.
+// The error that is assumed of tanh in a fused epilogue, about which the library documents nothing: the maximum
+// relative error of the instruction tanh.approx.f32 (PTX ISA). gelu(x) = x (1 + tanh(u)) / 2 is then off by 2^-12 |x|
+// at most. Since gelu(x) - gelu(-x) = x, inputs that are distributed evenly around 0 have rms(gelu(x)) >= rms(x) / 2,
+// so that the RMS of the error is at most 2^-11 of that of the outputs: one unit of FP16 besides the four of
+// kTolerance. The bias adds no error, because its values are of the type in either case.
 inline constexpr double kTanhError = 0x1p-11;
 
 template <class Value>
@@ -36,7 +36,7 @@ class CudaPrecision final : public Precision {
     check_model<Value>(checkpoint.config());
     open_device(limits.device);
     const Invariant invariant = invariant_of(invariant_, limits.slots);
-    const Epilogue epilogue = needs_library(invariant, limits) ? epilogue_ : Epilogue::exact;
+    const Epilogue epilogue = needs_gemm(invariant, limits) ? epilogue_ : Epilogue::exact;
     return std::make_unique<CudaSession<Value>>(checkpoint, limits, overflow_, invariant, tolerance_of<Value>(epilogue),
                                                 epilogue);
   }
@@ -60,7 +60,7 @@ constexpr Plugin cuda_plugin(const char* name, const char* summary) {
           "0.1.0",
           summary,
           kCudaOptions,
-          kRounds<Value> ? 3u : 1u,  // FP32 has no overflow to speak of, and rounds nothing behind a product
+          kRounds<Value> ? 3u : 1u,  // FP32 has neither overflow nor a fused epilogue
           probe,
           make<Precision, CudaPrecision<Value>>};
 }

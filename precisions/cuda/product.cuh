@@ -1,5 +1,6 @@
-// Rows times a weight matrix: eight lanes take an output, 16 bytes a lane at a time, up to eight rows at once. The
-// order of every sum is a function of the weight's shape: rows beside it and the number of rows at once change nothing.
+// Products of few rows with a weight matrix. Eight lanes take an output, each lane loads 16 bytes of it at a time, and
+// up to eight rows are multiplied at once. The order of every sum depends on the shape of the weights only, never on
+// the other rows or on how many there are.
 #pragma once
 #include "plan.hpp"
 #include "state.hpp"
@@ -7,14 +8,14 @@
 namespace gpt2run::cuda {
 
 inline constexpr int kProductThreads = 128;
-// Blocks that a multiprocessor's registers hold: 128 of a thread, or 168.
+// Blocks of a multiprocessor at a time, which leave a thread 128 registers, or 168.
 template <int kRows>
 inline constexpr int kProductBlocks = kRows <= 2 ? 4 : 3;
 inline constexpr int kProductWarps = kProductThreads / kWarp;
 inline constexpr int kWarpOutputs = kWarp / kLanes;
-inline constexpr int kSums = 4;  // of a lane, side by side
+inline constexpr int kSums = 4;  // independent sums of a lane
 
-// Inputs as they lie in device memory: (R, stride).
+// Inputs that are read from device memory as they are: (R, stride).
 template <class Value>
 struct PlainRows {
   const Value* x;
@@ -31,12 +32,12 @@ struct PlainRows {
   GPT2RUN_HD static constexpr int min_of(int a, int b) { return a < b ? a : b; }
 };
 
-// Layernorm of the residual, made by every block anew in shared memory: cheaper than a kernel of its own. In double, so
-// that what is rounded to the type is the same on every path.
+// Inputs that are the layernorm of the residual. Every block computes it again in its shared memory, which costs less
+// than a kernel of its own. It is computed in double, so that every path rounds the same value to the type.
 template <class Value>
 struct NormedRows {
   const float *x, *gain, *bias;  // (R, x_stride), (C), (C)
-  const int32_t* index;          // which rows of x, or nullptr: all
+  const int32_t* index;          // rows of x to take, or nullptr for all
   int C, x_stride, width;
   float epsilon;
 
@@ -75,8 +76,8 @@ struct NormedRows {
   }
 
  private:
-  // use(c, row, value[, gain, bias]) for the thread's own columns, ascending, and every row; what a few columns need is
-  // asked for at once.
+  // Calls use(c, row, value[, gain, bias]) for the thread's own columns, ascending, and for every row. The loads of
+  // some columns are issued together.
   template <int kRows, class Use>
   GPT2RUN_DEVICE void for_columns(const float* const (&from)[kRows], Use use) const {
     constexpr bool kAffine = std::is_invocable_v<Use, int, int, float, float, float>;
@@ -106,8 +107,8 @@ struct NormedRows {
     }
   }
 
-  // out (kRows) of shared memory, seen by every thread: finish of each row's sum over the block. By one thread a row:
-  // division and root in double are dear.
+  // out (kRows), in shared memory, which every thread may read afterwards: finish(sum of the row over the block). One
+  // thread a row calls finish, because division and square root in double are expensive.
   template <int kRows, class Finish>
   GPT2RUN_DEVICE static void sum_over_block(double (&sums)[kRows], double* warps, double* out, Finish finish) {
     sum_over_lanes<kWarp>(sums);
@@ -123,26 +124,26 @@ struct NormedRows {
   }
 };
 
-// How many 16-byte loads of weights a thread has out at a time, by 1, 2, 4 and 8 rows at once, and for how many of them
-// it asks for the inputs at once: as many as a block's part of the registers takes (docs/cuda.md).
+// How many 16-byte loads of weights a thread keeps in flight, for 1, 2, 4 and 8 rows at once, and for how many of them
+// it loads the inputs together: as many as a thread's registers hold (docs/cuda.md).
 template <int kRows, int kSplit, class Value>
-constexpr int lines_ahead() {
+constexpr int lines_in_flight() {
   constexpr int kInShared[2][4] = {{12, 10, 12, 10}, {12, 8, 12, 8}}, kInDevice[4] = {12, 8, 8, 4};
   constexpr int rows = std::countr_zero(unsigned{kRows});
   return kSplit == 1 ? kInShared[sizeof(Value) == 4][rows] : kInDevice[rows];
 }
 template <int kRows, int kSplit>
-constexpr int inputs_ahead() {
+constexpr int inputs_in_flight() {
   return kRows == 1 ? (kSplit == 1 ? 2 : 4) : kRows == 2 && kSplit > 1 ? 2 : 1;
 }
 
-// A thread's share of an output's weights: every kSplit-th line. The first kLines of them are on their way from here
-// on, another one whenever one is used.
+// The weights of an output that a thread reads: its lane's vector of every kSplit-th line. The constructor issues the
+// first kLines loads, and each line that is used issues another one.
 template <int kRows, int kSplit, class Value>
-class WeightShare {
+class WeightStream {
  public:
   // row: the output's `width` weights. first: line, below kSplit.
-  GPT2RUN_DEVICE WeightShare(const Value* row, int width, int first)
+  GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first)
       : width_(width),
         left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
         next_(row + width - left_) {
@@ -151,10 +152,10 @@ class WeightShare {
       if (i * kStep < left_) lines_[i] = load_once(next_ + i * kStep);
   }
 
-  // Sums of the rows with the output's weights, the same in its eight lanes.
+  // sums: of every row with the output's weights, the same in all of its eight lanes.
   GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], float (&sums)[kRows]) {
     float parts[kRows][kSums] = {};
-    uint32_t offsets[kRows];  // half the registers of pointers
+    uint32_t offsets[kRows];  // they take half the registers of pointers
     GPT2RUN_UNROLL
     for (int r = 0; r < kRows; ++r) offsets[r] = static_cast<uint32_t>(in[r] - in[0]);
     for (; left_ > (kLines - 1) * kStep; left_ -= kLines * kStep) {
@@ -169,10 +170,11 @@ class WeightShare {
 
  private:
   static constexpr int kStep = kSplit * kLine<Value>;
-  static constexpr int kLines = lines_ahead<kRows, kSplit, Value>(), kInputs = inputs_ahead<kRows, kSplit>();
+  static constexpr int kLines = lines_in_flight<kRows, kSplit, Value>(), kInputs = inputs_in_flight<kRows, kSplit>();
   static_assert(kLines % kInputs == 0);
 
-  // Adds the lines that are held, if not kWhole as many as are left. in: the first row's inputs from the first of them.
+  // Adds the lines that are held: all of them if kWhole, else as many as are left. in: the inputs of the first row,
+  // from the first of these lines on.
   template <bool kWhole>
   GPT2RUN_DEVICE void add(const Value* in, const uint32_t (&offsets)[kRows], float (&parts)[kRows][kSums]) {
     GPT2RUN_UNROLL
@@ -201,13 +203,14 @@ class WeightShare {
   }
 
   int width_, left_;
-  const Value* next_;  // the batch of lines behind those that are held
+  const Value* next_;  // the first line behind those that are held
   Raw lines_[kLines];
 };
 
-// sink.put(row, output, sum, sink.read(row, output)) once for each; what is read is asked for before anything else.
-// kSplit: warps that share the inputs of an output (1, or all four: for matrices with few outputs); then a block takes
-// 4 outputs, else 16. Rows [begin, end). Grid: (blocks of outputs, blocks of kRows rows).
+// Calls sink.put(row, output, sum, sink.read(row, output)) once for each of the rows [begin, end) and outputs. What the
+// sink reads is loaded before anything else. kSplit is the number of warps that share the inputs of an output: 1, with
+// 16 outputs a block, or all four, with 4 outputs a block, for matrices with few outputs. Grid: (blocks of outputs,
+// blocks of kRows rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 GPT2RUN_KERNEL(kProductThreads, kProductBlocks<kRows>)
 product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
@@ -218,9 +221,9 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   const int own = thread_id() % kWarp / kLanes;  // of the warp's outputs
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
   const int readable = output < matrix.outputs ? output : matrix.outputs - 1;
-  WeightShare<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride,
-                                            warp % kSplit);
-  // A lane of the output for each row.
+  WeightStream<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride,
+                                             warp % kSplit);
+  // Each row has one of the output's lanes, which puts its sum.
   const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
   typename Sink::Read read = {};
   if (puts) read = sink.read(first + lane, output);
@@ -251,7 +254,7 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
 
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
-                    const Stretch& rows, void* stream) {
+                    const RowRange& rows, void* stream) {
   const int outputs = kSplit == 1 ? kProductWarps * kWarpOutputs : kWarpOutputs;
   size_t shared = Source::template shared_bytes<kRows>(matrix.stride);
   if (kSplit > 1) shared += Shared::bytes_of<float>(kSplit * kWarpOutputs * kRows);
@@ -260,10 +263,10 @@ void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const S
       product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 
-// As many rows at once as there are and fit shared memory.
+// Takes as many rows at once as there are, and as fit shared memory.
 template <int kSplit, class Value, class Source, class Sink>
 void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
-             const Stretch& rows, void* stream) {
+             const RowRange& rows, void* stream) {
   const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
     return rows.count > kRows / 2 && Source::template shared_bytes<kRows>(matrix.stride) <= kSharedBytes;
   };
@@ -278,9 +281,10 @@ void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& 
   launch_product<1, kSplit>(name, matrix, source, sink, rows, stream);
 }
 
-// Where q, k and v go, whose rows (3C) lie side by side.
+// Writes q, k and v, which are the outputs of one product with 3C outputs a row: q to the activations, k and v to the
+// cache.
 template <class Value>
-struct QkvPlaces {
+struct QkvTarget {
   Value* q;  // (R, H, head)
   CacheView<Value> keys, values;
   const DeviceRow* rows;
@@ -300,21 +304,21 @@ struct QkvPlaces {
   }
 };
 
-// Where products go, and what has to be read for that.
+// The sinks of products: read() loads what put() needs besides the sum.
 template <class Value>
 struct QkvSink {
   const float* bias;  // (3C)
-  QkvPlaces<Value> places;
+  QkvTarget<Value> target;
 
   struct Read {
     float bias;
     int32_t slot, position;
   };
   GPT2RUN_DEVICE Read read(int row, int output) const {
-    return {bias[output], places.rows[row].slot, places.rows[row].position};
+    return {bias[output], target.rows[row].slot, target.rows[row].position};
   }
   GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
-    places.put(row, output, read.slot, read.position, narrow<Value>(sum + read.bias));
+    target.put(row, output, read.slot, read.position, narrow<Value>(sum + read.bias));
   }
   GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
 };

@@ -1,4 +1,4 @@
-// The ranges of a pass: embed, every layer, head.
+// The ranges that a profiler shows of a forward pass: the embedding, every layer, and the head.
 #pragma once
 #include <optional>
 
@@ -11,7 +11,7 @@ class PassRanges {
  public:
   explicit PassRanges(int layers) : layers_(layers) { range_.emplace("embed"); }
 
-  // After each operation of gpt2_forward.
+  // Called after each operation of gpt2_forward.
   void wrote(Op op, int layer) {
     if (op == Op::norm_logits) return range_.reset();
     if (op != Op::embed && op != Op::down_add) return;

@@ -1,4 +1,5 @@
-// A session on a device: the host's book of slots, launches in stream order, and graphs of the loop's body.
+// A session on a CUDA device: the host keeps the lengths of the slots, the device computes in stream order, and decode
+// steps are recorded as graphs and replayed.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,8 @@
 
 namespace gpt2run::cuda {
 
+// The device of the limits must be the calling thread's when a session is made (open_device). From then on every call
+// selects it.
 template <class Value>
 class CudaSession final : public Session {
  public:
@@ -19,25 +22,26 @@ class CudaSession final : public Session {
               double tolerance, Epilogue epilogue = Epilogue::exact)
       : traits_(traits_of(invariant, tolerance, step_elements(checkpoint.config()) * int64_t(sizeof(Value)),
                           contract_of(kTypeOf<Value>))),
-        book_(checkpoint.config(), limits),
+        slots_(checkpoint.config(), limits),
         planner_(invariant, limits),
-        ops_(needs_library(invariant, limits) ? open_blaslt() : nullptr, epilogue),
-        state_(checkpoint.config(), limits, needs_library(invariant, limits)),
+        ops_(needs_gemm(invariant, limits) ? open_gemm() : nullptr, epilogue),
+        state_(checkpoint.config(), limits, needs_gemm(invariant, limits)),
         weights_(WeightLoader<Value>(checkpoint, overflow, stream()).load(epilogue)),
         keys_(limits.logit_rows),
         tokens_(size_t(limits.slots) * token_stride()),
         logprobs_(tokens_.size()),
-        slots_(limits.slots),
+        slot_states_(limits.slots),
         body_slots_(limits.slots) {
     fill_zero(tokens_.data(), tokens_.bytes(), stream()), fill_zero(logprobs_.data(), logprobs_.bytes(), stream());
-    fill_zero(slots_.data(), slots_.bytes(), stream()), fill_zero(body_slots_.data(), body_slots_.bytes(), stream());
+    fill_zero(slot_states_.data(), slot_states_.bytes(), stream());
+    fill_zero(body_slots_.data(), body_slots_.bytes(), stream());
     wait(stream());
   }
 
   ~CudaSession() override {
     try {
-      wait(stream());         // no graph and no memory goes while the device uses it
-    } catch (const Error&) {  // whoever waited last has heard of it
+      wait(stream());         // the device still uses graphs and memory until then
+    } catch (const Error&) {  // the last call that waited has thrown it already
     }
     for (const auto& [key, graph] : graphs_)
       if (graph.recorded) release_graph(graph.recorded);
@@ -46,7 +50,7 @@ class CudaSession final : public Session {
   const Traits& traits() const override { return traits_; }
 
   LogitBatch layout() const override {
-    const Limits& limits = book_.limits();
+    const Limits& limits = slots_.limits();
     return {state_.logits.data(),
             limits.keep_raw ? state_.raw.data() : state_.logits.data(),
             state_.stride,
@@ -64,7 +68,7 @@ class CudaSession final : public Session {
 
   void start(int slot, const Start& start) override {
     enter();
-    book_.start(slot, start);
+    slots_.start(slot, start);
     launch({"start", {1, 1, 1}, 1, 0, stream()}, start_kernel, view(), slot,
            SlotState{start.sequence, start.seed, start.keep, start.prompt, start.shift});
     if (slot == start.from || start.keep == 0) return;
@@ -78,19 +82,19 @@ class CudaSession final : public Session {
     const Range range("step", static_cast<int64_t>(rows.size()));
     enter();
     if (body_.active) check_body(rows);
-    if (!capturing_) book_.check(rows);
+    if (!capturing_) slots_.check(rows);
     const auto begin = std::chrono::steady_clock::now();
     LogitBatch batch = layout();
     batch.rows = body_.active ? assign_sampled(static_cast<int>(rows.size())) : assign_positions(rows);
     if (times_) wait(stream());
-    const auto placed = std::chrono::steady_clock::now();
-    if (!capturing_) book_.advance(rows);
+    const auto assigned = std::chrono::steady_clock::now();
+    if (!capturing_) slots_.advance(rows);
     forward(planner_.plan(rows));
     if (times_) {
       using Milliseconds = std::chrono::duration<float, std::milli>;
       wait(stream());
-      times_->copy_to_device = Milliseconds(placed - begin).count();
-      times_->forward = Milliseconds(std::chrono::steady_clock::now() - placed).count();
+      times_->copy_to_device = Milliseconds(assigned - begin).count();
+      times_->forward = Milliseconds(std::chrono::steady_clock::now() - assigned).count();
     }
     return batch;
   }
@@ -103,14 +107,15 @@ class CudaSession final : public Session {
            batch);
   }
 
-  // A new key's first body runs as it is, which also loads every kernel; what is left is recorded and replayed. Of the
-  // graphs the one that was not used for longest goes when there are more than kMostGraphs.
+  // The first decode step of a new key runs as it is, which also loads every kernel. The next one is recorded, and all
+  // that are left are replays of it. When there are more than kMostGraphs graphs, the least recently used one is
+  // released.
   void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     enter();
     if (n <= 0) return;
-    book_.check_repeat(rows, n);
+    slots_.check_repeat(rows, n);
     if (!std::ranges::all_of(rows, &Row::logits)) fail("repeat: every row of a body asks for logits");
-    if (times_) return Session::repeat(n, key, rows, body, arg);  // its waits cannot be recorded
+    if (times_) return Session::repeat(n, key, rows, body, arg);  // which waits, and so cannot be recorded
     const bool fresh = is_new(key, rows.size());
     set_body_slots(rows);
     if (fresh) run_body(rows, body, arg), --n;
@@ -118,8 +123,8 @@ class CudaSession final : public Session {
     if (n > 0 && !graph.recorded) graph.recorded = record(rows, body, arg);
     for (; n > 0; --n) {
       const Range range("replay");
-      book_.check(rows);
-      book_.advance(rows);
+      slots_.check(rows);
+      slots_.advance(rows);
       replay(graph.recorded, stream());
     }
   }
@@ -133,7 +138,7 @@ class CudaSession final : public Session {
     upload(to, host, bytes, stream());
   }
 
-  // Everything is enqueued before the one wait.
+  // Both enqueue all pieces before they wait once.
   void read(std::span<const Transfer> pieces) override {
     enter();
     downloads_.read(pieces, stream());
@@ -154,12 +159,12 @@ class CudaSession final : public Session {
   static constexpr size_t kMostGraphs = 64;
 
   struct Graph {
-    size_t rows = 0;           // of the body
-    void* recorded = nullptr;  // owned by the session
-    uint64_t used = 0;         // when it was last asked for
+    size_t rows = 0;           // of the decode step
+    void* recorded = nullptr;  // owned by the session; null while the step has run but is not recorded yet
+    uint64_t used = 0;         // when it was last used, counted in calls
   };
 
-  // The body that repeat() runs or records.
+  // The body that repeat() is running or recording.
   struct Body {
     bool active = false;
     std::span<const Row> rows;
@@ -167,9 +172,9 @@ class CudaSession final : public Session {
   };
 
   void* stream() const { return state_.stream.get(); }
-  int64_t token_stride() const { return book_.limits().context + 1; }
-  void enter() const { use_device(book_.limits().device); }
-  SlotsView view() const { return {slots_.data(), tokens_.data(), token_stride()}; }
+  int64_t token_stride() const { return slots_.limits().context + 1; }
+  void enter() const { use_device(slots_.limits().device); }
+  SlotsView view() const { return {slot_states_.data(), tokens_.data(), token_stride()}; }
 
   bool is_new(uint64_t key, size_t rows) const {
     const auto known = graphs_.find(key);
@@ -231,19 +236,19 @@ class CudaSession final : public Session {
     }
   }
 
-  // Enqueues positions and tokens of the running body's rows, all of which ask for logits.
+  // Enqueues positions and tokens of a body's rows; returns how many of them ask for logits, which is all of them.
   int assign_sampled(int count) {
     const Range range("assign_positions");
     launch({"assign_sampled", {divided_up(count, kStepThreads), 1, 1}, kStepThreads, 0, stream()},
            assign_sampled_kernel, body_slots_.data(), count, view(), state_.config.V, state_.rows.data(),
-           state_.wanted.data(), keys_.data());
+           state_.logit_rows.data(), keys_.data());
     return count;
   }
 
-  // Enqueues positions and tokens of all rows; returns how many ask for logits.
+  // Enqueues positions and tokens of any rows; returns how many of them ask for logits.
   int assign_positions(std::span<const Row> rows) {
     const Range range("assign_positions");
-    int wanted = 0;
+    int logit_rows = 0;
     for (size_t first = 0; first < rows.size(); first += GivenRows::kMost) {
       GivenRows given{static_cast<int32_t>(first),
                       static_cast<int32_t>(std::min<size_t>(rows.size() - first, GivenRows::kMost)),
@@ -251,39 +256,40 @@ class CudaSession final : public Session {
       for (int i = 0; i < given.count; ++i) {
         const Row& row = rows[first + i];
         const bool follows = i > 0 && given.rows[i - 1].slot == row.slot;
-        given.rows[i] = {row.slot, row.token, follows ? given.rows[i - 1].offset + 1 : 0, row.logits ? wanted++ : -1};
+        given.rows[i] = {row.slot, row.token, follows ? given.rows[i - 1].offset + 1 : 0,
+                         row.logits ? logit_rows++ : -1};
       }
       launch({"assign_positions", {1, 1, 1}, kStepThreads, 0, stream()}, assign_positions_kernel, given, view(),
-             state_.config.V, state_.rows.data(), state_.wanted.data(), keys_.data());
+             state_.config.V, state_.rows.data(), state_.logit_rows.data(), keys_.data());
     }
-    return wanted;
+    return logit_rows;
   }
 
   void forward(const DeviceStep& step) {
     PassRanges ranges(state_.config.L);
     gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) {
-      if (tap_) show(*tap_, op, layer, state_, step, taps_);
+      if (tap_) show(*tap_, op, layer, state_, step, tap_scratch_);
       ranges.wrote(op, layer);
     });
   }
 
   Traits traits_;
-  Slots book_;
+  Slots slots_;  // lengths, as the host knows them
   StepPlanner planner_;
   CudaOps<Value> ops_;
   DeviceState<Value> state_;
   DeviceWeights<Value> weights_;
-  Array<RowKey> keys_;         // (logit_rows)
-  Array<int32_t> tokens_;      // (S, context + 1)
-  Array<float> logprobs_;      // (S, context + 1)
-  Array<SlotState> slots_;     // (S)
-  Array<int32_t> body_slots_;  // (S) of the body that is replayed
+  Array<RowKey> keys_;            // (logit_rows)
+  Array<int32_t> tokens_;         // (S, context + 1)
+  Array<float> logprobs_;         // (S, context + 1)
+  Array<SlotState> slot_states_;  // (S)
+  Array<int32_t> body_slots_;     // (S) the slots of the body's rows, which a replay reads
   std::map<uint64_t, Graph> graphs_;
   uint64_t uses_ = 0;
   Body body_;
   bool capturing_ = false;
   Downloads downloads_;
-  TapScratch taps_;
+  TapScratch tap_scratch_;
   Tap* tap_ = nullptr;
   StepTimes* times_ = nullptr;
 };

@@ -1,5 +1,5 @@
-// Weights on their way to the device: raw bytes of the file through two page-locked buffers, so that the host fills one
-// while the device reads the other.
+// Weights on their way to the device: the file's raw bytes go through two page-locked buffers, so that the host fills
+// one while the device reads the other.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -9,11 +9,11 @@
 
 namespace gpt2run::cuda {
 
-// A tensor as it lies in memory: `count` lines of `length` elements. turned: a line is a column (Conv1D).
+// A tensor in the order of its memory: `count` lines of `length` elements.
 struct Lines {
   int64_t count, length;
   int64_t line_step, element_step;  // in elements
-  bool turned;
+  bool transposed;                  // a line is a column of the tensor, as in Hugging Face's Conv1D
 };
 
 inline Lines lines_of(const Tensor& t) {
@@ -45,34 +45,34 @@ inline void copy_piece(const Tensor& t, const Lines& lines, const Piece& piece, 
   }
 }
 
-// Throws Error when there is no memory, and what a wait throws.
+// One thread at a time. Throws Error when there is no memory, and whatever a wait throws.
 class Staging {
  public:
   // bytes: of each buffer, a multiple of 4.
   Staging(size_t bytes, void* stream) : stream_(stream), bytes_(bytes), arrived_(bytes) {
     for (Buffer& buffer : buffers_) {
       buffer.memory.reset(static_cast<char*>(allocate_pinned(bytes)));
-      buffer.read.reset(make_mark());
+      buffer.read.reset(make_event());
     }
   }
   Staging(const Staging&) = delete;
 
-  // The stream may still read what is released here.
+  // Waits, because the stream may still read the buffers that are released here.
   ~Staging() {
     try {
       wait(stream_);
-    } catch (const Error&) {  // whoever waits next hears of it
+    } catch (const Error&) {  // the next wait throws it again
     }
   }
 
-  // Enqueues the upload of every piece of t, as large as a buffer holds, and calls use(lines, piece, raw) after each:
-  // raw is the piece in device memory, (count, length), until the next upload.
+  // Enqueues the upload of t, in pieces that fit a buffer, and calls use(lines, piece, raw) after each. raw is the
+  // piece in device memory, (count, length), until the next upload.
   template <class Use>
   void send(const Tensor& t, Use use) {
     const Lines lines = lines_of(t);
-    const int64_t room = int64_t(bytes_) / bytes_of(t.type);
-    const int64_t length = std::min(lines.length, room),
-                  count = std::max<int64_t>(1, room / std::max<int64_t>(1, length));
+    const int64_t capacity = int64_t(bytes_) / bytes_of(t.type);
+    const int64_t length = std::min(lines.length, capacity),
+                  count = std::max<int64_t>(1, capacity / std::max<int64_t>(1, length));
     for (int64_t line = 0; line < lines.count; line += count) {
       for (int64_t element = 0; element < lines.length; element += length) {
         const Piece piece = {line, std::min(count, lines.count - line), element,
@@ -88,20 +88,20 @@ class Staging {
     struct Release {
       void operator()(char* memory) const { release_pinned(memory); }
     };
-    struct ReleaseMark {
-      void operator()(void* mark) const { release_mark(mark); }
+    struct ReleaseEvent {
+      void operator()(void* event) const { release_event(event); }
     };
     std::unique_ptr<char, Release> memory;
-    std::unique_ptr<void, ReleaseMark> read;  // the stream has read the memory
+    std::unique_ptr<void, ReleaseEvent> read;  // the stream has read the memory
   };
 
   void upload_piece(const Tensor& t, const Lines& lines, const Piece& piece) {
     Buffer& buffer = buffers_[next_];
     next_ = 1 - next_;
-    wait_mark(buffer.read.get());
+    wait_event(buffer.read.get());
     copy_piece(t, lines, piece, buffer.memory.get());
     upload_pinned(arrived_.data(), buffer.memory.get(), piece.count * piece.length * bytes_of(t.type), stream_);
-    set_mark(buffer.read.get(), stream_);
+    record_event(buffer.read.get(), stream_);
   }
 
   void* stream_;

@@ -1,5 +1,6 @@
-// What the CUDA operations work on, all in device memory: the rows of a step, activations and the KV cache. Rows of
-// inputs and heads are padded with zeros to whole lines and vectors, which kernels therefore read without tails.
+// What the CUDA operations work on, all of it in device memory: the rows of a step, the activations and the KV cache.
+// Rows of inputs are padded with zeros to whole lines, and heads to whole vectors, so that kernels read no partial
+// ones.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -27,7 +28,7 @@ struct CacheView {
   Value* data;
   int heads, context, stride;
 
-  // First value of a position; the next position of the same head follows `stride` later.
+  // The first value of a position. The next position of the same head begins `stride` values later.
   GPT2RUN_HD Value* at(int slot, int head, int position) const {
     return data + ((int64_t{slot} * heads + head) * context + position) * stride;
   }
@@ -36,10 +37,11 @@ struct CacheView {
 inline constexpr int kChunk = 64;          // positions of one block of attention
 inline constexpr int kAttentionRows = 64;  // rows of one launch of attention: bounds what the partial results take
 
-// R at most Limits::rows, S slots of `context` positions. library: with room for what stands around its products.
+// R is at most Limits::rows, and S slots have `context` positions each. gemm: with memory for what cuBLASLt's products
+// read and write.
 template <class Value>
 struct DeviceState {
-  DeviceState(const ModelConfig& m, const Limits& limits, bool library)
+  DeviceState(const ModelConfig& m, const Limits& limits, bool gemm)
       : config(m),
         slots(limits.slots),
         context(limits.context),
@@ -49,7 +51,7 @@ struct DeviceState {
         stride((m.V + 15) / 16 * 16),
         stream(make_stream()),
         rows(limits.rows),
-        wanted(limits.logit_rows),
+        logit_rows(limits.logit_rows),
         x_stride(padded_to_vector<float>(m.C)),
         x(size_t(limits.rows) * x_stride),
         q(size_t(limits.rows) * m.H * head),
@@ -62,8 +64,8 @@ struct DeviceState {
         logits(size_t(limits.logit_rows) * stride),
         raw(limits.keep_raw ? logits.size() : 0),
         sum_stride(padded_to_vector<Value>(std::max(3 * m.C, m.F))),
-        normed(library ? size_t(limits.rows) * width : 0),
-        sums(library ? size_t(limits.rows) * sum_stride : 0) {
+        normed(gemm ? size_t(limits.rows) * width : 0),
+        sums(gemm ? size_t(limits.rows) * sum_stride : 0) {
     fill_zero(q.data(), q.bytes(), stream.get()), fill_zero(a.data(), a.bytes(), stream.get());
     fill_zero(h.data(), h.bytes(), stream.get()), fill_zero(keys.data(), keys.bytes(), stream.get());
     fill_zero(values.data(), values.bytes(), stream.get()), fill_zero(arrived.data(), arrived.bytes(), stream.get());
@@ -71,7 +73,7 @@ struct DeviceState {
 
   int chunks() const { return divided_up(context, kChunk); }
   size_t layer_cache() const { return size_t(slots) * config.H * context * head; }
-  // (R, sum_stride) in the place of `sums`, for products that the library has rounded.
+  // (R, sum_stride), in the memory of `sums`, for products that the library rounds to the type.
   Value* rounded_sums() const { return reinterpret_cast<Value*>(sums.data()); }
   CacheView<Value> keys_of(int layer) const { return view(keys, layer); }
   CacheView<Value> values_of(int layer) const { return view(values, layer); }
@@ -96,17 +98,17 @@ struct DeviceState {
   int64_t stride;             // of a row of logits
   std::unique_ptr<void, ReleaseStream> stream;
   Array<DeviceRow> rows;      // (R)
-  Array<int32_t> wanted;      // (logit_rows) ascending
+  Array<int32_t> logit_rows;  // indices of the rows that ask for logits, ascending
   int x_stride;               // padded C, in FP32
   Array<float> x;             // (R, x_stride) residual
   Array<Value> q, a, h;       // (R, H, head), (R, width), (R, up_width)
   Array<Value> keys, values;  // (L, S, H, context, head)
-  Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): of a chunk the sum, its maximum and its weight
-  Array<int> arrived;         // (kAttentionRows, H) chunks that are done, 0 between launches
+  Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): a chunk's weighted sum, maximum and weight
+  Array<int> arrived;         // (kAttentionRows, H): chunks that are done, 0 between launches
   Array<float> logits, raw;   // (logit_rows, stride)
   int64_t sum_stride;
-  Array<Value> normed;  // (R, width) inputs of the library's products
-  Array<float> sums;    // (R, sum_stride) and what comes out of them
+  Array<Value> normed;  // (R, width): inputs of the library's products
+  Array<float> sums;    // (R, sum_stride): their sums
 
  private:
   CacheView<Value> view(const Array<Value>& cache, int layer) const {

@@ -1,4 +1,5 @@
-// The kernels around the network: rows find their places in the slots, tokens become vectors, log-probabilities.
+// The kernels around the network: they give every row its position and token, turn tokens into vectors, and compute
+// log-probabilities.
 #pragma once
 #include "gpt2run/sdk/select.hpp"
 #include "state.hpp"
@@ -7,19 +8,19 @@ namespace gpt2run::cuda {
 
 inline constexpr int kStepThreads = 256;
 
-// A part of a step's rows, handed over as the kernel's argument.
+// Some of a step's rows, passed as a kernel's argument.
 struct GivenRows {
   struct Given {
     int32_t slot, token;
-    int32_t offset;  // from the slot's length
-    int32_t wanted;  // index among the rows that ask for logits, or -1
+    int32_t offset;     // of the row's position from the slot's length
+    int32_t logit_row;  // index among the rows that ask for logits, or -1
   };
-  static constexpr int kMost = 240;  // 4 KiB of arguments is what every device takes
+  static constexpr int kMost = 240;  // arguments take at most 4 KiB on every device
   int32_t first, count;
   Given rows[kMost];
 };
 
-// Of a slot on the device.
+// What the device knows of a slot.
 struct SlotState {
   uint64_t sequence, seed;
   int32_t length, prompt, shift;
@@ -37,10 +38,11 @@ struct SlotsView {
   }
 };
 
-// One block. Every row gets position and token, the table its given tokens, a slot's length goes up by its rows. A
-// token that no vocabulary has is read as 0: whoever reads the table reports it.
+// Runs as one block. Every row gets its position and token, given tokens are written to the token table, and a slot's
+// length grows by its rows. A token outside the vocabulary is read as 0: the engine, which reads the table, reports it.
 GPT2RUN_KERNEL(kStepThreads)
-assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* rows, int32_t* wanted, RowKey* keys) {
+assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
+                        RowKey* keys) {
   const int i = thread_id();
   int position = 0;
   if (i < given.count) {
@@ -49,32 +51,33 @@ assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* r
     int32_t& token = view.tokens[row.slot * view.stride + position];
     if (row.token != kSampled) token = row.token;
     rows[given.first + i] = {row.slot, position, token >= 0 && token < vocab ? token : 0};
-    if (row.wanted >= 0) {
-      wanted[row.wanted] = given.first + i;
-      keys[row.wanted] = view.key(row.slot, position + 1);
+    if (row.logit_row >= 0) {
+      logit_rows[row.logit_row] = given.first + i;
+      keys[row.logit_row] = view.key(row.slot, position + 1);
     }
   }
-  sync_block();  // every length is read
+  sync_block();  // every thread has read the lengths
   const bool last = i < given.count && (i + 1 == given.count || given.rows[i + 1].slot != given.rows[i].slot);
   if (last) view.slots[given.rows[i].slot].length = position + 1;
 }
 
-// The same for a step of sampled tokens, one row a slot, all of which ask for logits. The slots are read from memory,
-// so that a recorded step may be replayed for others. Blocks share nothing: a thread owns its slot.
+// The same for a step of sampled tokens, one row a slot, where every row asks for logits. The slots come from device
+// memory, so that a recorded step can be replayed for other slots. Each thread has a slot of its own, so that nothing
+// is shared between blocks.
 GPT2RUN_KERNEL(kStepThreads)
-assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab, DeviceRow* rows, int32_t* wanted,
+assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
                       RowKey* keys) {
   const int i = block_x() * kStepThreads + thread_id();
   if (i >= count) return;
   const int slot = slots[i], position = view.slots[slot].length;
   const int32_t token = view.tokens[slot * view.stride + position];
   rows[i] = {slot, position, token >= 0 && token < vocab ? token : 0};
-  wanted[i] = i;
+  logit_rows[i] = i;
   keys[i] = view.key(slot, position + 1);
   view.slots[slot].length = position + 1;
 }
 
-// The slots of a body that is about to be replayed, a part of them.
+// Some of the slots of a body that is about to be replayed, passed as a kernel's argument.
 struct GivenSlots {
   static constexpr int kMost = 960;
   int32_t first, count;
@@ -89,7 +92,7 @@ set_slots_kernel(GivenSlots given, int32_t* slots) {
 GPT2RUN_KERNEL(1)
 start_kernel(SlotsView view, int slot, SlotState state) { view.slots[slot] = state; }
 
-// A block takes a row.
+// Each block takes one row.
 template <class Value>
 GPT2RUN_KERNEL(kStepThreads)
 embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* rows, float* x, int x_stride, int C) {
@@ -99,34 +102,36 @@ embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* ro
     x[int64_t{block_x()} * x_stride + c] = widen(token[c]) + widen(position[c]);
 }
 
-// Every thread gets what combine makes of all threads' values, in one order.
+// Reduces the values of all threads in one fixed order; every thread gets the result. scratch: (kStepThreads) of shared
+// memory.
 template <class Combine>
-GPT2RUN_DEVICE double over_threads(double value, double* room, Combine combine) {
+GPT2RUN_DEVICE double reduce_block(double value, double* scratch, Combine combine) {
   sync_block();
-  room[thread_id()] = value;
+  scratch[thread_id()] = value;
   sync_block();
   for (int half = kStepThreads / 2; half > 0; half /= 2) {
-    if (thread_id() < half) room[thread_id()] = combine(room[thread_id()], room[thread_id() + half]);
+    if (thread_id() < half) scratch[thread_id()] = combine(scratch[thread_id()], scratch[thread_id() + half]);
     sync_block();
   }
-  return room[0];
+  return scratch[0];
 }
 
-// A block takes a row: the natural log of softmax(raw) at the token behind it, NaN where that is none.
+// Each block takes one row: the natural logarithm of softmax(raw) at the token that follows the row, NaN where that
+// token is outside the vocabulary.
 GPT2RUN_KERNEL(kStepThreads)
 score_kernel(LogitBatch batch) {
   const RowKey key = batch.keys[block_x()];
   const int64_t at = key.slot * batch.token_stride + key.position;
   const float* raw = batch.raw + block_x() * batch.stride;
   const int32_t id = batch.tokens[at];
-  double* room = Shared(shared_memory()).take<double>(kStepThreads);
+  double* scratch = Shared(shared_memory()).take<double>(kStepThreads);
   double most = -INFINITY, sum = 0;
   const bool broken = id < 0 || id >= batch.vocab;
   for (int v = thread_id(); v < batch.vocab; v += kStepThreads) most = most < raw[v] ? raw[v] : most;
-  most = over_threads(most, room, [](double a, double b) { return a < b ? b : a; });
+  most = reduce_block(most, scratch, [](double a, double b) { return a < b ? b : a; });
   for (int v = thread_id(); v < batch.vocab; v += kStepThreads)
     sum += raw[v] <= most ? exp_nonpositive(raw[v] - most) : NAN;
-  sum = over_threads(sum, room, [](double a, double b) { return a + b; });
+  sum = reduce_block(sum, scratch, [](double a, double b) { return a + b; });
   if (thread_id() == 0) batch.logprobs[at] = broken ? NAN : static_cast<float>(raw[id] - most - std::log(sum));
 }
 

@@ -1,4 +1,4 @@
-// What an operation wrote, copied to the host without the device's padding.
+// What an operation wrote, copied to the host for a tap, without the padding of the device's rows.
 #pragma once
 #include <cstring>
 
@@ -27,7 +27,7 @@ void fetch_rows(const Stored* from, int rows, int cols, int64_t stride, TapScrat
   }
 }
 
-// (R, 3C): q, then what went to the cache at each row's position.
+// (R, 3C), appended to scratch.values: q, then the key and the value at each row's position.
 template <class Value>
 void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C, H = s.config.H, D = C / H;
@@ -42,7 +42,7 @@ void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, T
   }
 }
 
-// Waits, copies and calls the tap.
+// Waits for the operation, copies what it wrote and calls the tap.
 template <class Value>
 void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C;
@@ -56,7 +56,7 @@ void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceS
   } else if (op == Op::norm_up_gelu) {
     fetch_rows(s.h.data(), rows, cols = s.config.F, s.up_width, scratch, s.stream.get());
   } else if (op == Op::norm_logits) {
-    fetch_rows(s.logits.data(), rows = step.wanted, cols = s.config.V, s.stride, scratch, s.stream.get());
+    fetch_rows(s.logits.data(), rows = step.logit_rows, cols = s.config.V, s.stride, scratch, s.stream.get());
   } else {
     fetch_rows(s.x.data(), rows, C, s.x_stride, scratch, s.stream.get());
   }

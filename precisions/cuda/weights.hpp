@@ -1,5 +1,5 @@
-// A model's weights in device memory: matrices in the type, each row padded with zeros to a whole line, vectors rounded
-// to the type and kept as FP32. Converted on the device, by the functions that every precision uses.
+// A model's weights in device memory. Matrices are in the type, each row padded with zeros to a whole line; vectors are
+// rounded to the type and kept as FP32. They are converted on the device, by the functions that every precision uses.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -24,7 +24,7 @@ struct DeviceWeights {
   struct Layer {
     const float *ln1_w, *ln1_b, *qkv_b, *proj_b, *ln2_w, *ln2_b, *up_b, *down_b;
     DeviceMatrix<Value> qkv_w, proj_w, up_w, down_w;
-    const Value *qkv_typed = nullptr, *up_typed = nullptr;  // qkv_b and up_b in the type, for Epilogue::fused only
+    const Value *qkv_typed = nullptr, *up_typed = nullptr;  // qkv_b and up_b in the type, with Epilogue::fused
   };
   struct Head {
     const float *lnf_w, *lnf_b;
@@ -34,14 +34,14 @@ struct DeviceWeights {
   Embedding embedding;
   std::vector<Layer> layers;
   Head head;
-  std::vector<Array<Value>> matrices;  // and biases in the type: what the pointers point into
-  std::vector<Array<float>> vectors;
+  std::vector<Array<Value>> matrices;  // the memory of all matrices, and of biases in the type
+  std::vector<Array<float>> vectors;   // the memory of all vectors
 };
 
 inline constexpr int kConvertThreads = 256;
-inline constexpr int kConvertBlocks = 1024;  // at most
+inline constexpr int kConvertBlocks = 1024;  // of a launch, at most
 
-// A piece of a raw tensor and where it goes.
+// A piece of a raw tensor, and where its converted values go.
 template <class From, class Stored>
 struct Conversion {
   const From* raw;
@@ -54,7 +54,8 @@ struct Conversion {
 
 GPT2RUN_DEVICE bool is_infinite(float value) { return value == INFINITY || value == -INFINITY; }
 
-// Rounds once, to nearest even, by the host's own functions; what the type cannot hold becomes its largest value.
+// Rounds every value once, to nearest even, by the host's own functions. A finite value beyond the type becomes the
+// type's largest one.
 template <class Value, class From, class Stored>
 GPT2RUN_KERNEL(kConvertThreads)
 convert_kernel(Conversion<From, Stored> c) {
@@ -78,7 +79,8 @@ convert_kernel(Conversion<From, Stored> c) {
 
 inline constexpr size_t kStagedBytes = 16 << 20;  // of each of two buffers
 
-// Throws what Checkpoint::tensor throws, and Error when memory is short or a weight overflows.
+// One object loads one model. Throws what Checkpoint::tensor throws, and Error when memory is short or a weight
+// overflows.
 template <class Value>
 class WeightLoader {
  public:
@@ -91,7 +93,7 @@ class WeightLoader {
     fill_zero(beyond_.data(), beyond_.bytes(), stream);
   }
 
-  // In the order of the CPU's loader, whose first weight beyond the type is the one that is named.
+  // Loads in the same order as the CPU's loader, so that the same weight is named when several overflow.
   DeviceWeights<Value> load(Epilogue epilogue = Epilogue::exact) {
     w_.config = checkpoint_.config();
     w_.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
@@ -134,7 +136,7 @@ class WeightLoader {
     return {target.data(), static_cast<int>(t.rows), stride};
   }
 
-  // A vector's values in the type, to which they are rounded already.
+  // The values of a vector in the type, to which they are rounded already.
   const Value* typed(const float* values, int count) {
     w_.matrices.emplace_back(size_t(count));
     Value* target = w_.matrices.back().data();
@@ -171,7 +173,7 @@ class WeightLoader {
       Conversion<From, Stored> c = {
           reinterpret_cast<const From*>(raw), length, 1, count, length, nullptr, stride, beyond};
       c.target = target + piece.line * stride + piece.element;
-      if (lines.turned) {
+      if (lines.transposed) {
         c.row_step = 1, c.col_step = length, c.rows = length, c.cols = count;
         c.target = target + piece.element * stride + piece.line;
       }
@@ -191,10 +193,10 @@ class WeightLoader {
   const Checkpoint& checkpoint_;
   Overflow overflow_;
   void* stream_;
-  Array<uint32_t> beyond_;   // of every tensor, in the order of names_
-  std::vector<Name> names_;  // that were converted
+  Array<uint32_t> beyond_;   // 1 for each tensor of names_ with a weight beyond the type
+  std::vector<Name> names_;  // the converted tensors
   DeviceWeights<Value> w_;
-  Staging staging_;  // the first to go: it waits for what is still on its way
+  Staging staging_;  // destroyed first: it waits for copies and conversions that are still enqueued
 };
 
 }  // namespace gpt2run::cuda

@@ -6,7 +6,7 @@ namespace {
 
 GPT2RUN_KERNEL(kRowThreads)
 argmax_kernel(LogitBatch batch) {
-  const uint64_t best = greatest_place(batch.logits + block_x() * batch.stride, batch.vocab, row_scratch());
+  const uint64_t best = greatest_rank(batch.logits + block_x() * batch.stride, batch.vocab, row_scratch());
   if (thread_id() == 0) chosen_at(batch, block_x()) = is_usable(key_of(best)) ? id_at(best) : kNone;
 }
 

@@ -17,7 +17,7 @@ min_p_kernel(LogitBatch batch, const Spec* specs) {
   const uint64_t least = spec_of(specs, batch, block_x()).least;
   const double temperature = spec_of(specs, batch, block_x()).temperature;
   float* logits = batch.logits + block_x() * batch.stride;
-  const uint32_t max = key_of(greatest_place(logits, batch.vocab, row_scratch()));
+  const uint32_t max = key_of(greatest_rank(logits, batch.vocab, row_scratch()));
   if (!is_usable(max) || least == 0) return;
   for_own(logits, batch.vocab, [&](int id, float logit) {
     const bool stays = temperature > 0 ? mass_of(logit, logit_of(max), temperature) >= least : order_key(logit) == max;

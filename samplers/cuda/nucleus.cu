@@ -1,4 +1,4 @@
-// Sampler nucleus on the device: the steps of select_nucleus, by descents over digits instead of partial sorts.
+// Sampler nucleus on the device: the steps of select_nucleus, with radix selects in place of partial sorts.
 #include "../common/options.hpp"
 #include "row.cuh"
 
@@ -15,13 +15,14 @@ NucleusSpec device_spec(const SelectSpec& spec) {
   return {spec.temperature, spec.top_k, least_mass(spec.min_p), fixed_top_p(spec.top_p)};
 }
 
-// Writes the thread's own masses, 0 for what top-k and min-p drop, and returns their sum over the block.
-GPT2RUN_DEVICE uint64_t weigh_row(const float* logits, int vocab, uint64_t best, uint64_t last, const NucleusSpec& spec,
-                                  uint64_t* masses, RowScratch& scratch) {
+// Writes the probability masses of the thread's own tokens, 0 for those that top-k and min-p drop. Returns the sum over
+// the block.
+GPT2RUN_DEVICE uint64_t write_masses(const float* logits, int vocab, uint64_t best, uint64_t last,
+                                     const NucleusSpec& spec, uint64_t* masses, RowScratch& scratch) {
   const float max = logit_of(key_of(best));
   uint64_t sum = 0;
   for_own(logits, vocab, [&](int id, float logit) {
-    const bool stays = place_of(order_key(logit), id) >= last;
+    const bool stays = rank_of(order_key(logit), id) >= last;
     const uint64_t mass = stays ? mass_of(logit, max, spec.temperature) : 0;
     masses[id] = mass >= spec.least ? mass : 0;
     sum += masses[id];
@@ -31,35 +32,32 @@ GPT2RUN_DEVICE uint64_t weigh_row(const float* logits, int vocab, uint64_t best,
 
 GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& key, const NucleusSpec& spec,
                                   uint64_t* masses, RowScratch& scratch) {
-  const uint64_t best = greatest_place(logits, vocab, scratch);
+  const uint64_t best = greatest_rank(logits, vocab, scratch);
   if (!is_usable(key_of(best))) return kNone;
   if (spec.temperature == 0) return id_at(best);
-  uint64_t last = last_of_top_k(
-      logits, vocab, [&] { return spec.top_k; }, scratch);
-  uint64_t kept = weigh_row(logits, vocab, best, last, spec, masses, scratch);
+  uint64_t last = last_of_top_k(logits, vocab, spec.top_k, scratch);
+  uint64_t kept = write_masses(logits, vocab, best, last, spec, masses, scratch);
   if (spec.top_p != kKeepAll) {
     const uint64_t target = top_p_target(spec.top_p, kept);
-    const auto by_place = [&](int id, uint64_t& place) {
-      place = place_of(order_key(logits[id]), id);
+    const auto by_rank = [&](int id, uint64_t& rank) {
+      rank = rank_of(order_key(logits[id]), id);
       return masses[id];
     };
-    const Prefix prefix = first_prefix(
-        vocab, 32 + kIdBits, [&] { return target > 0 ? target : 1; }, scratch, by_place);
+    const Prefix prefix = first_prefix(vocab, 32 + kIdBits, target > 0 ? target : 1, scratch, by_rank);
     kept = prefix.sum, last = prefix.last;
   }
   const auto by_id = [&](int id, uint64_t& number) {
     number = static_cast<uint64_t>(kMaxVocab - id);
     const uint64_t mass = masses[id];
-    return place_of(order_key(logits[id]), id) >= last ? mass : 0;
+    return rank_of(order_key(logits[id]), id) >= last ? mass : 0;
   };
   const uint64_t point = draw(key.seed, key.sequence, key.position + key.shift, kept);
-  return id_at(first_prefix(
-                   vocab, kIdBits, [&] { return point + 1; }, scratch, by_id)
-                   .last);
+  return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);
 }
 
-// masses: (rows of the launch, vocab)
-GPT2RUN_KERNEL(kRowThreads)
+// masses: (rows of the launch, vocab). One block a multiprocessor is enough, because there are few rows; for more of
+// them the compiler would spill registers.
+GPT2RUN_KERNEL(kRowThreads, 1)
 nucleus_kernel(LogitBatch batch, const NucleusSpec* specs, uint64_t* masses) {
   const int row = block_x();
   const int32_t id = nucleus_of(batch.logits + row * batch.stride, batch.vocab, batch.keys[row],
@@ -74,7 +72,7 @@ class Nucleus final : public Sampler {
   void prepare(const LogitBatch& layout) override {
     specs_.prepare(layout, device_spec(spec_));
     rows_ = std::clamp(layout.rows, 1, kMostRows);
-    // As specs_: graphs point to it.
+    // The memory stays in its place as long as it is large enough, because recorded graphs point to it.
     const size_t masses = size_t(rows_) * layout.vocab;
     if (masses_.size() < masses || device_ != layout.device) masses_ = Array<uint64_t>(masses);
     device_ = layout.device;
@@ -91,7 +89,7 @@ class Nucleus final : public Sampler {
   }
 
  private:
-  static constexpr int kMostRows = 64;  // of a launch: bounds what masses_ takes
+  static constexpr int kMostRows = 64;  // of a launch, which bounds the memory of masses_
 
   SelectSpec spec_;  // as created
   SlotSpecs<NucleusSpec> specs_;

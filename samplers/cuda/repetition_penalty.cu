@@ -1,5 +1,5 @@
-// Sampler repetition-penalty on the device: tokens of the text so far, prompt included, become less likely; each once,
-// however often it occurred: by the thread that sets its bit.
+// Sampler repetition-penalty on the device: tokens of the text so far, prompt included, become less likely. Each is
+// penalized once, however often it occurred, by the thread that sets its bit.
 #include "../common/options.hpp"
 #include "row.cuh"
 
@@ -22,7 +22,7 @@ repetition_penalty_kernel(LogitBatch batch, const PenaltySpec* specs) {
   const int first = last_n == 0 || last_n >= key.position ? 0 : key.position - last_n;
   for (int i = first + thread_id(); i < key.position; i += kRowThreads) {
     const int32_t id = history[i];
-    if (id < 0 || id >= batch.vocab) continue;  // an earlier sampler found none: the pipeline reports it
+    if (id < 0 || id >= batch.vocab) continue;  // no token was chosen there, which the engine reports
     const uint32_t bit = uint32_t{1} << id % 32;
     if (!(atomic_or(&seen[id / 32], bit) & bit)) logits[id] = penalized(logits[id], penalty);
   }

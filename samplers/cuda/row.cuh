@@ -1,5 +1,5 @@
-// What the kernels of the samplers share: one block takes one row of logits, all sums are of integers, so that the
-// order of threads changes nothing and the host's selection (select.hpp) gives the same token.
+// What the kernels of the samplers share. Each block takes one row of logits. All sums are of integers, so that the
+// order of threads changes nothing, and the host's selection (select.hpp) gives the same token.
 #pragma once
 #include "gpt2run/sdk/cuda/device.hpp"
 #include "gpt2run/sdk/cuda/range.hpp"
@@ -10,28 +10,30 @@ namespace gpt2run::cuda {
 
 inline constexpr int kRowThreads = 512;
 
-// The order of tokens in 50 bits, greater = earlier: the key's 32, then the lower id.
+// The rank of a token among all tokens of a row, in 50 bits: a greater logit ranks higher, and a lower id among equal
+// logits.
 inline constexpr int kIdBits = 18;
-GPT2RUN_HD constexpr uint64_t place_of(uint32_t key, int32_t id) {
+GPT2RUN_HD constexpr uint64_t rank_of(uint32_t key, int32_t id) {
   return uint64_t{key} << kIdBits | static_cast<uint64_t>(kMaxVocab - id);
 }
-GPT2RUN_HD constexpr uint32_t key_of(uint64_t place) { return static_cast<uint32_t>(place >> kIdBits); }
-GPT2RUN_HD constexpr int32_t id_at(uint64_t place) { return kMaxVocab - static_cast<int32_t>(place & kMaxVocab); }
+GPT2RUN_HD constexpr uint32_t key_of(uint64_t rank) { return static_cast<uint32_t>(rank >> kIdBits); }
+GPT2RUN_HD constexpr int32_t id_at(uint64_t rank) { return kMaxVocab - static_cast<int32_t>(rank & kMaxVocab); }
 
-// Shared memory of a block.
+// The shared memory of a block.
 inline constexpr int kDigitBits = 10, kDigits = 1 << kDigitBits;
 struct RowScratch {
-  uint64_t bins[kDigits + kDigits / kWarp];  // a gap after each 32, against bank conflicts
+  uint64_t bins[kDigits + kDigits / kWarp];  // with a gap after each 32, against bank conflicts
   uint64_t warps[kRowThreads / kWarp];
-  uint64_t found, before;
+  uint64_t found, target;
+  uint64_t before[2];  // weight before a digit and before the next one, in turn
 };
 static_assert(sizeof(RowScratch) <= kSharedBytes);
 
-// The greatest value, or the sum, of all threads, in every thread.
+// Reduces the values of all threads; every thread gets the result.
 template <class Combine>
-GPT2RUN_DEVICE uint64_t over_block(uint64_t value, RowScratch& scratch, Combine combine) {
+GPT2RUN_DEVICE uint64_t reduce_block(uint64_t value, RowScratch& scratch, Combine combine) {
   for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) value = combine(value, shuffle_xor(kWholeWarp, value, lanes));
-  sync_block();  // nobody reads an earlier result any more
+  sync_block();  // every thread has read the result of the reduction before
   if (thread_id() % kWarp == 0) scratch.warps[thread_id() / kWarp] = value;
   sync_block();
   value = scratch.warps[0];
@@ -39,15 +41,15 @@ GPT2RUN_DEVICE uint64_t over_block(uint64_t value, RowScratch& scratch, Combine 
   return value;
 }
 GPT2RUN_DEVICE uint64_t block_max(uint64_t value, RowScratch& scratch) {
-  return over_block(value, scratch, [](uint64_t a, uint64_t b) { return a < b ? b : a; });
+  return reduce_block(value, scratch, [](uint64_t a, uint64_t b) { return a < b ? b : a; });
 }
 GPT2RUN_DEVICE uint64_t block_sum(uint64_t value, RowScratch& scratch) {
-  return over_block(value, scratch, [](uint64_t a, uint64_t b) { return a + b; });
+  return reduce_block(value, scratch, [](uint64_t a, uint64_t b) { return a + b; });
 }
 
-inline constexpr int kTokens = 8;  // of a thread at a time: what they need is asked for first
+inline constexpr int kTokens = 8;  // tokens that a thread loads together
 
-// Calls use(id, logit) for the thread's own tokens. It may write their logits.
+// Calls use(id, logit) for the thread's own tokens. use may write their logits.
 template <class Use>
 GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
   for (int first = thread_id(); first < vocab; first += kTokens * kRowThreads) {
@@ -61,24 +63,25 @@ GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
   }
 }
 
-// The first token in the order.
-GPT2RUN_DEVICE uint64_t greatest_place(const float* logits, int vocab, RowScratch& scratch) {
+// The rank of the highest token.
+GPT2RUN_DEVICE uint64_t greatest_rank(const float* logits, int vocab, RowScratch& scratch) {
   uint64_t best = 0;
   for_own(logits, vocab, [&](int id, float logit) {
-    const uint64_t place = place_of(order_key(logit), id);
-    best = best < place ? place : best;
+    const uint64_t rank = rank_of(order_key(logit), id);
+    best = best < rank ? rank : best;
   });
   return block_max(best, scratch);
 }
 
 struct Prefix {
-  uint64_t last, sum;  // place of the last one, weight of all
+  uint64_t last, sum;  // number of its last token, weight of all its tokens
 };
 
 GPT2RUN_DEVICE int bin_of(int digit) { return digit + digit / kWarp; }
 
-// Weights of one digit of all numbers that begin with prefix.last, into the bins. A thread adds up neighbours of one
-// bin before it touches shared memory: mostly there are few bins.
+// A step of a radix select: adds the weight of every token whose number begins with the digits of `begins` to the bin
+// of its next digit, the one at `shift`. A thread adds up successive tokens of one bin before it touches shared memory,
+// because there are mostly few bins.
 template <class Weigh>
 GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch& scratch, Weigh weigh) {
   for (int i = thread_id(); i < kDigits + kDigits / kWarp; i += kRowThreads) scratch.bins[i] = 0;
@@ -106,8 +109,11 @@ GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch&
   sync_block();
 }
 
-// Called by the first warp: from the greatest digit down, the one at which the sum reaches target.
-GPT2RUN_DEVICE void find_digit(uint64_t before, uint64_t target, RowScratch& scratch) {
+// Called by the first warp after fill_bins: finds the digit at which the sum, taken from the greatest digit down,
+// reaches the target.
+GPT2RUN_DEVICE void find_digit(int shift, RowScratch& scratch) {
+  const int turn = shift / kDigitBits % 2;
+  const uint64_t before = scratch.before[turn], target = scratch.target;
   const int lane = thread_id() % kWarp;
   const int greatest = kDigits - 1 - lane * (kDigits / kWarp);
   uint64_t own = 0;
@@ -122,39 +128,37 @@ GPT2RUN_DEVICE void find_digit(uint64_t before, uint64_t target, RowScratch& scr
   int digit = greatest;
   while (sum + scratch.bins[bin_of(digit)] < target) sum += scratch.bins[bin_of(digit--)];
   scratch.found = digit;
-  scratch.before = sum;
+  scratch.before[1 - turn] = sum;
 }
 
-// The first prefix, from the greatest number down, whose weights reach target: 1 to the sum of all. weigh(id, number)
-// gives a token's weight and sets its number, different for each token and below 2^bits; it is called by the thread
-// that owns the token, and the same at every call. target(): the same at every call, too; a function, so that what lies
-// in memory takes no register of the loops. Every thread gets the result.
-template <class Target, class Weigh>
-GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, Target target, RowScratch& scratch, Weigh weigh) {
-  uint64_t begins = 0, before = 0;
+// The first prefix of the tokens, from the greatest number down, whose weights reach the target, which is at least 1
+// and at most the sum of all weights. weigh(id, number) gives a token's weight and sets its number. Numbers differ from
+// token to token and are below 2^bits. weigh is called several times by the thread that owns the token, always with the
+// same result. Every thread gets the prefix. The target waits in shared memory, where it takes no registers of the
+// loops.
+template <class Weigh>
+GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScratch& scratch, Weigh weigh) {
+  if (thread_id() == 0) scratch.target = target, scratch.before[0] = scratch.before[1] = 0;
+  uint64_t begins = 0;
   for (int shift = divided_up(bits, kDigitBits) * kDigitBits - kDigitBits; shift >= 0; shift -= kDigitBits) {
     fill_bins(vocab, shift, begins, scratch, weigh);
-    if (thread_id() < kWarp) find_digit(before, target(), scratch);
+    if (thread_id() < kWarp) find_digit(shift, scratch);
     sync_block();
     begins |= scratch.found << shift;
-    before = scratch.before;
   }
-  const Prefix prefix = {begins, before + scratch.bins[bin_of(static_cast<int>(begins & (kDigits - 1)))]};
-  sync_block();  // the bins are free
+  const Prefix prefix = {begins, scratch.before[1] + scratch.bins[bin_of(static_cast<int>(begins & (kDigits - 1)))]};
+  sync_block();  // every thread has read its bin
   return prefix;
 }
 
-// The place of the top_k()-th token; 0 where all stay.
-template <class TopK>
-GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, TopK top_k, RowScratch& scratch) {
-  if (top_k() <= 0 || top_k() >= vocab) return 0;
-  const auto one_each = [&](int id, uint64_t& place) {
-    place = place_of(order_key(logits[id]), id);
+// The rank of the top_k-th token, or 0 where all tokens stay.
+GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, int top_k, RowScratch& scratch) {
+  if (top_k <= 0 || top_k >= vocab) return 0;
+  const auto one_each = [&](int id, uint64_t& rank) {
+    rank = rank_of(order_key(logits[id]), id);
     return uint64_t{1};
   };
-  return first_prefix(
-             vocab, 32 + kIdBits, [&] { return static_cast<uint64_t>(top_k()); }, scratch, one_each)
-      .last;
+  return first_prefix(vocab, 32 + kIdBits, top_k, scratch, one_each).last;
 }
 
 GPT2RUN_DEVICE RowScratch& row_scratch() { return *static_cast<RowScratch*>(shared_memory()); }
@@ -170,8 +174,8 @@ inline void check_layout(const LogitBatch& layout) {
     fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", layout.vocab);
 }
 
-// Launches kernel(batch, parameters...) on every row, a block for each, at most so many at once. shared: bytes of a
-// block.
+// Launches kernel(batch, parameters...) with a block for every row, at most `at_once` rows in a launch, on the batch's
+// device. shared: bytes of shared memory of a block.
 template <class Kernel, class... Parameters>
 void launch_rows(const char* name, int at_once, size_t shared, Kernel kernel, LogitBatch batch,
                  const Parameters&... parameters) {
@@ -191,13 +195,13 @@ set_specs_kernel(Spec* specs, int first, int count, Spec spec) {
   for (int slot = first; slot < first + count; ++slot) specs[slot] = spec;
 }
 
-// What a sampler was told for each slot, in device memory: kernels read it through a pointer, so that a recorded graph
-// finds what a later request asked for.
+// The options of each slot, in device memory. Kernels read them through a pointer, so that a replayed graph sees
+// options that were set after it was recorded.
 template <class Spec>
 class SlotSpecs {
  public:
-  // All slots get `created`. May be called again, also for another session. The memory stays where it is as long as it
-  // is large enough, because recorded graphs point to it.
+  // Sets `created` for all slots. May be called again, also for another session. The memory stays in its place as long
+  // as it is large enough, because recorded graphs point to it.
   void prepare(const LogitBatch& layout, const Spec& created) {
     check_layout(layout);
     use_device(layout.device);
@@ -207,7 +211,7 @@ class SlotSpecs {
     set(0, slots_, created);
   }
 
-  // Enqueues it on the layout's stream.
+  // Enqueues the change on the layout's stream.
   void set(int slot, const Spec& spec) { set(slot, 1, spec); }
 
   const Spec* data() const { return specs_.data(); }
@@ -225,13 +229,13 @@ class SlotSpecs {
   Array<Spec> specs_;  // (S) or more
 };
 
-// The spec of a row's slot.
+// The options of a row's slot.
 template <class Spec>
 GPT2RUN_DEVICE const Spec& spec_of(const Spec* specs, const LogitBatch& batch, int row) {
   return specs[batch.keys[row].slot];
 }
 
-// T, whose launches a profiler shows in the range `sample`.
+// A sampler T whose launches a profiler shows in the range `sample`.
 template <class T>
 class Ranged final : public Sampler {
  public:

@@ -9,11 +9,10 @@ GPT2RUN_KERNEL(kRowThreads)
 top_k_kernel(LogitBatch batch, const int* top_ks) {
   RowScratch& scratch = row_scratch();
   float* logits = batch.logits + block_x() * batch.stride;
-  if (!is_usable(key_of(greatest_place(logits, batch.vocab, scratch)))) return;
-  const uint64_t last = last_of_top_k(
-      logits, batch.vocab, [&] { return spec_of(top_ks, batch, block_x()); }, scratch);
+  if (!is_usable(key_of(greatest_rank(logits, batch.vocab, scratch)))) return;
+  const uint64_t last = last_of_top_k(logits, batch.vocab, spec_of(top_ks, batch, block_x()), scratch);
   for_own(logits, batch.vocab, [&](int id, float logit) {
-    if (place_of(order_key(logit), id) < last) logits[id] = logit_of(kMinusInfinityKey);
+    if (rank_of(order_key(logit), id) < last) logits[id] = logit_of(kMinusInfinityKey);
   });
 }
 

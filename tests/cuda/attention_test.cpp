@@ -1,5 +1,5 @@
-// Attention's kernels: single rows and tiles of a prompt, for one head size and for any, give the same bits, and what
-// softmax gives in double.
+// All kernels of attention give the same bits: for single rows and for tiles of a prompt, for one head size and for
+// any. They agree with softmax in double.
 #include "../../precisions/cuda/attention.cuh"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ Limits limits() {
           .keep_raw = false};
 }
 
-// Rows of one slot at positions position, position + 1, ... over keys and values of both signs.
+// Rows of one slot at successive positions from `position` on, with keys and values of both signs.
 template <class Value>
 class Attended {
  public:
@@ -42,7 +42,7 @@ class Attended {
     }
   }
 
-  // (kRows, C) by a launch.
+  // The output (kRows, C) of a launch.
   template <class Launch>
   std::vector<float> run(Launch launch) {
     for (size_t i = 0; i < state_.a.size(); ++i) state_.a.data()[i] = from_f32<Value>(NAN);
@@ -61,7 +61,7 @@ class Attended {
     });
   }
 
-  // The kernels for any head size, whatever it is.
+  // The output of the kernels for any head size.
   std::vector<float> by_any(bool many) {
     return run([&](const cuda::AttentionView<Value>& view) {
       if (many)
@@ -81,8 +81,8 @@ class Attended {
     });
   }
 
-  // Within a unit of the type, and 2^-20 of what is added up: scores of up to 4 D / sqrt(D) are off by 2^-24 of that a
-  // step, and values are up to 2.
+  // The error may be a unit of the type and 2^-20 of the sums: every step of a score, which is at most 4 D / sqrt(D),
+  // is off by 2^-24 of it, and values are at most 2.
   void expect_near_softmax(const std::vector<float>& found) const {
     const double unit = std::is_same_v<Value, float> ? 0x1p-23 : std::is_same_v<Value, f16> ? 0x1p-10 : 0x1p-7;
     for (int r = 0; r < kRows; ++r) {
@@ -125,7 +125,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// A whole context's chunk borders, and a prompt from the beginning; 160 is more than a tile's shared memory holds.
+// At a prompt's beginning, and over the borders of chunks. Heads of 160 are too wide for the shared memory of a tile.
 TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
   for (const int D : {64, 26, 5, 160}) {
     for (const int position : {0, 101}) {
@@ -140,15 +140,14 @@ TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
   }
 }
 
-// The longest context that a loader takes, and the widest head that a block holds: beyond 32 bits.
-TEST(PartialResults, LieBehindEachOtherInAnyContext) {
-  constexpr int kChunks = (1 << 24) / cuda::kChunk, kHead = 11000;
-  EXPECT_EQ(cuda::partial_at(0, kChunks, kChunks - 1, kHead), int64_t{kChunks - 1} * (kHead + 2));
-  EXPECT_EQ(cuda::partial_at(63, kChunks, 5, kHead), (int64_t{63} * kChunks + 5) * (kHead + 2));
+// The last chunk of the longest context, with a head that is wider than any that a block holds.
+TEST(PartialResults, LieBehindEachOtherInTheLongestContext) {
+  constexpr int kLast = cuda::kMostContext / cuda::kChunk - 1, kHead = cuda::kSharedBytes / sizeof(float);
+  EXPECT_EQ(cuda::partial_offset(kLast, kHead), int64_t{kLast} * (kHead + 2));
 }
 
-// A stretch in the middle of a step writes its own rows only.
-TYPED_TEST(Attention, AStretchIsItsRows) {
+// A range in the middle of a step writes its own rows only.
+TYPED_TEST(Attention, ARangeWritesItsRows) {
   Attended<TypeParam> attended(64, 30);
   const std::vector<float> whole = attended.by(false);
   constexpr int kFirst = 3, kCount = 18, kWidth = kHeads * 64;

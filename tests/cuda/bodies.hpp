@@ -1,6 +1,6 @@
-// Loops of a few bodies: with a step, two samplers and the score on two slots, and with more slots than the decode
-// kernels take at once. What is compared between running them as they stand and recorded, on the executor and on a
-// device.
+// Two loops of decode steps: one with two samplers and scores on two slots, and one with more slots than the decode
+// kernels take at once. Tests run them one step after another and as recorded steps, on the executor and on a device,
+// and compare the results.
 #pragma once
 #include <span>
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace gpt2run::test {
 
-// Everything that a slot holds afterwards.
+// What the session holds afterwards.
 struct LoopState {
   std::vector<int32_t> tokens;
   std::vector<float> logprobs, logits;
@@ -20,8 +20,8 @@ inline Limits limits_of_bodies() {
   return {.slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true};
 }
 
-// n bodies on both slots or on one: repeat(n, key, rows, body). One key stands for bodies of as many rows. The model
-// needs six tokens and the session limits_of_bodies().
+// Decode steps on both slots or on one of them, through repeat(n, key, rows, body) with one key for each number of
+// rows. The model needs six tokens, and the session limits_of_bodies().
 template <class Repeat>
 LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
   penalty.prepare(session.layout()), nucleus.prepare(session.layout());
@@ -50,8 +50,8 @@ inline Limits limits_of_many_slots() {
   return {.slots = 10, .context = 20, .rows = 10, .logit_rows = 10, .threads = 0, .device = 0, .keep_raw = false};
 }
 
-// The tokens (S, stride) after a step of every slot and `bodies` bodies on all of them. The model needs 20 tokens and
-// the session limits_of_many_slots().
+// The tokens (S, stride) after a step and then `bodies` decode steps of all slots. The model needs 20 tokens, and the
+// session limits_of_many_slots().
 template <class Repeat>
 std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodies, Repeat repeat) {
   const LogitBatch layout = session.layout();
@@ -66,7 +66,7 @@ std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodie
   return tokens;
 }
 
-// For run_bodies and run_many_slots: one after another, or through Session::repeat.
+// The `repeat` of run_bodies and run_many_slots: one step after another, or Session::repeat.
 inline auto looped() {
   return [](int n, uint64_t, std::span<const Row>, auto body) {
     while (n-- > 0) body();

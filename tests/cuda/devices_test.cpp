@@ -116,12 +116,12 @@ TEST(Devices, ALaunchForAnotherDeviceIsRefused) {
             "kernel first_token: on a stream of device 0, but this thread has selected device 1");
   first->score(of_first);
   EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }), "no error");
-  // A mark, and the library's products, belong to a device as well.
-  void* mark = cuda::make_mark();
-  EXPECT_EQ(error_of([&] { cuda::set_mark(mark, of_second.stream); }),
-            "a mark of device 0 cannot stand in a stream of device 1");
-  cuda::release_mark(mark);
-  const auto library = cuda::open_blaslt();
+  // Events and the library's products belong to a device as well.
+  void* event = cuda::make_event();
+  EXPECT_EQ(error_of([&] { cuda::record_event(event, of_second.stream); }),
+            "an event of device 0 cannot be recorded in a stream of device 1");
+  cuda::release_event(event);
+  const auto library = cuda::open_gemm();
   EXPECT_EQ(error_of([&] { library->multiply({}, of_second.stream); }),
             "a product: on a stream of device 1, but this thread has selected device 0");
 }

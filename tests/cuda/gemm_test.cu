@@ -1,5 +1,5 @@
-// cuBLASLt itself: a missing library is named; where there is a device, its products are those of plain sums, the same
-// for the same rows, whatever comes between.
+// cuBLASLt itself: a missing library is named. On a device its products equal plain sums, and equal products have the
+// same bits, whatever was multiplied between them.
 #include "cuda/products.hpp"
 
 namespace gpt2run::test {
@@ -7,26 +7,26 @@ namespace {
 
 std::string error_of(const char* file) {
   try {
-    cuda::open_blaslt(file);
+    cuda::open_gemm(file);
   } catch (const Error& error) {
     return error.what();
   }
   return "no error";
 }
 
-TEST(Blaslt, AMissingLibraryIsNamed) {
+TEST(Gemm, AMissingLibraryIsNamed) {
   const std::string said = error_of("libnothing-of-the-kind.so.1");
   EXPECT_EQ(said.rfind("expected libnothing-of-the-kind.so.1 for products of many rows, found none: ", 0), 0u) << said;
   EXPECT_NE(said.find("; invariant=prefill needs none"), std::string::npos) << said;
   EXPECT_NE(said.find("No such file"), std::string::npos) << said;
 }
 
-TEST(Blaslt, AnotherLibraryIsNamed) {
+TEST(Gemm, AnotherLibraryIsNamed) {
   EXPECT_EQ(error_of("libdl.so.2"), "libdl.so.2: expected the function cublasLtGetStatusString, found none");
 }
 
-// With every function that is used: all that can be seen without a device is that the next step is what fails.
-TEST(Blaslt, TheLibraryOpens) {
+// The library opens with every function that is called. Without a device only the step after that fails.
+TEST(Gemm, TheLibraryOpens) {
   const std::string said = error_of(nullptr);
   if (said.rfind("expected libcublasLt.so.", 0) == 0) GTEST_SKIP() << said;
   EXPECT_TRUE(said == "no error" || said.rfind("taking memory of the CUDA device: ", 0) == 0 ||
@@ -34,7 +34,7 @@ TEST(Blaslt, TheLibraryOpens) {
       << said;
 }
 
-TEST(Blaslt, ProductsOnADevice) {
+TEST(Gemm, ProductsOnADevice) {
   const Probe probe = cuda::probe();
   if (probe.score == 0) GTEST_SKIP() << probe.reason;
   cuda::open_device(0);

@@ -1,6 +1,7 @@
-// What only a device can show: the built CUDA plugins against those of the host. Skips where no device can run them.
+// Compares the built CUDA plugins with those of the host on a device. Everything is skipped where no device can run
+// them.
 //   GPT2RUN_GPU_MODEL  a synthetic model in place of a small one: synthetic:124M
-//   GPT2RUN_GPU_SPACE  test: the executor's plugins take the device's place, which rehearses this file
+//   GPT2RUN_GPU_SPACE  `test` takes the executor's plugins in place of the device's, which rehearses this file
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -26,7 +27,7 @@ std::string file_of(Kind kind, const std::string& name) {
   return folder + "/gpt2run-" + name_of(kind) + "-" + name + (on_executor() ? ".test.so" : ".cuda.so");
 }
 
-// Why the plugins cannot be run here, "" when they can.
+// Why the plugins cannot run here, or "" when they can.
 std::string obstacle() {
   constexpr std::string_view not_built = GPT2RUN_CUDA_WHY;
   if (on_executor()) return "";
@@ -51,7 +52,7 @@ const Checkpoint& model() {
   return *checkpoint;
 }
 
-// Longer than two chunks of attention where that costs little. The last of them go one by one, through other kernels.
+// Longer than two chunks of attention on a device. The last tokens are read one by one, through other kernels.
 std::vector<int32_t> text() { return some_tokens(on_executor() ? 24 : 136, model().config().V); }
 size_t read_at_once() { return text().size() - (on_executor() ? 4 : 8); }
 
@@ -72,13 +73,13 @@ class Gpu : public testing::TestWithParam<Type> {
     return {slots, context, std::max(slots, context), std::max(slots, context), 0, 0, false};
   }
 
-  // Every one that the type has.
+  // The options of every epilogue that the type has.
   static std::vector<OptionValues> epilogues() {
     if (GetParam() == Type::f32) return {{}};
     return {{}, {{"epilogue", "fused"}}};
   }
 
-  // Of text(), which the empty slot 0 gets.
+  // The logits of text(), which is fed to the empty slot 0.
   static std::vector<float> logits_of(Session& session) {
     const std::vector<int32_t> tokens = text();
     const auto rest = tokens.begin() + static_cast<std::ptrdiff_t>(read_at_once());
@@ -105,9 +106,10 @@ double greatest_difference(const std::vector<float>& values, const std::vector<f
   return greatest;
 }
 
-// FP32 by 1e-4, about a hundred times what other orders of sums change. A 16-bit type's own error is that of the
-// host's precision of the type against FP32: both round at the same places, so the device's is of that size. Rows that
-// are read at once and one by one are judged by themselves: they come from different kernels.
+// FP32 may differ by 1e-4, which is about a hundred times the effect of another order of sums. For 16-bit types the
+// error against FP32 is compared with that of the host's precision of the type: both round the same values, so that the
+// errors are alike. Rows that are read at once and rows that are read one by one come from different kernels and are
+// compared separately.
 TEST_P(Gpu, LogitsAreTheHosts) {
   const std::vector<float> exact = on_host(Type::f32), own = on_host(GetParam());
   const size_t edge = read_at_once() * model().config().V, ends[] = {0, edge, exact.size()};
@@ -143,7 +145,7 @@ TEST_P(Gpu, RecordedBodiesAreTheLoop) {
   for (int position = 2; position < 15; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
 }
 
-// Through the library, with its own epilogues too where the type has them.
+// Through cuBLASLt, and also with its own epilogues where the type has them.
 TEST_P(Gpu, ManySlotsRecordedBodiesAreTheLoop) {
   for (const OptionValues& options : epilogues()) {
     const auto loop = open(limits_of_many_slots(), options), graphs = open(limits_of_many_slots(), options);
@@ -165,7 +167,7 @@ TEST_P(Gpu, EveryRunHasTheSameBits) {
   EXPECT_EQ(logits_of(*another), first);
 }
 
-// Row by row in slots of 1, 2 and 8 sequences; and all at once, where the precision promises it.
+// Row by row with 1, 2 and 8 slots, and all rows at once where the precision promises the same bits.
 TEST_P(Gpu, NeighboursChangeNoBit) {
   constexpr int kTokens = 4;
   const int32_t V = model().config().V;
@@ -218,7 +220,7 @@ class GpuSamplers : public testing::Test {
     session = precision->open(model(), {kSlots, kContext, kSlots, kSlots, 0, 0, false});
   }
 
-  // The batch's rows, keys and tokens become the session's, which lie in the device's memory.
+  // Copies the rows, keys and tokens of the batch to those of the session, in device memory.
   LogitBatch upload(const Batch& batch) {
     LogitBatch view = session->layout();
     view.rows = static_cast<int32_t>(batch.keys.size());

@@ -1,4 +1,4 @@
-// Small kernels that break one rule each, and right ones beside them. A template parameter breaks them.
+// Small kernels that are right, and the same kernels with one rule broken by a template parameter.
 #pragma once
 #include "gpt2run/sdk/cuda/device.hpp"
 
@@ -20,7 +20,7 @@ sum_kernel(const float* in, float* out) {
   for (int warp = 0; warp < kThreads / cuda::kWarp; ++warp) out[cuda::block_x()] += warps[warp];
 }
 
-// out = in turned round through shared memory; another barrier behind the one that matters.
+// out = in in reverse order, through shared memory. A second barrier stands behind the one that matters.
 template <bool kBarrier>
 GPT2RUN_KERNEL(kThreads)
 mirror_kernel(const float* in, float* out) {
@@ -31,7 +31,7 @@ mirror_kernel(const float* in, float* out) {
   cuda::sync_block();
 }
 
-// out (count) = in (count) turned round, one thread for each and `beyond` more.
+// out (count) = in (count) in reverse order, by one thread for each value and kBeyond more.
 template <int kBeyond>
 GPT2RUN_KERNEL(kThreads)
 reverse_kernel(const float* in, float* out, int count) {
@@ -39,7 +39,7 @@ reverse_kernel(const float* in, float* out, int count) {
   if (i < count + kBeyond) out[i] = in[count + kBeyond - 1 - i];
 }
 
-// Half of a warp exchanges under a mask that names all of it.
+// Half of a warp exchanges values with a mask that names the whole warp.
 enum class Half { whole_mask, own_mask, gone, at_barrier };
 template <Half kHalf>
 GPT2RUN_KERNEL(kThreads)
@@ -54,7 +54,7 @@ half_kernel(float* out) {
   out[cuda::thread_id()] = value;
 }
 
-// Barriers that not every thread reaches, or not the same.
+// Some threads leave before the barrier, or wait at another one.
 template <bool kLeaves>
 GPT2RUN_KERNEL(kThreads)
 barrier_kernel(float* out) {
@@ -67,7 +67,7 @@ barrier_kernel(float* out) {
   out[cuda::thread_id()] = 1;
 }
 
-// The last block to arrive adds up what all blocks wrote. Without the fence and the counter's order it would race.
+// The last block to arrive adds up what all blocks wrote. The fences and the counter order the blocks.
 GPT2RUN_KERNEL(kThreads)
 last_block_kernel(int* counter, float* partial, float* out) {
   if (cuda::thread_id() == 0) partial[cuda::block_x()] = static_cast<float>(cuda::block_x() + 1);

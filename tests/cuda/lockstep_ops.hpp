@@ -1,5 +1,6 @@
-// The CUDA operations as a set over host memory, for the contract test: before an operation its state is copied to the
-// device's layout, after it back, so that every operation can be judged on inputs from elsewhere.
+// The CUDA operations as a set over host memory, for the contract test. The state is copied to the device's layout
+// before each operation and back after it, so that every operation can be tested on inputs that another set has
+// computed.
 #pragma once
 #include "../../precisions/cuda/ops.hpp"
 #include "gpt2run/sdk/host_state.hpp"
@@ -47,8 +48,8 @@ class CudaLockstepOps {
   }
 
  private:
-  // Copies rows between (rows, cols) of FP32 and rows of `stride` values in device memory, which the executor lets the
-  // host read when it has waited.
+  // Calls each(host value, device value) for (rows, cols) of FP32 and rows of `stride` values in device memory, which
+  // on the executor the host may read once it has waited.
   template <class Stored, class Each>
   static void both(std::vector<float>& host, size_t rows, size_t cols, Stored* device, size_t stride, Each each) {
     for (size_t r = 0; r < rows; ++r)
@@ -81,7 +82,7 @@ class CudaLockstepOps {
     cuda::wait(d.stream.get());
     for (size_t r = 0; r < step.rows.size(); ++r)
       d.rows.data()[r] = {step.rows[r].slot, step.rows[r].position, step.rows[r].token};
-    std::copy(step.logit_rows.begin(), step.logit_rows.end(), d.wanted.data());
+    std::copy(step.logit_rows.begin(), step.logit_rows.end(), d.logit_rows.data());
     all(s, step, [](float host, auto& device) { device = from_f32<std::decay_t<decltype(device)>>(host); });
     const cuda::DeviceStep on = plan(step);
     operation(d, on);
@@ -90,7 +91,7 @@ class CudaLockstepOps {
   }
 
   cuda::Epilogue epilogue_;
-  cuda::CudaOps<Value> ops_{cuda::open_blaslt(), epilogue_};
+  cuda::CudaOps<Value> ops_{cuda::open_gemm(), epilogue_};
   cuda::StepPlanner planner_;
 };
 

@@ -27,14 +27,14 @@ inline std::unique_ptr<Sampler> make_sampler(const std::string& name, Space spac
   return std::unique_ptr<Sampler>(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
 }
 
-// On the device that the limits name.
+// Opens a session on the device that the limits name.
 template <class Value>
 std::unique_ptr<Session> open_session(const Checkpoint& checkpoint, const Limits& limits) {
   cuda::open_device(limits.device);
   return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kInvariant, 0);
 }
 
-// Samplers that live as long as the chain, those before the last one changing logits.
+// A chain that owns its samplers. All but the last one change logits.
 struct OwnedChain {
   OwnedChain(Space space, const std::vector<std::pair<std::string, OptionValues>>& parts) {
     for (const auto& [name, options] : parts) samplers.push_back(make_sampler(name, space, options));

@@ -1,5 +1,5 @@
-// The whole loop on the executor: recorded bodies are the loop, device samplers behind CUDA precisions give the tokens
-// of host samplers behind them, and the host waits once for many tokens.
+// The generation loop on the executor: recorded decode steps give the same results as single ones, samplers on the
+// device give the tokens of samplers on the host, and the host waits once for many tokens.
 #include "loop.hpp"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ extern "C" const gpt2run::Plugin gpt2run_plugin;  // argmax on the device
 namespace gpt2run::test {
 namespace {
 
-constexpr int kSamplerKernels = 1;  // argmax's, which another executor counts
+constexpr int kSamplerKernels = 1;  // of argmax, whose launches another copy of the executor counts
 
 template <class Value>
 class Loop : public testing::Test {
@@ -44,7 +44,7 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
 
 TYPED_TEST(Loop, RangesAreThePhases) {
   const auto session = this->open(limits_of_bodies());
-  // The one in this program, whose executor lists its ranges.
+  // The sampler that is compiled into this program, so that this executor lists its ranges.
   const std::unique_ptr<Sampler> argmax(
       static_cast<Sampler*>(gpt2run_plugin.create(PluginOptions(gpt2run_plugin, {}), kTestHost)));
   struct Call {
@@ -99,7 +99,7 @@ TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   EXPECT_EQ(key.position, 5);
 }
 
-// A device's runtime refuses what waits in a recording; times are taken by waits.
+// A wait breaks a recording on a device. Times are measured with waits, so that timed steps are not recorded.
 TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
   const auto session = this->open(limits_of_bodies());
   const auto argmax = make_sampler("argmax", Space::test);
@@ -155,9 +155,9 @@ TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   for (const float logit : logits) EXPECT_TRUE(std::isfinite(logit));
 }
 
-// What scripts/gpu_table.py takes for granted: of each number of sequences the kernels of a layer and those beside, in
-// a session of many slots, as gpt2bench --decode has it. A product of cuBLASLt is taken as one; the executor's twin of
-// it launches nothing.
+// The table that scripts/gpu_table.py reads: for each number of sequences, the kernels of a layer and the other kernels
+// of a decode step, in a session of many slots as gpt2bench --decode opens it. A product of cuBLASLt counts as one
+// kernel; its stand-in on the executor launches none.
 TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
   std::ifstream table(SOURCE_DIR "/tests/cuda/kernels_per_step.tsv");
   std::string head;
@@ -220,8 +220,8 @@ TYPED_TEST(Loop, DeviceSamplersGiveTheTokensOfHostSamplers) {
       << "batch and chunks change nothing";
 }
 
-// 33 tokens: the first with the prompt, then 16 and 16 with one wait for each. Of a token its id and its
-// log-probability come back, never logits.
+// 33 tokens: the first one with the prompt, then 16 and 16 with one wait each. The ids and log-probabilities come back,
+// and no logits.
 TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   const Made made =
       generate_with<TypeParam>(this->checkpoint, Space::test, {.max_new = 33, .ignore_eos = true}, {{"", {1, 2, 3}}});
@@ -230,7 +230,7 @@ TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   EXPECT_EQ(made.downloaded, 33 * int64_t(sizeof(int32_t) + sizeof(float)));
 }
 
-// Of a text that is only scored, the log-probability of every target, whatever the chunk.
+// Of a text that is only scored, only the log-probability of every target comes back, for any chunk.
 TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
   const std::vector<int32_t> text = {1, 2, 3, 4, 9, 4, 4, 8, 2, 7, 5, 1, 6};
   constexpr int kFirst = 3;
@@ -244,7 +244,7 @@ TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
   }
 }
 
-// Ten slots at once go through the library, whose own epilogues save the kernel behind up.
+// Ten slots at once go through cuBLASLt. Its own epilogues save the kernel behind the product of up.
 TEST(ManySlots, RecordedBodiesAreTheLoop) {
   constexpr int kBodies = 6;
   const TinyCheckpoint checkpoint;

@@ -1,4 +1,5 @@
-// Products of many rows against plain sums in double: of cuBLASLt where there is a device, of its twin in the executor.
+// Products of many rows compared with sums in double: those of cuBLASLt on a device, and those of its stand-in on the
+// executor.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -36,21 +37,22 @@ cuda::Array<Value> on_device(const std::vector<float>& values, void* stream) {
   return array;
 }
 
-// Inputs and weights in the type, bias, and what is in `out` before; (rows, stride) with a gap behind the outputs.
+// A product's inputs and weights in the type, its bias, and the old values of `out`: (rows, stride) with a gap behind
+// the outputs.
 template <class Value>
 class Products {
  public:
-  static constexpr int kInputs = 192, kOutputs = 101, kStride = 112;  // a vocabulary may be odd
-  static constexpr int kFused = 100;                                  // outputs of what is written in the type
+  static constexpr int kInputs = 192, kOutputs = 101, kStride = 112;  // odd, as a vocabulary may be
+  static constexpr int kFused = 100;  // outputs of products that are written in the type
 
-  Products(cuda::Blaslt& library, Type type, int most, void* stream)
+  Products(cuda::Gemm& library, Type type, int most, void* stream)
       : library_(library), type_(type), most_(most), stream_(stream) {
-    for (int k = 0; k < kInputs; ++k) in_[k] *= 0x1p15f;  // a row that FP16 does not hold when it is multiplied
+    for (int k = 0; k < kInputs; ++k) in_[k] *= 0x1p15f;  // a row whose products FP16 cannot hold
     device_in_ = on_device<Value>(in_, stream), device_weights_ = on_device<Value>(weights_, stream);
   }
 
-  // FP32 sums, as they are and added to what is there with a bias; then, where the type rounds, the library's own
-  // bias, and its GELU.
+  // Tests FP32 sums, plain and added to old values with a bias. Where the type rounds, it also tests the library's own
+  // bias and GELU.
   void expect_all() {
     for (const int rows : {9, 16, 33, most_, 33})
       for (const bool adds : {false, true}) expect_sums(rows, adds);
@@ -61,7 +63,7 @@ class Products {
 
  private:
   struct Sum {
-    double value, magnitude;  // with the bias; sum|a b|, also
+    double value, magnitude;  // the sum, and sum|a b|; both with the bias
   };
 
   Sum sum_of(int row, int output, bool biased) const {
@@ -75,7 +77,7 @@ class Products {
     return sum;
   }
 
-  // (most, kStride) after the product, whose gaps are as they were. `Stored`: of what is written.
+  // (most, kStride) after the product. Fails if the gaps have changed. Stored: the type of `out`.
   template <class Stored>
   std::vector<float> written(int rows, int outputs, bool biased, bool adds, bool gelu) {
     const auto bias = on_device<Stored>(rounded_bias(), stream_), out = on_device<Stored>(before_, stream_);
@@ -115,8 +117,9 @@ class Products {
     }
   }
 
-  // One rounding: half a unit of the type, and what FP32 sums in another order lose, which GELU makes 1.13 times as
-  // large at most. GELU's tanh may be off by 2^-11 of itself, as the instruction tanh.approx.f32 may: 2^-12 |x|.
+  // The values may be off by one rounding, which is half a unit of the type, and by the error of FP32 sums in another
+  // order, which GELU makes at most 1.13 times as large. GELU's tanh may have the relative error 2^-11 of the
+  // instruction tanh.approx.f32, which is 2^-12 |x|.
   void expect_fused(int rows, bool gelu) {
     const std::vector<float> found = written<Value>(rows, kFused, true, false, gelu);
     int equal = 0, infinite = 0;
@@ -151,21 +154,21 @@ class Products {
 
   static double gelu_of(double x) { return gelu(x); }
 
-  cuda::Blaslt& library_;
+  cuda::Gemm& library_;
   Type type_;
   int most_;
   void* stream_;
   std::vector<float> in_ = uniform(size_t(most_) * kInputs, 1), weights_ = uniform(kOutputs * kInputs, 2),
                      bias_ = uniform(kOutputs, 3), before_ = uniform(size_t(most_) * kStride, 4);
   cuda::Array<Value> device_in_, device_weights_;
-  std::map<std::tuple<int, Type, bool, bool>, std::vector<float>> first_;  // of equal products
+  std::map<std::tuple<int, Type, bool, bool>, std::vector<float>> first_;  // results of the first product of each kind
 };
 
 // most: rows of the largest product, at least 33.
 inline void expect_products(int most) {
   void* stream = cuda::make_stream();
   {
-    const auto library = cuda::open_blaslt();
+    const auto library = cuda::open_gemm();
     Products<float>(*library, Type::f32, most, stream).expect_all();
     Products<f16>(*library, Type::f16, most, stream).expect_all();
     Products<bf16>(*library, Type::bf16, most, stream).expect_all();

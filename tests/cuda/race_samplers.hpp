@@ -1,5 +1,5 @@
-// The CUDA samplers in one program, for the run under ThreadSanitizer. Each one's source exports the
-// same name, which race_samplers.cpp gives a new one.
+// The CUDA samplers in one program, for the run under ThreadSanitizer. Their sources all export the same name, which
+// race_samplers.cpp replaces.
 #pragma once
 #include <span>
 
@@ -7,7 +7,7 @@
 
 namespace gpt2run::test {
 
-// Every sampler's descriptor.
+// The descriptors of all samplers.
 std::span<const Plugin* const> cuda_samplers();
 
 }  // namespace gpt2run::test

@@ -1,6 +1,7 @@
-// races right|broken|between: kernels under ThreadSanitizer, which takes only starts, barriers, exchanges and ends for
-// order. `right` runs right kernels, the samplers' selection and a whole network, and ends with 0; `broken` and
-// `between` run one without its barrier, the second with another barrier behind, and the sanitizer's report names it.
+// races right|broken|between: runs kernels under ThreadSanitizer, to which only starts, barriers, exchanges and ends of
+// threads are order. `right` runs right kernels, all samplers and a whole network, and ends with 0. `broken` and
+// `between` run a kernel that lacks a barrier, the latter with another barrier behind, and the sanitizer's report names
+// it.
 #include <iostream>
 #include <string_view>
 
@@ -35,8 +36,8 @@ void last_block() {
   cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
 }
 
-// Weights on their way, a prompt of two chunks of the cache beside a row of another slot, then 1, 2, 4 and 8 rows, each
-// of a slot of its own: every number of rows that the products take at once.
+// Loads weights, then runs a prompt of two chunks of the cache beside a row of another slot, then 1, 2, 4 and 8 rows of
+// as many slots, which are all numbers of rows that the products take at once.
 template <class Value>
 void network(int H, int C) {
   const TinyCheckpoint checkpoint(
@@ -56,7 +57,7 @@ void network(int H, int C) {
   }
 }
 
-// Every sampler on two rows of logits, with options that make it do all that it can.
+// Runs every sampler on two rows of logits, with options under which all of its code runs.
 void samplers() {
   constexpr int kVocab = 600, kPositions = 20;
   const OptionValues wanted = {

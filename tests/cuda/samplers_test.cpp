@@ -33,7 +33,7 @@ std::string text(double value) {
   return out.str();
 }
 
-// Rows of one width with histories of some tokens, a few that no vocabulary has among them.
+// Rows of one width with random histories, in which a few tokens are outside the vocabulary.
 Batch random_batch(std::mt19937& bits, int32_t vocab, int rows) {
   Batch batch(vocab);
   for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % (vocab + 3)) - 2;
@@ -77,7 +77,7 @@ TEST(CudaSamplers, EqualTheHostSamplersOnTheVocabularyOfGpt2) {
     expect_all_equal(random_batch(bits, 50257, 1), spec);
 }
 
-// Not finite, all equal, denormal, one token far above: what goes wrong elsewhere.
+// Rows that are not finite, all equal, denormal, or have one token far above the others.
 TEST(CudaSamplers, EqualTheHostSamplersOnOddRows) {
   std::vector<std::vector<float>> rows(9, std::vector<float>(700, -1.5f));
   rows[1][699] = std::numeric_limits<float>::quiet_NaN(), rows[2][0] = INFINITY;
@@ -104,7 +104,7 @@ Batch batch_of_130_rows() {
 
 TEST(CudaSamplers, TakeMoreRowsThanOneLaunchHolds) { expect_all_equal(batch_of_130_rows(), {1, 20, 0, 0.9}); }
 
-// As Limits::keep_raw has them.
+// As with Limits::keep_raw.
 TEST(CudaSamplers, LeaveRawLogitsOfTheirOwnAsTheyAre) {
   Batch batch = batch_of_130_rows();
   const std::vector<float> raw = batch.logits;
@@ -115,7 +115,7 @@ TEST(CudaSamplers, LeaveRawLogitsOfTheirOwnAsTheyAre) {
   EXPECT_EQ(std::memcmp(kept.data(), raw.data(), raw.size() * sizeof(float)), 0);
 }
 
-// The rows of two batches, their logits and what was chosen, by slots that are in `slots` or not.
+// Compares the logits and the chosen tokens of two batches, in the rows of these slots.
 void expect_same_rows(const Batch& found, const Batch& expected, const std::vector<int>& slots,
                       const std::string& what) {
   const size_t width = size_t(found.vocab) + found.padding;

@@ -1,7 +1,7 @@
-// A driver and devices that are not there, for the words that users see: stands in for libcuda.so.1, and preloaded for
-// the calls of the CUDA runtime that a run makes. Memory is the host's, kernels do nothing.
-//   GPT2RUN_STUB_DEVICES  compute capabilities times ten, blank between; empty is a driver without a device
-//   GPT2RUN_STUB_ERROR    the calls of one name return an error: "cudaMalloc 2"
+// A stand-in for the driver libcuda.so.1 and, when it is preloaded, for the calls of the CUDA runtime that a run makes.
+// It shows which messages users see. Memory is the host's, and kernels do nothing.
+//   GPT2RUN_STUB_DEVICES  compute capabilities times ten, separated by blanks; empty is a driver without a device
+//   GPT2RUN_STUB_ERROR    a function and the error that it returns: "cudaMalloc 2"
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
@@ -22,7 +22,7 @@ std::vector<int> devices() {
   return all;
 }
 
-// What the call of this name returns.
+// The result of the function of this name.
 int result(const char* call) {
   std::istringstream words = words_of("GPT2RUN_STUB_ERROR");
   std::string name;

@@ -1,5 +1,5 @@
-// Weights converted on the device are those of the host's conversion, bit for bit: every file type to every compute
-// type, however the tensor lies in memory and wherever it is cut into pieces.
+// Weights that are converted on the device have the bits of the host's conversion: from every file type to every
+// compute type, whatever the strides of the tensor and wherever it is cut into pieces.
 #include "../../precisions/cuda/weights.hpp"
 
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 namespace gpt2run::test {
 namespace {
 
-// A checkpoint of one type whose tensors lie in different ways: plain, with gaps between rows, turned, turned with
-// gaps, in every second element; all at odd addresses. wte has every pattern of 16 bits, the others FP32's ends and
-// patterns all over.
+// A checkpoint of one type whose tensors have different strides: plain, with gaps between rows, transposed, transposed
+// with gaps, and in every second element; all at odd addresses. wte has every pattern of 16 bits, the others have the
+// extremes of FP32 and patterns spread over all bits.
 class OddCheckpoint final : public Checkpoint {
  public:
   explicit OddCheckpoint(Type type, ModelConfig config) : config_(config), type_(type) {
@@ -63,7 +63,7 @@ class OddCheckpoint final : public Checkpoint {
   std::map<std::pair<Weight, int>, Tensor> tensors_;
 };
 
-// What the host makes of an element where weights are clamped.
+// The host's conversion of an element, with overflow=saturate.
 template <class Value>
 Value expected_of(float from) {
   const Value own = from_f32<Value>(from);
@@ -147,7 +147,7 @@ std::string error_of(Open open) {
   return "no error";
 }
 
-// In the words of the CPU, which names the first one too.
+// The error is the CPU's, which also names the first tensor.
 TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   const Limits limits = {
       .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false};
@@ -163,16 +163,16 @@ TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   }
 }
 
-// "product 0-3" for a stretch of few rows, "many 4-9" for one of many.
-std::string text_of(std::span<const cuda::Stretch> stretches) {
+// "few0+3" for a range of 3 few rows that begins at row 0, "many3+9" for one of 9 many rows that begins at row 3.
+std::string text_of(std::span<const cuda::RowRange> ranges) {
   std::string text;
-  for (const cuda::Stretch& s : stretches)
+  for (const cuda::RowRange& s : ranges)
     text += (text.empty() ? "" : " ") + std::string(s.many ? "many" : "few") + std::to_string(s.first) + "+" +
             std::to_string(s.count);
   return text;
 }
 
-// Three slots that decode, two prompts, one more that decodes, a short prompt.
+// The rows of three slots that decode, of two prompts, of another slot that decodes, and of a short prompt.
 TEST(StepPlan, IsTheOptionsOwn) {
   std::vector<Row> rows = {{0, kSampled, true}, {4, kSampled, true}, {1, kSampled, true}};
   for (int i = 0; i < 9; ++i) rows.push_back({2, 1, true});
@@ -186,7 +186,7 @@ TEST(StepPlan, IsTheOptionsOwn) {
     for (int again = 0; again < 2; ++again) {
       const cuda::DeviceStep step = planner.plan(rows);
       EXPECT_EQ(step.rows, 41);
-      EXPECT_EQ(step.wanted, 14);
+      EXPECT_EQ(step.logit_rows, 14);
       EXPECT_EQ(text_of(step.attention), "few0+3 many3+9 many12+20 few32+9");
       check(step);
     }

@@ -1,5 +1,5 @@
-// cuda_ceilings: what the device at hand can do at most, as one JSON object on standard output. Every figure is the
-// best of several timings by events after a warm-up:
+// cuda_ceilings prints what the first device can do at most, as one JSON object. Every figure is the best of several
+// timings by events after a warm-up:
 //   read_gb_s, copy_gb_s   memory read by plain 16-byte loads; copied, reads and writes counted
 //   matmul_tflops          cuBLASLt, 8192^3, FP32 sums and output (no TF32), on random values; null without the library
 //   launch_us              one of many empty kernels on a stream
@@ -27,9 +27,9 @@ std::string shown(double value) {
   return text;
 }
 
-// As JSON; the rest is worth having where the library is missing.
+// The rates as JSON, or null without the library, since the other figures are useful without it.
 std::string matmul_rates(const Device& device) try {
-  const std::unique_ptr<Blaslt> library = open_blaslt();
+  const std::unique_ptr<Gemm> library = open_gemm();
   const std::string bf16 =
       device.properties.major < 8 ? "null" : shown(matmul_rate<__nv_bfloat16>(device, *library, Type::bf16));
   return "{\"fp32\": " + shown(matmul_rate<float>(device, *library, Type::f32)) +

@@ -1,4 +1,4 @@
-// How much a device moves and multiplies.
+// The rates at which a device moves memory and multiplies.
 #pragma once
 #include "../../../precisions/cuda/gemm.hpp"
 #include "device.hpp"
@@ -15,7 +15,7 @@ GPT2RUN_KERNEL(kThreads) fill_kernel(uint32_t* values, size_t count) {
   }
 }
 
-// Values from -1 to 1 of any of the three types, hardly ever zeros: some devices are faster on them.
+// Values from -1 to 1 of any of the three types. They are hardly ever zero, because some devices multiply zeros faster.
 template <class Value>
 GPT2RUN_KERNEL(kThreads)
 fill_values(Value* values, size_t count) {
@@ -59,24 +59,24 @@ inline double copy_rate(const Device& device) {
   return 2 * kBytes / device.time([&] { copy(to.data(), from.data(), kBytes, device.stream); }) * 1e-6;
 }
 
-// Of the library as sessions use it: FP32 sums and output, no TF32.
+// The rate of cuBLASLt as sessions use it: FP32 sums and output, no TF32.
 template <class Value>
-double matmul_rate(const Device& device, Blaslt& library, Type type) {
+double matmul_rate(const Device& device, Gemm& library, Type type) {
   constexpr int n = 8192;
   const Array<Value> a(size_t{n} * n), b(a.size());
   const Array<float> c(a.size());
   for (const Array<Value>* matrix : {&a, &b})
     launch({"fill", {device.blocks(), 1, 1}, kThreads, 0, device.stream}, fill_values<Value>, matrix->data(), a.size());
-  const ManyRows product = {.type = type,
-                            .in = a.data(),
-                            .weights = b.data(),
-                            .bias = nullptr,
-                            .out = c.data(),
-                            .rows = n,
-                            .outputs = n,
-                            .inputs = n,
-                            .out_stride = n,
-                            .adds = false};
+  const GemmProblem product = {.type = type,
+                               .in = a.data(),
+                               .weights = b.data(),
+                               .bias = nullptr,
+                               .out = c.data(),
+                               .rows = n,
+                               .outputs = n,
+                               .inputs = n,
+                               .out_stride = n,
+                               .adds = false};
   return 2.0 * n * n * n / device.time([&] { library.multiply(product, device.stream); }) * 1e-9;
 }
 

@@ -1,4 +1,5 @@
-// Runs the blocks of a launch, one at a time: the threads of a block are fibers that the schedule takes in turn.
+// Runs the blocks of a launch, one at a time. The threads of a block are fibers that take turns in the order of the
+// schedule.
 #pragma once
 #include <array>
 #include <exception>
@@ -15,10 +16,10 @@ class BlockRunner {
   BlockRunner();
   ~BlockRunner();
 
-  // Throws Error for what a thread of the block does wrong. block: its coordinates.
+  // Throws Error for a fault of a thread of the block. block: the coordinates.
   void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings);
 
-  static BlockRunner& current();  // the one whose fiber is running
+  static BlockRunner& current();  // the runner whose fiber is running
   const Thread& self() const;
   void sync_block(Site);
   const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
@@ -50,9 +51,9 @@ class BlockRunner {
   const Launch* launch_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
   int threads_ = 0, alive_ = 0, at_barrier_ = 0;
-  std::array<uint64_t, 4096> orders_;  // addresses by which a sanitizer is told of barriers and exchanges
+  std::array<uint64_t, 4096> orders_;  // addresses that stand for barriers and exchanges to a sanitizer
   size_t next_order_ = 0;
-  void* barrier_ = nullptr;  // the next one's
+  void* barrier_ = nullptr;  // address of the next barrier
   std::vector<int> order_;
   uint64_t random_ = 0;
   Lane* running_ = nullptr;

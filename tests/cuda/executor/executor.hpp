@@ -1,10 +1,11 @@
-// The executor's own settings and counts, for tests. It runs kernels written against gpt2run/cuda/device.hpp on the
-// CPU: a block on an OS thread, its threads as fibers. It finds: barriers that not all threads reach or that stand at
-// different lines, masks that name a lane which is gone, has another mask or never comes, too many threads, too much
-// shared memory, writes behind shared memory; launches on a stream of another device than the one that the thread has
-// selected, of which each plugin here has a record of its own, so that it must select it by itself; with a sanitizer
-// every access out of bounds. Shared and fresh device memory hold NaN. It cannot show timing, occupancy, bank
-// conflicts, or a device's weaker memory order.
+// The executor runs kernels that are written with sdk/cuda/device.hpp on the CPU, for tests: a block on an OS thread,
+// its threads as fibers. This header has its settings and counts. It finds barriers that not all threads reach or that
+// stand at different lines; masks that name a lane which has ended, has another mask or never comes; too many threads,
+// too much shared memory and writes behind it; launches on a stream of another device than the one that the thread has
+// selected; and, with a sanitizer, every access out of bounds. Shared memory and fresh device memory hold NaN. It
+// cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has a copy of the
+// executor, with counts and a selected device of its own. A plugin that relies on the device that another one has
+// selected is therefore found.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,27 +16,29 @@ namespace gpt2run::executor {
 
 enum class Schedule { ascending, descending, random };
 
-// In which order threads and blocks run, and on how many OS threads. What depends on it is a race.
+// In which order threads and blocks run, and on how many OS threads. A result that depends on it is a race.
 struct Settings {
   Schedule schedule = Schedule::ascending;
   uint64_t seed = 1;
   int workers = 1;
 };
 
-// Of all launches from here on, any thread. At the start of the process what the environment's GPT2RUN_EXECUTOR says:
-// "ascending", "descending" or "random:<seed>".
+// Sets them for all later launches, from any thread. The environment's GPT2RUN_EXECUTOR sets them at the start of the
+// process: "ascending", "descending" or "random:<seed>".
 void configure(const Settings&);
 Settings settings();
 
 struct Counts {
-  int64_t launches, waits;              // waits: only those that found work to wait for
-  int64_t replays, captures, released;  // captures, released: graphs that were recorded, and that were released
-  int64_t downloaded;                   // bytes
+  int64_t launches;
+  int64_t waits;               // that found work to wait for
+  int64_t replays;             // of graphs
+  int64_t captures, released;  // graphs that were recorded and released
+  int64_t downloaded;          // bytes that were copied to the host
 };
 Counts counts();
 
-// The ranges that begin from here on are listed, indented by a blank for each that they are in: "layer 3". Null: no
-// more.
+// Appends the name of every range that begins from now on, with a blank for each range around it: " layer 3". Null ends
+// it.
 void watch_ranges(std::vector<std::string>* names);
 
 }  // namespace gpt2run::executor

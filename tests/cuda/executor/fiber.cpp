@@ -1,4 +1,5 @@
-// Switching by a dozen instructions on x86-64, by swapcontext elsewhere; the sanitizers are told of every switch.
+// Fibers switch by a dozen instructions on x86-64 and by swapcontext elsewhere. The sanitizers are told of every
+// switch.
 #include "fiber.hpp"
 
 #include <sys/mman.h>
@@ -16,7 +17,7 @@
 #endif
 
 #if defined(__x86_64__)
-// Saves what a call must keep, then the stack pointer to *from, and goes on where `to` was saved.
+// Saves the registers that a call preserves, then the stack pointer to *from, and goes on where `to` was saved.
 extern "C" void gpt2run_executor_switch(void** from, void* to);
 asm(R"(
 .text

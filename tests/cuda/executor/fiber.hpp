@@ -1,5 +1,5 @@
-// A stack of its own that runs a function until it yields: the threads of a block are fibers of one OS thread.
-// Not thread-safe: a fiber is resumed only by the thread that made it.
+// A fiber runs a function on a stack of its own until it yields. The threads of a block are fibers of one OS thread. A
+// fiber may be resumed only by the thread that made it.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -12,7 +12,7 @@ class Fiber {
   ~Fiber();
   Fiber(const Fiber&) = delete;
 
-  // The next resume() calls body, which must not throw, from its beginning. Whatever ran here before is forgotten.
+  // The next resume() calls body, which must not throw. Whatever ran in this fiber before is dropped.
   void start(const std::function<void()>* body);
 
   // Runs until the body yields (false) or returns (true).

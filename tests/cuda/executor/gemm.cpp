@@ -1,6 +1,6 @@
-// cuBLASLt's place in the executor: a plain product. Like the library's, its sums depend on how many rows it is given:
-// in FP32, in blocks that are longer or shorter with their number, so that a promise of bits that cannot rest on the
-// library does not hold here either. For the same reason tanh is as coarse as is assumed of the library.
+// Stands in for cuBLASLt on the executor. Like the library's, its sums depend on how many rows there are: they are
+// taken in FP32 over blocks whose length depends on that number. A promise of bits that the library would break is so
+// broken here, too. For the same reason tanh has the error that is assumed of the library.
 #include "../../../precisions/cuda/gemm.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace gpt2run::cuda {
 namespace {
 
-// tanh with the whole error that the instruction tanh.approx.f32 may have, up for even outputs and down for odd ones.
+// tanh with the largest error of the instruction tanh.approx.f32: too large for even outputs, too small for odd ones.
 float coarse_tanh(float x, int output) {
   return std::clamp(std::tanh(x) * (1 + (output % 2 ? -0x1p-11f : 0x1p-11f)), -1.0f, 1.0f);
 }
@@ -22,13 +22,13 @@ float gelu(float x, int output) {
   return 0.5f * x * (1 + coarse_tanh(0.7978845608f * (x + 0.044715f * x * x * x), output));
 }
 
-void store(const ManyRows& p, int64_t index, float value) {
+void store(const GemmProblem& p, int64_t index, float value) {
   if (p.out_type == Type::f32) static_cast<float*>(p.out)[index] = value;
   if (p.out_type == Type::f16) static_cast<f16*>(p.out)[index] = from_f32<f16>(value);
   if (p.out_type == Type::bf16) static_cast<bf16*>(p.out)[index] = from_f32<bf16>(value);
 }
 
-void multiply_row(const ManyRows& p, int row, int block) {
+void multiply_row(const GemmProblem& p, int row, int block) {
   for (int output = 0; output < p.outputs; ++output) {
     float sum = 0;
     for (int first = 0; first < p.inputs; first += block) {
@@ -46,9 +46,9 @@ void multiply_row(const ManyRows& p, int row, int block) {
   }
 }
 
-class Plain final : public Blaslt {
+class Plain final : public Gemm {
  public:
-  void multiply(const ManyRows& p, void* stream) override {
+  void multiply(const GemmProblem& p, void* stream) override {
     executor::check_device("a product", stream);
     executor::enqueue(stream, [p] {
       for (int row = 0; row < p.rows; ++row) multiply_row(p, row, 8 + p.rows % 9);
@@ -58,6 +58,6 @@ class Plain final : public Blaslt {
 
 }  // namespace
 
-std::unique_ptr<Blaslt> open_blaslt(const char*) { return std::make_unique<Plain>(); }
+std::unique_ptr<Gemm> open_gemm(const char*) { return std::make_unique<Plain>(); }
 
 }  // namespace gpt2run::cuda

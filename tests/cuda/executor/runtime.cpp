@@ -1,4 +1,4 @@
-// The device of the executor: launches, streams that run late, memory, graphs and counts.
+// The device of the executor: launches, streams that run when somebody waits, memory, graphs and counts.
 #include "gpt2run/sdk/cuda/runtime.hpp"
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 #include <numeric>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "block.hpp"
 #include "gpt2run/error.hpp"
@@ -40,11 +41,11 @@ Settings current = from_environment();
 Counts total = {};
 std::vector<std::string>* watched = nullptr;
 thread_local size_t open_ranges = 0;
-thread_local bool recording = false;   // what this thread enqueues on some stream
-thread_local int current_device = 0;   // that this thread has selected
-std::map<const char*, size_t> pinned;  // page-locked memory: where it begins, and its bytes
+thread_local bool recording = false;   // whether this thread records a graph
+thread_local int current_device = 0;   // selected by this thread
+std::map<const char*, size_t> pinned;  // page-locked memory: address and bytes of each piece
 
-// A device's runtime refuses it as well, and breaks the recording.
+// The CUDA runtime refuses such a call as well, and the recording is lost.
 void refuse_while_recording(const char* what) {
   if (recording) fail(what, ": not while this thread records a graph");
 }
@@ -61,7 +62,7 @@ void check(const Launch& launch) {
   }
 }
 
-// Blocks in the schedule's order, which no kernel may depend on.
+// Runs the blocks of a launch in the schedule's order.
 class Grid {
  public:
   Grid(const Launch& launch, const std::function<void()>& body, const Settings& settings)
@@ -123,14 +124,14 @@ void run_grid(const Launch& launch, const std::function<void()>& body) {
 using Work = std::function<void()>;
 using Graph = std::vector<Work>;
 
-// A mark, and the stream that has yet to pass it.
-struct Mark {
-  int device = 0;  // that was selected when it was made
+// An event, and the stream in which it was recorded last.
+struct Event {
+  int device = 0;  // selected when the event was made
   void* stream = nullptr;
   std::shared_ptr<bool> passed;
 };
 
-// Virtual, because the samplers' executor is another copy than that of the session whose stream it is.
+// Its functions are virtual because a sampler's copy of the executor works on the stream of a session's copy.
 struct Stream {
   virtual ~Stream() = default;
   virtual void enqueue(Work work) {
@@ -139,25 +140,64 @@ struct Stream {
     else
       queue.push_back(std::move(work));
   }
-  // Until `done`, or all of it.
+  // Runs the queue until `done`, or all of it.
   void run(const bool* done = nullptr) {
+    if (error) std::rethrow_exception(std::exchange(error, nullptr));
     if (queue.empty() || (done && *done)) return;
     {
       const std::lock_guard guard(mutex);
       ++total.waits;
     }
+    run_queue(done);
+  }
+  void run_queue(const bool* done = nullptr) {
     while (!queue.empty() && !(done && *done)) {
       const Work work = std::move(queue.front());
       queue.pop_front();
       work();
     }
   }
+  // The same without counting a wait. The next run() throws what the work has thrown.
+  virtual void finish() noexcept {
+    try {
+      run_queue();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
   std::deque<Work> queue;
+  std::exception_ptr error;
   std::unique_ptr<Graph> recording;
-  const int device = current_device;  // that was selected when it was made
+  const int device = current_device;                                      // selected when the stream was made
+  const std::shared_ptr<Stream*> self = std::make_shared<Stream*>(this);  // for weak pointers to the stream
 };
 
-// Whether all of it lies in one piece of page-locked memory.
+// The streams on which this thread has enqueued work.
+class KnownStreams {
+ public:
+  ~KnownStreams() { ended_ = true; }
+
+  static void add(const Stream& stream) {
+    if (ended_) return;
+    std::erase_if(own_.all_, [](const auto& one) { return one.expired(); });
+    const auto is_it = [&](const auto& one) { return one.lock() == stream.self; };
+    if (std::ranges::none_of(own_.all_, is_it)) own_.all_.push_back(stream.self);
+  }
+  static void finish_all() noexcept {
+    if (ended_ || recording) return;
+    for (const auto& one : own_.all_)
+      if (const auto stream = one.lock()) (*stream)->finish();
+  }
+
+ private:
+  std::vector<std::weak_ptr<Stream*>> all_;
+  static thread_local KnownStreams own_;
+  static thread_local bool ended_;  // the thread is ending, and the list is gone
+};
+thread_local KnownStreams KnownStreams::own_;
+thread_local bool KnownStreams::ended_ = false;
+
+// Whether the memory lies within one piece of page-locked memory.
 bool is_pinned(const void* host, size_t bytes) {
   const std::lock_guard guard(mutex);
   const auto* begin = static_cast<const char*>(host);
@@ -186,6 +226,7 @@ void check_device(const char* what, void* stream) {
 
 void enqueue(void* stream, std::function<void()> work) {
   if (!stream) return work();
+  KnownStreams::add(*static_cast<Stream*>(stream));
   static_cast<Stream*>(stream)->enqueue(std::move(work));
 }
 
@@ -245,7 +286,11 @@ void* allocate(size_t bytes) {
   std::memset(memory, 0xFF, bytes);
   return memory;
 }
-void release(void* memory) noexcept { ::operator delete(memory, kAlignment); }
+// cudaFree waits for all streams of the device; this waits for those on which this thread has enqueued work.
+void release(void* memory) noexcept {
+  executor::KnownStreams::finish_all();
+  ::operator delete(memory, kAlignment);
+}
 
 void* allocate_pinned(size_t bytes) {
   void* memory = allocate(bytes);
@@ -261,18 +306,19 @@ void release_pinned(void* memory) noexcept {
   release(memory);
 }
 
-void* make_mark() { return new executor::Mark{executor::current_device, nullptr, nullptr}; }
-void release_mark(void* mark) noexcept { delete static_cast<executor::Mark*>(mark); }
-void set_mark(void* mark, void* stream) {
-  auto& own = *static_cast<executor::Mark*>(mark);
+void* make_event() { return new executor::Event{executor::current_device, nullptr, nullptr}; }
+void release_event(void* event) noexcept { delete static_cast<executor::Event*>(event); }
+void record_event(void* event, void* stream) {
+  auto& own = *static_cast<executor::Event*>(event);
   if (stream && static_cast<Stream*>(stream)->device != own.device)
-    fail("a mark of device ", own.device, " cannot stand in a stream of device ", static_cast<Stream*>(stream)->device);
+    fail("an event of device ", own.device, " cannot be recorded in a stream of device ",
+         static_cast<Stream*>(stream)->device);
   own.stream = stream, own.passed = std::make_shared<bool>(false);
   enqueue(stream, [passed = own.passed] { *passed = true; });
 }
-void wait_mark(void* mark) {
+void wait_event(void* event) {
   executor::refuse_while_recording("waiting");
-  const auto& own = *static_cast<executor::Mark*>(mark);
+  const auto& own = *static_cast<executor::Event*>(event);
   if (own.stream) static_cast<Stream*>(own.stream)->run(own.passed.get());
 }
 
@@ -291,7 +337,7 @@ void upload(void* to, const void* host, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, host, bytes); });
   wait(stream);
 }
-// Read when the stream comes to it: who fills the memory again too early sends what is wrong.
+// The memory is read in stream order, so that a caller who changes it too early sends wrong values.
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, pinned, bytes); });
 }

@@ -1,9 +1,9 @@
-// What a kernel is written against, and how it is launched: one thin layer over nvcc, or, with a plain C++ compiler,
-// over the executor (gpt2run/cuda/executor.hpp), which runs the same source on the CPU for tests.
-// Kernels: `template <...> GPT2RUN_KERNEL(threads) name(arguments by value)`, blocks of one dimension, shared memory
-// only through shared_memory(). No kernel is launched but through launch().
-// Threads of a block see each other's writes after sync_block(); lanes of a warp exchange values by the functions with
-// a mask, which every lane that the mask names must call.
+// What kernels are written with, and how they are launched: a thin layer over nvcc or, with a plain C++ compiler, over
+// the executor (sdk/cuda/executor.hpp), which runs the same source on the CPU for tests. A kernel is `template <...>
+// GPT2RUN_KERNEL(threads) name(arguments by value)`. Its blocks have one dimension, and its shared memory comes from
+// shared_memory(). Kernels are launched through launch() only. Threads of a block see each other's writes after
+// sync_block(). Lanes of a warp exchange values by the functions that take a mask, which every lane that the mask names
+// must call.
 #pragma once
 #include <type_traits>
 #include <utility>
@@ -26,8 +26,8 @@ namespace gpt2run::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
-inline constexpr size_t kSharedBytes = 48 << 10;   // what every device gives a block unasked
-inline constexpr size_t kArgumentBytes = 4 << 10;  // of a kernel: what every driver takes
+inline constexpr size_t kSharedBytes = 48 << 10;   // of a block, on every device without an opt-in
+inline constexpr size_t kArgumentBytes = 4 << 10;  // of a kernel, with every driver
 
 struct LaunchConfig {
   const char* name;  // of the kernel, for errors
@@ -37,7 +37,7 @@ struct LaunchConfig {
   void* stream;      // cudaStream_t
 };
 
-// Each argument where its alignment puts it.
+// Bytes of a kernel's arguments with their alignment.
 template <class... Parameters>
 constexpr size_t argument_bytes() {
   size_t bytes = 0;
@@ -80,14 +80,14 @@ GPT2RUN_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t value) {
 }
 GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicOr(at, value); }
 
-// What this thread wrote before is seen by other blocks before what it writes after.
+// Other blocks see what this thread wrote before the fence no later than what it writes after it.
 GPT2RUN_DEVICE void fence() { __threadfence(); }
 
-// What another block wrote and fenced, not what a cache of this one holds.
+// Loads what another block wrote before a fence, past the cache of this multiprocessor.
 GPT2RUN_DEVICE float load_fresh(const float* at) { return __ldcg(at); }
 
-// Every value becomes its sum over each kGroup neighbouring lanes, all lanes of the warp calling: a butterfly, so that
-// each of them gets the same bits.
+// Every value becomes its sum over kGroup neighbouring lanes. All lanes of the warp must call it. The exchange is a
+// butterfly, so that every lane gets the same bits.
 template <int kGroup, class T, int kCount>
 GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   GPT2RUN_UNROLL
@@ -97,7 +97,7 @@ GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   }
 }
 
-// The arguments take at most kArgumentBytes. Throws Error naming the kernel.
+// The arguments take at most kArgumentBytes. The stream's device must be selected. Throws Error naming the kernel.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
   static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
@@ -147,7 +147,7 @@ inline uint32_t atomic_or(uint32_t* at, uint32_t value) { return __atomic_fetch_
 inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline float load_fresh(const float* at) { return *at; }
 
-// One meeting instead of a butterfly of them, with the sums of the butterfly.
+// One exchange in place of a butterfly of exchanges, with the sums of the butterfly.
 template <int kGroup, class T, int kCount>
 void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::current()) {
   const int own = thread_id() % kWarp, first = own / kGroup * kGroup;
@@ -161,7 +161,7 @@ void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::c
   }
 }
 
-// What a kernel did wrong is thrown where the stream is waited for.
+// Errors of the kernel itself are thrown where somebody waits for the stream.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
   static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
@@ -175,7 +175,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
 
 #endif
 
-// Memory of a block handed out in pieces: every thread asks for the same ones in the same order.
+// Hands out the shared memory of a block in pieces. Every thread must take the same pieces in the same order.
 class Shared {
  public:
   GPT2RUN_HD explicit Shared(void* memory) : at_(static_cast<char*>(memory)) {}
@@ -187,7 +187,7 @@ class Shared {
     at_ += bytes_of<T>(count);
     return array;
   }
-  // What an array takes, for LaunchConfig::shared.
+  // Bytes of an array, for LaunchConfig::shared.
   template <class T>
   GPT2RUN_HD static constexpr size_t bytes_of(int count) {
     return (count * sizeof(T) + 15) / 16 * 16;

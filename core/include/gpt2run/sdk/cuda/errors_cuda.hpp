@@ -1,5 +1,5 @@
-// What the CUDA runtime says, as one line that helps: what was being done, the runtime's own words, and where to look.
-// Included by the headers of the device, and empty for other compilers.
+// Errors of the CUDA runtime as one line: what was being done, the runtime's own words, and what to do about it. It is
+// included by the headers of the device, and empty for other compilers.
 #pragma once
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
@@ -26,7 +26,7 @@ inline int capability_of(int device) {
   return major * 10 + minor;
 }
 
-// A kernel that went wrong while it ran: from then on every call of the process returns it, whatever was called.
+// Errors of a kernel that failed while it ran. From then on every call of the process returns them, whatever it is.
 inline bool is_of_a_kernel(cudaError_t error) {
   switch (error) {
     case cudaErrorIllegalAddress:
@@ -44,7 +44,7 @@ inline bool is_of_a_kernel(cudaError_t error) {
   }
 }
 
-// Then a launch returns when its kernel has run, so that an error is that kernel's.
+// Whether a launch returns only when its kernel has run, so that its error is that of this kernel.
 inline bool launches_block() {
   const char* value = std::getenv("CUDA_LAUNCH_BLOCKING");
   return value && std::string(value) == "1";

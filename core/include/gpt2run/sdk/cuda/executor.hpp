@@ -1,7 +1,7 @@
-// What the device headers need where no CUDA compiler is at work: the calls of kernels and of their host side. Only the
-// tests define them (tests/cuda/executor), so that no program can fall back on an emulated device.
-// A launch runs in stream order when somebody waits; without a stream it runs at once. Errors that a kernel makes are
-// thrown as Error, naming kernel, block, thread and line.
+// What the device headers call where a plain C++ compiler compiles them. Only the tests define these functions
+// (tests/cuda/executor), so that no program can fall back on an emulated device.
+// A launch runs in stream order when somebody waits, or at once without a stream. Faults of a kernel are thrown as
+// Error, naming kernel, block, thread and line.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,9 +22,9 @@ const Thread& self();
 
 void sync_block(Site);
 
-// Waits until all lanes of the mask are here. The values of all lanes: (32, bytes), those outside the mask undefined;
-// valid until this thread's next meeting. Throws Error unless the mask names the caller and `source`, lanes that are
-// still running, and what the others of the mask name.
+// Waits until all lanes of the mask have called it. Returns the values of all lanes, (32, bytes), which are undefined
+// outside the mask and valid until this thread's next call. Throws Error unless the mask names the caller, `source` and
+// only lanes that are still running, and equals the masks of the others that it names.
 const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
 
 struct Launch {
@@ -35,7 +35,7 @@ struct Launch {
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 
-// Of gpt2run/cuda/range.hpp.
+// For sdk/cuda/range.hpp.
 void begin_range(const char* name, int64_t number);
 void end_range();
 

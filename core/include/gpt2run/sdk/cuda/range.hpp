@@ -1,5 +1,6 @@
-// Ranges of the host's time that a profiler shows (NVTX, in the domain gpt2run). They cost a look at a pointer where no
-// profiler is. Ranges nest: the one begun last ends first. A graph is recorded within its ranges and replayed in one.
+// Ranges of the host's time that a profiler shows (NVTX, in the domain gpt2run). Without a profiler they cost a look at
+// a pointer. Ranges nest: the one that began last ends first. A decode step is recorded within its ranges and replayed
+// in one range.
 #pragma once
 #include <cstdint>
 
@@ -11,7 +12,7 @@
 
 namespace gpt2run::cuda {
 
-// From its making to its end. The name lives as long; number: of the layer, not shown when negative.
+// Lasts as long as the object, and so must the name. number: for example of a layer; not shown when negative.
 class Range {
  public:
 #if defined(__CUDACC__)

@@ -1,5 +1,6 @@
-// The host's side of a device: memory, streams, copies and graphs, as far as sessions and samplers need them. Over the
-// CUDA runtime, or over the executor of the tests. All throw Error with the runtime's own words.
+// The host's side of a device: the memory, streams, copies and graphs that sessions and samplers need. It stands over
+// the CUDA runtime, or over the executor of the tests. Every function that is not noexcept throws Error with the words
+// of the CUDA runtime.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -17,51 +18,53 @@ inline constexpr Space kSpace = Space::test;
 // Whether a device of this machine can run these kernels; opens no context.
 Probe probe();
 
-// Makes it the calling thread's. Throws Error where there is no such device, where it is too old for these kernels, and
-// where others keep it busy.
+// Selects the device for the calling thread. Throws Error where there is no such device, where it is too old for these
+// kernels, and where it is busy.
 void open_device(int device);
 
-// The calling thread's device from here on: one that was opened. Costs nothing where it already is, so that it may
-// stand in what is recorded.
+// Selects a device that was opened before, for the calling thread. Everything that launches or allocates calls it
+// first. It costs nothing where the device is selected already, and may be called while a graph is recorded.
 void use_device(int device);
 
 void* allocate(size_t bytes);  // uninitialised, 256-byte aligned; where memory is short the error says how much is free
-void release(void* memory) noexcept;
+void release(void* memory) noexcept;  // waits for the work of every stream of the device
 
 void* make_stream();
 void release_stream(void* stream) noexcept;
-void wait(void* stream);  // for all that was enqueued
+void wait(void* stream);  // until all that was enqueued is done
 
-// Page-locked memory of the host: what upload_pinned reads, and what enqueue_download writes without a wait. 256-byte
-// aligned.
+// Page-locked memory of the host, 256-byte aligned: upload_pinned reads it, and enqueue_download writes it without
+// waiting.
 void* allocate_pinned(size_t bytes);
 void release_pinned(void* memory) noexcept;
 
-void upload(void* to, const void* host, size_t bytes, void* stream);           // may wait: host is free on return
-void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);  // not before the stream has passed it
-void download(const void* from, void* host, size_t bytes, void* stream);       // waits
-// The same without the wait: the host's memory must stay as it is until the stream has passed the copy. A copy to
-// memory of the host that is not page-locked waits nevertheless.
+void upload(void* to, const void* host, size_t bytes, void* stream);  // may wait; `host` may be reused on return
+// `pinned` must not change before the stream has passed the copy.
+void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream);
+void download(const void* from, void* host, size_t bytes, void* stream);  // waits
+// These do not wait. `host` must not change or be read before the stream has passed the copy. A download to memory that
+// is not page-locked waits nevertheless.
 void enqueue_upload(void* to, const void* host, size_t bytes, void* stream);
 void enqueue_download(const void* from, void* host, size_t bytes, void* stream);
-void copy(void* to, const void* from, size_t bytes, void* stream);  // not overlapping
+void copy(void* to, const void* from, size_t bytes, void* stream);  // the two must not overlap
 void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream);
 void fill_zero(void* to, size_t bytes, void* stream);
 
-// A mark in a stream: wait_mark returns when the stream has passed the last set_mark, at once if there was none.
-void* make_mark();
-void release_mark(void* mark) noexcept;
-void set_mark(void* mark, void* stream);
-void wait_mark(void* mark);
+// An event marks a place in a stream. wait_event returns when the stream has passed the last record_event, or at once
+// if there was none.
+void* make_event();
+void release_event(void* event) noexcept;
+void record_event(void* event, void* stream);
+void wait_event(void* event);
 
-// From begin_capture to end_capture what this thread enqueues on the stream is recorded and not run.
+// What this thread enqueues on the stream between begin_capture and end_capture is recorded in a graph, and not run.
 void begin_capture(void* stream);
 void* end_capture(void* stream);
-void abandon_capture(void* stream) noexcept;  // in place of end_capture: nothing is kept
+void abandon_capture(void* stream) noexcept;  // in place of end_capture: the recording is dropped
 void replay(void* graph, void* stream);
 void release_graph(void* graph) noexcept;
 
-// (count) in device memory, owned.
+// An array (count) in device memory, which it owns.
 template <class T>
 class Array {
  public:

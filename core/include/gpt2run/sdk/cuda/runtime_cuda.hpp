@@ -1,4 +1,4 @@
-// runtime.hpp over the CUDA runtime. Included by it, and empty for other compilers.
+// The functions of runtime.hpp over the CUDA runtime. It is included by runtime.hpp, and empty for other compilers.
 #pragma once
 #if defined(__CUDACC__)
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace gpt2run::cuda {
 
-// "" where the environment hides no device.
+// A clause about the environment, or "" where it hides no device.
 inline std::string hidden_devices() {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   return visible ? std::string(" (CUDA_VISIBLE_DEVICES=") + visible + " hides the others)" : "";
@@ -44,7 +44,7 @@ inline std::string no_use() {
 }
 
 inline Probe probe() {
-  static const std::string reason = no_use();  // once a process, so that the text stays
+  static const std::string reason = no_use();  // once for each process, so that the text lives on
   if (reason.empty()) return {100, "there is a CUDA device"};
   return {0, reason.c_str()};
 }
@@ -84,18 +84,18 @@ inline void* allocate_pinned(size_t bytes) {
 }
 inline void release_pinned(void* memory) noexcept { cudaFreeHost(memory); }
 
-inline void* make_mark() {
+inline void* make_event() {
   cudaEvent_t event = nullptr;
   check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making a CUDA event");
   return event;
 }
-inline void release_mark(void* mark) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(mark)); }
-inline void set_mark(void* mark, void* stream) {
-  check_cuda(cudaEventRecord(static_cast<cudaEvent_t>(mark), static_cast<cudaStream_t>(stream)),
+inline void release_event(void* event) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+inline void record_event(void* event, void* stream) {
+  check_cuda(cudaEventRecord(static_cast<cudaEvent_t>(event), static_cast<cudaStream_t>(stream)),
              "recording a CUDA event");
 }
-inline void wait_mark(void* mark) {
-  check_cuda(cudaEventSynchronize(static_cast<cudaEvent_t>(mark)), "waiting for a CUDA event");
+inline void wait_event(void* event) {
+  check_cuda(cudaEventSynchronize(static_cast<cudaEvent_t>(event)), "waiting for a CUDA event");
 }
 
 inline void* make_stream() {
@@ -112,7 +112,8 @@ inline void enqueue_upload(void* to, const void* host, size_t bytes, void* strea
   check_cuda(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
              "copying to the CUDA device");
 }
-// A device that reads pageable memory by itself takes no copy of it first, so that only the end of the copy is sure.
+// A device that can read pageable memory takes no copy of it first. Only the end of the copy frees the host's memory
+// then.
 inline void upload(void* to, const void* host, size_t bytes, void* stream) {
   enqueue_upload(to, host, bytes, stream);
   wait(stream);
@@ -149,7 +150,7 @@ inline void abandon_capture(void* stream) noexcept {
   cudaGraph_t graph = nullptr;
   cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph);
   if (graph) cudaGraphDestroy(graph);
-  cudaGetLastError();  // the capture's own error is told by whoever broke it
+  cudaGetLastError();  // what broke the capture was thrown already
 }
 inline void* end_capture(void* stream) {
   cudaGraph_t graph = nullptr;
