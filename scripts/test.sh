@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: installs what is missing, builds and tests a release, then the same under AddressSanitizer and
-# UndefinedBehaviorSanitizer.
+# Runs every test: installs what is missing, builds and tests a release, breaks the code in three places and expects a
+# test to turn red, then builds and tests once more under AddressSanitizer and UndefinedBehaviorSanitizer.
 #   scripts/test.sh          all of it
 #   scripts/test.sh fast     the release tests labelled `fast`
 set -euo pipefail
@@ -54,6 +54,10 @@ if [ "$mode" = fast ]; then
 else
   say "tests of build/release"
   run_tests release
+  say "three mutations"
+  result='all three red'
+  scripts/run_mutations.sh --some 3 >&2 </dev/null || { result=FAILED; failed=1; }
+  summary+=("mutations: $result")
   say "building build/asan"
   build asan -D GPT2RUN_TESTS=ON
   say "tests of build/asan"
