@@ -1,5 +1,6 @@
-// Hands events to all sinks, each in the order it asked for: as they come, or sequence after sequence, the lowest
-// unfinished one live.
+// Delivery: passes the engine's events on to all sinks, each in the order that it asked for. A sink gets events either
+// as they happen, or one whole sequence after another. In the second case the lowest unfinished sequence is passed on
+// live, and the events of later ones are kept until their turn.
 #pragma once
 #include <map>
 #include <span>
@@ -11,23 +12,24 @@
 
 namespace gpt2run {
 
-// One thread at a time. Errors are those of the sinks.
+// One thread at a time. Throws what the sinks throw.
 class Delivery {
  public:
-  // Throws Error on a sink that wants logits in sequence order: core buffers no logits.
+  // Throws Error for a sink that wants logits in sequence order, because logits are not buffered.
   explicit Delivery(std::span<Sink* const> sinks);
 
-  uint32_t wants() const { return wants_; }  // of all sinks together
+  uint32_t wants() const { return wants_; }  // the union of what all sinks want
 
   void begin(std::string_view manifest);
   void start(uint64_t sequence, const Prompt& prompt);
-  void pass(const PassEvent& event);    // to those that want times
-  void token(const TokenEvent& event);  // the event's pointers need to live during the call only
+  void pass(const PassEvent& event);    // only to sinks that want times
+  void token(const TokenEvent& event);  // the event's pointers must be valid during the call only
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason);
   void end(std::string_view summary);
 
  private:
-  struct Kept {  // of a sequence whose turn has not come
+  // The events of a sequence whose turn has not come.
+  struct Kept {
     const Prompt* prompt = nullptr;
     struct Token {
       TokenEvent event;

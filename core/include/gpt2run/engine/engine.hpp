@@ -1,8 +1,9 @@
-// The generation loop as an object: requests arrive and leave between two steps, and share the slots of one session.
-// Ragged batches, the refill of free slots, shared prefixes, ends, stop strings and the hold-back of incomplete UTF-8
-// are decided here and nowhere else; the order in which sequences are delivered is Delivery's. Where the session's
-// Traits declare `batch` (for `reuse` also `prefill`), a request gets the bits that it gets alone, whatever arrives,
-// ends or is cancelled beside it.
+// Engine: continuous batching. Requests arrive and leave between two steps, and share the slots of one session. The
+// engine alone builds ragged batches, refills free slots, shares prefixes, decides when a request ends, finds stop
+// strings and holds back incomplete UTF-8. The order in which sinks get sequences is decided by Delivery.
+//
+// If the session's Traits declare `batch` (and `prefill`, when `reuse` is on), a request gets the same bits as when it
+// runs alone, whatever arrives, ends or is cancelled at the same time.
 #pragma once
 #include <memory>
 #include <span>
@@ -14,46 +15,47 @@ namespace gpt2run {
 
 class EngineLoop;  // core/engine/loop.hpp
 
-// One thread at a time, but for check(). Memory depends on the requests that wait and run, not on those that were.
+// One thread at a time, except for check(). Memory grows with the requests that wait or run, not with those that ended.
 class Engine {
  public:
-  // session: opened with `limits`, used by nobody else while requests run. All that is named here outlives the engine.
-  // Throws Error where the limits cannot take one chunk beside slots - 1 decoding rows, and for a chain in a memory
-  // space that cannot follow the session's.
+  // session: opened with `limits`, and not used by others while requests run. Everything passed by reference or pointer
+  // must outlive the engine. Throws Error if the limits cannot hold one chunk together with slots - 1 decoding rows,
+  // and for a chain whose memory space does not fit the session's.
   Engine(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
          std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Throws Error for what can never run here, with the field, both numbers and the limit. From any thread.
+  // Throws Error for a request that can never run here, with the field, its value and the limit. Any thread.
   void check(const Request&) const;
 
-  // check(), then the request waits for a slot. A chain that is new here is prepared, and kept as long as a request has
-  // it. Throws QueueFull where the request fits once others have left.
+  // Checks the request as check() does, and queues it for a slot. A chain that the engine has not seen is prepared, and
+  // kept as long as some request uses it. Throws QueueFull if there is no room before others have left.
   RequestId submit(Request request);
 
-  // The request finishes with Reason::cancelled before the next forward pass, in which its slot is free, and nothing
-  // else is heard of it until then. Ids that are not known, or no longer, are ignored.
+  // Ends a request with Reason::cancelled before the next forward pass, which can already use its slot. The listener
+  // hears nothing else of it until then. Unknown ids, and those of requests that have ended, are ignored.
   void cancel(RequestId id);
 
-  // Cancels; gives free slots to the requests that waited when it was called; then one forward pass for all that run,
-  // or up to `replay` replays where every row is a sampled one and nobody looks between. False: nothing waits or runs.
-  // A fault of one request (no token can be chosen, an id outside [0, V), options refused) finishes that request with
+  // Ends cancelled requests, gives free slots to the requests that were waiting when it was called, and then runs one
+  // forward pass for all running requests. Where every row is a sampled one and nothing has to look at results in
+  // between, it runs up to `replay` replays instead. Returns false if nothing waits or runs.
+  // A fault of a single request (no token can be chosen, an id outside [0, V), refused options) ends that request with
   // Reason::error. Everything else is thrown, and then only reset() and the destructor may be called.
   bool step();
 
-  // All requests are gone without finish(), and prefixes are forgotten. After a throw of a sampler or listener, and
-  // after the session was used by somebody else while nothing ran.
+  // Drops all requests without calling finish(), and forgets prefixes. Needed after step() has thrown, and after
+  // somebody else has used the session while nothing ran.
   void reset();
 
-  bool tap(Tap* tap);                     // as Session::tap; nothing is replayed while one is set
-  std::span<const StepRow> rows() const;  // inside a Tap: whose the rows of its tensors are, in their order
+  bool tap(Tap* tap);                     // as Session::tap; nothing is replayed while a tap is set
+  std::span<const StepRow> rows() const;  // inside a Tap: the owner of each row of its tensors, in order
 
   size_t waiting() const;  // requests without a slot
-  size_t running() const;  // requests with one
+  size_t running() const;  // requests with a slot
   const EngineCounts& counts() const;
-  std::string_view why_not_replayed() const;  // of the engine's own chain: a clause, "" where steps may be replayed
+  std::string_view why_not_replayed() const;  // for the engine's own chain: a clause, or "" if steps may be replayed
 
  private:
   std::unique_ptr<EngineLoop> loop_;

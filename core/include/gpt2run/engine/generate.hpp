@@ -1,6 +1,6 @@
-// All prompts of a run through an Engine: samples of each prompt, the sinks in the order that they ask for, one
-// summary. sequence = prompt index x samples + sample. The same prompts, seed and samplers give the same tokens for any
-// batch, slot and thread count wherever the session's Traits declare it.
+// generate(): runs all prompts of a run through an Engine. It makes the samples of each prompt, calls the sinks in the
+// order that they ask for, and returns one summary. sequence = prompt index x samples + sample. The same prompts, seed
+// and samplers give the same tokens for any batch, slot and thread count where the session's Traits promise it.
 #pragma once
 #include <functional>
 #include <memory>
@@ -15,44 +15,47 @@
 namespace gpt2run {
 
 struct Generation {
-  int32_t n_gen = 64;      // total length, prompt included (the original's meaning); used when max_new < 0
+  int32_t n_gen = 64;      // total length, prompt included; used if max_new < 0
   int32_t max_new = -1;    // tokens to generate per sequence
-  int32_t samples = 1;     // sequences per prompt; they share the prompt's KV
-  int32_t batch = 1;       // slots at most
-  int32_t chunk = 512;     // prompt rows per step at most
-  int32_t repeat = 16;     // tokens per wait on a device at most; in host memory it is always 1
+  int32_t samples = 1;     // sequences per prompt; they share the prompt's keys and values
+  int32_t batch = 1;       // most slots
+  int32_t chunk = 512;     // most prompt rows per step
+  int32_t repeat = 16;     // most tokens per wait on a device; always 1 in host memory
   int32_t threads = 0;     // as Limits::threads
   int32_t device = 0;      // as Limits::device
-  bool recompute = false;  // a full pass for every token, as if there were no KV cache; samples share nothing
+  bool recompute = false;  // compute all tokens again for every new one, without the KV cache; samples share nothing
   bool ignore_eos = false;
-  std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not released
+  std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not part of it
   uint64_t seed = 42;
-  int32_t rank = 0, ranks = 1;  // processes that share the prompts out: prompt i is for the one with i % ranks == rank
-  double open_seconds = 0;      // what opening the session took: goes into the summary
+  int32_t rank = 0, ranks = 1;  // processes that divide the prompts: this one takes prompt i if i % ranks == rank
+  double open_seconds = 0;      // time that opening the session took, for the summary
 };
 
 struct Summary {
   int64_t sequences = 0, prompt_tokens = 0, new_tokens = 0;
   int64_t steps = 0;        // forward passes, replayed ones included
-  int64_t rows = 0;         // rows that went through them
-  int64_t replayed = 0;     // passes made by Session::repeat
-  double open_seconds = 0;  // opening the session, which the run's seconds do not include
-  double seconds = 0;       // whole run
+  int64_t rows = 0;         // rows of all forward passes
+  int64_t replayed = 0;     // forward passes that were replays
+  double open_seconds = 0;  // time to open the session, not part of `seconds`
+  double seconds = 0;       // time of the whole run
   double first_token_seconds = 0;
-  std::string to_json() const;  // one JSON object, keys as above
+  std::string to_json() const;  // one JSON object with these names as keys
 };
 
-// Everything that any of the sinks wants.
+// The union of what the sinks want.
 uint32_t all_wants(std::span<Sink* const> sinks);
 
-// What the session of this run must hold. Throws Error when a prompt does not fit: names the prompt and both lengths.
+// The limits of a session for this run. Throws Error for a prompt that does not fit, with its number and both lengths.
 Limits plan_limits(const ModelConfig&, std::span<const Prompt>, const Generation&, std::span<Sink* const>,
                    const Chain&);
 
-// Runs all prompts. session: opened with plan_limits(...); chain: the session's space, or host behind a device (core
-// copies logits and tokens); tokenizer: null when only ids can be had. manifest: JSON handed to the sinks' begin().
-// progress: called after every step with finished and total sequences, may be empty. Throws Error; sinks are then left
-// without end(), so that they leave nothing half-written.
+// Runs all prompts.
+//   session: opened with plan_limits(...).
+//   chain: in the session's memory space, or in host memory behind a device; logits and tokens are then copied.
+//   tokenizer: null if there are only token ids.
+//   manifest: JSON for the sinks' begin().
+//   progress: called after every step with the numbers of finished and of all sequences; may be empty.
+// Throws Error. The sinks' end() is then not called, so that they leave no half-written files.
 Summary generate(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
                  const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation,
                  std::string_view manifest, const std::function<void(int64_t done, int64_t total)>& progress = {});

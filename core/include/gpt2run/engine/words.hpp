@@ -1,11 +1,11 @@
-// The words behind token ids, as sinks and listeners see them.
+// The texts of token ids, as sinks and listeners see them.
 #pragma once
 #include "gpt2run/sink.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run {
 
-// The words of a tokenizer. A model may have more ids than the tokenizer: those are empty.
+// A tokenizer as a Vocabulary. A model may have more ids than its tokenizer; the text of those is empty.
 class TokenizerWords final : public Vocabulary {
  public:
   explicit TokenizerWords(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null

@@ -1,4 +1,4 @@
-// What storing a model's weights in another type does to them, per tensor.
+// The rounding error that each tensor of a model gets when its weights are stored in another type.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -7,22 +7,22 @@
 
 namespace gpt2run {
 
-// Of one tensor, each value rounded once to the type: T(x).
+// One tensor's report. T(x) is the value x rounded once to the type.
 struct RoundingReport {
   Weight weight;
   int layer;
   Type from;           // the file's type
-  int64_t count;       // values
-  int64_t not_finite;  // NaN or infinite in the file: counted here only
-  int64_t overflow;    // finite x, infinite T(x)
-  int64_t underflow;   // x not 0, T(x) 0
-  int64_t subnormal;   // T(x) not 0 and below the type's smallest normal value: fewer bits than others
+  int64_t count;       // number of values
+  int64_t not_finite;  // NaN or infinite in the file; not counted below
+  int64_t overflow;    // x is finite and T(x) infinite
+  int64_t underflow;   // x is not 0 and T(x) is
+  int64_t subnormal;   // T(x) is not 0, but below the smallest normal value of the type, so it has fewer bits
   double largest;      // max |x|
-  double error;        // sqrt(sum (T(x) - x)^2 / sum x^2) over all x of which T(x) is finite; 0 where all x are 0
+  double error;        // sqrt(sum (T(x) - x)^2 / sum x^2) over all x with a finite T(x); 0 if all x are 0
 };
 
-// Every tensor in the order of Weight, layers ascending; a head that is wte's is left out. Uses all cores; the result
-// does not depend on how many. Throws what Checkpoint::tensor throws.
+// Reports on every tensor, in the order of Weight, with layers ascending. A head that shares its tensor with wte is
+// left out. Uses all cores; the result does not depend on their number. Throws what Checkpoint::tensor throws.
 std::vector<RoundingReport> rounding_report_of(const Checkpoint& model, Type to);
 
 }  // namespace gpt2run

@@ -1,6 +1,6 @@
-// Teacher forcing: a text goes through a session as it stands, and every position tells what it holds of the token that
-// really follows. Perplexity and comparison are both this walk. It is taken in chunks, so that memory does not grow
-// with the text, and rows are never handed to a sampler.
+// Teacher forcing: feeds a given text to a session and returns, for each position, the logits or the log-probability of
+// the token that follows in the text. Perplexity and comparisons are both computed this way. A text is fed in chunks,
+// so memory does not grow with its length, and no row is ever handed to a sampler.
 #pragma once
 #include <span>
 #include <vector>
@@ -9,39 +9,42 @@
 
 namespace gpt2run {
 
-// What a session must hold for texts of up to `longest` tokens, fed `chunk` rows at a time. longest: at most the
-// model's context + 1, since the last token is a target only.
+// Limits of a session for texts of up to `longest` tokens that are fed `chunk` rows at a time. longest: at most the
+// model's context + 1, since the last token is only a target and is not fed.
 Limits teacher_forcing_limits(int32_t longest, int32_t chunk, int32_t threads = 0, int32_t device = 0,
                               int32_t slots = 1);
 
-// Logits of targets that stand together: row r is what precedes tokens[position + r].
+// Logits of consecutive targets: row r predicts tokens[position + r].
 struct TargetRows {
   int32_t position, rows;
-  const float* logits;  // (rows, stride) raw, in host memory, until the next call of the same object
+  const float* logits;  // (rows, stride) raw, in host memory, valid until the next call on the same object
   int64_t stride;
 };
 
-// One text at a time in one slot. The session outlives it; its limits are those of teacher_forcing_limits. One thread
-// at a time.
+// Feeds one text at a time in one slot. The session must outlive this object and have been opened with
+// teacher_forcing_limits. One thread at a time.
 class TeacherForcing {
  public:
-  // chunk: rows of a step, at most the session's. 1 is decoding, token by token.
+  // chunk: rows of a step, at most the session's. A chunk of 1 decodes token by token.
   TeacherForcing(Session& session, int32_t chunk, int32_t slot = 0);
 
-  // tokens: at least 2, they outlive the walk. Targets are [first, size), first at least 1: what stands before is
-  // context only. Throws Error for a text that the session cannot hold or whose ids it does not know.
+  // Begins a text of at least 2 tokens, which must stay alive until it has been fed. The targets are the positions
+  // [first, size); first is at least 1, and what comes before it is context only. Throws Error for a text that does not
+  // fit the session, and for an id outside the vocabulary.
   void begin(std::span<const int32_t> tokens, int32_t first, uint64_t sequence = 0);
 
-  // From the next begin() on: other texts that are fed in the same steps, chunk by chunk, the i-th in the i-th of the
-  // other slots. They are there to be computed beside; nobody sees their logits. They outlive the walks, and fit as
-  // tokens do. begin() throws Error for more of them than there are slots.
+  // Sets other texts that are fed in the same steps from the next begin() on, chunk by chunk; text i takes the i-th of
+  // the other slots. They only make the batch larger: their logits are not returned. They must stay alive as long as
+  // texts are fed, and the limits of begin() hold for them too. begin() throws Error if there are more of them than
+  // other slots.
   void surround(std::vector<std::span<const int32_t>> neighbours);
 
-  // One step; false when all tokens were fed before. rows: gets the step's targets, perhaps none. Throws Error.
+  // Runs one step. Returns false once all tokens have been fed. rows: receives the targets of the step, possibly none.
+  // Throws Error.
   bool next(TargetRows& rows);
 
-  // Natural logs of the probabilities of all targets, under the raw logits: the walk to its end, with score() on the
-  // session's side, so that no logits leave it.
+  // Feeds the whole text and returns the natural log-probabilities of all targets under the raw logits. They come from
+  // Session::score, so that no logits are copied to the host.
   std::vector<float> logprobs(std::span<const int32_t> tokens, int32_t first, uint64_t sequence = 0);
 
  private:

@@ -1,10 +1,11 @@
-// Standard input, output and error of a program that may have been started without them.
+// Replacements for standard input, output and error in a program that was started without them.
 #pragma once
 
 namespace gpt2run {
 
-// A closed standard file must not be handed to the next file that is opened. It is replaced by one that refuses its
-// use, so that reading or writing it is still an error; messages are lost. Call it first in main(); false: impossible.
+// Opens a placeholder for each closed standard file, so that the next file to be opened does not get its number.
+// Reading or writing a placeholder is still an error, and messages are lost. Call this first in main(). Returns false
+// if the system refuses.
 bool occupy_standard_files();
 
 }  // namespace gpt2run

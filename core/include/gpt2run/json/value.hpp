@@ -1,9 +1,10 @@
-// A JSON document that was read, and views of its values. What the reader asks for by type (text(), integer(), at()) is
-// there, or an Error names the file, the way to the value, what was expected and what was found:
-// "run.json: plugins[0].kind: expected a text, found 3". What it asks for with as_...() may be missing.
+// A parsed JSON document, and views of its values. The typed getters (text(), integer(), at()) require the value: if it
+// is missing or has another type, they throw Error with the file, the path to the value, what was expected and what was
+// found: "run.json: plugins[0].kind: expected a text, found 3". The getters named as_...() return an empty optional
+// instead.
 //
-// A Value is two words and lives no longer than its Document. Documents are immutable: any thread may look. Neither
-// reading, nor copying, nor destroying one recurses, however deep its values lie in each other.
+// A Value is two words, and must not outlive its Document. Documents are immutable and may be read from any thread.
+// Parsing, copying and destroying one never recurse, however deeply its values nest.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -57,7 +58,7 @@ class Items {
   Iterator end() const { return {}; }
   size_t size() const { return begin_.left_; }
   bool empty() const { return size() == 0; }
-  Item front() const { return *begin_; }  // there must be one
+  Item front() const { return *begin_; }  // not for an empty list
 
  private:
   Iterator begin_;
@@ -72,25 +73,25 @@ class Value {
 
   Type type() const;
   bool is_null() const { return type() == Type::null; }
-  // A number without a point and an exponent, whatever its size.
+  // True for a number written without a point or an exponent, however large.
   bool is_whole() const;
 
-  // What the value holds, if it is of that type and fits.
+  // The value, or nothing if it has another type or does not fit.
   std::optional<bool> as_flag() const;
   std::optional<std::string_view> as_text() const;
   std::optional<int64_t> as_integer() const;    // of a whole number
   std::optional<uint64_t> as_unsigned() const;  // of a whole number without a sign
   std::optional<double> as_number() const;      // the nearest double
 
-  // A number as it is written in the file, so that nothing is lost; "" for anything else.
+  // A number exactly as the file writes it; "" for anything else.
   std::string number_text() const;
 
-  // Empty for any other type. A key comes once.
+  // Empty for a value of any other type. No key repeats.
   Items<Value> elements() const;  // of a list
   Items<Member> members() const;  // of an object
   std::optional<Value> find(std::string_view key) const;
 
-  // The same or Error.
+  // As above, but throw Error for a missing key, another type, or a value out of range.
   bool flag() const;
   std::string text() const;
   int64_t integer(int64_t low, int64_t high) const;
@@ -98,13 +99,13 @@ class Value {
   Items<Value> list() const;
   Items<Member> object() const;
   Value at(std::string_view key) const;
-  // Of an object: every key is one of these.
+  // Throws Error for a value that is not an object, and for a key that is not among these.
   void expect_keys(std::span<const std::string_view> known) const;
 
   // Throws the Error "FILE: PATH: expected WHAT, found ...".
   [[noreturn]] void refuse(const std::string& expected) const;
 
-  // In a line for messages: a scalar, cut after a glance, of a list or an object only that it is one.
+  // The value on one line, for messages: a scalar, shortened if it is long; for a list or an object only the type.
   std::string shown() const;
 
  private:
@@ -139,7 +140,7 @@ class Document {
   std::shared_ptr<const Tree> tree_;
 };
 
-// The same value again, its numbers as they stood.
+// Writes a value again, with its numbers exactly as they were read.
 void write(JsonWriter& writer, const Value& value);
 
 }  // namespace gpt2run::json

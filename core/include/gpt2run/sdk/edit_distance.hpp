@@ -1,4 +1,4 @@
-// How alike two names are, for messages that name what may have been meant.
+// Edit distance of two names, for messages that suggest what may have been meant.
 #pragma once
 #include <algorithm>
 #include <numeric>
@@ -7,7 +7,8 @@
 
 namespace gpt2run {
 
-// The least number of letters to change, add or drop that makes a into b. Time: product of the lengths.
+// The Levenshtein distance: the least number of letters to change, insert or delete that turns a into b. Takes time
+// proportional to the product of the lengths.
 inline size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});

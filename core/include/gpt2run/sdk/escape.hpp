@@ -1,4 +1,4 @@
-// Text of unknown origin in messages: one line whatever it holds, and never more than a glance of it.
+// Text from untrusted sources in messages: always a single line, and shortened.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,7 +8,7 @@ namespace gpt2run {
 
 namespace detail {
 
-// Bytes of the well-formed UTF-8 character at the front, 0 if there is none; code: its code point.
+// The size in bytes of the well-formed UTF-8 character at the front, or 0 if there is none. code: its code point.
 inline size_t utf8_character(std::string_view text, uint32_t& code) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   code = byte(0);
@@ -25,7 +25,7 @@ inline size_t utf8_character(std::string_view text, uint32_t& code) {
   return code < kLeast[size] || code > 0x10FFFF || is_surrogate ? 0 : size;
 }
 
-// What moves a terminal's cursor, ends a line or turns the direction of writing.
+// True for a character that moves a terminal's cursor, ends a line, or changes the direction of writing.
 inline bool is_control(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x2028 && code <= 0x202E) ||
          (code >= 0x2066 && code <= 0x2069);
@@ -44,7 +44,7 @@ inline void append_escaped(std::string& line, std::string_view bytes) {
 
 }  // namespace detail
 
-// text with control characters and what is not UTF-8 escaped (\n, \x1b), cut after `most` characters with "...".
+// The text with control characters and invalid UTF-8 escaped (\n, \x1b), cut after `most` characters with "...".
 inline std::string printable(std::string_view text, size_t most = std::string_view::npos) {
   std::string line;
   for (size_t count = 0; !text.empty(); ++count) {
@@ -70,7 +70,8 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
-// For messages that echo what somebody gave: in quotes, escaped and cut. Not called quoted: std::quoted would be found.
+// The text in quotes, escaped and shortened, for messages that repeat what a user gave. It is not named quoted because
+// argument-dependent lookup would find std::quoted.
 inline std::string in_quotes(std::string_view text) {
   constexpr size_t kMost = 60;
   return '"' + printable(text, kMost) + '"';

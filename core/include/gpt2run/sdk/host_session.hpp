@@ -1,5 +1,6 @@
-// A session in host memory over any Ops set: slots, token table, keys, scoring, taps and times. The CPU precisions, the
-// reference and precisions of one's own are this class over their Ops.
+// HostSession: a session in host memory over any Ops set. It has the slots, the token table, the row keys, scoring,
+// taps and times; the Ops set has the arithmetic. The CPU precisions, the reference, and precisions outside of this
+// tree use it.
 #pragma once
 #include <chrono>
 #include <cmath>
@@ -10,7 +11,7 @@
 
 namespace gpt2run {
 
-// Natural log of softmax(logits)[id]; logits: (vocab), sums in double.
+// The natural logarithm of softmax(logits)[id]. logits: (vocab). Sums are in double.
 inline double log_probability(const float* logits, int vocab, int32_t id) {
   double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
   for (int v = 0; v < vocab; ++v) maximum = std::max(maximum, double(logits[v]));
@@ -18,9 +19,9 @@ inline double log_probability(const float* logits, int vocab, int32_t id) {
   return logits[id] - maximum - std::log(sum);
 }
 
-// O: an Ops set with State made of (ModelConfig, Limits) and Weights with a `config`; `load(checkpoint)` makes the
-// weights. The session shares the Ops object with the precision that opened it. traits: step_bytes is that of one
-// element, which the session multiplies by what a step reads.
+// O: an Ops set whose State is made from (ModelConfig, Limits), whose Weights have a `config`, and whose
+// load(checkpoint) returns the weights. The session shares the Ops object with the precision that opened it. traits: as
+// the session reports them, except for step_bytes, which is the size of one weight element here.
 template <Ops O>
 class HostSession final : public Session {
  public:
@@ -103,7 +104,7 @@ class HostSession final : public Session {
   void times(StepTimes* times) override { times_ = times; }
 
  private:
-  // step_bytes comes as the bytes of one element.
+  // Multiplies step_bytes, the size of one element, by the number of elements that a step reads.
   static Traits told(Traits traits, const ModelConfig& config) {
     traits.step_bytes *= step_elements(config);
     return traits;
@@ -111,9 +112,9 @@ class HostSession final : public Session {
 
   int64_t row_stride() const { return slots_.limits().context + 1; }
 
-  // A token that no vocabulary has (kNone, a broken sampler) is read as 0: whoever reads the table reports it.
-  // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
-  // rows that ask for logits.
+  // Gives every row its position and token, writes the token table and the keys, and advances the slots' lengths. An id
+  // outside the vocabulary (kNone, or a faulty sampler) is fed as token 0; whoever reads the table reports it. Returns
+  // the number of rows that need logits.
   int assign_positions(std::span<const Row> rows) {
     int logit_rows = 0;
     for (size_t i = 0; i < rows.size(); ++i) {

@@ -1,5 +1,5 @@
-// JSON to write: strings that are always valid, numbers that read back as they were, and the brackets around them. JSON
-// is read with gpt2run/json/json.hpp, which is a library to link: gpt2run::json.
+// Writing JSON: strings that are always valid, numbers that read back as the same value, and a writer for documents. To
+// read JSON, use gpt2run/json/json.hpp and link its library, gpt2run::json.
 #pragma once
 #include <charconv>
 #include <cmath>
@@ -13,7 +13,8 @@
 
 namespace gpt2run {
 
-// Appends the shortest decimal that reads back as the same value; null for NaN and infinity, which JSON cannot say.
+// Appends the shortest decimal that reads back as the same value, or null for NaN and infinity, which JSON does not
+// have.
 template <class Real>
 void append_number(std::string& line, Real value) {
   if (!std::isfinite(value)) {
@@ -24,16 +25,17 @@ void append_number(std::string& line, Real value) {
   line.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
 }
 
-// How a string's characters are written. Files of results keep the form that they began with.
-// line: of control characters only \n has a name, the others are \u001b; each byte that is not UTF-8 becomes U+FFFD.
-// document: \b, \t, \f and \r have names too; what may begin a character of UTF-8 and breaks off becomes one U+FFFD.
-// ascii: as document, and every character from U+007F on is \u00e4.
+// How the characters of a string are written. Existing files of results keep the form that they have always had.
+//   line: \n is the only control character with a short escape, the others are written as \u001b. Each invalid byte
+//     becomes U+FFFD.
+//   document: \b, \t, \f and \r have short escapes too. A truncated or malformed UTF-8 character becomes one U+FFFD.
+//   ascii: as document, and every character from U+007F on is written as \u00e4.
 enum class JsonForm : uint8_t { line, document, ascii };
 
 namespace detail {
 
-// Bytes at the front that cannot be a character of UTF-8 together, though each but the last is right behind those
-// before it. text: begins with no character.
+// The number of bytes at the front that one U+FFFD replaces: the longest prefix that could begin a UTF-8 character, or
+// one byte. text: does not begin with a valid character.
 inline size_t broken_character(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
@@ -55,14 +57,14 @@ inline void append_hex_escape(std::string& line, uint32_t unit) {
   line.append("\\u").append({kHex[unit >> 12 & 15], kHex[unit >> 8 & 15], kHex[unit >> 4 & 15], kHex[unit & 15]});
 }
 
-// Outside the basic plane a character is two.
+// A character outside the basic multilingual plane is written as a surrogate pair.
 inline void append_unicode_escape(std::string& line, uint32_t code) {
   if (code < 0x10000) return append_hex_escape(line, code);
   append_hex_escape(line, 0xD7C0 + (code >> 10));
   append_hex_escape(line, 0xDC00 + (code & 0x3FF));
 }
 
-// The letter behind the backslash, 0 for a character that has none.
+// The letter of the short escape, or 0 for a character that has none.
 inline char escape_letter(uint32_t code, JsonForm form) {
   constexpr std::string_view kCodes = "\"\\\n\b\t\f\r", kLetters = "\"\\nbtfr";
   const size_t named = form == JsonForm::line ? 3 : kCodes.size();
@@ -72,7 +74,7 @@ inline char escape_letter(uint32_t code, JsonForm form) {
 
 }  // namespace detail
 
-// text as a JSON string.
+// The text as a JSON string.
 inline std::string json_quoted(std::string_view text, JsonForm form = JsonForm::line) {
   std::string line = "\"";
   while (!text.empty()) {
@@ -94,7 +96,7 @@ inline std::string json_quoted(std::string_view text, JsonForm form = JsonForm::
   return line + '"';
 }
 
-// Appends `"key": ` to an object that is being written; keys are plain words.
+// Appends `"key": ` to an object that is being written. The key is not escaped.
 inline void append_key(std::string& json, std::string_view key) {
   json += json.back() == '{' ? "\"" : ", \"";
   json.append(key).append("\": ");
@@ -108,11 +110,11 @@ inline void append_field(std::string& json, std::string_view key, std::string_vi
   json += json_quoted(value);
 }
 
-// Writes a document value by value; commas, line breaks and indentation are its business. The calls must make JSON:
-// each value of an object behind its key, each begin with its end.
+// Writes a document value by value, and adds the commas, line breaks and indentation. The calls must form valid JSON:
+// in an object each value follows its key, and every begin has its end.
 class JsonWriter {
  public:
-  // indent: blanks for each level; below 0 all stands in one line without a blank.
+  // indent: spaces per level; below 0 the document is one line without any whitespace.
   explicit JsonWriter(int indent, JsonForm form = JsonForm::document) : indent_(indent), form_(form) {}
 
   void begin_object() { begin('{'); }
@@ -137,7 +139,7 @@ class JsonWriter {
   void value(const std::string& text) { value(std::string_view(text)); }
   void value(const char* text) { value(std::string_view(text)); }
 
-  // A value that is JSON already, as a number is.
+  // Writes a value that is JSON already, such as a number.
   void written(std::string_view json) {
     separate();
     json_ += json;
@@ -153,7 +155,7 @@ class JsonWriter {
     written(json);
   }
 
-  // The document, when all that began has ended.
+  // The document, once everything that was begun has been ended.
   const std::string& json() const { return json_; }
 
  private:
@@ -170,7 +172,7 @@ class JsonWriter {
     json_ += bracket;
   }
 
-  // Before a key, or a value of a list.
+  // Called before a key, and before a value of a list.
   void separate() {
     if (is_behind_key_ || has_values_.empty()) {
       is_behind_key_ = false;
@@ -188,7 +190,7 @@ class JsonWriter {
   int indent_;
   JsonForm form_;
   bool is_behind_key_ = false;
-  std::vector<bool> has_values_;  // of each list or object that has not ended
+  std::vector<bool> has_values_;  // for each list or object that has not ended
   std::string json_;
 };
 

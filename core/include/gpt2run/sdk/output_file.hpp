@@ -1,8 +1,9 @@
-// A file that appears under its name only when it is whole: written under a temporary name in the same folder, renamed
-// by publish(), removed if that never comes. Runs in one folder do not mix, the last to publish wins; within one
-// process a file has one writer, whatever library it is in. A file that is replaced leaves its mode and, where the
-// system lets it, its owner to the new one. One thread at a time. Every error is an Error that names the path and the
-// system's reason.
+// OutputFile: a file that appears under its name only when it is complete. It is written under a temporary name in the
+// same folder and renamed by publish(); without publish() it is removed.
+//
+// Several processes may write the same file: each has its own temporary file, and the last to publish wins. Within one
+// process a file has a single writer, whichever library that is in. A replaced file passes on its mode and, if the
+// system permits, its owner. One thread at a time. Every failure is an Error with the path and the system's reason.
 #pragma once
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -24,8 +25,8 @@
 
 namespace gpt2run {
 
-// All bytes, or Error naming the target: "standard output: Broken pipe". The caller's process must ignore SIGPIPE. A
-// signal whose handler was installed without SA_RESTART ends a wait: that is an error too.
+// Writes all bytes. Throws Error naming the target: "standard output: Broken pipe". The process must ignore SIGPIPE. A
+// signal whose handler was installed without SA_RESTART interrupts a write, which is an error too.
 inline void write_all(int fd, std::string_view bytes, const std::string& target) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(fd, bytes.data(), bytes.size());
@@ -36,9 +37,9 @@ inline void write_all(int fd, std::string_view bytes, const std::string& target)
 
 class OutputFile {
  public:
-  // Makes missing folders. A path that exists and is no regular file (a device, a pipe) is written in place, and so is
-  // the file that is standard output or error. A second writer, a file that may not be written and a pipe that nobody
-  // reads are errors.
+  // Opens the temporary file, and creates missing folders. An existing path that is not a regular file (a device, a
+  // pipe) is written in place, and so is a file that is already standard output or error. Throws Error if the file has
+  // a writer already, if it may not be written, and for a pipe without a reader.
   explicit OutputFile(const std::filesystem::path& path);
   ~OutputFile();
   OutputFile(OutputFile&& other) noexcept;
@@ -46,15 +47,17 @@ class OutputFile {
   OutputFile& operator=(const OutputFile&) = delete;
   OutputFile& operator=(OutputFile&&) = delete;
 
-  void write(std::string_view bytes);                      // buffered
-  void overwrite(int64_t offset, std::string_view bytes);  // of what was written before; not where written in place
-  void close();    // everything has reached the file; still under its temporary name
-  void publish();  // close(), then the file has its name
+  void write(std::string_view bytes);  // buffered
+  // Replaces bytes that were written before. Not for a file that is written in place.
+  void overwrite(int64_t offset, std::string_view bytes);
+  void close();    // writes everything to the file, which keeps its temporary name
+  void publish();  // close(), then gives the file its name
 
   const std::string& path() const { return path_; }
 
-  // What publish() replaces: path without links, of which the last may point to nothing. Throws Error, also for a ".."
-  // behind a folder that is not there: the system would not find such a path, and so no check of what lies there.
+  // The path that publish() replaces: `path` with links resolved; the last link may point to nothing. Throws Error,
+  // also for ".." after a folder that does not exist: the system would not resolve such a path, so it cannot be
+  // checked.
   static std::filesystem::path target_of(const std::filesystem::path& path);
 
  private:
@@ -65,17 +68,18 @@ class OutputFile {
   void flush();
 
   std::string path_;              // as given
-  std::filesystem::path target_;  // without links: what publish() renames to
-  std::string temporary_;         // empty: written in place, or published
+  std::filesystem::path target_;  // with links resolved: what publish() renames to
+  std::string temporary_;         // empty once published, and for a file that is written in place
   std::string buffer_;
   int fd_ = -1;
 };
 
 namespace detail {
 
-// The same in all libraries of one process, another in every other one: a process number alone comes again.
+// An identifier of this process, the same in all of its libraries. It includes random bytes, since process numbers are
+// used again.
 inline std::string process_mark() {
-  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes, by the kernel
+  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes from the kernel
   uint32_t words[4] = {};
   if (random) std::memcpy(words, random, sizeof words);
   char text[32];
@@ -83,7 +87,7 @@ inline std::string process_mark() {
   return text;
 }
 
-// Next to `target`; the name keeps below the 255 bytes of a file system.
+// The temporary name, in the folder of `target`. It stays below the 255 bytes that file systems allow.
 inline std::string temporary_name(const std::filesystem::path& target) {
   constexpr size_t kMost = 180;
   std::string name = target.filename().string();
@@ -91,8 +95,8 @@ inline std::string temporary_name(const std::filesystem::path& target) {
   return target.parent_path() / ("." + name + "." + process_mark() + ".tmp");
 }
 
-// Standard output or error, if that is the file: a second description of it would write at another place. A device has
-// no places.
+// A duplicate of standard output or error if that is the same file, else -1. A file of its own would have a file
+// position of its own, and the two would overwrite each other. Devices have no position.
 inline int standard_file(const struct stat& file) {
   if (S_ISCHR(file.st_mode)) return -1;
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -140,7 +144,7 @@ inline void OutputFile::open_target() {
   if (exists) fd_ = detail::standard_file(found);
   if (fd_ >= 0) return;
   if (!exists || S_ISREG(found.st_mode)) return open_temporary(exists ? &found : nullptr);
-  // A pipe that nobody reads is an error now, not a wait without end.
+  // Without O_NONBLOCK, opening a pipe without a reader would wait forever.
   fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd_ < 0 && errno == ENXIO && S_ISFIFO(found.st_mode))
     fail(path_, ": cannot be opened for writing: nobody reads this pipe");
@@ -163,7 +167,7 @@ inline void OutputFile::open_temporary(const struct stat* replaced) {
   if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
   temporary_ = name;
   if (!replaced) return;
-  const bool owned = fchown(fd_, replaced->st_uid, replaced->st_gid) == 0;  // takes set-id bits away: before the mode
+  const bool owned = fchown(fd_, replaced->st_uid, replaced->st_gid) == 0;  // before fchmod: it clears the set-id bits
   fchmod(fd_, replaced->st_mode & (owned ? 07777 : 0777));
 }
 
@@ -199,7 +203,7 @@ inline void OutputFile::close() {
   if (fd_ < 0) return;
   flush();
   if (::close(std::exchange(fd_, -1)) != 0) fail(path_, ": cannot write: ", std::strerror(errno));
-  std::string().swap(buffer_);  // gives the memory back: a run may keep thousands of closed files
+  std::string().swap(buffer_);  // frees the memory, since a run may keep thousands of closed files
 }
 
 inline void OutputFile::publish() {
@@ -211,7 +215,7 @@ inline void OutputFile::publish() {
   temporary_.clear();
 }
 
-// Where results go: "-" is standard output, where every write() arrives at once; anything else is an OutputFile.
+// The output of a program: standard output for the path "-", where nothing is buffered, or else an OutputFile.
 class Output {
  public:
   explicit Output(const std::string& path) {
@@ -227,7 +231,7 @@ class Output {
   bool is_file() const { return file_ != nullptr; }
 
  private:
-  std::unique_ptr<OutputFile> file_;  // not optional: g++ 12 takes a sanitized one for uninitialized
+  std::unique_ptr<OutputFile> file_;  // not std::optional: g++ 12 with sanitizers reports it as uninitialised
 };
 
 }  // namespace gpt2run

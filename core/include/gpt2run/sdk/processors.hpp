@@ -1,4 +1,4 @@
-// How many processors there are for this process.
+// The number of processors that this process may use.
 #pragma once
 #include <sched.h>
 
@@ -7,12 +7,12 @@
 
 namespace gpt2run {
 
-// Those that the caller may run on, 1 or more: the system's, or fewer where it was bound to some (taskset, a launcher
-// of ranks).
+// The processors that the calling thread may run on, at least 1. That is all of the machine's, unless it was bound to
+// some of them (taskset, a launcher of ranks).
 inline int processors() {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));  // more than the set can hold
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));  // more processors than cpu_set_t holds
 }
 
 }  // namespace gpt2run

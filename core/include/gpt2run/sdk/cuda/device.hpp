@@ -1,9 +1,10 @@
-// What kernels are written with, and how they are launched: a thin layer over nvcc or, with a plain C++ compiler, over
-// the executor (sdk/cuda/executor.hpp), which runs the same source on the CPU for tests. A kernel is `template <...>
-// GPT2RUN_KERNEL(threads) name(arguments by value)`. Its blocks have one dimension, and its shared memory comes from
-// shared_memory(). Kernels are launched through launch() only. Threads of a block see each other's writes after
-// sync_block(). Lanes of a warp exchange values by the functions that take a mask, which every lane that the mask names
-// must call.
+// The language of kernels, and how they are launched. It is a thin layer over nvcc. With a plain C++ compiler it stands
+// over the executor (sdk/cuda/executor.hpp), which runs the same source on the CPU for tests.
+//
+// A kernel is declared as `template <...> GPT2RUN_KERNEL(threads) name(arguments by value)` and started only with
+// launch(). Its blocks are one-dimensional, and its shared memory comes from shared_memory(). Threads of a block see
+// each other's writes after sync_block(). Lanes of a warp exchange values with the functions that take a mask; every
+// lane in the mask must call them.
 #pragma once
 #include <type_traits>
 #include <utility>
@@ -26,18 +27,18 @@ namespace gpt2run::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
-inline constexpr size_t kSharedBytes = 48 << 10;   // of a block, on every device without an opt-in
-inline constexpr size_t kArgumentBytes = 4 << 10;  // of a kernel, with every driver
+inline constexpr size_t kSharedBytes = 48 << 10;   // shared memory that a block can have without an opt-in
+inline constexpr size_t kArgumentBytes = 4 << 10;  // arguments that a kernel can have with every driver
 
 struct LaunchConfig {
-  const char* name;  // of the kernel, for errors
-  int blocks[3];     // each at least 1; at most 65535 but in the first dimension
-  int threads;       // of a block, 1 to 1024
-  size_t shared;     // bytes of shared memory of a block, at most kSharedBytes
+  const char* name;  // of the kernel, for error messages
+  int blocks[3];     // each at least 1; y and z at most 65535
+  int threads;       // per block, 1 to 1024
+  size_t shared;     // bytes of shared memory per block, at most kSharedBytes
   void* stream;      // cudaStream_t
 };
 
-// Bytes of a kernel's arguments with their alignment.
+// Bytes that a kernel's arguments take, with their alignment.
 template <class... Parameters>
 constexpr size_t argument_bytes() {
   size_t bytes = 0;
@@ -80,14 +81,14 @@ GPT2RUN_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t value) {
 }
 GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicOr(at, value); }
 
-// Other blocks see what this thread wrote before the fence no later than what it writes after it.
+// Makes this thread's writes before the fence visible to other blocks no later than its writes after the fence.
 GPT2RUN_DEVICE void fence() { __threadfence(); }
 
-// Loads what another block wrote before a fence, past the cache of this multiprocessor.
+// Loads a value that another block wrote before a fence, bypassing this multiprocessor's L1 cache.
 GPT2RUN_DEVICE float load_fresh(const float* at) { return __ldcg(at); }
 
-// Every value becomes its sum over kGroup neighbouring lanes. All lanes of the warp must call it. The exchange is a
-// butterfly, so that every lane gets the same bits.
+// Replaces every value by its sum over a group of kGroup neighbouring lanes. All lanes of the warp must call it. The
+// exchange is a butterfly, so every lane gets the same bits.
 template <int kGroup, class T, int kCount>
 GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   GPT2RUN_UNROLL
@@ -97,7 +98,8 @@ GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   }
 }
 
-// The arguments take at most kArgumentBytes. The stream's device must be selected. Throws Error naming the kernel.
+// Starts a kernel. Its arguments take at most kArgumentBytes. The stream's device must be selected. Throws Error with
+// the kernel's name.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
   static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
@@ -147,7 +149,7 @@ inline uint32_t atomic_or(uint32_t* at, uint32_t value) { return __atomic_fetch_
 inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline float load_fresh(const float* at) { return *at; }
 
-// One exchange in place of a butterfly of exchanges, with the sums of the butterfly.
+// A single exchange instead of a butterfly of exchanges, with sums in the butterfly's order.
 template <int kGroup, class T, int kCount>
 void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::current()) {
   const int own = thread_id() % kWarp, first = own / kGroup * kGroup;
@@ -161,7 +163,7 @@ void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::c
   }
 }
 
-// Errors of the kernel itself are thrown where somebody waits for the stream.
+// Errors of the kernel itself are thrown when somebody waits for the stream.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
   static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
@@ -175,19 +177,19 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
 
 #endif
 
-// Hands out the shared memory of a block in pieces. Every thread must take the same pieces in the same order.
+// A bump allocator for the shared memory of a block. Every thread must take the same arrays in the same order.
 class Shared {
  public:
   GPT2RUN_HD explicit Shared(void* memory) : at_(static_cast<char*>(memory)) {}
 
-  // (count), 16-byte aligned.
+  // Returns an array (count), 16-byte aligned.
   template <class T>
   GPT2RUN_HD T* take(int count) {
     T* array = reinterpret_cast<T*>(at_);
     at_ += bytes_of<T>(count);
     return array;
   }
-  // Bytes of an array, for LaunchConfig::shared.
+  // The bytes of such an array, for LaunchConfig::shared.
   template <class T>
   GPT2RUN_HD static constexpr size_t bytes_of(int count) {
     return (count * sizeof(T) + 15) / 16 * 16;

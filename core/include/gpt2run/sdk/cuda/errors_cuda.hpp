@@ -1,5 +1,5 @@
-// Errors of the CUDA runtime as one line: what was being done, the runtime's own words, and what to do about it. It is
-// included by the headers of the device, and empty for other compilers.
+// Errors of the CUDA runtime as one line: what was being done, the runtime's message, and what to do about it. The
+// headers for devices include this file; for other compilers it is empty.
 #pragma once
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
@@ -12,12 +12,12 @@
 
 namespace gpt2run::cuda {
 
-// 9.0 of 90.
+// "9.0" for 90.
 inline std::string shown_capability(int capability) {
   return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
 
-// Ten times its compute capability; 0 when it does not tell.
+// The compute capability times ten, or 0 if the device does not tell.
 inline int capability_of(int device) {
   int major = 0, minor = 0;
   if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
@@ -26,7 +26,8 @@ inline int capability_of(int device) {
   return major * 10 + minor;
 }
 
-// Errors of a kernel that failed while it ran. From then on every call of the process returns them, whatever it is.
+// True for the error of a kernel that failed while it ran. Such an error is sticky: from then on every CUDA call of the
+// process returns it.
 inline bool is_of_a_kernel(cudaError_t error) {
   switch (error) {
     case cudaErrorIllegalAddress:
@@ -44,13 +45,13 @@ inline bool is_of_a_kernel(cudaError_t error) {
   }
 }
 
-// Whether a launch returns only when its kernel has run, so that its error is that of this kernel.
+// True if launches wait for their kernels, so that an error of a launch belongs to that kernel.
 inline bool launches_block() {
   const char* value = std::getenv("CUDA_LAUNCH_BLOCKING");
   return value && std::string(value) == "1";
 }
 
-// Throws Error unless it is cudaSuccess. what: "copying to the CUDA device".
+// Throws Error unless the argument is cudaSuccess. what: the action that failed, such as "copying to the CUDA device".
 inline void check_cuda(cudaError_t error, std::string_view what) {
   if (error == cudaSuccess) return;
   if (is_of_a_kernel(error) && !launches_block())
@@ -59,7 +60,7 @@ inline void check_cuda(cudaError_t error, std::string_view what) {
   fail(what, ": ", cudaGetErrorString(error));
 }
 
-// The same for the start of a kernel.
+// As check_cuda, for the launch of a kernel.
 inline void check_launch(cudaError_t error, const char* kernel) {
   if (error == cudaSuccess) return;
   const std::string what = std::string("kernel ") + kernel;

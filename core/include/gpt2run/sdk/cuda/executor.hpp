@@ -1,7 +1,7 @@
-// What the device headers call where a plain C++ compiler compiles them. Only the tests define these functions
-// (tests/cuda/executor), so that no program can fall back on an emulated device.
-// A launch runs in stream order when somebody waits, or at once without a stream. Faults of a kernel are thrown as
-// Error, naming kernel, block, thread and line.
+// The functions that the device headers call when a plain C++ compiler compiles them. Only the tests define these
+// functions (tests/cuda/executor), so that no program can fall back on an emulated device.
+// A launch on a stream runs in stream order when somebody waits for it; a launch without a stream runs at once. A fault
+// of a kernel is thrown as an Error with the kernel, block, thread and line.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace gpt2run::executor {
 
 using Site = std::source_location;
 
-// The running thread of a kernel.
+// The identity of the running thread.
 struct Thread {
   int thread, threads;
   int block[3], blocks[3];
@@ -22,9 +22,10 @@ const Thread& self();
 
 void sync_block(Site);
 
-// Waits until all lanes of the mask have called it. Returns the values of all lanes, (32, bytes), which are undefined
-// outside the mask and valid until this thread's next call. Throws Error unless the mask names the caller, `source` and
-// only lanes that are still running, and equals the masks of the others that it names.
+// Exchanges values between lanes: waits until all lanes of the mask have called it, then returns the values of all
+// lanes, (32, bytes). Values of lanes outside the mask are undefined. The memory is valid until this thread's next
+// call. Throws Error if the mask does not name the caller and `source`, if it names a lane that has ended, or if the
+// lanes that it names pass different masks.
 const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
 
 struct Launch {
@@ -35,7 +36,7 @@ struct Launch {
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 
-// For sdk/cuda/range.hpp.
+// Used by sdk/cuda/range.hpp.
 void begin_range(const char* name, int64_t number);
 void end_range();
 

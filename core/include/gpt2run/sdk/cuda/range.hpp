@@ -1,6 +1,5 @@
-// Ranges of the host's time that a profiler shows (NVTX, in the domain gpt2run). Without a profiler they cost a look at
-// a pointer. Ranges nest: the one that began last ends first. A decode step is recorded within its ranges and replayed
-// in one range.
+// Ranges of host time for a profiler (NVTX, in the domain gpt2run). Without a profiler a range costs one pointer check.
+// Ranges nest: the innermost ends first. A decode step is recorded within its own ranges, but replayed in a single one.
 #pragma once
 #include <cstdint>
 
@@ -12,7 +11,8 @@
 
 namespace gpt2run::cuda {
 
-// Lasts as long as the object, and so must the name. number: for example of a layer; not shown when negative.
+// A range that lasts as long as the object. The name must live as long. number: for example the layer; not shown if
+// negative.
 class Range {
  public:
 #if defined(__CUDACC__)

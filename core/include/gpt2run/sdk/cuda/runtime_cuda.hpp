@@ -1,4 +1,5 @@
-// The functions of runtime.hpp over the CUDA runtime. It is included by runtime.hpp, and empty for other compilers.
+// The functions of runtime.hpp, implemented with the CUDA runtime. runtime.hpp includes this file; for other compilers
+// it is empty.
 #pragma once
 #if defined(__CUDACC__)
 #include <algorithm>
@@ -8,19 +9,19 @@
 
 namespace gpt2run::cuda {
 
-// A clause about the environment, or "" where it hides no device.
+// A clause for messages if CUDA_VISIBLE_DEVICES is set, else "".
 inline std::string hidden_devices() {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   return visible ? std::string(" (CUDA_VISIBLE_DEVICES=") + visible + " hides the others)" : "";
 }
 
-// GPT2RUN_CUDA_LEAST: the least compute capability that was compiled for, times ten.
+// GPT2RUN_CUDA_LEAST: the lowest compute capability that the kernels were compiled for, times ten.
 inline std::string too_old(int capability) {
   return "expected a CUDA device of compute capability " + shown_capability(GPT2RUN_CUDA_LEAST) +
          " or above (GPT2RUN_CUDA_ARCHITECTURES), found " + shown_capability(capability);
 }
 
-// Why there is no device at all.
+// Why there is no device.
 inline std::string no_devices(cudaError_t error) {
   const std::string text = cudaGetErrorString(error);
   if (error != cudaErrorInsufficientDriver) return text + hidden_devices();
@@ -33,7 +34,7 @@ inline std::string no_devices(cudaError_t error) {
          (driver == 0 ? "none" : "one for " + shown(driver));
 }
 
-// Why no device can run what was compiled, "" when one can.
+// Why no device can run the compiled kernels, or "" if one can.
 inline std::string no_use() {
   int devices = 0, newest = 0;
   const cudaError_t error = cudaGetDeviceCount(&devices);
@@ -44,7 +45,7 @@ inline std::string no_use() {
 }
 
 inline Probe probe() {
-  static const std::string reason = no_use();  // once for each process, so that the text lives on
+  static const std::string reason = no_use();  // static, because Probe::reason must stay valid
   if (reason.empty()) return {100, "there is a CUDA device"};
   return {0, reason.c_str()};
 }
@@ -112,8 +113,8 @@ inline void enqueue_upload(void* to, const void* host, size_t bytes, void* strea
   check_cuda(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, static_cast<cudaStream_t>(stream)),
              "copying to the CUDA device");
 }
-// A device that can read pageable memory takes no copy of it first. Only the end of the copy frees the host's memory
-// then.
+// cudaMemcpyAsync may return early for pageable memory on a device that can read it directly, without a staging copy.
+// The host's memory is then free only when the copy has ended, so this waits.
 inline void upload(void* to, const void* host, size_t bytes, void* stream) {
   enqueue_upload(to, host, bytes, stream);
   wait(stream);
@@ -150,7 +151,7 @@ inline void abandon_capture(void* stream) noexcept {
   cudaGraph_t graph = nullptr;
   cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph);
   if (graph) cudaGraphDestroy(graph);
-  cudaGetLastError();  // what broke the capture was thrown already
+  cudaGetLastError();  // clears the error: what broke the capture has already been thrown
 }
 inline void* end_capture(void* stream) {
   cudaGraph_t graph = nullptr;
