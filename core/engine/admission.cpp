@@ -1,5 +1,4 @@
-// How requests come into an engine's slots and leave them: cancels, deadlines, free slots, and prefixes that are
-// shared.
+// How requests get a slot and leave it: cancellation, deadlines, admission, and sharing of prefixes.
 #include <algorithm>
 #include <cmath>
 
@@ -12,8 +11,8 @@ constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
 }  // namespace
 
-// Requests leave and get slots before the forward pass. What listeners cancel here is gone in it too, and what they
-// submit waits for the next step, so that this one comes to its end.
+// Ends and admits requests before a forward pass. A request that a listener cancels meanwhile is ended too. A request
+// that a listener submits meanwhile waits for the next step, so that this loop ends.
 void EngineLoop::change_requests() {
   const RequestId newer = next_id_;
   do {
@@ -22,7 +21,7 @@ void EngineLoop::change_requests() {
   } while (!cancelled_.empty() && *cancelled_.begin() < newer);
 }
 
-// Ends what was cancelled, and what has passed its deadline.
+// Ends requests that were cancelled or have passed their deadline.
 void EngineLoop::drop_ended(RequestId newer) {
   const auto now = std::chrono::steady_clock::now();
   const auto first_newer = cancelled_.lower_bound(newer);
@@ -42,7 +41,7 @@ void EngineLoop::drop_ended(RequestId newer) {
   }
 }
 
-// Gives free slots to the requests that wait.
+// Gives free slots to waiting requests.
 void EngineLoop::admit(RequestId newer) {
   const auto is_free = [&](int slot) { return !slots_[slot].live; };
   const auto accept = [&](const Waiting& one) { return one.id < newer && !is_blocked(one.request); };
@@ -55,7 +54,7 @@ void EngineLoop::admit(RequestId newer) {
   }
 }
 
-// A neighbour of its group is just reading the same prompt, which it will share.
+// True while another request of its group is reading the same prompt, which it will then share.
 bool EngineLoop::is_blocked(const Request& request) const {
   if (request.group == 0 || options_.recompute) return false;
   return std::ranges::any_of(slots_, [&](const Slot& slot) {
@@ -64,7 +63,7 @@ bool EngineLoop::is_blocked(const Request& request) const {
   });
 }
 
-// The slot whose keys and values the request takes over, and how many positions of them.
+// The slot whose keys and values the request can take over, and how many positions of them.
 EngineLoop::Source EngineLoop::find_prefix(const Request& request, int slot) const {
   Source best{slot, 0};
   for (int other = 0; other < limits_.slots && !options_.recompute; ++other)
@@ -72,8 +71,8 @@ EngineLoop::Source EngineLoop::find_prefix(const Request& request, int slot) con
   return best;
 }
 
-// Equal prompts of a group share whatever the session promises, since they are cut alike. Any other beginning is taken
-// over only where prompts and single tokens give the same bits.
+// Equal prompts of a group may always share, because they are cut in the same way. Any other common prefix is taken
+// over only if prefill and decode give the same bits.
 int EngineLoop::held_prefix(const Slot& slot, const Request& request) const {
   if (request.group == 0 && !shares_) return 0;
   const Held& held = slot.held;
@@ -110,7 +109,7 @@ void EngineLoop::assign(int slot, Waiting&& waiting) {
   end_if_read(slot);
 }
 
-// False: options were refused, the request has ended.
+// Returns false if options were refused; the request has then ended.
 bool EngineLoop::configure(Live& live, int slot) {
   const std::vector<Sampler*>& samplers = live.chain->samplers;
   try {
@@ -124,9 +123,9 @@ bool EngineLoop::configure(Live& live, int slot) {
   return true;
 }
 
-// Prompt tokens whose logits were computed before this request came: the first one, which has none, and a shared
-// prefix. The log-probability behind the prefix is not among what a slot takes over, so it is copied for those that
-// share from this slot later.
+// Reports the prompt tokens whose logits were computed before this request came: the first token, which has none, and a
+// shared prefix. The log-probability of the token after the prefix is not part of what a slot takes over, so it is
+// copied for requests that share from this slot later.
 void EngineLoop::echo_shared(int slot, int from) {
   Live& live = *slots_[slot].live;
   std::vector<float> logprobs(live.fed + 1, kUnknown);

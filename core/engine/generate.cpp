@@ -11,7 +11,7 @@
 namespace gpt2run {
 namespace {
 
-// Tokens of a whole sequence, prompt included, as asked for and as far as the context reaches.
+// The tokens of a whole sequence, prompt included: as many as were asked for, but no more than the context allows.
 int64_t total_length(const ModelConfig& config, const Prompt& prompt, const Generation& generation) {
   const int64_t length = std::ssize(prompt.tokens);
   const int64_t asked = generation.max_new >= 0 ? length + generation.max_new : generation.n_gen;
@@ -34,12 +34,12 @@ void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generat
   }
 }
 
-// How many prompts are this rank's.
+// The number of prompts that this rank runs.
 int64_t own_prompts(std::span<const Prompt> prompts, const Generation& generation) {
   return (std::ssize(prompts) - generation.rank + generation.ranks - 1) / generation.ranks;
 }
 
-// Tokens before the last one of the longest prompt.
+// The number of tokens before the last one of the longest prompt.
 int32_t longest_prefix(std::span<const Prompt> prompts) {
   int64_t longest = 0;
   for (const Prompt& prompt : prompts) longest = std::max<int64_t>(longest, std::ssize(prompt.tokens) - 1);
@@ -55,7 +55,7 @@ EngineOptions engine_options(std::span<const Prompt> prompts, const Generation& 
   return options;
 }
 
-// Hands the prompts of this rank to an engine, and what it tells to the sinks.
+// Submits this rank's prompts to an engine, and passes the engine's events on to the sinks.
 class Run final : private Listener {
  public:
   Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
@@ -92,7 +92,7 @@ class Run final : private Listener {
   double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
   const Prompt& prompt_of(uint64_t sequence) const { return prompts_[sequence / generation_.samples]; }
 
-  // As many requests wait as there are slots, so that memory does not grow with the number of prompts.
+  // Keeps as many requests waiting as there are slots, so that memory does not grow with the number of prompts.
   void submit_more() {
     const uint64_t end = prompts_.size() * generation_.samples;
     while (next_ < end && std::ssize(sequences_) - static_cast<int64_t>(engine_.running()) < limits_.slots) {
@@ -102,11 +102,11 @@ class Run final : private Listener {
       request.sequence = next_, request.seed = generation_.seed;
       request.max_new = total_length(config_, prompt, generation_) - std::ssize(prompt.tokens);
       request.ignore_eos = generation_.ignore_eos;
-      if (has_text_) request.stops = generation_.stops;  // ids alone never spell a stop text
+      if (has_text_) request.stops = generation_.stops;  // stop texts need the text of tokens
       request.wants = sinks_.wants() & (kLogprob | kLogits | kPrompt);
       request.group = 1 + next_ / generation_.samples;
       sequences_[engine_.submit(std::move(request))] = next_;
-      // After the last sample come those of the next prompt of this rank.
+      // After its last sample, skip the prompts of the other ranks.
       if (++next_ % generation_.samples == 0) next_ += uint64_t(generation_.ranks - 1) * generation_.samples;
     }
   }
@@ -135,8 +135,8 @@ class Run final : private Listener {
   Delivery sinks_;
   Limits limits_;
   Engine engine_;
-  uint64_t next_;                            // sequence that is submitted next
-  std::map<RequestId, uint64_t> sequences_;  // of requests that wait or run
+  uint64_t next_;                            // the sequence to submit next
+  std::map<RequestId, uint64_t> sequences_;  // sequences of the requests that wait or run
   int64_t done_ = 0;
   bool has_token_ = false;
   Summary summary_;

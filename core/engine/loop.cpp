@@ -9,7 +9,8 @@ namespace {
 
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
-// Chains are told apart in the keys of recorded graphs, which a session keeps longer than an engine lives.
+// Ids of chains are unique in the process, because they are part of the keys of recorded graphs, and a session may keep
+// those after an engine has gone.
 std::atomic<uint64_t> next_chain_id = 1;
 
 }  // namespace
@@ -50,8 +51,8 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
   enter(*chain_).requests = 1;
 }
 
-// The chain's entry among those that are known. The samplers of a new one are prepared, but for those that also stand
-// in another: they hold the options of running requests.
+// Returns the entry of a chain, and makes it if the chain is new. A new chain's samplers are prepared, except for those
+// that are part of a known chain already: they hold the options of running requests.
 EngineLoop::KnownChain& EngineLoop::enter(const Chain& chain) {
   if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
   for (Sampler* sampler : chain.samplers) {
@@ -67,7 +68,7 @@ EngineLoop::KnownChain& EngineLoop::enter(const Chain& chain) {
 void EngineLoop::check(const Request& request) const {
   const int64_t length = std::ssize(request.tokens), context = std::min(config_.T, limits_.context);
   if (length == 0) fail("the request has no tokens");
-  // The last token is read only where something follows from it.
+  // The last token is fed only if something is computed from it.
   const bool reads_last = request.max_new > 0 || request.end_logits;
   if (length > config_.T || length - 1 + reads_last > context)
     fail("the request has ", length, " tokens, the context holds ", context);
@@ -142,10 +143,11 @@ bool EngineLoop::tap(Tap* tap) {
   return works;
 }
 
-// Rows that end in a choice: a decoding slot's one row, or what is left of a prompt together with its last token. The
-// latter only where the session computes the same bits for a prompt as for single tokens, and where nobody wants to see
-// the prompt's rows or the times of prefill and decode apart; else the last token is read alone, so that requests that
-// share a prefix compute the same rows. 0: the slot only reads its prompt in this step.
+// The number of rows with which a slot gets to choose a token: the one row of a decoding slot, or the rest of a prompt
+// together with its last token. The rest may be joined to the last token only if the session computes the same bits for
+// prefill and decode, and if nobody wants the prompt's rows or separate times of prefill and decode. Otherwise the last
+// token is fed by itself, so that requests that share a prefix compute the same rows. Returns 0 if the slot only reads
+// its prompt in this step.
 int EngineLoop::choice_rows(const Live& live) const {
   if (live.request.max_new == 0) return 0;
   const int left = live.known() - live.fed;
@@ -154,9 +156,9 @@ int EngineLoop::choice_rows(const Live& live) const {
   return joins_last_token_ && !live.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
 }
 
-// Which slots choose a token in this step, with their rows: first those that decode, so that no prompt holds them up,
-// then those that finish a prompt, as far as there is room. Prompts come in the order of admission: the rows of an
-// earlier one that is not finished yet are kept free. Slots that recompute take turns.
+// The slots that choose a token in this step, with their rows. Decoding slots come first, so that no prompt delays
+// them; then those that finish a prompt, as far as there is room. Prompts are read in the order of admission: the rows
+// of an earlier one that cannot finish yet are reserved. Slots that recompute take turns.
 std::vector<EngineLoop::Segment> EngineLoop::choosing_slots() {
   std::vector<Segment> choosing;
   int64_t room = limits_.rows;
@@ -186,17 +188,17 @@ std::vector<EngineLoop::Segment> EngineLoop::choosing_slots() {
   return choosing;
 }
 
-// Rows of the next part of a prompt that is read without choosing: a whole chunk, what is left before the last token,
-// or the last token for end_logits. 0: nothing is left to read.
+// The number of rows that a prompt is read by without choosing a token: a whole chunk, what is left before its last
+// token, or that last token for end_logits. 0 if nothing is left to read.
 int EngineLoop::prompt_rows(const Live& live) const {
-  if (options_.recompute && choice_rows(live) > 0) return 0;  // a full pass takes its turn
+  if (options_.recompute && choice_rows(live) > 0) return 0;  // choosing_slots() decides on full passes
   const int before_last = live.prompt() - 1 - live.fed;
   if (before_last > 0) return std::min(before_last, chunk());
   return before_last == 0 && live.request.end_logits ? 1 : 0;
 }
 
-// Rows of the next step. Those that are sampled come first, chain by chain, because a chain takes the logits of
-// consecutive rows; then whole chunks of prompts, in the order of admission, as far as the session's rows reach.
+// Collects the rows of the next step. Sampled rows come first, grouped by chain, because a chain takes consecutive rows
+// of logits. Whole chunks of prompts follow in the order of admission, as far as the session has rows.
 void EngineLoop::collect() {
   rows_.clear(), step_rows_.clear(), segments_.clear(), grouped_.clear();
   sampled_ = logit_rows_ = 0;
@@ -246,7 +248,7 @@ StepPlan EngineLoop::plan() const {
   return plan;
 }
 
-// How many bodies may run before anybody looks.
+// The number of times that the step may be replayed before its results are read.
 int EngineLoop::replays(const StepPlan& plan) const {
   if (tapped_ || !runner_.can_replay(plan)) return 1;
   int64_t longest = 0, room = limits_.context;
@@ -266,7 +268,7 @@ void EngineLoop::take_results(int times) {
   read_results(times);
   int logit_row = 0;
   size_t result = 0, row = 0;
-  // Listeners may submit and cancel meanwhile, which changes nothing of this step's segments.
+  // Listeners may submit and cancel requests meanwhile; that does not change this step's segments.
   for (const Segment& segment : segments_) {
     Live& live = *slots_[segment.slot].live;
     const bool has_logits = rows_[row].logits;
@@ -285,7 +287,7 @@ void EngineLoop::take_results(int times) {
   }
 }
 
-// What was chosen and scored, of all segments, with one wait.
+// Reads the chosen tokens and the log-probabilities of all segments, with a single wait.
 void EngineLoop::read_results(int times) {
   size_t count = 0;
   for (const Segment& segment : segments_) count += segment.samples() ? times : segment.count;
@@ -309,7 +311,8 @@ void EngineLoop::read_results(int times) {
   runner_.read(pieces_);
 }
 
-// A prompt by the rows that were fed. logit_row: of the first one, -1 where they have none. result: of the first one.
+// Moves a prompt forward by the rows that were fed. logit_row: index of their first row of logits, or -1 if they have
+// none. result: index of their first result.
 void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t result) {
   Live& live = *slots_[segment.slot].live;
   for (int i = 0; i < segment.count; ++i) {
@@ -323,19 +326,19 @@ void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t re
   end_if_read(segment.slot);
 }
 
-// A request that chooses nothing ends with its prompt.
+// Ends a request that chooses no token once its prompt has been read.
 void EngineLoop::end_if_read(int slot) {
   const Live& live = *slots_[slot].live;
   if (live.request.max_new == 0 && live.is_prefilled() && !is_cancelled(live)) finish(slot, Reason::length);
 }
 
-// Takes `count` chosen tokens of a slot; what was computed past the request's end is dropped.
+// Accepts `count` chosen tokens of a slot. Tokens computed after the end of the request are dropped.
 void EngineLoop::consume(int slot, int count, int logit_row, size_t result) {
   for (int i = 0; i < count; ++i)
     if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
 }
 
-// False: the request has ended, or was cancelled by a listener.
+// Appends one chosen token to a request. Returns false if the request has ended, or if a listener cancelled it.
 bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits) {
   Live& live = *slots_[slot].live;
   if (is_cancelled(live)) return false;

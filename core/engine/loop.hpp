@@ -1,5 +1,5 @@
-// What an Engine does: admission, the rows of a step, and what becomes of their results. Everything that an engine
-// keeps lives here; engine.cpp only checks and forwards.
+// EngineLoop: the implementation of Engine. It admits requests, builds the rows of each step, and handles the results.
+// The public class only forwards to it.
 #pragma once
 #include <algorithm>
 #include <optional>
@@ -44,62 +44,63 @@ class EngineLoop {
     Request request;
     std::shared_ptr<const Chain> chain;
     uint64_t chain_id;
-    int fed = 0;                  // positions that went through the network
-    std::vector<int32_t> tokens;  // so far, the chosen ones included
-    int64_t total;                // tokens to reach
+    int fed = 0;                  // positions that have gone through the network
+    std::vector<int32_t> tokens;  // the prompt and the chosen tokens
+    int64_t total;                // number of tokens at which the request ends
     TextRelease text, echo;
 
     int prompt() const { return static_cast<int>(request.tokens.size()); }
     int known() const { return static_cast<int>(tokens.size()); }
-    bool is_first() const { return known() == prompt(); }  // nothing is chosen yet
+    bool is_first() const { return known() == prompt(); }  // no token has been chosen yet
     bool wants(uint32_t what) const { return request.wants & what; }
-    // Prompt rows ask for logits: the prompt's tokens are wanted with what only logits tell.
+    // True if the rows of the prompt need logits, because values that come from logits are wanted for its tokens.
     bool wants_prompt_logits() const { return wants(kPrompt) && wants(kLogprob | kLogits); }
-    // Positions of the prompt that are read without choosing: its last token is fed with the choice, and otherwise only
-    // for end_logits.
+    // Positions of the prompt that are fed without choosing a token. The last token is fed when the first new one is
+    // chosen; without new tokens it is fed only for end_logits.
     int prefix() const { return prompt() - 1 + (request.max_new == 0 && request.end_logits); }
     bool is_prefilled() const { return fed >= prefix(); }
   };
 
-  // What a slot's keys and values belong to, also after its request has ended.
+  // The tokens that a slot's keys and values belong to, kept after their request has ended so that others can share.
   struct Held {
-    std::vector<int32_t> tokens;  // the whole prompt, and what was chosen
-    int prompt = 0;               // tokens of the prompt
-    int valid = 0;                // positions that have keys and values
-    uint64_t group = 0;           // of the request that made them, like wants
+    std::vector<int32_t> tokens;  // the whole prompt and the chosen tokens
+    int prompt = 0;               // number of tokens in the prompt
+    int valid = 0;                // positions with keys and values
+    uint64_t group = 0;           // of the request that computed them, as is wants
     uint32_t wants = 0;
   };
 
   struct Slot {
     std::optional<Live> live;
-    Held held;  // while no request has the slot
+    Held held;  // used while no request has the slot
   };
 
-  // What the rows of a slot are there for.
+  // The purpose of a segment's rows.
   enum class Purpose : uint8_t {
-    sample,     // the last one goes through the chain
-    prompt,     // the prompt is read
-    recompute,  // a part of a full pass whose last part is sampled
+    sample,     // the last row goes through the sampler chain
+    prompt,     // reads a chunk of the prompt
+    recompute,  // part of a full pass; the last part of the pass samples
   };
 
-  // The rows of one slot in a step.
+  // The consecutive rows of one slot in a step.
   struct Segment {
     int slot, count;
     Purpose purpose;
     bool samples() const { return purpose == Purpose::sample; }
   };
 
+  // A prefix to take over: the first `keep` positions of `slot`.
   struct Source {
     int slot, keep;
   };
 
   struct KnownChain {
     uint64_t id;
-    int64_t requests;  // that have it
+    int64_t requests;  // requests that use it
   };
   KnownChain& enter(const Chain& chain);
 
-  // Admission. newer: ids from here on wait for the next step.
+  // Admission. newer: requests with this id or a greater one wait for the next step.
   void change_requests();
   void drop_ended(RequestId newer);
   void admit(RequestId newer);
@@ -111,7 +112,7 @@ class EngineLoop {
   bool configure(Live& live, int slot);
   void echo_shared(int slot, int from);
 
-  // The rows of a step.
+  // Building the rows of a step.
   int chunk() const { return std::max(options_.chunk, 1); }
   int choice_rows(const Live& live) const;
   int prompt_rows(const Live& live) const;
@@ -122,7 +123,7 @@ class EngineLoop {
   StepPlan plan() const;
   int replays(const StepPlan& plan) const;
 
-  // What becomes of them.
+  // Handling the results of a step.
   void take_results(int times);
   void read_results(int times);
   void advance_prompt(const Segment& segment, int logit_row, size_t result);
@@ -141,29 +142,29 @@ class EngineLoop {
   const Tokenizer* tokenizer_;
   TokenizerWords words_;
   Listener& listener_;
-  bool joins_last_token_;  // of a prompt to the rows before it
+  bool joins_last_token_;  // a prompt's last token is fed in the same step as the rest of the prompt
   bool shares_;            // reuse is on, and the session's Traits allow it
   bool tapped_ = false, broken_ = false;
 
   StepRunner runner_;
   RequestQueue queue_;
   std::vector<Slot> slots_;
-  std::vector<int> admitted_;  // slots with a request, in the order in which they got one
+  std::vector<int> admitted_;  // slots with a request, in the order of admission
   std::set<RequestId> cancelled_;
   RequestId next_id_ = 1;
 
-  std::map<const Chain*, KnownChain> chains_;  // the engine's, and those that a request has
+  std::map<const Chain*, KnownChain> chains_;  // the engine's own, and those that requests use
 
-  // Of the running step.
+  // State of the running step.
   std::vector<Row> rows_;
   std::vector<StepRow> step_rows_;
   std::vector<Segment> segments_;   // in the order of rows_
-  std::vector<ChainRows> grouped_;  // the sampled rows, chain by chain
-  int sampled_ = 0;                 // how many of the rows go through a chain
-  int logit_rows_ = 0;              // how many of them ask for logits
-  int turn_ = 0;                    // slot that recomputes first
-  std::vector<int32_t> tokens_;     // of all segments, what was chosen
-  std::vector<float> logprobs_;     // of all segments, what was scored
+  std::vector<ChainRows> grouped_;  // the sampled rows, grouped by chain
+  int sampled_ = 0;                 // number of rows that go through a chain
+  int logit_rows_ = 0;              // number of rows that need logits
+  int turn_ = 0;                    // the slot that may recompute first
+  std::vector<int32_t> tokens_;     // chosen tokens of all segments
+  std::vector<float> logprobs_;     // log-probabilities of all segments
   std::vector<StepRunner::Chosen> pieces_;
 
   EngineCounts counts_;

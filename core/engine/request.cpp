@@ -5,7 +5,8 @@
 namespace gpt2run {
 namespace {
 
-// Rows of a step that recomputes, unless one pass alone has more: enough to keep any machine busy, and bounded memory.
+// Rows of a step with recompute, unless a single pass needs more. This many keep any machine busy, and bound the
+// memory.
 constexpr int64_t kRecomputedRows = 4096;
 
 }  // namespace

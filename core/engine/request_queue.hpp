@@ -1,4 +1,4 @@
-// The requests that wait for a slot: greater priorities first, equal ones in the order of submit().
+// RequestQueue: the requests that wait for a slot, by descending priority and then in the order of submit().
 #pragma once
 #include <map>
 #include <utility>
@@ -11,20 +11,20 @@ namespace gpt2run {
 struct Waiting {
   RequestId id;
   Request request;
-  uint64_t chain_id;  // of its chain in this engine
+  uint64_t chain_id;  // the engine's id of the request's chain
 };
 
 class RequestQueue {
  public:
-  // Bounds as EngineOptions has them; 0: none.
+  // The limits of EngineOptions; 0 is no limit.
   RequestQueue(int64_t most, int64_t most_tokens) : most_(most), most_tokens_(most_tokens) {}
 
-  // Throws QueueFull for a request of so many tokens.
+  // Throws QueueFull if there is no room for a request with this many prompt tokens.
   void check_room(int64_t tokens) const;
 
   void push(Waiting waiting);
 
-  // Takes out the first one, in order, for which accept is true. False: there is none.
+  // Removes the first request for which accept is true, and moves it to out. Returns false if there is none.
   template <class Accept>
   bool pop(Waiting& out, const Accept& accept) {
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
@@ -36,7 +36,7 @@ class RequestQueue {
     return false;
   }
 
-  // Takes out all for which accept is true, in order.
+  // Removes all requests for which accept is true, and returns them in order.
   template <class Accept>
   std::vector<Waiting> take(const Accept& accept) {
     std::vector<Waiting> taken;
@@ -54,7 +54,7 @@ class RequestQueue {
 
  private:
   int64_t most_, most_tokens_, tokens_ = 0;
-  std::map<std::pair<int64_t, RequestId>, Waiting> waiting_;  // by falling priority, then id
+  std::map<std::pair<int64_t, RequestId>, Waiting> waiting_;  // by descending priority, then by id
 };
 
 }  // namespace gpt2run

@@ -10,7 +10,8 @@ namespace {
 
 class Stopwatch {
  public:
-  float lap() {  // milliseconds since the last lap
+  // Milliseconds since the last call.
+  float lap() {
     const auto now = std::chrono::steady_clock::now();
     const std::chrono::duration<float, std::milli> spent = now - std::exchange(last_, now);
     return spent.count();
@@ -20,7 +21,7 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// A session keeps what was recorded under a key, and it may outlive this object: no key is used twice.
+// Keys are unique in the process, because a session keeps graphs under their keys and may outlive this object.
 std::atomic<uint64_t> next_key = 1;
 
 }  // namespace
@@ -85,7 +86,7 @@ LogitBatch StepRunner::run_body(const StepPlan& plan) {
       for (Sampler* sampler : chain.chain->samplers) sampler->sample(part);
       if (timed_) {
         int32_t any;
-        session_.read(layout_.tokens, &any, sizeof any);  // waits
+        session_.read(layout_.tokens, &any, sizeof any);  // waits for the samplers
         times_.sampling += watch.lap();
       }
     }
@@ -107,7 +108,7 @@ void StepRunner::sample_behind_device(const Chain& chain, const LogitBatch& part
   if (copy.raw != copy.logits) std::copy_n(host_logits_.data(), elements, host_copy_of_raw_.data());
   for (Sampler* sampler : chain.samplers) sampler->sample(copy);
   times_.sampling += watch.lap();
-  if (!scored) return;  // the next step brings the tokens with it
+  if (!scored) return;  // the next step passes the tokens in its rows
   transfers_.clear();
   for (int r = 0; r < part.rows; ++r) {
     const int64_t at = host_keys_[r].slot * layout_.token_stride + host_keys_[r].position;

@@ -1,6 +1,6 @@
-// From the rows of a step to chosen tokens, wherever the session's memory is: the forward pass, each chain on its part
-// of the rows, and scores. On a device the same body is recorded and replayed; behind a chain in host memory the logits
-// are copied to it.
+// StepRunner: runs a step, from its rows to the chosen tokens. It calls the session's forward pass, each sampler chain
+// on its rows of logits, and the scoring. On a device it can have the session record a step as a graph and replay it.
+// For a chain in host memory behind a device it copies logits and tokens.
 #pragma once
 #include <map>
 #include <vector>
@@ -9,14 +9,14 @@
 
 namespace gpt2run {
 
-// Consecutive rows, among those that ask for logits, that go through one chain.
+// Consecutive rows of logits that go through one chain.
 struct ChainRows {
   const Chain* chain;
-  uint64_t id;  // of the chain, never used for another one by this process
+  uint64_t id;  // of the chain, unique in the process
   int rows;
 };
 
-// A step as it is run. Rows that are sampled come first among those that ask for logits, chain by chain.
+// A step to run. Sampled rows come first among the rows with logits, grouped by chain.
 struct StepPlan {
   std::span<const Row> rows;
   std::span<const ChainRows> chains;
@@ -25,26 +25,26 @@ struct StepPlan {
 
 class StepRunner {
  public:
-  // wants: the most that a request may want. Sets the session's times where kTimes is among them.
+  // wants: the most that a request may want. With kTimes the session fills in times for this object.
   StepRunner(Session& session, uint32_t wants);
   ~StepRunner();
   StepRunner(const StepRunner&) = delete;
 
   const LogitBatch& layout() const { return layout_; }
 
-  // Whether the chain's samplers stand in host memory behind a device.
+  // True if the chain's samplers are in host memory and the session is not.
   bool is_behind_device(const Chain& chain) const { return chain.space != layout_.space; }
 
-  // Throws Error for an empty chain, and for one whose memory cannot follow the session's. From any thread.
+  // Throws Error for an empty chain, and for one whose memory space does not fit the session's. Any thread.
   void check(const Chain& chain) const;
 
-  // Prepares a sampler of a chain that was checked. space: the chain's.
+  // Prepares a sampler of a chain that check() has accepted. space: the chain's.
   void prepare(Sampler& sampler, Space space);
 
-  // tokens: what the slot will hold, for chains behind a device; they see the text so far.
+  // Session::start. tokens: what the slot will hold; chains behind a device see these as the history.
   void start(int slot, const Start& start, std::span<const int32_t> tokens);
 
-  // Writes a prompt into the slot's row of the token table, so that scoring finds targets that are not fed yet.
+  // Writes a whole prompt to the slot's row of the token table, so that score() has targets before they are fed.
   void put(int slot, std::span<const int32_t> tokens);
 
   // Writes the log-probability of the token at [slot][position].
@@ -52,12 +52,14 @@ class StepRunner {
 
   void step(const StepPlan& plan);
 
-  // True where the plan's rows may be replayed: all of them sampled, every chain in the session's memory, nobody looks.
+  // True if the plan may be replayed: all its rows are sampled, every chain is in the session's memory space, and no
+  // logits or times are wanted.
   bool can_replay(const StepPlan& plan) const;
   void replay(const StepPlan& plan, int times);
 
-  // What was chosen at [slot][position, position + count), and its log-probabilities: many pieces with one wait. out
-  // pointers may be null. Tokens of a chain behind a device are here already.
+  // The results at [slot][position, position + count): the chosen tokens and their log-probabilities. Either pointer
+  // may be null. The tokens of a chain behind a device are in host memory already. read() reads all pieces with one
+  // wait.
   struct Chosen {
     int slot, position, count;
     int32_t* tokens;
@@ -66,10 +68,9 @@ class StepRunner {
   };
   void read(std::span<const Chosen> pieces);
 
-  // (vocab) raw logits of the i-th row that asked for them in the last step, in host memory. Null unless the plan
-  // wanted logits.
+  // (vocab) raw logits of the i-th row of logits in the last step, in host memory. Null unless the plan wanted logits.
   const float* logits(int row) const { return raw_ ? raw_ + row * layout_.stride : nullptr; }
-  // The same for one row, whatever the plan wanted; copies it. Valid until the next call.
+  // The same for a single row, whatever the plan wanted. Copies the row, which is valid until the next call.
   const float* read_logits(int row);
 
   const StepTimes* times() const { return timed_ ? &times_ : nullptr; }
@@ -82,18 +83,18 @@ class StepRunner {
 
   Session& session_;
   LogitBatch layout_;
-  LogitBatch copies_{};  // the session's layout in host memory, for chains behind a device
-  LogitBatch last_{};    // of the last step
+  LogitBatch copies_{};  // the layout of host copies, for chains behind a device
+  LogitBatch last_{};    // the batch of the last step
   bool timed_;
   StepTimes times_{};
   const float* raw_ = nullptr;
   std::vector<float> host_logits_, host_copy_of_raw_, host_raw_, one_row_;
   std::vector<RowKey> host_keys_;
-  std::vector<int32_t> host_tokens_;  // (S, context + 1): the text so far, for chains behind a device
+  std::vector<int32_t> host_tokens_;  // (S, context + 1): the history, for chains behind a device
   std::vector<Transfer> transfers_;
 
-  // Keys of recorded bodies by what they do: number of rows, chains and their rows, scored. The one that was not used
-  // for longest is forgotten, as the session forgets its graph.
+  // The keys of recorded steps by what the steps do: number of rows, whether they are scored, and the chains with their
+  // rows. The least recently used key is dropped, as the session drops its graph.
   struct Key {
     uint64_t key, used;
   };

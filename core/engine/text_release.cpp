@@ -6,7 +6,7 @@
 namespace gpt2run {
 namespace {
 
-// Length of the UTF-8 sequence at the end of text that more bytes could complete, else 0.
+// The length of an unfinished UTF-8 character at the end of the text, or 0 if there is none.
 size_t incomplete_utf8(std::string_view text) {
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     const auto lead = static_cast<unsigned char>(text[text.size() - back]);
@@ -20,7 +20,7 @@ size_t incomplete_utf8(std::string_view text) {
   return 0;
 }
 
-// Length of the longest end of text that begins, but is not, the stop string.
+// The length of the longest suffix of text that is a proper prefix of the stop string.
 size_t begun(std::string_view text, std::string_view stop) {
   for (size_t length = std::min(text.size(), stop.size() - 1); length > 0; --length) {
     if (text.substr(text.size() - length) == stop.substr(0, length)) return length;

@@ -1,5 +1,5 @@
-// Decides which bytes of a growing text may be shown: never a part of a UTF-8 sequence that may still be completed,
-// never the beginning of a stop string. Bytes that can never become UTF-8 pass through as they are.
+// TextRelease: decides which bytes of a growing text may be shown. It holds back an unfinished UTF-8 character, and
+// anything that may turn out to be a stop string. Bytes that cannot become valid UTF-8 pass through unchanged.
 #pragma once
 #include <span>
 #include <string>
@@ -17,7 +17,7 @@ class TextRelease {
 
   bool stopped() const { return stopped_; }
 
-  // What is still held back: for the end of a sequence.
+  // Returns what is still held back, at the end of a sequence.
   std::string take_tail();
 
  private:

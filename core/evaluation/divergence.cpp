@@ -1,4 +1,4 @@
-// Divergences of two softmaxes, in forms that do not cancel where the rows are nearly equal.
+// Divergences of two softmax distributions, in forms that do not cancel where the rows are nearly equal.
 #include "gpt2run/evaluation/divergence.hpp"
 
 #include <algorithm>
@@ -11,8 +11,9 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// p (exp(-d) - 1 + d) with q = p exp(-d). Near 0 its series: the first term left out is d^6 / 20160 of the whole, 5e-17
-// at the border. Far from 0 in terms of q, where exp(-d) may be out of range and nothing cancels.
+// p (exp(-d) - 1 + d), where q = p exp(-d). Near 0 it is a series, whose first omitted term is d^6 / 20160 of the
+// result: 5e-17 at the boundary. Far from 0 it is written with q, because exp(-d) may overflow there and nothing
+// cancels.
 double kl_term(double p, double q, double d) {
   constexpr double kSeries = 0.01;
   if (std::fabs(d) < kSeries)
@@ -21,7 +22,7 @@ double kl_term(double p, double q, double d) {
   return p * d + (q - p);
 }
 
-// (1 + u) log(1 + u) + (1 - u) log(1 - u), by its series u^2 + u^4 / 6 + u^6 / 15 + u^8 / 28 near 0.
+// (1 + u) log(1 + u) + (1 - u) log(1 - u). Near 0 it is the series u^2 + u^4 / 6 + u^6 / 15 + u^8 / 28.
 double js_term(double u) {
   constexpr double kSeries = 0.01;
   if (std::fabs(u) < kSeries) return u * u * (1 + u * u * (1. / 6 + u * u * (1. / 15 + u * u / 28)));
@@ -30,7 +31,7 @@ double js_term(double u) {
   return (1 + u) * std::log1p(u) + (1 - u) * std::log1p(-u);
 }
 
-// Near 0 its series: 62 h^8 / 2835 of the whole is the first term left out, 1e-20 at the border.
+// tanh(h). Near 0 it is a series, whose first omitted term is 62 h^8 / 2835 of the result: 1e-20 at the boundary.
 double tanh_of(double h) {
   constexpr double kSeries = 0.005;
   if (std::fabs(h) >= kSeries) return std::tanh(h);
@@ -44,7 +45,7 @@ double ratio(double dot, double ref, double test) {
   return std::clamp(dot / std::sqrt(ref * test), -1., 1.);
 }
 
-// Mean squares and cosines of the logits, with and without the rows' means.
+// Adds the mean squared differences and the cosines of the logits, with and without the rows' means.
 void add_logit_metrics(RowDivergence& result, std::span<const float> ref, std::span<const float> test) {
   double sum_ref = 0, sum_test = 0, sum_change = 0;
   int64_t count = 0;

@@ -1,4 +1,4 @@
-// Looks at every weight once. A tensor belongs to one thread, so that its sums have one order.
+// Reads every weight once. Each tensor is measured by a single thread, so that its sums have a fixed order.
 #include "gpt2run/evaluation/rounding_report.hpp"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ void add(float x, Type to, RoundingReport& result, Sums& sums) {
 
 void measure(const Tensor& t, Type to, RoundingReport& result) {
   Sums sums;
-  // Along the values that lie side by side, however the file has them.
+  // Go along contiguous values, whichever way the file stores the matrix.
   const bool by_rows = t.col_stride <= t.row_stride;
   const int64_t outer = by_rows ? t.rows : t.cols, inner = by_rows ? t.cols : t.rows;
   for (int64_t i = 0; i < outer; ++i) {
@@ -72,7 +72,7 @@ std::vector<RoundingReport> rounding_report_of(const Checkpoint& model, Type to)
   for (int n = 1; n < processors(); ++n) {
     try {
       workers.emplace_back(work);
-    } catch (const std::system_error&) {  // no thread to be had: the others do its share
+    } catch (const std::system_error&) {  // no more threads available: the others do the work
       break;
     }
   }

@@ -38,7 +38,7 @@ void TeacherForcing::begin(std::span<const int32_t> tokens, int32_t first, uint6
     const int32_t slot = i + (i >= slot_);
     session_.start(slot, {sequence + 1 + i, 0, 0, 0, slot, 0});
   }
-  // All of them at once: a target is scored before it is fed.
+  // Write all tokens at once, because each target is scored before it is fed.
   session_.write(tokens.data(), layout.tokens + slot_ * layout.token_stride, tokens.size_bytes());
   tokens_ = tokens, first_ = first, fed_ = 0, steps_ = 0;
 }
@@ -50,7 +50,7 @@ void TeacherForcing::add_neighbour(int32_t slot) {
 }
 
 bool TeacherForcing::step(LogitBatch& batch) {
-  const int32_t last = static_cast<int32_t>(tokens_.size()) - 1;  // a target only
+  const int32_t last = static_cast<int32_t>(tokens_.size()) - 1;  // only a target
   if (fed_ >= last) return false;
   const int32_t end = std::min(fed_ + chunk_, last), slots = static_cast<int32_t>(neighbours_.size()) + 1;
   rows_.clear();

@@ -1,4 +1,4 @@
-// read(2) to the end, bounded.
+// Reads files with read(2), up to a limit.
 #include "gpt2run/files/input_file.hpp"
 
 #include <fcntl.h>
@@ -15,15 +15,16 @@ namespace gpt2run {
 namespace {
 
 constexpr size_t kMost = size_t{1} << 28;
-constexpr int kMomentForWriter = 500;  // milliseconds: a writer that is started beside us may come later
+constexpr int kMomentForWriter = 500;  // milliseconds that a writer started at the same time has to open its end
 
-// Waits for bytes or for the other end to go; at most `milliseconds`, below 0 for ever. False, with errno: interrupted.
+// Waits until there are bytes or the other end is closed, but at most `milliseconds`; a negative number waits without
+// limit. Returns false, with errno set, if a signal interrupted the wait.
 bool wait_for_bytes(int fd, int milliseconds) {
   pollfd wait{fd, POLLIN, 0};
   return poll(&wait, 1, milliseconds) >= 0;
 }
 
-// Up to `most` bytes, 0 at the end. name: for messages.
+// Reads up to `most` bytes and returns their number, 0 at the end. name: for messages.
 size_t read_some(int fd, const std::string& name, char* to, size_t most) {
   while (true) {
     const ssize_t count = read(fd, to, most);
@@ -48,7 +49,7 @@ bool is_pipe(int fd) {
 
 }  // namespace
 
-// Without O_NONBLOCK, opening a pipe would wait for a writer.
+// O_NONBLOCK, because opening a pipe would wait for a writer otherwise.
 InputFile::InputFile(const std::filesystem::path& path, const std::string& before)
     : name_(before + path.string() + ":"), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (fd_ < 0) fail(name_, " cannot be read: ", std::strerror(errno));

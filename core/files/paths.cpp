@@ -1,4 +1,4 @@
-// The running program's folder, from /proc.
+// The running program's folder comes from /proc.
 #include "gpt2run/files/paths.hpp"
 
 #include <system_error>

@@ -1,4 +1,5 @@
-// A handler of nlohmann's events that fills a Tree. Its parser keeps a bit for each open bracket and does not recurse.
+// A SAX handler for nlohmann's parser that fills a Tree. That parser does not recurse; it keeps one bit per open
+// bracket.
 #include "gpt2run/json/json.hpp"
 
 #include <algorithm>
@@ -12,10 +13,10 @@ namespace {
 
 using Library = nlohmann::json;
 
-// The part of a text that is in memory, and what stood before it.
+// The part of a text that is in memory, and the position of its beginning.
 struct Window {
   std::string_view text;
-  size_t before = 0, lines = 0, line_begin = 0;  // bytes and line ends before it, and where its first line begins
+  size_t before = 0, lines = 0, line_begin = 0;  // bytes and line ends before the part; start of the line it begins in
 
   void skip(size_t count) {
     const std::string_view gone = text.substr(0, count);
@@ -26,13 +27,13 @@ struct Window {
   }
 };
 
-// It ends the parser: what stands behind it would be read by nobody.
+// Throws Error for a NUL byte, because the parser would stop there and ignore the rest.
 void refuse_nul(const std::string& where, std::string_view text, size_t before) {
   const size_t nul = text.find('\0');
   if (nul != text.npos) fail(where, ": expected JSON, found a NUL at byte ", before + nul + 1);
 }
 
-// at: the number of the byte, from 1, at which the parser gave up.
+// at: the number, from 1, of the byte where the parser stopped.
 [[noreturn]] void refuse_text(const std::string& where, Window window, size_t at, bool is_number_too_large) {
   constexpr size_t kShown = 12;
   const size_t index = std::min(at - std::min(at, window.before + 1), window.text.size());
@@ -46,7 +47,7 @@ void refuse_nul(const std::string& where, std::string_view text, size_t before) 
   throw Mistake(where, std::move(reason), is_number_too_large ? "" : std::string(found));
 }
 
-// Fills a tree, for a whole text; or, with a visitor, once for each element of the outermost list.
+// Fills a tree with a whole text, or, with a visitor, with one element of the outermost list at a time.
 class Builder {
  public:
   using Visit = std::function<void(const Value&)>;
@@ -56,14 +57,14 @@ class Builder {
     name_element();
   }
 
-  // What the parser calls. Its other errors are those of the text.
+  // The parser's events. Returning false stops it; every other error is one of the text.
   bool null() { return add({Kind::null}); }
   bool boolean(bool value) { return add({value ? Kind::yes : Kind::no}); }
   bool number_integer(int64_t value) { return add({Kind::negative, 0, static_cast<uint64_t>(value)}); }
   bool number_unsigned(uint64_t value) { return add({Kind::natural, 0, value}); }
   bool number_float(double, const std::string& text) { return add(real_node(text)); }
   bool string(std::string& text) { return add(text_node(Kind::text, text)); }
-  bool binary(const std::vector<uint8_t>&) { return false; }  // JSON has none
+  bool binary(const std::vector<uint8_t>&) { return false; }  // does not occur in JSON
   bool start_object(size_t) { return open(Kind::object); }
 
   bool key(std::string& text) {
@@ -91,7 +92,7 @@ class Builder {
     return false;
   }
 
-  // After parse_error().
+  // Throws the error that parse_error() has recorded.
   [[noreturn]] void refuse(const Window& window) const {
     refuse_text(tree_.where, window, position_, is_number_too_large_);
   }
@@ -111,7 +112,7 @@ class Builder {
     return {kind, static_cast<uint32_t>(text.size()), begin};
   }
 
-  // The library puts the locale's decimal point into a number.
+  // nlohmann puts the locale's decimal separator into the text of a number, so this restores the point.
   Node real_node(const std::string& text) {
     const Node node = text_node(Kind::real, text);
     const size_t point = tree_.text.find_first_not_of("0123456789+-eE", node.word);
@@ -145,7 +146,7 @@ class Builder {
     return finish();
   }
 
-  // A value is complete.
+  // Called when a value is complete.
   bool finish() {
     if (!visit_ || !open_.empty()) return true;
     (*visit_)(Value(tree_, 0));
@@ -162,14 +163,14 @@ class Builder {
   Tree& tree_;
   const std::string where_, unit_;
   const Visit* visit_;
-  bool is_inside_ = false;      // the outermost list of a visitor
-  size_t index_ = 0;            // of the element, for a visitor
-  std::vector<uint32_t> open_;  // nodes of the lists and objects that are not complete
+  bool is_inside_ = false;      // with a visitor: inside the outermost list
+  size_t index_ = 0;            // with a visitor: index of the element
+  std::vector<uint32_t> open_;  // nodes of the lists and objects that are still open
   size_t position_ = 0;
   bool is_number_too_large_ = false;
 };
 
-// A text that comes in blocks.
+// The characters of a text that is read in blocks.
 class Feed {
  public:
   Feed(const Source& source, const std::string& where) : source_(source), where_(where), block_(kBlock + 1, '\0') {}
@@ -178,7 +179,7 @@ class Feed {
   char front() const { return window_.text[at_]; }
   void advance() { ++at_; }
 
-  // For a message about the byte at which the parser stopped: with some bytes more behind it.
+  // The window at the byte where the parser stopped, with a few more bytes for the message.
   const Window& looked_ahead() {
     constexpr size_t kAhead = 16;
     const size_t size = window_.text.size();
@@ -190,7 +191,7 @@ class Feed {
   }
 
  private:
-  // The last byte stays: the parser may step back by one.
+  // Reads the next block. The last byte is kept, because the parser may step back by one.
   bool refill() {
     if (window_.text.size() > 1) window_.skip(window_.text.size() - 1);
     const size_t kept = window_.text.copy(block_.data(), 1);
@@ -210,7 +211,7 @@ class Feed {
   size_t at_ = 0;
 };
 
-// Without a feed it is the end of any.
+// An iterator over the characters of a feed. Without a feed it is the end iterator.
 class Cursor {
  public:
   using iterator_category = std::input_iterator_tag;

@@ -1,4 +1,5 @@
-// Keys are ordered by a hash, and by their bytes where hashes are equal: no choice of keys makes a search slow.
+// The keys of an object are sorted by a hash, and by their bytes if hashes are equal, so that no choice of keys makes a
+// search slow.
 #include "tree.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// How a document lies in memory: one array of nodes in the file's order, one string of all texts. A list is its node
-// and then its elements, an object its node and then keys and values in turn, each with all that is in it.
+// Tree: a parsed document in memory. It has one array of nodes in the file's order, and one string with all texts. A
+// list is its node followed by its elements; an object is its node followed by keys and values in turn. Each element
+// and value is followed by its own contents in the same way.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -13,10 +14,10 @@ enum class Kind : uint8_t { null, no, yes, negative, natural, real, text, key, l
 
 struct Node {
   Kind kind = Kind::null;
-  uint32_t size = 0;  // bytes of a text, a key or a real's writing; elements of a list; members of an object
-  // negative, natural: the number's bits. real, text, key: where it begins in Tree::text. list, object: the index of
-  // the node behind it in the lower half, and for an object of more than kFew members in the upper one where its slots
-  // begin.
+  uint32_t size = 0;  // bytes of a text, a key or a number's text; elements of a list; members of an object
+  // What word holds depends on the kind. negative, natural: the number's bits. real, text, key: the offset in
+  // Tree::text. list, object: the index of the node after it in the lower half. An object with more than kFew members
+  // has the index of its first slot in the upper half.
   uint64_t word = 0;
 };
 
@@ -26,22 +27,22 @@ struct Tree {
   std::string where;  // the file, for messages
   std::vector<Node> nodes;
   std::string text;
-  std::vector<uint64_t> slots;  // for each member of an object with many: hash of the key << 32 | index of its node
+  std::vector<uint64_t> slots;  // for each member of a large object: hash of the key << 32 | index of the key's node
 
   std::string_view text_of(uint32_t node) const { return {text.data() + nodes[node].word, nodes[node].size}; }
 
   bool is_structured(uint32_t node) const { return nodes[node].kind >= Kind::list; }
 
-  // The index of the node behind this one and all that is in it.
+  // The index of the node that follows this one and everything in it.
   uint32_t behind(uint32_t node) const {
     return is_structured(node) ? static_cast<uint32_t>(nodes[node].word) : node + 1;
   }
 
-  // An object that is complete: makes its keys findable. Returns the node of the first key that came before, 0 if each
-  // comes once.
+  // Makes the keys of a complete object searchable. Returns the node of the first key that repeats an earlier one, or 0
+  // if there is none.
   uint32_t index_keys(uint32_t object);
 
-  // The key's node, 0 if there is none.
+  // Returns the node of a key, or 0 if the object does not have it.
   uint32_t find(uint32_t object, std::string_view key) const;
 };
 

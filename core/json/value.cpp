@@ -1,4 +1,4 @@
-// Values of a tree, and their way from its root for messages.
+// The values of a tree, and their paths from the root for messages.
 #include "gpt2run/json/value.hpp"
 
 #include <algorithm>
@@ -12,9 +12,9 @@
 namespace gpt2run::json {
 namespace {
 
-constexpr size_t kGlance = 60;  // characters of a text, a number or a key that are shown
+constexpr size_t kGlance = 60;  // characters of a text, number or key that messages show
 
-// A value that is being written: what is left of a list or of an object.
+// A list or an object that is being written, with the position reached in it.
 struct Open {
   Items<Value> list;
   Items<Member> object;
@@ -119,7 +119,7 @@ std::optional<double> Value::as_number() const {
   const std::string_view text = tree_->text_of(node_);
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() ? value : text.starts_with('-') ? -0.0 : 0.0;  // too small: one too large was refused
+  return code == std::errc() ? value : text.starts_with('-') ? -0.0 : 0.0;  // underflow; the parser refused overflow
 }
 
 std::string Value::number_text() const {
@@ -217,7 +217,7 @@ std::string Value::shown() const {
   return members().empty() ? "an empty JSON object" : "a JSON object";
 }
 
-// "run.json: plugins[0].kind": goes down from the root to where this value's node lies.
+// The file and the path, such as "run.json: plugins[0].kind". Descends from the root to this value's node.
 std::string Value::place() const {
   if (!tree_) return "JSON";
   std::string way;

@@ -1,5 +1,6 @@
-// Special tokens are cut out of the text, GPT-2's pattern cuts the rest into pieces, and each piece becomes tokens: by
-// one look-up where the whole piece is a token (nine of ten in plain English), else by merging its bytes.
+// The encoder. Special tokens are cut out of the text, GPT-2's pattern splits the rest into pieces, and each piece
+// becomes tokens: by one lookup if the whole piece is a token (nine of ten in plain English), else by merging its
+// bytes.
 #include "bpe.hpp"
 
 #include <utility>
@@ -42,7 +43,7 @@ class BpeTokenizer final : public Tokenizer {
   int32_t end_of_text() const override { return vocabulary_.end_of_text; }
 
  private:
-  // A token that its own merges do not build (an added one, say) must never come out of a look-up.
+  // Indexes the tokens that merging their own bytes produces. Others (an added token, say) must not be found by lookup.
   void index_whole_pieces() {
     Merger::Scratch scratch;
     std::vector<int32_t> ids;
@@ -54,7 +55,7 @@ class BpeTokenizer final : public Tokenizer {
     }
   }
 
-  // The leftmost special token first, of several there the longest.
+  // Cuts at the leftmost special token, and at the longest if several begin there.
   void encode_special(std::string_view text, Merger::Scratch& scratch, std::vector<int32_t>& ids) const {
     std::vector<size_t> found(vocabulary_.special.size(), 0);
     for (size_t i = 0; i < found.size(); ++i) found[i] = text.find(piece(vocabulary_.special[i]));
@@ -90,9 +91,9 @@ class BpeTokenizer final : public Tokenizer {
     }
   }
 
-  BpeModel vocabulary_;  // without its merges
+  BpeModel vocabulary_;  // its merges have moved to merger_
   Merger merger_;
-  HashIndex whole_;  // to ids
+  HashIndex whole_;  // from the bytes of whole pieces to ids
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace gpt2run {
 
-// All ids in the vocabulary must be in range: readers of files check them.
+// Makes a tokenizer. All ids in the vocabulary must be in range, which the readers of files check.
 std::unique_ptr<Tokenizer> make_bpe_tokenizer(BpeModel vocabulary);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// What all tokenizer files have in common once they are read and checked: tokens, merges and special ids.
+// BpeModel: the contents of a tokenizer file of any format, after reading and checking: tokens, merges and special ids.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -12,11 +12,11 @@ struct Merge {
 };
 
 struct BpeModel {
-  std::vector<std::string> pieces;    // bytes of every id
-  std::array<int32_t, 256> byte_ids;  // id of every single byte
-  std::vector<Merge> merges;          // in order of rank, every pair once, fewer than 2^24
-  std::vector<int32_t> special;       // ids whose pieces are found in a text before it is split
-  int32_t end_of_text = -1;           // id, -1: none
+  std::vector<std::string> pieces;    // the bytes of each id
+  std::array<int32_t, 256> byte_ids;  // the id of each single byte
+  std::vector<Merge> merges;          // in order of rank, without repeated pairs, fewer than 2^24
+  std::vector<int32_t> special;       // ids that are searched for in a text before it is split
+  int32_t end_of_text = -1;           // an id, or -1 if there is none
 };
 
 }  // namespace gpt2run

@@ -1,5 +1,6 @@
 // Hugging Face's tokenizer files. Their tokens are written in GPT-2's byte alphabet: printable Latin-1 bytes stand for
-// themselves, the 68 others, in ascending order, for U+0100 and up (a blank is U+0120). Added tokens are plain text.
+// themselves, and the other 68, in ascending order, are written as U+0100 and up (a space is U+0120). Added tokens are
+// plain text.
 #include "huggingface.hpp"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ using TokenIds = std::unordered_map<std::string, int32_t>;
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
-// One JSON object; a key that comes twice would silently win over the first, and is refused.
+// Reads a JSON object. The reader refuses repeated keys, where most others would silently keep the last one.
 json::Document read_json(const std::filesystem::path& path) {
   json::Document document = json::parse(read_file(path), path.string());
   document.root().object();
@@ -32,7 +33,7 @@ int32_t id_from(const std::filesystem::path& path, std::string_view token, const
   return static_cast<int32_t>(*id);
 }
 
-// The letter of every byte, in UTF-8.
+// The letter for each byte, in UTF-8.
 std::array<std::string, 256> byte_letters() {
   std::array<std::string, 256> letters;
   uint32_t next = 256;
@@ -45,7 +46,7 @@ std::array<std::string, 256> byte_letters() {
   return letters;
 }
 
-// The bytes that a token's letters stand for; text with any other character in it stands for itself.
+// The bytes that a token's letters stand for. A token with any other character is plain text and is returned unchanged.
 std::string bytes_of(const std::string& token, const std::unordered_map<std::string, char>& alphabet) {
   std::string bytes;
   for (size_t i = 0; i < token.size();) {
@@ -113,13 +114,13 @@ class FolderReader {
     if (found != ids_.end()) vocabulary_.end_of_text = found->second;
   }
 
-  // A token is given as text or as an object that has the text; anything else names none.
+  // A token's text: it is given directly or as the `content` of an object. Empty for anything else.
   static std::string content_of(const json::Value& token) {
     const json::Value content = token.find("content").value_or(token);
     return std::string(content.as_text().value_or(""));
   }
 
-  // These settings change which characters a token takes with it: the text would not come back from its ids.
+  // Refuses settings that make a token absorb neighbouring characters, because the ids would not decode to the text.
   void read_added_decoder(const std::filesystem::path& path, const json::Value& decoder) {
     for (const auto& [key, token] : decoder.members()) {
       const std::string content = content_of(token);
@@ -194,7 +195,7 @@ class FolderReader {
     }
   }
 
-  // A file that lost all its lines would turn every text into single bytes.
+  // Refuses a vocabulary of longer tokens without any merges: every text would become single bytes.
   void check_merged_tokens(const std::filesystem::path& path) const {
     if (!vocabulary_.merges.empty()) return;
     const auto& special = vocabulary_.special;
@@ -223,7 +224,7 @@ class FolderReader {
 
   std::filesystem::path folder_;
   std::filesystem::path vocab_path_ = folder_ / "vocab.json";
-  TokenIds ids_;  // in the files' spelling
+  TokenIds ids_;  // keyed by the tokens as the files write them
   BpeModel vocabulary_;
 };
 

@@ -1,4 +1,4 @@
-// Hugging Face's tokenizer files, read and checked into a vocabulary.
+// Reading and writing Hugging Face's tokenizer files.
 #pragma once
 #include <filesystem>
 
@@ -6,16 +6,17 @@
 
 namespace gpt2run {
 
-// Every file that is read; the last two may be missing.
+// The files that are read; the last two may be missing.
 inline constexpr const char* kHuggingfaceTokenizerNames[] = {"vocab.json", "merges.txt", "added_tokens.json",
                                                              "tokenizer_config.json"};
 
-// Hugging Face's vocab.json and merges.txt in a folder, and added_tokens.json and tokenizer_config.json if they are
-// there (docs/formats.md). Throws Error naming file, expected and found.
+// Reads vocab.json and merges.txt in a folder, and added_tokens.json and tokenizer_config.json if they exist
+// (docs/formats.md). Throws Error with the file, what was expected and what was found.
 BpeModel read_huggingface_vocabulary(const std::filesystem::path& folder);
 
-// vocab.json, merges.txt and tokenizer_config.json of a vocabulary whose end of text is its only special token. path:
-// where it is from, for errors. Throws Error for what the files cannot say: two ids of the same bytes.
+// Returns vocab.json, merges.txt and tokenizer_config.json for a vocabulary whose only special token is the end of
+// text. path: where the vocabulary came from, for messages. Throws Error for a vocabulary that the files cannot
+// express, such as two ids with the same bytes.
 std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const BpeModel& vocabulary);
 
 }  // namespace gpt2run

@@ -48,8 +48,9 @@ void find_bytes(const std::string& path, BpeModel& vocabulary) {
   }
 }
 
-// A token is the merge of the two tokens that the merges of all ids before it leave of its bytes. One of which they
-// leave more, or one, is decoded but never made: its id is not the rank of a merge.
+// Recovers the merges, whose ranks are in the order of ids. A token's merge joins the two tokens into which the merges
+// of all lower ids turn its bytes. A token that they turn into one or into more than two tokens has no merge: it can be
+// decoded, but encoding never produces it.
 std::vector<Merge> recover_merges(const BpeModel& vocabulary) {
   Merger merger(vocabulary.byte_ids, vocabulary.pieces.size());
   Merger::Scratch scratch;
@@ -82,7 +83,7 @@ int32_t find_end_of_text(const std::string& path, const uint32_t* header, const 
 
 bool same(const Merge& a, const Merge& b) { return a.left == b.left && a.right == b.right && a.result == b.result; }
 
-// What a reader of the file would recover must be what the vocabulary has.
+// Throws Error unless a reader of the file would recover exactly the vocabulary's merges.
 void check_merges(const std::string& path, const BpeModel& vocabulary) {
   const std::vector<Merge> told = recover_merges(vocabulary);
   const std::vector<Merge>& merges = vocabulary.merges;

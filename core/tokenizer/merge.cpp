@@ -1,4 +1,4 @@
-// The heap of pairs behind Merger.
+// Merger keeps the mergeable pairs of a piece in a heap.
 #include "merge.hpp"
 
 #include <algorithm>
@@ -46,8 +46,8 @@ int32_t Merger::rank_of(int32_t left, int32_t right) const {
   });
 }
 
-// Ranks the pair that begins at position i and puts it in the heap. A pair that was there before stays in it, stale:
-// its rank is no longer the symbol's.
+// Looks up the rank of the pair that begins at position i, and puts the pair on the heap. An earlier entry for the same
+// position stays there, and is recognised as stale because its rank is no longer the symbol's.
 void Merger::push_pair(size_t i, Scratch& scratch) const {
   Scratch::Symbol& symbol = scratch.symbols[i];
   symbol.rank = symbol.next == scratch.symbols.size() ? -1 : rank_of(symbol.id, scratch.symbols[symbol.next].id);

@@ -1,5 +1,5 @@
-// Merging the bytes of one piece of text into tokens: the pair of the lowest rank first, leftmost of equal ones. Pairs
-// wait in a heap, so that a piece of n bytes takes n log n steps.
+// Merger: merges the bytes of one piece of text into tokens. The pair of lowest rank is merged first, the leftmost
+// among equals. Pairs wait on a heap, so a piece of n bytes takes O(n log n) time.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace gpt2run {
 
-// Open addressing from a hash to a number chosen by the owner, who compares the keys.
+// A hash table with open addressing, from hashes to non-negative numbers. The caller keeps the keys and compares them.
 class HashIndex {
  public:
-  explicit HashIndex(size_t entries);  // at most as many are added
+  explicit HashIndex(size_t entries);  // entries: the most that will be added
 
   void add(uint64_t hash, int32_t value) {
     size_t i = hash & (slots_.size() - 1);
@@ -21,7 +21,7 @@ class HashIndex {
     slots_[i] = {static_cast<uint32_t>(hash >> 32), value};
   }
 
-  // The value whose key is equal, or -1.
+  // Returns the value for which equal(value) is true, or -1.
   template <class Equal>
   int32_t find(uint64_t hash, Equal equal) const {
     size_t i = hash & (slots_.size() - 1);
@@ -41,27 +41,27 @@ class HashIndex {
 
 uint64_t hash_of(std::string_view bytes);
 
-// Merges by rank. Not to be used by several threads while add() runs.
+// The merges of a vocabulary. merge() may be called from several threads, but not while add() runs.
 class Merger {
  public:
-  // Buffers of a caller, for any number of calls.
+  // Buffers of the caller, which may be used for any number of calls.
   struct Scratch {
     struct Symbol {
-      int32_t id;             // -1: merged into its left neighbour
-      int32_t rank;           // of the merge with the right neighbour, -1: none
-      size_t previous, next;  // positions; the end is the number of symbols
+      int32_t id;             // -1 once it has been merged into its left neighbour
+      int32_t rank;           // of the merge with its right neighbour; -1 if there is none
+      size_t previous, next;  // positions of the neighbours; the number of symbols is the end
     };
     std::vector<Symbol> symbols;
-    std::vector<uint64_t> heap;  // rank and position: the lowest rank first, then the leftmost
+    std::vector<uint64_t> heap;  // rank and position; lowest rank first, then leftmost
   };
 
-  // At most `most` merges will be added, fewer than 2^24.
+  // most: the number of merges that will be added at most, fewer than 2^24.
   Merger(const std::array<int32_t, 256>& byte_ids, size_t most);
 
-  // Of the rank after the last one. Every pair once.
+  // Adds the merge of the next rank. A pair must not be added twice.
   void add(const Merge& merge);
 
-  // Appends the ids of a text's bytes.
+  // Appends the ids of the tokens into which the bytes merge.
   void merge(std::string_view bytes, Scratch& scratch, std::vector<int32_t>& ids) const;
 
  private:
@@ -70,7 +70,7 @@ class Merger {
 
   std::array<int32_t, 256> byte_ids_;
   std::vector<Merge> merges_;
-  HashIndex pairs_;  // to ranks
+  HashIndex pairs_;  // from pairs of ids to ranks
 };
 
 }  // namespace gpt2run

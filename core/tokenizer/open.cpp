@@ -1,4 +1,4 @@
-// Opening a tokenizer by what its path holds.
+// Tokenizer::open, which chooses the file format by what it finds at the path.
 #include <filesystem>
 
 #include "gpt2run/error.hpp"
@@ -17,7 +17,7 @@ bool is_folder(const std::string& path) {
   return fs::is_directory(path, ignored);
 }
 
-// The bytes of llm.c's tokenizer file.
+// Returns the bytes of llm.c's tokenizer file. Throws Error for any other file.
 std::string read_llmc_file(const std::string& path) {
   std::error_code error;
   const auto status = fs::status(path, error);

@@ -1,4 +1,4 @@
-// GPT-2's pattern as a scanner: one character class at a time, a table for ASCII and a search for the rest.
+// A scanner for GPT-2's pattern. Character classes come from a table for ASCII, and from a binary search for the rest.
 #include "split.hpp"
 
 #include <algorithm>
@@ -26,8 +26,8 @@ const std::array<CharClass, 128> kAscii = [] {
   return table;
 }();
 
-// Surrogates and what lies above U+10FFFF are not well-formed either, but they are in the table as what stray bytes
-// are.
+// Decodes a character of several bytes. Surrogates and code points above U+10FFFF are not valid UTF-8 either, but need
+// no check here: the table has them in the class of stray bytes.
 Character multibyte(const uint8_t* s, size_t size) {
   constexpr Character kStray = {CharClass::other, 1};
   const uint32_t lead = s[0];
@@ -77,7 +77,7 @@ class Scanner {
     return end;
   }
 
-  // All white space, but for the last character where something else follows: a blank there belongs to the next piece.
+  // White space. If something else follows, the last character is left to the next piece, which may begin with a space.
   size_t spaces() const {
     size_t last = 0, end = at(0).bytes;
     while (end < text_.size()) {

@@ -1,4 +1,4 @@
-// What no kind of tokenizer file changes.
+// The functions of Tokenizer that are the same for every file format.
 #include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run {
