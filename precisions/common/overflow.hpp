@@ -1,4 +1,5 @@
-// Weights beyond a 16-bit type, the same words for every device: what the option `overflow` of a precision means.
+// The option `overflow` of the precisions: what to do with weights that are too large for a 16-bit type. It is the same
+// on every device.
 #pragma once
 #include <cmath>
 #include <string>
@@ -7,13 +8,14 @@
 
 namespace gpt2run {
 
-// What a finite weight becomes that rounds beyond the type: an Error naming its tensor, or the type's largest value.
+// What to do with a finite weight that would round to infinity: throw Error naming its tensor, or use the type's
+// largest value.
 enum class Overflow : uint8_t { error, saturate };
 
 inline constexpr OptionSpec kOverflowOption = {"overflow", "enum", "error", "error|saturate",
                                                "a weight beyond the type: refuse the model, or clamp the weight"};
 
-// Counts them all and throws Error.
+// Throws Error with the number of such weights and the largest of them.
 [[noreturn]] inline void refuse_overflow(Weight weight, int layer_index, const Tensor& t, Type type) {
   int64_t count = 0;
   float largest = 0;

@@ -1,4 +1,4 @@
-// Which instruction sets this machine has, asked of the processor and the operating system once per call.
+// Detection of instruction sets. Every call asks the processor and the operating system.
 #include "gpt2run/error.hpp"
 #include "kernels.hpp"
 

@@ -1,6 +1,6 @@
-// The kernels for one instruction set (vector.hpp). This file is compiled several times: all but the tables at its end
-// is internal, and no template of the standard library is used, so that no code for a wide machine can be shared with a
-// lesser one.
+// The kernels for one instruction set (vector.hpp). This file is compiled once for each set. Everything in it is
+// internal except for the tables at its end, and no template of the standard library is used. Otherwise the linker
+// might keep the code for a wide machine for use on a lesser one.
 #include "kernels.hpp"
 
 #include "product.hpp"
@@ -14,7 +14,8 @@ double sum_of(const double (&lanes)[kLanes]) {
   return total;
 }
 
-// f(c, lanes of c on) for all c < C, sixteen and then what is left; the count is known to the compiler where it can be.
+// Calls f(c, count) for consecutive lanes of all c < C: 16 at a time, then the rest. In the main loop the compiler
+// knows the count.
 template <class F>
 GPT2RUN_INLINE void in_lanes(int C, const F& f) {
   int c = 0;
@@ -22,8 +23,8 @@ GPT2RUN_INLINE void in_lanes(int C, const F& f) {
   if (c < C) f(c, C - c);
 }
 
-// In double, which is a thousandth of the work of the product behind it: so that the rounded result is the same on
-// every path, and products start from equal inputs.
+// Layernorm, computed in double. That costs a thousandth of the product that follows, and makes the rounded result the
+// same on every path, so that all products start from equal inputs.
 template <class Value>
 void norm(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out) {
   double lanes[kLanes] = {}, squares[kLanes] = {};
@@ -42,7 +43,7 @@ void norm(const float* x, const float* gain, const float* bias, int C, float eps
   });
 }
 
-// scores (length) = e^(scale * scores - maximum); returns their sum. What is behind `length` counts as e^-infinity.
+// scores (length) = e^(scale * scores - maximum); returns their sum. Padding after `length` counts as e^-infinity.
 float exponentials(float* scores, int length, float scale) {
   const float nothing = -__builtin_inff();
   for (int t = length; t < padded(length, kLanes); ++t) scores[t] = nothing;
@@ -66,10 +67,10 @@ float exponentials(float* scores, int length, float scale) {
   return sum(total);
 }
 
-// Rows and registers of D that are mixed at a time.
+// The rows and registers of D that one weighted sum computes at a time.
 constexpr int kMixRows = kWidth == 4 ? 3 : 6, kMixLanes = kWidth == 16 ? 4 : 1;
 
-// One position: sum (kR, kB x 16 lanes) += weights[r] values
+// Adds one position: sum (kR, kB x 16 lanes) += weights[r] x value.
 template <int kR, int kB, class Value>
 GPT2RUN_INLINE void mix(const float* weights, int64_t stride, const Value* row, int count, Floats (&sum)[kR][kB]) {
   for (int b = 0; b < kB; ++b) {
@@ -78,8 +79,8 @@ GPT2RUN_INLINE void mix(const float* weights, int64_t stride, const Value* row, 
   }
 }
 
-// out (kR rows, `count` of kB x 16) = weights values, from the first of these columns on. Row r sees length + r
-// positions: what lies behind its own is not touched, since 0 times infinity is NaN.
+// The weighted sum over values: out (kR rows, `count` of kB x 16 columns) = weights x values. Row r uses length + r
+// positions. Later ones must not be touched, because 0 times infinity is NaN.
 template <int kR, int kB, class Value>
 void mix_rows(const float* weights, int64_t stride, const Value* values, int D, int length, int count,
               const float* factors, float* out, int64_t out_stride) {
@@ -131,7 +132,7 @@ void store_rounded(const float* y, const float* bias, int n, Value* out) {
   for (int i = 0; i < n; i += kLanes) store(out + i, load(y + i, n - i) + load(bias + i, n - i), n - i);
 }
 
-// The tanh form: x / 2 (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+// The tanh approximation: x / 2 (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 GPT2RUN_INLINE Vector gelu_of(Vector x) {
   const Vector minus_two_u = x * fma(x * x, splat(-2 * 0.7978845608f * 0.044715f), splat(-2 * 0.7978845608f));
   return x / (exp(minus_two_u) + splat(1.0f));

@@ -1,9 +1,9 @@
-// The kernels of the CPU precisions: one table per storage type and instruction set. The same source (kernels.cpp) is
-// compiled once for each set; everything else of this folder is compiled for the plain machine.
-// Kernels keep the rounding contract of docs/numerics.md: a Value is read as FP32, sums are FP32 or more, and what is
-// "rounded" below is rounded to Value, to nearest even. The bits of every output depend on its own inputs and on the
-// lengths K, C, D and `length` only: never on the rows or outputs computed beside it.
-// Ownership: none; pointers need the alignment of their element only. Threads: pure functions. Errors: none.
+// The kernels of the CPU precisions, as one table per storage type and instruction set. The same source (kernels.cpp)
+// is compiled once for each set; everything else in this folder is compiled for the baseline machine. Kernels keep the
+// rounding contract of docs/numerics.md. A Value is read as FP32, sums are FP32 or wider, and "rounded" below means
+// rounded to Value, to nearest, ties to even. The bits of an output depend only on its own inputs and on the lengths K,
+// C, D and `length`, never on the rows or outputs that are computed with it. Kernels own nothing. Pointers need only
+// the alignment of their elements. Kernels are pure functions, may run on any thread, and have no errors.
 #pragma once
 #include <string_view>
 
@@ -11,27 +11,30 @@
 
 namespace gpt2run::cpu {
 
-// avx512bf16: as avx512, with dot products of BF16. It is a set of its own because its bits differ (docs/numerics.md).
+// avx512bf16 is avx512 with BF16 dot products. It is a set of its own because its bits differ (docs/numerics.md).
 enum class Isa : uint8_t { portable, avx2, avx512, avx512bf16 };
 inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
 inline constexpr int kIsas = 4;
 
 template <class Value>
 struct Kernels {
-  Isa isa;  // that these were compiled for
+  Isa isa;  // the set that the kernels were compiled for
 
   // out (C) = rounded layernorm of x (C)
   void (*norm)(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out);
 
-  // y (rows, outputs) = x (rows, K) times w, whose panels begin here (packed.hpp); rows of x and y are x_stride and
-  // y_stride apart. x holds values of Value. room: product_room(rows, K) floats
+  // y (rows, outputs) = x (rows, K) times w, where w points to the first panel of the outputs (packed.hpp). Rows of x
+  // and y are x_stride and y_stride apart. x holds values of Value. workspace: product_workspace(rows, K) floats.
   void (*linear)(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y,
                  int64_t y_stride, float* workspace);
 
-  // Up to kQueries queries of one head, at successive positions: query r sees length + r positions.
-  // out (rows, D) = rounded softmax(q k / sqrt(D)) v; rows of q and out are `stride` apart; keys: packed, positions
-  // being the outputs; values: (positions, D); scores: rows of padded(positions, kPanel), scores_stride apart; room: as
-  // above for K = D
+  // Attention of up to kQueries queries of one head at successive positions; query r attends to length + r positions.
+  //   out (rows, D) = rounded softmax(q k / sqrt(D)) v
+  //   q, out: rows are `stride` apart.
+  //   keys: packed, with positions as outputs.
+  //   values: (positions, D).
+  //   scores: scratch rows of padded(positions, kPanel) floats, scores_stride apart.
+  //   workspace: as for linear, with K = D.
   void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
                     float* scores, int64_t scores_stride, float* out, float* workspace);
 
@@ -61,16 +64,17 @@ template <class Value>
 const Kernels<Value>& kernels();
 }
 
-// The order of sums that a set's kernels keep, by its name in docs/numerics.md.
+// The name in docs/numerics.md of the order of sums that a set's kernels keep.
 constexpr const char* order_of(Isa isa) { return isa == Isa::avx512bf16 ? "dot" : "ascending"; }
 
-// True when this build has the kernels and this machine can run them.
+// True if this build has the kernels and this machine can run them.
 bool runs(Isa);
 
-// True when the set has kernels of its own for a type.
+// True if the set has kernels for the type.
 constexpr bool serves(Isa isa, Type type) { return isa != Isa::avx512bf16 || type == Type::bf16; }
 
-// By its name; `auto` is the last one that runs and serves the type. Throws Error naming a set that does not run.
+// Returns a set by its name. `auto` is the last set that runs here and serves the type. Throws Error for an unknown
+// name, and for a set that this machine does not run.
 Isa choose_isa(std::string_view name, Type type);
 
 template <class Value>

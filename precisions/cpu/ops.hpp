@@ -1,5 +1,6 @@
-// The seven operations on the CPU for one storage type: who computes what on which worker; how is the kernels' matter.
-// A worker owns outputs (or rows, or heads), never a part of a sum, so bits do not depend on the number of workers.
+// CpuOps: the seven operations on the CPU for one storage type. It divides the work among workers; the arithmetic is in
+// the kernels. A worker owns whole outputs (or rows, or heads) and never a part of a sum, so the bits do not depend on
+// the number of workers.
 #pragma once
 #include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
@@ -7,14 +8,14 @@
 
 namespace gpt2run::cpu {
 
-// Keys as the packed matrix (packed.hpp) whose outputs are positions: scores are a product like any other.
+// The layout of keys: a packed matrix (packed.hpp) whose outputs are positions, so that scores are an ordinary product.
 template <class Value>
 struct PackedKeys {
   static constexpr size_t elements(int positions, int D) { return packed_elements<Value>(positions, D); }
   static constexpr size_t at(int position, int d, int D) { return packed_at<Value>(position, d, D); }
 };
 
-// Rows of one slot that attention takes together.
+// Consecutive rows of one slot that attention handles together.
 struct Tile {
   int first, count;
 };
@@ -33,15 +34,15 @@ struct State : HostState<Value, PackedKeys<Value>> {
   }
 
   std::vector<float> normed;      // (R, C)
-  std::vector<float> sums;        // (R, 3C) products before their bias
-  int64_t scores_stride;          // of one query
+  std::vector<float> sums;        // (R, 3C) products before the bias
+  int64_t scores_stride;          // floats per query
   std::vector<float> scores;      // (workers, kQueries, scores_stride)
-  size_t workspace_stride;        // of one worker
-  std::vector<float> workspaces;  // (workers, workspace_stride) of the kernels' own
-  std::vector<Tile> tiles;        // of the step
+  size_t workspace_stride;        // floats per worker
+  std::vector<float> workspaces;  // (workers, workspace_stride) scratch memory of the kernels
+  std::vector<Tile> tiles;        // of the running step
 };
 
-// One object per session: its pool is used by one thread at a time.
+// An object belongs to one session, because only one thread at a time may use its pool.
 template <class Value>
 class CpuOps {
  public:
@@ -75,8 +76,8 @@ class CpuOps {
     });
   }
 
-  // Heads outside, tiles inside, dealt out in turn: a head's cache stays near, and the long rows at the end of a
-  // prefill do not all fall to one worker.
+  // Items are (head, tile) pairs with tiles innermost, dealt out in turn. So a head's cache is reused while it is in
+  // the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
     pool_.run([&](int worker, int workers) {
@@ -129,7 +130,7 @@ class CpuOps {
  private:
   static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 
-  // Columns `own` of y (rows, stride) = x (rows, K) times those panels of w.
+  // Computes the columns `own` of y (rows, stride) = x (rows, K) times w.
   void product(const Value* w, const float* x, int K, int rows, const Share& own, float* y, int64_t stride, State& s,
                int worker) const {
     if (own.begin == own.end) return;
@@ -137,7 +138,7 @@ class CpuOps {
                     y + own.begin, stride, workspace(s, worker));
   }
 
-  // Successive rows of one slot, as many as attention takes at a time.
+  // Divides the rows of a step into tiles of up to kQueries consecutive rows of one slot.
   static void tile(State& s, const Step& step) {
     s.tiles.clear();
     for (int r = 0; r < std::ssize(step.rows); ++r) {
@@ -149,10 +150,10 @@ class CpuOps {
     }
   }
 
-  // work(row) for every row; few of them stay with the caller.
+  // Calls work(row) for every row. A small number of rows is done by the caller alone.
   template <class Work>
   void share_rows(int rows, const Work& work) {
-    constexpr int kRowsToShare = 8;  // below, waking the others costs more than the work
+    constexpr int kRowsToShare = 8;  // with fewer rows, waking the workers costs more than the work
     const auto part = [&](int worker, int workers) {
       const Share own(rows, worker, workers);
       for (int r = own.begin; r < own.end; ++r) work(r);
@@ -161,7 +162,7 @@ class CpuOps {
     pool_.run(part);
   }
 
-  // s.normed (rows, C) = rounded layernorm of s.x
+  // s.normed (rows, C) = rounded layernorm of s.x (rows, C)
   void norm(const float* gain, const float* bias, State& s, int rows) {
     const int C = s.config.C;
     share_rows(rows, [&](int r) {
@@ -170,7 +171,8 @@ class CpuOps {
     });
   }
 
-  // Columns `own` of one row of products (3C: queries, keys, values) to where they are read.
+  // Adds the bias to the columns `own` of one row of products (3C: query, key, value), rounds, and stores the query in
+  // q and the key and value in the cache.
   void place(const float* sums, const float* bias, const Share& own, State& s, const HostRow& row, int r,
              int layer) const {
     const int C = s.config.C, D = C / s.config.H;

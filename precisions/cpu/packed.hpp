@@ -1,8 +1,8 @@
-// How a matrix lies in memory that the kernels multiply by: in panels of 64 outputs, within a panel K ascending, the 64
-// values of one k together. A register then holds outputs, not parts of a sum: every output is one sum over K ascending
-// whatever is computed beside it, and a panel is one stream of memory. BF16 keeps two successive k of an output side by
-// side, as its dot product takes them. What is missing of the last panel, or of the last pair, is zero.
-// Letters: K inputs.
+// The packed layout of a matrix for the kernels. The outputs are divided into panels of 64; within a panel k ascends,
+// and the 64 values for one k are contiguous. A register then holds several outputs rather than parts of one sum. So
+// every output is a single sum over ascending k, whatever is computed with it, and a panel is read as one stream of
+// memory. BF16 interleaves two successive k of each output, as its dot product needs them. Missing outputs of the last
+// panel, and the missing second k of the last pair, are zero. Letters: K inputs.
 #pragma once
 #include <type_traits>
 
@@ -22,7 +22,7 @@ inline constexpr int kPair = std::is_same_v<Value, bf16> ? 2 : 1;
 
 constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * unit; }
 
-// Elements of one panel, and of all.
+// The number of elements in one panel, and in all panels.
 template <class Value>
 constexpr size_t panel_elements(int K) {
   return size_t(kPanel) * padded(K, kPair<Value>);
@@ -32,7 +32,7 @@ constexpr size_t packed_elements(int outputs, int K) {
   return size_t(padded(outputs, kPanel) / kPanel) * panel_elements<Value>(K);
 }
 
-// Where the weight of input k to an output lies.
+// The index of the weight from input k to an output.
 template <class Value>
 constexpr size_t packed_at(int output, int k, int K) {
   constexpr int pair = kPair<Value>;
@@ -40,16 +40,16 @@ constexpr size_t packed_at(int output, int k, int K) {
          k % pair;
 }
 
-// Rows that are few: their inputs are read where they lie, but for dot products. Of more rows kSegment inputs (twice as
-// many for dot products) of kPackedRows at a time are packed: 442 KB, which leave room in a second-level
-// cache.
+// Blocking of products. Up to kFewRows rows read their inputs in place, except for dot products. With more rows,
+// kSegment inputs (twice as many for dot products) of kPackedRows rows at a time are packed first: 442 KB, which leaves
+// room in a second-level cache.
 inline constexpr int kFewRows = 6, kPackedRows = 288, kSegment = 384;
 
-// Floats for a segment of one panel in FP32, with what it takes to begin at a cache line: weights of two bytes are
-// widened once for many rows. It is 98 KB, too much for a thread's stack.
+// Floats for one segment of a panel widened to FP32, plus what it takes to align it to a cache line. 16-bit weights are
+// widened once for many rows. These 98 KB are too much for a thread's stack.
 inline constexpr size_t kWideElements = size_t(kSegment) * kPanel + 16;
 
-// Floats that a product of at most `rows` rows and K inputs works in: the widened weights, then the inputs.
+// Floats of workspace for a product of up to `rows` rows and K inputs: the widened weights, then the packed inputs.
 constexpr size_t product_workspace(int rows, int K) {
   const size_t few = size_t(kFewRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
   return kWideElements + (few < many ? many : few);

@@ -1,5 +1,5 @@
-// The pool's threads. A round is published by its number; a worker that has seen no new one for some microseconds
-// sleeps in the kernel until it is woken.
+// The threads of a pool. A new round of work is announced by incrementing its number. A worker that has seen no new
+// round for some microseconds sleeps in the kernel until it is woken.
 #include "pool.hpp"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ void pause() {
 #endif
 }
 
-// Returns the value once it is no longer `old`.
+// Waits until the value differs from `old`, and returns it.
 uint32_t wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {
   for (int i = 0; i < kSpins; ++i, pause()) {
     const uint32_t now = value.load(std::memory_order_acquire);
@@ -38,7 +38,7 @@ int workers_for(int threads) {
 }
 
 Pool::Pool(int workers) : total_(workers) {
-  threads_.reserve(workers);  // nothing but the system may refuse once a thread runs
+  threads_.reserve(workers);  // so that starting a thread is all that can fail below
   try {
     for (int i = 1; i < workers; ++i) threads_.emplace_back(&Pool::serve, this, i);
   } catch (const std::system_error& error) {

@@ -1,5 +1,5 @@
-// A few threads that do one piece of work together, for kernels of microseconds to milliseconds: they spin for a moment
-// before they sleep. One caller at a time; work must not throw.
+// Pool: threads that carry out one piece of work together. It is made for work of microseconds to milliseconds: workers
+// spin for a moment before they sleep. One caller at a time. Work must not throw.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -10,7 +10,7 @@
 
 namespace gpt2run::cpu {
 
-// Worker `worker` of `workers` owns [begin, end) of `count` items; boundaries are multiples of `unit`.
+// The part [begin, end) of `count` items that worker `worker` of `workers` owns. Boundaries are multiples of `unit`.
 struct Share {
   Share(int count, int worker, int workers, int unit = 1) {
     const int64_t units = (count + unit - 1) / unit;
@@ -22,7 +22,7 @@ struct Share {
 
 class Pool {
  public:
-  // The caller is worker 0, so `workers` - 1 threads are started. Throws Error when the system refuses one.
+  // Starts `workers` - 1 threads; the caller is worker 0. Throws Error if the system refuses a thread.
   explicit Pool(int workers);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -30,7 +30,7 @@ class Pool {
 
   int workers() const { return static_cast<int>(threads_.size()) + 1; }
 
-  // work(worker, workers) on every worker; returns when all are done. What they wrote is visible to the caller.
+  // Calls work(worker, workers) on every worker and waits for all of them. What they wrote is visible to the caller.
   template <class Work>
   void run(const Work& work) {
     run([](const void* at, int worker, int workers) noexcept { (*static_cast<const Work*>(at))(worker, workers); },
@@ -43,14 +43,14 @@ class Pool {
   void serve(int worker);
   void stop();
 
-  Call call_ = nullptr;  // null: end
+  Call call_ = nullptr;  // null ends the workers
   const void* work_ = nullptr;
   int total_ = 1;
   std::atomic<uint32_t> round_ = 0, busy_ = 0;
   std::vector<std::thread> threads_;
 };
 
-// Limits::threads as a number of workers: 0 is one per core that this process may use. Throws Error when out of range.
+// The number of workers for Limits::threads; 0 is one per core that this process may use. Throws Error if out of range.
 int workers_for(int threads);
 
 }  // namespace gpt2run::cpu

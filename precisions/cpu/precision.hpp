@@ -1,4 +1,4 @@
-// The plugin of one CPU type: option, descriptor and session. plugin_<type>.cpp names the type, that is all.
+// The plugin of one CPU number type: its options, descriptor and precision. plugin_<type>.cpp only names the type.
 #pragma once
 #include <string>
 
@@ -19,10 +19,10 @@ constexpr bool kRounds = !std::is_same_v<Value, float>;
 template <class Value>
 constexpr uint32_t kOptionCount = kRounds<Value> ? std::size(kOptions<Value>) : 1;  // FP32 cannot overflow
 
-// For nets of any depth: a few units of rounding of the type, as much as two right paths drift apart when single values
-// round to different sides (docs/numerics.md).
+// Traits::tolerance for models of any depth: a few rounding units of the type. Two correct computations drift that far
+// apart when single values round to different sides (docs/numerics.md).
 template <class Value>
-constexpr double kTolerance = 0x1p-20;  // FP32: 16 units, sums of some thousand terms in another order
+constexpr double kTolerance = 0x1p-20;  // FP32: 16 units, for sums of some thousand terms in a different order
 template <>
 inline constexpr double kTolerance<f16> = 0x1p-9;
 template <>

@@ -1,6 +1,7 @@
-// Products by a packed matrix (packed.hpp) for the instruction set that the file is compiled for. An output is a sum
-// over K ascending in blocks of kBlock: the products of a block one after another from zero, then the blocks one after
-// another. That is all its bits depend on: one row and five hundred, and every blocking below, give the same.
+// Products with a packed matrix (packed.hpp), for the instruction set that the file is compiled for. Each output is a
+// sum over ascending K in blocks of kBlock: within a block, products are added one by one starting from zero; then the
+// blocks are added one by one. Its bits depend on nothing else, so one row gives the same as five hundred, with any of
+// the blockings below.
 #pragma once
 #include "packed.hpp"
 #include "vector.hpp"
@@ -8,19 +9,19 @@
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
-constexpr int kBlock = 64;  // short sums lose little; a panel's block stays in the first-level cache for all rows
+constexpr int kBlock = 64;  // short sums lose little precision; a panel's block stays in the L1 cache for all rows
 
-// Rows and registers of outputs that are summed at a time: as many as there are registers for.
+// The rows and registers of outputs that are summed at the same time: as many as the registers allow.
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
-constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // a row alone
-constexpr int kGroup = 48;  // rows that a block of weights is kept in the cache for
+constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // for a single row
+constexpr int kGroup = 48;  // rows for which a block of weights is kept in the cache
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
 static_assert(kSegment % kBlock == 0, "a segment ends where a block does, or sums depend on the number of rows");
 static_assert(kRows <= kFewRows, "rows that are not cut into segments have room");
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
-// f.operator()<rows>() for 1 to kRows rows.
+// Calls f.operator()<rows>() for 1 to kMost rows.
 template <int kMost, class F>
 GPT2RUN_INLINE void with_rows(int rows, const F& f) {
   if constexpr (kMost > 1) {
@@ -29,20 +30,20 @@ GPT2RUN_INLINE void with_rows(int rows, const F& f) {
   f.template operator()<kMost>();
 }
 
-// A row alone waits for memory, and where values must be widened the processor does not look far enough ahead by
-// itself: FP16 then reads at 0.8 to 0.9 of what plain reading gives, and nearly all of it when `bytes` are asked for
-// this early.
+// Software prefetch for a single row, which is limited by memory. Where values must be widened, the processor does not
+// look far enough ahead: FP16 then reaches 0.8 to 0.9 of the bandwidth of plain reading. With prefetches of `bytes`
+// this far ahead it reaches nearly all of it.
 constexpr int kAhead = 8192, kLine = 64;
 GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
   for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
 }
 template <int kR, class Value>
 GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes) {
-  if constexpr (kR == 1 && sizeof(Value) == 2)  // may lie behind the end: nothing is read there
+  if constexpr (kR == 1 && sizeof(Value) == 2)  // the address may be past the end, which a prefetch allows
     prefetch(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
 }
 
-// The weights of one k (two for BF16) to kV registers of outputs; `at` is the first of them.
+// Multiplies by the weights of one k (two for BF16) for kV registers of outputs. at: the first of these weights.
 template <int kR, int kV, class Value>
 GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Vector (&total)[kR][kV]) {
   prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value));
@@ -76,19 +77,19 @@ GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* 
   }
 }
 
-// What a product reads its inputs as: for dot products two BF16 of successive k, the last alone with a zero.
+// The inputs of a dot product: two BF16 values of successive k. A last single value is paired with zero.
 struct Pairs {
   uint32_t bits;
 };
 template <class Input>
-constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // of k in one Input
+constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // values of k in one Input
 
-// x (K) to where the product reads it.
+// Packs x (K) as the product reads it.
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
 
 #if defined(GPT2RUN_CPU_DOT)
-GPT2RUN_INLINE void pack_inputs(const float* x, int K,
-                                Pairs* out) {  // values of BF16: their upper halves are all of them
+// The values are those of BF16, so their upper halves hold all of their bits.
+GPT2RUN_INLINE void pack_inputs(const float* x, int K, Pairs* out) {
   typedef uint16_t Shorts __attribute__((vector_size(64)));
   Shorts upper;
   for (int i = 0; i < 2 * kLanes; ++i) upper[i] = static_cast<uint16_t>(2 * i + 1);
@@ -120,20 +121,20 @@ GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w
 }
 #endif
 
-// Sums of a panel, where they come from or go to: rows `stride` apart.
+// A panel's sums in memory, with rows `stride` apart.
 template <class Float>
 struct Sums {
-  Float* at;  // null: zero
+  Float* at;  // null stands for zeros
   int64_t stride;
   Sums from(int row) const { return {at ? at + row * stride : at, stride}; }
 };
 
-// One block of K for kR rows and a whole panel: after = before + the products.
+// Adds one block of K for kR rows and a whole panel: after = before + products.
 template <int kR, int kV, class Input, class Value>
 GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, Sums<const float> before,
                           Sums<float> after) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
-    Vector total[kR][kV];  // unrolled, so that it never lies in memory
+    Vector total[kR][kV];  // the loops are unrolled so that it stays in registers
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
@@ -156,8 +157,8 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
   }
 }
 
-// Memory from `at` to `end` that is wanted soon, prefetched a little with each tile: all at once would hold up what is
-// wanted now.
+// Memory that will be needed soon. It is prefetched in small parts, one with each tile, because prefetching everything
+// at once would delay what is needed now.
 struct Ahead {
   uintptr_t at, end;
   int bytes;
@@ -168,9 +169,9 @@ struct Ahead {
   }
 };
 
-// `length` of K for up to kGroup rows and a panel of which `outputs` are there: y = (first) or += x w. Block after
-// block for all of these rows: a block of weights, the rows' inputs and their sums stay in the first-level cache, and y
-// is read and written once.
+// Adds `length` values of K for up to kGroup rows and the first `outputs` of a panel: y = x w if `first`, else y += x
+// w. It goes block by block over all of these rows, so that a block of weights and the rows' inputs and sums stay in
+// the L1 cache, and y is read and written once.
 template <class Input, class Value>
 GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
                           int outputs, Sums<float> y, Ahead& ahead) {
@@ -198,7 +199,7 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
   for (int r = 0; r < rows && !whole; ++r) __builtin_memcpy(y.from(r).at, scratch.from(r).at, outputs * sizeof(float));
 }
 
-// The block of a panel in FP32, for many rows: converted once instead of once for every few of them.
+// Converts a segment of a panel to FP32, once for many rows instead of once for every few of them.
 template <class Value>
 GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
   if constexpr (kPair<Value> == 1) {
@@ -215,8 +216,8 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
   }
 }
 
-// `length` of K of one panel: y = (first) or += x w. x: (rows, length); next: the weights that are wanted after these,
-// if there are any; wide: (kSegment, kPanel) to work in.
+// Adds `length` values of K for one panel: y = x w if `first`, else y += x w. x: (rows, length). next: the address of
+// the weights that are needed after these. wide: scratch (kSegment, kPanel).
 template <class Input, class Value>
 void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, uintptr_t next, bool first,
            int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
@@ -237,8 +238,8 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   groups(w);
 }
 
-// As the table's linear (kernels.hpp). Few rows: panel after panel, one stream of weights. Many: a segment of K of some
-// rows is brought together, where it stays in the second-level cache while the panels pass by.
+// Kernels::linear (kernels.hpp). Few rows go panel by panel, which reads the weights as one stream. For many rows, a
+// segment of K is packed for some of them, and stays in the second-level cache while all panels are multiplied.
 template <class Value>
 void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
             float* workspace) {

@@ -1,6 +1,7 @@
-// Sixteen floats for the instruction set that the file is compiled for (GPT2RUN_CPU_ISA names the namespace,
-// GPT2RUN_CPU_WIDTH the floats of a register). The arithmetic is the same for every width, but for fma: fused where the
-// machine has it. All is inlined: a function emitted here must not be shared with code for a lesser machine.
+// Vectors of 16 floats for the instruction set that the file is compiled for. GPT2RUN_CPU_ISA is the name of the
+// namespace and GPT2RUN_CPU_WIDTH the number of floats in a register. The arithmetic is the same for every width,
+// except that fma is fused only where the machine has the instruction. Everything is inlined, because the linker must
+// not share a function emitted here with code for a lesser machine.
 #pragma once
 #include "packed.hpp"
 #ifndef GPT2RUN_CPU_ISA
@@ -30,7 +31,7 @@ struct Floats {
 
 GPT2RUN_INLINE Vector splat(float value) { return value - Vector{}; }
 
-// One expression over the parts of up to three operands.
+// Applies f to each part of one or two operands.
 template <class F>
 GPT2RUN_INLINE Floats map(F f, Floats a) {
   for (int i = 0; i < kParts; ++i) a.part[i] = f(a.part[i]);
@@ -66,7 +67,7 @@ GPT2RUN_INLINE Vector fma(Vector a, Vector b, Vector c) {
   return a * b + c;
 #endif
 }
-// a < b ? b : a, and b < a ? b : a.
+// larger: a < b ? b : a. smaller: b < a ? b : a. Both also define what happens with NaN.
 GPT2RUN_INLINE Vector larger(Vector a, Vector b) {
 #if GPT2RUN_CPU_WIDTH == 16
   return (Vector)_mm512_max_ps((__m512)b, (__m512)a);
@@ -112,8 +113,9 @@ GPT2RUN_INLINE Vector load_vector(const f16* at) {
 #elif GPT2RUN_CPU_WIDTH == 8
   return (Vector)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
 #else
-  // Normal numbers get a new exponent. Subnormal ones get one too, whose leading bit is then taken off in FP32: exact,
-  // and no subnormal FP32 appears, on which processors are slow. Infinity and NaN get their exponent by or.
+  // A normal number only gets a new exponent. A subnormal one gets an exponent too, and the leading bit that this
+  // implies is subtracted in FP32. That is exact and produces no subnormal FP32, which many processors handle slowly.
+  // Infinity and NaN have their exponent or-ed in.
   Halves halves;
   __builtin_memcpy(&halves, at, sizeof halves);
   const Bits bits = __builtin_convertvector(halves, Bits), magnitude = (bits & 0x7fff) << 13;
@@ -126,7 +128,7 @@ GPT2RUN_INLINE Vector load_vector(const f16* at) {
 }
 
 GPT2RUN_INLINE void store_vector(float* at, Vector value) { __builtin_memcpy(at, &value, sizeof value); }
-// In the upper half of the bits; NaN stays NaN, and quiet.
+// The nearest BF16 value, in the upper half of the bits. NaN stays NaN and becomes quiet.
 GPT2RUN_INLINE Bits nearest_bf16(Vector value) {
   const Bits bits = (Bits)value, nearest = bits + 0x7fff + (bits >> 16 & 1);
   return (value == value ? nearest : bits | 0x400000) & 0xffff0000;
@@ -156,7 +158,7 @@ GPT2RUN_INLINE void store(Value* at, Floats all) {
   for (int i = 0; i < kParts; ++i) store_vector(at + i * kWidth, all.part[i]);
 }
 
-// The first `count` of sixteen; the others are zero and not touched.
+// The first `count` of 16 elements. load() sets the others to zero; store() leaves them untouched.
 template <class Value>
 GPT2RUN_INLINE Floats load(const Value* at, int count) {
   if (count >= kLanes) return load(at);
@@ -172,7 +174,7 @@ GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
   __builtin_memcpy(at, workspace, count * sizeof(Value));
 }
 
-// Value's neighbour of a float, nearest even, as a float.
+// Each float rounded to the nearest value of the type, ties to even, as a float.
 template <class Value>
 GPT2RUN_INLINE Floats rounded(Floats all) {
   if constexpr (std::is_same_v<Value, float>) return all;
@@ -182,7 +184,7 @@ GPT2RUN_INLINE Floats rounded(Floats all) {
   return load(workspace);
 }
 
-// Lanes i, i + 4, i + 8 and i + 12 as (i + i8) + (i4 + i12).
+// The sums of lanes i, i + 4, i + 8 and i + 12, added as (i + i8) + (i4 + i12).
 GPT2RUN_INLINE Quad folded(const Floats& all) {
   float lanes[kLanes];
   store(lanes, all);
@@ -191,7 +193,7 @@ GPT2RUN_INLINE Quad folded(const Floats& all) {
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 
-// The sums over the lanes of four: one fixed tree, so that a sum does not depend on its neighbours.
+// The sums over the lanes of four vectors. Each uses the same tree of additions, so it does not depend on the others.
 GPT2RUN_INLINE Quad sums(const Floats (&all)[4]) {
   const Quad a = folded(all[0]), b = folded(all[1]), c = folded(all[2]), d = folded(all[3]);
   const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
@@ -204,8 +206,9 @@ GPT2RUN_INLINE float sum(const Floats& all) {
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 
-// e^x, about one unit in the last place: x = k ln 2 + r, the polynomial of Cephes' expf in r, times 2^k, in two steps
-// where there is no instruction for it, so that both ends of the range come out; NaN stays NaN.
+// e^x with an error of about one unit in the last place. x = k ln 2 + r; the result is Cephes' polynomial for expf in
+// r, times 2^k. Without an instruction for it, the scaling is done in two steps, so that both ends of the range come
+// out right. NaN stays NaN.
 GPT2RUN_INLINE Vector exp(Vector x) {
   x = smaller(larger(x, splat(-110.0f)), splat(90.0f));
   const Vector magic = splat(0x1.8p23f);

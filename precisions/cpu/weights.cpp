@@ -1,5 +1,5 @@
-// Loading: every tensor is checked by asking for it, then all are converted (and turned, where the file stores them
-// turned) by all workers together.
+// Loading of weights. Fetching a tensor checks it; then all workers together convert the tensors, and transpose those
+// that the file stores transposed.
 #include "weights.hpp"
 
 #include <atomic>
@@ -14,15 +14,15 @@ namespace gpt2run::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
-constexpr int kTile = 32;  // inputs packed at a time: with a panel's outputs they fit in the first-level cache
+constexpr int kTile = 32;  // inputs packed at a time; with a panel's outputs they fit in the L1 cache
 
-// One tensor on its way to memory. Exactly one of the three targets is set.
+// The conversion of one tensor. Exactly one of the three targets is set.
 template <class Value>
 struct Move {
   Weight weight;
   int layer;
   Tensor from;
-  Value* packed;  // (rows, cols) in panels
+  Value* packed;  // packed (rows, cols)
   Value* matrix;  // (rows, cols)
   float* vector;  // (rows)
 };
@@ -34,7 +34,7 @@ From element(const Tensor& t, int64_t row, int64_t col) {
   return from;
 }
 
-// target (rows [begin, end) of cols) = source, rounded to Value; From: the type on disk
+// target = rows [begin, end) of the tensor (rows, cols), rounded to Value. From: the type in the file.
 template <class From, class Value>
 void convert(const Tensor& t, int begin, int end, Value* target) {
   for (int64_t r = begin; r < end; ++r) {
@@ -42,7 +42,7 @@ void convert(const Tensor& t, int begin, int end, Value* target) {
   }
 }
 
-// The same into panels; begin is the first row of one.
+// The same for a packed target. begin: the first row of a panel.
 template <class From, class Value>
 void pack(const Tensor& t, int begin, int end, Value* target) {
   const int K = static_cast<int>(t.cols);
@@ -80,13 +80,13 @@ void convert_rows(const Move<Value>& move, int begin, int end) {
   }
 }
 
-// On bits where it can be, so that the scan costs little beside the conversion.
+// Infinity is found by bits where possible, so that the scan is cheap compared with the conversion.
 bool is_infinite(float value) { return std::isinf(value); }
 bool is_infinite(f16 value) { return (value.bits & 0x7fff) == 0x7c00; }
 bool is_infinite(bf16 value) { return (value.bits & 0x7fff) == 0x7f80; }
 
-// Clamps what has become infinite in rows [begin, end) and was not in the file; true if there was any. target: the
-// `count` elements in memory that hold these rows; of(row, col): where one lies.
+// Clamps the values of rows [begin, end) that are finite in the file and became infinite. Returns true if there were
+// any. target: the `count` elements that hold these rows. of(row, col): a reference to one element.
 template <class Value, class Stored, class Of>
 bool saturate(const Tensor& t, int64_t begin, int64_t end, const Stored* target, size_t count, const Of& of) {
   if constexpr (std::is_same_v<Value, float>) return false;
@@ -119,7 +119,7 @@ bool saturate_rows(const Move<Value>& move, int begin, int end) {
                          [&](int64_t r, int64_t c) -> Value& { return move.matrix[r * K + c]; });
 }
 
-// True if a weight has overflowed; it is the type's largest value then.
+// Converts one worker's part of a tensor. Returns true if a weight overflowed, and was clamped to the largest value.
 template <class Value>
 bool perform(const Move<Value>& move, int worker, int workers) {
   const Tensor& t = move.from;
@@ -139,7 +139,7 @@ bool perform(const Move<Value>& move, int worker, int workers) {
   return overflow;
 }
 
-// What convert_rows() reads. Looked at before the workers begin, which cannot throw.
+// Throws Error for types that convert_rows() does not read. Workers cannot throw, so this is called before they begin.
 void check_type(Weight weight, int layer_index, Type type) {
   if (type == Type::f32 || type == Type::f16 || type == Type::bf16) return;
   const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
@@ -147,7 +147,7 @@ void check_type(Weight weight, int layer_index, Type type) {
        ", which this precision does not read yet");
 }
 
-// Bytes of all weights; `tied` models have no head of their own.
+// The bytes of all weights in memory. A tied model has no head of its own.
 template <class Value>
 size_t bytes_of_weights(const ModelConfig& m, bool tied) {
   size_t bytes = 0;
@@ -211,7 +211,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
                         matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
   }
   w.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
-  std::atomic<size_t> first = moves.size();  // of those that have overflowed
+  std::atomic<size_t> first = moves.size();  // the first tensor with an overflow
   pool.run([&](int worker, int workers) {
     for (size_t i = 0; i < moves.size(); ++i) {
       if (!perform(moves[i], worker, workers)) continue;

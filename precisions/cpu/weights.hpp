@@ -1,5 +1,6 @@
-// A model's weights as the CPU kernels read them: matrices packed (packed.hpp), but for wpe, which is row-major; in the
-// type, in one piece of memory. Vectors (biases, layernorm) are rounded to the type and kept as FP32.
+// A model's weights as the CPU kernels read them. Matrices are packed (packed.hpp) and stored in the type, except for
+// wpe, which is row-major. Vectors (biases, layernorm) are rounded to the type and stored as FP32. All are in one piece
+// of memory.
 #pragma once
 #include <memory>
 #include <span>
@@ -11,12 +12,13 @@
 
 namespace gpt2run::cpu {
 
-// Uninitialised memory that is handed out once, in large pages where the system has them.
+// A bump allocator of uninitialised memory, in huge pages where the system has them.
 class Arena {
  public:
   explicit Arena(size_t bytes);
 
-  // 64-byte aligned. The total of all calls, each rounded up by room_for, is at most what was asked for.
+  // Returns `count` elements, 64-byte aligned. All calls together, each rounded up by room_for, must not need more than
+  // the constructor was given.
   template <class T>
   T* take(size_t count) {
     T* at = reinterpret_cast<T*>(memory_.get() + used_);
@@ -47,7 +49,7 @@ struct Weights {
   };
   struct Head {
     const float *lnf_w, *lnf_b;
-    const Value* w;  // (V, C): wte's or its own
+    const Value* w;  // (V, C) packed: the embedding's wte if tied, else its own
   };
   ModelConfig config;
   Embedding embedding;
@@ -56,7 +58,8 @@ struct Weights {
   Arena arena;
 };
 
-// Converts every weight, on all workers. Throws what Checkpoint::tensor throws, and Error when memory is short.
+// Converts every weight, on all workers. overflow: what to do with weights beyond the type. Throws Error for that, if
+// memory is short, and as Checkpoint::tensor does.
 template <class Value>
 Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow);
 
