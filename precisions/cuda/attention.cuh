@@ -1,7 +1,7 @@
-// Attention over a slot's cache in chunks of 64 positions. Chunks begin at multiples of 64, whatever the step, and
-// their partial results are merged in ascending order. There are two kernels: for single rows a block takes a chunk of
-// one head, and for rows of a prompt a block takes a tile of queries over all chunks. Every sum has one order, whatever
-// the head size, so that both kernels give the same bits.
+// Attention over a slot's KV cache, in chunks of 64 positions. Chunks begin at multiples of 64 in every step, and their
+// partial results are merged in ascending order. There are two kernels. For single rows, a block handles one chunk of
+// one head. For rows of a prompt, a block handles a tile of queries over all chunks. Every sum has a single order,
+// whatever the head size, so both kernels give the same bits.
 #pragma once
 #include "plan.hpp"
 #include "state.hpp"
@@ -9,8 +9,8 @@
 namespace gpt2run::cuda {
 
 inline constexpr int kAttentionThreads = 128;
-inline constexpr int kGroups = kAttentionThreads / kLanes;  // groups of eight lanes, each with a key at a time
-inline constexpr int kKeys = kChunk / kGroups;              // keys of a group in a chunk
+inline constexpr int kGroups = kAttentionThreads / kLanes;  // groups of eight lanes; a group handles one key at a time
+inline constexpr int kKeys = kChunk / kGroups;              // keys per group in a chunk
 
 template <class Value>
 struct AttentionView {
@@ -23,8 +23,8 @@ struct AttentionView {
   int first, D, width;
 };
 
-// The sum of the first kCount parts in the order of a butterfly exchange: the upper half is added to the lower one,
-// again and again.
+// The sum of the first kCount parts in the order of a butterfly exchange: the upper half is added to the lower half,
+// repeatedly.
 template <int kCount>
 GPT2RUN_DEVICE float folded(float* parts) {
   if constexpr (kCount == 1) {
@@ -36,12 +36,12 @@ GPT2RUN_DEVICE float folded(float* parts) {
   }
 }
 
-// The running maximum and sum of an online softmax over the chunks of a row.
+// The running maximum and sum of a row's online softmax over its chunks.
 struct SoftmaxState {
   float most = -INFINITY, total = 0;
 
-  // Adds a chunk of this maximum and this sum of exponentials. old, fresh: what the row's weighted sums so far, and
-  // those of the new chunk, are multiplied by.
+  // Merges a chunk with this maximum and this sum of exponentials. old, fresh: factors for the weighted sums so far,
+  // and for those of the new chunk.
   GPT2RUN_DEVICE void merge(float maximum, float weight, float& old, float& fresh) {
     const float greatest = most < maximum ? maximum : most, base = greatest == -INFINITY ? 0.0f : greatest;
     old = exponential(most - base), fresh = exponential(maximum - base);
@@ -49,8 +49,8 @@ struct SoftmaxState {
   }
 };
 
-// One warp turns scores (kChunk) into e^(score - maximum), and into 0 from `count` on. weight: their sum, which is 0
-// for a chunk whose scores are all -infinity.
+// Replaces scores (kChunk) by e^(score - maximum), and by 0 from `count` on. One warp calls it. weight: the sum of the
+// exponentials, which is 0 for a chunk whose scores are all -infinity.
 GPT2RUN_DEVICE void softmax_chunk(float* scores, int count, float& maximum, float& weight) {
   const float nothing = -INFINITY;
   const int t = thread_id() % kWarp;
@@ -68,9 +68,9 @@ GPT2RUN_DEVICE void softmax_chunk(float* scores, int count, float& maximum, floa
   if (t == 0) maximum = most, weight = sum[0];
 }
 
-// What a thread reads of a chunk's keys or values: in each of its group's kKeys rows, and in every line of a row, the
-// vector of its lane. kHead is the padded head size, or 0 for any. With a size of its own everything is loaded from the
-// constructor on, and held in registers. Rows from `count` on repeat the last one.
+// One thread's part of a chunk of keys or values: its lane's vector of every line, in each of its group's kKeys rows.
+// kHead is the padded head size, or 0 if it is only known at run time. If it is known, the constructor loads everything
+// into registers. Rows from `count` on repeat the last one.
 template <int kHead, class Value>
 class Fragment {
  public:
@@ -85,7 +85,7 @@ class Fragment {
     }
   }
 
-  // out: the lane's vector of the line in each of the group's rows. line * kLine + lane must be below the stride.
+  // out: the lane's vector of this line in each of the group's rows. line * kLine + lane must be below the stride.
   GPT2RUN_DEVICE void line(int line, Raw (&out)[kKeys]) const {
     GPT2RUN_UNROLL
     for (int i = 0; i < kKeys; ++i) {
@@ -110,7 +110,8 @@ class Fragment {
   Raw held_[kKeys][kLines];
 };
 
-// scores (kChunk): of the chunk's keys, each by eight lanes. From the fragment's `count` on they are not defined.
+// scores (kChunk): the scaled products of q with the chunk's keys. Eight lanes compute one score. Scores from the
+// fragment's `count` on are undefined.
 template <int kHead, class Value>
 GPT2RUN_DEVICE void score_keys(const Fragment<kHead, Value>& keys, int stride, const float* q, float scale,
                                float* scores) {
@@ -135,8 +136,8 @@ GPT2RUN_DEVICE void score_keys(const Fragment<kHead, Value>& keys, int stride, c
   sync_block();
 }
 
-// out (D) = the sum of the chunk's values by their weights: every group adds up its keys, then the groups' sums are
-// folded. parts: (kGroups, kLine) of shared memory.
+// out (D) = the weighted sum of the chunk's values. Every group sums its own keys; then the groups' sums are folded.
+// parts: (kGroups, kLine) in shared memory.
 template <int kHead, class Value>
 GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int stride, int D, const float* weights,
                                  int count, float* parts, float* out) {
@@ -157,7 +158,7 @@ GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int strid
         for (int j = 0; j < kVector<Value>; ++j) sums[j] = std::fma(weights[t], value[j], sums[j]);
       }
     }
-    if (line > 0) sync_block();  // the line before is folded
+    if (line > 0) sync_block();  // the previous line has been folded
     GPT2RUN_UNROLL
     for (int j = 0; j < kVector<Value>; ++j) parts[group * kLine<Value> + lane + j] = sums[j];
     sync_block();
@@ -170,7 +171,7 @@ GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int strid
   }
 }
 
-// Adds kCount chunks to the sum of one d. All of them are loaded before the first one is used.
+// Merges kCount chunks into the sum of column d. All of them are loaded before the first is used.
 template <int kCount>
 GPT2RUN_DEVICE void merge_some(const float* chunks, int D, int d, SoftmaxState& state, float& sum) {
   float maxima[kCount], weights[kCount], sums[kCount];
@@ -185,16 +186,16 @@ GPT2RUN_DEVICE void merge_some(const float* chunks, int D, int d, SoftmaxState& 
   }
 }
 
-inline constexpr int kMostContext = 1 << 24;  // the longest context that a loader takes
+inline constexpr int kMostContext = 1 << 24;  // the longest context that a loader accepts
 
-// Where a chunk's partial result begins behind the first one of its head. It is unsigned: 32 bits then hold it for
-// every head that fits shared memory, and 64 bits would cost the kernels registers.
+// The offset of a chunk's partial result from the first one of its head. It is unsigned: 32 bits then suffice for every
+// head that fits shared memory, and 64 bits would cost the kernels registers.
 GPT2RUN_HD constexpr uint32_t partial_offset(int chunk, int D) {
   return static_cast<uint32_t>(chunk) * static_cast<uint32_t>(D + 2);
 }
 static_assert(uint64_t{kMostContext / kChunk} * (kSharedBytes / sizeof(float) + 2) < uint64_t{1} << 32);
 
-// out (D) = the chunks (count, D + 2) merged.
+// Merges the chunks (count, D + 2): out (D) = their weighted sums divided by the total weight.
 template <class Value>
 GPT2RUN_DEVICE void merge_chunks(const float* chunks, int count, int D, Value* out) {
   constexpr int kSome = 4;
@@ -214,8 +215,8 @@ constexpr size_t attention_bytes(int head) {
          Shared::bytes_of<float>(kGroups * kLine<Value>) + Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1);
 }
 
-// Grid: (chunks of the whole context, H, rows of the launch). Blocks of chunks behind the row's position end at once.
-// The last block of a row and head to finish merges the chunks.
+// Attention of single rows. Grid: (chunks of the whole context, H, rows of the launch). Blocks of chunks beyond the
+// row's position return at once. The last block of a row and head to finish merges the chunks.
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 attention_kernel(AttentionView<Value> v) {
@@ -242,8 +243,8 @@ attention_kernel(AttentionView<Value> v) {
   float* own = of_head + partial_offset(block_x(), v.D);
   weighted_sum(value_fragment, stride, v.D, scores, count, parts, own);
   if (thread_id() == 0) own[v.D] = statistics[0], own[v.D + 1] = statistics[1];
-  // One thread counts for the block. The barriers put it after the block's writes and before its reads, and the fences
-  // do the same between blocks.
+  // One thread counts for the whole block. The barriers order its count after the block's writes and before its reads;
+  // the fences do the same between blocks.
   sync_block();
   if (thread_id() == 0) {
     fence();
@@ -256,16 +257,16 @@ attention_kernel(AttentionView<Value> v) {
   if (thread_id() == 0) v.arrived[which] = 0;
 }
 
-inline constexpr int kTile = 16;                                      // queries of a block
-inline constexpr int kTileRows = kTile * kChunk / kAttentionThreads;  // queries of a thread
+inline constexpr int kTile = 16;                                      // queries per block
+inline constexpr int kTileRows = kTile * kChunk / kAttentionThreads;  // queries per thread
 
-// The shared memory of a tile: the chunk's keys and later its values, whose rows are padded by a vector against bank
-// conflicts; the queries, their scores and the state of each query's softmax.
+// The shared memory of a tile: the queries, their scores, the state of each query's softmax, and one chunk, first of
+// keys and then of values. The chunk's rows are padded by a vector to avoid bank conflicts.
 template <class Value>
 struct TileScratch {
   Value* chunk;           // (kChunk, stride + kVector)
   float *q, *scores, *a;  // (kTile, stride), (kTile, kChunk), (kTile, D)
-  float *old, *fresh;     // (kTile) factors of the chunk at hand
+  float *old, *fresh;     // (kTile) factors of the current chunk
   SoftmaxState* states;   // (kTile)
 
   GPT2RUN_DEVICE TileScratch(Shared shared, int stride, int D)
@@ -284,8 +285,8 @@ struct TileScratch {
   }
 };
 
-// All threads copy the chunk's first `count` rows of a cache to shared memory. No thread may still read the chunk
-// before.
+// Copies the first `count` rows of a chunk from the cache to shared memory. All threads call it, and none may still be
+// reading the chunk's previous contents.
 template <class Value>
 GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value* chunk) {
   const int vectors = stride / kVector<Value>;
@@ -296,7 +297,7 @@ GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value*
   }
 }
 
-// The product q k, added up in the order of score_keys' eight lanes. key(d): the key's values.
+// The product of q with a key, summed in the order of score_keys' eight lanes. key(d): the key's element d.
 template <int kHead, class Value, class Key>
 GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
   const int stride = kHead ? kHead : head;
@@ -312,7 +313,7 @@ GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
   return folded<kLanes>(lanes);
 }
 
-// Calls use(row, score) for the rows [row, end). With a kHead of its own the key stays in registers meanwhile.
+// Calls use(row, score) for the rows [row, end). If kHead is known, the key stays in registers meanwhile.
 template <int kHead, class Value, class Use>
 GPT2RUN_DEVICE void score_rows(const float* q, const Value* key, int head, int row, int end, Use use) {
   if constexpr (kHead > 0) {
@@ -325,7 +326,7 @@ GPT2RUN_DEVICE void score_rows(const float* q, const Value* key, int head, int r
   }
 }
 
-// The sum of one column of the chunk by the weights (kChunk), added up in the order of weighted_sum.
+// The sum of one column of the chunk with the weights (kChunk), in the order of weighted_sum.
 GPT2RUN_DEVICE float weighted_column(const float* weights, const float (&column)[kChunk], int count) {
   float groups[kGroups] = {};
   GPT2RUN_UNROLL
@@ -337,7 +338,8 @@ GPT2RUN_DEVICE float weighted_column(const float* weights, const float (&column)
   return folded<kGroups>(groups);
 }
 
-// Grid: (tiles, H). The rows [v.first, v.first + count) belong to one slot and stand at successive positions.
+// Attention of a prompt's rows. Grid: (tiles, H). The rows [v.first, v.first + count) belong to one slot and are at
+// successive positions.
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 tile_kernel(AttentionView<Value> v, int count) {
@@ -354,7 +356,7 @@ tile_kernel(AttentionView<Value> v, int count) {
   const int column = thread_id() % kChunk, own_begin = thread_id() / kChunk * kTileRows;
   const int own_end = own_begin + kTileRows < rows ? own_begin + kTileRows : rows;
   for (int begin = 0; begin < position + rows; begin += kChunk) {
-    const int most = position + rows - begin < kChunk ? position + rows - begin : kChunk;  // keys that some row sees
+    const int most = position + rows - begin < kChunk ? position + rows - begin : kChunk;  // keys that some row needs
     const auto seen = [&](int r) { return position + r + 1 - begin < kChunk ? position + r + 1 - begin : kChunk; };
     sync_block();
     fetch_chunk(v.keys.at(slot, head, begin), stride, most, s.chunk);
@@ -387,7 +389,7 @@ tile_kernel(AttentionView<Value> v, int count) {
     v.a[int64_t{first + i / v.D} * v.width + head * v.D + i % v.D] = narrow<Value>(s.a[i] / s.states[i / v.D].total);
 }
 
-inline constexpr int kFastHead = 64;  // of every published GPT-2
+inline constexpr int kFastHead = 64;  // the head size of every published GPT-2
 
 template <class Value>
 void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, void* stream) {

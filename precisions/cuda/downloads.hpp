@@ -1,5 +1,5 @@
-// Many pieces of device memory on their way to the host with one wait. They go through page-locked memory, because a
-// copy to any other memory of the host waits by itself.
+// Downloads: copies many pieces of device memory to the host with a single wait. The copies go through page-locked
+// memory, because a copy to any other host memory waits by itself.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -12,15 +12,15 @@
 
 namespace gpt2run::cuda {
 
-// One thread at a time. Holds as much page-locked memory as the largest read so far needed, at most kMostBytes.
+// One thread at a time. Keeps as much page-locked memory as the largest read so far needed, but at most kMostBytes.
 class Downloads {
  public:
   static constexpr size_t kMostBytes = size_t{16} << 20;
 
-  // Waits once for the stream's work and all pieces, or once for each kMostBytes of them. Throws Error.
+  // Waits once for the stream's work and all pieces, or once per kMostBytes if they are larger. Throws Error.
   void read(std::span<const Transfer> pieces, void* stream) {
     reserve(pieces);
-    size_t used = 0, first = 0, offset = 0;  // offset: of the first piece that is still in memory_
+    size_t used = 0, first = 0, offset = 0;  // first, offset: the piece and byte where memory_ begins
     for (size_t i = 0; i < pieces.size(); ++i) {
       for (size_t done = 0; done < pieces[i].bytes;) {
         if (used == bytes_) flush(pieces, first, offset, used, stream);
@@ -47,7 +47,7 @@ class Downloads {
     bytes_ = bytes;
   }
 
-  // Waits, then hands out what has come: `used` bytes of pieces[first] from `offset` on and of those behind it.
+  // Waits, then copies the `used` bytes that have arrived to their places, from byte `offset` of pieces[first] on.
   void flush(std::span<const Transfer> pieces, size_t& first, size_t& offset, size_t& used, void* stream) {
     if (used > 0) wait(stream);
     for (size_t at = 0; at < used;) {

@@ -1,5 +1,5 @@
-// Products by cuBLASLt. The library is opened when a session is opened that may need it, so that no other session loads
-// it or fails without it.
+// Gemm implemented with cuBLASLt. The library is opened only for sessions that may need it, so that no other session
+// loads it, or fails because it is missing.
 #include <cublasLt.h>
 #include <dlfcn.h>
 
@@ -20,11 +20,11 @@ namespace {
 #define GPT2RUN_TEXT(number) GPT2RUN_TEXT_OF(number)
 constexpr const char* kFile = "libcublasLt.so." GPT2RUN_TEXT(CUBLAS_VER_MAJOR);
 
-constexpr size_t kWorkspaceBytes = size_t(32) << 20;  // what NVIDIA recommends for Hopper
-constexpr uint32_t kAlignment = 16;                   // of every row that a product reads or writes
+constexpr size_t kWorkspaceBytes = size_t(32) << 20;  // NVIDIA's recommendation for Hopper
+constexpr uint32_t kAlignment = 16;                   // bytes, of every row that a product reads or writes
 
-// Opens the file by the dynamic loader's own search, and then beside the CUDA runtime. It is never closed. Throws Error
-// naming it.
+// Opens a shared library: first by the dynamic loader's usual search, then in the folder of the CUDA runtime. It is
+// never closed. Throws Error with the file's name.
 void* open_library(const std::string& file) {
   if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
   const char* said = dlerror();
@@ -38,7 +38,7 @@ void* open_library(const std::string& file) {
   fail("expected ", file, " for products of many rows, found none: ", reason, "; invariant=prefill needs none");
 }
 
-// The functions of the library that are called.
+// The functions of cuBLASLt that are used.
 struct Functions {
   explicit Functions(const std::string& file) : library(open_library(file)) {
     find(file, "cublasLtGetStatusString", text);
@@ -81,7 +81,7 @@ struct Functions {
   decltype(cublasLtMatmul)* multiply;
 };
 
-// An object that one of the library's functions made, with the function that destroys it.
+// A handle from one of the library's create functions, with the function that destroys it.
 template <class Handle>
 using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cublasStatus_t (*)(Handle)>;
 
@@ -98,7 +98,7 @@ cudaDataType type_of(Type type) {
   }
 }
 
-// What a plan depends on besides the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.
+// What a plan depends on, except for the number of rows: type, out_type, outputs, inputs, out_stride, epilogue, adds.
 using Shape = std::tuple<Type, Type, int, int, int64_t, cublasLtEpilogue_t, bool>;
 cublasLtEpilogue_t epilogue_of(const GemmProblem& p) {
   return p.gelu ? CUBLASLT_EPILOGUE_GELU_BIAS : p.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
@@ -107,20 +107,20 @@ Shape product_of(const GemmProblem& p) {
   return {p.type, p.out_type, p.outputs, p.inputs, p.out_stride, epilogue_of(p), p.adds};
 }
 
-// A product as the library describes it. The library is column-major, so that it computes out^T (outputs, rows) from
-// in^T and from W, which is in memory as the transpose of what it takes.
+// The library's description of a product. cuBLASLt is column-major, so it computes out^T (outputs, rows) from in^T and
+// from W, which in its terms is stored transposed.
 struct Description {
   Description(const Functions& lt, const GemmProblem& p, int rows)
       : operation(make<cublasLtMatmulDesc_t>(lt, lt.desc_destroy,
                                              [&](auto* to) {
-                                               return lt.desc_create(to, CUBLAS_COMPUTE_32F, CUDA_R_32F);  // not TF32
+                                               return lt.desc_create(to, CUBLAS_COMPUTE_32F, CUDA_R_32F);  // no TF32
                                              })),
         weights(layout(lt, type_of(p.type), p.inputs, p.outputs, p.inputs)),
         in(layout(lt, type_of(p.type), p.inputs, rows, p.inputs)),
         out(layout(lt, type_of(p.out_type), p.outputs, rows, p.out_stride)) {
     const cublasOperation_t transposed = CUBLAS_OP_T;
     const cublasLtEpilogue_t epilogue = epilogue_of(p);
-    const cudaDataType bias_type = type_of(p.out_type);  // the only one that the library takes with each of these types
+    const cudaDataType bias_type = type_of(p.out_type);  // the only one that the library supports for each type
     set(lt, CUBLASLT_MATMUL_DESC_TRANSA, transposed), set(lt, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
     if (!p.bias) return;
     set(lt, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, bias_type);
@@ -153,8 +153,8 @@ struct Plan {
   cublasLtMatmulAlgo_t algorithm;
 };
 
-// The number of rows for which an algorithm is chosen: the next power of two. It mostly serves every number of rows up
-// to that one.
+// The number of rows for which an algorithm is chosen: the next power of two. The algorithm usually serves all smaller
+// numbers of rows too.
 int bucket_of(int rows) {
   int bucket = 16;
   while (bucket < rows) bucket *= 2;
@@ -200,7 +200,8 @@ class Library final : public Gemm {
            result.workspaceSize <= kWorkspaceBytes;
   }
 
-  // An algorithm that does not split the inputs, fits the workspace and takes rows of this alignment.
+  // Chooses an algorithm that does not split the inputs, fits the workspace, and needs no more alignment than the rows
+  // have.
   cublasLtMatmulAlgo_t choose(const GemmProblem& p, int rows) const {
     const Description d(lt_, p, rows);
     const auto preference = Description::make<cublasLtMatmulPreference_t>(

@@ -1,13 +1,14 @@
-// The kernels around cuBLASLt's products: layernorm before them, and after them whatever a sink does with every sum.
-// Bias, GELU and rounding are done here, unless Epilogue::fused leaves them to the library, which documents neither the
-// precision of its epilogues nor the form of their GELU. q, k and v are written to the cache here in either case.
+// The kernels before and after cuBLASLt's products: layernorm before, and afterwards the epilogue that passes every sum
+// to a sink. The sinks add the bias, apply GELU and round, unless Epilogue::fused leaves that to the library, which
+// documents neither the precision of its epilogues nor the form of its GELU. q, k and v are written to the cache here
+// either way.
 #pragma once
 #include "product.cuh"
 
 namespace gpt2run::cuda {
 
-// Each block takes a row of `source`, from row `first` on. out (rows, width) gets the same bits as the inputs of the
-// decode kernels.
+// Layernorm of one row of `source` per block, from row `first` on. out (rows, width) has the same bits as the inputs of
+// the decode kernels.
 template <class Value>
 GPT2RUN_KERNEL(kProductThreads)
 norm_kernel(NormedRows<Value> source, int first, Value* out) {
@@ -27,7 +28,7 @@ void launch_norm(const NormedRows<Value>& source, const RowRange& rows, Value* o
 
 inline constexpr int kFinishThreads = 256;
 
-// Calls sink(first + row, output, values[row][output]), one thread for each.
+// Calls sink(first + row, output, values[row][output]), with one thread per value.
 template <class Sink, class Value>
 GPT2RUN_KERNEL(kFinishThreads)
 finish_kernel(const Value* values, int64_t stride, int rows, int outputs, int first, Sink sink) {

@@ -1,5 +1,5 @@
-// Numbers in kernels: the three storage types, loads of 16 bytes, and functions that leave no rounding to the compiler,
-// so that the device and the executor compute the same bits.
+// Arithmetic of kernels: the three storage types, loads of 16 bytes, and functions that leave no rounding to the
+// compiler, so that the device and the executor compute the same bits.
 #pragma once
 #include <cmath>
 
@@ -26,7 +26,7 @@ inline f16 narrow_f16(float value) { return from_f32<f16>(value); }
 GPT2RUN_DEVICE float widen(bf16 value) { return to_f32(value); }
 GPT2RUN_DEVICE float widen(float value) { return value; }
 
-// The nearest value of the type, ties to even; infinity where it is too large.
+// Rounds to the nearest value of the type, ties to even. Values that are too large become infinity.
 template <class Value>
 GPT2RUN_DEVICE Value narrow(float value) {
   if constexpr (std::is_same_v<Value, f16>) return narrow_f16(value);
@@ -37,8 +37,8 @@ GPT2RUN_DEVICE f16 narrow<f16>(float value) {
   return narrow_f16(value);
 }
 
-// A vector is what one lane loads at a time, a line what eight lanes load together: 128 bytes. Rows of matrices, inputs
-// and caches are padded with zeros.
+// A vector is what one lane loads at a time: 16 bytes. A line is what eight lanes load together: 128 bytes. Rows of
+// matrices, inputs and caches are padded with zeros to whole vectors or lines.
 template <class Value>
 inline constexpr int kVector = 16 / sizeof(Value);
 inline constexpr int kLanes = 8;
@@ -58,13 +58,13 @@ struct alignas(16) Vector {
   Value values[kVector<Value>];
 };
 
-// A vector of the type before it is widened: four registers, whatever the type.
+// A vector before it is widened: four registers, whatever the type.
 struct alignas(16) Raw {
   uint32_t words[4];
 };
 
-// at: 16-byte aligned. load_once is for memory that a step reads once, and that caches should drop first. prefetch
-// loads into the second-level cache.
+// Loads; `at` is 16-byte aligned. load_once is for memory that a step reads only once, and that caches should evict
+// first. prefetch loads into the second-level cache.
 #if defined(__CUDACC__)
 template <class Value>
 GPT2RUN_DEVICE Raw load_raw(const Value* at) {
@@ -108,8 +108,8 @@ GPT2RUN_DEVICE void load(const Value* at, float (&out)[kVector<Value>]) {
   widen<Value>(load_raw(at), out);
 }
 
-// e^x to about one unit in the last place: with x = k ln 2 + r it is the polynomial of Cephes' expf in r, multiplied by
-// 2^k in two steps, so that the smallest and the largest results come out right. NaN gives NaN.
+// e^x with an error of about one unit in the last place. With x = k ln 2 + r, it is Cephes' polynomial for expf in r,
+// times 2^k in two steps, so that the smallest and the largest results come out right. NaN gives NaN.
 GPT2RUN_DEVICE float exponential(float x) {
   x = x < -110.0f ? -110.0f : x;
   x = x > 90.0f ? 90.0f : x;

@@ -1,6 +1,6 @@
-// The seven operations on the device. Few rows take five kernels a layer: each product computes the layernorm in front
-// of it, and adds the residual as it writes its sums. Many rows take cuBLASLt's products with kernels of this project
-// around them (gemm_epilogue.cuh). DeviceStep says which rows are which.
+// CudaOps: the seven operations on a CUDA device. With few rows, a layer takes five kernels: each product computes the
+// layernorm before it, and adds the residual as it writes its sums. Many rows go through cuBLASLt, with kernels of this
+// project before and after the products (gemm_epilogue.cuh). DeviceStep says which rows go which way.
 #pragma once
 #include "attention.cuh"
 #include "gemm.hpp"
@@ -12,7 +12,7 @@
 
 namespace gpt2run::cuda {
 
-// Whether values are rounded to the type. FP32's are not, so that Epilogue::fused would save nothing.
+// Whether the type rounds. FP32 does not, so Epilogue::fused would save nothing.
 template <class Value>
 constexpr bool kRounds = !std::is_same_v<Value, float>;
 
@@ -23,7 +23,7 @@ class CudaOps {
   using State = DeviceState<Value>;
   using Step = DeviceStep;
 
-  // gemm: nullptr where no step has a range of many rows.
+  // gemm: nullptr if no step has a range of many rows.
   explicit CudaOps(std::unique_ptr<Gemm> gemm, Epilogue epilogue = Epilogue::exact)
       : gemm_(std::move(gemm)), epilogue_(epilogue) {}
 
@@ -97,7 +97,7 @@ class CudaOps {
     return {s.x.data(), gain, bias, index, s.config.C, s.x_stride, s.width, s.config.epsilon};
   }
 
-  // in: rows of as many values as the rows of the weights, padding included.
+  // Enqueues a product by cuBLASLt. in: rows as long as those of the weights, padding included.
   void multiply(const DeviceMatrix<Value>& w, const Value* in, const float* bias, float* out, int64_t stride, int rows,
                 bool adds, State& s) {
     const GemmProblem product = {kTypeOf<Value>, in, w.data, bias, out, rows, w.outputs, w.stride, stride, adds};
@@ -106,8 +106,8 @@ class CudaOps {
 
   bool fuses(const RowRange& rows) const { return kRounds<Value> && rows.many && epilogue_ == Epilogue::fused; }
 
-  // out = the library's product of the layernorm of the residual, with the library's own bias and GELU. bias, out: of
-  // the type.
+  // out = cuBLASLt's product with the layernorm of the residual, with the library's own bias and GELU. bias and out are
+  // of the type.
   void fused_product(const DeviceMatrix<Value>& w, const float* norm_gain, const float* norm_bias, const Value* bias,
                      bool gelu, Value* out, int64_t stride, const RowRange& rows, State& s) {
     launch_norm(normed(norm_gain, norm_bias, s, nullptr), rows, s.normed.data(), s.stream.get());
@@ -126,7 +126,7 @@ class CudaOps {
                     s.stream.get());
   }
 
-  // Gives the products of the layernorm of the residual to the sink.
+  // Passes the products with the layernorm of the residual to the sink.
   template <class Sink>
   void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
                     const RowRange& rows, const Sink& sink) {
@@ -151,8 +151,8 @@ class CudaOps {
   Epilogue epilogue_;
 };
 
-// Throws Error for a model whose rows do not fit the shared memory of a block, and for one whose context is longer than
-// the kernels can address.
+// Throws Error for a model whose rows do not fit a block's shared memory, and for one whose context is longer than the
+// kernels can address.
 template <class Value>
 void check_model(const ModelConfig& m) {
   const size_t needed = NormedRows<Value>::template shared_bytes<1>(padded_to_line<Value>(m.C));

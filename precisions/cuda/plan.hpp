@@ -1,5 +1,5 @@
-// Which kernels take which rows of a step. There are two ways: the decode kernels, whose sums for a row depend on the
-// shape of the weights only, and cuBLASLt, whose sums also depend on how many rows it is given at once.
+// StepPlanner: decides which kernels compute which rows of a step. There are two ways. With the decode kernels, the
+// sums of a row depend only on the shape of the weights. With cuBLASLt, they also depend on how many rows a call has.
 #pragma once
 #include <span>
 #include <string_view>
@@ -9,9 +9,9 @@
 
 namespace gpt2run::cuda {
 
-inline constexpr int kFewRows = 8;  // rows that the decode kernels take at once
+inline constexpr int kFewRows = 8;  // most rows that the decode kernels compute at once
 
-// What the option `invariant` means.
+// The values of the option `invariant`.
 enum class Invariant : uint8_t {
   off,      // more than kFewRows rows of a step go through cuBLASLt together
   on,       // more than kFewRows rows of one slot go through cuBLASLt, each slot's by themselves
@@ -22,17 +22,17 @@ inline constexpr OptionSpec kInvariantOption = {"invariant", "enum", "auto", "au
                                                 "a slot's bits: on, its neighbours change none; prefill, chunks of a "
                                                 "prompt neither; auto, on up to 8 slots, else off"};
 
-// text: one of the option's values. slots: of the session.
+// text: a value of the option. slots: number of slots of the session.
 inline Invariant invariant_of(std::string_view text, int slots) {
   if (text == "prefill") return Invariant::prefill;
   if (text == "auto") return slots <= kFewRows ? Invariant::on : Invariant::off;
   return text == "on" ? Invariant::on : Invariant::off;
 }
 
-// What the option `epilogue` means: who adds the bias of qkv and up, applies GELU and rounds, for rows that go through
-// cuBLASLt. The library documents neither the form of GELU that its epilogues have nor where they round (docs/cuda.md).
+// The values of the option `epilogue`: what adds the bias of qkv and up, applies GELU and rounds, for rows that go
+// through cuBLASLt. The library documents neither the form of its GELU nor where its epilogues round (docs/cuda.md).
 enum class Epilogue : uint8_t {
-  exact,  // a kernel of this project, from the FP32 sums that cuBLASLt writes
+  exact,  // a kernel of this project, from cuBLASLt's FP32 sums
   fused,  // cuBLASLt, which writes values of the type
 };
 
@@ -53,20 +53,20 @@ inline constexpr Traits traits_of(Invariant invariant, double tolerance, int64_t
           .contract = contract};
 }
 
-// Whether a session may ever need cuBLASLt.
+// Whether some step of a session with these limits may need cuBLASLt.
 inline bool needs_gemm(Invariant invariant, const Limits& limits) {
   return invariant != Invariant::prefill && limits.rows > kFewRows;
 }
 
-// Consecutive rows. many: they go through cuBLASLt, or through attention by tiles of queries. Such rows belong to one
-// slot, except with Invariant::off, which joins the rows of all slots for cuBLASLt.
+// A range of consecutive rows. many: they go through cuBLASLt (products, logits) or through attention by tiles of
+// queries. Such rows belong to one slot, except with Invariant::off, where all rows go through cuBLASLt together.
 struct RowRange {
   int first, count;
   bool many;
 };
 
-// A step: how many rows it has, and how many of them ask for logits (DeviceState::rows and ::logit_rows). Every row is
-// in one range of `products` and in one of `attention`; every row that asks for logits is in one range of `logits`.
+// The plan of a step. Every row is in one range of `products` and one of `attention`; every row that needs logits is in
+// one range of `logits`. The rows themselves are in DeviceState::rows and ::logit_rows.
 struct DeviceStep {
   int rows, logit_rows;
   std::span<const RowRange> products, attention, logits;
@@ -74,12 +74,12 @@ struct DeviceStep {
 
 class StepPlanner {
  public:
-  // Nothing is allocated afterwards.
+  // Allocates; plan() does not.
   StepPlanner(Invariant invariant, const Limits& limits) : invariant_(invariant) {
     products_.reserve(limits.rows), attention_.reserve(limits.rows), logits_.reserve(limits.rows);
   }
 
-  // The rows of a slot must stand together. The result is valid until the next call.
+  // Plans a step. The rows of a slot must be consecutive. The result is valid until the next call.
   DeviceStep plan(std::span<const Row> rows) {
     products_.clear(), attention_.clear(), logits_.clear();
     int logit_rows = 0;

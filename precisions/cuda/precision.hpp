@@ -1,20 +1,20 @@
-// The plugin of one CUDA type: its options, descriptor and sessions. plugin_<type>.cu only names the type.
+// The plugin of one CUDA number type: its options, descriptor and precision. plugin_<type>.cu only names the type.
 #pragma once
 #include "session.hpp"
 
 namespace gpt2run::cuda {
 
-// The same as the CPU's: FP32 sums in another order, and a few units of rounding of the type (docs/numerics.md).
+// Traits::tolerance, the same as on the CPU: FP32 sums in another order, and a few rounding units (docs/numerics.md).
 template <class Value>
 constexpr double kTolerance = std::is_same_v<Value, float> ? 0x1p-20
                               : std::is_same_v<Value, f16> ? 0x1p-9
                                                            : 0x1p-6;
 
-// The error that is assumed of tanh in a fused epilogue, about which the library documents nothing: the maximum
-// relative error of the instruction tanh.approx.f32 (PTX ISA). gelu(x) = x (1 + tanh(u)) / 2 is then off by 2^-12 |x|
-// at most. Since gelu(x) - gelu(-x) = x, inputs that are distributed evenly around 0 have rms(gelu(x)) >= rms(x) / 2,
-// so that the RMS of the error is at most 2^-11 of that of the outputs: one unit of FP16 besides the four of
-// kTolerance. The bias adds no error, because its values are of the type in either case.
+// The assumed error of tanh in a fused epilogue, since the library documents none: the maximum relative error of the
+// instruction tanh.approx.f32 (PTX ISA). gelu(x) = x (1 + tanh(u)) / 2 is then off by at most 2^-12 |x|. Because
+// gelu(x) - gelu(-x) = x, inputs that are distributed evenly around 0 have rms(gelu(x)) >= rms(x) / 2, so the RMS error
+// is at most 2^-11 of the RMS of the outputs: one unit of FP16, in addition to the four of kTolerance. The bias adds no
+// error, because its values are of the type either way.
 inline constexpr double kTanhError = 0x1p-11;
 
 template <class Value>

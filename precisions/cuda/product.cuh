@@ -1,6 +1,6 @@
-// Products of few rows with a weight matrix. Eight lanes take an output, each lane loads 16 bytes of it at a time, and
-// up to eight rows are multiplied at once. The order of every sum depends on the shape of the weights only, never on
-// the other rows or on how many there are.
+// Products of few rows with a weight matrix: the decode kernels. Eight lanes compute an output; each lane loads 16
+// bytes of its weights at a time, and multiplies them with up to eight rows. The order of every sum depends only on the
+// shape of the weights, never on the other rows or on their number.
 #pragma once
 #include "plan.hpp"
 #include "state.hpp"
@@ -8,14 +8,14 @@
 namespace gpt2run::cuda {
 
 inline constexpr int kProductThreads = 128;
-// Blocks of a multiprocessor at a time, which leave a thread 128 registers, or 168.
+// Blocks per multiprocessor, which leaves each thread 128 registers, or 168.
 template <int kRows>
 inline constexpr int kProductBlocks = kRows <= 2 ? 4 : 3;
 inline constexpr int kProductWarps = kProductThreads / kWarp;
 inline constexpr int kWarpOutputs = kWarp / kLanes;
-inline constexpr int kSums = 4;  // independent sums of a lane
+inline constexpr int kSums = 4;  // independent partial sums per lane
 
-// Inputs that are read from device memory as they are: (R, stride).
+// Inputs that are read from device memory unchanged: (R, stride).
 template <class Value>
 struct PlainRows {
   const Value* x;
@@ -32,12 +32,12 @@ struct PlainRows {
   GPT2RUN_HD static constexpr int min_of(int a, int b) { return a < b ? a : b; }
 };
 
-// Inputs that are the layernorm of the residual. Every block computes it again in its shared memory, which costs less
-// than a kernel of its own. It is computed in double, so that every path rounds the same value to the type.
+// Inputs that are the layernorm of the residual. Every block computes them again in its shared memory, which costs less
+// than a separate kernel. The layernorm is computed in double, so that every path rounds the same value to the type.
 template <class Value>
 struct NormedRows {
   const float *x, *gain, *bias;  // (R, x_stride), (C), (C)
-  const int32_t* index;          // rows of x to take, or nullptr for all
+  const int32_t* index;          // the rows of x to use, or nullptr for all
   int C, x_stride, width;
   float epsilon;
 
@@ -76,8 +76,8 @@ struct NormedRows {
   }
 
  private:
-  // Calls use(c, row, value[, gain, bias]) for the thread's own columns, ascending, and for every row. The loads of
-  // some columns are issued together.
+  // Calls use(c, row, value[, gain, bias]) for every row and the thread's own columns, ascending. The loads of several
+  // columns are issued together.
   template <int kRows, class Use>
   GPT2RUN_DEVICE void for_columns(const float* const (&from)[kRows], Use use) const {
     constexpr bool kAffine = std::is_invocable_v<Use, int, int, float, float, float>;
@@ -107,8 +107,8 @@ struct NormedRows {
     }
   }
 
-  // out (kRows), in shared memory, which every thread may read afterwards: finish(sum of the row over the block). One
-  // thread a row calls finish, because division and square root in double are expensive.
+  // Sums each row over the block, and writes finish(sum) to out (kRows) in shared memory, which every thread may read
+  // afterwards. One thread per row calls finish, because division and square root in double are expensive.
   template <int kRows, class Finish>
   GPT2RUN_DEVICE static void sum_over_block(double (&sums)[kRows], double* warps, double* out, Finish finish) {
     sum_over_lanes<kWarp>(sums);
@@ -124,8 +124,8 @@ struct NormedRows {
   }
 };
 
-// How many 16-byte loads of weights a thread keeps in flight, for 1, 2, 4 and 8 rows at once, and for how many of them
-// it loads the inputs together: as many as a thread's registers hold (docs/cuda.md).
+// The number of 16-byte loads of weights that a thread keeps in flight, for 1, 2, 4 and 8 rows, and for how many of
+// these it loads the inputs together. They are as large as a thread's registers allow (docs/cuda.md).
 template <int kRows, int kSplit, class Value>
 constexpr int lines_in_flight() {
   constexpr int kInShared[2][4] = {{12, 10, 12, 10}, {12, 8, 12, 8}}, kInDevice[4] = {12, 8, 8, 4};
@@ -137,12 +137,12 @@ constexpr int inputs_in_flight() {
   return kRows == 1 ? (kSplit == 1 ? 2 : 4) : kRows == 2 && kSplit > 1 ? 2 : 1;
 }
 
-// The weights of an output that a thread reads: its lane's vector of every kSplit-th line. The constructor issues the
-// first kLines loads, and each line that is used issues another one.
+// A thread's part of the weights of one output: its lane's vector of every kSplit-th line. The constructor issues the
+// first kLines loads, and each line that is used issues the next one.
 template <int kRows, int kSplit, class Value>
 class WeightStream {
  public:
-  // row: the output's `width` weights. first: line, below kSplit.
+  // row: the `width` weights of the output. first: the first line to read, below kSplit.
   GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first)
       : width_(width),
         left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
@@ -152,10 +152,10 @@ class WeightStream {
       if (i * kStep < left_) lines_[i] = load_once(next_ + i * kStep);
   }
 
-  // sums: of every row with the output's weights, the same in all of its eight lanes.
+  // sums: the product of every row with the output's weights. All eight lanes of the output get the same sums.
   GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], float (&sums)[kRows]) {
     float parts[kRows][kSums] = {};
-    uint32_t offsets[kRows];  // they take half the registers of pointers
+    uint32_t offsets[kRows];  // half as many registers as pointers need
     GPT2RUN_UNROLL
     for (int r = 0; r < kRows; ++r) offsets[r] = static_cast<uint32_t>(in[r] - in[0]);
     for (; left_ > (kLines - 1) * kStep; left_ -= kLines * kStep) {
@@ -173,8 +173,8 @@ class WeightStream {
   static constexpr int kLines = lines_in_flight<kRows, kSplit, Value>(), kInputs = inputs_in_flight<kRows, kSplit>();
   static_assert(kLines % kInputs == 0);
 
-  // Adds the lines that are held: all of them if kWhole, else as many as are left. in: the inputs of the first row,
-  // from the first of these lines on.
+  // Adds the lines that are held: all of them if kWhole, else as many as are left. in: the first row's inputs for the
+  // first of these lines.
   template <bool kWhole>
   GPT2RUN_DEVICE void add(const Value* in, const uint32_t (&offsets)[kRows], float (&parts)[kRows][kSums]) {
     GPT2RUN_UNROLL
@@ -203,14 +203,14 @@ class WeightStream {
   }
 
   int width_, left_;
-  const Value* next_;  // the first line behind those that are held
+  const Value* next_;  // the first line after those that are held
   Raw lines_[kLines];
 };
 
-// Calls sink.put(row, output, sum, sink.read(row, output)) once for each of the rows [begin, end) and outputs. What the
-// sink reads is loaded before anything else. kSplit is the number of warps that share the inputs of an output: 1, with
-// 16 outputs a block, or all four, with 4 outputs a block, for matrices with few outputs. Grid: (blocks of outputs,
-// blocks of kRows rows).
+// Calls sink.put(row, output, sum, sink.read(row, output)) once for every output of the rows [begin, end). The sink's
+// reads are issued before anything else. kSplit is the number of warps that divide the inputs of an output among them:
+// 1, with 16 outputs per block, or all four, with 4 outputs per block, for matrices with few outputs. Grid: (blocks of
+// outputs, blocks of kRows rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 GPT2RUN_KERNEL(kProductThreads, kProductBlocks<kRows>)
 product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
@@ -218,12 +218,12 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   Shared shared(shared_memory());
   const int first = begin + block_y() * kRows;
   const int warp = thread_id() / kWarp, lane = thread_id() % kLanes;
-  const int own = thread_id() % kWarp / kLanes;  // of the warp's outputs
+  const int own = thread_id() % kWarp / kLanes;  // index among the warp's outputs
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
   const int readable = output < matrix.outputs ? output : matrix.outputs - 1;
   WeightStream<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride,
                                              warp % kSplit);
-  // Each row has one of the output's lanes, which puts its sum.
+  // Lane r of an output's eight lanes puts the sum of row r.
   const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
   typename Sink::Read read = {};
   if (puts) read = sink.read(first + lane, output);
@@ -263,7 +263,7 @@ void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const S
       product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 
-// Takes as many rows at once as there are, and as fit shared memory.
+// Multiplies as many rows at once as there are and as fit in shared memory.
 template <int kSplit, class Value, class Source, class Sink>
 void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
              const RowRange& rows, void* stream) {
@@ -281,7 +281,7 @@ void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& 
   launch_product<1, kSplit>(name, matrix, source, sink, rows, stream);
 }
 
-// Writes q, k and v, which are the outputs of one product with 3C outputs a row: q to the activations, k and v to the
+// The destination of a product with the 3C outputs q, k and v. q is written to the activations, k and v to the KV
 // cache.
 template <class Value>
 struct QkvTarget {
@@ -293,7 +293,7 @@ struct QkvTarget {
   GPT2RUN_DEVICE void operator()(int row, int output, Value value) const {
     put(row, output, rows[row].slot, rows[row].position, value);
   }
-  // slot, position: the row's.
+  // slot, position: those of the row.
   GPT2RUN_DEVICE void put(int row, int output, int slot, int position, Value value) const {
     const int part = output / C, head = output % C / D, d = output % D;
     if (part == 0) {
@@ -304,7 +304,7 @@ struct QkvTarget {
   }
 };
 
-// The sinks of products: read() loads what put() needs besides the sum.
+// Sinks of products. read() loads what put() needs in addition to the sum.
 template <class Value>
 struct QkvSink {
   const float* bias;  // (3C)

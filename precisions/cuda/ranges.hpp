@@ -1,4 +1,4 @@
-// The ranges that a profiler shows of a forward pass: the embedding, every layer, and the head.
+// PassRanges: the profiler ranges of a forward pass: the embedding, every layer, and the head.
 #pragma once
 #include <optional>
 

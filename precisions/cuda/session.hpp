@@ -1,5 +1,5 @@
-// A session on a CUDA device: the host keeps the lengths of the slots, the device computes in stream order, and decode
-// steps are recorded as graphs and replayed.
+// CudaSession: a session on a CUDA device. The host keeps the lengths of the slots; the device computes in stream
+// order. Decode steps are recorded as graphs and replayed.
 #pragma once
 #include <algorithm>
 #include <chrono>
@@ -13,8 +13,8 @@
 
 namespace gpt2run::cuda {
 
-// The device of the limits must be the calling thread's when a session is made (open_device). From then on every call
-// selects it.
+// The limits' device must be selected on the calling thread when a session is made (open_device). Later calls select it
+// themselves.
 template <class Value>
 class CudaSession final : public Session {
  public:
@@ -40,8 +40,8 @@ class CudaSession final : public Session {
 
   ~CudaSession() override {
     try {
-      wait(stream());         // the device still uses graphs and memory until then
-    } catch (const Error&) {  // the last call that waited has thrown it already
+      wait(stream());         // the device may still be using graphs and memory
+    } catch (const Error&) {  // has been thrown by the last call that waited
     }
     for (const auto& [key, graph] : graphs_)
       if (graph.recorded) release_graph(graph.recorded);
@@ -107,15 +107,14 @@ class CudaSession final : public Session {
            batch);
   }
 
-  // The first decode step of a new key runs as it is, which also loads every kernel. The next one is recorded, and all
-  // that are left are replays of it. When there are more than kMostGraphs graphs, the least recently used one is
-  // released.
+  // The first decode step of a new key runs without a graph, which also loads all kernels. The second is recorded, and
+  // all others are replays of it. Beyond kMostGraphs graphs, the least recently used one is released.
   void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     enter();
     if (n <= 0) return;
     slots_.check_repeat(rows, n);
     if (!std::ranges::all_of(rows, &Row::logits)) fail("repeat: every row of a body asks for logits");
-    if (times_) return Session::repeat(n, key, rows, body, arg);  // which waits, and so cannot be recorded
+    if (times_) return Session::repeat(n, key, rows, body, arg);  // step() waits then, so it cannot be recorded
     const bool fresh = is_new(key, rows.size());
     set_body_slots(rows);
     if (fresh) run_body(rows, body, arg), --n;
@@ -138,7 +137,7 @@ class CudaSession final : public Session {
     upload(to, host, bytes, stream());
   }
 
-  // Both enqueue all pieces before they wait once.
+  // Both enqueue all pieces and wait once.
   void read(std::span<const Transfer> pieces) override {
     enter();
     downloads_.read(pieces, stream());
@@ -159,9 +158,9 @@ class CudaSession final : public Session {
   static constexpr size_t kMostGraphs = 64;
 
   struct Graph {
-    size_t rows = 0;           // of the decode step
-    void* recorded = nullptr;  // owned by the session; null while the step has run but is not recorded yet
-    uint64_t used = 0;         // when it was last used, counted in calls
+    size_t rows = 0;           // rows of the decode step
+    void* recorded = nullptr;  // owned by the session; null until the step has been recorded
+    uint64_t used = 0;         // the value of uses_ at its last use
   };
 
   // The body that repeat() is running or recording.
@@ -236,7 +235,7 @@ class CudaSession final : public Session {
     }
   }
 
-  // Enqueues positions and tokens of a body's rows; returns how many of them ask for logits, which is all of them.
+  // Enqueues the assignment of positions and tokens to a body's rows. Returns how many need logits: all of them.
   int assign_sampled(int count) {
     const Range range("assign_positions");
     launch({"assign_sampled", {divided_up(count, kStepThreads), 1, 1}, kStepThreads, 0, stream()},
@@ -245,7 +244,7 @@ class CudaSession final : public Session {
     return count;
   }
 
-  // Enqueues positions and tokens of any rows; returns how many of them ask for logits.
+  // Enqueues the assignment of positions and tokens to any rows. Returns how many need logits.
   int assign_positions(std::span<const Row> rows) {
     const Range range("assign_positions");
     int logit_rows = 0;
@@ -274,7 +273,7 @@ class CudaSession final : public Session {
   }
 
   Traits traits_;
-  Slots slots_;  // lengths, as the host knows them
+  Slots slots_;  // the host's record of the slots
   StepPlanner planner_;
   CudaOps<Value> ops_;
   DeviceState<Value> state_;
@@ -283,7 +282,7 @@ class CudaSession final : public Session {
   Array<int32_t> tokens_;         // (S, context + 1)
   Array<float> logprobs_;         // (S, context + 1)
   Array<SlotState> slot_states_;  // (S)
-  Array<int32_t> body_slots_;     // (S) the slots of the body's rows, which a replay reads
+  Array<int32_t> body_slots_;     // (S) slots of the body's rows, which replays read
   std::map<uint64_t, Graph> graphs_;
   uint64_t uses_ = 0;
   Body body_;

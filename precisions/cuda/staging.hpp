@@ -1,5 +1,5 @@
-// Weights on their way to the device: the file's raw bytes go through two page-locked buffers, so that the host fills
-// one while the device reads the other.
+// Staging: uploads weights to the device. The file's raw bytes go through two page-locked buffers, so that the host
+// fills one while the device reads the other.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 namespace gpt2run::cuda {
 
-// A tensor in the order of its memory: `count` lines of `length` elements.
+// The order of a tensor's elements in memory: `count` lines of `length` elements.
 struct Lines {
   int64_t count, length;
   int64_t line_step, element_step;  // in elements
@@ -21,12 +21,12 @@ inline Lines lines_of(const Tensor& t) {
   return {t.rows, t.cols, t.row_stride, t.col_stride, false};
 }
 
-// Elements [element, element + length) of lines [line, line + count).
+// A part of a tensor: elements [element, element + length) of lines [line, line + count).
 struct Piece {
   int64_t line, count, element, length;
 };
 
-// Writes the piece to `out`, line after line without gaps.
+// Copies a piece to `out`, line by line and without gaps.
 inline void copy_piece(const Tensor& t, const Lines& lines, const Piece& piece, char* out) {
   const size_t bytes = bytes_of(t.type);
   const char* from = static_cast<const char*>(t.data) +
@@ -45,10 +45,10 @@ inline void copy_piece(const Tensor& t, const Lines& lines, const Piece& piece, 
   }
 }
 
-// One thread at a time. Throws Error when there is no memory, and whatever a wait throws.
+// One thread at a time. Throws Error if memory is short, and what wait() throws.
 class Staging {
  public:
-  // bytes: of each buffer, a multiple of 4.
+  // bytes: size of each buffer, a multiple of 4.
   Staging(size_t bytes, void* stream) : stream_(stream), bytes_(bytes), arrived_(bytes) {
     for (Buffer& buffer : buffers_) {
       buffer.memory.reset(static_cast<char*>(allocate_pinned(bytes)));
@@ -57,16 +57,16 @@ class Staging {
   }
   Staging(const Staging&) = delete;
 
-  // Waits, because the stream may still read the buffers that are released here.
+  // Waits, because the stream may still be reading the buffers.
   ~Staging() {
     try {
       wait(stream_);
-    } catch (const Error&) {  // the next wait throws it again
+    } catch (const Error&) {  // the next wait will throw it again
     }
   }
 
   // Enqueues the upload of t, in pieces that fit a buffer, and calls use(lines, piece, raw) after each. raw is the
-  // piece in device memory, (count, length), until the next upload.
+  // piece in device memory, (count, length), valid until the next upload on the stream.
   template <class Use>
   void send(const Tensor& t, Use use) {
     const Lines lines = lines_of(t);
@@ -92,7 +92,7 @@ class Staging {
       void operator()(void* event) const { release_event(event); }
     };
     std::unique_ptr<char, Release> memory;
-    std::unique_ptr<void, ReleaseEvent> read;  // the stream has read the memory
+    std::unique_ptr<void, ReleaseEvent> read;  // recorded when the stream has read the memory
   };
 
   void upload_piece(const Tensor& t, const Lines& lines, const Piece& piece) {

@@ -1,6 +1,6 @@
-// What the CUDA operations work on, all of it in device memory: the rows of a step, the activations and the KV cache.
-// Rows of inputs are padded with zeros to whole lines, and heads to whole vectors, so that kernels read no partial
-// ones.
+// DeviceState: the memory that the CUDA operations work on, all on the device: the rows of a step, the activations and
+// the KV cache. Rows of inputs are padded with zeros to whole lines, and heads to whole vectors, so that kernels never
+// read partial ones.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -22,23 +22,23 @@ struct DeviceMatrix {
   int outputs, stride;
 };
 
-// A layer's keys or values: (S, H, context, D padded to a vector).
+// The keys or values of one layer: (S, H, context, D padded to a vector).
 template <class Value>
 struct CacheView {
   Value* data;
   int heads, context, stride;
 
-  // The first value of a position. The next position of the same head begins `stride` values later.
+  // A pointer to the vector of a position. The next position of the same head is `stride` elements further.
   GPT2RUN_HD Value* at(int slot, int head, int position) const {
     return data + ((int64_t{slot} * heads + head) * context + position) * stride;
   }
 };
 
-inline constexpr int kChunk = 64;          // positions of one block of attention
-inline constexpr int kAttentionRows = 64;  // rows of one launch of attention: bounds what the partial results take
+inline constexpr int kChunk = 64;          // positions per block of attention
+inline constexpr int kAttentionRows = 64;  // rows per launch of attention, which bounds the memory of partial results
 
-// R is at most Limits::rows, and S slots have `context` positions each. gemm: with memory for what cuBLASLt's products
-// read and write.
+// R is at most Limits::rows; each of the S slots has `context` positions. gemm: allocates the inputs and outputs of
+// cuBLASLt's products too.
 template <class Value>
 struct DeviceState {
   DeviceState(const ModelConfig& m, const Limits& limits, bool gemm)
@@ -73,12 +73,12 @@ struct DeviceState {
 
   int chunks() const { return divided_up(context, kChunk); }
   size_t layer_cache() const { return size_t(slots) * config.H * context * head; }
-  // (R, sum_stride), in the memory of `sums`, for products that the library rounds to the type.
+  // (R, sum_stride) in the memory of `sums`, for products that cuBLASLt rounds to the type.
   Value* rounded_sums() const { return reinterpret_cast<Value*>(sums.data()); }
   CacheView<Value> keys_of(int layer) const { return view(keys, layer); }
   CacheView<Value> values_of(int layer) const { return view(values, layer); }
 
-  // slot's first `keep` positions become those of `from`.
+  // Copies the first `keep` positions of slot `from` to `slot`.
   void copy_cache(int slot, int from, int keep) {
     if (keep == 0) return;
     for (int layer = 0; layer < config.L; ++layer) {
@@ -95,20 +95,20 @@ struct DeviceState {
   ModelConfig config;
   int slots, context;
   int head, width, up_width;  // padded D, C and F
-  int64_t stride;             // of a row of logits
+  int64_t stride;             // elements from one row of logits to the next
   std::unique_ptr<void, ReleaseStream> stream;
   Array<DeviceRow> rows;      // (R)
-  Array<int32_t> logit_rows;  // indices of the rows that ask for logits, ascending
+  Array<int32_t> logit_rows;  // indices of the rows that need logits, ascending
   int x_stride;               // padded C, in FP32
   Array<float> x;             // (R, x_stride) residual
   Array<Value> q, a, h;       // (R, H, head), (R, width), (R, up_width)
   Array<Value> keys, values;  // (L, S, H, context, head)
   Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): a chunk's weighted sum, maximum and weight
-  Array<int> arrived;         // (kAttentionRows, H): chunks that are done, 0 between launches
+  Array<int> arrived;         // (kAttentionRows, H): chunks that are done; 0 between launches
   Array<float> logits, raw;   // (logit_rows, stride)
   int64_t sum_stride;
-  Array<Value> normed;  // (R, width): inputs of the library's products
-  Array<float> sums;    // (R, sum_stride): their sums
+  Array<Value> normed;  // (R, width): inputs of cuBLASLt's products
+  Array<float> sums;    // (R, sum_stride): their outputs
 
  private:
   CacheView<Value> view(const Array<Value>& cache, int layer) const {

@@ -1,5 +1,4 @@
-// The kernels around the network: they give every row its position and token, turn tokens into vectors, and compute
-// log-probabilities.
+// The kernels around the network: assigning positions and tokens to rows, the embedding, and log-probabilities.
 #pragma once
 #include "gpt2run/sdk/select.hpp"
 #include "state.hpp"
@@ -8,19 +7,19 @@ namespace gpt2run::cuda {
 
 inline constexpr int kStepThreads = 256;
 
-// Some of a step's rows, passed as a kernel's argument.
+// Part of a step's rows, passed as an argument of a kernel.
 struct GivenRows {
   struct Given {
     int32_t slot, token;
-    int32_t offset;     // of the row's position from the slot's length
-    int32_t logit_row;  // index among the rows that ask for logits, or -1
+    int32_t offset;     // the row's position less the slot's length
+    int32_t logit_row;  // index among the rows that need logits, or -1
   };
-  static constexpr int kMost = 240;  // arguments take at most 4 KiB on every device
+  static constexpr int kMost = 240;  // arguments of a kernel may take 4 KiB on every device
   int32_t first, count;
   Given rows[kMost];
 };
 
-// What the device knows of a slot.
+// The device's record of a slot.
 struct SlotState {
   uint64_t sequence, seed;
   int32_t length, prompt, shift;
@@ -31,15 +30,15 @@ struct SlotsView {
   int32_t* tokens;   // (S, stride)
   int64_t stride;
 
-  // The key of the row behind `position` tokens.
+  // The key of the row of logits that follows the first `position` tokens.
   GPT2RUN_HD RowKey key(int slot, int position) const {
     const SlotState& s = slots[slot];
     return {s.sequence, s.seed, slot, position, s.prompt, s.shift};
   }
 };
 
-// Runs as one block. Every row gets its position and token, given tokens are written to the token table, and a slot's
-// length grows by its rows. A token outside the vocabulary is read as 0: the engine, which reads the table, reports it.
+// Assigns positions and tokens to rows, writes the given tokens to the token table, and advances the slots' lengths.
+// Runs as one block. A token outside the vocabulary is fed as token 0; the engine reads the table and reports it.
 GPT2RUN_KERNEL(kStepThreads)
 assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
                         RowKey* keys) {
@@ -56,14 +55,14 @@ assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* r
       keys[row.logit_row] = view.key(row.slot, position + 1);
     }
   }
-  sync_block();  // every thread has read the lengths
+  sync_block();  // all threads have read the lengths
   const bool last = i < given.count && (i + 1 == given.count || given.rows[i + 1].slot != given.rows[i].slot);
   if (last) view.slots[given.rows[i].slot].length = position + 1;
 }
 
-// The same for a step of sampled tokens, one row a slot, where every row asks for logits. The slots come from device
-// memory, so that a recorded step can be replayed for other slots. Each thread has a slot of its own, so that nothing
-// is shared between blocks.
+// The same for a step of sampled tokens, with one row per slot, all of which need logits. The slots are read from
+// device memory, so that a recorded step can be replayed for other slots. Each thread handles a different slot, so
+// blocks share nothing.
 GPT2RUN_KERNEL(kStepThreads)
 assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
                       RowKey* keys) {
@@ -77,7 +76,7 @@ assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab
   view.slots[slot].length = position + 1;
 }
 
-// Some of the slots of a body that is about to be replayed, passed as a kernel's argument.
+// Part of the slots of a body that is about to be replayed, passed as an argument of a kernel.
 struct GivenSlots {
   static constexpr int kMost = 960;
   int32_t first, count;
@@ -92,7 +91,7 @@ set_slots_kernel(GivenSlots given, int32_t* slots) {
 GPT2RUN_KERNEL(1)
 start_kernel(SlotsView view, int slot, SlotState state) { view.slots[slot] = state; }
 
-// Each block takes one row.
+// Each block computes one row: x = wte[token] + wpe[position].
 template <class Value>
 GPT2RUN_KERNEL(kStepThreads)
 embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* rows, float* x, int x_stride, int C) {
@@ -102,8 +101,8 @@ embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* ro
     x[int64_t{block_x()} * x_stride + c] = widen(token[c]) + widen(position[c]);
 }
 
-// Reduces the values of all threads in one fixed order; every thread gets the result. scratch: (kStepThreads) of shared
-// memory.
+// Reduces the values of all threads in a fixed order, and returns the result to every thread. scratch: (kStepThreads)
+// in shared memory.
 template <class Combine>
 GPT2RUN_DEVICE double reduce_block(double value, double* scratch, Combine combine) {
   sync_block();
@@ -116,8 +115,8 @@ GPT2RUN_DEVICE double reduce_block(double value, double* scratch, Combine combin
   return scratch[0];
 }
 
-// Each block takes one row: the natural logarithm of softmax(raw) at the token that follows the row, NaN where that
-// token is outside the vocabulary.
+// Each block scores one row: it writes the natural logarithm of softmax(raw) at the token that follows the row, or NaN
+// if that token is outside the vocabulary.
 GPT2RUN_KERNEL(kStepThreads)
 score_kernel(LogitBatch batch) {
   const RowKey key = batch.keys[block_x()];
