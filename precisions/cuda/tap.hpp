@@ -1,4 +1,4 @@
-// What an operation wrote, copied to the host for a tap, without the padding of the device's rows.
+// Taps on the device: an operation's output is copied to the host, without the padding of the device's rows.
 #pragma once
 #include <cstring>
 
@@ -13,7 +13,7 @@ struct TapScratch {
   std::vector<float> values;
 };
 
-// (rows, cols) of FP32 values from rows of `stride` values in device memory, appended to scratch.values.
+// Downloads rows of `stride` values, and appends (rows, cols) of them as FP32 to scratch.values.
 template <class Stored>
 void fetch_rows(const Stored* from, int rows, int cols, int64_t stride, TapScratch& scratch, void* stream) {
   scratch.raw.resize(size_t(rows) * stride * sizeof(Stored));
@@ -27,7 +27,7 @@ void fetch_rows(const Stored* from, int rows, int cols, int64_t stride, TapScrat
   }
 }
 
-// (R, 3C), appended to scratch.values: q, then the key and the value at each row's position.
+// Downloads q, and the key and value at each row's position, and appends them as (R, 3C) to scratch.values.
 template <class Value>
 void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C, H = s.config.H, D = C / H;
@@ -42,7 +42,7 @@ void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, T
   }
 }
 
-// Waits for the operation, copies what it wrote and calls the tap.
+// Waits for the operation, copies its output to the host and calls the tap.
 template <class Value>
 void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C;

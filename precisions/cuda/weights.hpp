@@ -1,5 +1,6 @@
-// A model's weights in device memory. Matrices are in the type, each row padded with zeros to a whole line; vectors are
-// rounded to the type and kept as FP32. They are converted on the device, by the functions that every precision uses.
+// A model's weights in device memory. Matrices are stored in the type, each row padded with zeros to a whole line.
+// Vectors are rounded to the type and stored as FP32. Both are converted on the device, by the functions that every
+// precision uses.
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -28,7 +29,7 @@ struct DeviceWeights {
   };
   struct Head {
     const float *lnf_w, *lnf_b;
-    DeviceMatrix<Value> w;  // (V, C): wte's or its own
+    DeviceMatrix<Value> w;  // (V, C): the embedding's wte if tied, else its own
   };
   ModelConfig config;
   Embedding embedding;
@@ -39,23 +40,23 @@ struct DeviceWeights {
 };
 
 inline constexpr int kConvertThreads = 256;
-inline constexpr int kConvertBlocks = 1024;  // of a launch, at most
+inline constexpr int kConvertBlocks = 1024;  // most blocks of a launch
 
-// A piece of a raw tensor, and where its converted values go.
+// A piece of a tensor in the file's type, and the destination of its converted values.
 template <class From, class Stored>
 struct Conversion {
   const From* raw;
   int row_step, col_step;  // in raw
   int rows, cols;
-  Stored* target;  // rows of `stride`
+  Stored* target;  // (rows, stride)
   int64_t stride;
   uint32_t* beyond;  // set to 1 if a finite weight has become infinite
 };
 
 GPT2RUN_DEVICE bool is_infinite(float value) { return value == INFINITY || value == -INFINITY; }
 
-// Rounds every value once, to nearest even, by the host's own functions. A finite value beyond the type becomes the
-// type's largest one.
+// Rounds every value once, to nearest, ties to even, with the functions that the host uses too. A finite value beyond
+// the type becomes the type's largest value.
 template <class Value, class From, class Stored>
 GPT2RUN_KERNEL(kConvertThreads)
 convert_kernel(Conversion<From, Stored> c) {
@@ -77,10 +78,10 @@ convert_kernel(Conversion<From, Stored> c) {
   if (beyond) atomic_or(c.beyond, 1);
 }
 
-inline constexpr size_t kStagedBytes = 16 << 20;  // of each of two buffers
+inline constexpr size_t kStagedBytes = 16 << 20;  // size of each of the two buffers
 
-// One object loads one model. Throws what Checkpoint::tensor throws, and Error when memory is short or a weight
-// overflows.
+// Loads the weights of one model. Throws Error if memory is short or a weight overflows, and as Checkpoint::tensor
+// does.
 template <class Value>
 class WeightLoader {
  public:
@@ -93,7 +94,7 @@ class WeightLoader {
     fill_zero(beyond_.data(), beyond_.bytes(), stream);
   }
 
-  // Loads in the same order as the CPU's loader, so that the same weight is named when several overflow.
+  // Loads in the same order as the CPU's loader, so that both report the same weight if several overflow.
   DeviceWeights<Value> load(Epilogue epilogue = Epilogue::exact) {
     w_.config = checkpoint_.config();
     w_.embedding = {matrix(Weight::wte), matrix(Weight::wpe)};
@@ -136,7 +137,7 @@ class WeightLoader {
     return {target.data(), static_cast<int>(t.rows), stride};
   }
 
-  // The values of a vector in the type, to which they are rounded already.
+  // Converts a vector back to the type. It has been rounded already, so this is exact.
   const Value* typed(const float* values, int count) {
     w_.matrices.emplace_back(size_t(count));
     Value* target = w_.matrices.back().data();

@@ -1,4 +1,4 @@
-// Precision `reference`: every rounding contract with sums in double, the oracle of all others.
+// Precision `reference`: every rounding contract with sums in double. All other precisions are compared with it.
 #include "gpt2run/sdk/reference.hpp"
 
 namespace {
