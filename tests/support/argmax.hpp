@@ -1,4 +1,4 @@
-// The most likely token, in host memory or on the fake device.
+// Argmax in host memory or on the fake device.
 #pragma once
 #include "gpt2run/sdk/select.hpp"
 #include "support/fake_device.hpp"

@@ -1,4 +1,4 @@
-// A sink that remembers everything, and checks the order that core promises.
+// A sink that records everything, and checks the promised order of events.
 #pragma once
 #include <cmath>
 #include <map>
@@ -62,10 +62,10 @@ struct CaptureSink final : Sink {
 
   uint32_t wanted;
   std::map<uint64_t, Sequence> sequences;
-  std::vector<uint64_t> order;  // of start
+  std::vector<uint64_t> order;  // of the calls of start()
   std::string calls;
   std::vector<PassEvent> passes;
-  std::vector<std::string> vocabulary;  // of ids 30, 39 and one beyond every vocabulary
+  std::vector<std::string> vocabulary;  // texts of ids 30, 39 and one beyond every vocabulary
 };
 
 }  // namespace gpt2run::test

@@ -1,7 +1,7 @@
-// A device in Space::test: its memory faults when the host touches it, its stream runs late, and Session::repeat
-// replays what one call of the body enqueued, or what an earlier call under the same key did. A pipeline that peeks,
-// counts or branches fails here as it would on a GPU. Header-only over the SDK, so that it is also compiled as an
-// outside plugin.
+// A fake device in Space::test. Its memory faults when the host touches it, its stream runs late, and Session::repeat
+// replays what one call of the body has enqueued, in this repeat() or in an earlier one with the same key. So a caller
+// that reads too early, counts or branches fails here as it would on a GPU. The header needs only the SDK, so that it
+// can also be compiled into a plugin outside of this tree.
 #pragma once
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@
 
 namespace gpt2run::test {
 
-// What LogitBatch::stream points to. Enqueued work runs in order, later, and is the only code that may touch device
+// The stream behind LogitBatch::stream. Enqueued work runs later, in order, and is the only code that may touch device
 // memory.
 struct FakeStream {
   virtual void enqueue(std::function<void()> work) = 0;
@@ -24,7 +24,7 @@ struct FakeStream {
   ~FakeStream() = default;
 };
 
-// Pages that only run() may open.
+// Pages that can be accessed only between open() and close().
 class FakeMemory {
  public:
   explicit FakeMemory(size_t bytes) : bytes_((bytes + 4095) / 4096 * 4096) {
@@ -38,7 +38,7 @@ class FakeMemory {
   void open() { mprotect(base_, bytes_, PROT_READ | PROT_WRITE); }
   void close() { mprotect(base_, bytes_, PROT_NONE); }
 
-  // Consecutive arrays, 64-byte aligned; fits what the constructor was given.
+  // Returns consecutive arrays, 64-byte aligned. Throws std::bad_alloc beyond what the constructor was given.
   template <class T>
   T* take(size_t count) {
     T* array = reinterpret_cast<T*>(base_ + used_);
@@ -52,6 +52,7 @@ class FakeMemory {
   char* base_;
 };
 
+// Counts of a FakeSession.
 struct FakeCounts {
   int waits = 0, bodies = 0, replays = 0, steps = 0;  // steps: forward passes that ran
   int64_t rows = 0;
@@ -121,7 +122,7 @@ class FakeSession final : public Session, private FakeStream {
     batch.rows =
         static_cast<int32_t>(std::count_if(rows.begin(), rows.end(), [](const Row& row) { return row.logits; }));
     enqueue([this, in_body, copy = std::move(copy)]() mutable {
-      // A replay is for the slots of this repeat(), whatever was recorded.
+      // A replay uses the slots of this repeat(), not those that were recorded.
       for (size_t i = 0; in_body && i < copy.size(); ++i) copy[i].slot = body_slots_[i];
       forward(copy);
     });
@@ -194,7 +195,7 @@ class FakeSession final : public Session, private FakeStream {
  private:
   struct Graph {
     std::vector<std::function<void()>> work;
-    std::vector<Row> rows;  // of its one step, as it was recorded
+    std::vector<Row> rows;  // of its one step, as recorded
     int steps = 0;
   };
 
@@ -217,7 +218,7 @@ class FakeSession final : public Session, private FakeStream {
     memory_.close();
   }
 
-  // Runs on the device: reads and advances lengths there, so that a replay advances too.
+  // Runs on the device. It reads and advances the lengths there, so that a replay advances too.
   void forward(const std::vector<Row>& rows) {
     std::vector<HostRow> placed;
     std::vector<int32_t> logit_rows;
@@ -249,14 +250,14 @@ class FakeSession final : public Session, private FakeStream {
   LogitBatch layout_;
   int32_t* lengths_;     // (S)
   Start* starts_;        // (S)
-  int32_t* body_slots_;  // (S) of the body that is replayed
+  int32_t* body_slots_;  // (S) slots of the body that is replayed
   std::deque<std::function<void()>> queue_;
   std::map<uint64_t, Graph> graphs_;
   Graph* recording_ = nullptr;
   bool replaying_ = false;
 };
 
-// Enqueues the host form of a sampler: what a CUDA sampler does with a kernel.
+// Enqueues a sampler's work in host form, where a CUDA sampler would launch a kernel.
 inline void enqueue_on(const LogitBatch& batch, std::function<void(const LogitBatch&)> work) {
   static_cast<FakeStream*>(batch.stream)->enqueue([batch, work = std::move(work)] { work(batch); });
 }

@@ -1,4 +1,4 @@
-// Reads tests/golden/models/*.json.
+// Reads the golden runs in tests/golden/models/*.json.
 #include "support/golden.hpp"
 
 #include <bit>

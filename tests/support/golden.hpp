@@ -1,6 +1,6 @@
 // Golden runs of tiny models, computed by transformers in double precision (scripts/make_model_goldens.py).
-// A test that reads them compiles tests/support/golden.cpp and links nlohmann_json::nlohmann_json.
-// Errors: std::runtime_error naming the file.
+// A test that uses them compiles tests/support/golden.cpp and links nlohmann_json::nlohmann_json.
+// Throws std::runtime_error with the file's name.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -15,29 +15,29 @@ namespace gpt2run::test {
 struct GoldenRow {
   int32_t position;
   double sum, rms;           // over the whole vocabulary
-  std::vector<int32_t> ids;  // which token each of `logits` is for: all of them, or of a big vocabulary a selection
+  std::vector<int32_t> ids;  // the tokens that `logits` are for: all, or a selection from a large vocabulary
   std::vector<double> logits;
 };
 
 struct Golden {
   std::string name, about;
-  std::string model;            // what a loader opens: an absolute folder, or a spec that starts with "synthetic:"
-  bool synthetic;               // which loader that is: synthetic or huggingface
+  std::string model;            // for the loader: an absolute folder, or a spec that begins with "synthetic:"
+  bool synthetic;               // true: the loader is synthetic; false: huggingface
   std::vector<int32_t> tokens;  // the prompt
   std::vector<GoldenRow> rows;
   std::vector<int32_t> greedy;  // the best token after the prompt, then after each of these; may fill the context
-  std::vector<double> margins;  // best minus second logit at each of them
-  std::map<std::string, uint64_t> checksums;  // "<weight>.<layer>" -> checksum(), empty for the demo model
+  std::vector<double> margins;  // best minus second-best logit for each of them
+  std::map<std::string, uint64_t> checksums;  // "<weight>.<layer>" -> checksum(); empty for the demo model
 };
 
-// All golden runs, by name. The demo model is "demo".
+// All golden runs, in order of their names. The demo model's is named "demo".
 std::vector<Golden> load_goldens();
 
-// Checksums of a few weights of big synthetic models: spec -> "<weight>.<layer>" -> checksum().
+// Checksums of a few weights of large synthetic models: spec -> "<weight>.<layer>" -> checksum().
 std::map<std::string, std::map<std::string, uint64_t>> load_synthetic_checksums();
 
-// Sum of bits(i) * (2 i + 1) over the values as FP32 in row-major (out, in) order, whatever type and strides the tensor
-// has; scripts/synthetic.py computes the same.
+// The sum of bits(i) * (2 i + 1) over a tensor's values as FP32 in row-major (out, in) order, whatever its type and
+// strides. scripts/synthetic.py computes the same.
 uint64_t checksum(const Tensor&);
 
 // One value of a tensor as FP32.

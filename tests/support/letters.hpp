@@ -1,4 +1,4 @@
-// A tokenizer of forty words for scripted networks.
+// Letters: a tokenizer of forty tokens for scripted networks.
 #pragma once
 #include <string>
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace gpt2run::test {
 
-// id -> one letter, and a few words that tell UTF-8 and stop strings apart.
+// Most ids are one letter. A few are parts of a UTF-8 character or of stop strings.
 struct Letters final : Tokenizer {
   std::vector<int32_t> encode(std::string_view, bool) const override { return {}; }
   std::string_view piece(int32_t id) const override { return pieces.at(id); }

@@ -1,6 +1,6 @@
-// Opens a built plugin for a test: dlopen, the constant gpt2run_plugin, and options filled from its own specs. It takes
-// no decision that the host takes (search, refusal, parsing of ranges): tests of those use plugins/host.
-// Libraries are never closed. Errors: std::runtime_error, so that a test tells them from a plugin's own Error.
+// Loading a built plugin in a test: dlopen, the constant gpt2run_plugin, and options filled from its own specs. It
+// makes none of the host's decisions (search, refusal, parsing of ranges); tests of those use plugins/host. Libraries
+// are never closed. Throws std::runtime_error, so that tests can tell it from a plugin's own Error.
 #pragma once
 #include <dlfcn.h>
 
@@ -19,7 +19,7 @@ namespace gpt2run::test {
 
 using OptionValues = std::map<std::string, std::string>;
 
-// The fallback of every declared option, and over it the values given; a key that is not declared throws.
+// The default of every declared option, overridden by the given values. Throws for a key that is not declared.
 class PluginOptions final : public Options {
  public:
   explicit PluginOptions(const Plugin& plugin, const OptionValues& given = {}) {
@@ -47,7 +47,7 @@ class PluginOptions final : public Options {
   OptionValues values_;
 };
 
-// What plugins logged so far, one line each: "<level> <message>".
+// The messages that plugins have logged, one line each: "<level> <message>".
 class PluginLog {
  public:
   static PluginLog& instance() {
@@ -71,7 +71,7 @@ class PluginLog {
 
 inline constexpr Host kTestHost = {&PluginLog::write};
 
-// The descriptor in a plugin file, which stays loaded.
+// Returns the descriptor in a plugin file, which stays loaded.
 inline const Plugin& load_plugin_file(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) throw std::runtime_error(dlerror());
@@ -81,14 +81,14 @@ inline const Plugin& load_plugin_file(const std::string& path) {
 }
 
 #ifdef BINARY_DIR
-// The descriptor of a plugin of this build; the test's CMakeLists.txt must depend on its target.
+// Returns the descriptor of a plugin of this build. The test's CMakeLists.txt must depend on the plugin's target.
 inline const Plugin& load_plugin(Kind kind, const std::string& name, Space space = Space::host) {
   const std::string suffix = space == Space::host ? "" : std::string(".") + name_of(space);
   return load_plugin_file(std::string(BINARY_DIR) + "/lib/gpt2run/gpt2run-" + name_of(kind) + "-" + name + suffix +
                           ".so");
 }
 
-// A fresh object of that plugin: make_plugin<Precision>(Kind::precision, "reference", {{"type", "fp16"}}).
+// Makes an object of such a plugin: make_plugin<Precision>(Kind::precision, "reference", {{"type", "fp16"}}).
 template <class Base>
 std::unique_ptr<Base> make_plugin(Kind kind, const std::string& name, const OptionValues& given = {},
                                   Space space = Space::host) {

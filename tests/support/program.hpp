@@ -1,4 +1,4 @@
-// Runs a program as a user would, in a folder of its own: what it wrote, and how it ended. Linux only.
+// Running a program as a user would, in a scratch folder, and capturing its output and exit code. Linux only.
 #pragma once
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 
 namespace gpt2run::test {
 
-// An empty folder under the system's temporary one; removed with what it holds.
+// An empty folder in the system's temporary folder. It is removed with its contents.
 class ScratchFolder {
  public:
   ScratchFolder() {
@@ -28,7 +28,7 @@ class ScratchFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // A new folder below it.
+  // Makes a folder in it.
   std::filesystem::path folder(const std::string& name) const {
     std::filesystem::create_directories(path_ / name);
     return path_ / name;
@@ -44,7 +44,7 @@ class ScratchFolder {
 };
 
 struct Outcome {
-  int code;  // of exit, 128 + signal when it was killed
+  int code;  // exit code, or 128 + signal if the program was killed
   std::string out, err;
 };
 
@@ -54,7 +54,7 @@ inline std::string read_whole(const std::filesystem::path& file) {
   return content.str();
 }
 
-// line: for /bin/sh. Standard input is empty unless the line redirects it.
+// Runs a command line with /bin/sh. Standard input is empty unless the line redirects it.
 inline Outcome run_program(const std::string& line) {
   const ScratchFolder scratch;
   const std::string out = (scratch.path() / "out").string(), err = (scratch.path() / "err").string();

@@ -1,5 +1,5 @@
-// A network whose next token is a table: what follows token t is script[t]. It counts rows and steps, so that a test
-// sees how often the loop computes what.
+// ScriptedOps: a network whose next token comes from a table: token t is followed by script[t]. It counts rows and
+// steps, so that tests can see how often the loop computes something.
 #pragma once
 #include <functional>
 #include <memory>
@@ -10,7 +10,7 @@ namespace gpt2run::test {
 
 struct Script {
   std::vector<int32_t> next;                     // (V)
-  std::function<void(HostState<float>&)> spoil;  // edits the logits after a step; may be empty
+  std::function<void(HostState<float>&)> spoil;  // changes the logits after a step; may be empty
   int steps = 0;
   int64_t rows = 0, logit_rows = 0;
 };
@@ -54,7 +54,7 @@ class ScriptedOps {
   std::shared_ptr<Script> script_;
 };
 
-// Only a shape: no weight is ever asked for.
+// A checkpoint with only a shape; its weights are never read.
 struct ShapeOnly final : Checkpoint {
   explicit ShapeOnly(const ModelConfig& shape) : shape(shape) {}
   const ModelConfig& config() const override { return shape; }

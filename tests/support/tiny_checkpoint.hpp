@@ -1,5 +1,5 @@
-// A checkpoint in memory, small and never square, with the same values on every machine. All weights are FP32; the head
-// is tied.
+// TinyCheckpoint: a small checkpoint in memory, with the same values on every machine. Its matrices are never square,
+// all weights are FP32, and the head is tied.
 #pragma once
 #include <map>
 #include <vector>
@@ -31,7 +31,7 @@ class TinyCheckpoint final : public Checkpoint {
     return {values_.at({weight, layer}).data(), Type::f32, shape.rows, shape.cols, shape.cols, 1};
   }
 
-  // To break a weight on purpose.
+  // For tests that change a weight.
   std::vector<float>& values(Weight weight, int layer) { return values_.at({weight, layer}); }
 
  private:
