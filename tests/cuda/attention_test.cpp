@@ -1,5 +1,5 @@
-// All kernels of attention give the same bits: for single rows and for tiles of a prompt, for one head size and for
-// any. They agree with softmax in double.
+// The attention kernels give the same bits: the one for single rows and the one for tiles of a prompt, for a known head
+// size and for any. They also agree with a softmax in double.
 #include "../../precisions/cuda/attention.cuh"
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ Limits limits() {
           .keep_raw = false};
 }
 
-// Rows of one slot at successive positions from `position` on, with keys and values of both signs.
+// Rows of one slot at successive positions, with keys and values of both signs. position: of the first row.
 template <class Value>
 class Attended {
  public:
@@ -61,7 +61,7 @@ class Attended {
     });
   }
 
-  // The output of the kernels for any head size.
+  // The output of the kernels with kHead 0, which work for any head size.
   std::vector<float> by_any(bool many) {
     return run([&](const cuda::AttentionView<Value>& view) {
       if (many)
@@ -81,8 +81,8 @@ class Attended {
     });
   }
 
-  // The error may be a unit of the type and 2^-20 of the sums: every step of a score, which is at most 4 D / sqrt(D),
-  // is off by 2^-24 of it, and values are at most 2.
+  // Allows an error of one unit of the type, plus 2^-20 relative to the sums: a score is at most 4 D / sqrt(D), every
+  // step of its sum is off by 2^-24 of it, and values are at most 2.
   void expect_near_softmax(const std::vector<float>& found) const {
     const double unit = std::is_same_v<Value, float> ? 0x1p-23 : std::is_same_v<Value, f16> ? 0x1p-10 : 0x1p-7;
     for (int r = 0; r < kRows; ++r) {
@@ -125,7 +125,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// At a prompt's beginning, and over the borders of chunks. Heads of 160 are too wide for the shared memory of a tile.
+// Tested at the beginning of a prompt and across chunk boundaries. A head of 160 is too wide for a tile's shared
+// memory.
 TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
   for (const int D : {64, 26, 5, 160}) {
     for (const int position : {0, 101}) {
@@ -140,13 +141,13 @@ TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
   }
 }
 
-// The last chunk of the longest context, with a head that is wider than any that a block holds.
+// Tests the last chunk of the longest context, with a head wider than any that fits a block.
 TEST(PartialResults, LieBehindEachOtherInTheLongestContext) {
   constexpr int kLast = cuda::kMostContext / cuda::kChunk - 1, kHead = cuda::kSharedBytes / sizeof(float);
   EXPECT_EQ(cuda::partial_offset(kLast, kHead), int64_t{kLast} * (kHead + 2));
 }
 
-// A range in the middle of a step writes its own rows only.
+// A range in the middle of a step must write only its own rows.
 TYPED_TEST(Attention, ARangeWritesItsRows) {
   Attended<TypeParam> attended(64, 30);
   const std::vector<float> whole = attended.by(false);

@@ -1,6 +1,6 @@
-// Two loops of decode steps: one with two samplers and scores on two slots, and one with more slots than the decode
-// kernels take at once. Tests run them one step after another and as recorded steps, on the executor and on a device,
-// and compare the results.
+// Two loops of decode steps: one on two slots with two samplers and scoring, and one with more slots than the decode
+// kernels compute at once. Tests run them step by step and as recorded graphs, on the executor and on a device, and
+// compare the results.
 #pragma once
 #include <span>
 #include <vector>
@@ -9,7 +9,7 @@
 
 namespace gpt2run::test {
 
-// What the session holds afterwards.
+// The contents of a session after a loop.
 struct LoopState {
   std::vector<int32_t> tokens;
   std::vector<float> logprobs, logits;
@@ -20,8 +20,8 @@ inline Limits limits_of_bodies() {
   return {.slots = 2, .context = 30, .rows = 4, .logit_rows = 2, .threads = 0, .device = 0, .keep_raw = true};
 }
 
-// Decode steps on both slots or on one of them, through repeat(n, key, rows, body) with one key for each number of
-// rows. The model needs six tokens, and the session limits_of_bodies().
+// Runs decode steps on both slots or on one of them, with repeat(n, key, rows, body), where each number of rows has one
+// key. The model needs at least six tokens; the session is opened with limits_of_bodies().
 template <class Repeat>
 LoopState run_bodies(Session& session, Sampler& penalty, Sampler& nucleus, Repeat repeat) {
   penalty.prepare(session.layout()), nucleus.prepare(session.layout());
@@ -50,8 +50,8 @@ inline Limits limits_of_many_slots() {
   return {.slots = 10, .context = 20, .rows = 10, .logit_rows = 10, .threads = 0, .device = 0, .keep_raw = false};
 }
 
-// The tokens (S, stride) after a step and then `bodies` decode steps of all slots. The model needs 20 tokens, and the
-// session limits_of_many_slots().
+// Runs one step and then `bodies` decode steps of all slots, and returns the tokens (S, stride). The model needs at
+// least 20 tokens; the session is opened with limits_of_many_slots().
 template <class Repeat>
 std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodies, Repeat repeat) {
   const LogitBatch layout = session.layout();
@@ -66,7 +66,8 @@ std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodie
   return tokens;
 }
 
-// The `repeat` of run_bodies and run_many_slots: one step after another, or Session::repeat.
+// Values for `repeat` of the two functions above: looped() runs one step after another, recorded() uses
+// Session::repeat.
 inline auto looped() {
   return [](int n, uint64_t, std::span<const Row>, auto body) {
     while (n-- > 0) body();

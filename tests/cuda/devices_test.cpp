@@ -1,4 +1,4 @@
-// Sessions on two devices in one thread: whatever launches selects its own device first.
+// Sessions on two devices in one thread. Everything that launches must select its own device first.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -29,7 +29,7 @@ OwnedChain every_sampler() {
   return OwnedChain(Space::test, {{"repetition-penalty", {}}, {"min-p", {}}, {"top-k", {}}, {"nucleus", kHot}});
 }
 
-// Uses another session, with samplers of its own, between any two calls of a run.
+// Uses another session, with its own samplers, between any two calls of a run.
 class Meddling {
  public:
   explicit Meddling(Session& other) : other_(other) {
@@ -49,10 +49,10 @@ class Meddling {
   OwnedChain chain_ = every_sampler();
 };
 
-// Samplers of every kind, configured and prepared while another device is selected.
+// Samplers of every kind are prepared and configured while another device is selected.
 TEST(Devices, EveryCallSelectsItsOwn) {
   const TinyCheckpoint checkpoint;
-  uint64_t key = 0;  // of a run, whose samplers end with it
+  uint64_t key = 0;  // each run needs a new key, because its samplers end with it
   const auto run = [&](Session& session, auto&& meddle) {
     const OwnedChain chain = every_sampler();
     const auto call = [&](auto what) { return meddle(), what(); };
@@ -68,7 +68,7 @@ TEST(Devices, EveryCallSelectsItsOwn) {
     const Row prompt[] = {{0, 3, true}, {1, 5, true}}, both[] = {{0, kSampled, true}, {1, kSampled, true}};
     choose(call([&] { return session.step(prompt); }));
     for (int i = 0; i < 3; ++i) choose(call([&] { return session.step(both); }));
-    const auto body = [&] {  // nothing comes between, since a session records it
+    const auto body = [&] {  // without meddling, since a session records it
       const LogitBatch batch = session.step(both);
       for (Sampler* sampler : chain.chain.samplers) sampler->sample(batch);
       session.score(batch);
@@ -86,7 +86,7 @@ TEST(Devices, EveryCallSelectsItsOwn) {
   const auto other = open_session<f16>(checkpoint, limits_on(0)), second = open_session<f16>(checkpoint, limits_on(1));
   EXPECT_EQ(run(*second, Meddling(*other)), expected);
   EXPECT_EQ(run(*alone, Meddling(*second)), expected);
-  // A thread that has selected nothing yet.
+  // A new thread, which has not selected any device.
   std::vector<int32_t> found;
   std::thread([&] { found = run(*second, [] {}); }).join();
   EXPECT_EQ(found, expected);
@@ -97,7 +97,7 @@ GPT2RUN_KERNEL(1) first_token_kernel(LogitBatch batch) {
   batch.tokens[key.slot * batch.token_stride + key.position] = 0;
 }
 
-// Launches on whatever device the thread has selected.
+// A sampler with a fault: it launches on whatever device the thread has selected.
 struct Forgetful final : Sampler {
   void sample(const LogitBatch& batch) override {
     cuda::launch({"first_token", {batch.rows, 1, 1}, 1, 0, batch.stream}, first_token_kernel, batch);
@@ -116,7 +116,7 @@ TEST(Devices, ALaunchForAnotherDeviceIsRefused) {
             "kernel first_token: on a stream of device 0, but this thread has selected device 1");
   first->score(of_first);
   EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }), "no error");
-  // Events and the library's products belong to a device as well.
+  // Events and cuBLASLt's products belong to a device too.
   void* event = cuda::make_event();
   EXPECT_EQ(error_of([&] { cuda::record_event(event, of_second.stream); }),
             "an event of device 0 cannot be recorded in a stream of device 1");

@@ -1,5 +1,5 @@
-// The engine on the CUDA precisions of the executor. The tests are those of all other backends. Samplers are on the
-// device or on the host, decode steps are recorded, and prompts have the bits of single tokens or not.
+// The engine on the CUDA precisions of the executor, with the same tests as on all other backends. The backends differ
+// in where samplers are, in whether decode steps are recorded, and in whether prefill and decode give the same bits.
 #include "engine/engine_checks.hpp"
 
 namespace gpt2run::test {

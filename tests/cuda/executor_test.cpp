@@ -1,4 +1,4 @@
-// The executor computes the same results of right kernels in every order, and names the fault of a wrong one.
+// The executor gives the same results of correct kernels in every order, and reports the fault of an incorrect one.
 #include "executor/executor.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ class Executor : public testing::Test {
  protected:
   void TearDown() override { executor::configure({}); }
 
-  // The error of a launch without a stream, which runs at once.
+  // The error of a launch without a stream, which runs at once; "no error" if there is none.
   template <class Launch>
   static std::string error_of(Launch launch) {
     try {
@@ -83,7 +83,7 @@ TEST_F(Executor, WarpsExchangeByLane) {
   }
 }
 
-// Shared memory is poisoned, so that a value that is read too early shows in at least one order.
+// Shared memory is filled with NaN, so a value that is read too early shows in at least one order.
 TEST_F(Executor, AMissingBarrierShowsInAnOrder) {
   const std::vector<float> in = counting(2 * kThreads), expected = sums<true>(in);
   int wrong = 0;
@@ -128,7 +128,7 @@ TEST_F(Executor, ADivergedExchangeIsNamed) {
   EXPECT_EQ(out[3], 5.0f);
   for (const Settings& settings : kSchedules) {
     executor::configure(settings);
-    // Some thread fails in every order; which one it is depends on the order.
+    // Some thread fails in every order, but which one depends on the order.
     for (const auto kernel : {half_kernel<Half::whole_mask>, half_kernel<Half::at_barrier>, half_kernel<Half::gone>})
       EXPECT_EQ(run(kernel).rfind("kernel half, block 0,0,0: thread ", 0), 0u) << run(kernel);
   }
@@ -165,8 +165,7 @@ TEST_F(Executor, LaunchesBeyondTheLimitsAreRefused) {
   EXPECT_EQ(run(0, 64, 0), "kernel b: expected 1 to 65535 blocks, found 0");
 }
 
-// A stream runs its work in order when somebody waits, a graph runs when it is replayed, and errors are thrown by the
-// wait.
+// A stream runs its work in order when somebody waits. A graph runs when it is replayed. Errors are thrown by the wait.
 TEST_F(Executor, StreamsRunWhenSomebodyWaits) {
   void* stream = cuda::make_stream();
   const cuda::Array<float> in(4), out(4);
@@ -197,7 +196,7 @@ TEST_F(Executor, StreamsRunWhenSomebodyWaits) {
   cuda::release_stream(stream);
 }
 
-// The test that cuBLASLt has on a device, here for its stand-in.
+// The same test as for cuBLASLt on a device, here for its substitute.
 TEST_F(Executor, ProductsOfManyRowsAreThoseOfPlainSums) { expect_products(40); }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// cuBLASLt itself: a missing library is named. On a device its products equal plain sums, and equal products have the
-// same bits, whatever was multiplied between them.
+// cuBLASLt: a missing library is reported by name. On a device, its products equal plain sums, and equal products have
+// the same bits whatever was multiplied between them.
 #include "cuda/products.hpp"
 
 namespace gpt2run::test {
@@ -25,7 +25,7 @@ TEST(Gemm, AnotherLibraryIsNamed) {
   EXPECT_EQ(error_of("libdl.so.2"), "libdl.so.2: expected the function cublasLtGetStatusString, found none");
 }
 
-// The library opens with every function that is called. Without a device only the step after that fails.
+// The library opens and has every function that is used. Without a device, only the next step fails.
 TEST(Gemm, TheLibraryOpens) {
   const std::string said = error_of(nullptr);
   if (said.rfind("expected libcublasLt.so.", 0) == 0) GTEST_SKIP() << said;

@@ -1,7 +1,7 @@
-// Compares the built CUDA plugins with those of the host on a device. Everything is skipped where no device can run
-// them.
-//   GPT2RUN_GPU_MODEL  a synthetic model in place of a small one: synthetic:124M
-//   GPT2RUN_GPU_SPACE  `test` takes the executor's plugins in place of the device's, which rehearses this file
+// Compares the CUDA plugins that were built with those of the host, on a device. Every test is skipped if no device can
+// run them. Environment variables:
+//   GPT2RUN_GPU_MODEL  the model to use instead of a small synthetic one, such as synthetic:124M
+//   GPT2RUN_GPU_SPACE  `test` uses the executor's plugins instead of the device's, to rehearse these tests
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -27,7 +27,7 @@ std::string file_of(Kind kind, const std::string& name) {
   return folder + "/gpt2run-" + name_of(kind) + "-" + name + (on_executor() ? ".test.so" : ".cuda.so");
 }
 
-// Why the plugins cannot run here, or "" when they can.
+// Why the plugins cannot run here, or "" if they can.
 std::string obstacle() {
   constexpr std::string_view not_built = GPT2RUN_CUDA_WHY;
   if (on_executor()) return "";
@@ -52,7 +52,8 @@ const Checkpoint& model() {
   return *checkpoint;
 }
 
-// Longer than two chunks of attention on a device. The last tokens are read one by one, through other kernels.
+// On a device, the text is longer than two chunks of attention. Its last tokens are fed one by one, through other
+// kernels.
 std::vector<int32_t> text() { return some_tokens(on_executor() ? 24 : 136, model().config().V); }
 size_t read_at_once() { return text().size() - (on_executor() ? 4 : 8); }
 
@@ -73,13 +74,13 @@ class Gpu : public testing::TestWithParam<Type> {
     return {slots, context, std::max(slots, context), std::max(slots, context), 0, 0, false};
   }
 
-  // The options of every epilogue that the type has.
+  // Option values for each epilogue that the type has.
   static std::vector<OptionValues> epilogues() {
     if (GetParam() == Type::f32) return {{}};
     return {{}, {{"epilogue", "fused"}}};
   }
 
-  // The logits of text(), which is fed to the empty slot 0.
+  // Feeds text() to the empty slot 0, and returns its logits.
   static std::vector<float> logits_of(Session& session) {
     const std::vector<int32_t> tokens = text();
     const auto rest = tokens.begin() + static_cast<std::ptrdiff_t>(read_at_once());
@@ -106,10 +107,10 @@ double greatest_difference(const std::vector<float>& values, const std::vector<f
   return greatest;
 }
 
-// FP32 may differ by 1e-4, which is about a hundred times the effect of another order of sums. For 16-bit types the
-// error against FP32 is compared with that of the host's precision of the type: both round the same values, so that the
-// errors are alike. Rows that are read at once and rows that are read one by one come from different kernels and are
-// compared separately.
+// FP32 may differ by 1e-4, which is about a hundred times the effect of another order of sums. For 16-bit types, the
+// error against FP32 is compared with the error of the host's precision of the same type: both round the same values,
+// so their errors should be similar. Rows that are fed at once and rows that are fed one by one use different kernels,
+// and are compared separately.
 TEST_P(Gpu, LogitsAreTheHosts) {
   const std::vector<float> exact = on_host(Type::f32), own = on_host(GetParam());
   const size_t edge = read_at_once() * model().config().V, ends[] = {0, edge, exact.size()};
@@ -145,7 +146,7 @@ TEST_P(Gpu, RecordedBodiesAreTheLoop) {
   for (int position = 2; position < 15; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
 }
 
-// Through cuBLASLt, and also with its own epilogues where the type has them.
+// The slots go through cuBLASLt, and also through its own epilogues if the type has them.
 TEST_P(Gpu, ManySlotsRecordedBodiesAreTheLoop) {
   for (const OptionValues& options : epilogues()) {
     const auto loop = open(limits_of_many_slots(), options), graphs = open(limits_of_many_slots(), options);
@@ -167,7 +168,7 @@ TEST_P(Gpu, EveryRunHasTheSameBits) {
   EXPECT_EQ(logits_of(*another), first);
 }
 
-// Row by row with 1, 2 and 8 slots, and all rows at once where the precision promises the same bits.
+// Feeds rows one by one with 1, 2 and 8 slots, and all at once where the precision promises the same bits for that.
 TEST_P(Gpu, NeighboursChangeNoBit) {
   constexpr int kTokens = 4;
   const int32_t V = model().config().V;
@@ -220,7 +221,7 @@ class GpuSamplers : public testing::Test {
     session = precision->open(model(), {kSlots, kContext, kSlots, kSlots, 0, 0, false});
   }
 
-  // Copies the rows, keys and tokens of the batch to those of the session, in device memory.
+  // Copies the batch's rows, keys and tokens to the session's, in device memory.
   LogitBatch upload(const Batch& batch) {
     LogitBatch view = session->layout();
     view.rows = static_cast<int32_t>(batch.keys.size());

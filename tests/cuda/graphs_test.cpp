@@ -1,5 +1,5 @@
-// Recorded decode steps: a graph belongs to one key, serves any slots, sees the options of whoever has a slot, and goes
-// when there are too many.
+// Recorded decode steps. A graph belongs to one key, can be replayed for any slots, uses the options of the slots'
+// current requests, and is released when there are too many graphs.
 #include <gtest/gtest.h>
 
 #include "cuda/bodies.hpp"
@@ -36,7 +36,7 @@ Limits limits_of_runs(const ModelConfig& config) {
   return plan_limits(config, kPrompts, kGeneration, sinks, chain);
 }
 
-// The first run's samplers and their device memory are gone when the second one begins.
+// The first run's samplers and their device memory are gone by the time the second run begins.
 TYPED_TEST(Graphs, ASecondRunOnASessionReplaysItsOwnChain) {
   const ModelConfig& config = this->checkpoint.config();
   const auto session = this->open(limits_of_runs(config)), fresh = this->open(limits_of_runs(config));
@@ -53,7 +53,7 @@ TYPED_TEST(Graphs, ASecondRunOnASessionReplaysItsOwnChain) {
   EXPECT_NE(second, first);
 }
 
-// More runs than a session keeps graphs, each with a chain of its own.
+// There are more runs than a session keeps graphs, and each run has its own chain.
 TEST(Graphs, ManyRunsOnASessionKeepFewGraphs) {
   const TinyCheckpoint checkpoint;
   constexpr int kRuns = 70, kKept = 64;
@@ -71,7 +71,7 @@ TEST(Graphs, ManyRunsOnASessionKeepFewGraphs) {
   EXPECT_LE(after.captures - before.captures - (after.released - before.released), kKept);
 }
 
-// One slot's text under a key, from its beginning: the tokens after a prompt of two and three decode steps.
+// Runs one slot from its beginning under a key: a prompt of two tokens and three decode steps. Returns all tokens.
 struct OneSlot {
   static constexpr int kSteps = 3, kTokens = 2 + 1 + kSteps;
   Session& session;
@@ -121,7 +121,7 @@ TYPED_TEST(Graphs, TheOldestGoWhenThereAreTooMany) {
   EXPECT_EQ(released(), captures()) << "the session takes the others with it";
 }
 
-// Four slots with texts of different lengths, two of which decode at a time, all of it under one key.
+// Four slots with texts of different lengths, two of which decode at a time, all under one key.
 template <class Repeat>
 LoopState run_pairs(Session& session, Sampler& nucleus, Repeat repeat) {
   nucleus.prepare(session.layout());
@@ -158,7 +158,7 @@ TYPED_TEST(Graphs, OneServesOtherSlotsThanItWasRecordedFor) {
   for (int position = 1; position < 1 + 1 + 4 + 1 + 3; ++position) EXPECT_GE(expected.tokens[position], 0) << position;
 }
 
-// Two slots that decode side by side, the second with options of its own, under one key.
+// Two slots that decode together under one key, the second with its own options.
 std::vector<int32_t> run_configured(Session& session, Sampler& nucleus, const Options* options) {
   for (int slot = 0; slot < 2; ++slot) {
     session.start(slot, {uint64_t(3 + slot), 42, 1, 0, slot, 0});
@@ -193,8 +193,8 @@ TYPED_TEST(Graphs, AReplaySeesOptionsThatCameAfterItWasRecorded) {
   EXPECT_EQ(executor::counts().captures, captures);
 }
 
-// What a body may not do, as it stands and while it is recorded, and what repeat() may not be given. The session and
-// its slot go on as if it had not been tried.
+// What a body must not do, both when it runs and when it is recorded, and what repeat() must not be given. Afterwards
+// the session and its slot continue as if nothing had been tried.
 TYPED_TEST(Graphs, AWrongBodyThrowsAndLeavesNoGraph) {
   const auto session = this->open(limits_of_bodies());
   const auto argmax = make_sampler("argmax", Space::test);
@@ -229,7 +229,7 @@ TYPED_TEST(Graphs, AWrongBodyThrowsAndLeavesNoGraph) {
   EXPECT_EQ(error_of(2, 1, both), "repeat: key 1 stands for bodies of 1 rows, found 2");
   const Row silent[] = {{0, kSampled, false}};
   EXPECT_EQ(error_of(2, 1, silent), "repeat: every row of a body asks for logits");
-  // The first of the two steps that were too many was taken: 1 + 1 + 1 + 2 tokens follow the prompt's first choice.
+  // Of the body with two steps, the first one was taken: 1 + 1 + 1 + 2 tokens follow the first one after the prompt.
   const Row next[] = {{0, 1, true}};
   session->step(next);
   RowKey key;

@@ -1,4 +1,4 @@
-// Small kernels that are right, and the same kernels with one rule broken by a template parameter.
+// Small correct kernels, and the same kernels with one rule broken by a template parameter.
 #pragma once
 #include "gpt2run/sdk/cuda/device.hpp"
 
@@ -6,7 +6,7 @@ namespace gpt2run::test {
 
 inline constexpr int kThreads = 64;
 
-// out (blocks) = sums of in (blocks, threads), through warps and shared memory.
+// out (blocks) = sums over each block of in (blocks, threads), through warps and shared memory.
 template <bool kBarrier, int kOverrun = 0>
 GPT2RUN_KERNEL(kThreads)
 sum_kernel(const float* in, float* out) {
@@ -20,7 +20,7 @@ sum_kernel(const float* in, float* out) {
   for (int warp = 0; warp < kThreads / cuda::kWarp; ++warp) out[cuda::block_x()] += warps[warp];
 }
 
-// out = in in reverse order, through shared memory. A second barrier stands behind the one that matters.
+// out = in in reverse order, through shared memory. Another barrier follows the one that matters.
 template <bool kBarrier>
 GPT2RUN_KERNEL(kThreads)
 mirror_kernel(const float* in, float* out) {
@@ -31,7 +31,7 @@ mirror_kernel(const float* in, float* out) {
   cuda::sync_block();
 }
 
-// out (count) = in (count) in reverse order, by one thread for each value and kBeyond more.
+// out (count) = in (count) in reverse order, with one thread per value. kBeyond more threads access out of bounds.
 template <int kBeyond>
 GPT2RUN_KERNEL(kThreads)
 reverse_kernel(const float* in, float* out, int count) {
@@ -39,7 +39,8 @@ reverse_kernel(const float* in, float* out, int count) {
   if (i < count + kBeyond) out[i] = in[count + kBeyond - 1 - i];
 }
 
-// Half of a warp exchanges values with a mask that names the whole warp.
+// Half of a warp exchanges values. Except with own_mask, its mask names the whole warp, and the other half does
+// something else.
 enum class Half { whole_mask, own_mask, gone, at_barrier };
 template <Half kHalf>
 GPT2RUN_KERNEL(kThreads)
@@ -54,7 +55,7 @@ half_kernel(float* out) {
   out[cuda::thread_id()] = value;
 }
 
-// Some threads leave before the barrier, or wait at another one.
+// Some threads return before the barrier, or wait at another one.
 template <bool kLeaves>
 GPT2RUN_KERNEL(kThreads)
 barrier_kernel(float* out) {

@@ -1,6 +1,6 @@
-// The CUDA operations as a set over host memory, for the contract test. The state is copied to the device's layout
-// before each operation and back after it, so that every operation can be tested on inputs that another set has
-// computed.
+// CudaLockstepOps: the CUDA operations as an Ops set in host memory, for the tests of rounding contracts. The state is
+// copied to the device's layout before each operation and back after it, so that every operation can be tested on
+// inputs that another set has computed.
 #pragma once
 #include "../../precisions/cuda/ops.hpp"
 #include "gpt2run/sdk/host_state.hpp"
@@ -48,8 +48,8 @@ class CudaLockstepOps {
   }
 
  private:
-  // Calls each(host value, device value) for (rows, cols) of FP32 and rows of `stride` values in device memory, which
-  // on the executor the host may read once it has waited.
+  // Calls each(host value, device value) for (rows, cols) of FP32 in host memory and rows of `stride` values in device
+  // memory. On the executor, the host may access device memory once it has waited.
   template <class Stored, class Each>
   static void both(std::vector<float>& host, size_t rows, size_t cols, Stored* device, size_t stride, Each each) {
     for (size_t r = 0; r < rows; ++r)

@@ -1,5 +1,5 @@
-// What the tests of the loop on the executor share: samplers of either memory space, sessions of any type, and a chain
-// that owns its samplers.
+// Helpers for the tests of the generation loop on the executor: samplers in either memory space, sessions of any type,
+// and a chain that owns its samplers.
 #pragma once
 #include <memory>
 #include <string>
@@ -27,14 +27,14 @@ inline std::unique_ptr<Sampler> make_sampler(const std::string& name, Space spac
   return std::unique_ptr<Sampler>(static_cast<Sampler*>(plugin.create(PluginOptions(plugin, options), kTestHost)));
 }
 
-// Opens a session on the device that the limits name.
+// Opens a session on the device in the limits.
 template <class Value>
 std::unique_ptr<Session> open_session(const Checkpoint& checkpoint, const Limits& limits) {
   cuda::open_device(limits.device);
   return std::make_unique<cuda::CudaSession<Value>>(checkpoint, limits, Overflow::error, kInvariant, 0);
 }
 
-// A chain that owns its samplers. All but the last one change logits.
+// A chain with its samplers. All but the last one change logits.
 struct OwnedChain {
   OwnedChain(Space space, const std::vector<std::pair<std::string, OptionValues>>& parts) {
     for (const auto& [name, options] : parts) samplers.push_back(make_sampler(name, space, options));

@@ -1,5 +1,5 @@
-// The generation loop on the executor: recorded decode steps give the same results as single ones, samplers on the
-// device give the tokens of samplers on the host, and the host waits once for many tokens.
+// The generation loop on the executor. Recorded decode steps give the same results as single ones, samplers on the
+// device give the same tokens as samplers on the host, and the host waits only once for many tokens.
 #include "loop.hpp"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ extern "C" const gpt2run::Plugin gpt2run_plugin;  // argmax on the device
 namespace gpt2run::test {
 namespace {
 
-constexpr int kSamplerKernels = 1;  // of argmax, whose launches another copy of the executor counts
+constexpr int kSamplerKernels = 1;  // of argmax; another copy of the executor counts its launches
 
 template <class Value>
 class Loop : public testing::Test {
@@ -44,7 +44,7 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
 
 TYPED_TEST(Loop, RangesAreThePhases) {
   const auto session = this->open(limits_of_bodies());
-  // The sampler that is compiled into this program, so that this executor lists its ranges.
+  // This sampler is compiled into the test program, so that this copy of the executor sees its ranges.
   const std::unique_ptr<Sampler> argmax(
       static_cast<Sampler*>(gpt2run_plugin.create(PluginOptions(gpt2run_plugin, {}), kTestHost)));
   struct Call {
@@ -99,7 +99,7 @@ TYPED_TEST(Loop, ABodyThatThrowsLeavesNoGraph) {
   EXPECT_EQ(key.position, 5);
 }
 
-// A wait breaks a recording on a device. Times are measured with waits, so that timed steps are not recorded.
+// On a device, a wait would break the recording. Timing a step needs waits, so timed steps are not recorded.
 TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
   const auto session = this->open(limits_of_bodies());
   const auto argmax = make_sampler("argmax", Space::test);
@@ -155,9 +155,9 @@ TYPED_TEST(Loop, AWeightBeyondTheTypeIsNamedOrClamped) {
   for (const float logit : logits) EXPECT_TRUE(std::isfinite(logit));
 }
 
-// The table that scripts/gpu_table.py reads: for each number of sequences, the kernels of a layer and the other kernels
-// of a decode step, in a session of many slots as gpt2bench --decode opens it. A product of cuBLASLt counts as one
-// kernel; its stand-in on the executor launches none.
+// Checks the table that scripts/gpu_table.py reads. For each number of sequences it has the kernels of a layer and the
+// other kernels of a decode step, in a session of many slots as gpt2bench --decode opens it. A product of cuBLASLt
+// counts as one kernel; its substitute on the executor launches none.
 TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
   std::ifstream table(SOURCE_DIR "/tests/cuda/kernels_per_step.tsv");
   std::string head;
@@ -220,8 +220,8 @@ TYPED_TEST(Loop, DeviceSamplersGiveTheTokensOfHostSamplers) {
       << "batch and chunks change nothing";
 }
 
-// 33 tokens: the first one with the prompt, then 16 and 16 with one wait each. The ids and log-probabilities come back,
-// and no logits.
+// Generates 33 tokens: the first with the prompt, then 16 and 16 with one wait each. Ids and log-probabilities are
+// copied back, logits are not.
 TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   const Made made =
       generate_with<TypeParam>(this->checkpoint, Space::test, {.max_new = 33, .ignore_eos = true}, {{"", {1, 2, 3}}});
@@ -230,7 +230,7 @@ TYPED_TEST(Loop, TheHostWaitsOnceForManyTokens) {
   EXPECT_EQ(made.downloaded, 33 * int64_t(sizeof(int32_t) + sizeof(float)));
 }
 
-// Of a text that is only scored, only the log-probability of every target comes back, for any chunk.
+// Scoring a text copies back only the log-probability of every target, for any chunk.
 TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
   const std::vector<int32_t> text = {1, 2, 3, 4, 9, 4, 4, 8, 2, 7, 5, 1, 6};
   constexpr int kFirst = 3;
@@ -244,7 +244,7 @@ TYPED_TEST(Loop, OfAForcedTextFourBytesATargetComeBack) {
   }
 }
 
-// Ten slots at once go through cuBLASLt. Its own epilogues save the kernel behind the product of up.
+// Ten slots at once go through cuBLASLt. Its own epilogues save the kernel after the product of `up`.
 TEST(ManySlots, RecordedBodiesAreTheLoop) {
   constexpr int kBodies = 6;
   const TinyCheckpoint checkpoint;

@@ -1,4 +1,4 @@
-// Products of few rows have the bits of the documented order, for any number of lines, outputs and rows at once.
+// The products of few rows have exactly the documented order of sums, for any number of lines, outputs and rows.
 #include "../../precisions/cuda/product.cuh"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@ namespace gpt2run::test {
 namespace {
 
 constexpr int kOutputs = 21, kMostRows = 9;  // neither fills its last block
-constexpr int kEmpty = 3;                    // rows before the first one of the range
+constexpr int kEmpty = 3;                    // rows before the first row of the range
 
 // Values of the type in [-1, 1).
 template <class Value>
@@ -21,15 +21,15 @@ std::vector<Value> some_values(size_t count, uint64_t seed) {
   return values;
 }
 
-// The sum in the order of a butterfly exchange: the upper half is added to the lower one, again and again.
+// The sum in the order of a butterfly exchange: the upper half is added to the lower half, repeatedly.
 float butterfly(std::vector<float> sums) {
   for (size_t half = sums.size() / 2; half > 0; half /= 2)
     for (size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
   return sums[0];
 }
 
-// The product of the inputs with the weights of one output: four sums of each lane over every `split`-th line, then the
-// sum of eight lanes, then the sum of the parts in pairs.
+// The product of the inputs with the weights of one output. Each lane has four sums over every `split`-th line; these
+// are added, then the sums of eight lanes, then the warps in pairs.
 template <class Value>
 float expected_product(const Value* in, const Value* weights, int width, int split) {
   constexpr int kVector = cuda::kVector<Value>;
@@ -68,7 +68,7 @@ class Product : public testing::Test {
 using Types = testing::Types<float, f16, bf16>;
 TYPED_TEST_SUITE(Product, Types);
 
-// Numbers of lines that leave every remainder behind whole batches of a thread, for one warp and for four.
+// Numbers of lines that leave every remainder after a thread's full batches, for one warp and for four.
 constexpr int kLineCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 20, 23, 24, 25, 31, 37, 48, 50, 53};
 
 TYPED_TEST(Product, HasTheBitsOfItsOrder) {
@@ -87,7 +87,7 @@ TYPED_TEST(Product, HasTheBitsOfItsOrder) {
   }
 }
 
-// With a bias, added to the old values.
+// With a bias, and added to old values.
 TYPED_TEST(Product, SharedByFourWarpsHasTheBitsOfItsOrder) {
   const std::vector<float> bias = some_values<float>(kOutputs, 3),
                            before = some_values<float>(size_t(kEmpty + kMostRows) * kOutputs, 4);

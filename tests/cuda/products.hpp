@@ -1,4 +1,4 @@
-// Products of many rows compared with sums in double: those of cuBLASLt on a device, and those of its stand-in on the
+// Products of many rows compared with sums in double. It is used for cuBLASLt on a device and for its substitute on the
 // executor.
 #pragma once
 #include <gtest/gtest.h>
@@ -37,21 +37,21 @@ cuda::Array<Value> on_device(const std::vector<float>& values, void* stream) {
   return array;
 }
 
-// A product's inputs and weights in the type, its bias, and the old values of `out`: (rows, stride) with a gap behind
+// A product's inputs and weights in the type, its bias, and the old values of `out`: (rows, stride), with a gap after
 // the outputs.
 template <class Value>
 class Products {
  public:
-  static constexpr int kInputs = 192, kOutputs = 101, kStride = 112;  // odd, as a vocabulary may be
+  static constexpr int kInputs = 192, kOutputs = 101, kStride = 112;  // kOutputs is odd, as a vocabulary may be
   static constexpr int kFused = 100;  // outputs of products that are written in the type
 
   Products(cuda::Gemm& library, Type type, int most, void* stream)
       : library_(library), type_(type), most_(most), stream_(stream) {
-    for (int k = 0; k < kInputs; ++k) in_[k] *= 0x1p15f;  // a row whose products FP16 cannot hold
+    for (int k = 0; k < kInputs; ++k) in_[k] *= 0x1p15f;  // the first row's products overflow FP16
     device_in_ = on_device<Value>(in_, stream), device_weights_ = on_device<Value>(weights_, stream);
   }
 
-  // Tests FP32 sums, plain and added to old values with a bias. Where the type rounds, it also tests the library's own
+  // Tests FP32 sums, plain, and with a bias added to old values. For types that round, it also tests the library's own
   // bias and GELU.
   void expect_all() {
     for (const int rows : {9, 16, 33, most_, 33})
@@ -63,7 +63,7 @@ class Products {
 
  private:
   struct Sum {
-    double value, magnitude;  // the sum, and sum|a b|; both with the bias
+    double value, magnitude;  // the sum, and the sum of |a b|; both include the bias
   };
 
   Sum sum_of(int row, int output, bool biased) const {
@@ -77,7 +77,7 @@ class Products {
     return sum;
   }
 
-  // (most, kStride) after the product. Fails if the gaps have changed. Stored: the type of `out`.
+  // Returns `out` (most, kStride) after the product. Fails if the gaps have changed. Stored: the type of `out`.
   template <class Stored>
   std::vector<float> written(int rows, int outputs, bool biased, bool adds, bool gelu) {
     const auto bias = on_device<Stored>(rounded_bias(), stream_), out = on_device<Stored>(before_, stream_);
@@ -117,9 +117,9 @@ class Products {
     }
   }
 
-  // The values may be off by one rounding, which is half a unit of the type, and by the error of FP32 sums in another
-  // order, which GELU makes at most 1.13 times as large. GELU's tanh may have the relative error 2^-11 of the
-  // instruction tanh.approx.f32, which is 2^-12 |x|.
+  // Values may be off by one rounding (half a unit of the type) and by the error of FP32 sums in another order, which
+  // GELU enlarges at most 1.13 times. GELU's tanh may have the relative error 2^-11 of the instruction tanh.approx.f32,
+  // which adds 2^-12 |x|.
   void expect_fused(int rows, bool gelu) {
     const std::vector<float> found = written<Value>(rows, kFused, true, false, gelu);
     int equal = 0, infinite = 0;
@@ -161,7 +161,7 @@ class Products {
   std::vector<float> in_ = uniform(size_t(most_) * kInputs, 1), weights_ = uniform(kOutputs * kInputs, 2),
                      bias_ = uniform(kOutputs, 3), before_ = uniform(size_t(most_) * kStride, 4);
   cuda::Array<Value> device_in_, device_weights_;
-  std::map<std::tuple<int, Type, bool, bool>, std::vector<float>> first_;  // results of the first product of each kind
+  std::map<std::tuple<int, Type, bool, bool>, std::vector<float>> first_;  // result of the first product of each kind
 };
 
 // most: rows of the largest product, at least 33.

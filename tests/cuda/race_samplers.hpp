@@ -1,5 +1,5 @@
-// The CUDA samplers in one program, for the run under ThreadSanitizer. Their sources all export the same name, which
-// race_samplers.cpp replaces.
+// All CUDA samplers in one program, for ThreadSanitizer. Their sources export the same name, which race_samplers.cpp
+// replaces.
 #pragma once
 #include <span>
 

@@ -1,7 +1,7 @@
-// races right|broken|between: runs kernels under ThreadSanitizer, to which only starts, barriers, exchanges and ends of
-// threads are order. `right` runs right kernels, all samplers and a whole network, and ends with 0. `broken` and
-// `between` run a kernel that lacks a barrier, the latter with another barrier behind, and the sanitizer's report names
-// it.
+// races right|broken|between: runs kernels under ThreadSanitizer, which is told that only starts, barriers, exchanges
+// and ends of threads order them. `right` runs correct kernels, all samplers and a whole network, and exits with 0.
+// `broken` and `between` run a kernel without a necessary barrier, which the sanitizer must report; in `between`
+// another barrier follows.
 #include <iostream>
 #include <string_view>
 
@@ -36,8 +36,8 @@ void last_block() {
   cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
 }
 
-// Loads weights, then runs a prompt of two chunks of the cache beside a row of another slot, then 1, 2, 4 and 8 rows of
-// as many slots, which are all numbers of rows that the products take at once.
+// Loads weights. Then runs a prompt of two chunks of the cache together with a row of another slot, and then 1, 2, 4
+// and 8 rows of as many slots: all numbers of rows that the products compute at once.
 template <class Value>
 void network(int H, int C) {
   const TinyCheckpoint checkpoint(
@@ -57,7 +57,7 @@ void network(int H, int C) {
   }
 }
 
-// Runs every sampler on two rows of logits, with options under which all of its code runs.
+// Runs every sampler on two rows of logits, with options that reach all of its code.
 void samplers() {
   constexpr int kVocab = 600, kPositions = 20;
   const OptionValues wanted = {

@@ -1,4 +1,5 @@
-// How samplers on the device start their kernels: every row is there once, with its logits, raw logits and key.
+// launch_rows, with which samplers on the device start their kernels: it covers every row once, with its logits, raw
+// logits and key.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -14,7 +15,7 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
-// seen: by the slot that the row's key names.
+// seen: indexed by the slot in the row's key.
 GPT2RUN_KERNEL(cuda::kRowThreads)
 seen_kernel(LogitBatch batch, Seen* seen) {
   const int row = cuda::block_x();
@@ -23,7 +24,7 @@ seen_kernel(LogitBatch batch, Seen* seen) {
   seen[key.slot] = {batch.logits[row * batch.stride], batch.raw[row * batch.stride], key.position};
 }
 
-// More rows than a launch takes, with raw logits of their own, as Limits::keep_raw has them.
+// There are more rows than one launch takes, and raw logits in memory of their own, as with Limits::keep_raw.
 TEST(LaunchRows, ShowsEveryRowItsOwn) {
   constexpr int kRows = 150, kStride = 5;
   std::vector<float> logits(kRows * kStride), raw(logits.size());

@@ -1,4 +1,5 @@
-// The CUDA samplers give the tokens and logits of the host samplers, bit for bit, in every order of threads and blocks.
+// The CUDA samplers give the same tokens and logits as the host samplers, bit for bit, in every order of threads and
+// blocks.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -13,7 +14,7 @@ struct Named {
   const char* name;
   OptionValues options, others;
 };
-// Every sampler that has options, with two choices of them.
+// Every sampler with options, with two choices of their values.
 const Named kConfigurable[] = {
     {"nucleus", {{"temp", "0.7"}, {"top_k", "5"}}, {{"temp", "3"}, {"top_k", "0"}, {"min_p", "0.01"}}},
     {"top-k", {{"top_k", "3"}}, {{"top_k", "40"}}},
@@ -33,7 +34,7 @@ std::string text(double value) {
   return out.str();
 }
 
-// Rows of one width with random histories, in which a few tokens are outside the vocabulary.
+// Rows of the same width with random histories, in which a few tokens are outside the vocabulary.
 Batch random_batch(std::mt19937& bits, int32_t vocab, int rows) {
   Batch batch(vocab);
   for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % (vocab + 3)) - 2;
@@ -77,7 +78,7 @@ TEST(CudaSamplers, EqualTheHostSamplersOnTheVocabularyOfGpt2) {
     expect_all_equal(random_batch(bits, 50257, 1), spec);
 }
 
-// Rows that are not finite, all equal, denormal, or have one token far above the others.
+// Rows that are not finite, constant or subnormal, or that have one token far above the others.
 TEST(CudaSamplers, EqualTheHostSamplersOnOddRows) {
   std::vector<std::vector<float>> rows(9, std::vector<float>(700, -1.5f));
   rows[1][699] = std::numeric_limits<float>::quiet_NaN(), rows[2][0] = INFINITY;
@@ -104,7 +105,7 @@ Batch batch_of_130_rows() {
 
 TEST(CudaSamplers, TakeMoreRowsThanOneLaunchHolds) { expect_all_equal(batch_of_130_rows(), {1, 20, 0, 0.9}); }
 
-// As with Limits::keep_raw.
+// Raw logits are in memory of their own, as with Limits::keep_raw.
 TEST(CudaSamplers, LeaveRawLogitsOfTheirOwnAsTheyAre) {
   Batch batch = batch_of_130_rows();
   const std::vector<float> raw = batch.logits;
@@ -115,7 +116,7 @@ TEST(CudaSamplers, LeaveRawLogitsOfTheirOwnAsTheyAre) {
   EXPECT_EQ(std::memcmp(kept.data(), raw.data(), raw.size() * sizeof(float)), 0);
 }
 
-// Compares the logits and the chosen tokens of two batches, in the rows of these slots.
+// Compares two batches in the rows of these slots: the logits and the chosen tokens.
 void expect_same_rows(const Batch& found, const Batch& expected, const std::vector<int>& slots,
                       const std::string& what) {
   const size_t width = size_t(found.vocab) + found.padding;

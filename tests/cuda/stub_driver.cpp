@@ -1,6 +1,6 @@
-// A stand-in for the driver libcuda.so.1 and, when it is preloaded, for the calls of the CUDA runtime that a run makes.
-// It shows which messages users see. Memory is the host's, and kernels do nothing.
-//   GPT2RUN_STUB_DEVICES  compute capabilities times ten, separated by blanks; empty is a driver without a device
+// A substitute for the driver libcuda.so.1 and, if it is preloaded, for the CUDA runtime's functions that a run calls.
+// It shows which messages users get. Its memory is the host's, and its kernels do nothing.
+//   GPT2RUN_STUB_DEVICES  compute capabilities times ten, separated by spaces; empty: a driver without a device
 //   GPT2RUN_STUB_ERROR    a function and the error that it returns: "cudaMalloc 2"
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +22,7 @@ std::vector<int> devices() {
   return all;
 }
 
-// The result of the function of this name.
+// The result that the function of this name must return.
 int result(const char* call) {
   std::istringstream words = words_of("GPT2RUN_STUB_ERROR");
   std::string name;

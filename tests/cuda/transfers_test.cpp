@@ -1,5 +1,5 @@
-// How often the host waits for a device: once for many pieces, and a fixed number of times a step, whatever the number
-// of slots.
+// How often the host waits for a device: once for many pieces, and a fixed number of times per step, whatever the
+// number of slots.
 #include <gtest/gtest.h>
 
 #include "executor/executor.hpp"
@@ -14,7 +14,7 @@ std::vector<char> some_bytes(size_t count) {
   return bytes;
 }
 
-// Pieces of these sizes, one after another in device memory, and back.
+// Downloads pieces of these sizes, which are contiguous in device memory. Returns the number of waits.
 int64_t waits_for(const std::vector<size_t>& sizes) {
   size_t total = 0;
   for (const size_t size : sizes) total += size;
@@ -49,7 +49,7 @@ TEST(Downloads, ManyPiecesComeWithOneWait) {
   EXPECT_EQ(waits_for({5, 2 * kMost + 9, 0, 3}), 3);
 }
 
-// A copy to other memory of the host than page-locked one waits, also on a device.
+// A copy to host memory that is not page-locked waits, as it does on a device.
 TEST(Downloads, TheExecutorWaitsForPageableMemory) {
   const cuda::Array<int> device(2);
   int found[2];
@@ -87,7 +87,8 @@ std::vector<Prompt> prompts_of(int count, int length) {
   return prompts;
 }
 
-// Logits and keys come with one wait, the chosen tokens go with one, and the log-probabilities come with one.
+// In each step, logits and keys are read with one wait, the chosen tokens are written with one, and the
+// log-probabilities are read with one.
 TEST(Waits, HostSamplersBehindTheDeviceCostThreeAStepWhateverTheSlots) {
   constexpr int kNew = 9;
   for (const int slots : {1, 2, 7}) {
@@ -108,7 +109,7 @@ TEST(Waits, DeviceSamplersCostOneAStepWhateverTheSlots) {
   }
 }
 
-// Beside the one write of each request's prompt, which its scores need.
+// In addition, each request writes its prompt once, because scoring needs it.
 TEST(Waits, EchoingAPromptCostsOneReadAStep) {
   for (const int slots : {1, 3}) {
     for (const int chunk : {2, 4, 12}) {

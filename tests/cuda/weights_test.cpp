@@ -1,5 +1,5 @@
-// Weights that are converted on the device have the bits of the host's conversion: from every file type to every
-// compute type, whatever the strides of the tensor and wherever it is cut into pieces.
+// Weights converted on the device have the bits of the host's conversion: from every file type to every compute type,
+// whatever the tensor's strides and wherever it is cut into pieces.
 #include "../../precisions/cuda/weights.hpp"
 
 #include <gtest/gtest.h>
@@ -11,9 +11,9 @@
 namespace gpt2run::test {
 namespace {
 
-// A checkpoint of one type whose tensors have different strides: plain, with gaps between rows, transposed, transposed
-// with gaps, and in every second element; all at odd addresses. wte has every pattern of 16 bits, the others have the
-// extremes of FP32 and patterns spread over all bits.
+// A checkpoint of one type whose tensors have various strides: plain, with gaps between rows, transposed, transposed
+// with gaps, and with every second element unused; all at odd addresses. wte has every 16-bit pattern. The others have
+// the extremes of FP32, and patterns spread over all bits.
 class OddCheckpoint final : public Checkpoint {
  public:
   explicit OddCheckpoint(Type type, ModelConfig config) : config_(config), type_(type) {
@@ -54,7 +54,7 @@ class OddCheckpoint final : public Checkpoint {
                           65519.996f, -65520.0f,  0x1.fffffep127f, -0x1.fep127f,  INFINITY, -INFINITY,
                           NAN,        -0.0f,      0x1p-14f,        1.00048828125f};
     if (i < std::size(ends)) return std::bit_cast<uint32_t>(ends[i]);
-    return i * 2654435761u + seed * 40503u;  // NaN with payloads among them
+    return i * 2654435761u + seed * 40503u;  // includes NaN with payloads
   }
 
   ModelConfig config_;
@@ -63,7 +63,7 @@ class OddCheckpoint final : public Checkpoint {
   std::map<std::pair<Weight, int>, Tensor> tensors_;
 };
 
-// The host's conversion of an element, with overflow=saturate.
+// An element as the host converts it, with overflow=saturate.
 template <class Value>
 Value expected_of(float from) {
   const Value own = from_f32<Value>(from);
@@ -129,8 +129,8 @@ TEST_P(DeviceWeights, AreThoseOfTheHost) {
   const OddCheckpoint tiny(GetParam(),
                            {.L = 3, .H = 1, .C = 6, .F = 10, .V = 17, .T = 9, .end_of_text = -1, .epsilon = 1e-5f});
   const auto expect_all = [&]<class Value>(Value) {
-    expect_converted<Value>(every_pattern, 20000);  // whole lines
-    expect_converted<Value>(tiny, 20);              // parts of lines
+    expect_converted<Value>(every_pattern, 20000);  // pieces of whole lines
+    expect_converted<Value>(tiny, 20);              // pieces of parts of lines
   };
   expect_all(float{}), expect_all(f16{}), expect_all(bf16{});
 }
@@ -147,7 +147,7 @@ std::string error_of(Open open) {
   return "no error";
 }
 
-// The error is the CPU's, which also names the first tensor.
+// The error is the same as the CPU's, which names the first tensor too.
 TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   const Limits limits = {
       .slots = 1, .context = 8, .rows = 4, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false};
@@ -163,7 +163,8 @@ TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   }
 }
 
-// "few0+3" for a range of 3 few rows that begins at row 0, "many3+9" for one of 9 many rows that begins at row 3.
+// "few0+3" for a range of 3 rows with many == false that begins at row 0, "many3+9" for 9 rows with many == true at row
+// 3.
 std::string text_of(std::span<const cuda::RowRange> ranges) {
   std::string text;
   for (const cuda::RowRange& s : ranges)
@@ -172,7 +173,7 @@ std::string text_of(std::span<const cuda::RowRange> ranges) {
   return text;
 }
 
-// The rows of three slots that decode, of two prompts, of another slot that decodes, and of a short prompt.
+// The step has three decoding slots, two prompts, another decoding slot, and a short prompt.
 TEST(StepPlan, IsTheOptionsOwn) {
   std::vector<Row> rows = {{0, kSampled, true}, {4, kSampled, true}, {1, kSampled, true}};
   for (int i = 0; i < 9; ++i) rows.push_back({2, 1, true});

@@ -1,4 +1,4 @@
-// The device that is measured. Times are taken by events around the work: the best of several after a warm-up.
+// The device that is measured. Times are taken with events around the work; the best of several after a warm-up counts.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ struct Device {
   cudaStream_t native() const { return static_cast<cudaStream_t>(stream); }
   int blocks() const { return properties.multiProcessorCount * 4; }
 
-  // Milliseconds of the best timing.
+  // The best time in milliseconds.
   double time(const std::function<void()>& work) const {
     float best = INFINITY;
     work();

@@ -1,4 +1,4 @@
-// The cost of starting a kernel in different ways, and of a barrier of all blocks.
+// The cost of starting a kernel in several ways, and of a barrier across all blocks.
 #pragma once
 #include "device.hpp"
 
@@ -34,7 +34,7 @@ inline double launch_time(const Device& device) {
   });
 }
 
-// Microseconds of a node in a chain of kernels with one block for each multiprocessor.
+// Microseconds per node in a chain of kernels with one block per multiprocessor.
 inline double node_time(const Device& device, void (*kernel)(int), bool programmatic) {
   constexpr int kNodes = 200, kReplays = 10;
   cudaLaunchAttribute attribute = {};
@@ -44,7 +44,7 @@ inline double node_time(const Device& device, void (*kernel)(int), bool programm
   config.gridDim = dim3(device.properties.multiProcessorCount), config.blockDim = dim3(32);
   config.stream = device.native();
   config.attrs = &attribute, config.numAttrs = programmatic ? 1 : 0;
-  // Loads the kernel, which must not happen during a capture.
+  // Loads the kernel, which is not allowed during a capture.
   check_cuda(cudaLaunchKernelEx(&config, kernel, 0), "starting a kernel");
   begin_capture(device.stream);
   for (int i = 0; i < kNodes; ++i) check_cuda(cudaLaunchKernelEx(&config, kernel, i), "recording a kernel");

@@ -1,12 +1,12 @@
-// cuda_ceilings prints what the first device can do at most, as one JSON object. Every figure is the best of several
-// timings by events after a warm-up:
+// cuda_ceilings: prints the limits of the first device as one JSON object. Every figure is the best of several timings
+// with events after a warm-up:
 //   read_gb_s, copy_gb_s   memory read by plain 16-byte loads; copied, reads and writes counted
 //   matmul_tflops          cuBLASLt, 8192^3, FP32 sums and output (no TF32), on random values; null without the library
 //   launch_us              one of many empty kernels on a stream
 //   graph_node_us          one empty kernel node of a replayed chain
 //   pdl_edge_us            the same with programmatic edges
 //   grid_barrier_us        one barrier of all blocks, one block per multiprocessor, a counter in device memory
-// Exit code 1 and one line on standard error when anything fails.
+// If anything fails, it prints one line to standard error and exits with code 1.
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
@@ -27,7 +27,7 @@ std::string shown(double value) {
   return text;
 }
 
-// The rates as JSON, or null without the library, since the other figures are useful without it.
+// The rates as JSON, or null without the library: the other figures are useful without it.
 std::string matmul_rates(const Device& device) try {
   const std::unique_ptr<Gemm> library = open_gemm();
   const std::string bf16 =

@@ -1,11 +1,11 @@
-// The rates at which a device moves memory and multiplies.
+// The rates at which a device reads and copies memory and multiplies matrices.
 #pragma once
 #include "../../../precisions/cuda/gemm.hpp"
 #include "device.hpp"
 
 namespace gpt2run::cuda {
 
-inline constexpr size_t kBytes = size_t{4} << 30;  // far beyond any cache
+inline constexpr size_t kBytes = size_t{4} << 30;  // much more than any cache
 
 GPT2RUN_KERNEL(kThreads) fill_kernel(uint32_t* values, size_t count) {
   const size_t step = size_t{blockDim.x} * gridDim.x;
@@ -15,7 +15,8 @@ GPT2RUN_KERNEL(kThreads) fill_kernel(uint32_t* values, size_t count) {
   }
 }
 
-// Values from -1 to 1 of any of the three types. They are hardly ever zero, because some devices multiply zeros faster.
+// Values from -1 to 1 in any of the three types. They are almost never zero, because some devices multiply zeros
+// faster.
 template <class Value>
 GPT2RUN_KERNEL(kThreads)
 fill_values(Value* values, size_t count) {
@@ -37,7 +38,7 @@ GPT2RUN_KERNEL(kThreads) read_kernel(const uint4* values, size_t count, uint32_t
     for (int k = 0; k < 8; ++k) add(fours[k]);
   }
   for (; i < count; i += step) add(values[i]);
-  if (sum == 1) *result = sum;  // so that the loads have a use
+  if (sum == 1) *result = sum;  // keeps the compiler from removing the loads
 }
 
 inline double read_rate(const Device& device) {
@@ -59,7 +60,7 @@ inline double copy_rate(const Device& device) {
   return 2 * kBytes / device.time([&] { copy(to.data(), from.data(), kBytes, device.stream); }) * 1e-6;
 }
 
-// The rate of cuBLASLt as sessions use it: FP32 sums and output, no TF32.
+// The rate of cuBLASLt in the way sessions use it: FP32 sums and output, no TF32.
 template <class Value>
 double matmul_rate(const Device& device, Gemm& library, Type type) {
   constexpr int n = 8192;

@@ -19,8 +19,8 @@ namespace {
 
 thread_local BlockRunner* current_runner = nullptr;
 
-// ThreadSanitizer is told that the starts, barriers, exchanges and ends of threads order them, but not that they take
-// turns. The executor itself is compiled without the sanitizer, so that it sees only the kernels.
+// ThreadSanitizer is told that starts, barriers, exchanges and ends of threads order them, but not that they take turns
+// on one OS thread. The executor itself is compiled without the sanitizer, so that it sees only the kernels.
 #if defined(GPT2RUN_EXECUTOR_TSAN)
 void before(void* what) { __tsan_release(what); }
 void after(void* what) { __tsan_acquire(what); }
@@ -36,8 +36,8 @@ void copy_unseen(std::byte* to, const void* from, size_t bytes) { std::memcpy(to
 #endif
 
 constexpr int kWarp = 32;
-constexpr size_t kMostBytes = 256;  // of a lane in an exchange
-constexpr std::byte kPoison{0xFF};  // NaN as a float, -1 as a number
+constexpr size_t kMostBytes = 256;  // per lane in an exchange
+constexpr std::byte kPoison{0xFF};  // NaN as a float, -1 as an integer
 constexpr std::byte kCanary{0xA5};
 #if defined(__SANITIZE_ADDRESS__)
 constexpr size_t kCanaryBytes = 0;  // the sanitizer sees every access
@@ -54,7 +54,7 @@ uint64_t next(uint64_t& state) {  // splitmix64
 
 }  // namespace
 
-// An exchange of values between lanes. It is open until all lanes are here, and kept until the last one has gone on.
+// An exchange of values between lanes. It is open until all lanes have arrived, and kept until the last one has left.
 struct BlockRunner::Meeting {
   uint32_t mask, arrived;
   int holders;
@@ -104,7 +104,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   error_ = nullptr;
   warps_.clear();
   warps_.resize((threads_ + kWarp - 1) / kWarp);
-  // Allocated here and not by the fibers, whose accesses the sanitizer watches.
+  // Memory is allocated here rather than in the fibers, whose accesses the sanitizer watches.
   for (Warp& warp : warps_) warp.meetings.reserve(2 * kWarp);
   spare_.reserve(2 * kWarp * warps_.size());
   while (spare_.size() < 4 * warps_.size()) spare_.push_back(std::make_unique<Meeting>());
@@ -157,7 +157,7 @@ void BlockRunner::run(const Launch& launch, const std::function<void()>& body, c
   check_shared(launch);
 }
 
-// Gives every thread that can go on its turn. False if there was none.
+// Resumes every thread that is ready. Returns false if none was.
 bool BlockRunner::sweep() {
   bool any = false;
   for (const int i : order_) {
@@ -211,8 +211,8 @@ void BlockRunner::pause(State state, Site site) {
   Fiber::yield();
 }
 
-// An address for each barrier and exchange. With one address for all of them, a thread that leaves a barrier would seem
-// to have seen what others did before the next one.
+// Returns a new address for each barrier and exchange. If they all had the same address, a thread that leaves one
+// barrier would appear to have seen what others did before the next one.
 void* BlockRunner::fresh_order() { return &orders_[next_order_++ % orders_.size()]; }
 
 void BlockRunner::sync_block(Site site) {
@@ -296,7 +296,7 @@ void BlockRunner::fail_at(const Lane& lane, Site site, const std::string& what) 
   fail("kernel ", launch_->name, ", block ", b[0], ",", b[1], ",", b[2], ": ", place(lane, site), " ", what);
 }
 
-// Some thread waits and none can go on: names one thread in each state.
+// Throws Error when threads wait and none can continue. The message names one thread in each state.
 void BlockRunner::fail_stuck() const {
   const Lane* waiting = nullptr;
   std::string others;

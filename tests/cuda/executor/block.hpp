@@ -1,5 +1,5 @@
-// Runs the blocks of a launch, one at a time. The threads of a block are fibers that take turns in the order of the
-// schedule.
+// BlockRunner: runs the blocks of a launch, one at a time. The threads of a block are fibers that take turns in the
+// order of the schedule.
 #pragma once
 #include <array>
 #include <exception>
@@ -16,7 +16,7 @@ class BlockRunner {
   BlockRunner();
   ~BlockRunner();
 
-  // Throws Error for a fault of a thread of the block. block: the coordinates.
+  // Runs one block. block: its coordinates. Throws Error for a fault of one of its threads.
   void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings);
 
   static BlockRunner& current();  // the runner whose fiber is running
@@ -51,7 +51,7 @@ class BlockRunner {
   const Launch* launch_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
   int threads_ = 0, alive_ = 0, at_barrier_ = 0;
-  std::array<uint64_t, 4096> orders_;  // addresses that stand for barriers and exchanges to a sanitizer
+  std::array<uint64_t, 4096> orders_;  // addresses by which a sanitizer knows barriers and exchanges
   size_t next_order_ = 0;
   void* barrier_ = nullptr;  // address of the next barrier
   std::vector<int> order_;

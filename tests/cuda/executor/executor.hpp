@@ -1,11 +1,13 @@
-// The executor runs kernels that are written with sdk/cuda/device.hpp on the CPU, for tests: a block on an OS thread,
-// its threads as fibers. This header has its settings and counts. It finds barriers that not all threads reach or that
-// stand at different lines; masks that name a lane which has ended, has another mask or never comes; too many threads,
-// too much shared memory and writes behind it; launches on a stream of another device than the one that the thread has
-// selected; and, with a sanitizer, every access out of bounds. Shared memory and fresh device memory hold NaN. It
-// cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has a copy of the
-// executor, with counts and a selected device of its own. A plugin that relies on the device that another one has
-// selected is therefore found.
+// The executor: runs kernels written with sdk/cuda/device.hpp on the CPU, for tests. A block runs on one OS thread,
+// with its threads as fibers. This header has the executor's settings and counts. It reports these faults:
+//   barriers that not all threads reach, or that threads reach at different lines;
+//   masks that name a lane that has ended, that never comes, or that has a different mask;
+//   too many threads, too much shared memory, and writes beyond it;
+//   launches on a stream of another device than the thread has selected;
+//   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN.
+// It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has its own copy of
+// the executor, with its own counts and selected device, so a plugin that relies on a device that another plugin has
+// selected is found.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,29 +18,29 @@ namespace gpt2run::executor {
 
 enum class Schedule { ascending, descending, random };
 
-// In which order threads and blocks run, and on how many OS threads. A result that depends on it is a race.
+// The order in which threads and blocks run, and the number of OS threads. A result that depends on these is a race.
 struct Settings {
   Schedule schedule = Schedule::ascending;
   uint64_t seed = 1;
   int workers = 1;
 };
 
-// Sets them for all later launches, from any thread. The environment's GPT2RUN_EXECUTOR sets them at the start of the
-// process: "ascending", "descending" or "random:<seed>".
+// Sets these for all later launches of any thread. The environment variable GPT2RUN_EXECUTOR sets them at the start of
+// the process: "ascending", "descending" or "random:<seed>".
 void configure(const Settings&);
 Settings settings();
 
 struct Counts {
   int64_t launches;
-  int64_t waits;               // that found work to wait for
-  int64_t replays;             // of graphs
-  int64_t captures, released;  // graphs that were recorded and released
-  int64_t downloaded;          // bytes that were copied to the host
+  int64_t waits;               // waits that found work to do
+  int64_t replays;             // replays of graphs
+  int64_t captures, released;  // graphs recorded; graphs released
+  int64_t downloaded;          // bytes copied to the host
 };
 Counts counts();
 
-// Appends the name of every range that begins from now on, with a blank for each range around it: " layer 3". Null ends
-// it.
+// Appends the name of every range that begins from now on, indented by one space for each range around it: " layer 3".
+// Null ends this.
 void watch_ranges(std::vector<std::string>* names);
 
 }  // namespace gpt2run::executor

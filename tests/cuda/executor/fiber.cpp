@@ -1,4 +1,4 @@
-// Fibers switch by a dozen instructions on x86-64 and by swapcontext elsewhere. The sanitizers are told of every
+// Fibers are switched by a dozen instructions on x86-64, and by swapcontext elsewhere. The sanitizers are told of every
 // switch.
 #include "fiber.hpp"
 
@@ -17,7 +17,7 @@
 #endif
 
 #if defined(__x86_64__)
-// Saves the registers that a call preserves, then the stack pointer to *from, and goes on where `to` was saved.
+// Saves the callee-saved registers, then the stack pointer to *from, and continues where `to` was saved.
 extern "C" void gpt2run_executor_switch(void** from, void* to);
 asm(R"(
 .text
@@ -54,7 +54,7 @@ void switch_stack(void** from, void* to) { gpt2run_executor_switch(from, to); }
 
 void* fresh_stack(char* stack, size_t bytes, void (*enter)()) {
   auto* top = reinterpret_cast<uint64_t*>(stack + bytes);
-  *--top = 0;  // where enter() would return to; keeps the stack aligned as a call does
+  *--top = 0;  // the return address of enter(), never used; also aligns the stack as a call does
   *--top = reinterpret_cast<uint64_t>(enter);
   for (int i = 0; i < 6; ++i) *--top = 0;
   return top;
@@ -98,7 +98,7 @@ Fiber::~Fiber() {
 void Fiber::start(const std::function<void()>* body) {
   const bool fresh = !here_ || !done_;
   body_ = body, done_ = false;
-  if (!fresh) return;  // it waits in enter() for the next body
+  if (!fresh) return;  // the fiber waits in enter() for its next body
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(stack_, kBytes);
   fake_ = nullptr;

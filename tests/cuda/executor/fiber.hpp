@@ -1,5 +1,5 @@
-// A fiber runs a function on a stack of its own until it yields. The threads of a block are fibers of one OS thread. A
-// fiber may be resumed only by the thread that made it.
+// Fiber: runs a function on its own stack until it yields. The threads of a block are fibers of one OS thread. Only the
+// thread that made a fiber may resume it.
 #pragma once
 #include <cstddef>
 #include <functional>
@@ -12,10 +12,10 @@ class Fiber {
   ~Fiber();
   Fiber(const Fiber&) = delete;
 
-  // The next resume() calls body, which must not throw. Whatever ran in this fiber before is dropped.
+  // Makes the next resume() call body, which must not throw. Whatever ran in this fiber before is dropped.
   void start(const std::function<void()>* body);
 
-  // Runs until the body yields (false) or returns (true).
+  // Runs until the body yields or returns. Returns true if it has returned.
   bool resume();
 
   // Called from inside a fiber.
@@ -25,7 +25,7 @@ class Fiber {
   [[noreturn]] static void enter();
   void leave();
 
-  static constexpr size_t kBytes = 256 << 10;  // mapped when touched
+  static constexpr size_t kBytes = 256 << 10;  // memory is used only once it is touched
   char* stack_;
   void* here_ = nullptr;  // stack pointers while not running
   void* home_ = nullptr;

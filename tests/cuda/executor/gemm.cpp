@@ -1,6 +1,6 @@
-// Stands in for cuBLASLt on the executor. Like the library's, its sums depend on how many rows there are: they are
-// taken in FP32 over blocks whose length depends on that number. A promise of bits that the library would break is so
-// broken here, too. For the same reason tanh has the error that is assumed of the library.
+// The executor's substitute for cuBLASLt. Like the library's, its sums depend on the number of rows: they are in FP32,
+// over blocks whose length depends on that number. So if a session promises bits that the library would not give, a
+// test fails here too. For the same reason, tanh has the error that is assumed of the library.
 #include "../../../precisions/cuda/gemm.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The device of the executor: launches, streams that run when somebody waits, memory, graphs and counts.
+// The executor's device: launches, streams that run when somebody waits for them, memory, graphs and counts.
 #include "gpt2run/sdk/cuda/runtime.hpp"
 
 #include <algorithm>
@@ -23,7 +23,7 @@
 namespace gpt2run::executor {
 namespace {
 
-constexpr int kMostThreads = 1024, kMostBlocks = 65535;  // the latter in y and z
+constexpr int kMostThreads = 1024, kMostBlocks = 65535;  // kMostBlocks: in y and z
 
 Settings from_environment() {
   Settings settings;
@@ -41,11 +41,11 @@ Settings current = from_environment();
 Counts total = {};
 std::vector<std::string>* watched = nullptr;
 thread_local size_t open_ranges = 0;
-thread_local bool recording = false;   // whether this thread records a graph
-thread_local int current_device = 0;   // selected by this thread
-std::map<const char*, size_t> pinned;  // page-locked memory: address and bytes of each piece
+thread_local bool recording = false;   // this thread is recording a graph
+thread_local int current_device = 0;   // the device that this thread has selected
+std::map<const char*, size_t> pinned;  // page-locked memory: address and size of each allocation
 
-// The CUDA runtime refuses such a call as well, and the recording is lost.
+// The CUDA runtime refuses such a call too, and the recording is lost.
 void refuse_while_recording(const char* what) {
   if (recording) fail(what, ": not while this thread records a graph");
 }
@@ -62,7 +62,7 @@ void check(const Launch& launch) {
   }
 }
 
-// Runs the blocks of a launch in the schedule's order.
+// Runs the blocks of a launch, in the order of the schedule.
 class Grid {
  public:
   Grid(const Launch& launch, const std::function<void()>& body, const Settings& settings)
@@ -124,14 +124,14 @@ void run_grid(const Launch& launch, const std::function<void()>& body) {
 using Work = std::function<void()>;
 using Graph = std::vector<Work>;
 
-// An event, and the stream in which it was recorded last.
+// An event, with the stream in which it was last recorded.
 struct Event {
-  int device = 0;  // selected when the event was made
+  int device = 0;  // the device that was selected when the event was made
   void* stream = nullptr;
   std::shared_ptr<bool> passed;
 };
 
-// Its functions are virtual because a sampler's copy of the executor works on the stream of a session's copy.
+// A stream. Its functions are virtual because a sampler's copy of the executor uses a stream of a session's copy.
 struct Stream {
   virtual ~Stream() = default;
   virtual void enqueue(Work work) {
@@ -140,7 +140,7 @@ struct Stream {
     else
       queue.push_back(std::move(work));
   }
-  // Runs the queue until `done`, or all of it.
+  // Runs the queue until *done, or completely without it.
   void run(const bool* done = nullptr) {
     if (error) std::rethrow_exception(std::exchange(error, nullptr));
     if (queue.empty() || (done && *done)) return;
@@ -157,7 +157,7 @@ struct Stream {
       work();
     }
   }
-  // The same without counting a wait. The next run() throws what the work has thrown.
+  // Runs the whole queue without counting a wait. What the work throws is thrown by the next run().
   virtual void finish() noexcept {
     try {
       run_queue();
@@ -168,7 +168,7 @@ struct Stream {
   std::deque<Work> queue;
   std::exception_ptr error;
   std::unique_ptr<Graph> recording;
-  const int device = current_device;                                      // selected when the stream was made
+  const int device = current_device;                                      // the one selected when the stream was made
   const std::shared_ptr<Stream*> self = std::make_shared<Stream*>(this);  // for weak pointers to the stream
 };
 
@@ -192,12 +192,12 @@ class KnownStreams {
  private:
   std::vector<std::weak_ptr<Stream*>> all_;
   static thread_local KnownStreams own_;
-  static thread_local bool ended_;  // the thread is ending, and the list is gone
+  static thread_local bool ended_;  // the thread is ending and own_ has been destroyed
 };
 thread_local KnownStreams KnownStreams::own_;
 thread_local bool KnownStreams::ended_ = false;
 
-// Whether the memory lies within one piece of page-locked memory.
+// True if the memory lies within one page-locked allocation.
 bool is_pinned(const void* host, size_t bytes) {
   const std::lock_guard guard(mutex);
   const auto* begin = static_cast<const char*>(host);
@@ -286,7 +286,7 @@ void* allocate(size_t bytes) {
   std::memset(memory, 0xFF, bytes);
   return memory;
 }
-// cudaFree waits for all streams of the device; this waits for those on which this thread has enqueued work.
+// cudaFree waits for all streams of the device. This waits for those on which the calling thread has enqueued work.
 void release(void* memory) noexcept {
   executor::KnownStreams::finish_all();
   ::operator delete(memory, kAlignment);
@@ -337,7 +337,7 @@ void upload(void* to, const void* host, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, host, bytes); });
   wait(stream);
 }
-// The memory is read in stream order, so that a caller who changes it too early sends wrong values.
+// The memory is read in stream order, so a caller that changes it too early uploads wrong values.
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
   enqueue(stream, [=] { std::memcpy(to, pinned, bytes); });
 }
