@@ -1,4 +1,4 @@
-// The engine's backends on a CPU: exact reference operations, the precisions' plugins, and the fake device with
+// The engine's backends on a CPU: exact reference operations, the plugins of the precisions, and the fake device with
 // samplers on it and behind it.
 #pragma once
 #include "engine/engine_rig.hpp"
@@ -10,8 +10,8 @@ struct ExactOps : ReferenceOps {
   float round(Point, float x) const override { return x; }
 };
 
-// Rows of a prompt get other keys than single tokens, by how many of them a step has: what a session may do that
-// declares no prefill.
+// Operations whose keys depend on how many rows of the slot a step has, as they may in a session that does not declare
+// prefill.
 struct GrainedOps : ExactOps {
   void norm_qkv(const Weights::Layer& w, State& s, const Step& step, int layer) const {
     ExactOps::norm_qkv(w, s, step, layer);
@@ -24,7 +24,7 @@ struct GrainedOps : ExactOps {
   }
 };
 
-// A sampler of the fake device: what it does in host memory, enqueued.
+// A sampler on the fake device: it enqueues what another sampler does in host memory.
 struct EnqueuedSampler final : Sampler {
   explicit EnqueuedSampler(std::unique_ptr<Sampler> inner) : inner(std::move(inner)) {}
   void prepare(const LogitBatch& layout) override { inner->prepare(layout); }

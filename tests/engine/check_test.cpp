@@ -1,4 +1,5 @@
-// What can never run is refused with the field, both numbers and the limit; what may run later is QueueFull.
+// A request that can never run is refused with the field, its value and the limit. One that may run later gets
+// QueueFull.
 #include "engine/backends.hpp"
 
 namespace gpt2run::test {
@@ -124,7 +125,7 @@ TEST(EngineCheck, LimitsThatDoNotFit) {
             "samplers in cuda memory cannot follow a precision in test memory");
 }
 
-// Every chain behind a device is prepared for all rows that a session may ask logits for, however late it comes.
+// A chain behind a device is prepared for all rows of logits that the session may have, however late the chain arrives.
 TEST(EngineCheck, ALateChainIsPreparedForAllRows) {
   struct Recorder final : Sampler {
     void prepare(const LogitBatch& layout) override { rows = layout.rows, slots = layout.slots; }

@@ -1,4 +1,4 @@
-// Cancels at every moment, and deadlines: what is left of the request, and that nobody else notices.
+// Cancelling at every moment, and deadlines: what remains of the request, and that no other request is affected.
 #pragma once
 #include <thread>
 
@@ -6,8 +6,8 @@
 
 namespace gpt2run::test {
 
-// Four requests on two slots, the second of which is cancelled: it waits behind nobody, decodes beside the first, and
-// the third and fourth take over its slot.
+// Four requests on two slots. The second, which is the one to cancel, decodes together with the first; the third and
+// the fourth take over its slot.
 struct CancelRun {
   explicit CancelRun(const EngineBackend& backend, uint32_t wants, bool reuse = false)
       : rig(backend, {.slots = 2, .options = {.chunk = 4, .reuse = reuse, .wants = kLogprob | kLogits | kPrompt}}),
@@ -24,7 +24,7 @@ struct CancelRun {
   std::vector<RequestId> ids;
 };
 
-// All but the victim are as alone, and so is the victim as far as it came.
+// Expects every request to give what it gives alone; the victim, if cancelled, up to some token.
 inline void expect_as_alone(const CancelRun& run, const std::vector<Heard>& alone, const std::string& when) {
   for (size_t i = 0; i < alone.size(); ++i) {
     if (i == 1 && run.heard(i).reason == Reason::cancelled)
@@ -64,7 +64,7 @@ TEST_P(EngineTest, CancelledBetweenAnyTwoSteps) {
   }
 }
 
-// From inside a callback, its own or a neighbour's: nothing but its end is heard from then on.
+// Cancels from inside a token callback, the request's own or a neighbour's. From then on only its end may be reported.
 TEST_P(EngineTest, CancelledInsideTokenCallbacks) {
   const uint32_t wants = kLogprob | kPrompt;
   const std::vector<Heard> expected = alone_each(GetParam(), CancelRun(GetParam(), wants).asks);
@@ -106,7 +106,7 @@ TEST_P(EngineTest, CancelledInsideItsStartCallback) {
   run.rig.run();
   expect_as_alone(run, expected, "in start()");
 
-  // In that of the next one, of the same step.
+  // Cancels the first request from the start callback of the next one, in the same step.
   CancelRun other(GetParam(), kLogprob);
   other.rig.ear.on_start = [&](RequestId id) {
     if (id == other.victim()) other.rig.engine().cancel(other.ids[0]);
@@ -116,7 +116,7 @@ TEST_P(EngineTest, CancelledInsideItsStartCallback) {
   EXPECT_TRUE(other.heard(0).tokens.empty());
 }
 
-// A cancel inside finish() is not lost, whichever of the requests has been looked at before.
+// A cancel inside finish() must not be lost, whichever requests the engine has checked before.
 TEST_P(EngineTest, CancelledInsideTheFinishOfAnother) {
   for (const bool first : {true, false}) {
     Rig rig(GetParam(), {.slots = 2});
@@ -150,7 +150,7 @@ TEST_P(EngineTest, CancelsOfNobody) {
   for (const RequestId id : {first, second, third}) expect_same(rig.ear.of(id), alone(ask_for(some_prompt(3), 4)));
 }
 
-// What may begin a stop text is held back, and comes out with the end.
+// Text that may begin a stop text is held back, and is released at the end.
 TEST_P(EngineTest, TextThatWasHeldBackIsTheTailOfACancelledRequest) {
   Rig rig(GetParam());
   Ask ask = ask_for(some_prompt(3), 30);

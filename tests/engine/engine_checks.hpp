@@ -1,6 +1,6 @@
-// What holds of an engine on every backend: each request gives the tokens, the log-probabilities (their bits) and the
-// text that it gives alone in a fresh engine, whatever arrives, ends or is cancelled beside it. A program includes this
-// once and instantiates EngineTest with its backends.
+// What the engine guarantees on every backend: each request gives the same tokens, log-probabilities (bit for bit) and
+// text as alone in a fresh engine, whatever arrives, ends or is cancelled at the same time. A program includes this
+// file once, and instantiates EngineTest with its backends.
 #pragma once
 #include "engine/engine_cancel_checks.hpp"
 #include "engine/engine_fault_checks.hpp"
@@ -41,7 +41,7 @@ TEST_P(EngineTest, RequestsThatArriveTogether) {
   EXPECT_EQ(counts.replayed > 0, GetParam().replay > 1) << "the backend is what it says";
 }
 
-// From inside a callback; those that end at once do not keep one step going.
+// Listeners submit from inside callbacks. Requests that end at once must not keep a single step going.
 TEST_P(EngineTest, RequestsThatListenersSubmit) {
   Rig rig(GetParam(), {.slots = 2});
   std::map<RequestId, size_t> which;
@@ -88,7 +88,7 @@ TEST_P(EngineTest, GreaterPrioritiesStartFirst) {
   for (size_t i = 0; i < 6; ++i) expect_same(rig.ear.of(ids[i]), alone(ask_for(some_prompt(3), 2, i)));
 }
 
-// Options of a request are those that the sampler could have been created with.
+// A request's options have the same effect as creating the sampler with them.
 TEST_P(EngineTest, OptionsSideBySide) {
   const std::vector<OptionValues> all = {{{"temp", "0.3"}, {"top_k", "0"}, {"top_p", "1"}},
                                          {{"temp", "4"}, {"top_k", "0"}, {"top_p", "1"}},
@@ -139,7 +139,7 @@ TEST_P(EngineTest, ChainsOfTheirOwnSideBySide) {
   EXPECT_NE(rig.ear.of(ids[1]).tokens, rig.ear.of(ids[4]).tokens);
 }
 
-// A sampler that already serves a running request is not prepared again for a chain that arrives.
+// A sampler that serves a running request must not be prepared again when another chain with it arrives.
 TEST_P(EngineTest, ASamplerInTwoChainsKeepsItsOptions) {
   Rig rig(GetParam());
   Ask ask = ask_for(some_prompt(6), 20);
@@ -155,7 +155,7 @@ TEST_P(EngineTest, ASamplerInTwoChainsKeepsItsOptions) {
   expect_same(rig.ear.of(second), alone(ask_for(some_prompt(6), 20)));
 }
 
-// More recorded steps than are kept, each of a chain that is gone afterwards.
+// There are more recorded steps than are kept, and each belongs to a chain that is gone afterwards.
 TEST_P(EngineTest, ManyChainsOneAfterAnother) {
   Rig rig(GetParam(), {.slots = 2});
   const Ask ask = ask_for(some_prompt(3), 8);
@@ -177,12 +177,13 @@ TEST_P(EngineTest, ManyChainsOneAfterAnother) {
   }
 }
 
-// What the first engine recorded in the session is not replayed for the second one, though it takes the same steps.
+// What the first engine has recorded in the session must not be replayed for the second, although it takes the same
+// steps.
 TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
   const Ask ask = ask_for(some_prompt(6), 24);
   RigOptions setup;
   setup.session = open_session(GetParam(), setup);
-  std::vector<std::shared_ptr<const Chain>> chains;  // all alive, so that a wrong replay gives wrong tokens
+  std::vector<std::shared_ptr<const Chain>> chains;  // kept alive, so that a wrong replay gives wrong tokens
   std::vector<std::vector<int32_t>> texts;
   for (const ChainName name : {kGreedy, kPenaltyDraw, kDraw, kGreedy}) {
     chains.push_back(setup.chain = named_chain(GetParam(), name));
@@ -199,7 +200,7 @@ TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
   EXPECT_NE(texts[0], texts[2]);
 }
 
-// Decoding neighbours get a row in every step, and no step has more rows than the slots and one chunk.
+// Decoding neighbours get a row in every step, and no step has more rows than the slots plus one chunk.
 TEST_P(EngineTest, NoNeighbourWaitsLongerThanOneChunk) {
   constexpr int kSlots = 3, kChunk = 4;
   Rig rig(GetParam(), {.slots = kSlots});
@@ -225,7 +226,7 @@ TEST_P(EngineTest, NoNeighbourWaitsLongerThanOneChunk) {
   expect_same(rig.ear.of(late), alone(ask_for(some_prompt(31), 3, 2, 0)));
 }
 
-// Short prompts that keep coming do not hold up a long one that came before.
+// Short prompts that keep arriving must not delay a long prompt that came before them.
 TEST_P(EngineTest, PromptsAreReadInTheOrderOfAdmission) {
   constexpr int kChunk = 4;
   Rig rig(GetParam(), {.slots = 3});
@@ -266,7 +267,7 @@ TEST_P(EngineTest, TheContextsEnd) {
   EXPECT_THROW(small.submit(ask_for(some_prompt(13), 1)), Error);
 }
 
-// With the prompt shown and the logits behind its end, all P rows are heard.
+// With kPrompt and end_logits, a listener gets the logits of all rows of the prompt.
 TEST_P(EngineTest, LogitsOfAWholePrompt) {
   constexpr int kPromptTokens = 11, kChunk = 4;
   Ask ask = ask_for(some_prompt(kPromptTokens), 0, 0, kPrompt | kLogits | kLogprob);
@@ -303,8 +304,8 @@ TEST_P(EngineTest, LogitsOfAWholePrompt) {
   expect_same(rig.ear.of(beside), alone(ask_for(some_prompt(5), 12, 1)));
 }
 
-// A full pass for every token gives what the cache gives where the session promises it, in a session of few rows too,
-// where passes take turns.
+// Recomputing gives the same as the cache where the session promises that. It also works in a session of few rows,
+// where full passes take turns.
 TEST_P(EngineTest, Recompute) {
   for (const int rows : {12, 7, 4}) {
     RigOptions setup;
@@ -325,7 +326,7 @@ TEST_P(EngineTest, Recompute) {
   }
 }
 
-// Inside a tap, rows() names whose the rows are: the embedding of each is that of its request's token there.
+// A tap that checks rows(): the embedding of each row must be that of its request's token at its position.
 struct RowTap final : Tap {
   explicit RowTap(Rig& rig) : rig(rig) {}
   bool tensor(const char* op, int, float* host, int rows, int cols) override {

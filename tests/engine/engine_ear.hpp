@@ -1,4 +1,4 @@
-// A listener that remembers what became of each request, and holds the engine to what it promises listeners.
+// Ear: a listener that records what happens to each request, and checks the engine's promises to listeners.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 
 namespace gpt2run::test {
 
-using Bits = std::vector<uint32_t>;  // of floats, so that NaN is not equal to a number and -0 not to 0
+using Bits = std::vector<uint32_t>;  // of floats; compares NaN by its bits, and distinguishes -0 from 0
 
 inline Bits bits_of(const float* values, int count) {
   Bits bits;
@@ -23,12 +23,12 @@ inline Bits bits_of(const float* values, int count) {
   return bits;
 }
 
-// What was heard of one request.
+// Everything that was reported of one request.
 struct Heard {
   std::vector<int32_t> prompt, tokens;
   Bits prompt_logprobs, logprobs;
-  std::vector<Bits> prompt_logits, logits;  // empty where there were none
-  std::string prompt_text, text;            // with the tail
+  std::vector<Bits> prompt_logits, logits;  // an entry is empty if the event had none
+  std::string prompt_text, text;            // the tail included
   Bits end_logits;
   bool has_started = false;
   std::optional<Reason> reason;
@@ -51,7 +51,7 @@ bool begins(const std::vector<Value>& whole, const std::vector<Value>& part) {
   return part.size() <= whole.size() && std::equal(part.begin(), part.end(), whole.begin());
 }
 
-// Logits of a shared prefix are not computed again, so they may be missing, but never be others.
+// The logits of a shared prefix are not computed again. They may be missing, but must not differ.
 inline bool same_where_given(const std::vector<Bits>& found, const std::vector<Bits>& expected) {
   if (found.size() > expected.size()) return false;
   for (size_t i = 0; i < found.size(); ++i)
@@ -69,7 +69,7 @@ inline void expect_same(const Heard& found, const Heard& expected, const std::st
   EXPECT_TRUE(same) << which << "\n found " << found.describe() << "\n alone " << expected.describe();
 }
 
-// Of a request that was cancelled: what it gives alone, up to some token.
+// Expects a cancelled request to have given what it gives alone, up to some token.
 inline void expect_begins(const Heard& found, const Heard& expected, const std::string& which = "") {
   const bool same = begins(expected.tokens, found.tokens) && begins(expected.logprobs, found.logprobs) &&
                     begins(expected.logits, found.logits) && begins(expected.prompt, found.prompt) &&
@@ -81,11 +81,11 @@ inline void expect_begins(const Heard& found, const Heard& expected, const std::
 }
 
 struct Ear final : Listener {
-  // Calls of a test, after what was heard is written down.
+  // Called after an event has been recorded.
   std::function<void(RequestId)> on_start, on_finish;
   std::function<void(RequestId, const TokenEvent&)> on_token;
 
-  std::vector<RequestId> starts;  // in their order
+  std::vector<RequestId> starts;  // ids in the order of start()
   int64_t calls = 0;
 
   void expect(RequestId id, const Request& request) {
@@ -146,7 +146,7 @@ struct Ear final : Listener {
     Heard heard;
   };
 
-  // A request that may still be heard of.
+  // The record of a request, which must not have finished.
   Heard& live(RequestId id, std::optional<bool> has_started) {
     ++calls;
     Heard& heard = heard_.at(id).heard;

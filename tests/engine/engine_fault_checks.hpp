@@ -1,11 +1,12 @@
-// Faults: what ends one request and nobody else, and what leaves step(), after which reset() makes the engine usable.
+// Faults: those that end one request and affect no other, and those that step() throws, after which reset() makes the
+// engine usable again.
 #pragma once
 #include "engine/engine_rig.hpp"
 #include "support/argmax.hpp"
 
 namespace gpt2run::test {
 
-// The most likely token, but for one: there it writes `id`, or NaN into the logits.
+// Argmax, except at one position of one sequence: there it writes `id`, or puts NaN into the logits.
 struct FaultyArgmax final : Sampler {
   FaultyArgmax(uint64_t sequence, int32_t position, int32_t id, bool nan)
       : sequence(sequence), position(position), id(id), nan(nan) {}
@@ -21,7 +22,7 @@ struct FaultyArgmax final : Sampler {
   bool nan;
 };
 
-// A sampler that throws when it is called for the n-th time, by whoever enqueues it.
+// A sampler that throws at its n-th call.
 struct ThrowingSampler final : Sampler {
   ThrowingSampler(std::unique_ptr<Sampler> inner, std::shared_ptr<int> left)
       : inner(std::move(inner)), left(std::move(left)) {}
@@ -74,7 +75,7 @@ TEST_P(EngineTest, RefusedOptionsEndTheirRequestOnly) {
   refused.chain = kRefusing;
   refused.options = {{{"min_p", "7"}}, {}};
   const Ask plain = ask_for(some_prompt(4), 12, 1);
-  // A sampler that has no options of a request at all.
+  // This sampler takes no options of requests at all.
   std::vector<std::unique_ptr<Sampler>> samplers;
   samplers.push_back(std::make_unique<Argmax>(false));
   Request none = ask_for(some_prompt(6), 9).request;
@@ -94,7 +95,7 @@ TEST_P(EngineTest, RefusedOptionsEndTheirRequestOnly) {
   expect_same(rig.ear.of(after), alone(plain));
 }
 
-// What the engine does after something was thrown: nothing but reset(), and then everything.
+// After step() has thrown, it keeps throwing until reset(); then everything works again.
 inline void expect_reset_mends(const EngineBackend& backend, Rig& rig, const std::vector<Ask>& asks,
                                const std::string& when) {
   EXPECT_THROW(rig.step(), Error) << when;
@@ -163,7 +164,7 @@ TEST_P(EngineTest, AfterAListenersThrowOnlyResetWorks) {
   }
 }
 
-// reset() forgets what slots hold: somebody else may have used the session meanwhile.
+// reset() forgets what the slots hold, because somebody else may have used the session.
 TEST_P(EngineTest, ResetForgetsPrefixes) {
   RigOptions setup{.slots = 1};
   setup.options.reuse = true;

@@ -1,5 +1,5 @@
-// What the tests of the engine share: a backend, requests by value, an engine on a session with samplers of its own,
-// and what its listener heard.
+// Rig: what the engine's tests share. It has a backend, an engine on a session with its own samplers, and a listener
+// that records everything.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -18,17 +18,17 @@
 
 namespace gpt2run::test {
 
-// A row of every test.
+// The parameter of every test.
 struct EngineBackend {
   std::string name;
   std::function<std::unique_ptr<Session>(const Checkpoint&, const Limits&)> open;
-  // The sampler plugin of that name in that memory space.
+  // Makes the sampler plugin of that name for that memory space.
   std::function<std::unique_ptr<Sampler>(const std::string& name, const OptionValues&, Space)> make_sampler;
-  // Makes a sampler in host memory one of `samplers` memory. Empty: samplers of tests stand in host memory.
+  // Turns a sampler in host memory into one of `samplers`. Empty: the tests' own samplers stay in host memory.
   std::function<std::unique_ptr<Sampler>(std::unique_ptr<Sampler>)> lift = {};
-  Space samplers = Space::host;  // where the chains stand, but for kHostChain
+  Space samplers = Space::host;  // where the chains are, except kHostChain
   int32_t replay = 1;            // EngineOptions::replay
-  int schedules = 1000;          // random ones, at most
+  int schedules = 1000;          // most random schedules to run
 };
 inline std::ostream& operator<<(std::ostream& out, const EngineBackend& backend) { return out << backend.name; }
 
@@ -37,7 +37,7 @@ inline const TinyCheckpoint& engine_model() {
   return model;
 }
 
-// Some bytes of UTF-8 and of stop texts that come in two tokens; the others are letters.
+// A tokenizer with a UTF-8 character and a stop text that each take two tokens; the other tokens are letters.
 struct Pieces final : Tokenizer {
   std::vector<int32_t> encode(std::string_view, bool) const override { return {}; }
   std::string_view piece(int32_t id) const override { return pieces.at(id); }
@@ -51,7 +51,7 @@ struct Pieces final : Tokenizer {
   }();
 };
 
-// The chains of a Rig. All draw from the whole vocabulary, so that any difference of bits or keys shows soon.
+// The chains of a Rig. Most draw from the whole vocabulary, so that any difference in bits or keys soon shows.
 enum ChainName : int { kDraw, kPenaltyDraw, kGreedy, kHostChain, kRefusing };
 
 struct SamplerName {
@@ -75,20 +75,20 @@ inline std::vector<SamplerName> samplers_of(ChainName chain) {
   return {};
 }
 
-// A request by value.
+// A request that tests can copy: chain and options are given by name and value.
 struct Ask {
   Request request;
   ChainName chain = kDraw;
-  std::vector<OptionValues> options = {};  // of each sampler, none: as it was created
+  std::vector<OptionValues> options = {};  // for each sampler; empty: as it was created
 };
 
 struct RigOptions {
   int32_t slots = 3, context = 0;                                               // context 0: the model's
-  EngineOptions options = {.chunk = 4, .wants = kLogprob | kLogits | kPrompt};  // but for replay, the backend's
-  OptionValues created = {};                                                    // over those of kDraw's nucleus
-  std::shared_ptr<Session> session = {};                                        // null: one of its own
+  EngineOptions options = {.chunk = 4, .wants = kLogprob | kLogits | kPrompt};  // replay comes from the backend
+  OptionValues created = {};                                                    // override those of kDraw's nucleus
+  std::shared_ptr<Session> session = {};                                        // null: the rig opens its own
   std::optional<int32_t> rows = {};                                             // Limits::rows
-  std::shared_ptr<const Chain> chain = {};                                      // the engine's, null: kDraw
+  std::shared_ptr<const Chain> chain = {};                                      // the engine's; null: kDraw
 };
 
 inline Limits limits_of(const RigOptions& setup) {
@@ -116,7 +116,7 @@ inline std::shared_ptr<const Chain> owning_chain(std::vector<std::unique_ptr<Sam
   return {owned, &owned->chain};
 }
 
-// A chain of samplers of a test, which are in host memory.
+// A chain of a test's own samplers, which are written for host memory.
 inline std::shared_ptr<const Chain> chain_of_tests(const EngineBackend& backend,
                                                    std::vector<std::unique_ptr<Sampler>> samplers,
                                                    bool changes_logits = false) {
@@ -156,7 +156,7 @@ class Rig {
     }
   }
 
-  // The request as the engine takes it.
+  // The request in the engine's form.
   Request request_of(const Ask& ask) {
     Request request = ask.request;
     if (ask.chain != kDraw) request.chain = chain(ask.chain);
@@ -190,10 +190,10 @@ class Rig {
   std::shared_ptr<Session> session_;
   std::shared_ptr<const Chain> engine_chain_;
   std::map<ChainName, std::shared_ptr<const Chain>> chains_;
-  std::optional<Engine> engine_;  // goes first
+  std::optional<Engine> engine_;  // last, so that it is destroyed first
 };
 
-// What the request gives in a fresh engine on a fresh session.
+// What a request gives in a fresh engine on a fresh session.
 inline Heard alone(const EngineBackend& backend, Ask ask, RigOptions setup = {}) {
   setup.session = nullptr;
   ask.request.group = 0, ask.request.priority = 0;
@@ -209,7 +209,7 @@ inline std::vector<int32_t> some_prompt(int length, uint64_t which = 0) {
   return tokens;
 }
 
-// A plain request that goes on to its whole length.
+// A plain request that always reaches its full length.
 inline Ask ask_for(std::vector<int32_t> tokens, int64_t max_new, uint64_t sequence = 0, uint32_t wants = kLogprob) {
   Ask ask;
   ask.request.tokens = std::move(tokens), ask.request.max_new = max_new, ask.request.sequence = sequence;
@@ -217,7 +217,7 @@ inline Ask ask_for(std::vector<int32_t> tokens, int64_t max_new, uint64_t sequen
   return ask;
 }
 
-// Requests of every kind: lengths, seeds, stops, wants, chains and options. Some prompts begin alike.
+// Requests of every kind, with different lengths, seeds, stops, wants, chains and options. Some prompts share a prefix.
 inline std::vector<Ask> mixed_asks() {
   constexpr std::array<int, 7> kLengths = {1, 2, 3, 5, 8, 13, 21};
   constexpr std::array<int64_t, 6> kNew = {7, 1, 12, 0, 4, 18};
@@ -238,7 +238,7 @@ inline std::vector<Ask> mixed_asks() {
   return asks;
 }
 
-// One of the mixed requests with what it gives alone.
+// One of the mixed requests, with what it gives alone.
 struct KnownAsk {
   Ask ask;
   Heard alone;
@@ -246,7 +246,7 @@ struct KnownAsk {
 
 class EngineTest : public testing::TestWithParam<EngineBackend> {
  protected:
-  // All mixed requests, each asked alone once for each backend.
+  // All mixed requests, each run alone once per backend.
   static const std::vector<KnownAsk>& known() {
     static std::map<std::string, std::vector<KnownAsk>> of_backends;
     std::vector<KnownAsk>& all = of_backends[GetParam().name];
@@ -257,7 +257,7 @@ class EngineTest : public testing::TestWithParam<EngineBackend> {
 
   static Heard alone(const Ask& ask, const RigOptions& setup = {}) { return test::alone(GetParam(), ask, setup); }
 
-  // Prompts give the bits of single tokens, whatever stands beside them.
+  // True if prefill and decode give the same bits in any batch, so that prefixes may be reused.
   static bool shares_by_content(Rig& rig) { return rig.session().traits().batch && rig.session().traits().prefill; }
 };
 

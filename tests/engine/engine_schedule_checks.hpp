@@ -1,4 +1,4 @@
-// Random schedules: whatever arrives, leaves, shares or is cancelled when, each request equals itself alone.
+// Random schedules: whenever requests arrive, end, share or are cancelled, each gives the same as alone.
 #pragma once
 #include <random>
 
@@ -6,8 +6,8 @@
 
 namespace gpt2run::test {
 
-// One schedule of up to a dozen of the mixed requests, with priorities and groups of their own, drawn from a seed.
-// Listeners submit and cancel too.
+// A schedule drawn from a seed, of up to a dozen of the mixed requests with priorities and groups. Listeners submit and
+// cancel too.
 class Schedule {
  public:
   Schedule(const EngineBackend& backend, const std::vector<KnownAsk>& known, const RigOptions& setup, uint32_t seed)
@@ -57,7 +57,7 @@ class Schedule {
     cancelled_.try_emplace(id, rig_.ear.of(id).tokens.size());
   }
 
-  // Whoever decodes gets a token in every step, which has no more rows than the slots and one chunk.
+  // Every decoding request gets a token in every step. A step has no more rows than the slots plus one chunk.
   bool step() {
     std::vector<std::pair<RequestId, size_t>> decoding;
     for (const RequestId id : rig_.ear.starts)
@@ -76,10 +76,10 @@ class Schedule {
   int64_t most_rows_;
   std::mt19937 random_;
   Rig rig_;
-  size_t count_;                           // of requests
-  std::vector<size_t> asks_;               // of those submitted so far, which they are
-  std::vector<RequestId> ids_;             // likewise
-  std::map<RequestId, size_t> cancelled_;  // with the tokens that were heard before
+  size_t count_;                           // number of requests to submit
+  std::vector<size_t> asks_;               // indices in known_ of the submitted requests
+  std::vector<RequestId> ids_;             // and their ids
+  std::map<RequestId, size_t> cancelled_;  // with the number of tokens reported before
 };
 
 TEST_P(EngineTest, RandomSchedules) {
@@ -88,7 +88,7 @@ TEST_P(EngineTest, RandomSchedules) {
     for (const bool reuse : {false, true}) {
       setups.push_back({.slots = slots});
       setups.back().options.reuse = reuse;
-      setups.back().session = open_session(GetParam(), setups.back());  // for all schedules, one engine after another
+      setups.back().session = open_session(GetParam(), setups.back());  // one for all schedules, engine after engine
     }
   }
   for (int i = 0; i < GetParam().schedules && !HasFailure(); ++i) {

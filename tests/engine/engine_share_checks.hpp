@@ -1,4 +1,4 @@
-// Prompts that are read once for many: groups of equal prompts, and beginnings that a slot still holds.
+// Prompts that are read once for several requests: groups of equal prompts, and prefixes that a slot still holds.
 #pragma once
 #include "engine/engine_rig.hpp"
 
@@ -28,8 +28,8 @@ TEST_P(EngineTest, EqualPromptsOfAGroupAreReadOnce) {
   }
 }
 
-// The first that read the prompt is gone, and its slot has another: the log-probability behind the prefix is still
-// right.
+// The request that read the prompt first has ended, and its slot holds another prompt. The log-probability after the
+// prefix must still be right.
 TEST_P(EngineTest, AGroupOutlivesTheSlotThatReadItsPrompt) {
   Rig rig(GetParam());
   const auto ask_of = [](int64_t max_new, uint64_t sequence) {
@@ -52,7 +52,8 @@ TEST_P(EngineTest, AGroupOutlivesTheSlotThatReadItsPrompt) {
   EXPECT_EQ(rig.engine().counts().cached_tokens, 2 * 8);
 }
 
-// Prompts of one group that are not equal: the beginning of another, its end, or another last token.
+// The prompts of a group that are not equal: a prefix of another one, an extension of it, or one with another last
+// token.
 TEST_P(EngineTest, UnequalPromptsOfAGroupShareNothingWrong) {
   for (const uint32_t wants : {0u, uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}}) {
     std::vector<Ask> asks;
@@ -78,7 +79,7 @@ TEST_P(EngineTest, UnequalPromptsOfAGroupShareNothingWrong) {
   }
 }
 
-// A prompt that nobody of the group has read to its end is read by the next one of it.
+// If the request that reads a group's prompt is cancelled before its end, the next one of the group reads it.
 TEST_P(EngineTest, ACancelledReaderLeavesItsGroupNothingWrong) {
   for (int steps = 0; steps < 5; ++steps) {
     Rig rig(GetParam());
@@ -128,7 +129,7 @@ TEST_P(EngineTest, ReuseTakesOverWhatASlotHolds) {
   expect(ask_for(some_prompt(1), 4), 0, "one token");
 }
 
-// From a slot that still decodes, and while its prompt is being read.
+// Prefixes are reused from slots that still decode, and while their prompts are being read.
 TEST_P(EngineTest, ReuseOfWhatRunningRequestsHold) {
   RigOptions setup;
   setup.options.reuse = true;

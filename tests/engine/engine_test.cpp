@@ -1,4 +1,4 @@
-// The engine on every backend of a CPU.
+// The engine on every CPU backend.
 #include "engine/backends.hpp"
 #include "engine/engine_checks.hpp"
 

@@ -1,5 +1,5 @@
-// Memory follows the requests that wait and run: after thousands of them the engine holds as many blocks as after some.
-// A program of its own, since it counts every allocation.
+// The engine's memory depends on the requests that wait and run: after thousands of requests it holds as many blocks as
+// after a few. This is a program by itself, because it counts every allocation.
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -8,7 +8,7 @@
 
 namespace {
 
-std::atomic<int64_t> blocks = 0;  // that are allocated and not freed
+std::atomic<int64_t> blocks = 0;  // allocated and not yet freed
 
 void* counted_or_null(size_t bytes) {
   void* block = std::malloc(bytes ? bytes : 1);
@@ -41,7 +41,7 @@ void operator delete[](void* block, size_t) noexcept { uncounted(block); }
 namespace gpt2run::test {
 namespace {
 
-// A short request of any kind; some are cancelled, and every ninth has a chain of its own.
+// Submits a short request of any kind. Some are cancelled, and every ninth has its own chain.
 void submit_one(Rig& rig, const EngineBackend& backend, int i) {
   Ask ask = ask_for(some_prompt(1 + i % 6, i % 3), i % 4, i, i % 2 ? uint32_t{kLogprob} : 0);
   ask.request.group = i % 5, ask.request.priority = i % 3;
@@ -75,7 +75,7 @@ TEST(EngineMemory, IsFlatOverTenThousandRequests) {
   EXPECT_NEAR(static_cast<double>(after), static_cast<double>(before), 50);
 }
 
-// Recorded steps are forgotten too, of which every chain needs its own.
+// Recorded steps, of which every chain needs its own, must be forgotten too.
 TEST(EngineMemory, IsFlatOverChainsThatAreGone) {
   struct NothingKept final : Session {
     explicit NothingKept(std::unique_ptr<Session> inner) : inner(std::move(inner)) {}
@@ -86,7 +86,7 @@ TEST(EngineMemory, IsFlatOverChainsThatAreGone) {
     void score(const LogitBatch& batch) override { inner->score(batch); }
     void read(const void* from, void* host, size_t bytes) override { inner->read(from, host, bytes); }
     void write(const void* host, void* to, size_t bytes) override { inner->write(host, to, bytes); }
-    std::unique_ptr<Session> inner;  // its replays are calls of the body
+    std::unique_ptr<Session> inner;  // repeat() is not forwarded, so replays call the body
   };
   EngineBackend backend = fake_backend("fake", Space::test, 3);
   backend.open = [open = backend.open](const Checkpoint& checkpoint, const Limits& limits) {
