@@ -35,8 +35,8 @@ struct Row {
 struct Traits {
   bool run, threads, batch, prefill;
   double tolerance;           // RMS error of logits against the reference, relative to the RMS of the centred logits
-  int64_t step_bytes = 0;     // bytes of weights that a step reads, whatever its number of rows; 0: not told
-  const char* order = "";     // order of sums, by its name in docs/numerics.md; "": not told
+  int64_t step_bytes = 0;     // bytes of weights that a step reads, whatever its number of rows; 0: unknown
+  const char* order = "";     // order of sums, by its name in docs/numerics.md; "": unknown
   bool machine = false;       // the same logits on every processor
   const char* contract = "";  // options that give `reference` the same contract, such as "type=fp16"; "": none
 };

@@ -1,5 +1,5 @@
-// The language of kernels, and how they are launched. It is a thin layer over nvcc. With a plain C++ compiler it stands
-// over the executor (sdk/cuda/executor.hpp), which runs the same source on the CPU for tests.
+// The language of kernels, and how they are launched. It is a thin layer over nvcc. With a plain C++ compiler it uses
+// the executor (sdk/cuda/executor.hpp), which runs the same source on the CPU for tests.
 //
 // A kernel is declared as `template <...> GPT2RUN_KERNEL(threads) name(arguments by value)` and started only with
 // launch(). Its blocks are one-dimensional, and its shared memory comes from shared_memory(). Threads of a block see
