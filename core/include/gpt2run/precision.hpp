@@ -109,8 +109,8 @@ struct Session {
   //   step() writes the given tokens to tokens[slot][position], and advances lengths and keys. It does all of this in
   //   `space`, so that a replay advances too.
   // Throws Error before anything is enqueued: for no rows, for too many rows or logit rows, for a slot out of range or
-  // full, for a slot whose rows are not consecutive, for a token outside [0, V), and for kSampled straight after
-  // start().
+  // full, for a slot whose rows are not consecutive, for a token outside [0, V), and for kSampled in a slot whose last
+  // row had no logits, as is the case straight after start().
   virtual LogitBatch step(std::span<const Row> rows) = 0;
 
   // Writes log p(tokens[slot][position]) under the raw logits to logprobs, for each row. If the target has not been fed
