@@ -63,7 +63,7 @@ class FakeSession final : public Session, private FakeStream {
  public:
   FakeSession(std::shared_ptr<O> ops, const Checkpoint& checkpoint, const Limits& limits)
       : ops_(std::move(ops)),
-        book_(checkpoint.config(), limits),
+        slots_(checkpoint.config(), limits),
         weights_(ops_->load(checkpoint)),
         state_(checkpoint.config(), limits),
         memory_(4096 + 64 * 8 + limits.logit_rows * (state_.stride * 2 * sizeof(float) + sizeof(RowKey)) +
@@ -95,7 +95,7 @@ class FakeSession final : public Session, private FakeStream {
 
   void start(int slot, const Start& start) override {
     refuse_during_replay("start");
-    book_.start(slot, start);
+    slots_.start(slot, start);
     enqueue([=, this] {
       lengths_[slot] = start.keep, starts_[slot] = start;
       if (slot == start.from) return;
@@ -115,8 +115,8 @@ class FakeSession final : public Session, private FakeStream {
       const auto same = [](const Row& a, const Row& b) { return a.slot == b.slot && a.token == b.token; };
       if (!std::ranges::equal(copy, recording_->rows, same)) fail("repeat: a body takes the rows that it was given");
     } else {
-      book_.check(rows);
-      book_.advance(rows);
+      slots_.check(rows);
+      slots_.advance(rows);
     }
     LogitBatch batch = layout_;
     batch.rows =
@@ -142,7 +142,7 @@ class FakeSession final : public Session, private FakeStream {
 
   void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     refuse_during_replay("repeat");
-    book_.check_repeat(rows, n);
+    slots_.check_repeat(rows, n);
     if (!graphs_.contains(key)) {
       Graph graph;
       graph.rows.assign(rows.begin(), rows.end());
@@ -161,7 +161,7 @@ class FakeSession final : public Session, private FakeStream {
     const Graph& graph = graphs_[key];
     if (graph.rows.size() != rows.size()) fail("repeat: the key stands for ", graph.rows.size(), " rows");
     counts.replays += n;
-    for (int i = 0; i < n; ++i) book_.check(rows), book_.advance(rows);
+    for (int i = 0; i < n; ++i) slots_.check(rows), slots_.advance(rows);
     enqueue([this, &graph, n, slots = std::vector<Row>(rows.begin(), rows.end())] {
       for (size_t i = 0; i < slots.size(); ++i) body_slots_[i] = slots[i].slot;
       replaying_ = true;
@@ -243,7 +243,7 @@ class FakeSession final : public Session, private FakeStream {
 
   std::shared_ptr<O> ops_;
   Traits traits_{true, true, true, true, 0};
-  Slots book_;
+  Slots slots_;
   typename O::Weights weights_;
   typename O::State state_;
   FakeMemory memory_;
