@@ -6,6 +6,7 @@
 
 #include "common/evaluation/layers.hpp"
 #include "common/evaluation/lockstep.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run {
 namespace {
@@ -46,10 +47,8 @@ std::vector<std::vector<int32_t>> generated(Instance& instance, Sampler& argmax,
 }
 
 double probability_of(std::span<const float> row, int32_t id) {
-  const double top = *std::ranges::max_element(row);
-  double sum = 0;
-  for (const float logit : row) sum += std::exp(logit - top);
-  return std::exp(row[id] - top) / sum;
+  const SoftmaxSum all = softmax_sum(row);
+  return std::exp(row[id] - all.greatest) / all.sum;
 }
 
 // Where two lists of tokens part. One that is shorter ends in the end of text, which the other has not there.

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
+
+#include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run {
 namespace {
@@ -87,13 +88,7 @@ void DivergenceMeter::take(Row& row, std::span<const float> logits, std::string_
   const auto nan = std::ranges::find_if(row.logits, [](double logit) { return std::isnan(logit); });
   if (nan != row.logits.end())
     fail("logits of the ", side, ": a number expected, found NaN for token ", nan - row.logits.begin());
-  row.best.resize(row.logits.size());
-  std::iota(row.best.begin(), row.best.end(), 0);
-  const auto kept = std::min<std::ptrdiff_t>(std::max(top_k_, 2), std::ssize(row.best));
-  const auto before = [&](int32_t a, int32_t b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); };
-  std::ranges::nth_element(row.best, row.best.begin() + kept - 1, before);
-  row.best.resize(kept);
-  std::ranges::sort(row.best, before);
+  row.best = likeliest(logits, std::max(top_k_, 2));
   const double greatest = row.logits[row.best.front()];
   if (greatest == -kInfinity) fail("logits of the ", side, ": a token with a probability expected, found none");
   if (greatest == kInfinity)

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "conformance/precision_run.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run::conformance {
 namespace {
@@ -179,13 +180,9 @@ void check_score(const Opened& opened) {
   const std::vector<float> logprobs = fetch(*session, batch.logprobs + 1, 4);
   for (int r = 0; r < 4; ++r) {
     const float* logits = &raw[static_cast<size_t>(r) * kTiny.V];
-    const double maximum = *std::max_element(logits, logits + kTiny.V);
-    double sum = 0, largest = 0;
-    for (int v = 0; v < kTiny.V; ++v) {
-      sum += std::exp(logits[v] - maximum);
-      largest = std::max(largest, std::abs(double(logits[v])));
-    }
-    const double expected = logits[r == 3 ? target : token_of(1, r + 1)] - maximum - std::log(sum);
+    double largest = 0;
+    for (int v = 0; v < kTiny.V; ++v) largest = std::max(largest, std::abs(double(logits[v])));
+    const double expected = log_probability(logits, kTiny.V, r == 3 ? target : token_of(1, r + 1));
     // In FP32: one rounding for each of the V terms and their sum, and four of values up to twice the largest logit.
     const double tolerance = std::ldexp(2.0 * kTiny.V + 8 * largest, -24);
     const float found = logprobs[r];

@@ -1,32 +1,12 @@
 #include "alternatives.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <vector>
 
 #include "gpt2run/sdk/json_text.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run {
 namespace {
-
-std::vector<int32_t> likeliest(const float* logits, int32_t vocab, int count) {
-  std::vector<int32_t> ids(static_cast<size_t>(vocab));
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto end = ids.begin() + std::min(count, vocab);
-  std::partial_sort(ids.begin(), end, ids.end(),
-                    [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-  ids.erase(end, ids.end());
-  return ids;
-}
-
-// ln of the sum of exp(logits), so that a logprob is a logit minus this.
-double log_sum(const float* logits, int32_t vocab) {
-  const double most = *std::max_element(logits, logits + vocab);
-  double sum = 0;
-  for (int32_t id = 0; id < vocab; ++id) sum += std::exp(logits[id] - most);
-  return most + std::log(sum);
-}
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
@@ -51,11 +31,13 @@ void append_text(std::string& line, std::string_view bytes) {
 
 std::string alternatives(const TokenEvent& event, int count) {
   if (!event.logits) return "null";
-  const double all = log_sum(event.logits, event.vocab);
+  const std::span<const float> logits(event.logits, static_cast<size_t>(event.vocab));
+  const SoftmaxSum softmax = softmax_sum(logits);
+  const double log_sum = softmax.greatest + std::log(softmax.sum);
   std::string line = "[";
-  for (const int32_t id : likeliest(event.logits, event.vocab, count)) {
+  for (const int32_t id : likeliest(logits, count)) {
     // The chosen token has one number everywhere.
-    const float logprob = id == event.id ? event.logprob : static_cast<float>(event.logits[id] - all);
+    const float logprob = id == event.id ? event.logprob : static_cast<float>(logits[id] - log_sum);
     line.append(line.size() > 1 ? ", " : "").append("{\"id\": ").append(std::to_string(id));
     if (event.vocabulary) append_text(line, event.vocabulary->piece(id));
     append_number(line += ", \"probability\": ", static_cast<float>(std::exp(double(logprob))));

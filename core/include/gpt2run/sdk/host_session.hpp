@@ -3,21 +3,13 @@
 // tree use it.
 #pragma once
 #include <chrono>
-#include <cmath>
 #include <limits>
 
 #include "gpt2run/sdk/host_state.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 #include "gpt2run/sdk/slots.hpp"
 
 namespace gpt2run {
-
-// The natural logarithm of softmax(logits)[id]. logits: (vocab). Sums are in double.
-inline double log_probability(const float* logits, int vocab, int32_t id) {
-  double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (int v = 0; v < vocab; ++v) maximum = std::max(maximum, double(logits[v]));
-  for (int v = 0; v < vocab; ++v) sum += std::exp(logits[v] - maximum);
-  return logits[id] - maximum - std::log(sum);
-}
 
 // O: an Ops set whose State is made from (ModelConfig, Limits), whose Weights have a `config`, and whose
 // load(checkpoint) returns the weights. The session shares the Ops object with the precision that opened it. traits: as
