@@ -219,9 +219,9 @@ TEST(RankEvents, WhatIsNoMessageIsRefused) {
     try {
       read_events(std::string_view(bytes).substr(0, size), nothing);
       // A whole event is a message.
-      EXPECT_EQ(size, 1 + 8 + 5 * 4 + 4 + 4 + 1 + sizeof logits);
+      EXPECT_EQ(size, 1 + 8 + 5 * 4 + sizeof(size_t) + 4 + 1 + sizeof logits);
     } catch (const Error& error) {
-      EXPECT_THAT(error.what(), HasSubstr("ends within an event"));
+      EXPECT_THAT(error.what(), HasSubstr("ends too soon"));
     }
   }
 }

@@ -21,10 +21,6 @@ class EventWriter {
   std::string take() { return std::exchange(bytes_, {}); }
 
  private:
-  template <class Value>
-  void add(const Value& value);
-  void add_text(std::string_view text);
-
   std::string bytes_;
 };
 

@@ -9,19 +9,6 @@ std::vector<std::string> gather(Ranks& ranks, std::string own) {
   return ranks.gather(std::move(own), [&] { end_if_asked(ranks, " while other ranks were measuring"); });
 }
 
-void append_text(std::string& bytes, std::string_view text) {
-  append_value(bytes, text.size());
-  bytes += text;
-}
-
-std::string take_text(std::string_view& bytes) {
-  const auto size = take_value<size_t>(bytes);
-  if (bytes.size() < size) fail("results of a rank: expected a text of ", size, " bytes, found ", bytes.size());
-  std::string text(bytes.substr(0, size));
-  bytes.remove_prefix(size);
-  return text;
-}
-
 void gather_items(Ranks& ranks, std::string own, std::span<const size_t> sizes,
                   const std::function<void(size_t, std::string_view)>& take) {
   const std::vector<std::string> all = gather(ranks, std::move(own));

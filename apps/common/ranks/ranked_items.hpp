@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
+#include "common/ranks/rank_bytes.hpp"
 #include "common/ranks/ranks.hpp"
 
 namespace gpt2run {
@@ -19,27 +19,5 @@ void gather_items(Ranks& ranks, std::string own, std::span<const size_t> sizes,
 
 // ranks.gather(), which ends in an Error after an interrupt.
 std::vector<std::string> gather(Ranks& ranks, std::string own);
-
-// Values as they lie in memory: one architecture, one build.
-template <class T>
-void append_value(std::string& bytes, const T& value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-// The first value of bytes, which loses it. Throws Error when there is none.
-template <class T>
-T take_value(std::string_view& bytes) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (bytes.size() < sizeof(T)) fail("results of a rank: expected ", sizeof(T), " bytes, found ", bytes.size());
-  T value;
-  bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
-  bytes.remove_prefix(sizeof value);
-  return value;
-}
-
-// A text behind its length.
-void append_text(std::string& bytes, std::string_view text);
-std::string take_text(std::string_view& bytes);
 
 }  // namespace gpt2run

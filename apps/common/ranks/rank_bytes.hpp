@@ -1,0 +1,44 @@
+// What ranks of one program send each other, as bytes: values as they lie in memory, since all ranks are of one
+// architecture and one build, and texts behind their length. What is taken is removed from the front of bytes. Taking
+// throws Error when there are too few.
+#pragma once
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "gpt2run/error.hpp"
+
+namespace gpt2run {
+
+template <class Value>
+void append_value(std::string& bytes, const Value& value) {
+  static_assert(std::is_trivially_copyable_v<Value>);
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+inline void append_text(std::string& bytes, std::string_view text) {
+  append_value(bytes, text.size());
+  bytes += text;
+}
+
+inline std::string_view take_bytes(std::string_view& bytes, size_t count) {
+  if (bytes.size() < count)
+    fail("a message of another rank ends too soon: expected ", count, " bytes more, found ", bytes.size());
+  const std::string_view taken = bytes.substr(0, count);
+  bytes.remove_prefix(count);
+  return taken;
+}
+
+template <class Value>
+Value take_value(std::string_view& bytes) {
+  static_assert(std::is_trivially_copyable_v<Value>);
+  Value value;
+  std::memcpy(&value, take_bytes(bytes, sizeof value).data(), sizeof value);
+  return value;
+}
+
+// Lies in the bytes that it was taken from.
+inline std::string_view take_text(std::string_view& bytes) { return take_bytes(bytes, take_value<size_t>(bytes)); }
+
+}  // namespace gpt2run
