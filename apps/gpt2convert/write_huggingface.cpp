@@ -1,9 +1,9 @@
 // A model in Hugging Face's layout, as transformers saves a GPT2LMHeadModel.
-#include <charconv>
 #include <string>
 
 #include "common/pipeline/explain.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 #include "target.hpp"
 #include "write_values.hpp"
 
@@ -80,40 +80,55 @@ int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols 
 
 // Length and header; blanks make the data begin at a multiple of eight.
 std::string header_of(const std::vector<Item>& items) {
-  std::string json = R"({"__metadata__":{"format":"pt"})";
+  JsonWriter json(-1);
+  json.begin_object();
+  json.written_field("__metadata__", R"({"format":"pt"})");
   int64_t at = 0;
   for (const Item& item : items) {
-    const char* dtype = names_of(item.type).safetensors;
     const int64_t end = at + bytes_of(item);
-    json += ",\"" + item.name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":[" + item.shape + "],\"data_offsets\":[" +
-            std::to_string(at) + "," + std::to_string(end) + "]}";
+    json.key(item.name);
+    json.begin_object();
+    json.field("dtype", names_of(item.type).safetensors);
+    json.written_field("shape", "[" + item.shape + "]");
+    json.key("data_offsets");
+    json.begin_list();
+    json.value(at);
+    json.value(end);
+    json.end_list();
+    json.end_object();
     at = end;
   }
-  json += "}";
-  json.resize((json.size() + 7) / 8 * 8, ' ');
-  const uint64_t size = json.size();
-  return std::string(reinterpret_cast<const char*>(&size), sizeof size) + json;
-}
-
-std::string shortest(float value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+  json.end_object();
+  std::string header = json.json();
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const uint64_t size = header.size();
+  return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header;
 }
 
 std::string config_of(const Checkpoint& model, Type type) {
   const ModelConfig& m = model.config();
-  const char* dtype = names_of(type).config;
   const std::string end = m.end_of_text < 0 ? "null" : std::to_string(m.end_of_text);
-  const auto line = [](const char* key, const std::string& value) {
-    return std::string("  \"") + key + "\": " + value + ",\n";
-  };
-  return "{\n" + line("architectures", "[\"GPT2LMHeadModel\"]") + line("model_type", "\"gpt2\"") +
-         line("activation_function", "\"gelu_new\"") + line("n_layer", std::to_string(m.L)) +
-         line("n_head", std::to_string(m.H)) + line("n_embd", std::to_string(m.C)) +
-         line("n_inner", std::to_string(m.F)) + line("n_positions", std::to_string(m.T)) +
-         line("n_ctx", std::to_string(m.T)) + line("vocab_size", std::to_string(m.V)) +
-         line("layer_norm_epsilon", shortest(m.epsilon)) + line("bos_token_id", end) + line("eos_token_id", end) +
-         line("tie_word_embeddings", is_tied(model) ? "true" : "false") + "  \"torch_dtype\": \"" + dtype + "\"\n}\n";
+  std::string epsilon;
+  append_number(epsilon, m.epsilon);
+  JsonWriter json(2);
+  json.begin_object();
+  json.written_field("architectures", "[\"GPT2LMHeadModel\"]");
+  json.field("model_type", "gpt2");
+  json.field("activation_function", "gelu_new");
+  json.field("n_layer", m.L);
+  json.field("n_head", m.H);
+  json.field("n_embd", m.C);
+  json.field("n_inner", m.F);
+  json.field("n_positions", m.T);
+  json.field("n_ctx", m.T);
+  json.field("vocab_size", m.V);
+  json.written_field("layer_norm_epsilon", epsilon);
+  json.written_field("bos_token_id", end);
+  json.written_field("eos_token_id", end);
+  json.field("tie_word_embeddings", is_tied(model));
+  json.field("torch_dtype", names_of(type).config);
+  json.end_object();
+  return json.json() + "\n";
 }
 
 }  // namespace

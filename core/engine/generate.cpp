@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <locale>
 #include <map>
-#include <sstream>
 
 #include "gpt2run/engine/delivery.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {
@@ -175,13 +174,21 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
 }
 
 std::string Summary::to_json() const {
-  std::ostringstream json;
-  json.imbue(std::locale::classic());
-  json << "{\"sequences\": " << sequences << ", \"prompt_tokens\": " << prompt_tokens
-       << ", \"new_tokens\": " << new_tokens << ", \"steps\": " << steps << ", \"rows\": " << rows
-       << ", \"replayed\": " << replayed << ", \"open_seconds\": " << open_seconds << ", \"seconds\": " << seconds
-       << ", \"first_token_seconds\": " << first_token_seconds << "}";
-  return json.str();
+  std::string json = "{";
+  const auto append_count = [&](std::string_view key, int64_t count) {
+    append_key(json, key);
+    json += std::to_string(count);
+  };
+  append_count("sequences", sequences);
+  append_count("prompt_tokens", prompt_tokens);
+  append_count("new_tokens", new_tokens);
+  append_count("steps", steps);
+  append_count("rows", rows);
+  append_count("replayed", replayed);
+  append_field(json, "open_seconds", open_seconds);
+  append_field(json, "seconds", seconds);
+  append_field(json, "first_token_seconds", first_token_seconds);
+  return json + "}";
 }
 
 Summary generate(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,

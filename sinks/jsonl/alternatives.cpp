@@ -8,18 +8,8 @@
 namespace gpt2run {
 namespace {
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    uint32_t code = 0;
-    const size_t size = detail::utf8_character(text, code);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
 void append_text(std::string& line, std::string_view bytes) {
-  line += ", \"text\": " + json_quoted(bytes);
+  append_field(line, "text", bytes);
   if (is_utf8(bytes)) return;
   line += ", \"bytes\": [";
   for (size_t i = 0; i < bytes.size(); ++i)

@@ -53,8 +53,8 @@ class Jsonl final : public Sink {
     Live& live = live_[sequence];
     live.line = "{\"sequence\": " + std::to_string(sequence);
     const std::string_view id = names_.of(sequence);
-    if (!id.empty()) live.line += ", \"id\": " + json_quoted(id);
-    live.line += ", \"prompt\": " + json_quoted(prompt);
+    if (!id.empty()) append_field(live.line, "id", id);
+    append_field(live.line, "prompt", prompt);
   }
 
   void token(const TokenEvent& event) override {
@@ -66,8 +66,9 @@ class Jsonl final : public Sink {
 
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override {
     Live& live = live_.at(sequence);
-    live.line += ", \"text\": " + json_quoted(live.text.append(tail)) + ", \"finish_reason\": " + json_quoted(reason) +
-                 live.made.to_json("", top_);
+    append_field(live.line, "text", live.text.append(tail));
+    append_field(live.line, "finish_reason", reason);
+    live.line += live.made.to_json("", top_);
     if (echo_) live.line += live.prompt.to_json("prompt_", top_);
     live = {.line = std::move(live.line) + "}\n", .whole = true};
     for (; !live_.empty() && live_.begin()->first == turn_ && live_.begin()->second.whole; ++turn_) write_first();
