@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include <cmath>
-#include <cstdio>
 #include <fstream>
 #include <limits>
 
@@ -59,17 +58,11 @@ std::vector<Line> lines_of(const Report& report) {
   return lines;
 }
 
-std::string shown(double value, const char* format) {
-  if (std::isnan(value)) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string shown(const Samples& samples, double scale = 1) {
   const double least = samples.least() * scale, greatest = samples.greatest() * scale;
   const char* format = greatest < 9.995 ? "%.2f" : greatest < 999.5 ? "%.1f" : "%.0f";
-  return shown(samples.median() * scale, format) + " (" + shown(least, format) + " - " + shown(greatest, format) + ")";
+  return shown_number(samples.median() * scale, format) + " (" + shown_number(least, format) + " - " +
+         shown_number(greatest, format) + ")";
 }
 
 void append(std::string& json, const Samples& samples, double scale = 1) {
@@ -105,7 +98,7 @@ std::string decodes_table(const Report& report) {
     const Series& series = report.series[decode.series];
     rows.push_back({to_text(series.precision.spec), std::to_string(threads_of(series, report)),
                     std::to_string(decode.shape.context), std::to_string(decode.shape.sequences), way_of(decode),
-                    shown(decode.samples), shown(read_rate(report, decode), "%.1f")});
+                    shown(decode.samples), shown_number(read_rate(report, decode), "%.1f")});
   }
   return in_columns(std::move(rows));
 }
@@ -164,8 +157,8 @@ Compute* compute_of(Report& report, const Series& series) {
 
 std::string to_table(const Report& report) {
   std::string text = "machine    " + printable(report.machine) + ", " + std::to_string(report.processors) +
-                     " processors, load " + shown(report.load_before, "%.1f") + " before, " +
-                     shown(report.load_after, "%.1f") + " after\n";
+                     " processors, load " + shown_number(report.load_before, "%.1f") + " before, " +
+                     shown_number(report.load_after, "%.1f") + " after\n";
   text += "model      " + printable(report.model) + "\n";
   if (!report.decodes.empty())
     return text + "work       decode of " + std::to_string(report.work.new_tokens) +
@@ -189,7 +182,8 @@ std::string to_table(const Report& report) {
     rows.push_back({to_text(line.series->precision.spec), std::to_string(line.threads), name_of(line.measure),
                     shown(*line.samples), unit_of(line.measure),
                     std::isnan(line.weight_bytes) ? "-" : shown_bytes(static_cast<int64_t>(line.weight_bytes)),
-                    shown(line.share, "%.2f"), shown(line.operations * 1e-6, "%.1f"), shown(line.of_compute, "%.2f")});
+                    shown_number(line.share, "%.2f"), shown_number(line.operations * 1e-6, "%.1f"),
+                    shown_number(line.of_compute, "%.2f")});
   }
   constexpr char kShares[] =
       "OF BANDWIDTH: weights read per second over the bandwidth above; more than 1 where they stay in a cache\n";

@@ -1,6 +1,5 @@
 // Tables: the short one that is always shown, and the long one of --full.
 #include <cmath>
-#include <cstdio>
 
 #include "common/evaluation/texts.hpp"
 #include "common/program/columns.hpp"
@@ -12,19 +11,14 @@ namespace {
 
 constexpr size_t kMostFlips = 20;
 
-std::string shown(double value, const char* format = "%.3g") {
-  if (std::isnan(value)) return "-";
-  char text[40];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
+std::string shown(double value) { return shown_number(value, "%.3g"); }
 
 std::string mean_of(const Distribution& found, const char* format = "%.3g") {
-  const std::string mean = shown(found.mean, format);
+  const std::string mean = shown_number(found.mean, format);
   if (std::isnan(found.standard_error)) return mean;
   const bool alike = found.batch_standard_error == found.standard_error;
-  return mean + " +- " + shown(found.standard_error, "%.2g") +
-         (alike ? "" : " (" + shown(found.batch_standard_error, "%.2g") + ")");
+  return mean + " +- " + shown_number(found.standard_error, "%.2g") +
+         (alike ? "" : " (" + shown_number(found.batch_standard_error, "%.2g") + ")");
 }
 
 // "=": exactly the same, "~": no more than the floor.
@@ -92,7 +86,7 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
 
 std::string metrics_table(const Comparison& comparison, const TestResult& test) {
   std::vector<std::vector<std::string>> rows = {{"METRIC", "MEAN", "FLOOR"}};
-  for (const double percentile : kPercentiles) rows[0].push_back(shown(percentile, "P%g"));
+  for (const double percentile : kPercentiles) rows[0].push_back(shown_number(percentile, "P%g"));
   rows[0].insert(rows[0].end(), {"FARTHEST", "AT TEXT:POSITION"});
   for (int m = 0; m < kMetrics; ++m) {
     const auto metric = static_cast<Metric>(m);
@@ -118,8 +112,9 @@ std::string buckets_table(const std::vector<Bucket>& buckets, const char* title)
       {title, "TARGETS", "KL_REF_TEST", "LOGPROB_DIFFERENCE", "TOP1_AGREEMENT"}};
   for (const Bucket& bucket : buckets) {
     const auto mean = [&](Metric metric) { return shown(bucket.means[static_cast<size_t>(metric)]); };
-    rows.push_back({shown(bucket.from, "%.10g") + " to " + shown(bucket.to, "<%.10g"), std::to_string(bucket.count),
-                    mean(Metric::kl_ref_test), mean(Metric::logprob_difference), mean(Metric::top1_agreement)});
+    rows.push_back({shown_number(bucket.from, "%.10g") + " to " + shown_number(bucket.to, "<%.10g"),
+                    std::to_string(bucket.count), mean(Metric::kl_ref_test), mean(Metric::logprob_difference),
+                    mean(Metric::top1_agreement)});
   }
   return in_columns(std::move(rows), "  ") + "\n";
 }

@@ -2,7 +2,6 @@
 #include "gpt2perplexity/report.hpp"
 
 #include <cmath>
-#include <cstdio>
 #include <limits>
 
 #include "common/program/columns.hpp"
@@ -11,17 +10,12 @@
 namespace gpt2run {
 namespace {
 
-std::string shown(double value, const char* format) {
-  if (std::isnan(value)) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string shown(const Estimate& estimate, const char* format, const char* error_format) {
-  const std::string value = shown(estimate.value, format) + " +- " + shown(estimate.standard_error, error_format);
-  return std::isnan(estimate.standard_error) ? value
-                                             : value + " (" + shown(estimate.batch_standard_error, error_format) + ")";
+  const std::string value =
+      shown_number(estimate.value, format) + " +- " + shown_number(estimate.standard_error, error_format);
+  return std::isnan(estimate.standard_error)
+             ? value
+             : value + " (" + shown_number(estimate.batch_standard_error, error_format) + ")";
 }
 
 std::string shown(const Rule& rule) {
@@ -90,7 +84,7 @@ std::string to_table(const Report& report) {
       {"PRECISION", "PERPLEXITY", "MEAN NLL", "BITS PER BYTE", "NLL - THAT OF THE FIRST"}};
   for (const Result& result : report.results)
     rows.push_back({result.precision, shown(result.perplexity, "%.4f", "%.4f"), shown(result.nll, "%.6f", "%.6f"),
-                    shown(number_of(result.bits_per_byte), "%.4f"),
+                    shown_number(number_of(result.bits_per_byte), "%.4f"),
                     result.difference ? shown(*result.difference, "%+.3e", "%.1e") : "-"});
   return text + in_columns(std::move(rows));
 }

@@ -1,6 +1,8 @@
 // Columns of text for a terminal.
 #pragma once
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +10,14 @@
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
+
+// A number by printf's `format` for one double; NaN stands for one that is not known, and is "-".
+inline std::string shown_number(double value, const char* format) {
+  if (std::isnan(value)) return "-";
+  char text[400];  // the largest double has 309 digits
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
 
 // Broken at blanks into pieces of at most `width` bytes, longer where a word is.
 inline std::vector<std::string> broken(std::string_view text, size_t width) {
