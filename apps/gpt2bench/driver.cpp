@@ -2,17 +2,13 @@
 #include "gpt2bench/driver.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include "common/config/create.hpp"
 #include "common/program/interrupt.hpp"
+#include "gpt2bench/timed_parallel.hpp"
 
 namespace gpt2run {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 int32_t token_at(int64_t position, uint64_t sequence, int64_t vocab) {
   constexpr int64_t kStride = 7919;
@@ -60,7 +56,7 @@ Request Driver::request_of(uint64_t sequence, int32_t prompt, int32_t more, uint
 }
 
 Driver::Seconds Driver::time(Engine& engine, int64_t sequences) {
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   const auto step = [&] {
     if (interrupted()) fail("interrupted, nothing was written");
     engine.step();

@@ -7,7 +7,6 @@
 #include "common/config/create.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/run_files.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "gpt2bench/bandwidth.hpp"
@@ -87,8 +86,7 @@ void start(std::vector<std::string> arguments) {
     return print("usage: gpt2bench [options]\n       gpt2bench sweep [options]   (gpt2bench sweep --help)\n\n" +
                  help_of(configuration.core()));
   watch_interrupts();
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   Report report{};
   report.model = values.text("model");
   report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes"), small("device")};

@@ -7,20 +7,16 @@
 #endif
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 
 #include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
 #include "gpt2bench/driver.hpp"
+#include "gpt2bench/timed_parallel.hpp"
 #include "gpt2run/evaluation/statistics.hpp"
 
 namespace gpt2run {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 // Bytes of the process in memory, 0 where there is no /proc. What an earlier session has freed is given back first.
 double resident_bytes() {
@@ -64,7 +60,7 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
 void add_round(Series& series, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
                const Workload& work) {
   const double before = resident_bytes();
-  const auto begin = Clock::now();
+  const auto begin = std::chrono::steady_clock::now();
   const auto precision = create<Precision>(series.precision);
   Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
   series.weight_bytes = element_bytes(driver.traits(), checkpoint.config());

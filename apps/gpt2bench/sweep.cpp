@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/run_files.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/progress.hpp"
 #include "gpt2bench/sweep_plan.hpp"
@@ -78,8 +78,7 @@ void sweep(const std::vector<std::string>& arguments) {
   if (values.flag("help")) return write_all(STDOUT_FILENO, help(), "standard output");
   watch_interrupts();
   set_once(true);
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   const std::vector<SweepRun> runs = plan_sweep(host, configuration, arguments);
   int64_t made = 0, all = 0;
   for (const SweepRun& run : runs) all += tokens_of(host, run);

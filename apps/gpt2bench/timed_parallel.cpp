@@ -2,7 +2,6 @@
 #include "gpt2bench/timed_parallel.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -30,7 +29,7 @@ double timed_parallel(int threads, const std::function<void(int thread)>& work) 
   go = true;
   work(0);
   others.clear();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return seconds_since(begin);
 }
 
 }  // namespace gpt2run

@@ -1,8 +1,13 @@
-// One piece of work on several threads at the same time, and the clock around it.
+// The clock of all measurements, and one piece of work that it times on several threads at once.
 #pragma once
+#include <chrono>
 #include <functional>
 
 namespace gpt2run {
+
+inline double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 // Seconds from the moment that all `threads` threads, the caller among them, may begin work(thread) until all are done.
 // work must not throw. Throws Error for more threads than the system gives.

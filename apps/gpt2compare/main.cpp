@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/run_files.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
@@ -99,8 +99,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
     OutputFile taken(json);  // one that cannot be written is known before the work
   watch_interrupts();
   if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   ComparisonRun run(host, configuration, ranks);
   run.run();
   if (!ranks.is_root()) return 0;

@@ -4,7 +4,6 @@
 #include "common/pipeline/compose.hpp"
 #include "common/pipeline/explain.hpp"
 #include "common/pipeline/loader_choice.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -101,8 +100,7 @@ void start(std::vector<std::string> arguments) {
     return print("usage: gpt2convert --model MODEL --to LAYOUT --out PATH [options]\n\n" +
                  help_of(configuration.core()));
   watch_interrupts();
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   convert(host, configuration);
 }
 

@@ -2,8 +2,8 @@
 // standard output, everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1
 // everything else.
 
+#include "common/config/create.hpp"
 #include "common/pipeline/run_files.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
@@ -48,8 +48,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
     return 0;
   }
   watch_interrupts();
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   const Evaluation evaluation(host, configuration, kPrecisions);
   const Rule rule = rule_of(configuration, evaluation.checkpoint().config());
   const std::string json(values.text("json"));

@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <new>
 
+#include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/pipeline/weight_report.hpp"
-#include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "common/program/progress.hpp"
@@ -90,8 +90,7 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   set_quiet(values.flag("quiet"));
   check_mode(ranks, mode_of(values));
   const auto tell = [&](const std::string& text) { return ranks.is_root() ? print(text) : void(); };
-  const std::vector<std::string>& folders = configuration.list("plugin_dir");
-  PluginHost host({folders.begin(), folders.end()}, report_crashes);
+  PluginHost host = plugin_host(configuration);
   if (values.flag("help")) return tell(help(host, configuration));
   Selection choice = choose(host, configuration);
   warn_unused_device(configuration, {&choice.precision, 1});

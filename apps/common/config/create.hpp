@@ -1,12 +1,20 @@
-// The object of a plugin, made with the options that are bound to it.
+// The objects that a program's options ask for: its host of plugins, and the object of a plugin with the options that
+// are bound to it.
 #pragma once
 #include <memory>
 #include <new>
 
 #include "common/config/config.hpp"
+#include "common/program/crash_report.hpp"
 #include "host/plugin_host.hpp"
 
 namespace gpt2run {
+
+// Searches the folders of --plugin-dir first; a plugin that crashes is named. Throws as PluginHost's constructor.
+inline PluginHost plugin_host(const Configuration& configuration) {
+  const std::vector<std::string>& folders = configuration.list("plugin_dir");
+  return PluginHost({folders.begin(), folders.end()}, report_crashes);
+}
 
 // Runs `call`, which runs the plugin's code, while the host's crash hook knows of it. done: "created". Throws what the
 // call throws; an exception that is no Error does not know whose it is, and becomes an Error that names the plugin,
