@@ -106,6 +106,18 @@ TEST_F(Gpt2perplexity, TheTableSaysTheSame) {
   EXPECT_THAT(done.out, HasSubstr("reference:type=bf16  44."));
 }
 
+TEST_F(Gpt2perplexity, TheTableCutsNoNumberOff) {
+  const std::string command =
+      "gpt2perplexity -q -m synthetic:L=1,C=48,H=3,F=100,V=301,T=64,std=2 --precision reference "
+      "--tokens \"1 2 3 4 5 6 7 8 9 10 11 12\"";
+  const double perplexity = json::parse(run(command + " --json -").out).at("results")[0].at("perplexity");
+  ASSERT_GT(perplexity, 1e40);
+  const std::string table = run(command).out;
+  const size_t row = table.find("\nreference ");
+  ASSERT_NE(row, table.npos) << table;
+  EXPECT_NEAR(std::stod(table.substr(row + std::string("\nreference ").size())), perplexity, 1e-9 * perplexity);
+}
+
 TEST_F(Gpt2perplexity, IdsNeedNoTokenizer) {
   const Outcome done =
       run("gpt2perplexity -q --model synthetic:L=1,C=16,H=2,V=20,T=8 --tokens 1,2,3 --tokens 4,5 --precision fp32 "
