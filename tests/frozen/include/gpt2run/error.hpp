@@ -1,5 +1,6 @@
-// The one exception of the contract. A library never prints, exits or aborts on input: it throws Error, one line that
-// names where (file, option, tensor), what was expected and what was found. An app prints that line and exits non-zero.
+// Error, the only exception of the contract, and fail(), which throws it. A library never prints, exits or aborts on
+// bad input: it throws Error with one line that says where (file, option or tensor), what was expected and what was
+// found. The program prints that line and exits with a code other than zero.
 #pragma once
 #include <sstream>
 #include <stdexcept>
@@ -10,7 +11,7 @@ struct [[gnu::visibility("default")]] Error : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// Throws Error with all parts written one after another: fail(path, ": expected ", a, " bytes, found ", b).
+// Throws Error with a message made of all arguments in order: fail(path, ": expected ", a, " bytes, found ", b).
 template <class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   std::ostringstream line;

@@ -1,4 +1,4 @@
-// The descriptor of a plugin in host memory that runs everywhere.
+// host_plugin(), which makes the descriptor of a plugin that works in host memory and runs everywhere.
 #pragma once
 #include <span>
 
@@ -6,7 +6,8 @@
 
 namespace gpt2run {
 
-// T is created as a Base, which is the one of `kind`. selects: as Plugin::selects. options: a constant of the program.
+// T: the class that the plugin creates, derived from Base, which is the interface of `kind`. selects: as
+// Plugin::selects. options: an array that lives as long as the program.
 template <class Base, class T>
 constexpr Plugin host_plugin(Kind kind, bool selects, const char* name, const char* version, const char* summary,
                              std::span<const OptionSpec> options = {}) {

@@ -1,5 +1,5 @@
-// Weight loaders: bytes on disk become checked tensors. Shapes: L layers, H heads, C channels, F width of the MLP, V
-// real vocabulary, T context.
+// Loaders: they open a model's files as a checkpoint of tensors whose shapes have been checked. Shapes: L layers, H
+// heads, C channels, F width of the MLP, V vocabulary without padding, T context.
 #pragma once
 #include <memory>
 
@@ -7,7 +7,7 @@
 
 namespace gpt2run {
 
-// Storage of an element. i8 and u4 stand for numbers that the tensor's scales make of them.
+// The storage type of an element. Elements of i8 and u4 are quantised; the tensor's scales turn them into numbers.
 enum class Type : uint8_t { f32, f16, bf16, f64, i8, u4 };
 inline constexpr int kTypeCount = 6;
 
@@ -16,7 +16,7 @@ constexpr const char* name_of(Type type) {
   return static_cast<size_t>(type) < kTypeCount ? names[static_cast<size_t>(type)] : "unknown type";
 }
 
-// What the MLP applies to its hidden values.
+// The activation function of the MLP.
 enum class Activation : uint8_t { gelu_tanh, gelu_erf, relu, silu, tanh };
 
 constexpr const char* name_of(Activation activation) {
@@ -31,13 +31,13 @@ struct ModelConfig {
   int32_t end_of_text;                                               // token id, -1: the model has none
   float epsilon;                                                     // added to the variance in every layernorm
   int32_t other_ends[kMostEnds - 1] = {-1, -1, -1, -1, -1, -1, -1};  // further ids that end a text, -1: none
-  int32_t start_of_text = -1;                                        // id that no prompt starts at, -1: end_of_text
+  int32_t start_of_text = -1;                                        // stands in for an empty prompt, -1: end_of_text
   Activation activation = Activation::gelu_tanh;
   bool scale_by_layer = false;  // attention scores of layer l are also divided by l + 1
   bool tied_head = false;       // head_w is the tensor of wte
 };
 
-// Whether a chosen token ends the text.
+// True if choosing this token ends the text.
 constexpr bool ends_text(const ModelConfig& m, int32_t id) {
   if (id < 0) return false;
   for (const int32_t end : m.other_ends)
@@ -73,14 +73,14 @@ constexpr const char* name_of(Weight weight) {
   return names[static_cast<size_t>(weight)];
 }
 
-// True for the twelve weights that every layer has of its own; the others are asked for with layer 0.
+// True for the twelve weights that each layer has; all others take layer 0.
 constexpr bool is_per_layer(Weight weight) { return weight >= Weight::ln1_w && weight <= Weight::down_b; }
 
 struct Shape {
   int64_t rows, cols;
 };
 
-// (out, in) of a weight; vectors have cols = 1.
+// The shape of a weight as (out, in); vectors have cols = 1.
 constexpr Shape shape_of(Weight weight, const ModelConfig& m) {
   const int64_t qkv = int64_t{3} * m.C;
   const Shape shapes[kWeights] = {{m.V, m.C}, {m.T, m.C}, {m.C, 1}, {m.C, 1}, {qkv, m.C}, {qkv, 1},
@@ -89,8 +89,8 @@ constexpr Shape shape_of(Weight weight, const ModelConfig& m) {
   return shapes[static_cast<size_t>(weight)];
 }
 
-// Elements of the weight matrices and vectors that one step reads whatever its rows: all but wpe, and but a wte that is
-// not the head, of which single rows are read.
+// The number of weight elements that one step reads, whatever its number of rows: all except wpe, and except wte unless
+// it is also the head, because only single rows of those are read.
 constexpr int64_t step_elements(const ModelConfig& m) {
   int64_t count = 0;
   for (int w = 0; w < kWeights; ++w) {
@@ -102,11 +102,15 @@ constexpr int64_t step_elements(const ModelConfig& m) {
   return count;
 }
 
-// A view of a weight where it lies, strides in elements: a file's own layout is never copied to be described. rows =
-// the real vocabulary, padding never shown. data may be unaligned (safetensors): memcpy or unaligned loads. i8: value =
-// scales[row] x q. u4: two elements a byte, the even column in the low half, col_stride 1; a group's byte g holds the
-// zero point in its low four bits and the scale's factor less 1 above them, value = scales[row] x
-// ((g >> 4) + 1) x (q - (g & 15)). Both are exact in FP32 (sdk/float16.hpp reads every type).
+// A view of one weight in the file's own layout, with strides in elements; nothing is copied. Rows of a padded
+// vocabulary are not part of it. data may be unaligned, as in safetensors files, so read it with memcpy or unaligned
+// loads.
+//
+// Quantised types are exact in FP32, and sdk/float16.hpp reads them:
+//   i8: value = scales[row] x q.
+//   u4: value = scales[row] x ((g >> 4) + 1) x (q - (g & 15)), where g is the byte of the element's group: its low four
+//       bits are the zero point, the high ones the factor of the scale less 1. Two elements share a byte, the even
+//       column in the low half; col_stride is 1.
 struct Tensor {
   const void* data;
   Type type;
@@ -116,31 +120,36 @@ struct Tensor {
   int32_t group = 0;             // u4: columns of a group
 };
 
-// Weights that lie in the order in which kernels of a named layout read them.
+// A weight in the element order that the kernels of a named layout read.
 struct PackedWeights {
-  const void* data;  // null: there are none
+  const void* data;  // null: the files hold none
   size_t bytes;
 };
 
-// Owns the bytes (maps the file; synthetic: made on first use, kept). tensor() may be called from several threads.
+// An open model. It owns the memory of its tensors: usually a mapped file, or tensors made on first use and kept.
+// tensor() may be called from several threads.
 struct Checkpoint {
   virtual ~Checkpoint() = default;
   virtual const ModelConfig& config() const = 0;
-  // Checked against config. Throws Error with file, name, expected and found.
+  // Returns a weight whose shape matches config(). Throws Error with file, tensor, what was expected and what was
+  // found.
   virtual Tensor tensor(Weight, int layer) const = 0;
-  // The same weight packed for a layout of kernels, if the files hold that. layout: a name that a precision defines.
+  // Returns the same weight packed for the kernels of `layout`, if the files hold it so. layout: a name that a
+  // precision defines.
   virtual PackedWeights packed(Weight, int layer, const char* layout) const {
     (void)layer, (void)layout;
     return {nullptr, 0};
   }
-  // Path that Tokenizer::open takes, or nullptr: then only token ids can be used.
+  // The path for Tokenizer::open, or nullptr if the model has no tokenizer and only token ids can be used.
   virtual const char* tokenizer() const = 0;
 };
 
 struct Loader {
   virtual ~Loader() = default;
-  virtual int probe(const char* path) const = 0;  // 0: not mine; reads no more than file names and first bytes
-  virtual std::unique_ptr<Checkpoint> open(const char* path) = 0;  // throws Error
+  // Returns 0 if the path is not of this format. Looks at file names and first bytes only.
+  virtual int probe(const char* path) const = 0;
+  // Throws Error.
+  virtual std::unique_ptr<Checkpoint> open(const char* path) = 0;
 };
 
 }  // namespace gpt2run

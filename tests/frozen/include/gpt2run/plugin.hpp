@@ -1,8 +1,10 @@
-// What a shared library must export to be a plugin: one constant descriptor named gpt2run_plugin.
-// The host reads it before it calls any function of the plugin, and refuses another ABI or another standard library by
-// number and name. Threads: probe() and create() may be called from any thread, one at a time. Ownership: the caller of
-// create() owns the object and deletes it through its base class before the process ends; the library stays loaded.
-// Errors: create() throws Error, probe() never throws.
+// The descriptor of a plugin: the one constant, named gpt2run_plugin, that a shared library must export to be a plugin.
+// The host reads it before it calls any function of the library, and refuses a different ABI number or standard library
+// by name.
+// Threads: probe() and create() may be called from any thread, but only one thread at a time.
+// Ownership: the caller of create() owns the object, and deletes it through its base class before the process ends. The
+// library stays loaded.
+// Errors: create() throws Error; probe() never throws.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,11 +14,11 @@
 
 namespace gpt2run {
 
-inline constexpr uint32_t kAbi = 4;  // the contract's number: equal or refused, until 1.0
+inline constexpr uint32_t kAbi = 4;  // number of the contract; until 1.0 plugin and host must have the same
 
 enum class Kind : uint8_t { loader, precision, sampler, sink };
 
-// Whose memory a pointer is in. test: a fake device or the kernel executor, never read by the host.
+// Where a pointer's memory is. test: the memory of a fake device or of the kernel executor, which the host never reads.
 enum class Space : uint8_t { host, cuda, test };
 
 constexpr const char* name_of(Kind kind) {
@@ -28,7 +30,7 @@ constexpr const char* name_of(Space space) {
   return static_cast<size_t>(space) < 3 ? names[static_cast<size_t>(space)] : "unknown space";
 }
 
-// One declaration gives default, parser, range check, help and the documentation.
+// One option of a plugin. The default, parser, range check, help text and documentation all come from this declaration.
 struct OptionSpec {
   const char* key;       // lower case, '_' between words
   const char* type;      // "int", "real", "bool", "text" or "enum"
@@ -37,7 +39,7 @@ struct OptionSpec {
   const char* help;      // one line, with the unit
 };
 
-// Values that the host has parsed and checked against the specs; reading a key that no spec declares throws Error.
+// Option values that the host has parsed and checked against the specs. Reading a key without a spec throws Error.
 struct Options {
   virtual double real(const char* key) const = 0;
   virtual int64_t integer(const char* key) const = 0;
@@ -48,7 +50,7 @@ struct Options {
   ~Options() = default;
 };
 
-// What the host offers a plugin; valid as long as the process lives. level: 0 debug, 1 info, 2 warning. Thread-safe.
+// Services of the host for plugins, valid for the life of the process. level: 0 debug, 1 info, 2 warning. Thread-safe.
 struct Host {
   void (*log)(int level, const char* message);
 };
@@ -56,25 +58,26 @@ struct Host {
 #if defined(_GLIBCXX_DEBUG)
 inline constexpr char kTag[] = "libstdc++ debug";
 #elif defined(__GLIBCXX__) && _GLIBCXX_USE_CXX11_ABI
-inline constexpr char kTag[] = "libstdc++ cxx11";  // g++ and clang++ are one
+inline constexpr char kTag[] = "libstdc++ cxx11";  // the same for g++ and clang++
 #else
 inline constexpr char kTag[] = "unsupported standard library";
 #endif
 
 struct Probe {
   int score;           // 0: cannot run here
-  const char* reason;  // static text: why not, or what was found
+  const char* reason;  // static text: why it cannot run, or what was found
 };
 
-// Constant data: reading it runs no plugin code. Identity is (kind, name, space), and the file is
-// gpt2run-<kind>-<name>.so, outside host memory gpt2run-<kind>-<name>.<space>.so.
+// The descriptor. It is constant data, so reading it runs no code of the plugin. (kind, name, space) identifies a
+// plugin. Its file is gpt2run-<kind>-<name>.so, or gpt2run-<kind>-<name>.<space>.so if the space is not host.
 struct Plugin {
   uint32_t abi;     // kAbi
   const char* tag;  // kTag
   Kind kind;
   Space space;
-  bool selects;  // samplers: picks the token and leaves the logits unchanged (false: only changes them; dropped =
-                 // -infinity)
+  // Samplers: true if it picks the token and leaves the logits unchanged; false if it only changes logits, where
+  // -infinity drops a token.
+  bool selects;
   const char *name, *version, *summary;
   const OptionSpec* options;
   uint32_t option_count;
@@ -82,13 +85,13 @@ struct Plugin {
   void* (*create)(const Options&, const Host&);  // a Loader*, Precision*, Sampler* or Sink*
 };
 
-// For Plugin::create. Options live during the call only, Host as long as the process.
+// A function for Plugin::create. The options are valid during the call only, the host for the life of the process.
 template <class Base, class T>
 void* make(const Options& options, const Host& host) {
   return static_cast<Base*>(new T(options, host));
 }
 
-// For Plugin::probe of a plugin that runs everywhere.
+// A function for Plugin::probe, for a plugin that runs everywhere.
 inline Probe runs_everywhere() { return {1, "runs everywhere"}; }
 
 }  // namespace gpt2run

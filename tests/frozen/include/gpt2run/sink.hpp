@@ -1,5 +1,5 @@
-// Sinks: where results go. Core calls them in the order of sequences, holds back incomplete UTF-8 and possible stop
-// strings, and decides on the end.
+// Sinks: they receive the results. The caller decides when a sequence ends, and holds back incomplete UTF-8 and text
+// that may turn out to be a stop string. Calls come sequence by sequence unless the sink asks for any order.
 #pragma once
 #include <span>
 
@@ -7,14 +7,18 @@
 
 namespace gpt2run {
 
-// kLogits needs kAnyOrder (core buffers no logits). kLogits and kTimes: no repeat, synchronous phases. kTimes: pass()
-// is called. kPrompt: token() also for the prompt's tokens, step = -1. Without kAnyOrder the calls for one sequence
-// come between those of its neighbours: 0 whole, then 1 whole.
+// What a sink wants, as flags.
+//   kLogprob: log-probabilities of the tokens.
+//   kLogits: raw logits; needs kAnyOrder, because logits are not buffered. Nothing is replayed.
+//   kTimes: calls of pass(). Nothing is replayed, and the phases of a step run one after another.
+//   kAnyOrder: calls as events happen, so that sequences mix. Without it all calls for sequence 0 come first, then all
+//     for sequence 1, and so on.
+//   kPrompt: token() is called for the prompt's tokens too, with step = -1.
 enum Wants : uint32_t { kLogprob = 1, kLogits = 2, kTimes = 4, kAnyOrder = 8, kPrompt = 16 };
 
-// The words behind token ids.
+// The texts of token ids.
 struct Vocabulary {
-  // The token's bytes, which may be a part of a UTF-8 sequence; empty for an id without text. They live as long as the
+  // The bytes of a token, possibly only part of a UTF-8 character; empty for an id without text. Valid for the whole
   // run.
   virtual std::string_view piece(int32_t id) const = 0;
 
@@ -22,46 +26,47 @@ struct Vocabulary {
   ~Vocabulary() = default;
 };
 
+// One token of a sequence.
 struct TokenEvent {
   uint64_t sequence;
-  int32_t step;           // 0 for the first generated token; -1: a token of the prompt
+  int32_t step;           // 0 for the first generated token; -1 for a token of the prompt
   int32_t position, id;   // position in the sequence, prompt included
-  std::string_view text;  // what this token releases: core holds back incomplete UTF-8 and possible stop strings
-  float logprob;          // natural log, of the raw logits; NaN unless wanted
-  const float*
-      logits;  // (vocab) raw; null unless wanted, and for prompt tokens without: the first, and a shared prefix
+  std::string_view text;  // text that this token releases; incomplete UTF-8 and possible stop strings are held back
+  float logprob;          // natural logarithm, under the raw logits; NaN unless wanted
+  // (vocab) raw; null unless wanted. A prompt's first token and those of a shared prefix have none.
+  const float* logits;
   int32_t vocab;
-  const Vocabulary* vocabulary;  // the text of any token, for alternatives; null without a tokenizer
+  const Vocabulary* vocabulary;  // the text of any token, for showing alternatives; null without a tokenizer
 };
 
-// One forward pass. Its times are those of all slots together: the tokens of a batch share them, and a pass over a
-// prompt may choose none.
+// One forward pass. All slots share its times. A pass that only reads prompts may choose no token.
 struct PassEvent {
-  int64_t pass;     // 0 for the run's first
-  int32_t rows;     // that went through the network
+  int64_t pass;     // 0 for the first of the run
+  int32_t rows;     // rows of the pass
   int32_t sampled;  // tokens chosen
   StepTimes times;
 };
 
-// One thread at a time. Calls throw Error (a full disk, a closed pipe): the run ends. Destroyed without end(): leave
-// nothing half-written.
+// A sink. One thread at a time. Its functions throw Error (a full disk, a closed pipe), which ends the run. A sink that
+// is destroyed without end() must leave no half-written file.
 struct Sink {
   virtual ~Sink() = default;
+  // The flags above, or-ed.
   virtual uint32_t wants() const = 0;
   virtual void begin(std::string_view manifest_json) { (void)manifest_json; }
   virtual void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t> tokens) {
     (void)sequence, (void)prompt, (void)tokens;
   }
   virtual void token(const TokenEvent&) = 0;
-  virtual void pass(const PassEvent&) {}  // with kTimes, before the tokens of the pass, whatever order those come in
-  // tail: text held back until now. reason: "length", "context" (the model's is full), "end_of_text", "stop",
-  // "cancelled" or "error".
+  // Called with kTimes only, before the tokens of the pass, in whatever order those come.
+  virtual void pass(const PassEvent&) {}
+  // The end of a sequence. tail: text that was held back until now. reason: "length", "context" (the model's context is
+  // full), "end_of_text", "stop", "cancelled" or "error".
   virtual void finish(uint64_t sequence, std::string_view tail, std::string_view reason) {
     (void)sequence, (void)tail, (void)reason;
   }
-  virtual void end(std::string_view summary_json) {
-    (void)summary_json;
-  }  // all sequences are done; files become visible here
+  // All sequences are done. Files become visible here.
+  virtual void end(std::string_view summary_json) { (void)summary_json; }
 };
 
 }  // namespace gpt2run

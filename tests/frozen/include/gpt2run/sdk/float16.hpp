@@ -1,6 +1,6 @@
-// The three number types of weights and rounding contracts: conversion is exact upwards and to nearest, ties to even,
-// downwards; too large becomes infinity, NaN stays NaN (quiet), subnormals are kept. Pure functions on bits, so that
-// every compiler and machine agrees.
+// The number types FP32, FP16 and BF16, and reading elements of all types of tensors. Widening is exact. Narrowing
+// rounds to nearest, ties to even; values that are too large become infinity, NaN stays NaN and becomes quiet, and
+// subnormals are kept. These are pure functions on bits, so every compiler and machine gives the same result.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace gpt2run {
 
-// For a switch over types whose case is none of those that it knows.
+// For the default case of a switch over types.
 [[noreturn]] inline void fail_type(Type type) { fail("a value of the type ", name_of(type), " cannot be used here"); }
 
 constexpr float f32_from_bf16(uint16_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
@@ -34,7 +34,7 @@ constexpr uint16_t f16_from_f32(float value) {
   const uint32_t bits = std::bit_cast<uint32_t>(value), magnitude = bits & 0x7fffffff;
   const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
   if (magnitude > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
-  if (magnitude >= 0x477ff000) return sign | 0x7c00;  // 65520 and more: halfway to the next power rounds to infinity
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;  // 65520 or more rounds to infinity
   if (magnitude < 0x38800000) {                       // below 2^-14: subnormal; adding 0.5 makes the FPU round at 2^-24
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000));
@@ -42,7 +42,7 @@ constexpr uint16_t f16_from_f32(float value) {
   return static_cast<uint16_t>(sign | (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13);
 }
 
-// The nearest value of the type, as FP32.
+// The nearest value of the type, returned as FP32.
 constexpr float round_to(Type type, float value) {
   switch (type) {
     case Type::f32:
@@ -56,7 +56,7 @@ constexpr float round_to(Type type, float value) {
   }
 }
 
-// The largest finite value, and the smallest positive one that has all its bits (below it: subnormal).
+// The largest finite value of a type, and its smallest positive normal value (values below it are subnormal).
 constexpr float largest_of(Type type) {
   switch (type) {
     case Type::f32:
@@ -81,7 +81,7 @@ constexpr float smallest_normal_of(Type type) {
   }
 }
 
-// Options of `reference` for the contract that rounds to this type (Traits::contract).
+// The options that give `reference` the contract that rounds to this type (Traits::contract).
 constexpr const char* contract_of(Type type) {
   switch (type) {
     case Type::f32:
@@ -95,7 +95,7 @@ constexpr const char* contract_of(Type type) {
   }
 }
 
-// Of one element. Throws Error for int4, of which two share a byte.
+// The bytes of one element. Throws Error for int4, where two elements share a byte.
 constexpr int bytes_of(Type type) {
   switch (type) {
     case Type::f64:
@@ -112,7 +112,7 @@ constexpr int bytes_of(Type type) {
   }
 }
 
-// Storage of one value; arithmetic is always done in FP32 or more.
+// Storage types of one value. Arithmetic is always done in FP32 or wider.
 struct f16 {
   uint16_t bits;
 };
@@ -138,8 +138,8 @@ constexpr bf16 from_f32<bf16>(float value) {
   return {bf16_from_f32(value)};
 }
 
-// Element `index` of an array of a floating-point type, which may be unaligned. F64 is rounded to FP32. Throws Error
-// for a type whose elements mean nothing without scales.
+// Element `index` of an array of a floating-point type, which may be unaligned, as FP32. FP64 is rounded. Throws Error
+// for i8 and u4, whose elements need scales.
 inline float load_element(const void* data, Type type, int64_t index) {
   const auto load = [&](auto value) {
     std::memcpy(&value, static_cast<const char*>(data) + index * static_cast<int64_t>(sizeof value), sizeof value);
@@ -161,7 +161,7 @@ inline float load_element(const void* data, Type type, int64_t index) {
   fail_type(type);
 }
 
-// Element (row, col) of a tensor of any type, in FP32. i8 and u4 are exact (loader.hpp).
+// Element (row, col) of a tensor of any type, as FP32. i8 and u4 are exact (loader.hpp).
 inline float at(const Tensor& t, int64_t row, int64_t col) {
   const int64_t index = row * t.row_stride + col * t.col_stride;
   if (t.type != Type::i8 && t.type != Type::u4) return load_element(t.data, t.type, index);

@@ -1,26 +1,19 @@
-// A session in host memory over any Ops set: slots, token table, keys, scoring, taps and times. The CPU precisions, the
-// reference and precisions of one's own are this class over their Ops.
+// HostSession: a session in host memory over any Ops set. It has the slots, the token table, the row keys, scoring,
+// taps and times; the Ops set has the arithmetic. The CPU precisions, the reference, and precisions outside of this
+// tree use it.
 #pragma once
 #include <chrono>
-#include <cmath>
 #include <limits>
 
 #include "gpt2run/sdk/host_state.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 #include "gpt2run/sdk/slots.hpp"
 
 namespace gpt2run {
 
-// Natural log of softmax(logits)[id]; logits: (vocab), sums in double.
-inline double log_probability(const float* logits, int vocab, int32_t id) {
-  double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
-  for (int v = 0; v < vocab; ++v) maximum = std::max(maximum, double(logits[v]));
-  for (int v = 0; v < vocab; ++v) sum += std::exp(logits[v] - maximum);
-  return logits[id] - maximum - std::log(sum);
-}
-
-// O: an Ops set with State made of (ModelConfig, Limits) and Weights with a `config`; `load(checkpoint)` makes the
-// weights. The session shares the Ops object with the precision that opened it. traits: step_bytes is that of one
-// element, which the session multiplies by what a step reads.
+// O: an Ops set whose State is made from (ModelConfig, Limits), whose Weights have a `config`, and whose
+// load(checkpoint) returns the weights. The session shares the Ops object with the precision that opened it. traits: as
+// the session reports them, except for step_bytes, which is the size of one weight element here.
 template <Ops O>
 class HostSession final : public Session {
  public:
@@ -32,7 +25,7 @@ class HostSession final : public Session {
         state_(checkpoint.config(), limits) {
     const size_t table = size_t(limits.slots) * (limits.context + 1);
     tokens_.resize(table), logprobs_.resize(table);
-    rows_.resize(limits.rows), wanted_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
+    rows_.resize(limits.rows), logit_rows_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
   }
 
   const Traits& traits() const override { return traits_; }
@@ -69,7 +62,7 @@ class HostSession final : public Session {
     const auto begin = std::chrono::steady_clock::now();
     LogitBatch batch = layout();
     batch.rows = assign_positions(rows);
-    const HostStep step{{rows_.data(), rows.size()}, {wanted_.data(), size_t(batch.rows)}};
+    const HostStep step{{rows_.data(), rows.size()}, {logit_rows_.data(), size_t(batch.rows)}};
     forward(step);
     if (slots_.limits().keep_raw) std::copy_n(state_.logits.data(), batch.rows * state_.stride, state_.raw.data());
     if (times_) {
@@ -103,7 +96,7 @@ class HostSession final : public Session {
   void times(StepTimes* times) override { times_ = times; }
 
  private:
-  // step_bytes comes as the bytes of one element.
+  // Multiplies step_bytes, the size of one element, by the number of elements that a step reads.
   static Traits told(Traits traits, const ModelConfig& config) {
     traits.step_bytes *= step_elements(config);
     return traits;
@@ -111,11 +104,11 @@ class HostSession final : public Session {
 
   int64_t row_stride() const { return slots_.limits().context + 1; }
 
-  // A token that no vocabulary has (kNone, a broken sampler) is read as 0: whoever reads the table reports it.
-  // Gives every row its position and token, writes the token table and keys, advances lengths. Returns the number of
-  // rows that ask for logits.
+  // Gives every row its position and token, writes the token table and the keys, and advances the slots' lengths. An id
+  // outside the vocabulary (kNone, or a faulty sampler) is fed as token 0; whoever reads the table reports it. Returns
+  // the number of rows that need logits.
   int assign_positions(std::span<const Row> rows) {
-    int wanted = 0;
+    int logit_rows = 0;
     for (size_t i = 0; i < rows.size(); ++i) {
       const Row& row = rows[i];
       const int position = slots_.length(row.slot);
@@ -123,12 +116,12 @@ class HostSession final : public Session {
       if (row.token != kSampled) token = row.token;
       rows_[i] = {row.slot, position, token >= 0 && token < state_.config.V ? token : 0};
       if (row.logits) {
-        keys_[wanted] = slots_.key(row.slot, position + 1);
-        wanted_[wanted++] = static_cast<int32_t>(i);
+        keys_[logit_rows] = slots_.key(row.slot, position + 1);
+        logit_rows_[logit_rows++] = static_cast<int32_t>(i);
       }
       slots_.advance(rows.subspan(i, 1));
     }
-    return wanted;
+    return logit_rows;
   }
 
   void forward(const HostStep& step) {
@@ -148,12 +141,12 @@ class HostSession final : public Session {
   Slots slots_;
   typename O::Weights weights_;
   typename O::State state_;
-  std::vector<int32_t> tokens_;  // (S, context + 1)
-  std::vector<float> logprobs_;  // (S, context + 1)
-  std::vector<HostRow> rows_;    // (R)
-  std::vector<int32_t> wanted_;  // (logit_rows)
-  std::vector<RowKey> keys_;     // (logit_rows)
-  std::vector<float> scratch_;   // for taps
+  std::vector<int32_t> tokens_;      // (S, context + 1)
+  std::vector<float> logprobs_;      // (S, context + 1)
+  std::vector<HostRow> rows_;        // (R)
+  std::vector<int32_t> logit_rows_;  // (logit_rows)
+  std::vector<RowKey> keys_;         // (logit_rows)
+  std::vector<float> scratch_;       // for taps
   Tap* tap_ = nullptr;
   StepTimes* times_ = nullptr;
 };

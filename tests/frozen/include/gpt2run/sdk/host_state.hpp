@@ -1,5 +1,5 @@
-// What an Ops set in host memory works on: the rows of a step, the activations and the KV cache. A set of its own needs
-// may bring another state with the same members.
+// The memory that an Ops set in host memory works on: the rows of a step, the activations and the KV cache. An Ops set
+// with other needs may define its own state with the same members.
 #pragma once
 #include <algorithm>
 #include <span>
@@ -15,77 +15,79 @@ struct HostRow {
 };
 
 struct HostStep {
-  std::span<const HostRow> rows;    // (R)
-  std::span<const int32_t> wanted;  // indices of the rows that ask for logits, ascending
+  std::span<const HostRow> rows;        // (R)
+  std::span<const int32_t> logit_rows;  // indices of the rows that need logits, ascending
 };
 
-// (rows, cols), valid until the next operation.
+// A view of a matrix (rows, cols), valid until the next operation.
 struct Matrix {
   const float* data;
   int rows, cols;
 };
 
-// Where the keys of one head and slot lie: position after position. Another layout brings the same two functions.
+// The memory layout of the keys of one head and slot: one position after another. Another layout has the same
+// functions.
 struct PlainKeys {
-  // Elements that hold the first `positions` positions.
-  static constexpr size_t room(int positions, int D) { return size_t(positions) * D; }
+  // The number of elements that hold the first `positions` positions.
+  static constexpr size_t elements(int positions, int D) { return size_t(positions) * D; }
   static constexpr size_t at(int position, int d, int D) { return size_t(position) * D + d; }
 };
 
-// Value: storage of keys and values. R at most Limits::rows, S slots of `context` positions.
+// Value: storage type of keys and values. R is at most Limits::rows; each of the S slots has `context` positions.
 template <class Value, class Keys = PlainKeys>
 struct HostState {
   HostState(const ModelConfig& m, const Limits& limits)
       : config(m), slots(limits.slots), context(limits.context), stride((m.V + 15) / 16 * 16) {
     const size_t rows = limits.rows;
     x.resize(rows * m.C), q.resize(rows * m.C), a.resize(rows * m.C), h.resize(rows * m.F);
-    keys.resize(size_t(m.L) * slots * m.H * Keys::room(context, m.C / m.H));
+    keys.resize(size_t(m.L) * slots * m.H * Keys::elements(context, m.C / m.H));
     values.resize(size_t(m.L) * slots * context * m.C);
     logits.resize(size_t(limits.logit_rows) * stride);
     if (limits.keep_raw) raw.resize(logits.size());
   }
 
-  // Element d of a position's key.
+  // The index of element d of a position's key.
   size_t key(int layer, int slot, int head, int position, int d) const {
     const int D = config.C / config.H;
-    return ((size_t(layer) * slots + slot) * config.H + head) * Keys::room(context, D) + Keys::at(position, d, D);
+    return ((size_t(layer) * slots + slot) * config.H + head) * Keys::elements(context, D) + Keys::at(position, d, D);
   }
 
-  // First of the D elements of a position's value; the next position of the same head follows.
+  // The index of the first of the D elements of a position's value. The next position of the same head follows it.
   size_t cache(int layer, int slot, int head, int position) const {
     const size_t D = config.C / config.H;
     return (((size_t(layer) * slots + slot) * config.H + head) * context + position) * D;
   }
 
-  // slot's first `keep` positions become those of `from`.
+  // Copies the first `keep` positions of slot `from` to `slot`.
   void copy_cache(int slot, int from, int keep) {
     const int D = config.C / config.H;
     for (int layer = 0; layer < config.L; ++layer) {
       for (int head = 0; head < config.H; ++head) {
-        std::copy_n(&keys[key(layer, from, head, 0, 0)], Keys::room(keep, D), &keys[key(layer, slot, head, 0, 0)]);
+        std::copy_n(&keys[key(layer, from, head, 0, 0)], Keys::elements(keep, D), &keys[key(layer, slot, head, 0, 0)]);
         std::copy_n(&values[cache(layer, from, head, 0)], size_t(keep) * D, &values[cache(layer, slot, head, 0)]);
       }
     }
   }
 
-  // What `op` has just written, for taps. scratch is used where it does not lie in one piece.
+  // What `op` has just written, for taps. Data that is not contiguous is gathered in scratch.
   Matrix written(Op op, int layer, const HostStep& step, std::vector<float>& scratch) const {
     const int rows = static_cast<int>(step.rows.size());
     if (op == Op::norm_qkv) return gather_qkv(layer, step, scratch);
     if (op == Op::attention) return {a.data(), rows, config.C};
     if (op == Op::norm_up_gelu) return {h.data(), rows, config.F};
     if (op != Op::norm_logits) return {x.data(), rows, config.C};
-    scratch.resize(step.wanted.size() * config.V);
-    for (size_t i = 0; i < step.wanted.size(); ++i) std::copy_n(&logits[i * stride], config.V, &scratch[i * config.V]);
-    return {scratch.data(), static_cast<int>(step.wanted.size()), config.V};
+    scratch.resize(step.logit_rows.size() * config.V);
+    for (size_t i = 0; i < step.logit_rows.size(); ++i)
+      std::copy_n(&logits[i * stride], config.V, &scratch[i * config.V]);
+    return {scratch.data(), static_cast<int>(step.logit_rows.size()), config.V};
   }
 
   ModelConfig config;
   int slots, context;
-  int64_t stride;                   // of a row of logits
-  std::vector<float> x, q, a;       // (R, C) residual, queries, attention's output
-  std::vector<float> h;             // (R, F)
-  std::vector<Value> keys, values;  // by key() and cache()
+  int64_t stride;                   // elements from one row of logits to the next
+  std::vector<float> x, q, a;       // (R, C) residual, queries, output of attention
+  std::vector<float> h;             // (R, F) hidden values of the MLP
+  std::vector<Value> keys, values;  // indexed by key() and cache()
   std::vector<float> logits, raw;   // (logit_rows, stride); raw is empty unless Limits::keep_raw
 
  private:

@@ -1,6 +1,6 @@
-// GPT-2, written once for every device and type. It names no memory and no number: an Ops set brings seven operations
-// over its own weights, state and step, and gpt2_forward puts them in order. Source: Radford et al. 2019, pre-norm
-// transformer with learned positions, tanh GELU and a head tied to wte.
+// The GPT-2 network, written once for every device and number type. gpt2_forward calls the seven operations of an Ops
+// set in order; the set brings them with its own weights, state and step, so nothing here depends on memory or types.
+// Source: Radford et al. 2019, a pre-norm transformer with learned positions, tanh GELU and a head tied to wte.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,15 +9,16 @@
 
 namespace gpt2run {
 
-// In the order of a pass. What each writes (R rows of the step):
+// The operations in the order of a pass, with what each writes. R: rows of the step. The products are Hugging Face's
+// c_attn (norm_qkv), attn.c_proj (project_add), c_fc (norm_up_gelu), mlp.c_proj (down_add) and lm_head (norm_logits).
 enum class Op : uint8_t {
   embed,         // x (R, C) = wte[token] + wpe[position]
   norm_qkv,      // q, k, v (R, 3C) = W LN1(x) + b; k and v go to the KV cache at (slot, position)
-  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over positions 0 .. own
+  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over the row's own position and those before it
   project_add,   // x (R, C) += W a + b
   norm_up_gelu,  // h (R, F) = GELU(W LN2(x) + b), the tanh form
   down_add,      // x (R, C) += W h + b
-  norm_logits,   // logits (rows that ask, V) = W LNf(x)
+  norm_logits,   // logits (rows that need them, V) = W LNf(x)
 };
 
 constexpr const char* name_of(Op op) {
@@ -26,7 +27,7 @@ constexpr const char* name_of(Op op) {
   return names[static_cast<size_t>(op)];
 }
 
-// Every operation gets the weights of its own layer only. Weights: config, embedding, layers[l], head.
+// Each operation gets only the weights that it needs. Weights has the members config, embedding, layers[l] and head.
 template <class O>
 concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s, const typename O::Step& t, int layer) {
   o.embed(w.embedding, s, t);
@@ -38,7 +39,8 @@ concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s,
   o.norm_logits(w.head, s, t);
 };
 
-// Calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must not change anything.
+// Runs one forward pass, and calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must
+// not change anything.
 template <Ops O, class Hook>
 void gpt2_forward(O& ops, const typename O::Weights& weights, typename O::State& state, const typename O::Step& step,
                   Hook wrote) {

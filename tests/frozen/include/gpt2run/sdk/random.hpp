@@ -1,6 +1,6 @@
-// Random numbers without state: Philox4x32-10 (Salmon et al., 2011), a function from (key, counter) to 128 bits.
-// key = seed, counter = (position, sequence): a draw never depends on a slot, a row or earlier draws.
-// The same source compiles for host and CUDA and gives the same bits on both.
+// A stateless random number generator: Philox4x32-10 (Salmon et al., 2011), a function from (key, counter) to 128 bits.
+// The key is the seed and the counter is (position, sequence), so a draw never depends on a slot, a row or earlier
+// draws. The same source compiles for the host and for CUDA, and gives the same bits on both.
 #pragma once
 #include <cstdint>
 
@@ -16,7 +16,7 @@ struct Philox {
   uint32_t x[4];
 };
 
-// One block of random bits, as published: ten rounds, multipliers and Weyl constants of the paper.
+// One block of random bits, as published: ten rounds, with the multipliers and Weyl constants of the paper.
 GPT2RUN_HD constexpr Philox philox4x32(Philox counter, uint32_t key0, uint32_t key1) {
   uint32_t(&x)[4] = counter.x;
   for (int round = 0; round < 10; ++round) {
@@ -33,8 +33,8 @@ GPT2RUN_HD constexpr Philox philox4x32(Philox counter, uint32_t key0, uint32_t k
   return counter;
 }
 
-// 64 uniform bits for the token at `position` of `sequence`. The counter's last word is 0; a sampler that needs more
-// bits for the same token counts it up (stream).
+// 64 uniform bits for the token at `position` of `sequence`. stream is the last word of the counter; a sampler that
+// needs more bits for the same token counts it up from 0.
 GPT2RUN_HD constexpr uint64_t random_bits(uint64_t seed, uint64_t sequence, int32_t position, uint32_t stream = 0) {
   const Philox block = philox4x32({{static_cast<uint32_t>(position), static_cast<uint32_t>(sequence),
                                     static_cast<uint32_t>(sequence >> 32), stream}},
@@ -42,7 +42,7 @@ GPT2RUN_HD constexpr uint64_t random_bits(uint64_t seed, uint64_t sequence, int3
   return uint64_t{block.x[0]} << 32 | block.x[1];
 }
 
-// The upper half of the 128-bit product, by 32-bit parts: a 128-bit type is not standard.
+// The upper half of the 128-bit product, computed from 32-bit parts because 128-bit integers are not standard C++.
 GPT2RUN_HD constexpr uint64_t mulhi(uint64_t a, uint64_t b) {
   const uint64_t a0 = a & 0xFFFFFFFF, a1 = a >> 32, b0 = b & 0xFFFFFFFF, b1 = b >> 32;
   const uint64_t middle = a1 * b0 + (a0 * b0 >> 32);

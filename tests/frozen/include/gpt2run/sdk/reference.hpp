@@ -1,5 +1,6 @@
-// The slow, readable truth: plain loops, sums in double, and the rounding contract as one function. A precision of
-// one's own derives from ReferenceOps, overrides round(), and is a plugin by HostPrecision:
+// ReferenceOps: the slow and readable implementation that defines every precision. It has plain loops, sums in double,
+// and the whole rounding contract in one function, round(). To define a precision of your own, derive from it, override
+// round(), and make a plugin of it:
 //
 //   struct Coarse : gpt2run::ReferenceOps {
 //     using ReferenceOps::ReferenceOps;
@@ -12,17 +13,18 @@
 
 namespace gpt2run {
 
-// Where a rounding contract rounds (docs/numerics.md). Everything else, products, sums, bias, scores, softmax,
-// probabilities, GELU's input, residual, layernorm's inside and logits, is FP32 in every contract.
+// The points where a rounding contract rounds (docs/numerics.md). Everything else stays FP32 in every contract:
+// products, sums, biases, scores, softmax, probabilities, GELU's input, the residual, layernorm's intermediate values
+// and logits.
 enum class Point : uint8_t {
-  weight,     // weights, biases, layernorm gains, embeddings: once, at load
-  norm,       // layernorm's output
-  qkv,        // q, k and v after bias
-  attention,  // attention's output
-  gelu,       // GELU's output
+  weight,     // weights, biases, layernorm gains and embeddings, once at load
+  norm,       // output of layernorm
+  qkv,        // q, k and v after the bias
+  attention,  // output of attention
+  gelu,       // output of GELU
 };
 
-// Row-major (out, in) matrices and vectors after rounding, as FP32.
+// The weights after rounding, as FP32: row-major (out, in) matrices, and vectors.
 struct ReferenceWeights {
   struct Embedding {
     std::vector<float> wte, wpe;  // (V, C), (T, C)
@@ -32,7 +34,7 @@ struct ReferenceWeights {
   };
   struct Head {
     std::vector<float> lnf_w, lnf_b;
-    const float* w;  // (V, C): wte's or its own
+    const float* w;  // (V, C): the embedding's wte if tied, else `own`
     std::vector<float> own;
   };
   ModelConfig config;
@@ -41,7 +43,7 @@ struct ReferenceWeights {
   Head head;
 };
 
-// The tanh form, as GPT-2 was trained with.
+// The tanh approximation, which GPT-2 was trained with.
 inline double gelu(double x) { return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
 
 class ReferenceOps {
@@ -54,10 +56,11 @@ class ReferenceOps {
   ReferenceOps(const Options&, const Host&) {}
   virtual ~ReferenceOps() = default;
 
-  // Options with which the plugin `reference` keeps the same contract (Traits::contract), or "".
+  // The options that give the plugin `reference` the same contract (Traits::contract), or "" if there are none.
   virtual const char* contract() const { return ""; }
 
-  // The value of the contract nearest to x. Pure: called any number of times, from any thread.
+  // Rounds x to the nearest value that the contract has at this point. Must be a pure function: it is called any number
+  // of times, from any thread.
   virtual float round(Point point, float x) const = 0;
 
   Weights load(const Checkpoint& checkpoint) const {
@@ -73,7 +76,7 @@ class ReferenceOps {
     w.head = {get(Weight::lnf_w), get(Weight::lnf_b), nullptr, {}};
     const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
     if (!tied) w.head.own = get(Weight::head_w);
-    w.head.w = tied ? w.embedding.wte.data() : w.head.own.data();  // a moved vector keeps its elements where they are
+    w.head.w = tied ? w.embedding.wte.data() : w.head.own.data();  // stays valid when the vector is moved
     return w;
   }
 
@@ -147,8 +150,8 @@ class ReferenceOps {
   void norm_logits(const Weights::Head& w, State& s, const Step& step) const {
     const size_t C = s.config.C;
     std::vector<float> normed(C);
-    for (size_t i = 0; i < step.wanted.size(); ++i) {
-      norm(s, &s.x[step.wanted[i] * C], w.lnf_w.data(), w.lnf_b.data(), normed.data());
+    for (size_t i = 0; i < step.logit_rows.size(); ++i) {
+      norm(s, &s.x[step.logit_rows[i] * C], w.lnf_w.data(), w.lnf_b.data(), normed.data());
       for (int v = 0; v < s.config.V; ++v)
         s.logits[i * s.stride + v] = static_cast<float>(dot(&w.w[v * C], normed.data(), C));
     }
@@ -169,7 +172,7 @@ class ReferenceOps {
     return sum;
   }
 
-  // out (C) = rounded layernorm of x (C) with gain and bias
+  // out (C) = round(layernorm(x (C)) gain + bias)
   void norm(const State& s, const float* x, const float* gain, const float* bias, float* out) const {
     const int C = s.config.C;
     double mean = 0, variance = 0;
@@ -181,7 +184,7 @@ class ReferenceOps {
       out[c] = round(Point::norm, static_cast<float>((x[c] - mean) * scale * gain[c] + bias[c]));
   }
 
-  // weight (length) = softmax(q k / sqrt(D)); keys: (length, D)
+  // weight (length) = softmax(q keys / sqrt(D)); keys: (length, D)
   static void softmax_scores(const float* q, const float* keys, int D, int length, double* weight) {
     double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
     for (int t = 0; t < length; ++t) {
@@ -192,7 +195,7 @@ class ReferenceOps {
     for (int t = 0; t < length; ++t) weight[t] /= sum;
   }
 
-  // x (R, C) += W in + b; in: (R, width)
+  // x (R, C) += W in + b; in: (R, width), W: (C, width)
   static void linear_add(const std::vector<float>& w, const std::vector<float>& b, const float* in, size_t width,
                          State& s, const Step& step) {
     const size_t C = s.config.C;
@@ -203,7 +206,7 @@ class ReferenceOps {
   }
 };
 
-// A precision whose sessions are HostSession<O>; O is made of (Options, Host).
+// A precision that opens HostSession<O>. O is made from (Options, Host).
 template <class O>
 class HostPrecision : public Precision {
  public:
@@ -218,8 +221,8 @@ class HostPrecision : public Precision {
   std::shared_ptr<O> ops_;
 };
 
-// The descriptor of a precision over ReferenceOps; all its Traits hold because every row is computed alone, in one
-// order.
+// The descriptor of a precision over ReferenceOps. All its Traits are true, because every row is computed by itself and
+// in a fixed order.
 template <class O>
 constexpr Plugin precision_plugin(const char* name, const char* summary, std::span<const OptionSpec> options = {}) {
   return host_plugin<Precision, HostPrecision<O>>(Kind::precision, false, name, "1", summary, options);

@@ -1,12 +1,12 @@
-// Exact selection of a token from a row of logits: integers only after one exp, so that every order of summation, every
-// batch and every device gives the same token. The pieces at the top compile for host and CUDA; the host's selection
-// over a row follows.
+// Exact selection of a token from a row of logits. After one exponential per token everything is integers, so that
+// every order of summation, every batch and every device gives the same token. The functions at the top compile for the
+// host and for CUDA; the host's selection from a whole row follows.
 //
-// Order:   logits by (value descending, token id ascending); -0 = +0; -infinity is a dropped token.
-// Steps:   temperature, the first top_k in that order, min-p, then top-p on the mass that is left; one draw.
-// Mass:    round(exp((logit - max) / temperature) * 2^46); V < 2^18 (kMaxVocab) keeps every sum below 2^64.
-// Errors:  NaN or +infinity anywhere in the row, or nothing but -infinity: kNone. +infinity is an overflow upstream,
-//          and no token can be called right after one.
+// Order:   logits by (value descending, token id ascending); -0 equals +0; -infinity is a dropped token.
+// Steps:   temperature, the first top_k in that order, min-p, then top-p on the mass that is left; then one draw.
+// Mass:    round(exp((logit - max) / temperature) * 2^46). V < 2^18 (kMaxVocab) keeps every sum below 2^64.
+// Errors:  kNone if the row has a NaN or +infinity, or nothing but -infinity. +infinity comes from an overflow earlier
+//          on, after which no token can be called the right one.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -23,10 +23,10 @@
 namespace gpt2run {
 
 inline constexpr int32_t kMaxVocab = (1 << 18) - 1;
-inline constexpr uint64_t kWholeMass = uint64_t{1} << 46;  // of the most likely token
-inline constexpr uint64_t kKeepAll = ~uint64_t{0};         // fixed-point top_p of 1
+inline constexpr uint64_t kWholeMass = uint64_t{1} << 46;  // mass of the most likely token
+inline constexpr uint64_t kKeepAll = ~uint64_t{0};         // a top_p of 1 in fixed point
 
-// Larger key = larger logit. The greatest key of a row tells whether the row can be sampled from (is_usable).
+// Order keys: a larger key is a larger logit. The greatest key of a row tells whether it can be sampled (is_usable).
 inline constexpr uint32_t kNanKey = 0xFFFFFFFF;  // any NaN, above +infinity
 inline constexpr uint32_t kPlusInfinityKey = 0xFF800000;
 inline constexpr uint32_t kMinusInfinityKey = 0x007FFFFF;
@@ -34,12 +34,12 @@ inline constexpr uint32_t kMinusInfinityKey = 0x007FFFFF;
 GPT2RUN_HD inline uint32_t order_key(float logit) {
   uint32_t bits;
   std::memcpy(&bits, &logit, sizeof bits);
-  // Without branches, so that loops over it become vector code.
+  // Free of branches, so that compilers vectorise loops over it.
   const uint32_t negative = 0 - (bits >> 31), nan = 0 - uint32_t{(bits & 0x7FFFFFFF) > 0x7F800000};
   return ((bits ^ (negative | 0x80000000)) + uint32_t{bits == 0x80000000}) | nan;
 }
 
-// The logit of a key; +0 for both zeros. Not for kNanKey.
+// The logit of a key; +0 for both zeros. Not defined for kNanKey.
 GPT2RUN_HD inline float logit_of(uint32_t key) {
   const uint32_t bits = key ^ (((key >> 31) - 1) | 0x80000000);
   float logit;
@@ -51,19 +51,20 @@ GPT2RUN_HD constexpr bool is_usable(uint32_t max_key) {
   return max_key > kMinusInfinityKey && max_key < kPlusInfinityKey;
 }
 
-// The order of tokens in one number, greater = earlier: value, then the lower id.
+// A token's rank: its place in the order as one number, by logit and then by lower id. A greater rank comes earlier.
 GPT2RUN_HD constexpr uint64_t rank_of(uint32_t key, int32_t id) {
   return uint64_t{key} << 32 | static_cast<uint32_t>(~id);
 }
 GPT2RUN_HD constexpr int32_t id_of(uint64_t rank) { return static_cast<int32_t>(~static_cast<uint32_t>(rank)); }
 
-// exp(x) for x <= 0 or -infinity: relative error below 2^-52 for x >= -708, 0 below. One Horner chain of fused
-// multiply-adds, so that no compiler's contraction changes a bit: x = k ln 2 + r, |r| <= ln 2 / 2, and the Taylor
-// remainder r^14 / 14! is below 2^-57. Without branches, so that loops over it become vector code.
+// exp(x) for x <= 0 and -infinity. The relative error is below 2^-52 for x >= -708; the result is 0 below that. It is a
+// single Horner chain of fused multiply-adds, so that no compiler can change a bit by contraction: x = k ln 2 + r with
+// |r| <= ln 2 / 2, and the Taylor remainder r^14 / 14! is below 2^-57. It is free of branches, so that compilers
+// vectorise loops over it.
 GPT2RUN_HD inline double exp_nonpositive(double x) {
   constexpr double log2_e = 0x1.71547652b82fep+0;
   constexpr double ln2_high = 0x1.62e42fefa39efp-1, ln2_low = 0x1.abc9e3b39803fp-56;
-  constexpr double to_integer = 0x1.8p+52;  // adding it leaves the rounded value in the low bits
+  constexpr double to_integer = 0x1.8p+52;  // adding it leaves the rounded integer in the low bits
   const double bounded = x < -708.0 ? -708.0 : x;
   const double shifted = std::fma(bounded, log2_e, to_integer);
   const double k = shifted - to_integer;
@@ -90,7 +91,7 @@ GPT2RUN_HD inline double exp_nonpositive(double x) {
   return sum * scale;
 }
 
-// value * 2^46 rounded to nearest, ties to even; value in [0, 1].
+// value * 2^46, rounded to nearest, ties to even. value: in [0, 1].
 GPT2RUN_HD inline uint64_t fixed46(double value) {
   const double shifted = std::fma(value, 0x1p+46, 0x1p+52);
   uint64_t bits;
@@ -98,38 +99,40 @@ GPT2RUN_HD inline uint64_t fixed46(double value) {
   return bits & 0xFFFFFFFFFFFFF;
 }
 
-// Mass of a token: kWholeMass at the maximum, 0 for -infinity. max finite, temperature > 0.
+// The mass of a token: kWholeMass for the greatest logit, 0 for -infinity. max: finite. temperature: above 0.
 GPT2RUN_HD inline uint64_t mass_of(float logit, float max, double temperature) {
   return fixed46(exp_nonpositive((static_cast<double>(logit) - static_cast<double>(max)) / temperature));
 }
 
-// Least mass that min-p keeps: min_p in [0, 1].
+// The least mass that min-p keeps. min_p: in [0, 1].
 GPT2RUN_HD inline uint64_t least_mass(double min_p) { return fixed46(min_p); }
 
-// top_p in (0, 1] as 64-bit fixed point. The scaling is exact; what lies below 2^-64 is cut off (only for
-// top_p < 2^-12 is there anything). 1 becomes kKeepAll, which no smaller double reaches.
+// top_p in (0, 1] as 64-bit fixed point. The scaling is exact, and bits below 2^-64 are cut off, which only a
+// top_p < 2^-12 can have. 1 becomes kKeepAll, which no smaller double reaches.
 GPT2RUN_HD inline uint64_t fixed_top_p(double top_p) {
   return top_p < 1.0 ? static_cast<uint64_t>(top_p * 0x1p+64) : kKeepAll;
 }
 
-// Mass that the kept prefix must reach. At least one token is always kept, even where this is 0.
+// The mass that the kept prefix must reach. At least one token is always kept, even if this is 0.
 GPT2RUN_HD constexpr uint64_t top_p_target(uint64_t top_p, uint64_t total) {
   return top_p == kKeepAll ? total : mulhi(top_p, total);
 }
 
-// A point in [0, kept): the token is the first, in the order of ids, whose running sum of kept masses exceeds it.
+// A random point in [0, kept). It selects the first token, in the order of ids, at which the running sum of the kept
+// masses exceeds the point.
 GPT2RUN_HD constexpr uint64_t draw(uint64_t seed, uint64_t sequence, int32_t position, uint64_t kept) {
   return mulhi(random_bits(seed, sequence, position), kept);
 }
 
+// The parameters of a selection.
 struct SelectSpec {
-  double temperature = 1;  // [0, inf); 0 = argmax, the other fields are then not used
-  int32_t top_k = 0;       // 0 = off, as is anything from V on
-  double min_p = 0;        // [0, 1]: least probability, relative to the most likely token; 0 = off
-  double top_p = 1;        // (0, 1]; 1 = off
+  double temperature = 1;  // [0, inf); 0 is argmax, which ignores the other fields
+  int32_t top_k = 0;       // 0 is off, as is V or more
+  double min_p = 0;        // [0, 1]: least probability, relative to the most likely token; 0 is off
+  double top_p = 1;        // (0, 1]; 1 is off
 };
 
-// Throws Error naming the field and its range.
+// Throws Error with the field and its range.
 inline void check(const SelectSpec& spec) {
   if (!(spec.temperature >= 0) || std::isinf(spec.temperature)) {
     fail("temperature: expected [0, inf), found ", spec.temperature);
@@ -141,7 +144,7 @@ inline void check(const SelectSpec& spec) {
 
 namespace detail {
 
-inline constexpr size_t kBlock = 64;  // logits whose maximum is kept
+inline constexpr size_t kBlock = 64;  // logits per block; the maximum of each block is kept
 
 [[gnu::always_inline]] inline void block_maxima_loop(std::span<const float> logits, uint32_t* maxima) {
   for (size_t begin = 0; begin < logits.size(); begin += kBlock) {
@@ -159,8 +162,8 @@ inline constexpr size_t kBlock = 64;  // logits whose maximum is kept
   }
 }
 
-// The same loops with the processor's wide registers and fused multiply-add where it has them: same bits, fma is exact
-// in software too.
+// The same loops compiled for AVX2 and fused multiply-add, for processors that have them. The bits are the same,
+// because std::fma is exact in software too.
 #if defined(__x86_64__) && !defined(__CUDACC__)
 [[gnu::target("avx2,fma")]] inline void block_maxima_avx2(std::span<const float> logits, uint32_t* maxima) {
   block_maxima_loop(logits, maxima);
@@ -187,16 +190,16 @@ struct Weighted {
   uint64_t rank, weight;
 };
 
-// Buckets by distance below the greatest key, in the same order: 32 equal steps in every octave of the distance, so
-// that the steps are fine where the mass is, at any scale.
+// Buckets of keys by their distance below the greatest key, nearest first. Every octave of the distance has 32 equal
+// steps, so that buckets are narrow near the maximum, where the mass is, at any scale.
 inline constexpr size_t kBuckets = 27 * 32 + 32;
 inline size_t bucket_of(uint32_t distance) {
   const int octave = std::max(0, static_cast<int>(std::bit_width(distance)) - 6);
   return static_cast<size_t>(octave) * 32 + (distance >> octave);
 }
 
-// Of many items only those of the bucket in which the running sum reaches target can end the prefix: moves them to the
-// front and returns them, adds the weight of the buckets before to `before`.
+// Narrows a search for the end of a prefix to one bucket: the one in which the running sum reaches target. Moves its
+// items to the front and returns them, and adds the weight of all earlier buckets to `before`.
 inline std::span<Weighted> crossing_bucket(std::span<Weighted> items, uint32_t max_key, uint64_t target,
                                            uint64_t& before) {
   const auto bucket = [max_key](const Weighted& item) {
@@ -214,9 +217,9 @@ inline std::span<Weighted> crossing_bucket(std::span<Weighted> items, uint32_t m
   return items.first(count);
 }
 
-// The first prefix, in the order of ranks (descending), whose weights sum to target or more, of one item at least: the
-// rank of its last item and the sum. The greatest key is max_key, its item has weight, target is at most the sum of
-// all. Expected linear time; destroys items.
+// The shortest non-empty prefix, in descending order of ranks, whose weights sum to at least target. Returns the rank
+// of its last item, and the sum. max_key: the greatest key, whose item has a weight above 0. target: at most the sum of
+// all weights. Expected linear time. Reorders items.
 inline Weighted first_prefix(std::span<Weighted> items, uint32_t max_key, uint64_t target) {
   const auto earlier = [](const Weighted& a, const Weighted& b) { return a.rank > b.rank; };
   uint64_t before = 0;
@@ -236,7 +239,8 @@ inline Weighted first_prefix(std::span<Weighted> items, uint32_t max_key, uint64
   return {items[0].rank, before + items[0].weight};
 }
 
-// The first token, by ascending id, at which the running sum of the masses of rank `last` or earlier exceeds point.
+// Returns the first token, by ascending id, at which the running sum of the masses exceeds point. Only masses of rank
+// `last` or earlier are summed.
 inline int32_t token_at(std::span<const uint64_t> ranks, std::span<const uint64_t> masses, uint64_t last,
                         uint64_t point) {
   uint64_t sum = 0;
@@ -249,7 +253,8 @@ inline int32_t token_at(std::span<const uint64_t> ranks, std::span<const uint64_
 
 }  // namespace detail
 
-// A host sampler's view of a batch: the logits of a row, the tokens before its choice, and where that goes.
+// Accessors for a sampler in host memory: a row's logits, the tokens before its choice, and where the choice is
+// written.
 inline std::span<float> logits_of(const LogitBatch& batch, int32_t row) {
   return {batch.logits + row * batch.stride, static_cast<size_t>(batch.vocab)};
 }
@@ -260,7 +265,7 @@ inline int32_t& choice_of(const LogitBatch& batch, int32_t row) {
   return batch.tokens[batch.keys[row].slot * batch.token_stride + batch.keys[row].position];
 }
 
-// Memory for selecting from rows of up to `vocab` logits; one per thread.
+// Scratch memory for selecting from rows of up to `vocab` logits. Each thread needs its own.
 class SelectScratch {
  public:
   SelectScratch() = default;
@@ -282,11 +287,13 @@ class SelectScratch {
   friend void keep_top_k(std::span<float>, int32_t, SelectScratch&);
   friend void keep_min_p(std::span<float>, double, double, SelectScratch&);
 
-  // The greatest key of the row, that of each block in maxima_. Throws Error on a row that does not fit.
+  // Returns the greatest key of the row, and fills maxima_ with that of each block. Throws Error for a row that is too
+  // long or empty.
   uint32_t scan(std::span<const float> logits);
-  // Puts the ranks of all tokens that can be among the first top_k (all if 0) into ranks_, by ascending id.
+  // Fills ranks_ with all tokens that can be among the first top_k (all tokens if top_k is 0), by ascending id. Returns
+  // their number.
   size_t gather(std::span<const float> logits, size_t top_k);
-  // Leaves the first `count` by rank in ranks_, by ascending id.
+  // Keeps the first `count` by rank in ranks_, by ascending id. Returns their number.
   size_t keep_first(size_t size, size_t count, uint32_t max_key);
 
   std::vector<uint32_t> maxima_, block_order_;
@@ -307,7 +314,7 @@ inline size_t SelectScratch::gather(std::span<const float> logits, size_t top_k)
   const size_t blocks = (logits.size() + detail::kBlock - 1) / detail::kBlock;
   uint32_t least = 0;
   if (top_k > 0 && top_k <= blocks) {
-    // The k-th greatest block maximum: k tokens reach it, so nothing below it can be among the first k.
+    // Take the k-th greatest block maximum. At least k tokens reach it, so nothing below it is among the first k.
     const auto begin = block_order_.begin();
     std::copy_n(maxima_.begin(), blocks, begin);
     const auto kth = begin + static_cast<ptrdiff_t>(top_k) - 1;
@@ -336,7 +343,7 @@ inline size_t SelectScratch::keep_first(size_t size, size_t count, uint32_t max_
                              ranks_.begin());
 }
 
-// The greatest logit, the lowest id among equals; kNone as described above.
+// Returns the token with the greatest logit, the lowest id among equals, or kNone as described above.
 inline int32_t select_argmax(std::span<const float> logits) {
   uint64_t best = 0;
   for (size_t begin = 0; begin < logits.size(); begin += detail::kBlock) {
@@ -352,7 +359,8 @@ inline int32_t select_argmax(std::span<const float> logits) {
 }
 
 // Chooses the token at `position` of `sequence` from a row of logits. scratch: prepared for at least logits.size().
-// Expected linear time, nothing is allocated. Throws Error on a spec out of range or a row that scratch cannot hold.
+// Takes expected linear time and allocates nothing. Throws Error for a spec out of range or a row that scratch cannot
+// hold.
 inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& spec, uint64_t seed, uint64_t sequence,
                               int32_t position, SelectScratch& scratch) {
   check(spec);
@@ -382,9 +390,9 @@ inline int32_t select_nucleus(std::span<const float> logits, const SelectSpec& s
   return detail::token_at(ranks, masses, last, draw(seed, sequence, position, kept));
 }
 
-// The steps before the draw, alone: a dropped token's logit becomes -infinity, the others stay as they are. A selection
-// from what is left is the one that takes the step itself. A row that cannot be sampled from stays whole, so that the
-// selector finds it so. Scratch and errors as for select_nucleus.
+// The filters of select_nucleus as separate steps. A dropped token's logit becomes -infinity, and the others stay as
+// they are, so that selecting from the result gives the same token as selecting with the filter included. A row that
+// cannot be sampled is left unchanged, so that the selector reports it. Scratch and errors are as for select_nucleus.
 
 // Keeps the first top_k tokens; 0 keeps all.
 inline void keep_top_k(std::span<float> logits, int32_t top_k, SelectScratch& scratch) {
@@ -402,8 +410,8 @@ inline void keep_top_k(std::span<float> logits, int32_t top_k, SelectScratch& sc
   }
 }
 
-// Keeps the tokens whose probability at this temperature is min_p times the greatest or more; 0 keeps all. At
-// temperature 0 only the greatest has any.
+// Keeps the tokens whose probability at this temperature is at least min_p times the greatest; 0 keeps all. At
+// temperature 0 it keeps only the tokens that have the greatest logit.
 inline void keep_min_p(std::span<float> logits, double min_p, double temperature, SelectScratch& scratch) {
   check({.temperature = temperature, .min_p = min_p});
   const uint32_t max = scratch.scan(logits);
@@ -419,7 +427,8 @@ inline void keep_min_p(std::span<float> logits, double min_p, double temperature
   }
 }
 
-// Repetition penalty (Keskar et al. 2019, CTRL) of a token that occurred before: less likely where penalty > 1.
+// The repetition penalty (Keskar et al. 2019, CTRL) for a token that has occurred before. A penalty above 1 makes it
+// less likely.
 GPT2RUN_HD inline float penalized(float logit, float penalty) { return logit > 0 ? logit / penalty : logit * penalty; }
 
 }  // namespace gpt2run

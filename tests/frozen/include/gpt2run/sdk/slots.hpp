@@ -1,5 +1,5 @@
-// What the host knows of a session's slots: lengths, who is in them, and the checks that Session promises for start(),
-// step() and repeat(). Every session keeps one of these, whatever device computes; it allocates only when it is made.
+// Slots: the host's record of a session's slots. It has their lengths and occupants, and makes the checks that Session
+// promises for start(), step() and repeat(). Every session uses it, on any device. It allocates only when constructed.
 #pragma once
 #include <span>
 #include <vector>
@@ -10,14 +10,14 @@ namespace gpt2run {
 
 class Slots {
  public:
-  // Throws Error on limits that no session can have.
+  // Throws Error for limits that no session can have, and for a model that is not supported.
   Slots(const ModelConfig& config, const Limits& limits) : vocab_(config.V), limits_(limits) {
     check_limits(config);
     slots_.resize(limits.slots);
   }
 
   int length(int slot) const { return slots_[slot].length; }
-  // The key of the row behind the slot's `position` tokens.
+  // The key of the row of logits that follows the slot's first `position` tokens.
   RowKey key(int slot, int position) const {
     const Slot& s = slots_[slot];
     return {s.sequence, s.seed, slot, position, s.prompt, s.shift};
@@ -35,7 +35,7 @@ class Slots {
     s.length = start.keep, s.has_logits = false;
   }
 
-  // The rows of a body that is repeated n times. Throws before anything is enqueued.
+  // Checks the rows of a body that is to be repeated n times. Throws Error before anything is enqueued.
   void check_repeat(std::span<const Row> rows, int n) {
     check(rows);
     for (const Row& row : rows) {
@@ -46,7 +46,7 @@ class Slots {
     }
   }
 
-  // Throws before anything is enqueued.
+  // Checks the rows of a step. Throws Error before anything is enqueued.
   void check(std::span<const Row> rows) {
     if (rows.empty()) fail("step: no rows");
     if (std::ssize(rows) > limits_.rows) fail("step: ", rows.size(), " rows, the session holds ", limits_.rows);
@@ -60,7 +60,7 @@ class Slots {
       fail("step: ", logit_rows, " rows ask for logits, the session holds ", limits_.logit_rows);
   }
 
-  // Appends checked rows, `times` times over.
+  // Appends checked rows, `times` times.
   void advance(std::span<const Row> rows, int times = 1) {
     for (const Row& row : rows) {
       slots_[row.slot].length += times;
