@@ -1,5 +1,5 @@
-// gpt2run: continues prompts with a GPT-2. Results go to standard output, everything else to standard error. Exit
-// codes: 0 done, 2 the command line cannot be meant, 1 everything else.
+// gpt2run: continues prompts with a GPT-2 model. Results go to standard output, messages to standard error. Exit codes:
+// 0 for success, 2 for a wrong command line, 1 for any other error.
 
 #include <cstdio>
 #include <new>
@@ -41,7 +41,7 @@ std::string help(PluginHost& host, Configuration& configuration) {
          "whole run.\n";
 }
 
-// One line: what a run did and how fast.
+// The last line of a run: how much was generated, and how fast.
 std::string summary_line(const Summary& summary, const Composition& composition) {
   char text[256];
   const double seconds = summary.seconds > 0 ? summary.seconds : 1e-9;
@@ -67,7 +67,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   check_comparable(ranks, manifest, manifest.prompts);
   if (configuration.recorded())
     for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
-  // Thrown between two steps: sinks are destroyed without their end and leave nothing half-written.
+  // An interrupt throws between two steps. The sinks are then destroyed without end(), so nothing is left half-written.
   Progress progress("sequences", configuration.values().flag("quiet"), composition.choice().streams());
   const Summary summary = composition.run(manifest.to_json(), [&](int64_t done, int64_t total) {
     if (interrupted()) fail("interrupted, ", done, " of ", total, " sequences were done");
@@ -77,7 +77,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   log_info(summary_line(summary, composition));
 }
 
-// What is done with these options, as a message says it.
+// What these options make the program do, as messages name it.
 std::string mode_of(const OptionValues& values) {
   if (values.flag("help")) return "--help";
   if (values.text("report") == "weights") return "--report weights";

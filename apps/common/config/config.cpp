@@ -1,4 +1,4 @@
-// Layers of options, and the rules by which a name finds its plugin.
+// The layers of options, and the rules by which an option's name finds its plugin.
 #include "common/config/config.hpp"
 
 #include <algorithm>
@@ -12,10 +12,10 @@
 namespace gpt2run {
 namespace {
 
-// Short names for options of plugins: each sets its key in every chosen plugin that declares it. Fixed, so that a new
-// plugin never changes what a command line means.
 constexpr size_t kMostOfName = 60;  // characters of a name that are shown
 
+// Short names for options of plugins. Each sets that key in every chosen plugin that declares it. The list is fixed, so
+// that a new plugin never changes the meaning of a command line.
 constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p",  "min_p", "name", "in",
                                          "out",  "dir",   "format", "echo",  "top"};
 
@@ -29,7 +29,7 @@ std::vector<OptionSpec> specs_of(std::span<const CoreOption> core) {
   return specs;
 }
 
-// The end of a JSON string that starts at `from`: the index behind its closing quote, or npos.
+// The end of the JSON string that starts at `from`: the index after its closing quote, or npos.
 size_t end_of_quoted(std::string_view text, size_t from) {
   for (size_t i = from + 1; i < text.size(); ++i) {
     if (text[i] == '\\')
@@ -40,7 +40,7 @@ size_t end_of_quoted(std::string_view text, size_t from) {
   return text.npos;
 }
 
-// One `key=value` of a plugin's name; moves `at` behind it.
+// Parses one key=value of a plugin list at `at`, and moves `at` to its end.
 std::pair<std::string, std::string> parse_pair(std::string_view text, size_t& at, std::string_view origin) {
   const size_t equal = text.find_first_of("=:,", at);
   if (equal == text.npos || text[equal] != '=' || equal == at)
@@ -57,7 +57,7 @@ std::pair<std::string, std::string> parse_pair(std::string_view text, size_t& at
   return {std::move(key), std::string(text.substr(begin, at - begin))};
 }
 
-// 0 alias, 1 slot, 2 plugin: the more exact name wins.
+// How exact a setting's name is: 0 for an alias, 1 for KIND.KEY, 2 for PLUGIN.KEY. The more exact one wins.
 int exactness(const Setting& setting) {
   const size_t dot = setting.name.find('.');
   if (dot == std::string::npos) return 0;
@@ -77,7 +77,7 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-// A path would end at a zero byte, whatever stands behind it.
+// Texts become paths, and the system would end a path at a zero byte.
 void check_text(const Setting& setting) {
   if (setting.value.find('\0') != std::string::npos)
     usage_error(setting.origin, ": expected a text without zero bytes, found ", in_quotes(setting.value));
@@ -101,7 +101,8 @@ bool is_meant(const OtherPlugin& other, const Setting& setting) {
 
 std::span<const OptionSpec> specs_of(const Plugin& plugin) { return {plugin.options, plugin.option_count}; }
 
-// Of `keys`, "--precision.isa", a name without a dot is held against what stands behind the dot.
+// The known name that is nearest to `name`, for an error message. A name without a dot is also compared with the part
+// after the dot of each of `keys`, such as "isa" of "--precision.isa".
 std::string nearest_option(const std::string& name, std::vector<std::string> names,
                            const std::vector<std::string>& keys) {
   if (name.find('.') != name.npos) return nearest_name(name, names);
@@ -112,12 +113,14 @@ std::string nearest_option(const std::string& name, std::vector<std::string> nam
   return at < whole || nearest.empty() ? nearest : keys[at - whole];
 }
 
-// Whether a file may have it although no chosen plugin does.
+// Whether a config file may have this setting although no chosen plugin declares it.
 bool is_of_others(const Setting& setting, std::span<BoundPlugin* const> chosen, std::span<const OtherPlugin> others) {
   if (is_alias(setting.name)) return true;
   const auto is_its_name = [&](const BoundPlugin* one) { return is_named(*one, prefix_of(setting.name)); };
   if (exactness(setting) == 2 && std::any_of(chosen.begin(), chosen.end(), is_its_name)) return false;
-  std::set<std::string> known, hidden;  // names of plugins; one name's forms for several memories have the same options
+  // Names of plugins that could be opened, and of those that could not. A sampler for the host and its twin for the
+  // device have one name and the same options, so one of the two is enough.
+  std::set<std::string> known, hidden;
   for (const OtherPlugin& other : others) {
     if (!is_meant(other, setting)) continue;
     const Plugin* plugin = other.open();
@@ -187,7 +190,8 @@ void Configuration::read_file(const std::string& path, const std::string& origin
     settings.push_back({normal_name(option.key), option.value, path + ": " + option.key});
   std::map<std::string, std::string> slots;
   for (const RecordedPlugin& plugin : recorded_->plugins) {
-    // The same arithmetic again: a precision by the name that was found for it, a sampler where its logits are.
+    // A recorded precision is chosen by its exact name, so that the arithmetic is the same. A sampler is chosen as the
+    // user named it, because "device-nucleus" depends on where the logits are.
     PluginSpec spec{plugin.kind == name_of(Kind::sampler) ? plugin.spec : plugin.name, {}};
     for (const RecordedOption& option : plugin.options) spec.options.emplace_back(option.key, option.value);
     std::string& slot = slots[plugin.kind];
@@ -237,7 +241,8 @@ const std::vector<std::string>& Configuration::list(std::string_view key) const 
   return found == lists_.end() ? none : found->second;
 }
 
-// Empty: no chosen plugin takes this name. Throws when several could be meant.
+// The chosen plugins that a setting is for; none when no chosen plugin declares it. Throws UsageError when it is
+// ambiguous.
 std::vector<BoundPlugin*> Configuration::targets(const Setting& setting, std::span<BoundPlugin* const> chosen) const {
   const size_t dot = setting.name.find('.');
   const std::string_view name = setting.name, prefix = name.substr(0, dot == name.npos ? 0 : dot);
@@ -249,7 +254,7 @@ std::vector<BoundPlugin*> Configuration::targets(const Setting& setting, std::sp
     const bool meant = exact == 0 || (exact == 1 ? prefix == name_of(one->plugin->kind) : is_named(*one, prefix));
     if (meant && one->values.declares(key)) found.push_back(one);
   }
-  std::vector<std::string> names;  // several instances of one plugin are one name
+  std::vector<std::string> names;  // without repetitions: two instances of one plugin are not ambiguous
   for (const BoundPlugin* one : found) {
     const std::string full = exact == 1 ? full_name(*one, key) : one->values.owner() + ":" + std::string(key) + "=...";
     if (std::find(names.begin(), names.end(), full) == names.end()) names.push_back(full);
@@ -297,7 +302,7 @@ std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chose
         skipped.push_back(setting.origin + " is not used: no chosen plugin has this option");
         continue;
       }
-      // On the line only what is chosen is meant; only there no other plugin is opened.
+      // A command line can only mean chosen plugins, so the others are not opened for it.
       if (found.empty()) unknown(setting, chosen, layer == Layer::file ? others : std::span<const OtherPlugin>());
       const std::string key(key_of(setting.name));
       const auto is_flag = [&](const BoundPlugin* one) { return one->values.is_flag(key); };

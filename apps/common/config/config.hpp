@@ -1,6 +1,7 @@
-// What the user asked for: command line > config file > default, for a program's own options and for those of the
-// plugins that they choose. The line is read twice: first the program's options, with unknown names kept, so that
-// plugins can be chosen; then bind() places every remaining name on the chosen plugins, and leaves none over.
+// The options of a run: command line before config file before default, for the program's own options and for those of
+// the plugins that it uses. They are read in two passes, because the program's options choose the plugins: the
+// constructor reads the program's options and keeps all other names, and bind() later gives each of these to the chosen
+// plugins. A name that nobody declares is an error.
 #pragma once
 #include <functional>
 #include <map>
@@ -17,29 +18,32 @@
 
 namespace gpt2run {
 
+// Where an option's value comes from, the weakest first.
 enum class Layer : uint8_t { fallback, file, command_line };
 
-// A plugin as it is named anywhere: name:key=value:key=value. Values with ':' or ',' are JSON-quoted.
+// A plugin with options, as a user writes it: name:key=value:key=value. A value that contains ':' or ',' is a JSON
+// string.
 struct PluginSpec {
   std::string name;
   std::vector<std::pair<std::string, std::string>> options;
 };
 
-// Splits at commas. Throws UsageError naming origin.
+// Parses a list of plugins, separated by commas. origin: how error messages name the text. Throws UsageError.
 std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin);
 
-// Of each one, in order.
+// The name of each plugin, in order.
 std::vector<std::string> names_of(const std::vector<PluginSpec>& list);
 
 // The reverse of parse_plugin_list for one plugin.
 std::string to_text(const PluginSpec& spec);
 
-// One plugin that takes part in a run, and its options. One object per instance. host: that opened it, whose crash hook
-// hears of its code; it outlives this object, null: none.
+// A plugin that takes part in a run, with the values of its options. A plugin that is used twice has two of these.
+// host: the plugin host that opened it, whose crash hook is told when the plugin's code runs; it outlives this object.
+// null: no crash hook.
 struct BoundPlugin {
   const Plugin* plugin;
   PluginSpec spec;  // as the user or a default named it
-  Layer layer;      // of asked
+  Layer layer;      // where spec comes from
   OptionValues values;
 
   const PluginHost* host;
@@ -47,34 +51,40 @@ struct BoundPlugin {
   BoundPlugin(const Plugin& bound, PluginSpec spec, Layer layer, const PluginHost* host = nullptr);
 };
 
-// A plugin that there is. open() is called when a file names an option that no chosen plugin has; null: it cannot be
-// opened here, and may have any option.
+// A plugin that is installed, chosen or not. open() is called when a config file has an option that no chosen plugin
+// declares. It returns null for a plugin that cannot be opened here, which may then declare any option.
 struct OtherPlugin {
   Kind kind;
   std::string name;
   std::function<const Plugin*()> open;
 };
 
+// The options of one program run.
 class Configuration {
  public:
-  // core outlives it. arguments: without the program's name. Reads the file of --config where `core` declares it: INI,
-  // or a run manifest. Throws UsageError for the line, Error for a file.
+  // Parses the command line. core: the program's own options, which outlive this object. arguments: those after the
+  // program's name. Where `core` declares --config and it is given, that file is read too: an INI file, or the manifest
+  // of a run. Throws UsageError for a wrong command line or INI file, Error for a file that cannot be read or a wrong
+  // manifest.
   Configuration(std::span<const CoreOption> core, std::vector<std::string> arguments);
-  Configuration(const Configuration&) = delete;  // its values look at its specs
+  Configuration(const Configuration&) = delete;  // values_ points into specs_
   Configuration& operator=(const Configuration&) = delete;
 
   const OptionValues& values() const { return values_; }
-  Layer layer(std::string_view key) const;                           // where a core option's value comes from
-  std::string origin(std::string_view key) const;                    // how the user named it, for messages
-  const std::vector<std::string>& list(std::string_view key) const;  // of an option that repeats; empty: not given
+  // Of one of the program's own options: where its value comes from, how the user spelt its name, and all values of one
+  // that may repeat, empty when it was not given.
+  Layer layer(std::string_view key) const;
+  std::string origin(std::string_view key) const;
+  const std::vector<std::string>& list(std::string_view key) const;
   std::span<const CoreOption> core() const { return core_; }
 
-  // The manifest given as --config, or null.
+  // The manifest of an earlier run that was given as --config, or null.
   const Manifest* recorded() const { return recorded_ ? &*recorded_ : nullptr; }
 
-  // Sets the options of the chosen plugins. others: all plugins there are; an option in the file that one of them has
-  // and no chosen one is skipped and returned as a message, on the command line it is an error. Throws UsageError: an
-  // unknown name (with the nearest), an ambiguous one (with the full names), a value out of range.
+  // Sets the options of the chosen plugins. others: all installed plugins. An option of the config file that no chosen
+  // plugin declares but one of `others` does is skipped, and a message about it is returned; on the command line it is
+  // an error. Throws UsageError for an unknown name, with the nearest known one; for an ambiguous name, with the full
+  // names; and for a value out of range.
   std::vector<std::string> bind(std::span<BoundPlugin* const> chosen, std::span<const OtherPlugin> others);
 
  private:
@@ -85,7 +95,8 @@ class Configuration {
 
   void read_file(const std::string& path, const std::string& origin);
   void take(Layer layer, const std::vector<Setting>& settings);
-  void bind_own(BoundPlugin& one, std::span<BoundPlugin* const> chosen) const;  // what stands behind its name
+  // Sets the options that were given with the plugin's name, name:key=value.
+  void bind_own(BoundPlugin& one, std::span<BoundPlugin* const> chosen) const;
   std::vector<BoundPlugin*> targets(const Setting& setting, std::span<BoundPlugin* const> chosen) const;
   [[noreturn]] void unknown(const Setting& setting, std::span<BoundPlugin* const> chosen,
                             std::span<const OtherPlugin> others) const;
@@ -95,16 +106,16 @@ class Configuration {
   OptionValues values_;
   std::map<std::string, Source, std::less<>> sources_;
   std::map<std::string, std::vector<std::string>, std::less<>> lists_;
-  std::vector<Setting> file_others_, line_others_;  // names that are not the program's: of plugins
+  std::vector<Setting> file_others_, line_others_;  // settings that are not the program's own: for bind()
   std::optional<Manifest> recorded_;
 };
 
-// Help for options as they are declared: one line each with type, default and range; and for --version, which every
-// program has (host/program.hpp).
+// Help text with one line for each option: name, description, type, range and default. That of the program's options
+// ends with --version, which every program has (program/program.hpp).
 std::string help_of(std::span<const CoreOption> core);
 std::string help_of(const Plugin& plugin);
 
-// The fixed short names, as "--temp, --top_k".
+// The short names of plugin options, as a list: "--temp, --top_k".
 std::string alias_names();
 
 }  // namespace gpt2run

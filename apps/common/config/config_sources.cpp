@@ -1,4 +1,4 @@
-// The two texts that options come from: the command line and an INI file.
+// The command line and INI files by Boost.Program_options, with corrections where the library guesses.
 #include "common/config/config_sources.hpp"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace po = boost::program_options;
 
 constexpr size_t kMostOfName = 60;  // characters of a name that are shown
 
-// Whether each name that the program does not declare takes a value.
+// The names that the program does not declare, and whether each takes a value.
 using PluginNames = std::map<std::string, bool>;
 
 po::options_description describe(std::span<const CoreOption> core, const PluginNames& names) {
@@ -41,10 +41,10 @@ po::options_description describe(std::span<const CoreOption> core, const PluginN
   usage_error("unknown option ", printable(typed, kMostOfName), "; --help lists what there is");
 }
 
-// How long options were typed, by normal name.
+// How the user spelt each long option, by its normalised name.
 using Spellings = std::map<std::string, std::string>;
 
-// A long option in normal spelling, with what follows '='.
+// Splits "--Top-P=0.9" into the normalised name and the text after '='. Returns two empty texts for anything else.
 std::pair<std::string, std::string> split_long(const std::string& token, Spellings& spellings) {
   if (token.size() < 3 || token.compare(0, 2, "--") != 0) return {};
   const size_t equal = token.find('=');
@@ -55,7 +55,7 @@ std::pair<std::string, std::string> split_long(const std::string& token, Spellin
   return {name, equal == token.npos ? "" : token.substr(equal + 1)};
 }
 
-// Flags of one letter before another letter, as in -qn 5: takes them off the first argument.
+// Takes one-letter flags off the front of the first argument when they are combined with another letter, as in -qn 5.
 std::vector<po::option> split_letters(std::span<const CoreOption> core, std::vector<std::string>& arguments) {
   std::vector<po::option> flags;
   std::string& first = arguments.front();
@@ -72,7 +72,7 @@ std::vector<po::option> split_letters(std::span<const CoreOption> core, std::vec
   return flags;
 }
 
-// Prefixes are never guessed: --t, --temp, --tokens and --top_k live side by side.
+// Prefixes of names are never accepted, because --t, --temp, --tokens and --top_k are all options.
 constexpr int kStyle = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing &
                        ~po::command_line_style::allow_sticky;
 
@@ -89,13 +89,13 @@ std::vector<po::option> parse(std::span<const CoreOption> core, const PluginName
       .options;
 }
 
-// The library takes the next option for a value; after '=' it may be one.
+// Whether the library took the next option as this one's value. A value after '=' may well begin with "--".
 bool has_option_as_value(const po::option& option) {
   return !option.original_tokens.empty() && option.original_tokens.back().starts_with("--");
 }
 
-// Strict: every name of `names` is known now. A name that has no value behind it is noted as such and left to whoever
-// knows the plugins, so that a misspelt flag is called unknown rather than incomplete.
+// Parses with every name in `names` declared. A name without a value is marked as a flag instead of being refused, so
+// that a misspelt flag is later reported as unknown rather than as incomplete.
 std::vector<po::option> parse_strictly(std::span<const CoreOption> core, PluginNames names,
                                        const std::vector<std::string>& arguments, Spellings& spellings) {
   while (true) {
@@ -115,7 +115,8 @@ std::vector<po::option> parse_strictly(std::span<const CoreOption> core, PluginN
   }
 }
 
-// The library hands a word that stands alone to a flag before it, which may take one after '='.
+// Whether this is a positional argument. The library also gives a positional argument to a flag before it, because a
+// flag may take a value after '='.
 bool is_stray(const po::option& option, std::span<const CoreOption> core) {
   if (option.position_key >= 0) return true;
   const auto flag = std::find_if(core.begin(), core.end(), [&](const CoreOption& one) {
@@ -147,7 +148,7 @@ std::vector<Setting> to_settings(const std::vector<po::option>& options, std::sp
   return settings;
 }
 
-// The reader cuts lines at '#', quoted or not: inside a JSON string it can be written as \u0023.
+// Writes '#' inside JSON strings as \u0023, because the INI parser cuts every line at '#', quoted or not.
 std::string protect_quoted(const std::string& content) {
   std::istringstream lines(content);
   std::string result, line;
@@ -166,7 +167,8 @@ std::string protect_quoted(const std::string& content) {
   return result;
 }
 
-// The number of the first line that the reader, which cuts comments and blanks off, saw as `found`.
+// The number of the first line that equals `found` once comments and surrounding blanks are cut off, as the INI parser
+// does; 0 when there is none.
 size_t line_of(const std::string& content, std::string_view found) {
   std::istringstream lines(content);
   std::string line;
@@ -185,9 +187,9 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
     PluginNames names;
     Spellings spellings;
     for (const po::option& option : parse(core, {}, arguments, spellings)) {
-      // What looks like a letter may be the value of a name before it: -1.
+      // An unknown letter may be a negative number, the value of the name before it.
       if (!option.unregistered || option.string_key.empty() || option.string_key.front() == '-') continue;
-      // To the library a comma stands between a long name and a letter, and a last star for any ending.
+      // The library would read a comma as a separator of long name and letter, and a final star as a wildcard.
       if (option.string_key.find_first_of(",*") != std::string::npos) refuse_unknown(spellings[option.string_key]);
       names.emplace(option.string_key, true);
     }

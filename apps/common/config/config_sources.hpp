@@ -1,5 +1,5 @@
-// The two texts that options come from: the command line and an INI file. The one file that knows
-// Boost.Program_options.
+// Parsers for the two sources of options: the command line and INI files. Their implementation is the only file that
+// uses Boost.Program_options.
 #pragma once
 #include <span>
 #include <string>
@@ -9,29 +9,32 @@
 
 namespace gpt2run {
 
+// An option of a program itself, in contrast to those of plugins.
 struct CoreOption {
   OptionSpec spec;
-  char letter = 0;       // one-letter name, 0: none
-  bool repeats = false;  // may be given several times: a list
+  char letter = 0;       // one-letter name, or 0
+  bool repeats = false;  // may be given several times, as a list
 };
 
-// One option as somebody gave it.
+// One option as a user gave it.
 struct Setting {
-  std::string name;       // in normal spelling, without dashes; "section.key" for INI
-  std::string value;      // unquoted
-  std::string origin;     // how the user named it: "--top-p", "run.ini: sampler.top_p"
-  bool has_value = true;  // false: the name of a plugin's option stood alone
+  std::string name;       // normalised, without leading dashes; "section.key" from an INI file
+  std::string value;      // without quotes
+  std::string origin;     // for messages: "--top-p", "run.ini: sampler.top_p"
+  bool has_value = true;  // false: a plugin's option without a value, which is right for a flag
 };
 
-// All options of a line in its order. Names that `core` does not declare are kept: each takes one value. Throws
-// UsageError: an argument that is no option, a missing value, an unknown letter.
+// Parses a command line into settings, in its order. A name that `core` does not declare is kept for the plugins and
+// takes the next argument as its value, if there is one. Throws UsageError for an argument that is no option, for a
+// missing value, and for an unknown letter.
 std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vector<std::string>& arguments);
 
-// Takes off the line what is neither an option nor an option's value, for a program whose line has such words, and
-// gives it in its order. A lone "-" is one of them, and so is all that stands behind "--".
+// Removes the positional arguments from a command line and returns them in order: every argument that is neither an
+// option nor the value of one, a lone "-", and everything after "--".
 std::vector<std::string> take_words(std::span<const CoreOption> core, std::vector<std::string>& arguments);
 
-// content: of the file at path. A value that starts with '"' is a JSON string, so '#', blanks and line ends survive.
+// Parses an INI file. path: for messages. content: the file's text. A value that starts with '"' is a JSON string,
+// which may contain '#', leading blanks and line ends. Throws UsageError naming the line.
 std::vector<Setting> read_ini(const std::string& path, const std::string& content);
 
 }  // namespace gpt2run

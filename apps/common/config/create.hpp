@@ -1,5 +1,5 @@
-// The objects that a program's options ask for: its host of plugins, and the object of a plugin with the options that
-// are bound to it.
+// Creation of the objects that a program's options name: its plugin host, and the object of a plugin with the options
+// that are bound to it.
 #pragma once
 #include <memory>
 #include <new>
@@ -10,15 +10,16 @@
 
 namespace gpt2run {
 
-// Searches the folders of --plugin-dir first; a plugin that crashes is named. Throws as PluginHost's constructor.
+// The plugin host of a program. It searches the folders of --plugin-dir first, and names the file of a plugin that
+// crashes. Throws as PluginHost's constructor does.
 inline PluginHost plugin_host(const Configuration& configuration) {
   const std::vector<std::string>& folders = configuration.list("plugin_dir");
   return PluginHost({folders.begin(), folders.end()}, report_crashes);
 }
 
-// Runs `call`, which runs the plugin's code, while the host's crash hook knows of it. done: "created". Throws what the
-// call throws; an exception that is no Error does not know whose it is, and becomes an Error that names the plugin,
-// unless the memory has run out.
+// Runs `call`, which executes the plugin's code, under the plugin host's crash hook. done: what is being done, as a
+// participle, such as "created". Error and std::bad_alloc pass through. Any other exception becomes an Error that names
+// the plugin, because its text alone would not say where it comes from.
 template <class Call>
 auto watched(const BoundPlugin& bound, const char* done, const Call& call) {
   const auto watch = bound.host ? bound.host->watch(*bound.plugin, done) : nullptr;
@@ -35,7 +36,8 @@ auto watched(const BoundPlugin& bound, const char* done, const Call& call) {
   }
 }
 
-// The plugin's object. Base: as the plugin's kind says. Throws as watched(), and Error when the plugin makes nothing.
+// Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as watched() does, and Error
+// when the plugin returns null.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
   return watched(bound, "created", [&] {

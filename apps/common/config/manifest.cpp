@@ -11,7 +11,7 @@
 namespace gpt2run {
 namespace {
 
-// A number as reports write it.
+// A number in the form that all reports use: 0.50 becomes 0.5.
 std::string number_text(const std::string& typed) {
   const json::Document document = json::parse(typed, "a number");
   const json::Value number = document.root();
@@ -25,7 +25,7 @@ void write_typed(JsonWriter& json, const RecordedOption& option) {
   json.value(option.value);
 }
 
-// A key that comes again makes a list.
+// A key that occurs several times becomes a list.
 void write_options(JsonWriter& json, const std::vector<RecordedOption>& options) {
   std::unordered_map<std::string_view, std::vector<const RecordedOption*>> by_key;
   for (const RecordedOption& option : options) by_key[option.key].push_back(&option);
@@ -83,7 +83,7 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.end_object();
 }
 
-// weight_bytes: of one element of the weights.
+// "weight_bytes" in the JSON is the size of one weight element.
 void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& config) {
   json.begin_object();
   json.field("run", traits.run);
@@ -95,7 +95,7 @@ void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& con
   json.end_object();
 }
 
-// As a user would type it.
+// The value as a user would type it on a command line.
 std::string typed(const json::Value& value) {
   if (const auto text = value.as_text()) return std::string(*text);
   if (const auto flag = value.as_flag()) return *flag ? "on" : "off";

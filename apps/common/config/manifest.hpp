@@ -1,5 +1,5 @@
-// The run manifest: one JSON object that records a run and repeats it (--config run.json). One struct for both
-// directions, so that what is written is what is read.
+// The run manifest: a JSON object that records a run so that it can be repeated with --config run.json. Writing and
+// reading use the same struct, so that the two cannot drift apart.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -13,42 +13,44 @@
 
 namespace gpt2run {
 
-// The reverse of json_quoted. Throws UsageError naming origin.
+// The text of a JSON string, the reverse of json_quoted(). origin: for messages. Throws UsageError for anything else.
 std::string json_unquoted(std::string_view quoted, std::string_view origin);
 
 struct RecordedOption {
   std::string key, value;  // value: as a user would type it
-  std::string type;        // as in OptionSpec; "" when read back
+  std::string type;        // as in OptionSpec; empty in a manifest that was read
 };
 
 struct RecordedPlugin {
-  std::string kind, spec, name, space, version;  // asked: as the user named it, "device-nucleus"
-  std::string file, hash;                        // file name without folders, its content's hash
-  std::vector<RecordedOption> options;           // all of them, after defaults
+  std::string kind, spec, name, space, version;  // spec: as the user named it, such as "device-nucleus"
+  std::string file, hash;                        // the file's name without folders, and the hash of its content
+  std::vector<RecordedOption> options;           // all options, defaults included
 };
 
 struct Manifest {
-  std::string program, tag;  // version of gpt2run, the standard library's tag
+  std::string program, tag;  // the version of gpt2run, and the tag of the standard library
   uint32_t abi = 0;
-  std::vector<RecordedOption> options;  // of the program; lists have one entry for each element
+  std::vector<RecordedOption> options;  // of the program; an option that repeats has one entry per value
   std::vector<RecordedPlugin> plugins;
   std::vector<Prompt> prompts;
-  std::string model, model_hash;  // path, and a hash of samples of every tensor
+  std::string model, model_hash;  // its path, and a hash of samples of every tensor
   ModelConfig config{};
-  std::optional<Traits> traits;  // of the one precision; none where several take part
+  std::optional<Traits> traits;  // of the precision; none where several precisions take part
 
   std::string to_json() const;
 
-  // Throws Error naming path, what was expected and what was found. config and traits are not read back.
+  // Parses a manifest; config and traits are not read. path: for messages. Throws Error naming the path, the item, what
+  // was expected and what was found.
   static Manifest from_json(const std::string& path, const std::string& content);
 };
 
-// FNV-1a, 64 bits: tells two builds apart; it is no protection.
+// A 64-bit FNV-1a hash. It distinguishes two builds of a file, but it does not protect against tampering.
 struct Fingerprint {
   uint64_t value = 0xcbf29ce484222325u;
   void add(const void* bytes, size_t count);
   std::string hex() const;
 };
-std::string hash_of_file(const std::filesystem::path& path);  // throws Error
+// The hash of a file's content. Throws Error when it cannot be read.
+std::string hash_of_file(const std::filesystem::path& path);
 
 }  // namespace gpt2run

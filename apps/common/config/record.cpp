@@ -1,4 +1,4 @@
-// Paths that last, plugins with the hashes of their files, a model by samples of its tensors.
+// Hashes of plugin files and of models.
 #include "common/config/record.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace gpt2run {
 namespace {
 
-// A few elements of every tensor: cheap, and the same for one model in any file layout.
+// Hashes a few elements of every tensor. That is cheap, and one model has the same hash in any file layout.
 std::string hash_of_model(const Checkpoint& checkpoint) {
   constexpr int64_t kSamples = 16;
   const ModelConfig& config = checkpoint.config();

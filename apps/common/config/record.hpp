@@ -1,4 +1,4 @@
-// The parts that every record of a run begins with.
+// Fills in the parts that every record of a run has: the program, the plugins and the model.
 #pragma once
 #include <string>
 
@@ -8,13 +8,16 @@
 
 namespace gpt2run {
 
-// A path keeps its meaning in another folder; a name like synthetic:124M stays as it is.
+// The absolute path of a file or folder that exists, so that a manifest works from another folder. Anything else, such
+// as synthetic:124M, stays as it is.
 std::string lasting_path(const std::string& path);
 
-// A plugin as it takes part: after binding.
+// The record of a plugin whose options have been bound.
 RecordedPlugin recorded(const PluginHost& host, const BoundPlugin& chosen);
 
-void record_program(Manifest& manifest);  // version, ABI, tag
+// Sets the version, the ABI number and the standard library's tag.
+void record_program(Manifest& manifest);
+// Sets the model's path, hash and configuration.
 void record_model(Manifest& manifest, const std::string& model, const Checkpoint& checkpoint);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// The mark is what some editors put before UTF-8.
+// read_file() from gpt2run/files, without a byte order mark.
 #include "common/config/text_file.hpp"
 
 #include <string_view>

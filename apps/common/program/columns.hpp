@@ -1,4 +1,4 @@
-// Columns of text for a terminal.
+// Aligned columns of text for a terminal.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace gpt2run {
 
-// A number by printf's `format` for one double; NaN stands for one that is not known, and is "-".
+// Formats a number by printf's `format` for one double. NaN means that it is not known, and is shown as "-".
 inline std::string shown_number(double value, const char* format) {
   if (std::isnan(value)) return "-";
   char text[400];  // the largest double has 309 digits
@@ -19,7 +19,7 @@ inline std::string shown_number(double value, const char* format) {
   return text;
 }
 
-// Broken at blanks into pieces of at most `width` bytes, longer where a word is.
+// Wraps text at blanks into lines of at most `width` bytes. A longer word gets a line of its own.
 inline std::vector<std::string> broken(std::string_view text, size_t width) {
   std::vector<std::string> pieces;
   while (text.size() > width) {
@@ -33,8 +33,9 @@ inline std::vector<std::string> broken(std::string_view text, size_t width) {
   return pieces;
 }
 
-// The last column is not padded. A cell is one line, whatever a file's name or a plugin's text hold; but the last one
-// is continued below itself where a line would be longer than `width`, 0: however long.
+// Formats rows of cells as aligned columns, two blanks apart; the last column is not padded. Cells are escaped and
+// shortened, so that each stays on one line whatever a file name or a plugin's text contains. Where a line would exceed
+// `width` bytes, its last cell is wrapped and continues in the same column; a `width` of 0 never wraps.
 inline std::string in_columns(std::vector<std::vector<std::string>> lines, const std::string& indent = "",
                               size_t width = 0) {
   constexpr size_t kMost = 400, kLeast = 20;

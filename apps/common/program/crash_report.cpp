@@ -1,4 +1,4 @@
-// Handlers that do no more than write() and, of a fault or an early exit, die.
+// The handlers use only what is allowed inside a signal handler: write() and raise().
 #include "common/program/crash_report.hpp"
 
 #include <unistd.h>
@@ -17,10 +17,11 @@ namespace {
 
 constexpr unsigned kPatience = 4;  // seconds
 
-std::string crashed, waiting, ended;  // what the handlers write; not changed while they are installed
+// The lines that the handlers write. They do not change while the handlers are installed.
+std::string crashed, waiting, ended;
 
-std::atomic<pid_t> unfinished = 0;     // the process that may not exit yet
-std::atomic<bool> is_opening = false;  // a CrashReport lives
+std::atomic<pid_t> unfinished = 0;     // the process inside a NoExit
+std::atomic<bool> is_opening = false;  // inside a CrashReport
 
 void say(const std::string& line) {
   const int before = errno;
@@ -35,7 +36,7 @@ void say_and_die(int signal) {
 
 void say_and_wait(int) { say(waiting); }
 
-// Called by exit(). What was printed before is kept.
+// Called by exit(). Flushes what was printed before, since _exit() would drop it.
 void refuse_exit() {
   if (unfinished != getpid()) return;
   std::fflush(nullptr);

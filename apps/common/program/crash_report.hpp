@@ -1,4 +1,4 @@
-// One line for a process that dies of somebody else's code or waits for it: which file it is.
+// Crash reports for plugin code: names the file whose code crashed, hung or ended the process.
 #pragma once
 #include <csignal>
 #include <filesystem>
@@ -7,13 +7,14 @@
 
 namespace gpt2run {
 
-// As long as it lives, a fault or an abort writes "NAME: error: FILE: crashed when it was DONE" to standard error
-// before the process ends by that signal; after a few seconds, "NAME: warning: FILE: is still being DONE": then nothing
-// is ended, since a slow disk or driver may be the reason. An exit() within a NoExit names the file. One object at a
-// time.
+// A scope that blames a file for what happens in it. A fault or an abort writes "NAME: error: FILE: crashed when it was
+// DONE" to standard error, and the signal then ends the process. After a few seconds it writes "NAME: warning: FILE: is
+// still being DONE" and lets the code go on, because a slow disk or driver may be the reason. An exit() inside a NoExit
+// names the file too. There can be one object at a time, because it installs signal handlers and uses the process's
+// alarm.
 class CrashReport {
  public:
-  // done: "opened".
+  // done: what is being done to the file, as a participle, such as "opened".
   CrashReport(const std::filesystem::path& file, const std::string& done);
   ~CrashReport();
   CrashReport(const CrashReport&) = delete;
@@ -23,15 +24,16 @@ class CrashReport {
   static constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
 
   struct sigaction before_[std::size(kSignals)];
-  unsigned alarm_before_;  // seconds, 0: none
+  unsigned alarm_before_;  // seconds that were left of the alarm; 0 for none
 };
 
-// The crash hook of a program's PluginHost: a CrashReport for as long as the result lives, or null within another one,
-// whose words stand.
+// The crash hook for a program's PluginHost. Returns a CrashReport that is active until the result is destroyed, or
+// null where another one is already active; that one goes on to report.
 std::shared_ptr<void> report_crashes(const std::filesystem::path& file, const std::string& done);
 
-// As long as it lives, an exit() by whatever code is an error: one line, "NAME: error: a plugin ended the program", and
-// exit code 1, whatever exit() was given. Child processes may exit. One object at a time, of the main thread.
+// A scope in which exit() is an error, whoever calls it. The process writes one line, "NAME: error: a plugin ended the
+// program before its work was done", and ends with exit code 1 whatever code exit() was given. Child processes may
+// exit. There can be one object at a time, created by the main thread.
 class NoExit {
  public:
   NoExit();

@@ -1,4 +1,5 @@
-// Signals become a flag. A call that waits ends by one (no SA_RESTART), and so does the next one, by the alarm.
+// The handlers are installed without SA_RESTART, so that a signal breaks off a system call that blocks. After an
+// interrupt an alarm every second breaks off later ones too.
 #include "common/program/interrupt.hpp"
 
 #include <unistd.h>
@@ -19,7 +20,8 @@ void watch(int signal, void (*handler)(int)) {
   if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
 }
 
-// A wait may have begun between the signal and a look at the flag, or begin after it.
+// One signal is not enough: a system call may begin to block just after it, before the flag is checked again. So the
+// alarm repeats every second.
 void wake(int) { alarm(1); }
 
 void wake_from_now_on() {
@@ -27,7 +29,7 @@ void wake_from_now_on() {
   wake(SIGALRM);
 }
 
-// From here on either signal ends the process at once.
+// Sets the flag. From here on either signal has its default action again and ends the process.
 void note(int) {
   noted = 1;
   for (const int signal : {SIGINT, SIGTERM}) {

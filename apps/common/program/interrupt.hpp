@@ -1,16 +1,17 @@
-// A wish to end (Ctrl-C, SIGTERM) that a long run looks at between two steps, so that it ends as an error does: its
-// files are taken back.
+// A global flag for interrupts (Ctrl-C, SIGTERM). A long run checks it between two steps and ends with an error, so
+// that its unfinished files are removed.
 #pragma once
 
 namespace gpt2run {
 
-// The first signal is noted, a second one ends the process at once. One that whoever started the program wants ignored
-// stays ignored.
+// Installs the handlers. The first signal sets the flag, the second ends the process at once. A signal that the parent
+// process has set to be ignored, as nohup does, stays ignored.
 void watch_interrupts();
 
 bool interrupted();
 
-// For whoever had SIGALRM for himself: an interrupt of that time ends the waits that come.
+// To be called by code that gives SIGALRM back after using it. After an interrupt, an alarm every second breaks off
+// system calls that block; this call starts it again if the interrupt came in the meantime.
 void keep_interrupt();
 
 }  // namespace gpt2run

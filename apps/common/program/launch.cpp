@@ -1,4 +1,4 @@
-// The variables of launchers, looked at in a fixed order.
+// Reads the environment variables of the known launchers.
 #include "common/program/launch.hpp"
 
 #include <cstdlib>
@@ -6,8 +6,8 @@
 namespace gpt2run {
 namespace {
 
-// In this order: a launcher may set its neighbours' variables, too. Those of Slurm are also there in a batch job's
-// only process: they tell a size, but not that there are ranks.
+// The order matters, because a launcher may also set the variables of another one. Slurm's own variables are no sign of
+// ranks: a batch job with a single process has them too, so they are read for the size only.
 struct Variables {
   const char *rank, *size;
 };
@@ -18,7 +18,7 @@ constexpr Variables kLaunchers[] = {
     {"PMIX_RANK", "SLURM_STEP_NUM_TASKS"},             // Slurm's pmix
 };
 
-// Without the library's sake: 0 where it is no number.
+// 0 for a text that is not a number.
 int number(const char* text) { return text ? static_cast<int>(std::strtol(text, nullptr, 10)) : 0; }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Signals, standard files and exceptions of a program.
+// Signals, standard files and exceptions of a program's main().
 #include "common/program/program.hpp"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// What stands around the work of every program: one line for whatever goes wrong, and an exit code that tells why.
+// The frame of every program's main(): each failure becomes one line on standard error and an exit code.
 #pragma once
 #include <functional>
 #include <string>
@@ -7,24 +7,27 @@
 
 namespace gpt2run {
 
-// The whole of main(): gives the exit code of work, 2 for a UsageError and 1 for any other exception, whose text is one
-// line on standard error, "NAME: error: ..."; an exit() within work, by a plugin, is such a line too. Before work is
-// called standard files that were closed are occupied, and a closed pipe and a file that may not grow are made errors
-// of write(). Being one of several ranks is an error. With
-// --version among the arguments, before "--", nothing but the version is printed. work: gets what stands behind the
-// program's name.
+// Runs `work` with the arguments after the program's name, and returns the exit code for main(): that of `work`, 2 for
+// a UsageError, and 1 for any other exception. The exception's text is written to standard error as one line, "NAME:
+// error: ...". An exit() inside `work`, by a plugin, is reported as an error too.
+// Before `work` is called, closed standard files are occupied (gpt2run/files/standard_files.hpp), and SIGPIPE and
+// SIGXFSZ are ignored, so that a closed pipe or a file size limit becomes an error of write(). With --version among the
+// arguments before "--" only the version is printed. It is an error if a launcher started the program as one of several
+// ranks; those programs use run_ranks().
 int run_main(const std::string& name, int count, char** arguments,
              const std::function<int(std::vector<std::string>)>& work);
 
-// What run_main() and run_ranks() share: the same guard around work, whose error's line goes to report.
+// The part that run_main() and run_ranks() share: signals, standard files, and the exit code for an exception of
+// `work`. The line of the error goes to `report`.
 int run_guarded(const std::string& name, const std::function<int()>& work,
                 const std::function<void(const std::string& line)>& report);
 
-// Whether --version stands among the arguments, before "--"; and its line to standard output. Throws Error.
+// Whether --version is among the arguments, before "--".
 bool asks_for_version(const std::vector<std::string>& arguments);
+// Prints the line of --version to standard output and returns exit code 0. Throws Error when it cannot be written.
 int print_version(const std::string& name);
 
-// To standard output. Throws Error.
+// Writes text to standard output. Throws Error when it cannot be written.
 void print(std::string_view text);
 
 }  // namespace gpt2run

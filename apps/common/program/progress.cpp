@@ -10,7 +10,7 @@
 namespace gpt2run {
 namespace {
 
-constexpr int kBar = 24;
+constexpr int kBar = 24;  // characters
 constexpr auto kPause = std::chrono::milliseconds(200);
 
 }  // namespace

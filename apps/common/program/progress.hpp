@@ -1,5 +1,5 @@
-// How far a long run is: one line on a terminal that the next one replaces, with the time that is left by the pace of
-// the finished sequences. One thread at a time.
+// The progress line of a long run. It is rewritten in place on a terminal, and estimates the remaining time from the
+// pace so far. Used by one thread at a time.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -9,14 +9,16 @@ namespace gpt2run {
 
 class Progress {
  public:
-  // Shows nothing unless standard error is a terminal. what: is counted, "tokens". streams: results go to standard
-  // output meanwhile, so that nothing is shown where that is a terminal too.
+  // what: the noun for what is counted, such as "tokens". Nothing is shown unless standard error is a terminal.
+  // streams: whether results are written to standard output meanwhile; then nothing is shown where that is a terminal
+  // too.
   Progress(std::string what, bool quiet, bool streams = false);
-  ~Progress();  // the line is gone
+  ~Progress();  // removes the line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void update(int64_t done, int64_t total);  // cheap, a few times a second something is written
+  // Cheap enough to be called for every token: the line is rewritten at most five times a second.
+  void update(int64_t done, int64_t total);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -26,7 +28,8 @@ class Progress {
   Clock::time_point start_ = Clock::now(), next_ = start_;
 };
 
-// "[#####     ] 12 of 24 sequences, 0:07 left"; the time only once something is done. seconds: since the start.
+// Such as "[#####     ] 12 of 24 sequences, 0:07 left". seconds: the time since the start. The remaining time is shown
+// once something is done.
 std::string progress_line(int64_t done, int64_t total, double seconds, const std::string& what = "sequences");
 
 }  // namespace gpt2run
