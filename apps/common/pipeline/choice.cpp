@@ -1,4 +1,4 @@
-// Which plugins take part: the options of the pipeline, the loader that knows the model, the rules of a sampler chain.
+// The options of the pipeline, and the rules by which plugins are selected and combined.
 #include "common/pipeline/choice.hpp"
 
 #include <algorithm>
@@ -62,7 +62,7 @@ std::vector<PluginSpec> specs_of(const Configuration& configuration, const char*
   return parse_plugin_list(configuration.values().text(slot), configuration.origin(slot));
 }
 
-// A chain ends in its one selector, and lies in one memory space.
+// Only the last sampler of a chain selects, and all of them work in one memory space, that of the logits or the host's.
 void check_chain(const std::vector<BoundPlugin>& chain, Space logits) {
   for (size_t i = 0; i + 1 < chain.size(); ++i)
     if (chain[i].plugin->selects)
@@ -79,7 +79,7 @@ void check_chain(const std::vector<BoundPlugin>& chain, Space logits) {
                 name_of(logits), " memory");
 }
 
-// A sink twice would write one file twice.
+// The same sink twice with the same options would write one file twice.
 void check_sinks(const std::vector<BoundPlugin>& sinks) {
   for (const BoundPlugin& sink : sinks)
     for (const BoundPlugin* other = sinks.data(); other != &sink; ++other) {
@@ -202,12 +202,12 @@ Generation generation_of(const Configuration& configuration) {
   generation.threads = small("threads");
   generation.device = small("device");
   generation.recompute = values.flag("recompute");
-  if (generation.recompute) generation.chunk = INT32_MAX;  // one pass is one step
+  if (generation.recompute) generation.chunk = INT32_MAX;  // a sequence is computed in one step
   generation.ignore_eos = values.flag("ignore_eos");
   generation.stops = configuration.list("stop");
   for (const std::string& stop : generation.stops) {
     if (stop.empty()) usage_error(configuration.origin("stop"), ": expected a text, found an empty one");
-    // The manifest could not repeat it, and the released text is whole characters.
+    // A manifest could not record it, and text is released in whole characters, so it would never be found.
     if (!is_utf8(stop)) usage_error(configuration.origin("stop"), ": expected UTF-8, found ", in_quotes(stop));
   }
   generation.seed = seed_of(configuration);

@@ -1,5 +1,5 @@
-// From options to plugins: which ones take part, with which options. choose() opens plugin libraries and binds options;
-// nothing is made yet.
+// Selection of the plugins of a run, with their options. choose() opens plugin libraries and binds options, but creates
+// no plugin's object yet.
 #pragma once
 #include <memory>
 #include <optional>
@@ -13,42 +13,46 @@
 
 namespace gpt2run {
 
-// The options of a program that runs the pipeline; help and documentation come from here.
+// The options of programs that run the pipeline. Help and documentation are generated from them.
 std::span<const CoreOption> pipeline_options();
 
-// Plugins with their options bound. Throws UsageError for a chain that cannot be, Error for a plugin that cannot run.
+// The plugins of a run, with their options bound.
 struct Selection {
-  std::string model;  // path or name
+  std::string model;  // path or name, as the loader takes it
   BoundPlugin loader, precision;
-  std::vector<BoundPlugin> samplers;  // in their order; the last one selects
+  std::vector<BoundPlugin> samplers;  // the chain in its order; the last one selects the token
   std::vector<BoundPlugin> sinks;
 
   std::vector<BoundPlugin*> all();
   std::vector<const BoundPlugin*> all() const;
-  bool streams() const;  // a sink writes to standard output
+  bool streams() const;  // whether a sink writes to standard output
   Space chain_space() const { return samplers.back().plugin->space; }
 };
 
-// Logs what was chosen for the user. Every name on the command line finds its option here, or is refused.
+// Selects the plugins and binds all remaining options of the configuration. Defaults that were taken for the user are
+// logged. Throws UsageError for an unknown option or a sampler chain that is not possible, Error for a plugin that
+// cannot be opened or cannot run here.
 Selection choose(PluginHost& host, Configuration& configuration);
 
-// Logs that --device was given, and none of the precisions uses one.
+// Logs a warning when --device was given although none of the precisions uses a GPU.
 void warn_unused_device(const Configuration& configuration, std::span<const BoundPlugin> precisions);
 
-// The chain that --sampler names: one that does not select gets nucleus at its end, with top_k 0 and top_p 1 unless
-// given; logged. logits: the memory where they are. Throws UsageError for a chain that cannot be.
+// The sampler chain that --sampler names. A chain that does not end in a selector gets nucleus at its end, with top_k 0
+// and top_p 1 unless these are given, which is logged. logits: the memory space of the logits. Throws UsageError for a
+// chain that is not possible.
 std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits);
 
-// Configuration::bind() with all plugins that there are; logs what it skips.
+// Configuration::bind() with all installed plugins as the others. Skipped options are logged as warnings.
 void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen);
 
-// Options of the loop. `random` draws a seed, which is logged.
+// The options of generate(). With --seed random a seed is drawn and logged. Throws UsageError.
 Generation generation_of(const Configuration& configuration);
 
-// The type whose rounding contract a precision keeps, by its option `type` or its name; none when they do not tell.
+// The type whose rounding contract a precision keeps, by its option `type` or else its name; none when neither tells
+// it.
 std::optional<Type> type_of(const BoundPlugin& precision);
 
-// Its name, or "".
+// The name of type_of(), or "".
 std::string type_name_of(const BoundPlugin& precision);
 
 }  // namespace gpt2run

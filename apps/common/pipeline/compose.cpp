@@ -1,4 +1,4 @@
-// The objects of a pipeline: made in order, checked against each other, recorded and run.
+// Creates the objects of a pipeline, checks and records them, and runs it.
 #include "common/pipeline/compose.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace gpt2run {
 namespace {
 
-// Options that say what a run computes; those that only say where it reports are left out.
+// The options that determine what a run computes. Those that only direct its output are left out.
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const std::string& model,
                                              const Generation& generation) {
   std::vector<RecordedOption> options{{"model", lasting_path(model), "text"}};
@@ -72,12 +72,13 @@ void Composition::share_prompts(const Configuration& configuration) {
   for (const auto& folder : output_folders(configuration, choice_)) ranks_->watch_temp_files(folder);
 }
 
-// Its text beside tokens is for people: a hand that edits it changes nothing, and should know.
+// A recorded prompt has tokens, which are used, and a text for readers. Warns when the two differ, since someone who
+// edits only the text would otherwise not notice that it has no effect.
 void Composition::compare_prompts(const Manifest& recorded) const {
   for (size_t i = 0; tokenizer_ && i < recorded.prompts.size(); ++i) {
     const Prompt& prompt = recorded.prompts[i];
     if (prompt.text.empty()) continue;
-    // As it would be written: what is not UTF-8 looks alike.
+    // Compared as JSON, because bytes that are not UTF-8 are not recorded exactly.
     if (json_quoted(text_of(prompt.tokens, tokenizer_.get())) != json_quoted(prompt.text))
       log_warning("prompt " + std::to_string(i) + " of the recorded run: its tokens are used, which do not say " +
                   in_quotes(prompt.text));

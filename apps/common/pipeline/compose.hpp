@@ -1,4 +1,4 @@
-// A pipeline that is ready to run: the objects of the plugins that choose() has selected, made in order and owned here.
+// The pipeline of a run: creates the objects of the selected plugins in order, and owns them.
 #pragma once
 #include <functional>
 #include <memory>
@@ -12,12 +12,12 @@
 
 namespace gpt2run {
 
-// Owns one pipeline. Members are made in this order and destroyed in reverse, also when one of them cannot be made; the
-// plugin host outlives it. One thread at a time.
+// One pipeline. Its objects are created in the order below and destroyed in reverse, also when one of them cannot be
+// created. The plugin host outlives it. Used by one thread at a time.
 class Composition {
  public:
-  // Makes everything but the session. ranks: that share the prompts out; null: one. Throws Error naming what could not
-  // be made.
+  // Creates everything but the session. ranks: the processes that share the prompts, or null for a single one. Throws
+  // Error naming what could not be created.
   Composition(PluginHost& host, const Configuration& configuration, Selection choice, Ranks* ranks = nullptr);
 
   const Selection& choice() const { return choice_; }
@@ -29,14 +29,19 @@ class Composition {
   const Chain& chain() const { return chain_; }
   Limits limits() const;
 
-  // A sink of the program's own hears of the run behind the chosen ones. Before limits() and open(); not owned.
+  // Adds a sink of the program itself, which is called after the selected ones. It is not owned. Must be called before
+  // limits() and open().
   void add(Sink& sink) { sink_pointers_.push_back(&sink); }
 
-  void open();  // the session: converts the weights, allocates all
-  // After open():
+  // Opens the session, which converts the weights and allocates all memory. Throws Error.
+  void open();
+
+  // Only after open(), as the rest.
   const Traits& traits() const { return session_->traits(); }
   Manifest manifest() const;
-  // Of several ranks all call it: generate_on(). progress: of all sequences at rank 0, of its own elsewhere.
+
+  // Generates. With several ranks every rank must call it (see generate_on()). manifest: the JSON text that sinks get.
+  // progress: called with the counts of all ranks at rank 0, elsewhere with this rank's own.
   Summary run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress);
 
  private:
@@ -60,7 +65,7 @@ class Composition {
   std::vector<Sink*> sink_pointers_;
 };
 
-// Warnings about what a recorded run had and this one has not: another version, another file, another model.
+// Warnings about how this run differs from a recorded one: in version, plugin files or model.
 std::vector<std::string> differences(const Manifest& recorded, const Manifest& now);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// The words and sums of --explain.
+// The text of --explain, and the sums in it.
 #include "common/pipeline/explain.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ int64_t elements(Weight weight, const ModelConfig& config) {
   return shape.rows * shape.cols * (is_per_layer(weight) ? config.L : 1);
 }
 
-// "1 slot", "3 slots"
+// Such as "1 slot" and "3 slots".
 std::string counted(int64_t count, const char* one) {
   return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
@@ -90,7 +90,8 @@ std::string repeat_text(const Composition& composition) {
          " tokens between two waits, enqueued once and replayed";
 }
 
-// Bytes that the loop moves between memories (in host memory: reads) in a step that decodes in all slots.
+// The bytes that the engine copies between memory spaces in a step that decodes in all slots. For a session in host
+// memory these are reads.
 void explain_copies(Lines& lines, const Composition& composition, const Limits& limits) {
   const Space space = composition.choice().precision.plugin->space;
   const uint32_t wants = all_wants(composition.sinks());

@@ -1,4 +1,4 @@
-// Which model, the loaders that are asked in turn what they make of it, and its tokenizer.
+// Defaults for the model, the probing of loaders, and the tokenizer.
 #include "common/pipeline/loader_choice.hpp"
 
 #include <cstdlib>
@@ -12,7 +12,7 @@
 namespace gpt2run {
 namespace {
 
-// The loader whose probe of the model scores highest.
+// Probes the model with every loader that runs here. One that cannot be opened is logged and skipped.
 BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   const Plugin* best = nullptr;
   int best_score = 0;

@@ -1,4 +1,4 @@
-// Which model, which loader opens it and which tokenizer goes with it: for every program that takes one.
+// Selection of the model, its loader and its tokenizer, for every program that opens a model.
 #pragma once
 #include <memory>
 #include <string>
@@ -9,17 +9,19 @@
 
 namespace gpt2run {
 
-// --model, else GPT2RUN_MODEL, else the demo model; a choice made for the user is logged.
+// The model's path or name: --model, or else the environment variable GPT2RUN_MODEL, or else the demo model. A default
+// is logged.
 std::string model_of(const Configuration& configuration);
 
-// The one plugin that an option names: PLUGIN or PLUGIN:KEY=VALUE. Throws UsageError.
+// The plugin that an option names, as PLUGIN or PLUGIN:KEY=VALUE. Throws UsageError when it names several.
 PluginSpec single_plugin(const Configuration& configuration, const char* option);
 
-// The loader of --loader; where that is empty, the one whose probe of the model scores highest. Throws Error naming the
-// loaders that were asked. Its options are still to be bound.
+// The loader that --loader names, or else the one whose probe() of the model has the highest score. Its options are not
+// bound yet. Throws Error naming the loaders that were tried.
 BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, const std::string& model);
 
-// That of --tokenizer, else the model's own; null, logged, where there is none. Throws Error.
+// Opens the tokenizer of --tokenizer, or else the model's own. Returns null, and logs it, when there is neither. Throws
+// Error.
 std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, const Checkpoint& checkpoint);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// Files are compared as the system knows them, names only where there is no file yet.
+// Files are compared by identity, so that links are recognised. Paths are compared only where no file exists yet.
 #include "common/pipeline/run_files.hpp"
 
 #include <sys/stat.h>
@@ -22,7 +22,7 @@ bool is_standard_output(const fs::path& path) {
          named.st_dev == standard.st_dev && named.st_ino == standard.st_ino;
 }
 
-// A device like /dev/null takes any number of outputs.
+// Whether two outputs are the same file. A device such as /dev/null may be used by several.
 bool are_one(const fs::path& a, const fs::path& b) {
   if (is_standard_output(a) || is_standard_output(b)) return is_standard_output(a) && is_standard_output(b);
   std::error_code error;

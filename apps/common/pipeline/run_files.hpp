@@ -1,5 +1,5 @@
-// The files that a run reads and writes, looked at before it starts: nothing that is read may be written over, and no
-// two outputs may be one.
+// Checks of the files that a run reads and writes, before it starts: no input may be overwritten, and no two outputs
+// may be the same file.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -14,41 +14,45 @@
 
 namespace gpt2run {
 
-// A path and how messages name the option that gave it.
+// A path, and the option that gave it, for messages.
 struct NamedPath {
   std::string option;
   std::filesystem::path path;
 };
 
-// Throws UsageError naming both options when the output is one of the inputs, or lies in one that is a folder.
+// Throws UsageError naming both options when the output is the same file as an input, or a file in an input that is a
+// folder.
 void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs);
 
-// Outputs are --manifest and every `out` of a sink, "-" being standard output; inputs the configuration, the model and
-// its folder, the tokenizer, prompts and the plugins. A file is the same by any spelling, through links too. Throws
-// UsageError naming both options.
+// Checks all files of a run of the pipeline. The outputs are --manifest and the option `out` of every sink, where "-"
+// is standard output. The inputs are the config file, the model and its folder, the tokenizer, the prompts and the
+// plugins. Two paths to the same file are recognised, also through links. Throws UsageError naming both options.
 void check_files(const PluginHost& host, const Configuration& configuration, const Selection& choice);
 
-// A file beside the table of a program that prints one: as check_not_read(), and it is not what standard output is. ""
-// and "-" are no file. Throws UsageError.
+// Checks the output file of a program that also prints a table. Beside check_not_read(), it may not be the file to
+// which standard output is redirected. "" and "-" name no file. Throws UsageError.
 void check_output(const NamedPath& output, std::span<const NamedPath> inputs);
 
-// The same with the inputs of check_files().
+// The same with the inputs of check_files(). plugins: those that take part.
 void check_output(const PluginHost& host, const Configuration& configuration, const std::string& model,
                   std::span<const BoundPlugin* const> plugins, const NamedPath& output);
 
-// What a program found: JSON to the file of that path, then the table to standard output; the table is printed though
-// the file cannot be written. Path "": no JSON, "-": JSON in place of the table. Throws Error.
+// Writes a program's results: JSON to the file `path`, then a table to standard output. The table is printed even if
+// the file cannot be written. With path "" there is no JSON; with "-" it is printed in place of the table. Throws
+// Error.
 using Text = std::function<std::string()>;
 void publish_results(const std::string& path, const Text& json, const Text& table);
 
-// Where outputs appear.
+// The folders in which outputs will be written.
 std::vector<std::filesystem::path> output_folders(const Configuration& configuration, const Selection& choice);
 
-// The file of --manifest, taken before the run so that one that cannot be written is known by then.
+// The output file of --manifest. It is opened before the run, so that a file that cannot be written is an early error.
 class ManifestFile {
  public:
-  explicit ManifestFile(std::string_view path);  // "": none, "-": standard output. Throws Error
-  void publish(std::string_view json);           // Throws Error
+  // path: "" for none, "-" for standard output. Throws Error when the file cannot be written.
+  explicit ManifestFile(std::string_view path);
+  // Writes the manifest, and lets the file appear under its name. Throws Error.
+  void publish(std::string_view json);
 
  private:
   bool standard_output_;

@@ -1,4 +1,4 @@
-// --report weights: what the chosen precision's type does to the model's weights, without running it.
+// The table of --report weights: how the precision's type rounds the model's weights. Nothing is run.
 #pragma once
 #include <string>
 
@@ -6,7 +6,7 @@
 
 namespace gpt2run {
 
-// A table with a line for each tensor and one for all together. Throws Error when the model cannot be opened or the
+// One line for each tensor and one for all of them. Throws Error when the model cannot be opened, or when the
 // precision's type is not known.
 std::string weight_report(const Selection& choice);
 

@@ -1,4 +1,5 @@
-// A file is a prompt set by its first bytes, JSON lines by its name, else lines of text.
+// A file is a prompt set if it begins with the magic number or is called .bin. One called .jsonl has a JSON object in
+// each line, and any other has lines of text.
 #include "common/prompts/prompt_file.hpp"
 
 #include <glob.h>
@@ -19,7 +20,7 @@ namespace {
 
 std::string place(const std::string& file, size_t line) { return file + ":" + std::to_string(line); }
 
-// "p.txt: 2 lines are empty: skipped, the first is line 4"
+// Such as "p.txt: 2 lines are empty: skipped, the first is line 4".
 std::string skipped(const std::string& file, const std::string& unit, const std::string& what, size_t count,
                     int64_t first) {
   const std::string which = unit + " " + std::to_string(first);
@@ -27,7 +28,7 @@ std::string skipped(const std::string& file, const std::string& unit, const std:
   return file + ": " + std::to_string(count) + " " + unit + "s are " + what + ": skipped, the first is " + which;
 }
 
-// visit(number, line): of every line, from 1; its end is not part of it.
+// Calls visit(number, line) for each line, counted from 1, without its line end.
 template <class Visit>
 void each_line(std::string_view content, Visit visit) {
   for (size_t number = 1; !content.empty(); ++number) {
@@ -73,7 +74,7 @@ json::Document read_line(const std::string& origin, std::string_view line) {
     json::Document document = json::parse(line, origin);
     document.root().object();
     return document;
-  } catch (const json::Mistake&) {  // one line: it is shown whole
+  } catch (const json::Mistake&) {  // an object is one line, so it is shown instead of a place within it
     fail(origin, ": expected a JSON object, found ", in_quotes(line));
   }
 }
@@ -100,7 +101,7 @@ WrittenPrompt read_object(const std::string& origin, std::string_view line) {
 }
 
 void read_objects(const std::string& file, std::string_view content, PromptFile& found) {
-  std::map<std::string, size_t> ids;  // and their lines
+  std::map<std::string, size_t> ids;  // the line of each id
   each_line(content, [&](size_t number, std::string_view line) {
     if (line.find_first_not_of(" \t\r") == line.npos) return;
     found.prompts.push_back(read_object(place(file, number), line));

@@ -1,4 +1,4 @@
-// Every count is checked against the file's size before it is used.
+// The header is checked against the size of the file before any token is read.
 #include "common/prompts/prompt_set.hpp"
 
 #include <array>
@@ -13,7 +13,7 @@ namespace {
 constexpr int32_t kMagic = 20240520, kVersion = 1;
 constexpr size_t kHeader = 256 * sizeof(int32_t);
 
-enum Word : size_t { magic, version, tokens, row_length };  // of the header
+enum Word : size_t { magic, version, tokens, row_length };  // indices into the header
 
 int32_t word(std::string_view bytes, Word which) {
   int32_t value;
@@ -21,7 +21,7 @@ int32_t word(std::string_view bytes, Word which) {
   return value;
 }
 
-// Tokens of a row, which divides their number.
+// The number of tokens per row. Throws unless it divides the number of tokens in the file.
 int64_t length_of_row(const std::string& file, std::string_view bytes, int64_t given) {
   const int64_t stored = word(bytes, row_length), count = word(bytes, tokens);
   if (stored < 0) fail(file, ": expected rows of one token or more in its header, found ", stored);

@@ -1,4 +1,4 @@
-// Texts and token ids, typed or in files, become prompts.
+// Converts texts and token ids, from options and from files, into prompts.
 #include "common/prompts/prompts.hpp"
 
 #include <algorithm>
@@ -13,11 +13,11 @@ namespace gpt2run {
 namespace {
 
 constexpr std::string_view kBetweenIds = " ,\t\n\v\f\r";
-constexpr int32_t kPaddingOfGpt2 = 50256;  // where the model names no end of text
+constexpr int32_t kPaddingOfGpt2 = 50256;  // for models without an end-of-text token
 
 std::string standard_input() {
   std::string text = read_standard_input("--prompt -: ");
-  // The line end that `echo` and editors put there is not meant.
+  // A final line end comes from `echo` or an editor and is not part of the prompt.
   if (text.ends_with('\n')) text.pop_back();
   if (text.empty()) fail("--prompt -: standard input is empty");
   return text;
@@ -62,7 +62,7 @@ Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelC
   return {std::move(written.text), std::move(tokens), std::move(written.id), origin};
 }
 
-// True: a prompt set was among them.
+// Appends the prompts of all --prompts files. Returns whether a prompt set was among them.
 bool add_files(const Configuration& configuration, const ModelConfig& model, std::vector<WrittenPrompt>& prompts) {
   const PromptRows rows{configuration.values().integer("t"),
                         model.end_of_text >= 0 ? model.end_of_text : kPaddingOfGpt2};
@@ -77,7 +77,8 @@ bool add_files(const Configuration& configuration, const ModelConfig& model, std
   return has_rows;
 }
 
-// Keeps the last tokens, as many as leave room for the new ones; at least one. True: some were cut.
+// Shortens a prompt to its last tokens, so many that the new ones fit, and to one at least. Returns whether it was
+// shortened.
 bool truncate(Prompt& prompt, const ModelConfig& model, const Generation& generation, const Tokenizer* tokenizer) {
   const int64_t room = generation.max_new >= 0 ? int64_t(model.T) + 1 - std::max(1, generation.max_new)
                                                : std::min<int64_t>(model.T, int64_t(generation.n_gen) - 1);
@@ -88,7 +89,7 @@ bool truncate(Prompt& prompt, const ModelConfig& model, const Generation& genera
   return true;
 }
 
-// One warning for all of them.
+// Shortens all prompts, with one warning.
 void truncate_all(std::vector<Prompt>& prompts, const ModelConfig& model, const Generation& generation,
                   const Tokenizer* tokenizer) {
   std::string first;

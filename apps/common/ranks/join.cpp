@@ -1,4 +1,4 @@
-// How ranks that a launcher has started are joined: the library over MPI is opened only here.
+// Ranks::join(), the only place that opens the MPI library.
 #include <memory>
 
 #include "common/program/launch.hpp"
@@ -28,7 +28,7 @@ void Ranks::join() {
   check_trust(library);
   const auto open =
       reinterpret_cast<OpenRankLink>(const_cast<void*>(DynamicLibrary(library).symbol(kOpenRankLink).address));
-  if (launch.rank == 0) temp_files_ = std::make_unique<TempFiles>();  // forks: before MPI
+  if (launch.rank == 0) temp_files_ = std::make_unique<TempFiles>();  // forks, so it comes before MPI
   std::unique_ptr<RankLink> link(open());
   if (launch.size && launch.size != link->size()) {
     link->leave();

@@ -1,5 +1,5 @@
-// Ranks over MPI: the one file that knows it. A library of its own that programs open when a launcher has started them,
-// so that a single process never loads MPI.
+// RankLink over MPI, the only file that uses it. It is built as a library of its own, which programs open when a
+// launcher has started them, so that a single process never loads MPI.
 #include <mpi.h>
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace gpt2run {
 namespace {
 
-// Calls return their errors, which become Error.
+// Turns the error code of an MPI call into an Error.
 void check(int code) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING];
@@ -26,7 +26,7 @@ void check(int code) {
 class MpiLink final : public RankLink {
  public:
   MpiLink() {
-    int threads = MPI_THREAD_SINGLE;  // workers run beside the one thread that calls MPI
+    int threads = MPI_THREAD_SINGLE;  // there are worker threads, but only one thread calls MPI
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads));
     if (threads < MPI_THREAD_FUNNELED) fail("MPI: expected one that lets other threads run, found one that does not");
     check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
@@ -61,10 +61,11 @@ class MpiLink final : public RankLink {
     return first;
   }
 
-  // Synchronous: complete once the receiver has begun to take it, so that nothing piles up there.
+  // A synchronous send, which is complete once the receiver has begun to take the message, so that messages do not pile
+  // up there.
   void send(int to, Channel channel, std::string message) override {
     if (message.size() > INT_MAX) fail("a message of ", message.size(), " bytes, expected at most ", INT_MAX);
-    Sent& sent = sent_.emplace_back(Sent{std::move(message), MPI_REQUEST_NULL});  // a deque moves none of them
+    Sent& sent = sent_.emplace_back(Sent{std::move(message), MPI_REQUEST_NULL});  // references into a deque stay valid
     check(MPI_Issend(sent.message.data(), static_cast<int>(sent.message.size()), MPI_BYTE, to,
                      static_cast<int>(channel), MPI_COMM_WORLD, &sent.request));
   }
@@ -80,7 +81,7 @@ class MpiLink final : public RankLink {
     return count;
   }
 
-  // Never blocks: the sender may die within a message.
+  // Never blocks, because the sender may die in the middle of a message.
   bool receive(int from, Channel channel, int& sender, std::string& message) override {
     const auto is_meant = [&](const Taken& one) { return one.channel == channel && (from < 0 || one.sender == from); };
     auto taken = std::find_if(taken_.begin(), taken_.end(), is_meant);
@@ -103,7 +104,7 @@ class MpiLink final : public RankLink {
     MPI_Request request;
   };
 
-  // On its way.
+  // A message that is being received.
   struct Taken {
     int sender;
     Channel channel;
@@ -111,7 +112,7 @@ class MpiLink final : public RankLink {
     MPI_Request request;
   };
 
-  // False: there is none.
+  // Starts to receive a message. Returns false when there is none.
   bool begin_to_take(int from, Channel channel) {
     int is_there = 0, count = 0;
     MPI_Message handle;

@@ -1,4 +1,4 @@
-// Each event is a byte that tells its kind, then its values; texts have their length before them.
+// An event is one byte for its kind, followed by its values. A text is preceded by its length.
 #include "common/ranks/rank_events.hpp"
 
 #include <cstring>
@@ -11,7 +11,7 @@ namespace {
 
 enum class Event : uint8_t { start, token, pass, finish, summary };
 
-// logits: room for those of a token, which lie in the bytes where no float may be read.
+// logits: a buffer for the token's logits, which are not aligned for floats in the message.
 void read_token(std::string_view& bytes, std::vector<float>& logits, EventReceiver& receiver) {
   TokenEvent event{};
   event.sequence = take_value<uint64_t>(bytes);

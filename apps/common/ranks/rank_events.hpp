@@ -1,5 +1,5 @@
-// What sinks are told, as bytes between ranks of one program on machines of one kind: the values as they lie in memory,
-// one event after another.
+// Serialisation of sink events, for sending them from one rank to another. The bytes are the values as they lie in
+// memory, so all ranks must run the same build on the same architecture.
 #pragma once
 #include <string>
 #include <utility>
@@ -8,7 +8,7 @@
 
 namespace gpt2run {
 
-// Appends events to bytes; those of a summary stand last.
+// Appends events to a buffer. The summary is the last event of a rank.
 class EventWriter {
  public:
   void start(uint64_t sequence);
@@ -18,14 +18,14 @@ class EventWriter {
   void summary(const Summary& summary);
 
   size_t size() const { return bytes_.size(); }
+  // Returns the events so far, and starts an empty buffer.
   std::string take() { return std::exchange(bytes_, {}); }
 
  private:
   std::string bytes_;
 };
 
-// Calls the receiver for every event of `bytes`. The vocabulary of tokens is null. Throws Error where bytes are none of
-// EventWriter's.
+// The receiver of deserialised events. TokenEvent::vocabulary is null.
 struct EventReceiver {
   virtual void start(uint64_t sequence) = 0;
   virtual void token(const TokenEvent& event) = 0;
@@ -36,6 +36,7 @@ struct EventReceiver {
  protected:
   ~EventReceiver() = default;
 };
+// Calls the receiver for every event in `bytes`, in order. Throws Error when they were not written by an EventWriter.
 void read_events(std::string_view bytes, EventReceiver& receiver);
 
 }  // namespace gpt2run

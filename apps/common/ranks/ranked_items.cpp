@@ -1,4 +1,4 @@
-// Results brought into order.
+// Gathering of results at rank 0, in the order of items.
 #include "common/ranks/ranked_items.hpp"
 
 #include "common/program/interrupt.hpp"

@@ -1,4 +1,4 @@
-// The sink of a rank that sends, and the one of rank 0 that merges.
+// Two sinks: one that forwards events to rank 0, and one that merges the events of all ranks there.
 #include "common/ranks/ranked_run.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 using Progress = std::function<void(int64_t done, int64_t total)>;
 using Clock = std::chrono::steady_clock;
 
-// Events on their way to rank 0.
+// The sink of the ranks above 0, which sends the events to rank 0.
 class Forward final : public Sink {
  public:
   Forward(Ranks& ranks, uint32_t wants) : ranks_(ranks), wants_(wants | kAnyOrder) {}
@@ -32,7 +32,7 @@ class Forward final : public Sink {
     if (events_.size() >= kMessage) flush();
   }
 
-  // After a pass, so that rank 0 tells what is new.
+  // Sends what has been collected. It is called after every step, so that rank 0 can stream new tokens.
   void flush() {
     ranks_.check();
     if (events_.size() > 0) ranks_.send(events_.take());
@@ -43,7 +43,7 @@ class Forward final : public Sink {
   }
 
  private:
-  static constexpr size_t kMessage = size_t{1} << 20;  // bytes; a token with its logits may be more
+  static constexpr size_t kMessage = size_t{1} << 20;  // bytes; a token with its logits may exceed it
 
   Ranks& ranks_;
   uint32_t wants_;
@@ -59,7 +59,7 @@ void add_counts(Summary& to, const Summary& from) {
   to.replayed += from.replayed;
 }
 
-// Tokens that were told before their sequence's turn: of them sinks keep some memory.
+// Counts the tokens that have arrived before their sequence's turn. Delivery keeps those in memory.
 class Ahead {
  public:
   uint64_t turn() const { return turn_; }  // the lowest unfinished sequence
@@ -85,7 +85,7 @@ class Ahead {
   int64_t tokens_ = 0;
 };
 
-// What this rank and all others tell.
+// The sink of rank 0, which merges its own events with those of the other ranks.
 class Merge final : public Sink, EventReceiver {
  public:
   Merge(Ranks& ranks, std::span<Sink* const> sinks, const Tokenizer* tokenizer, std::span<const Prompt> prompts,
@@ -104,10 +104,11 @@ class Merge final : public Sink, EventReceiver {
   void pass(const PassEvent& event) override;
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override;
 
-  // After a pass of this rank: takes what has come, and lets this rank get no more ahead than another one.
+  // Called after every step of this rank. Takes messages that have arrived, and holds this rank back when too many
+  // tokens wait for their turn, as it does the others.
   void take_turns(const Progress& progress);
 
-  // Waits for all, then tells the end. own: of this rank.
+  // Waits for the summaries of all ranks, then ends the sinks. own: the summary of this rank.
   Summary close(const Summary& own, const Progress& progress);
 
  private:
@@ -128,19 +129,19 @@ class Merge final : public Sink, EventReceiver {
   int64_t most_ahead_;
   Ahead ahead_;
   int64_t done_ = 0, passes_ = 0;
-  int closed_ = 0;  // ranks that have told all
-  Summary others_;  // the sum of theirs
+  int closed_ = 0;  // how many other ranks have sent their summary
+  Summary others_;  // the sum of these
   Clock::time_point begin_ = Clock::now();
 };
 
 void Merge::token(const TokenEvent& event) {
   TokenEvent own = event;
-  own.vocabulary = words_.or_null();  // some tokens are told after the sender's words are gone
+  own.vocabulary = words_.or_null();  // a token may be delivered after the sender's vocabulary is gone
   ahead_.token(event.sequence);
   sinks_.token(own);
 }
 
-// Numbered in the order in which they are told.
+// Steps of all ranks are numbered in the order in which they arrive.
 void Merge::pass(const PassEvent& event) {
   PassEvent own = event;
   own.pass = passes_++;
@@ -158,7 +159,7 @@ void Merge::summary(const Summary& summary) {
   add_counts(others_, summary);
 }
 
-// One message.
+// Processes one message, if one has arrived.
 bool Merge::take(int from) {
   int sender = 0;
   std::string bytes;
@@ -167,8 +168,8 @@ bool Merge::take(int from) {
   return true;
 }
 
-// While too much waits for its turn, only the rank whose turn it is is heard: the others wait in send(). It comes to
-// its end without them, so this cannot lock up.
+// While too many tokens wait for their turn, only messages of the rank whose turn it is are taken, and the other ranks
+// wait in send(). This cannot deadlock, because that rank finishes its sequence without the others.
 void Merge::take_turns(const Progress& progress) {
   for (int taken = 0; taken < ranks_.size() && !is_full() && take(-1);) ++taken;
   while (is_full() && turn_owner() != ranks_.rank()) {

@@ -1,5 +1,5 @@
-// One run on several ranks: each generates for its prompts, and rank 0 hands what all of them tell to the real sinks,
-// as if it had made everything itself.
+// A run on several ranks. Each rank generates for its own prompts, and rank 0 passes the events of all of them to the
+// sinks, as if it had generated everything itself.
 #pragma once
 #include <functional>
 #include <span>
@@ -9,13 +9,17 @@
 
 namespace gpt2run {
 
-// What a rank runs by itself: its prompts, and where the seed is drawn, that of rank 0.
+// Sets this rank's share of the prompts. draws_seed: the seed is random, so all ranks take that of rank 0.
 void share_out(Generation& generation, Ranks& ranks, bool draws_seed);
 
-// As generate(), by every rank. run(sinks, progress): generate() with these. sinks: of rank 0, the only one that calls
-// them; of the others wants() is asked. progress: of all sequences at rank 0, of its own elsewhere. most_ahead: tokens
-// that rank 0 takes before their sequence's turn, beyond which it hears nobody but the rank whose turn it is; about a
-// hundred bytes each. Returns at rank 0 the summary of all: counts are sums, the seconds those of rank 0.
+// Runs generate() on every rank; every rank must call it.
+//
+// run(sinks, progress): calls generate() with these arguments. sinks: those of the run; only rank 0 calls them, the
+// others only ask for wants(). progress: called at rank 0 with the counts of all ranks, elsewhere with this rank's own.
+// most_ahead: how many tokens rank 0 accepts before their sequence's turn, at about a hundred bytes each. Beyond that
+// it receives only from the rank whose turn it is, and the others wait.
+//
+// Returns this rank's own summary, at rank 0 that of the whole run: counts are summed, and the time is that of rank 0.
 using GenerateInto =
     std::function<Summary(std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& progress)>;
 constexpr int64_t kMostAhead = 1 << 20;

@@ -1,4 +1,4 @@
-// Shares of the machine, one standard input, and what must be the same everywhere.
+// Resources, standard input, and the comparison of what the ranks are about to run.
 #include "common/ranks/ranked_start.hpp"
 
 #include <sys/mman.h>
@@ -16,7 +16,7 @@
 namespace gpt2run {
 namespace {
 
-// Standard input reaches rank 0 only: all read what it has read.
+// Launchers connect standard input to rank 0 only. The other ranks get a copy in memory as their standard input.
 void share_standard_input(Ranks& ranks) {
   const std::string text = ranks.share(ranks.rank() == 0 ? read_standard_input("") : "");
   const int file = memfd_create("standard input", MFD_CLOEXEC);
@@ -27,8 +27,8 @@ void share_standard_input(Ranks& ranks) {
   close(file);
 }
 
-// Lines in which every rank must have the same: the manifest without paths, which may be another machine's, and the
-// texts' sum, which tells enough of them.
+// The lines that must be equal on every rank: the manifest without paths, which may differ between machines, and with a
+// hash in place of the prompts.
 std::string likeness(Manifest manifest, std::span<const Prompt> texts) {
   Fingerprint prompts;
   for (const Prompt& prompt : texts) {

@@ -1,5 +1,6 @@
-// The protocol between ranks. Orders are one letter and a text. A rank above 0 may say that it has failed, and says
-// last that it is done, when all that it has sent is taken; rank 0 says the end, go or stop.
+// The protocol between ranks. An order is one letter and a text. A rank above 0 sends kFailed with its error if it
+// fails. Its last order is kDone, once rank 0 has taken everything it has sent. Rank 0 ends the run with kGo when all
+// are done, or with kStop after an error.
 #include "common/ranks/ranks.hpp"
 
 #include <algorithm>
@@ -17,14 +18,14 @@ using Clock = std::chrono::steady_clock;
 
 enum Order : char { kDone = 'd', kFailed = 'f', kGo = 'g', kStop = 's' };
 constexpr char kMore = '+', kLast = '.';              // the first byte of a piece
-constexpr size_t kPiece = size_t{1} << 28;            // of what is gathered or shared
-constexpr int kUnsent = 4;                            // messages of a stream
-constexpr auto kPatience = std::chrono::seconds(10);  // with ranks that are told to stop
-// Less than launchers leave between asking a rank to end and killing it.
+constexpr size_t kPiece = size_t{1} << 28;            // bytes per message of gather() and share()
+constexpr int kUnsent = 4;                            // messages that may wait in send()
+constexpr auto kPatience = std::chrono::seconds(10);  // how long ranks have to stop after they were told to
+// Shorter than the time that launchers leave between asking a rank to end and killing it.
 constexpr auto kFirstAnswer = std::chrono::milliseconds(400);
-constexpr auto kShortest = std::chrono::microseconds(50), kLongest = std::chrono::microseconds(3000);
+constexpr auto kShortest = std::chrono::microseconds(50), kLongest = std::chrono::microseconds(3000);  // of a Pause
 
-// Sleeps longer every time.
+// Sleeps, each time twice as long as before up to a limit.
 class Pause {
  public:
   void operator()() {
@@ -90,7 +91,7 @@ void Ranks::send_pieces(int to, std::string_view bytes) {
   }
 }
 
-// True: that was the last one.
+// Appends the pieces that have arrived. Returns whether the last one was among them.
 bool Ranks::add_piece(int from, std::string& bytes) {
   int sender = 0;
   std::string piece;
@@ -165,7 +166,8 @@ void Ranks::leave() {
   if (link_) link_->leave();
 }
 
-// Rank 0 takes whatever comes, so that nobody waits for it. False: some rank has not said its last word in time.
+// At rank 0 after an error: discards messages, so that no rank waits in send(), until each has sent its last order.
+// Returns false when the time is over first.
 bool Ranks::await_last_words(std::chrono::milliseconds limit) {
   const auto end = Clock::now() + limit;
   int sender = 0;
@@ -178,7 +180,7 @@ bool Ranks::await_last_words(std::chrono::milliseconds limit) {
   return true;
 }
 
-// "; no answer from rank 2, 5"
+// Such as "; no answer from rank 2, 5".
 std::string Ranks::silent_ranks() const {
   std::string names;
   for (int rank = 0; rank < size_; ++rank)
@@ -191,7 +193,7 @@ void Ranks::stop_others() {
   last_word_[0] = true;
 }
 
-// Of rank 0.
+// give_up() of rank 0.
 void Ranks::end_all(const std::string& line, const Print& print, bool interrupted) {
   stop_others();
   const bool all_left = interrupted && await_last_words(kFirstAnswer);
@@ -199,7 +201,8 @@ void Ranks::end_all(const std::string& line, const Print& print, bool interrupte
   await_last_words(kPatience) ? leave() : link_->kill_all();
 }
 
-// Of a rank above 0. ended: rank 0 knows that the run has ended. untold: false as soon as the line is on its way.
+// give_up() of a rank above 0. ended: rank 0 has already ended the run. untold: set to false once the error is on its
+// way to rank 0, or need not be sent.
 void Ranks::end_own(bool ended, const std::string& line, bool& untold) {
   untold = !ended && !last_said_;
   const std::string name = "rank " + std::to_string(rank_) + " on " + link_->machine() + ": ";
@@ -208,7 +211,7 @@ void Ranks::end_own(bool ended, const std::string& line, bool& untold) {
   int sender = 0;
   std::string end;
   for (Pause pause; !ended && !link_->receive(0, Channel::orders, sender, end);) pause();
-  for (Pause pause; link_->unsent() > 0;) pause();  // what rank 0 has not taken by then it never takes
+  for (Pause pause; link_->unsent() > 0;) pause();  // kDone promises that rank 0 has taken everything
   if (!last_said_) link_->send(0, Channel::orders, std::string(1, kDone));
   for (Pause pause; link_->unsent() > 0;) pause();
   leave();
@@ -223,12 +226,12 @@ void Ranks::give_up(const std::string& line, const Print& print, bool interrupte
     if (rank_ > 0) return end_own(ended, line, untold);
     return ended ? tell(line) : end_all(line, tell, interrupted);
   } catch (const std::exception&) {
-    ended_ = true;  // what carries has failed, and nobody else would tell
+    ended_ = true;  // the transport has failed, so the error is printed here
   }
   try {
     if (untold) print(rank_ > 0 ? "rank " + std::to_string(rank_) + ": " + line : line);
   } catch (const std::exception&) {
-    // There is nowhere left to tell it.
+    // The line cannot be printed anywhere.
   }
   if (link_) link_->kill_all();
 }

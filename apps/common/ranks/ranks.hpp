@@ -1,17 +1,18 @@
-// The processes that share one run: what `mpirun -n N` starts. Rank 0 collects, tells and writes; the others work and
-// send. Without a launcher there is one rank, and nothing here costs anything. One thread at a time.
+// Ranks: the processes that share one run, as `mpirun -n N` starts them. Rank 0 collects, logs and writes results; the
+// others work and send theirs to it. Without a launcher there is a single rank, and this class costs nothing. Used by
+// one thread at a time.
 //
 //   Ranks ranks;
 //   try {
 //     ranks.join();
 //     work(ranks);     // gather(), share(), send(), receive()
-//     ranks.finish();  // nobody has failed
+//     ranks.finish();  // returns when all ranks have succeeded
 //   } catch (const std::exception& error) {
 //     ranks.give_up(error.what(), print);
 //   }
-//
-// An error of any rank ends the run of all: give_up() sends its line to rank 0, where whatever waits throws it as
-// RankError, and give_up() of rank 0 makes what waits in the others throw. All waiting is done here, and sleeps.
+// An error on any rank ends the run of all. give_up() on another rank sends the error to rank 0, where every call that
+// waits throws it as RankError. give_up() on rank 0 makes the waiting calls of the others throw. Calls wait by
+// sleeping, not by spinning.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -36,50 +37,57 @@ struct RankError : Error {
 
 class Ranks {
  public:
-  Ranks();  // by a launcher's variables, see launched()
+  Ranks();  // rank by the launcher's environment variables, see launched(); join() does the rest
   explicit Ranks(std::unique_ptr<RankLink> link);
-  ~Ranks();  // gives up unless the end is known
+  ~Ranks();  // calls give_up() unless finish() or give_up() was called
   Ranks(const Ranks&) = delete;
   Ranks& operator=(const Ranks&) = delete;
 
-  // Where a launcher has started several processes. Throws Error when that cannot be: gpt2run was built without MPI, or
-  // with another one than the launcher's.
+  // Connects to the other ranks if a launcher has started several processes. Throws Error when gpt2run was built
+  // without MPI, or with another MPI than the launcher's.
   void join();
 
   int rank() const { return rank_; }
   int size() const { return size_; }
-  int local_rank() const { return link_ ? link_->local_rank() : 0; }  // among the ranks of this machine
+  // Among the ranks on this machine.
+  int local_rank() const { return link_ ? link_->local_rank() : 0; }
   int local_size() const { return link_ ? link_->local_size() : 1; }
-  bool is_root() const { return rank_ == 0; }  // prints, logs and writes files; known before join()
+  // Whether this is rank 0, which prints, logs and writes files. Known before join().
+  bool is_root() const { return rank_ == 0; }
 
-  // Item i of what is shared out belongs to rank i mod size.
+  // Work is distributed round-robin: item i belongs to rank i mod size.
   int owner(uint64_t item) const { return static_cast<int>(item % static_cast<uint64_t>(size_)); }
   bool owns(uint64_t item) const { return owner(item) == rank_; }
 
-  // Called by every rank, in the same order. gather: rank 0 gets the bytes of all, by rank; the others get nothing.
-  // share: all get those of rank 0. idle: called every few milliseconds of waiting, may throw.
+  // Collective calls: every rank must make them, in the same order. gather() returns the bytes of every rank at rank 0,
+  // indexed by rank, and nothing at the others. share() returns the bytes of rank 0 at every rank. idle: called every
+  // few milliseconds while waiting; it may throw.
   std::vector<std::string> gather(std::string bytes, const std::function<void()>& idle = {});
   std::string share(std::string bytes);
 
-  // A stream from a rank above 0 to rank 0, below 2 GiB a message. send() waits while rank 0 is more than a few
-  // messages behind: what has not been received lies with its sender. receive(): false, none has come; from: negative
-  // for any rank.
+  // Messages from the other ranks to rank 0, each below 2 GiB. send() waits while rank 0 is more than a few messages
+  // behind, so messages queue up at their sender. receive() returns false when no message has arrived. from: a rank, or
+  // negative for any.
   void send(std::string bytes, const std::function<void()>& idle = {});
   bool receive(int from, int& sender, std::string& bytes);
 
-  void check();                                   // throws when another rank has failed
-  void wait(const std::function<bool()>& ready);  // checks; ready is asked every few milliseconds
+  // Throws RankError when another rank has failed.
+  void check();
+  // Waits until ready() returns true, asking every few milliseconds, and calls check() meanwhile.
+  void wait(const std::function<bool()>& ready);
 
-  void finish();  // waits until all ranks are here
+  // Ends the run: waits until every rank has called it.
+  void finish();
 
-  // After an error. print: called where the error is to be shown, with the line and, if the run was interrupted, the
-  // ranks that do not answer: they may be why. That is at rank 0, and at another one that cannot reach it, such as one
-  // that could not join. Ranks that do not answer within ten seconds are killed.
+  // Ends the run after an error. print: called with the line on the process that has to show it. That is rank 0, or a
+  // rank that cannot reach rank 0, for example because it could not join. interrupted: whether the user interrupted the
+  // run; the line then also names the ranks that do not answer, which may be why. Ranks that do not answer within ten
+  // seconds are killed.
   using Print = std::function<void(const std::string&)>;
   void give_up(const std::string& line, const Print& print, bool interrupted = false) noexcept;
 
-  // Temporary files in this folder are removed at the end of this rank even if it is killed. Only where there are
-  // several ranks, of which rank 0 writes.
+  // Has the temporary output files in this folder removed even if this process is killed. Does nothing unless this is
+  // rank 0 of several.
   void watch_temp_files(const std::filesystem::path& folder);
 
  private:
@@ -94,17 +102,17 @@ class Ranks {
   std::string silent_ranks() const;
   void leave();
 
-  std::unique_ptr<TempFiles> temp_files_;  // of rank 0, where there are others
-  std::unique_ptr<RankLink> link_;         // null: one rank
+  std::unique_ptr<TempFiles> temp_files_;  // at rank 0 of several ranks
+  std::unique_ptr<RankLink> link_;         // null for a single rank
   int rank_ = 0, size_ = 1;
-  bool ended_ = false;           // no more messages
-  bool last_said_ = false;       // above 0: rank 0 has been told that this one is done
-  bool dismissed_ = false;       // above 0: all are done
-  std::vector<bool> last_word_;  // at rank 0: of these ranks there will be no more orders
+  bool ended_ = false;           // the run is over, no more messages follow
+  bool last_said_ = false;       // above rank 0: rank 0 has been told that this one is done
+  bool dismissed_ = false;       // above rank 0: rank 0 has said that all are done
+  std::vector<bool> last_word_;  // at rank 0, for each rank: it has sent its last order
 };
 
-// What long work of several ranks calls between two steps: throws Error "interrupted" with the parts behind it after an
-// interrupt, and as ranks.check() when another rank has failed.
+// To be called between two steps of long work. Throws Error "interrupted", followed by the given parts, after an
+// interrupt, and RankError when another rank has failed.
 template <class... Parts>
 void end_if_asked(Ranks& ranks, const Parts&... how_far) {
   if (interrupted()) fail("interrupted", how_far...);

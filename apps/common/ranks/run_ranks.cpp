@@ -1,4 +1,4 @@
-// The frame of a program's main, once for each rank.
+// run_main() for several ranks.
 #include "common/ranks/run_ranks.hpp"
 
 #include "common/program/crash_report.hpp"
@@ -11,7 +11,7 @@ int run_ranks(const std::string& name, int count, char** arguments,
               const std::function<int(std::vector<std::string>, Ranks& ranks)>& work) {
   Ranks ranks;
   const std::vector<std::string> given(arguments + (count > 0), arguments + count);
-  // MPI may exit: when it begins or ends, or to give up.
+  // The guard against exit() covers only the work, because MPI itself may call exit() when it starts, ends or aborts.
   const auto work_here = [&] {
     const NoExit whole;
     return work(given, ranks);

@@ -1,4 +1,4 @@
-// What stands around the work of a program that several processes may run together.
+// The frame of main() for programs that can run on several ranks.
 #pragma once
 #include <functional>
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace gpt2run {
 
-// As run_main(), with the ranks joined before work is called and at their common end after it. Messages are those of
-// rank 0, and the error's line is told once; by each process where they could not be joined.
+// As run_main(), but the ranks are joined before `work` is called and finished after it. Only rank 0 logs, and an error
+// is reported once. If the ranks could not be joined, each process reports its own error.
 int run_ranks(const std::string& name, int count, char** arguments,
               const std::function<int(std::vector<std::string>, Ranks& ranks)>& work);
 

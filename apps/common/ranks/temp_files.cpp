@@ -1,4 +1,5 @@
-// The child reads folders, each with a zero byte behind it, until the pipe's end: an empty one says that all is well.
+// The child reads the names of folders from a pipe, each ended by a zero byte, until the pipe is closed. If the last
+// name is empty, the parent has ended normally and nothing is removed.
 #include "common/ranks/temp_files.hpp"
 
 #include <fcntl.h>
@@ -37,7 +38,8 @@ void wait_and_remove(int pipe, const std::string& ending) {
     remove_leftovers(text.substr(from, to - from), ending);
 }
 
-// A launcher that waits for the end of an output, or kills a group of processes, must not find this one.
+// The child leaves the session and closes all files. A launcher that waits until all outputs are closed must not wait
+// for it, and one that kills the group of processes must not kill it.
 [[noreturn]] void be_the_child(int pipe, const std::string& ending) {
   setsid();
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
