@@ -1,6 +1,6 @@
-// gpt2perplexity: how well a model knows a text, under several precisions and a named protocol. The table goes to
-// standard output, everything else to standard error. Exit codes: 0 done, 2 the command line cannot be meant, 1
-// everything else.
+// gpt2perplexity: measures the perplexity of texts under one or more precisions and a named protocol. The table goes to
+// standard output, messages to standard error. Exit codes: 0 for success, 2 for a wrong command line, 1 for any other
+// error.
 
 #include "common/config/create.hpp"
 #include "common/pipeline/run_files.hpp"
@@ -54,7 +54,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const std::string json(values.text("json"));
   check_output(host, configuration, evaluation.model(), evaluation.plugins(), {"--json", json});
   if (ranks.is_root() && !json.empty() && json != "-")
-    OutputFile taken(json);  // one that cannot be written is known before the work
+    OutputFile taken(json);  // a file that cannot be written is an error before the work
   share_standard_input(ranks, configuration);
   Work work{texts_of(configuration, evaluation.tokenizer(), evaluation.checkpoint().config()), {}};
   prepare(rule, evaluation.checkpoint().config().end_of_text, work.texts);

@@ -1,4 +1,5 @@
-// One session at a time; logits stay in it.
+// Scores the windows with one session at a time. The session computes the log-probabilities, so that logits are not
+// copied.
 #include "gpt2perplexity/measure.hpp"
 
 #include <cmath>
@@ -11,9 +12,9 @@
 namespace gpt2run {
 namespace {
 
-constexpr int32_t kChunk = 128;  // rows of a step: bounds the memory of logits, and is enough for a product
+constexpr int32_t kChunk = 128;  // rows per step: enough for fast products, few enough to keep the logits small
 
-// of a target: its text, and its place in it.
+// The position of a target, for messages: its text and the token's number.
 std::string place(const Work& work, const Window& window, int32_t target) {
   const Prompt& text = work.texts[window.text];
   return (text.origin.empty() ? "text " + std::to_string(window.text + 1) : text.origin) + ", token " +

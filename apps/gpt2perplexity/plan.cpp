@@ -1,4 +1,4 @@
-// Lengths that are left to the program are those of the tools that the protocols come from.
+// The default lengths are those of the tools from which the protocols come.
 #include "gpt2perplexity/plan.hpp"
 
 #include "common/config/record.hpp"
@@ -16,7 +16,7 @@ constexpr CoreOption kOwn[] = {
     {{"json", "text", "", "", "file for the results, - is standard output in place of the table"}},
 };
 
-constexpr int32_t kOfLlama = 512;  // llama-perplexity's window where it is told none
+constexpr int32_t kOfLlama = 512;  // llama-perplexity's default window
 
 Protocol protocol_of(std::string_view name) {
   std::string_view names = kProtocols;

@@ -1,4 +1,4 @@
-// What is to be measured: the options of the program, and what they mean for a model.
+// The options of gpt2perplexity, and the protocol with its lengths that they select for a model.
 #pragma once
 #include <span>
 
@@ -6,12 +6,14 @@
 
 namespace gpt2run {
 
+// All options of the program.
 std::span<const CoreOption> perplexity_options();
 
-// Throws UsageError for lengths that do not go together, or that the protocol or the model has no use for.
+// The protocol and its lengths, with defaults filled in. Throws UsageError for lengths that contradict each other, or
+// that the protocol or the model does not allow.
 Rule rule_of(const Configuration& configuration, const ModelConfig& model);
 
-// Options that decide what is computed, for the manifest.
+// The options that determine what is computed, for the manifest.
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Evaluation& evaluation,
                                              const Rule& rule);
 

@@ -1,4 +1,4 @@
-// Two writings of one report.
+// Writes the table and the JSON.
 #include "gpt2perplexity/report.hpp"
 
 #include <cmath>
@@ -31,7 +31,7 @@ int64_t tokens_of(const Work& work) {
   return count;
 }
 
-// Of every token, so that two results tell whether they are of one text.
+// A hash of all tokens, by which two results can be checked to be of the same texts.
 std::string hash_of(const Work& work) {
   Fingerprint print;
   for (const Prompt& text : work.texts) {

@@ -1,4 +1,4 @@
-// What was measured, as a table for people and as JSON for programs (docs/formats.md).
+// The report of gpt2perplexity, as a table and as JSON (docs/formats.md).
 #pragma once
 #include <string>
 #include <vector>
@@ -7,12 +7,13 @@
 
 namespace gpt2run {
 
+// What a report shows.
 struct Report {
   std::string protocol;  // its name
   Rule rule;
   std::string model;
   const Work* work;
-  std::optional<int64_t> bytes;
+  std::optional<int64_t> bytes;  // as bytes_of() returns it
   std::vector<Result> results;
 };
 

@@ -1,5 +1,5 @@
-// gpt2tokenize: text to token ids and back. One line on stderr and exit code 2 for a wrong command line, 1 for anything
-// else that goes wrong; nothing is printed unless all of it could be made.
+// gpt2tokenize: converts text to token ids and back. An error is one line on standard error, with exit code 2 for a
+// wrong command line and 1 for anything else. On an error nothing is written to standard output.
 #include <sstream>
 #include <utility>
 
@@ -18,11 +18,12 @@ using gpt2run::in_quotes;
 using gpt2run::usage_error;
 using gpt2run::UsageError;
 
+// A parsed command line.
 struct Request {
-  std::string help;  // not empty: print this and do nothing else
+  std::string help;  // if not empty, it is printed and nothing else is done
   gpt2run::PackRequest pack;
   std::string command;
-  std::vector<std::string> inputs;  // one text or any number of ids; a lone "-" is standard input
+  std::vector<std::string> inputs;  // one text, or any number of ids; a lone "-" is standard input
 };
 
 constexpr CoreOption kOptions[] = {
@@ -71,7 +72,7 @@ Request parse(std::vector<std::string> arguments) {
     request.inputs.erase(request.inputs.begin());
   }
   gpt2run::Configuration configuration(kOptions, std::move(arguments));
-  configuration.bind({}, {});  // there is no plugin here: a name that is left is unknown
+  configuration.bind({}, {});  // refuses unknown options, since no plugins are used
   const gpt2run::OptionValues& values = configuration.values();
   request.pack.tokenizer = values.text("tokenizer");
   request.pack.in = values.text("in");
@@ -89,7 +90,7 @@ std::vector<int32_t> parse_ids(const std::string& text, bool typed, const gpt2ru
     return gpt2run::parse_tokens(text, "decode", tokenizer.size());
   } catch (const UsageError& error) {
     if (typed) throw;
-    throw gpt2run::Error(error.what());  // what stands in a file is no wrong command line
+    throw gpt2run::Error(error.what());  // ids from standard input are not part of the command line
   }
 }
 

@@ -1,3 +1,4 @@
+// Checks of prompts for a prompt set, and the two conversions.
 #include "prompt_sets.hpp"
 
 #include <algorithm>

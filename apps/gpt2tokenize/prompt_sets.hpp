@@ -1,4 +1,4 @@
-// Prompt sets as files: made from prompts of any format that gpt2run reads, and turned back into lines.
+// Converts prompts of any format that gpt2run reads into a prompt set file, and a prompt set into lines of text.
 #pragma once
 #include <string>
 
@@ -6,17 +6,22 @@
 
 namespace gpt2run {
 
+// What pack() and unpack() read and write.
 struct PackRequest {
-  std::string in, out;    // out of unpack: "" or "-" is standard output
-  std::string tokenizer;  // path of the one that is given too: its files are not written over
-  int32_t t = 0;          // tokens of a row; unpack: 0 is as the header says
+  std::string in, out;    // a file or a pattern, as --prompts takes it; the file that pack() writes
+  std::string tokenizer;  // the path of the tokenizer, so that its files are not overwritten
+  int32_t t = 0;          // tokens per row; for unpack() 0 is the number in the header
+  // special: whether special tokens in a text are recognised. truncate: whether a prompt that is too long keeps its
+  // last t tokens, instead of being an error.
   bool special = true, truncate = false;
 };
 
-// Writes the set of --in to --out, whole or not at all. Throws Error naming the prompt that does not fit; UsageError.
+// Writes the prompts of request.in as a prompt set to request.out. The file appears only when it is complete. Throws
+// Error naming a prompt that does not fit, and UsageError for a wrong request.
 void pack(const PackRequest& request, const Tokenizer& tokenizer);
 
-// The texts of a set, or of several by a pattern, a line each. Throws Error, also for a text that holds a line end.
+// The texts of the prompt sets of request.in, one per line. Throws Error for a file that is not a prompt set, and for a
+// text that contains a line end.
 std::string unpack(const PackRequest& request, const Tokenizer& tokenizer);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// Names become plugins with bound options, then objects.
+// Opens the plugins of an evaluation, binds their options, and creates the loader.
 #include "common/evaluation/evaluation.hpp"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
                                    "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
 
-// What is said otherwise here: texts are not only continued.
+// Help for shared options in other words than gpt2run's, because evaluation programs do not continue texts.
 constexpr std::pair<std::string_view, const char*> kHelp[] = {
     {"prompt", "text to compute on; - is standard input"}, {"tokens", "the same as token ids, blank or comma between"}};
 

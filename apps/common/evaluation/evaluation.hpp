@@ -1,4 +1,4 @@
-// What the programs that hold precisions against each other begin with: one model, its tokenizer, and the precisions.
+// The common start of the programs that compare precisions: one model, its tokenizer, and the precisions to run it in.
 #pragma once
 #include <memory>
 #include <span>
@@ -10,21 +10,22 @@
 
 namespace gpt2run {
 
-// own, then what all programs of the lab have: model, loader, tokenizer, prompts, resources and plugin folders, as
-// gpt2run declares them, --config and --help.
+// The options of an evaluation program: its own, followed by those that all of them share. These are the model, loader,
+// tokenizer, prompts, resources and plugin folders, as gpt2run declares them, and --config and --help.
 std::vector<CoreOption> evaluation_options(std::span<const CoreOption> own);
 
-// What an instance is called in results: the plugin's name and the options that it was named with,
+// The name of a precision in results: the plugin's name with the options that were given with it, such as
 // "reference:type=fp16".
 std::string instance_name(const BoundPlugin& chosen);
 
-// The plugin host outlives it. One thread at a time.
+// The model and the precisions of an evaluation. The plugin host outlives it. Used by one thread at a time.
 class Evaluation {
  public:
-  // options: those of the program that name precisions, comma between; their instances stand in this order. Opens the
-  // model, binds the options of all plugins, logs what was chosen for the user. Throws UsageError or Error.
+  // Opens the model and binds the options of all plugins. options: the names of the program's options that list
+  // precisions; precisions() has them in this order. Defaults that were taken for the user are logged. Throws
+  // UsageError or Error.
   Evaluation(PluginHost& host, Configuration& configuration, std::span<const char* const> options);
-  Evaluation(const Evaluation&) = delete;  // instances look at its precisions and its model
+  Evaluation(const Evaluation&) = delete;  // instances point to its precisions and its model
   Evaluation& operator=(const Evaluation&) = delete;
 
   const std::string& model() const { return model_; }
@@ -33,7 +34,8 @@ class Evaluation {
   std::span<const BoundPlugin> precisions() const { return precisions_; }
   std::vector<const BoundPlugin*> plugins() const;  // the loader, then the precisions
 
-  // Program, plugins and model; options: of the program, as they decide what is computed. Prompts are the caller's.
+  // A manifest with the program, the plugins and the model. options: the program's options that determine what is
+  // computed. The prompts are left to the caller.
   Manifest manifest(std::vector<RecordedOption> options) const;
 
  private:

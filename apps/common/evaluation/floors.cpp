@@ -1,4 +1,4 @@
-// Sessions that should give the same, beside the one that is compared.
+// Measures the noise floor by running variations of an instance in lockstep with it.
 #include "common/evaluation/floors.hpp"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace {
 constexpr char kReference[] = "reference";
 constexpr int32_t kSlots = 4, kSlot = 2;
 
-// Targets that `reference` takes a few seconds for: products of its plain loops, at one a nanosecond.
+// How many targets `reference` computes in a few seconds, at one multiplication per nanosecond.
 int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
   constexpr int64_t kProducts = 2'000'000'000, kLeast = 8;
   return std::min(asked, std::max(kLeast, kProducts / weights_per_step(config, 1)));
@@ -22,7 +22,7 @@ int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
 
 bool is_reference(const BoundPlugin& chosen) { return chosen.plugin->name == std::string_view(kReference); }
 
-// The texts of the other slots: the same words in other orders, each of another length.
+// Sequences for the other slots: the same tokens in other orders, each with another length.
 std::vector<std::vector<int32_t>> neighbours_of(const Window& window) {
   std::vector<std::vector<int32_t>> neighbours;
   const auto size = std::ssize(window.tokens);

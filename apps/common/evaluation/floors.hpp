@@ -1,5 +1,5 @@
-// The noise floor: how far a precision is from itself when only what its type does not decide is changed. What lies
-// below it is rounding luck, not an effect of the type.
+// The noise floor: how far a precision diverges from itself when something is varied that its type does not determine,
+// such as the order of sums. A divergence below the floor is accidental rounding, not an effect of the type.
 #pragma once
 #include <array>
 #include <string>
@@ -12,35 +12,38 @@
 
 namespace gpt2run {
 
-// One way of computing the same, against the instance as it is.
+// The divergence of one variation from the instance as it is.
 struct FloorPart {
-  std::string instance;                     // whose
-  std::string what;                         // as "neighbours in 3 other slots" or "reference:type=bf16"
-  int64_t targets;                          // from the first
-  std::array<double, kMetrics> deviations;  // the mean over them, by Metric
+  std::string instance;                     // the name of the instance
+  std::string what;                         // the variation, such as "token by token" or "reference:type=bf16"
+  int64_t targets;                          // how many targets were measured, from the first
+  std::array<double, kMetrics> deviations;  // their mean deviations, indexed by Metric
 };
 
+// How floors are measured.
 struct FloorPlan {
-  int64_t targets;  // from the first; a slow instance takes fewer
+  int64_t targets;  // how many, from the first; slow instances measure fewer
   int32_t overlap, threads, device;
-  bool one_thread;  // a process that has the machine to itself would use one; the part of other threads then takes two
-  Ranks& ranks;     // asked at every target whether the run has ended
+  bool one_thread;  // whether the instance runs on a single thread, so that the variation of threads uses two
+  Ranks& ranks;     // checked at every target for an interrupt or the error of another rank
 };
 
-// Neighbours in other slots; token by token; another number of threads (in host memory); another order of sums of the
-// same type, which is isa=portable where the precision has that choice, and `reference` of its type, where that is
-// known. instance: open, for the longest window. Throws Error.
+// Measures an instance against variations of itself: with sequences in other slots; one token at a time; with another
+// number of threads (host memory only); and with another order of sums for the same type, which is isa=portable where
+// the precision has that choice, and `reference` of the type, where the type is known. instance: open, with a context
+// for the longest window. Throws Error.
 std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
                                 const FloorPlan& plan);
 
-// Called by every rank: rank 0 gets the floors of all instances, of which each rank has measured its own, the i-th by
-// rank i mod size.
+// Collects at rank 0 the floors that each rank has measured: that of instance i by rank i mod size. Every rank must
+// call it.
 void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors);
 
-// The largest of the parts, by Metric; 0 of none.
+// The floor: the largest deviation of all variations, indexed by Metric; 0 if there are none.
 std::array<double, kMetrics> floor_of(std::span<const FloorPart> parts);
 
-// No farther from the reference, on the same targets, than one of the parts from its instance.
+// Whether a test is below the floor: on the same targets, its mean deviation from the reference is at most that of one
+// of the variations from its instance.
 bool is_below(const TokenMetrics& series, Metric metric, std::span<const FloorPart> parts);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// A precision and its session.
+// Opening of instances.
 #include "common/evaluation/instances.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Precisions that take part, each with a model in memory.
+// An instance: a precision with an open session of the model.
 #pragma once
 #include <memory>
 #include <string>
@@ -7,6 +7,7 @@
 
 namespace gpt2run {
 
+// One instance of a comparison.
 struct Instance {
   std::string name;  // in results
   const BoundPlugin* chosen;
@@ -15,10 +16,11 @@ struct Instance {
   std::unique_ptr<Session> session;
 };
 
-// Both outlive the instance. Throws Error naming it.
+// Creates the precision and opens a session. `chosen` and `checkpoint` outlive the instance. Throws Error naming the
+// precision.
 Instance open_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint, const Limits& limits);
 
-// What is enough for either.
+// Limits that are large enough for both; threads and device are those of `a`.
 Limits wider(const Limits& a, const Limits& b);
 
 }  // namespace gpt2run

@@ -1,5 +1,5 @@
-// Sums over taps, a few rows at a time: the reference's outputs of a chunk are kept until every test has written its
-// own.
+// Taps record the outputs of a few rows at a time. Those of the reference are kept until every test has run the same
+// rows.
 #include "common/evaluation/layers.hpp"
 
 #include <algorithm>
@@ -11,16 +11,18 @@
 namespace gpt2run {
 namespace {
 
-constexpr int32_t kRows = 16;  // of a chunk
+constexpr int32_t kRows = 16;  // rows per chunk
 constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kMostOfFp16 = 65504, kLeastOfFp16 = 0x1p-14;
 
-struct Output {  // of one operation in one chunk
+// The output of one operation for one chunk of rows.
+struct Output {
   std::string op;
   int layer, rows, cols;
   std::vector<float> values;
 };
 
+// The sums that make an OpRange.
 struct Range {
   double max = 0;
   int64_t nonzero = 0, subnormal = 0, nans = 0;
@@ -38,9 +40,10 @@ struct Range {
   }
 };
 
+// The sums that make an OpError.
 struct Distance {
-  double errors = 0, squares = 0, max = 0;  // sum of (t - r)^2, of r^2, max of |t - r|
-  bool has_nan = false;                     // on either side: there is no distance
+  double errors = 0, squares = 0, max = 0;  // the sum of (t - r)^2, the sum of r^2, the maximum of |t - r|
+  bool has_nan = false;                     // on either side
 
   void add(float reference, float test) {
     const double r = reference, t = test;
@@ -59,7 +62,7 @@ struct Distance {
   }
 };
 
-// Keeps what one session writes in a chunk.
+// Records what the operations of one session write in a chunk.
 class Recorder final : public Tap {
  public:
   bool tensor(const char* op, int layer, float* host, int rows, int cols) override {
@@ -71,14 +74,15 @@ class Recorder final : public Tap {
   }
   void clear() { used_ = 0; }
   std::span<const Output> outputs() const { return {outputs_.data(), used_}; }
-  const Output& output(size_t index) const { return outputs_[index]; }  // of an earlier chunk, too
+  // Also that of an earlier chunk, for its name and layer.
+  const Output& output(size_t index) const { return outputs_[index]; }
 
  private:
   std::vector<Output> outputs_;
   size_t used_ = 0;
 };
 
-// A session that is tapped as long as this lives.
+// A session with a recorder as its tap for the lifetime of this object.
 class Tapped {
  public:
   explicit Tapped(const Instance& instance)
@@ -94,7 +98,7 @@ class Tapped {
   void begin(const Window& window) { forced_.begin(window.tokens, 1); }
   std::span<const Output> outputs() const { return recorder_.outputs(); }
 
-  // Rows of the next chunk, 0: there is none.
+  // Runs the next chunk and returns its number of rows; 0 at the end of the window.
   int32_t step() {
     TargetRows rows{};
     recorder_.clear();
@@ -146,7 +150,8 @@ class Tapped {
   std::vector<int64_t> counts_;
 };
 
-// All of them, a chunk at a time. Only those that work.
+// Runs all sessions over the windows in lockstep, one chunk at a time, and adds up ranges and errors. The first session
+// is the reference, and all must have taps that work.
 void walk(std::span<Tapped* const> all, std::span<const Window> windows, const std::function<void()>& check) {
   for (const Window& window : windows) {
     for (Tapped* one : all) one->begin(window);

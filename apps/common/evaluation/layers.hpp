@@ -1,5 +1,5 @@
-// Where two runs of a network part: what every operation wrote, held against the reference's, on the same rows; and how
-// large and how small these numbers are, which tells what FP16 would do to them.
+// Layer-by-layer comparison: the output of every operation of a test against the reference's, on the same rows. It
+// shows in which operation two precisions begin to differ. The range of the outputs shows what FP16 would do to them.
 #pragma once
 #include <functional>
 #include <memory>
@@ -13,24 +13,26 @@
 
 namespace gpt2run {
 
-// One operation of one layer over all rows. layer: -1 outside of the layers (embed, norm_logits). With r what the
-// reference wrote and t the test, and |r| = sqrt(mean r^2) the reference's RMS:
+// The error of one operation in one layer, over all rows. layer: -1 for operations outside of the layers (embed,
+// norm_logits). With r the outputs of the reference, t those of the test, and |r| = sqrt(mean r^2) the RMS of the
+// reference:
 //   rms_error  sqrt(mean (t - r)^2) / |r|
 //   max_error  max |t - r| / |r|
-// Equal outputs have exactly 0; where one of them only is infinite, or they have other signs, the error is infinite; a
-// NaN on either side, or on both, makes it NaN.
+// Equal outputs give exactly 0. If only one side is infinite, or both with different signs, the error is infinite. A
+// NaN on either side makes it NaN.
 struct OpError {
   std::string op;
   int32_t layer;
   double rms_error, max_error;
 };
 
-// Of what one instance wrote:
-//   max              max |x|
-//   headroom         65504 / max, how many times it could grow before FP16 has no number for it; infinite for zeros
-//   subnormal_share  of the values that are not 0, those below 2^-14: FP16 has fewer bits for them, or none
-//   nans             values that are NaN
-// Values that are not finite count in max as infinity.
+// The range of one operation's outputs in one instance:
+//   max              max |x|, where values that are not finite count as infinity
+//   headroom         65504 / max: by which factor the values could grow before they overflow in FP16;
+//                    infinite if all are 0
+//   subnormal_share  the share of the non-zero values that is below 2^-14, so that FP16 stores it with
+//                    fewer bits or as 0
+//   nans             how many values are NaN
 struct OpRange {
   std::string op;
   int32_t layer;
@@ -38,44 +40,48 @@ struct OpRange {
   int64_t nans;
 };
 
+// The results of one test.
 struct LayerTest {
   std::string name;
-  bool tapped;                        // false: it cannot tell what its operations write, and the rest is empty
-  std::optional<double> threshold;    // of rms_error; none: nothing is known of a type
-  std::vector<OpError> errors;        // in the order of a pass
-  std::optional<size_t> first_above;  // of errors; NaN is above any threshold
+  bool tapped;                        // false: its session has no taps, and the rest is empty
+  std::optional<double> threshold;    // for rms_error; none where the roundoff of a type is not known
+  std::vector<OpError> errors;        // in the order in which a step runs the operations
+  std::optional<size_t> first_above;  // index of the first of `errors` above the threshold, as NaN always is
   std::vector<OpRange> ranges;
 };
 
+// The results of compare_layers().
 struct Layers {
-  std::string reference;
-  bool tapped;                  // as above; false: no test has errors
-  int64_t rows;                 // that were fed
+  std::string reference;        // its name
+  bool tapped;                  // false: the reference has no taps, so no test has errors
+  int64_t rows;                 // how many were compared
   std::vector<OpRange> ranges;  // of the reference
   std::vector<LayerTest> tests;
 };
 
-// Half a unit in the last place of a number near 1: fp32 2^-24, fp16 2^-11, bf16 2^-8; none of a type that is neither.
+// The unit roundoff of the precision's type, half a unit in the last place of 1: 2^-24 for fp32, 2^-11 for fp16, 2^-8
+// for bf16. None for other types.
 std::optional<double> roundoff_of(const BoundPlugin& precision);
 
-// A threshold for a test that is right. Rounding the inputs of one operation's products to a type of roundoff u leaves
-// an error of about u of its RMS, for they are independent; the residual passes through 2 L such sums one after
-// another, so that it grows like their root, sqrt(2 L) u. Ten times that, u being the coarser of the two, is beyond
-// rounding. None where a roundoff is not known.
+// A threshold for rms_error that rounding alone does not exceed. Rounding the inputs of one matrix product to a type of
+// roundoff u leaves a relative RMS error of about u, because the rounding errors are independent. The residual stream
+// accumulates 2 L such products, so the error grows to about sqrt(2 L) u. The threshold is ten times that, with u the
+// coarser of the two types. None where a roundoff is not known.
 std::optional<double> default_threshold(const Instance& reference, const Instance& test);
 
-// instances: the reference, then tests, each with a session for these windows; their slot 0 is used. Feeds the windows
-// until `rows` rows are fed. threshold: 0 for default_threshold(). check: called every few rows, may throw. Memory:
-// what a few rows write, of the reference. Throws Error when the operations of two instances have not the same shapes.
+// Runs the reference and the tests over the first `rows` rows of the windows and compares what their operations write.
+// instances: the reference first; each has a session whose slot 0 is used. threshold: 0 for default_threshold(). check:
+// called every few rows; it may throw. The outputs of a few rows are kept in memory at a time. Throws Error when the
+// operations of two instances have different shapes.
 Layers compare_layers(std::span<const Instance> instances, std::span<const Window> windows, int64_t rows,
                       double threshold, const std::function<void()>& check);
 
-// "norm_qkv of layer 3", "embed".
+// The name of an operation in reports, such as "norm_qkv of layer 3" or "embed".
 std::string position_of(const std::string& op, int32_t layer);
 
-// "the first operation of NAME that writes NaN is norm_qkv of layer 3"; "" where none does.
+// Such as "the first operation of NAME that writes NaN is norm_qkv of layer 3"; "" when none does.
 std::string first_nan(const std::string& instance, std::span<const OpRange> ranges);
-// Of the first instance that writes NaN over these windows, which are fed as above; whatever their shapes.
+// The same for the first instance that writes NaN when it runs over these windows. Their shapes may differ.
 std::string first_nan(std::span<const Instance> instances, std::span<const Window> windows,
                       const std::function<void()>& check);
 

@@ -1,4 +1,4 @@
-// Rows of several walks over one text, brought together.
+// Reads the rows of several teacher-forced sessions in lockstep.
 #include "common/evaluation/lockstep.hpp"
 
 namespace gpt2run {

@@ -1,4 +1,4 @@
-// Windows over one text at a time.
+// Cuts texts into windows by the rules of each protocol.
 #include "common/evaluation/protocol.hpp"
 
 #include <algorithm>
@@ -7,7 +7,7 @@ namespace gpt2run {
 namespace {
 
 void add_strides(const Rule& rule, size_t text, int32_t tokens, std::vector<Window>& windows) {
-  int32_t scored = 1;  // the first token is no target
+  int32_t scored = 1;  // the first token is never a target
   for (int32_t begin = 0, end = 0; end < tokens; begin += rule.stride) {
     end = std::min(begin + rule.max_length, tokens);
     const int32_t first = std::max(scored - begin, 1);

@@ -1,5 +1,5 @@
-// Perplexity's protocols: which tokens of a text are targets, and what stands before each of them. The same text has
-// another perplexity under each, so results name theirs.
+// The protocols of perplexity: which tokens of a text are scored, and with how much context. The same text has a
+// different perplexity under each, so results name their protocol. The scored tokens are called targets.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -9,36 +9,39 @@
 
 namespace gpt2run {
 
-// original   every token of a text but its first, after all that stand before it. The program of the study that this
-//            project follows ran the network once per prefix; causal attention gives the same in one walk
-// hf_stride  Hugging Face's guide to perplexity: windows of max_length tokens, each begins `stride` later; targets are
-//            the tokens that no window has scored, a window's first token never is one
-// llama      llama-perplexity: windows of max_length tokens that do not overlap, what is left at the end is dropped;
-//            the first half and the token behind it are context only. No token stands before them, as GPT-2 asks for
-//            none
-// document   every text begins with the model's end-of-text token, put before it where it is not there, and goes
-//            through hf_stride: all of its own tokens are targets
+// original   Every token of a text but the first is a target, with all tokens before it as context. The study that this
+//            project follows ran the network once per prefix; with causal attention, one forward pass gives the same.
+// hf_stride  The protocol of Hugging Face's guide to perplexity: windows of max_length tokens, each of which begins
+//            `stride` tokens after the one before. Targets are the tokens that no earlier window has scored, but never
+//            the first token of a window.
+// llama      The protocol of llama-perplexity: windows of max_length tokens that do not overlap; tokens left over at
+//            the end are dropped. The first half of a window and the token after it are context only. No
+//            beginning-of-text token is put before them, because GPT-2 has none.
+// document   hf_stride after the model's end-of-text token was put before every text that does not begin with it, so
+//            that all of the text's own tokens are targets.
 enum class Protocol : uint8_t { original, hf_stride, llama, document };
 inline constexpr char kProtocols[] = "original|hf-stride|llama|document";
 
+// A protocol with its lengths.
 struct Rule {
   Protocol protocol;
-  int32_t max_length;  // tokens of a window, at least 2
+  int32_t max_length;  // tokens per window, at least 2
   int32_t stride;      // in [1, max_length]
 };
 
-// One walk through the network: tokens [begin, begin + length) of a text. Targets are [first, length), counted from
-// begin.
+// One pass through the network: the tokens [begin, begin + length) of a text. The targets are [first, length), counted
+// from begin.
 struct Window {
-  size_t text;
+  size_t text;  // index of the text
   int32_t begin, length, first;
 };
 
-// What document changes about the texts; the other protocols nothing. end_of_text: -1, the model has none.
+// Puts the end-of-text token before the texts, for protocol document only. end_of_text: -1 if the model has none, and
+// then nothing changes.
 void prepare(const Rule& rule, int32_t end_of_text, std::span<Prompt> texts);
 
-// All windows that have a target, text by text. Throws Error for a text that is too long for original, and when there
-// is no target at all.
+// All windows that have a target, text by text. Throws Error for a text that is too long for protocol original, and
+// when there is no target.
 std::vector<Window> windows_of(const Rule& rule, std::span<const Prompt> texts);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// Windows over texts.
+// Cuts texts into windows.
 #include "common/evaluation/texts.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The texts of a comparison, cut so that the model can see them.
+// Windows: the texts of a comparison, cut to the length of the model's context.
 #pragma once
 #include <span>
 #include <string>
@@ -9,28 +9,30 @@
 
 namespace gpt2run {
 
-// Tokens that are fed together: all but the first are targets.
+// Tokens of a text that are fed together. All of them but the first are targets.
 struct Window {
-  int32_t text, begin;  // index of the text, position of the first token in it
+  int32_t text, begin;  // the index of the text, and the position of the first token in it
   std::vector<int32_t> tokens;
 };
 
-// Of the target tokens[i].
+// The position of the target tokens[i].
 inline TargetPosition position_of(const Window& window, int32_t i) { return {window.text, window.begin + i, i - 1}; }
 
-// Every token of a text but its first is a target once: a window has up to `context` tokens before its last target, and
-// the next window begins with that target. limit: targets at most, 0 for all. Texts of one token have none.
+// Cuts texts into windows so that every token of a text except the first is a target once. A window feeds up to
+// `context` tokens, and the next one begins with its last target. limit: the number of targets at most, 0 for all. A
+// text of one token has no target.
 std::vector<Window> windows_of(std::span<const Prompt> texts, int32_t context, int64_t limit);
 
+// The number of targets in these windows.
 int64_t targets_of(std::span<const Window> windows);
 
-// The first `count` targets of them.
+// The windows that contain the first `count` targets.
 std::vector<Window> first_targets(std::span<const Window> windows, int64_t count);
 
-// What a reader needs to find a place: the last tokens before the target and the target. "" without a tokenizer.
+// The text of a few tokens before a target and of the target itself, to show where it is. "" without a tokenizer.
 std::string text_around(std::span<const Prompt> texts, const TargetPosition& place, const Tokenizer* tokenizer);
 
-// A token as text, or "#ID" where there is none.
+// The text of a token, or "#ID" when it has none.
 std::string token_text(int32_t id, const Tokenizer* tokenizer);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// Sums, ranks and buckets over the targets of one test.
+// Means, percentiles, buckets and histograms over the targets of one test.
 #include "common/evaluation/token_metrics.hpp"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ Distribution distribution_of(const std::vector<double>& values, double equal) {
 }
 
 std::vector<Bucket> by_position(const TokenMetrics& series) {
-  constexpr int kLeast = 16, kMost = 16;  // rows of a bucket, buckets
+  constexpr int kLeast = 16, kMost = 16;  // the least width of a bucket in rows, and the most buckets
   int32_t last = 0;
   for (const TargetPosition& place : series.positions) last = std::max(last, place.row);
   int32_t width = kLeast;
