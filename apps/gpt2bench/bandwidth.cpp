@@ -1,4 +1,4 @@
-// The read loop: exclusive or over eight independent registers, so that nothing but memory is waited for.
+// The read loop combines the data by XOR in eight independent registers, so that it only ever waits for memory.
 #include "gpt2bench/bandwidth.hpp"
 
 #include <atomic>
@@ -65,7 +65,7 @@ ReadBandwidth::ReadBandwidth(size_t bytes)
 double ReadBandwidth::measure(int threads) const {
   const Read read = widest();
   const size_t part = bytes_ / static_cast<size_t>(threads) / 4096 * 4096;
-  std::atomic<uint64_t> result = 0;  // so that the loop has one
+  std::atomic<uint64_t> result = 0;  // keeps the compiler from removing the loop
   const double seconds = timed_parallel(
       threads, [&](int thread) { result ^= read(memory_.get() + part * static_cast<size_t>(thread), part); });
   return static_cast<double>(part) * threads / seconds;

@@ -1,16 +1,19 @@
-// How fast this machine reads memory: the limit of every decode, whose weights are read once per step.
+// The read bandwidth of this machine's memory. It limits decode, which reads all weights once per step.
 #pragma once
 #include <cstddef>
 #include <memory>
 
 namespace gpt2run {
 
-// A block of memory, every page of it there, in large pages where the system has them. Read by one caller at a time.
+// A block of memory to read. All its pages are present, in huge pages where the system has them. Used by one caller at
+// a time.
 class ReadBandwidth {
  public:
-  explicit ReadBandwidth(size_t bytes);  // rounded up to whole large pages; throws Error when memory is short
+  // bytes: the size of the block, rounded up to whole huge pages. Throws Error when there is not enough memory.
+  explicit ReadBandwidth(size_t bytes);
 
-  // Bytes per second of one pass by `threads` threads, each over its own part, with the widest loads of the machine.
+  // Reads the block once and returns the bytes per second. Each of `threads` threads reads its own part, with the
+  // widest loads that the machine has.
   double measure(int threads) const;
 
  private:

@@ -1,5 +1,5 @@
-// The loops: more sums than an operation has cycles of latency times pipes, so that nothing but the pipes is waited
-// for.
+// The loops have more independent sums than the latency of an instruction times the number of execution units, so that
+// they run at peak throughput.
 #include "gpt2bench/compute.hpp"
 
 #include <atomic>
@@ -13,15 +13,17 @@ namespace gpt2run {
 namespace {
 
 constexpr int64_t kSteps = int64_t{1} << 20;
-constexpr int kFew = 12, kMany = 24;  // sums in sixteen registers and in thirty-two
+constexpr int kFew = 12, kMany = 24;  // the number of sums on machines with 16 and with 32 vector registers
 
-// Not known to the compiler, or it would take equal sums but once. The sums of x sum + x go to 1.
+// Hides a value from the compiler, which would otherwise compute equal sums only once. With x = 0.5 the sums, sum * x +
+// x, converge to 1.
 float known_late(float value) {
   const volatile float late = value;
   return late;
 }
 
-// Each returns the operations that were done; the result goes where the compiler must believe that it is read.
+// Each of these loops returns how many operations it has done. The result is stored so that the compiler cannot remove
+// the loop.
 double add_fp32(std::atomic<float>& result) {
   typedef float Register __attribute__((vector_size(16)));
   const Register x = known_late(0.5f) - Register{}, y = x;

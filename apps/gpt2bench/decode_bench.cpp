@@ -1,4 +1,4 @@
-// Every cell starts from the same prompt: it is prefilled once in slot 0 and copied.
+// Before each measurement the prompt is prefilled once, and all slots share its keys and values.
 #include "gpt2bench/decode_bench.hpp"
 
 #include <algorithm>
@@ -45,7 +45,8 @@ std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig&
 }
 
 double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int bytes) {
-  const double positions = shape.context - new_tokens + (new_tokens + 1) / 2.0;  // of a row, its own among them
+  // The mean number of positions that a row attends to, its own included.
+  const double positions = shape.context - new_tokens + (new_tokens + 1) / 2.0;
   return static_cast<double>(weights_per_step(config, bytes)) +
          2.0 * bytes * config.L * config.C * positions * shape.sequences;
 }
@@ -53,7 +54,7 @@ double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32
 void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
                  std::span<const BoundPlugin> samplers, std::span<const DecodeShape> shapes, const Workload& work,
                  int repetitions) {
-  constexpr int kWarmUp = 3;  // runs, records and replays a body
+  constexpr int kWarmUp = 3;  // tokens, enough to run, record and replay a step
   std::set<int32_t> contexts;
   int32_t slots = 1;
   for (const DecodeShape& shape : shapes) contexts.insert(shape.context), slots = std::max(slots, shape.sequences);

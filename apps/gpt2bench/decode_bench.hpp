@@ -1,4 +1,4 @@
-// gpt2bench --decode: tokens per second by context and number of sequences, recorded and token by token.
+// gpt2bench --decode: tokens per second of decode, by context length and number of sequences, with and without replay.
 #pragma once
 #include <span>
 #include <string_view>
@@ -8,27 +8,31 @@
 
 namespace gpt2run {
 
+// One case to measure.
 struct DecodeShape {
-  int32_t context;    // positions of each sequence when it ends
-  int32_t sequences;  // at a time
+  int32_t context;    // the length of each sequence at its end
+  int32_t sequences;  // how many decode at the same time
 };
 
+// The measurements of one precision in one case.
 struct Decode {
-  size_t series;  // in the order of the precisions
+  size_t series;  // index of the Series
   DecodeShape shape;
-  bool repeats;     // through Session::repeat, which a device records; else every token is waited for
-  Samples samples;  // tokens per second, of all sequences together
+  bool repeats;     // whether steps are replayed by Session::repeat(), instead of waiting for every token
+  Samples samples;  // tokens per second of all sequences together
 };
 
-// "128x1,1024x8": contexts and sequences. Throws UsageError for what cannot be meant, and for a context that is longer
-// than the model's or holds no prompt before new_tokens.
+// Parses contexts and numbers of sequences, such as "128x1,1024x8". Throws UsageError for anything else, for a case
+// that is given twice, and for a context that exceeds the model's or leaves no room for a prompt before new_tokens.
 std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig& config, int32_t new_tokens);
 
-// Bytes of weights and of keys and values that one step reads, in the mean over new_tokens; `bytes` of an element.
+// The bytes of weights, keys and values that one step reads, as the mean over new_tokens. bytes: the size of an
+// element.
 double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int bytes);
 
-// Adds both ways of every shape, each measured `repetitions` times after a warm-up. A session is opened for every
-// context, with slots for the most sequences.
+// Measures every shape with and without replay, `repetitions` times each after a warm-up, and appends the results to
+// `decodes`. index: that of the series. A session is opened for each context, with slots for the largest number of
+// sequences.
 void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
                  std::span<const BoundPlugin> samplers, std::span<const DecodeShape> shapes, const Workload& work,
                  int repetitions);

@@ -1,4 +1,4 @@
-// Requests and a clock around the engine's steps.
+// Submits requests and measures the time of the engine's steps.
 #include "gpt2bench/driver.hpp"
 
 #include <algorithm>
@@ -68,7 +68,8 @@ Driver::Seconds Driver::time(Engine& engine, int64_t sequences) {
   return {first, seconds_since(begin) - first};
 }
 
-// True: the engine did not use the session last, and knows nothing of the prefixes that its slots hold.
+// Lets an engine use the session. Resets it and returns true if the other one has used the session meanwhile, because
+// the engine then does not know the contents of the slots.
 bool Driver::take_session(Engine& engine) {
   if (last_ == &engine) return false;
   engine.reset();
@@ -85,7 +86,7 @@ Driver::Seconds Driver::run(int32_t sequences, int32_t prompt, int32_t more) {
 double Driver::continue_prompt(int32_t sequences, int32_t prompt, int32_t more, bool replays) {
   Engine& engine = replays ? *replaying_ : *single_;
   take_session(engine);
-  // Every slot shares this one's keys and values, so that all sequences decode from the next step on.
+  // The other slots share the keys and values of this prompt, so that all sequences decode from the next step on.
   engine.submit(request_of(0, prompt, 0, 1));
   time(engine, 1);
   for (int32_t i = 0; i < sequences; ++i) engine.submit(request_of(i, prompt, 1 + more, 1));

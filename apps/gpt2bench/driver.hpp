@@ -1,5 +1,5 @@
-// A session with its chain of samplers, driven by the engine that every run uses, with a clock around it. The prompts
-// are fixed tokens that differ from sequence to sequence.
+// Timed generation: a session and a chain of samplers under the same engine that gpt2run uses. The prompts are fixed
+// tokens that differ from sequence to sequence.
 #pragma once
 #include <memory>
 #include <span>
@@ -10,30 +10,31 @@
 
 namespace gpt2run {
 
-// What a driver's session must hold: so many sequences of up to `context` positions, prompts of up to `prompt` tokens
-// read in one step.
+// The limits of a driver's session for `sequences` sequences of up to `context` positions, with prompts of up to
+// `prompt` tokens that are prefilled in one step.
 Limits driver_limits(int32_t sequences, int32_t context, int32_t prompt, int32_t threads, int32_t device);
 
+// Owns the session and the samplers. Used by one thread at a time.
 class Driver {
  public:
-  // limits: as driver_limits() makes them. Throws Error, as do the calls below, also when the program is to end.
+  // limits: as driver_limits() returns them. Throws Error; the calls below throw it too, also after an interrupt.
   Driver(Precision& precision, std::span<const BoundPlugin> samplers, const Checkpoint& checkpoint,
          const Limits& limits);
 
   const Traits& traits() const { return session_->traits(); }
 
-  // A sequence's new tokens, and the seconds until they are known: `first` until every sequence has its first one,
-  // `rest` for `more` further ones in each.
+  // first: the seconds until every sequence has its first new token. rest: those for all further tokens.
   struct Seconds {
     double first, rest;
   };
 
-  // Sequences of their own prompts of `prompt` tokens, all at once.
+  // Generates 1 + more tokens in each of `sequences` sequences at the same time, after prompts of `prompt` tokens that
+  // are all different.
   Seconds run(int32_t sequences, int32_t prompt, int32_t more);
 
-  // Seconds for `more` further tokens in each of `sequences` sequences that share one prompt of `prompt` tokens,
-  // which is read before, unmeasured. replays: by recorded steps
-  // where the session can, else every token is launched and waited for by itself.
+  // The seconds for `more` tokens in each of `sequences` sequences, after a prompt of `prompt` tokens that they share
+  // and a first token, which are not timed. replays: whether steps are recorded and replayed where the session can do
+  // so; otherwise every step is launched and waited for by itself.
   double continue_prompt(int32_t sequences, int32_t prompt, int32_t more, bool replays);
 
  private:
@@ -52,8 +53,8 @@ class Driver {
   std::shared_ptr<Chain> chain_;
   std::unique_ptr<Session> session_;
   Counter counter_;
-  std::unique_ptr<Engine> replaying_, single_;  // over the one session, in turn
-  Engine* last_ = nullptr;                      // which of them knows what the slots hold
+  std::unique_ptr<Engine> replaying_, single_;  // with and without replay; they take turns with the session
+  Engine* last_ = nullptr;                      // the one that used the session last
 };
 
 }  // namespace gpt2run

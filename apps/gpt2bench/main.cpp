@@ -1,6 +1,6 @@
-// gpt2bench: how fast precisions are on this machine, and how far from its limit; gpt2bench sweep: what the phases of a
-// pass take. Tables go to standard output, everything else to standard error. Exit codes: 0 done, 2 the command line
-// cannot be meant, 1 everything else.
+// gpt2bench: measures how fast precisions are on this machine, and how close they come to its limits. gpt2bench sweep
+// measures the phases of a step. Tables go to standard output, messages to standard error. Exit codes: 0 for success, 2
+// for a wrong command line, 1 for any other error.
 
 #include <algorithm>
 
@@ -19,10 +19,11 @@
 namespace gpt2run {
 namespace {
 
-// What each series on this machine is held against: room in the report for its samples, once for those that share it.
+// Adds entries to the report for the limits of each series that runs on this machine's CPU. Series with the same limit
+// share an entry.
 void add_limits(Report& report) {
   for (const Series& series : report.series) {
-    if (series.precision.plugin->space != Space::host) continue;  // this machine is not what it runs on
+    if (series.precision.plugin->space != Space::host) continue;  // does not run on the CPU
     const int threads = threads_of(series, report);
     const auto same = [&](const auto& one) { return one.threads == threads; };
     if (std::none_of(report.bandwidths.begin(), report.bandwidths.end(), same))
@@ -32,7 +33,7 @@ void add_limits(Report& report) {
   }
 }
 
-// One sample of the limits of one series.
+// Takes one sample of the limits of one series.
 void measure_limits(Report& report, const Series& series) {
   for (Bandwidth& bandwidth : report.bandwidths)
     if (bandwidth.threads == threads_of(series, report))
@@ -60,7 +61,7 @@ void measure_decodes(Report& report, const Checkpoint& checkpoint, std::span<con
   }
 }
 
-// Every tensor is asked for: what a loader makes at first use is no part of a cold start.
+// Fetches every tensor, so that a cold start does not include what a loader computes at first use.
 void touch(const Checkpoint& checkpoint) {
   for (int w = 0; w < kWeights; ++w) {
     const auto weight = static_cast<Weight>(w);
@@ -100,7 +101,7 @@ void start(std::vector<std::string> arguments) {
   }
   const std::string json(values.text("json"));
   check_output(host, configuration, report.model, plugins_of(loader, samplers, report), {"--json", json});
-  if (!json.empty() && json != "-") OutputFile taken(json);  // one that cannot be written is known before the work
+  if (!json.empty() && json != "-") OutputFile taken(json);  // a file that cannot be written is an early error
   const auto opener = create<Loader>(loader);
   const auto checkpoint = opener->open(report.model.c_str());
   report.config = checkpoint->config();

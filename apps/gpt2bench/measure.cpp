@@ -1,4 +1,4 @@
-// Rounds of work, each with a session of its own.
+// One round of measurements.
 #include "gpt2bench/measure.hpp"
 
 #include <unistd.h>
@@ -18,7 +18,8 @@
 namespace gpt2run {
 namespace {
 
-// Bytes of the process in memory, 0 where there is no /proc. What an earlier session has freed is given back first.
+// The resident size of the process in bytes; 0 where there is no /proc. Memory that an earlier session has freed is
+// returned to the system first.
 double resident_bytes() {
 #if defined(__GLIBC__)
   malloc_trim(0);
@@ -52,7 +53,7 @@ Limits limits_of(const Workload& work, const ModelConfig& config, int threads) {
   if (longest > config.T)
     usage_error("--prompt_tokens and --new_tokens: expected at most ", config.T,
                 " together, the model's context, found ", longest);
-  // The short prompts of all sequences fit into one step, so that their tokens are counted from the same one on.
+  // All short prompts fit into one step, so that every sequence of a batch has its first token at the same time.
   const int32_t chunk = std::max({work.prompt, work.batch * kShort, kShort});
   return driver_limits(work.batch, static_cast<int32_t>(longest), chunk, threads, work.device);
 }

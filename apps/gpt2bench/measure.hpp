@@ -1,5 +1,5 @@
-// What is measured of one precision at one number of threads. One round opens a session of its own, so that a round is
-// a cold start too and precisions can take turns.
+// The measurements of one precision at one number of threads. They are taken in rounds, each with a session of its own,
+// so that every round includes a cold start and precisions can take turns.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,15 +8,16 @@
 
 namespace gpt2run {
 
+// What a round generates.
 struct Workload {
-  int32_t prompt;      // tokens of the long prompt
-  int32_t new_tokens;  // of one decode
+  int32_t prompt;      // length of the long prompt in tokens
+  int32_t new_tokens;  // tokens of one decode
   int32_t batch;       // sequences of the batched decode
-  int32_t passes;      // times that prefill and decode are done in a round, after one that warms up
+  int32_t passes;      // how often prefill and decode are measured in a round, after a warm-up
   int32_t device;      // ordinal of the GPU
 };
 
-// The tokens of the short prompt.
+// The length of the short prompt in tokens.
 inline constexpr int32_t kShort = 8;
 
 enum class Measure : uint8_t { cold_start, memory, prefill, decode, decode_long, decode_batch };
@@ -30,7 +31,7 @@ constexpr const char* unit_of(Measure measure) {
   return measure == Measure::cold_start ? "ms" : measure == Measure::memory ? "MB" : "tokens/s";
 }
 
-// Values of one measure, in the order they were taken.
+// The values of one measure, in the order in which they were taken.
 struct Samples {
   std::vector<double> values;
   double median() const;
@@ -41,21 +42,22 @@ struct Samples {
 // One precision at one number of threads.
 struct Series {
   BoundPlugin precision;
-  int threads;           // as asked: 0 is one per core
-  int weight_bytes = 0;  // as its sessions tell (Traits); 0: not told, or none was opened yet
+  int threads;           // as the user gave it: 0 is one per core
+  int weight_bytes = 0;  // of one element, by the session's traits; 0 when not known or not opened yet
   Samples samples[kMeasures];
 };
 
-// What a session for this work must hold. Throws UsageError when the work is longer than the model's context.
+// The limits of a session for this work. Throws UsageError when it exceeds the model's context.
 Limits limits_of(const Workload& work, const ModelConfig& config, int threads);
 
-// Adds one round to the series:
-//   cold_start    from making the precision to the first token after a short prompt: converts the weights, allocates;
-//                 the model's tensors are in memory already
-//   memory        what the process has grown by meanwhile, 0 where the system does not tell
-//   prefill       prompt / time, logits of the last position only, from an empty slot
-//   decode        new tokens / time after the short prompt, the sampler included; decode_long: after the long prompt;
-//                 decode_batch: of all sequences together, after a short prompt each
+// Measures one round and adds it to the series:
+//   cold_start    the time from creating the precision to the first token after the short prompt, with the conversion
+//                 of weights and all allocation; the model's tensors are in memory before
+//   memory        the growth of the process over the round; 0 where the system does not tell
+//   prefill       tokens of the long prompt per second, from an empty slot, with logits of the last position only
+//   decode        new tokens per second after the short prompt, sampler included
+//   decode_long   the same after the long prompt
+//   decode_batch  the same for all sequences of a batch together, after a short prompt each
 // Throws Error.
 void add_round(Series& series, const Checkpoint& checkpoint, std::span<const BoundPlugin> samplers,
                const Workload& work);

@@ -1,4 +1,4 @@
-// Names become plugins with bound options; what cannot be measured together is refused.
+// Opens the plugins that are named, binds their options, and refuses those that cannot be measured together.
 #include "gpt2bench/plan.hpp"
 
 #include <algorithm>
@@ -55,7 +55,7 @@ std::span<const CoreOption> bench_options() {
     std::vector<CoreOption> all(std::begin(kOptions), std::end(kOptions));
     const auto device = std::ranges::find(pipeline_options(), std::string_view("device"),
                                           [](const CoreOption& option) { return std::string_view(option.spec.key); });
-    all.insert(all.begin() + 5, *device);  // behind the threads
+    all.insert(all.begin() + 5, *device);  // after --threads
     return all;
   }();
   return options;

@@ -1,4 +1,4 @@
-// Table and JSON over one list of rows: what is a share of what is worked out here.
+// The table and the JSON are made from one list of lines, in which the shares of the machine's limits are computed.
 #include "gpt2bench/report.hpp"
 
 #include <stdlib.h>
@@ -17,15 +17,16 @@ namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
+// One measure of one series.
 struct Line {
   const Series* series;
   Measure measure;
   const Samples* samples;
   int threads;
-  double weight_bytes;  // read per token; NaN: not limited by them
-  double share;         // of the read bandwidth at these threads; NaN as above
-  double operations;    // per token; NaN: not limited by them
-  double of_compute;    // of the operations that these threads can do; NaN as above
+  double weight_bytes;  // bytes of weights read per token; NaN for measures that they do not limit
+  double share;         // of the read bandwidth at this number of threads; NaN likewise
+  double operations;    // per token; NaN for measures that they do not limit
+  double of_compute;    // share of the arithmetic rate at this number of threads; NaN likewise
 };
 
 double weights_per_token(const Report& report, const Series& series, Measure measure) {
@@ -77,7 +78,7 @@ void append(std::string& json, const Samples& samples, double scale = 1) {
   json += "]";
 }
 
-// GB/s of weights, keys and values; NaN where the session does not tell their size.
+// GB/s of weights, keys and values that are read; NaN where the session does not tell their size.
 double read_rate(const Report& report, const Decode& decode) {
   const int bytes = report.series[decode.series].weight_bytes;
   if (bytes == 0) return kUnknown;

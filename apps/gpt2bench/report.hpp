@@ -1,4 +1,4 @@
-// What was measured, as a table for people and as JSON for programs.
+// The report of gpt2bench, as a table and as JSON.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,23 +8,24 @@
 
 namespace gpt2run {
 
-// Read bandwidth at one number of threads, bytes per second.
+// The read bandwidth at one number of threads, in bytes per second.
 struct Bandwidth {
   int threads;
   Samples samples;
 };
 
-// Multiply-adds at one number of threads, operations per second.
+// The arithmetic rate at one number of threads, in operations per second.
 struct Compute {
   int threads;
   Arithmetic arithmetic;
   Samples samples;
 };
 
+// Everything that was measured.
 struct Report {
-  std::string machine;             // of the processor, "" when the system does not tell
-  int processors;                  // that this process may use
-  double load_before, load_after;  // runnable threads of the whole machine, averaged over a minute
+  std::string machine;             // name of the processor, "" when the system does not tell
+  int processors;                  // how many this process may use
+  double load_before, load_after;  // see machine_load()
   std::string model;
   ModelConfig config;
   std::string sampler;
@@ -36,16 +37,17 @@ struct Report {
   std::vector<Decode> decodes;
 };
 
-// Fills in the machine's name, processors and load_before.
+// Fills in `machine`, `processors` and `load_before`.
 void describe_machine(Report& report);
 
-// Runnable threads of the whole machine over the last minute, NaN when the system does not tell.
+// The load average of the machine over the last minute, in runnable threads; NaN when the system does not tell.
 double machine_load();
 
-// Threads that a series really has: `threads`, or one per core for 0.
+// The number of threads that a series runs on, which is one per core where it has `threads` 0.
 int threads_of(const Series& series, const Report& report);
 
-// What limits a series' products; null: none was added, or its type is not known, or it does not run on this machine.
+// The measured arithmetic rate that limits a series. Null if there is none, because it was not added, the type of the
+// precision is not known, or the precision does not compute on this machine's CPU.
 Compute* compute_of(Report& report, const Series& series);
 const Compute* compute_of(const Report& report, const Series& series);
 

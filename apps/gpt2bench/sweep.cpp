@@ -1,4 +1,4 @@
-// Each run is a Composition of its own; what the sweep adds is a sink that gathers the tables.
+// Each run is a Composition of its own, to which the sweep adds a sink that collects times for the tables.
 #include "gpt2bench/sweep.hpp"
 
 #include <unistd.h>
@@ -17,7 +17,7 @@
 namespace gpt2run {
 namespace {
 
-// Folders down to `folder` that are not there yet: those that are empty at the end are taken back.
+// Remembers which folders on a path do not exist yet, and removes those of them that are empty at the end.
 class MadeFolders {
  public:
   explicit MadeFolders(std::filesystem::path folder) {
@@ -42,7 +42,7 @@ std::string help() {
          help_of(sweep_options());
 }
 
-// Tokens that the run will make. Throws for what cannot run.
+// How many tokens a run will generate. Throws for a run that is not possible.
 int64_t tokens_of(PluginHost& host, const SweepRun& run) {
   const Composition composition = compose(host, run);
   composition.limits();
@@ -51,7 +51,7 @@ int64_t tokens_of(PluginHost& host, const SweepRun& run) {
   return tokens;
 }
 
-// made: tokens so far, moved on; all: of the whole sweep.
+// made: the tokens generated so far, which is updated. all: those of the whole sweep.
 void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress& progress, int64_t& made, int64_t all) {
   Composition composition = compose(host, run);
   PassRecorder recorder;

@@ -1,4 +1,4 @@
-// A sweep's options become the options of its runs; what the sweep does not know itself is handed on as it was given.
+// Turns a sweep's options into those of its runs. Options that the sweep itself does not use are passed on unchanged.
 #include "gpt2bench/sweep_plan.hpp"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ constexpr CoreOption kOwn[] = {
     {{"out", "text", "timings", "", "folder for the results"}},
 };
 
-// Of the pipeline. What is left out says where results go, or is the sweep's to decide.
+// Options of the pipeline that all runs share. The others direct output, or are set by the sweep.
 constexpr const char* kShared[] = {"model",      "loader",    "recompute",  "seed",  "threads", "device",
                                    "no_special", "tokenizer", "plugin_dir", "quiet", "help",    "truncate_prompt"};
 
@@ -42,7 +42,7 @@ bool is_among(std::string_view name, std::span<const CoreOption> options) {
 
 bool is_own(std::string_view name) { return name == "quiet" || name == "help" || is_among(name, kOwn); }
 
-// What belongs to every run, spelled so that a value may look like an option.
+// The arguments that all runs share, written as --name=value, so that a value may look like an option.
 std::vector<std::string> shared_arguments(const std::vector<std::string>& arguments) {
   std::vector<std::string> shared;
   for (const Setting& setting : read_line(sweep_options(), arguments)) {
@@ -76,7 +76,7 @@ std::string label_of(const BoundPlugin& precision) {
   return upper(type.empty() ? precision.plugin->name : type);
 }
 
-// The selector decides: a chain is in one place.
+// The placement of a chain is that of its last sampler, because all are in one memory space.
 std::string placement_of(const std::string& chain) {
   return parse_plugin_list(chain, "--sampler").back().name.starts_with("device-") ? "device" : "host";
 }
@@ -85,7 +85,7 @@ struct Named {
   std::string spec, label;
 };
 
-// Two of one label would write one file.
+// Refuses two entries with the same label, because their runs would write the same files.
 void add(std::vector<Named>& all, Named next, const char* option) {
   for (const Named& one : all)
     if (one.label == next.label)
@@ -121,7 +121,7 @@ std::vector<int> lengths_of(const Configuration& configuration, const ModelConfi
   return lengths;
 }
 
-// Without a file: rows of ids that differ, so that no two prompts are alike.
+// The prompts of a sweep without prompt files: token ids, different in each prompt.
 std::vector<std::string> made_up_prompts(int length, const ModelConfig& model) {
   constexpr int kPrompts = 4, kTokens = 8;
   constexpr int64_t kStride = 7919;

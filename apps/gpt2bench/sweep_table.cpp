@@ -1,4 +1,4 @@
-// Rows of statistics. A field without a value is empty, as readers of such tables expect.
+// Writes the rows of statistics. A field without a value is empty, as CSV readers expect.
 #include "gpt2bench/sweep_table.hpp"
 
 #include <cstdio>
@@ -16,7 +16,7 @@ void append_field(std::string& line, double value) {
   if (std::isfinite(value)) append_number(line, value);
 }
 
-// mean,median,std,count
+// The fields mean, median, std and count.
 void append_statistics(std::string& line, const std::vector<double>& values) {
   append_field(line, mean_of(values));
   append_field(line, quantile_of(sorted(values), 0.5));

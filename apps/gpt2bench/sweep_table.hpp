@@ -1,4 +1,4 @@
-// What the passes of a sweep took, gathered while it runs, as tables. Times are in milliseconds.
+// The tables of a sweep: times of its steps in milliseconds, collected while it runs.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,13 +7,13 @@
 
 namespace gpt2run {
 
-// Hears of one run's passes, in which one sequence at a time is made.
+// A sink that records the times of one run's steps. The run generates one sequence at a time.
 class PassRecorder final : public Sink {
  public:
   struct Pass {
     StepTimes times;
-    int position;  // of the token that it chose; -1: it read a prompt
-    double all() const;
+    int position;        // of the token that it sampled; -1 for prefill
+    double all() const;  // the sum of all phases
   };
 
   uint32_t wants() const override { return kTimes | kAnyOrder; }
@@ -28,18 +28,20 @@ class PassRecorder final : public Sink {
   int64_t tokens_ = 0;
 };
 
-// Comma-separated values, a line of names first, and the same in short for a terminal.
+// The tables as comma-separated values with a header line, and a short form for a terminal.
 class SweepTable {
  public:
-  // One run. open_seconds: of its summary.
+  // Adds one run. open_seconds: how long the session took to open.
   void add(const std::string& precision, const std::string& placement, int length, const PassRecorder& recorder,
            double open_seconds);
 
-  // Per key: model_initialization, the phases of all passes, then whole passes: `prompt`, those that read one, and
-  // `token`, those that chose one. std is of a sample, empty for fewer than two values; so are all where there are
-  // none.
+  // Statistics of each run, a line per key: model_initialization, each phase over all steps, then the whole steps, as
+  // `prompt` for those of prefill and `token` for those that sampled a token. std is the sample standard deviation. It
+  // is empty for fewer than two values, and all statistics are empty for no value.
   const std::string& summary() const { return summary_; }
-  const std::string& positions() const { return positions_; }  // `token` by the position of what was chosen
+  // The statistics of `token` for each position of the sampled token.
+  const std::string& positions() const { return positions_; }
+  // The short table for a terminal.
   std::string shown() const;
 
  private:

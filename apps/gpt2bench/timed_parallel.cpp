@@ -1,4 +1,4 @@
-// Threads wait at a flag: starting them is no part of the time.
+// The threads wait for a flag, so that starting them is not part of the measured time.
 #include "gpt2bench/timed_parallel.hpp"
 
 #include <atomic>

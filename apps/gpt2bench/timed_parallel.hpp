@@ -1,4 +1,4 @@
-// The clock of all measurements, and one piece of work that it times on several threads at once.
+// The clock of all measurements, and timed work on several threads at the same time.
 #pragma once
 #include <chrono>
 #include <functional>
@@ -9,8 +9,8 @@ inline double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Seconds from the moment that all `threads` threads, the caller among them, may begin work(thread) until all are done.
-// work must not throw. Throws Error for more threads than the system gives.
+// Runs work(thread) on `threads` threads, the calling one included, and returns the seconds from their common start
+// until the last one is done. `work` must not throw. Throws Error when the system cannot start that many threads.
 double timed_parallel(int threads, const std::function<void(int thread)>& work);
 
 }  // namespace gpt2run
