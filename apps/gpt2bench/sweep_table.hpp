@@ -12,7 +12,7 @@ class PassRecorder final : public Sink {
  public:
   struct Pass {
     StepTimes times;
-    int position;        // of the token that it sampled; -1 for prefill
+    int position;        // of the token that it sampled; -1 if it only read the prompt
     double all() const;  // the sum of all phases
   };
 
@@ -36,8 +36,9 @@ class SweepTable {
            double open_seconds);
 
   // Statistics of each run, a line per key: model_initialization, each phase over all steps, then the whole steps, as
-  // `prompt` for those of prefill and `token` for those that sampled a token. std is the sample standard deviation. It
-  // is empty for fewer than two values, and all statistics are empty for no value.
+  // `prompt` for those that only read the prompt and
+  // `token` for those that sampled a token. std is the sample standard deviation. It is empty for fewer than two
+  // values, and all statistics are empty for no value.
   const std::string& summary() const { return summary_; }
   // The statistics of `token` for each position of the sampled token.
   const std::string& positions() const { return positions_; }

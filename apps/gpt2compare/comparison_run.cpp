@@ -1,4 +1,4 @@
-// The steps of a comparison, in their order.
+// The steps of a comparison, in the order of run().
 #include "gpt2compare/comparison_run.hpp"
 
 #include <unistd.h>
@@ -21,7 +21,7 @@
 namespace gpt2run {
 namespace {
 
-// Two checkpoints are compared under one precision unless others are named.
+// With --test_model and no --test, the two models are compared under the precision of --ref.
 std::vector<const char*> precision_options(const Configuration& configuration) {
   single_plugin(configuration, "ref");
   const bool same =
@@ -110,7 +110,7 @@ void ComparisonRun::continue_prompts() {
   if (appends_) log_info("short prompts: compared on their continuations by " + instances_[0].name + " too");
 }
 
-// Rank 0 has continued the prompts; what is compared on is the same everywhere.
+// Gives all ranks the continuations that rank 0 has generated, so that all compare on the same texts.
 void ComparisonRun::share_texts() {
   if (!appends_) return;
   std::string own;
@@ -149,7 +149,7 @@ void ComparisonRun::compare_own(const OnTarget& on_target) {
   }
 }
 
-// "; " and which operation wrote the first NaN, where one did that can be told.
+// Such as "; the first operation of NAME that writes NaN is ...", for an error message; "" when that is not known.
 std::string ComparisonRun::nan_of(std::span<const Window> windows) {
   const std::string place = first_nan(instances_, windows, [&] { end_if_asked(ranks_, " while NaN was looked for"); });
   return place.empty() ? "" : "; " + place;
@@ -192,7 +192,7 @@ void ComparisonRun::measure_layers() {
 }
 
 FloorPlan ComparisonRun::floor_plan() {
-  // Several ranks may each be bound to a part of the machine.
+  // A rank may be bound to a part of the machine's cores, so those of the whole machine are counted.
   const int64_t cores = ranks_.size() > 1 ? sysconf(_SC_NPROCESSORS_ONLN) : processors();
   const int32_t threads = integer("threads");
   return {integer("floor_targets"),
@@ -203,7 +203,7 @@ FloorPlan ComparisonRun::floor_plan() {
           ranks_};
 }
 
-// Instance i by rank i mod size. A test of the reference's name has its floor.
+// Rank i mod size measures instance i. A test that is the same precision as the reference has the reference's floor.
 void ComparisonRun::measure_floors() {
   if (configuration_.values().text("floor") == "off") return;
   const FloorPlan plan = floor_plan();

@@ -1,4 +1,4 @@
-// One comparison from options to results.
+// One comparison of precisions, from the options to the results.
 #pragma once
 #include <memory>
 #include <string>
@@ -11,25 +11,29 @@
 
 namespace gpt2run {
 
+// The objects of a comparison. Used by one thread at a time.
 class ComparisonRun {
  public:
-  // Opens models and precisions and reads the texts. Throws UsageError or Error. host, configuration and ranks outlive
-  // it.
+  // Opens the models and the precisions, and reads the texts. `host`, `configuration` and `ranks` outlive the object.
+  // Throws UsageError or Error.
   ComparisonRun(PluginHost& host, Configuration& configuration, Ranks& ranks);
-  ComparisonRun(const ComparisonRun&) = delete;  // its instances look at its models
+  ComparisonRun(const ComparisonRun&) = delete;  // its instances point to its models
   ComparisonRun& operator=(const ComparisonRun&) = delete;
 
-  // Generates, compares, measures the floor. Once, by every rank: windows are shared out, and the floors by instance;
-  // the rest is rank 0's, which alone knows the results. Throws Error, also when interrupted() says so.
+  // Continues the prompts, compares the precisions, and measures layers and floors. Every rank must call it, once. The
+  // windows and the floors of the instances are shared among the ranks; rank 0 does the rest, and only it has the
+  // results. Throws Error, also after an interrupt.
   void run();
 
-  // Of rank 0.
+  // The results, at rank 0 only.
   const Comparison& comparison() const { return comparison_; }
-  std::string continuations(int width) const;  // side by side; "" when there are none
+
+  // The continuations of the prompts side by side, in `width` columns; "" when there are none. At rank 0 only.
+  std::string continuations(int width) const;
 
  private:
-  static constexpr int64_t kShort = 64;  // targets: prompts with fewer take their continuations along
-  static constexpr size_t kShown = 3;    // prompts whose continuations are shown
+  static constexpr int64_t kShort = 64;  // with fewer targets, texts include their continuations
+  static constexpr size_t kShown = 3;    // how many prompts are shown with their continuations
 
   int32_t integer(const char* key) const { return static_cast<int32_t>(configuration_.values().integer(key)); }
   void open_test_model();
@@ -55,11 +59,11 @@ class ComparisonRun {
   Resources resources_;  // of this rank
   Evaluation evaluation_;
   std::unique_ptr<Loader> test_loader_;
-  std::unique_ptr<Checkpoint> test_model_;  // null: as the reference
-  int32_t context_ = 0;                     // tokens before a target at most
-  std::vector<Prompt> continued_;           // prompts that are continued, and where they are among the texts
+  std::unique_ptr<Checkpoint> test_model_;  // null: that of the reference
+  int32_t context_ = 0;                     // the largest number of tokens before a target
+  std::vector<Prompt> continued_;           // the prompts that are continued, and their indices among the texts
   std::vector<size_t> continued_texts_;
-  bool appends_ = false;  // continuations are texts to compare on
+  bool appends_ = false;  // whether the reference's continuations are compared on too
   std::vector<Instance> instances_;
   std::vector<std::vector<Continuation>> continuations_;  // [instance][prompt]
   std::vector<Window> windows_;

@@ -1,4 +1,4 @@
-// Names of metrics and statistics, read from the command line.
+// The parser of --fail-if, and the evaluation of conditions.
 #include "gpt2compare/conditions.hpp"
 
 #include <charconv>
@@ -38,7 +38,7 @@ std::string metric_names() {
   return names;
 }
 
-// "kl_ref_test_p99" -> metric and statistic; the longest metric that begins the name.
+// Splits a name such as "kl_ref_test_p99" into metric and statistic, and returns whether it is valid.
 bool parse_name(std::string_view name, Condition& condition) {
   const auto take = [&](std::string_view metric, Metric which) {
     if (!name.starts_with(metric)) return false;

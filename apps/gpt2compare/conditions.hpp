@@ -1,4 +1,4 @@
-// Conditions under which a comparison fails: --fail-if, for programs that watch over a change.
+// The conditions of --fail-if, under which a comparison fails. They are meant for automatic checks of a change.
 #pragma once
 #include <string>
 #include <string_view>
@@ -8,25 +8,27 @@
 
 namespace gpt2run {
 
-// METRIC[_STATISTIC] OPERATOR NUMBER. METRIC as in files, or kl for kl_ref_test; STATISTIC: mean (also when left out),
-// standard_error, batch_standard_error, median, max (the farthest value), or p0.1 to p99.9 for the percentiles.
+// A condition METRIC[_STATISTIC] OPERATOR NUMBER. METRIC is a name as in result files, or kl for kl_ref_test. STATISTIC
+// is mean (the default), standard_error, batch_standard_error, median, max (the farthest value), or one of the
+// percentiles from p0.1 to p99.9.
 struct Condition {
-  std::string text;  // as given
+  std::string text;  // as the user wrote it
   Metric metric;
   std::string statistic;
-  bool above, or_equal;  // above: > or >=, else < or <=
+  bool above, or_equal;  // above: the operator is > or >=, else < or <=
   double limit;
 };
 
-// Throws UsageError naming what can be written.
+// Parses conditions that are separated by commas. Throws UsageError naming what is possible.
 std::vector<Condition> parse_conditions(std::string_view text);
 
+// The value of a condition's metric and statistic.
 double value_of(const Condition& condition, const TokenMetrics& series);
 
-// A value that is no number meets every condition.
+// Whether a value meets a condition. NaN meets every condition.
 bool is_met(const Condition& condition, double value);
 
-// One line for each condition that a test meets: which, the value, and by how much.
+// One line for each condition that a test meets, with the value and its distance from the limit.
 std::vector<std::string> failures_of(const std::vector<Condition>& conditions, const TokenMetrics& series);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// Greedy runs by the generation loop, and one forced step where two of them part.
+// Greedy runs by generate(), and a teacher-forced step at the first difference.
 #include "gpt2compare/continuations.hpp"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::vector<std::vector<int32_t>> generated(Instance& instance, Sampler& argmax,
   Collect sink(prompts.size());
   Sink* const sinks[] = {&sink};
   const Chain chain{{&argmax}, Space::host, false};
-  bool asked = false;  // what check() throws is not the instance's
+  bool asked = false;  // inside check(), whose errors are not the instance's
   try {
     generate(*instance.session, instance.checkpoint->config(), chain, sinks, nullptr, prompts,
              generation_of(max_new, 0, 0), "{}", [&](int64_t, int64_t) {
@@ -51,7 +51,8 @@ double probability_of(std::span<const float> row, int32_t id) {
   return std::exp(row[id] - all.greatest) / all.sum;
 }
 
-// Where two lists of tokens part. One that is shorter ends in the end of text, which the other has not there.
+// The first difference of two lists of tokens. There is one even if their lengths differ, because the shorter list ends
+// in end-of-text, where the longer one has another token.
 std::optional<Parting> part(std::span<const int32_t> ref, std::span<const int32_t> test) {
   const auto [ours, theirs] = std::mismatch(ref.begin(), ref.end(), test.begin(), test.end());
   if (ours == ref.end() || theirs == test.end()) return std::nullopt;
@@ -81,7 +82,8 @@ void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& 
 Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> prompts, int32_t max_new, int32_t threads,
                            int32_t device) {
   Limits limits = plan_limits(config, prompts, generation_of(max_new, threads, device), {}, {});
-  limits.rows = std::max(limits.rows, std::min(kChunk, limits.context));  // look_closer() reads a continuation again
+  // look_closer() feeds a continuation again, kChunk rows at a time.
+  limits.rows = std::max(limits.rows, std::min(kChunk, limits.context));
   return limits;
 }
 

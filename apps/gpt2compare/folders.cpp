@@ -1,4 +1,5 @@
-// A step of JSON is looked at when its object ends and dropped at once; rows of npy are read one at a time.
+// Files are streamed: each step of the JSON is processed and dropped as soon as its object ends, and the rows of a .npy
+// file are read one at a time.
 #include "gpt2compare/folders.hpp"
 
 #include <algorithm>
@@ -18,13 +19,14 @@
 namespace gpt2run {
 namespace {
 
+// One step of a sequence.
 struct Step {
   int32_t token;
   std::string text;
   std::vector<float> logits;
 };
 
-// "generation_FP16_3.json" -> FP16, 3; also of 03, which is refused later
+// Splits "generation_FP16_3.json" into FP16 and 3. A number with leading zeros is accepted here and refused later.
 bool parse_name(const std::string& file, std::string& name, int64_t& sequence) {
   constexpr std::string_view kBegin = "generation_", kEnd = ".json";
   if (!file.starts_with(kBegin) || !file.ends_with(kEnd)) return false;
@@ -45,10 +47,10 @@ std::string path_of(const Generations& all, int64_t sequence, const char* ending
   return std::filesystem::path(all.folder) / file_name(all.name, sequence, ending);
 }
 
-// Sets the name where there is only one.
+// The sequences of one side. Sets all.name if it is empty and the folder has only one name.
 std::set<int64_t> sequences_of(Generations& all) {
   std::map<std::string, std::set<int64_t>> found;
-  std::map<std::string, std::string> odd;  // a file of the name with another writing of its number
+  std::map<std::string, std::string> odd;  // by name, a file whose number has leading zeros
   std::error_code error;
   for (std::filesystem::directory_iterator file(all.folder, error), end; !error && file != end; file.increment(error)) {
     std::string name;
@@ -71,7 +73,8 @@ std::set<int64_t> sequences_of(Generations& all) {
        found.empty() ? "none" : "those of " + names);
 }
 
-// A pipe would be waited for, and a folder read as if it were empty. What is not there is told by opening it.
+// Throws Error for a pipe, which could block, and for a folder, which would read as empty. A missing file is reported
+// when it is opened.
 void expect_file(const std::string& path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
@@ -79,7 +82,7 @@ void expect_file(const std::string& path) {
   fail(path, ": expected a file, found ", std::filesystem::is_directory(status) ? "a folder" : "a pipe or device");
 }
 
-// The rows of a .npy file as the sink `logits` writes it.
+// Reads the rows of a .npy file as the sink `logits` writes it.
 class Rows {
  public:
   explicit Rows(const std::string& path) : path_(path) {
@@ -101,7 +104,7 @@ class Rows {
     rows_ = static_cast<size_t>(rows), cols_ = static_cast<size_t>(cols);
     const size_t expected = sizeof begin + header.size() + rows_ * cols_ * sizeof(float);
     const auto bytes = std::filesystem::file_size(path);
-    if (bytes != expected)  // known before a row is allocated
+    if (bytes != expected)  // checked before a row is allocated
       fail(path, ": expected ", expected, " bytes, ", rows, " rows of ", cols, " floats behind the header, found ",
            bytes);
   }
@@ -114,7 +117,7 @@ class Rows {
     return row;
   }
 
-  // After the last step.
+  // To be called after the last step. Throws Error if rows are left.
   void expect_end() const {
     if (taken_ != rows_) fail(path_, ": expected ", taken_, " rows, one for every step, found ", rows_);
   }
@@ -138,14 +141,15 @@ std::vector<float> logits_of(const json::Value& list) {
 }
 
 Step step_of(const json::Value& object) {
-  constexpr int32_t kMostToken = INT32_MAX - 1;  // a vocabulary is one more
+  constexpr int32_t kMostToken = INT32_MAX - 1;  // so that the size of the vocabulary fits into int32_t
   Step step{static_cast<int32_t>(object.at("token").integer(0, kMostToken)), "", {}};
   if (const auto text = object.find("text")) step.text = text->as_text().value_or("");
   if (const auto logits = object.find("logits")) step.logits = logits_of(*logits);
   return step;
 }
 
-// visit(index, step) in order. path: of the JSON; logits that it has not are in the .npy beside it.
+// Calls visit(index, step) for each step, in order. path: the JSON file. npy: the file beside it that has the logits if
+// the JSON does not.
 void each_step(const std::string& path, const std::string& npy, const std::function<void(size_t, Step)>& visit) {
   expect_file(path);
   InputFile file(path);
@@ -167,7 +171,7 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
   };
   try {
     json::each_element([&](char* to, size_t most) { return file.read(to, most); }, path, "step", take);
-  } catch (const json::Mistake& mistake) {  // Python writes NaN and Infinity
+  } catch (const json::Mistake& mistake) {  // Python writes NaN and Infinity, which are not JSON
     const bool is_number = mistake.found.starts_with("NaN") || mistake.found.starts_with("Infinity");
     fail(mistake.what(), is_number ? ": JSON has no such number, npy has" : "");
   }
@@ -176,7 +180,7 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
 
 }  // namespace
 
-// What the files say of tokens; nothing can be encoded.
+// A tokenizer that knows the texts of tokens from the files. It cannot encode.
 class FolderComparison::Words final : public Tokenizer {
  public:
   void add(const Step& step) {

@@ -1,6 +1,6 @@
-// gpt2compare: what a number type, or anything else that computes, does to a model. A reference and tests run on the
-// same tokens; results go to standard output, everything else to standard error. Exit codes: 0 done, 3 a condition of
-// --fail-if is met, 2 the command line cannot be meant, 1 everything else.
+// gpt2compare: compares precisions, models or recorded logits with a reference on the same tokens. Results go to
+// standard output, messages to standard error. Exit codes: 0 for success, 3 when a condition of --fail-if is met, 2 for
+// a wrong command line, 1 for any other error.
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ int width_of_output() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kDefault;
 }
 
-// before: what stands above the tables.
+// Prints the tables, or writes the JSON. before: text to put above the tables.
 void report(const Comparison& found, const std::string& before, const OptionValues& values) {
   const bool full = values.flag("full");
   const auto tables = [&] {
@@ -65,7 +65,7 @@ bool has_folders(Configuration& configuration) {
   for (const CoreOption& option : configuration.core())
     if (ref && given(option.spec.key) && std::ranges::find(kOfFolders, option.spec.key) == std::end(kOfFolders))
       usage_error("--", option.spec.key, ": files are compared, nothing is computed");
-  if (ref) configuration.bind({}, {});  // options of plugins, of which none takes part
+  if (ref) configuration.bind({}, {});  // refuses options of plugins, since none is used
   return ref;
 }
 
@@ -96,7 +96,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const std::vector<Condition> conditions = parse_conditions(values.text("fail_if"));
   const std::string json(values.text("json"));
   if (ranks.is_root() && !json.empty() && json != "-")
-    OutputFile taken(json);  // one that cannot be written is known before the work
+    OutputFile taken(json);  // a file that cannot be written is an error before the work
   watch_interrupts();
   if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;
   PluginHost host = plugin_host(configuration);

@@ -1,4 +1,4 @@
-// Options of its own, and those of the lab.
+// The program's own options, and those of all evaluation programs.
 #include "gpt2compare/options.hpp"
 
 #include "common/evaluation/evaluation.hpp"

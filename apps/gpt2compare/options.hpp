@@ -6,6 +6,7 @@
 
 namespace gpt2run {
 
+// All options of the program.
 std::span<const CoreOption> compare_options();
 
 }  // namespace gpt2run

@@ -1,5 +1,4 @@
-// What a comparison found, as tables for people (report_table.cpp, report_layers.cpp) and as JSON for programs
-// (report_json.cpp).
+// The report of a comparison, as tables (report_table.cpp, report_layers.cpp) and as JSON (report_json.cpp).
 #pragma once
 #include <span>
 #include <string>
@@ -12,31 +11,37 @@
 
 namespace gpt2run {
 
+// The results of one test.
 struct TestResult {
   TokenMetrics series;
-  std::vector<FloorPart> floor;  // of the reference and of this test; empty: not measured
+  std::vector<FloorPart> floor;  // of the reference and of this test; empty if not measured
 };
 
+// The results of a comparison.
 struct Comparison {
-  std::string reference;  // name of the instance
+  std::string reference;  // the name of its instance
   std::vector<Prompt> texts;
-  const Tokenizer* tokenizer;  // null: ids only
+  const Tokenizer* tokenizer;  // null where tokens have no text
   int64_t targets;
   std::vector<TestResult> tests;
-  std::optional<Layers> layers;  // none: not measured
-  std::string manifest;          // JSON
+  std::optional<Layers> layers;  // none if not measured
+  std::string manifest;          // as JSON
 };
 
-// A line for each test.
+// The short table, with one line for each test.
 std::string to_table(const Comparison& comparison);
-// Every metric of every test, the parts of the floor, buckets and flips.
+
+// The tables of --full: every metric of every test, the variations of the floor, buckets and flips.
 std::string to_full_table(const Comparison& comparison);
-// A line for each instance that writes NaN, and for each test that has an operation above its threshold, has no
-// threshold or cannot be tapped; "" where there is none.
+
+// Remarks about layers: a line for each instance that writes NaN, and for each test that has an operation above its
+// threshold, has no threshold, or has no taps; "" if there are none.
 std::string to_lines(const Layers& layers);
-// Errors of all tests side by side, and the reference's ranges.
+
+// The table of layers: the ranges of the reference, and the errors of all tests.
 std::string to_table(const Layers& layers);
-// docs/formats.md has the format.
+
+// Everything as JSON, in the format of docs/formats.md.
 std::string to_json(const Comparison& comparison);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// The result as JSON.
+// The results as JSON.
 #include <cmath>
 
 #include "common/evaluation/texts.hpp"
@@ -8,13 +8,13 @@
 namespace gpt2run {
 namespace {
 
-// JSON has no infinity: a text that Python's float() takes. What is not defined is null.
+// JSON has no infinity, so it is written as a text that Python's float() accepts. NaN is written as null.
 void add(JsonWriter& json, std::string_view key, double value) {
   if (std::isinf(value)) return json.field(key, value > 0 ? "inf" : "-inf");
   json.written_field(key, json::real_text(value));
 }
 
-// A list, each element written by write(element).
+// Writes a list, with write(element) for each element.
 template <class Elements, class Write>
 void add_list(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
   json.key(key);
@@ -23,7 +23,7 @@ void add_list(JsonWriter& json, std::string_view key, const Elements& elements, 
   json.end_list();
 }
 
-// The same of objects, whose fields write(element) writes.
+// Writes a list of objects; write(element) writes the fields of each.
 template <class Elements, class Write>
 void add_objects(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
   add_list(json, key, elements, [&](const auto& element) {
@@ -108,7 +108,7 @@ void add_flips(JsonWriter& json, const Comparison& comparison, const TokenMetric
 }
 
 void add_buckets(JsonWriter& json, const TokenMetrics& series) {
-  // Positions are whole numbers, and both of the range belong to it.
+  // Positions are whole numbers, and the range in the JSON includes both ends.
   add_objects(json, "by_position", by_position(series), [&](const Bucket& bucket) {
     json.field("from", static_cast<int64_t>(bucket.from));
     json.field("to", static_cast<int64_t>(bucket.to) - 1);

@@ -1,4 +1,4 @@
-// Operations and layers: the lines that are always shown, and the table of --full.
+// Remarks about operations and layers, which are always shown, and their table for --full.
 #include <cmath>
 #include <cstdio>
 
@@ -36,7 +36,7 @@ std::string to_lines(const Layers& layers) {
     if (test.tapped && !test.threshold) text += printable(test.name) + kNoThreshold;
     if (!test.first_above || !test.threshold) continue;
     const OpError& error = test.errors[*test.first_above];
-    if (std::isnan(error.rms_error)) continue;  // told above
+    if (std::isnan(error.rms_error)) continue;  // reported by add_nan()
     text += printable(test.name) + ": the first operation that is off by more than " + shown(*test.threshold) +
             " of its RMS is " + position_of(error.op, error.layer) + ", by " + shown(error.rms_error) + "\n";
   }

@@ -1,4 +1,4 @@
-// Tables: the short one that is always shown, and the long one of --full.
+// The short table, which is always shown, and the tables of --full.
 #include <cmath>
 
 #include "common/evaluation/texts.hpp"
@@ -21,7 +21,7 @@ std::string mean_of(const Distribution& found, const char* format = "%.3g") {
          (alike ? "" : " (" + shown_number(found.batch_standard_error, "%.2g") + ")");
 }
 
-// "=": exactly the same, "~": no more than the floor.
+// The mark after a value: " =" for exactly equal, " ~" for not above the floor.
 std::string mark(const TestResult& test, Metric metric) {
   if (mean_deviation(test.series, metric, test.series.size()) == 0) return " =";
   return is_below(test.series, metric, test.floor) ? " ~" : "";
@@ -54,7 +54,7 @@ std::string legend(const Comparison& comparison) {
   return text;
 }
 
-// Signs cancel in a mean, and the floor is one of sizes.
+// The absolute values. Positive and negative differences cancel in a mean, and the floor is a mean of absolute values.
 std::vector<double> sizes_of(std::vector<double> values) {
   for (double& value : values) value = std::fabs(value);
   return values;
@@ -62,7 +62,8 @@ std::vector<double> sizes_of(std::vector<double> values) {
 
 bool is_signed(Metric metric) { return metric == Metric::logprob_difference; }
 
-// A cosine is next to 1 in all that matters: the table has its distance. What is signed has no floor, its size has.
+// A row of the table of metrics. Cosines are all close to 1, so their distance from 1 is shown. A signed metric has a
+// second row with its absolute value (size), and only that one is compared with the floor.
 std::vector<std::string> full_row(const Comparison& comparison, const TestResult& test, Metric metric, bool size) {
   std::string name(spec_of(metric).name);
   std::vector<double> values = test.series[metric];

@@ -1,4 +1,4 @@
-// Continuations as columns of text.
+// Wraps and aligns UTF-8 text in columns.
 #include "gpt2compare/side_by_side.hpp"
 
 #include <algorithm>
@@ -17,14 +17,14 @@ size_t length_of(std::string_view text) {
   return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-// Bytes of the first `count` characters.
+// The number of bytes of the first `count` characters.
 size_t bytes_of(std::string_view text, size_t count) {
   size_t at = 0;
   while (at < text.size() && (count > 0 || (text[at] & 0xC0) == 0x80)) count -= (text[at++] & 0xC0) != 0x80;
   return at;
 }
 
-// Lines of at most `width` characters, broken at blanks where there are any.
+// Wraps text into lines of at most `width` characters, at blanks where possible.
 std::vector<std::string> wrapped(std::string_view text, size_t width) {
   std::vector<std::string> lines;
   while (length_of(text) > width) {
@@ -39,7 +39,7 @@ std::vector<std::string> wrapped(std::string_view text, size_t width) {
   return lines;
 }
 
-// steps: whose tokens stand in brackets.
+// The text of the tokens. steps: the indices of those to put in brackets.
 std::string marked(const std::vector<int32_t>& tokens, const std::set<int32_t>& steps, const Tokenizer* tokenizer) {
   std::string text;
   for (int32_t i = 0; i < std::ssize(tokens); ++i) {

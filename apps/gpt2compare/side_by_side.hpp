@@ -1,4 +1,4 @@
-// Continuations of one prompt for people to read.
+// Continuations of one prompt in columns, for reading.
 #pragma once
 #include <span>
 #include <string>
@@ -7,8 +7,9 @@
 
 namespace gpt2run {
 
-// One prompt's continuations in columns of `width` characters together, the first other token in brackets, and a line
-// for each test. continuations: of all instances; names likewise.
+// Formats the continuations of one prompt as columns that are together `width` characters wide. The first token that
+// differs is in brackets, and a line below describes it for each test. names, continuations: of all instances, the
+// reference first.
 std::string side_by_side(const Prompt& prompt, std::span<const std::string> names,
                          std::span<const Continuation> continuations, const Tokenizer* tokenizer, int width);
 

@@ -1,5 +1,5 @@
-// gpt2convert: a model in another layout. Messages go to standard error. Exit codes: 0 done, 2 the command line cannot
-// be meant, 1 everything else; then nothing has been written.
+// gpt2convert: writes a model in another file format. Messages go to standard error. Exit codes: 0 for success, 2 for a
+// wrong command line, 1 for any other error. After an error nothing has been written.
 #include "common/config/create.hpp"
 #include "common/pipeline/compose.hpp"
 #include "common/pipeline/explain.hpp"
@@ -30,7 +30,7 @@ constexpr CoreOption kOptions[] = {
     {{"help", "bool", "off", "", "print the options"}, 'h'},
 };
 
-// Files that are read: the path itself, or what lies in a folder.
+// Adds the files that are read: the path itself, or all files in a folder.
 void add_inputs(const fs::path& path, std::vector<fs::path>& inputs) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return inputs.push_back(path);
@@ -42,7 +42,7 @@ std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokeni
   std::vector<fs::path> inputs;
   add_inputs(model, inputs);
   if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
-  // A weight file of Hugging Face's layout is read with its folder.
+  // A weight file in Hugging Face's layout is read together with other files of its folder.
   if (model.extension() == ".safetensors" || model.extension() == ".json")
     add_inputs(fs::absolute(model).parent_path(), inputs);
   return inputs;

@@ -1,4 +1,4 @@
-// Which files may be replaced.
+// The rules by which existing files are replaced, and cleaning up after an error.
 #include "output_set.hpp"
 
 #include "gpt2run/files/input_file.hpp"
@@ -24,7 +24,7 @@ bool holds(const fs::path& path, std::string_view bytes) {
 OutputSet::~OutputSet() {
   files_.clear();
   std::error_code ignored;
-  // Only empty ones can be removed.
+  // remove() leaves folders alone that are not empty.
   for (size_t i = new_folders_.size(); i-- > 0;) fs::remove(new_folders_[i], ignored);
 }
 

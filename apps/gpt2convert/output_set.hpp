@@ -1,4 +1,4 @@
-// The files of one conversion: none of them is there until all are whole.
+// The output files of a conversion. They appear under their names only when all of them are complete.
 #pragma once
 #include <deque>
 #include <filesystem>
@@ -10,31 +10,33 @@
 
 namespace gpt2run::convert {
 
+// Owns the files until they are published. Used by one thread at a time.
 class OutputSet {
  public:
-  // inputs: files that are read and must stay. force: other files may be replaced.
+  // inputs: files that are read, which are never replaced. force: whether other files may be replaced.
   OutputSet(std::vector<std::filesystem::path> inputs, bool force) : inputs_(std::move(inputs)), force_(force) {}
-  ~OutputSet();  // without publish() neither a file nor a new folder is left
+  ~OutputSet();  // without publish(), removes all files and the folders that were created for them
   OutputSet(const OutputSet&) = delete;
   OutputSet& operator=(const OutputSet&) = delete;
 
-  // The next file. Throws Error where one is that must not be replaced.
+  // Adds a file and returns it for writing. Throws Error if a file of that name exists and must not be replaced.
   OutputFile& add(const std::filesystem::path& path);
 
-  // A small file, whole; one that is there with the same bytes stays.
+  // Adds a file with this content, unless it exists with the same content.
   void add(const std::filesystem::path& path, std::string_view bytes);
 
-  // Throws Error if the file is there: what is written would be read together with it.
+  // Throws Error if this file exists, because loaders would read it together with the new files.
   void refuse(const std::filesystem::path& path) const;
 
-  void publish();  // all files get their names
+  // Lets all files appear under their names. Throws Error.
+  void publish();
 
   const std::deque<OutputFile>& files() const { return files_; }
 
  private:
   std::vector<std::filesystem::path> inputs_;
   bool force_;
-  std::vector<std::filesystem::path> new_folders_;  // outer ones first
+  std::vector<std::filesystem::path> new_folders_;  // outer folders first
   std::deque<OutputFile> files_;
 };
 

@@ -1,5 +1,6 @@
-// What a model can be converted to. Each function adds the files to the set and publishes nothing; it throws Error for
-// what the format cannot say, naming it, and for a finite value that the type cannot hold.
+// Writers for the formats to which a model can be converted. Each adds its files to the set without publishing them.
+// Throws Error for a property of the model that the format cannot represent, naming it, and for a finite value that
+// overflows in the type.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -11,13 +12,14 @@
 
 namespace gpt2run::convert {
 
-// type: of every tensor; none: as the model has them, and mixed where the model is. tokenizer: may be empty.
+// type: the type of every tensor, or none to keep those of the model, which may be mixed. tokenizer: the tokenizer's
+// files, or none.
 
-// A folder: config.json, model.safetensors and the tokenizer's files.
+// Hugging Face's layout: config.json, model.safetensors and the tokenizer's files in `folder`.
 void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer);
 
-// A checkpoint file, version 3 or 5, and the tokenizer's file beside it.
+// An llm.c checkpoint, of version 3 (FP32) or 5 (BF16), with the tokenizer's file beside it.
 void write_llmc(OutputSet& files, const std::filesystem::path& file, const Checkpoint& model, std::optional<Type> type,
                 const std::vector<TokenizerFile>& tokenizer);
 

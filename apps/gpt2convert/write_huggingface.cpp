@@ -1,4 +1,4 @@
-// A model in Hugging Face's layout, as transformers saves a GPT2LMHeadModel.
+// Writes a model in Hugging Face's layout, as transformers saves a GPT2LMHeadModel.
 #include <string>
 
 #include "common/pipeline/explain.hpp"
@@ -10,11 +10,12 @@
 namespace gpt2run::convert {
 namespace {
 
+// One tensor of the file.
 struct Item {
   std::string name;
   std::string shape;  // as JSON
-  std::string where;  // for errors
-  Tensor tensor;      // as it is stored
+  std::string where;  // the weight's name in messages
+  Tensor tensor;      // in the orientation of the file
   Type type;
 };
 
@@ -28,7 +29,7 @@ std::string stored_name(Weight weight, int layer) {
   return "transformer." + (is_per_layer(weight) ? "h." + std::to_string(layer) + "." : "") + name;
 }
 
-// transformers keeps the matrices of its Conv1D as (in, out).
+// Whether a weight is stored transposed: transformers keeps the matrices of its Conv1D layers as (in, out).
 bool is_turned(Weight weight) {
   return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
 }
@@ -59,7 +60,7 @@ std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
   return items;
 }
 
-// What a type is called in safetensors and in config.json.
+// The name of a type in safetensors and in config.json.
 struct TypeNames {
   const char *safetensors, *config;
 };
@@ -78,7 +79,8 @@ TypeNames names_of(Type type) {
 
 int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols * gpt2run::bytes_of(item.type); }
 
-// Length and header; blanks make the data begin at a multiple of eight.
+// The header of a safetensors file with its length before it. It is padded with blanks so that the data begins at a
+// multiple of 8 bytes.
 std::string header_of(const std::vector<Item>& items) {
   JsonWriter json(-1);
   json.begin_object();

@@ -1,4 +1,4 @@
-// A model as a checkpoint of llm.c.
+// Writes a model as a checkpoint of llm.c.
 #include <string>
 
 #include "common/pipeline/explain.hpp"
@@ -10,9 +10,9 @@ namespace gpt2run::convert {
 namespace {
 
 constexpr int32_t kMagic = 20240326, kHeaderWords = 256;
-constexpr int32_t kPadding = 128;  // llm.c keeps a multiple of it rows in wte; those beyond the vocabulary are zero
+constexpr int32_t kPadding = 128;  // llm.c pads the rows of wte with zeros to a multiple of this
 
-// The format has no place for these: llm.c computes with GPT-2's values.
+// Throws Error unless the model has GPT-2's values of what the format does not store.
 void check(const std::string& where, const Checkpoint& model) {
   const ModelConfig& m = model.config();
   const auto refuse = [&](const char* what, const auto& expected, const auto& found) {
@@ -24,7 +24,7 @@ void check(const std::string& where, const Checkpoint& model) {
   if (m.end_of_text != m.V - 1) refuse("end of text", m.V - 1, m.end_of_text);
 }
 
-// The one type of all tensors.
+// The type of all tensors. Throws Error when they differ, or when the format does not have it.
 Type type_of(const std::string& where, const Checkpoint& model, std::optional<Type> given) {
   const Type type = given.value_or(model.tensor(Weight::wte, 0).type);
   for (int i = 0; i < kWeights && !given; ++i) {

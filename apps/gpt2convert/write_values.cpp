@@ -1,4 +1,4 @@
-// Values are converted some rows at a time, so that a tensor that is stored turned is read in runs too.
+// Converts a block of rows at a time, so that a transposed tensor is also read in contiguous runs.
 #include "write_values.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int64_t kBlockRows = 32;
 
-// to: bytes_of(type) bytes.
+// Stores a value in `type` at `to`. Throws Error when it overflows.
 void convert(float value, Type type, char* to, const std::string& name) {
   const float rounded = round_to(type, value);
   if (std::isfinite(value) && std::isinf(rounded)) {

@@ -1,4 +1,4 @@
-// The values of a tensor as bytes of a file.
+// Writing of tensors to files, with conversion of type and orientation.
 #pragma once
 #include <string>
 
@@ -7,14 +7,15 @@
 
 namespace gpt2run::convert {
 
-// Row-major, without gaps, in a type: to nearest, ties to even; bits stay as they are where the type stays. name: of
-// the tensor, for errors. Throws Error for a finite value that the type cannot hold.
+// Writes a tensor's values in row-major order without gaps, rounded to `type` to nearest, ties to even. Where the type
+// stays the same, the bits do too. name: the tensor's name for messages. Throws Error for a finite value that overflows
+// in the type, and after an interrupt.
 void write_values(OutputFile& file, const Tensor& tensor, Type type, const std::string& name);
 
-// The same values with rows and columns exchanged.
+// The transposed view of a tensor.
 Tensor turned(const Tensor& tensor);
 
-// "qkv_w of layer 3", "wte".
+// The name of a weight in messages, such as "qkv_w of layer 3" or "wte".
 std::string shown_name(Weight weight, int layer);
 
 }  // namespace gpt2run::convert

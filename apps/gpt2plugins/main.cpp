@@ -1,4 +1,4 @@
-// gpt2plugins: which plugins there are, what they offer, and why one is not used.
+// gpt2plugins: lists the installed plugins and their options, and says why one cannot be used.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -64,9 +64,10 @@ std::string full_name(const Candidate& candidate) {
   return std::string(name_of(candidate.kind)) + ":" + candidate.name;
 }
 
-// All candidates of one kind that the user can mean: a name may live in several memory spaces.
+// All candidates of a name, which may exist in several memory spaces. Throws UsageError for an unknown name, and for
+// one that several kinds have.
 std::vector<Candidate> named(const PluginHost& host, std::string name) {
-  constexpr std::string_view kDevice = "device-";  // how --sampler asks for any of those spaces
+  constexpr std::string_view kDevice = "device-";  // the prefix of --sampler for the memory of the logits
   if (name.starts_with(kDevice)) name.erase(0, kDevice.size());
   std::vector<Candidate> found;
   std::vector<std::string> known;
@@ -86,7 +87,7 @@ std::vector<Candidate> named(const PluginHost& host, std::string name) {
   return found;
 }
 
-// One that is refused says so on its page, unless none of them can be shown.
+// A page for each candidate. A plugin that is refused has its reason there; only if all of them are, that is an error.
 std::string to_pages(PluginHost& host, const std::vector<Candidate>& candidates) {
   std::vector<PluginReport> reports;
   for (const Candidate& candidate : candidates) reports.push_back(inspect(host, candidate));

@@ -1,5 +1,5 @@
-// gpt2run-plugin-check: proves of one plugin file what the contract asks of its kind. Exit status: 0 when nothing
-// failed, 1 when something did, 2 for a wrong command line.
+// gpt2run-plugin-check: checks that a plugin keeps the contract of its kind. Exit codes: 0 when no check failed, 1 when
+// one did, 2 for a wrong command line.
 #include <algorithm>
 #include <iostream>
 
@@ -32,8 +32,8 @@ bool has_driver() {
   return opens_system_library("libcuda.so.1", ignored);
 }
 
-// A precision of that space which runs here, for a sampler to work in its sessions: first those beside the sampler's
-// file. Null, and why, where there is none.
+// Finds a precision in this memory space that runs here, so that the sampler can be checked in one of its sessions.
+// Those in the folder of the sampler come first. Returns null when there is none, with the reason in `why`.
 const Plugin* find_lender(const std::filesystem::path& file, Space space, std::string& why) {
   PluginHost host({file.parent_path()}, report_crashes);
   why = std::string("there is no precision whose ") + name_of(space) + " memory it could work in";

@@ -1,4 +1,4 @@
-// Columns of text.
+// The table and the page as columns of text.
 #include "gpt2plugins/report.hpp"
 
 #include <map>
@@ -17,7 +17,7 @@ std::string runs(const PluginReport& report) {
   return "no (" + report.reason + ")";
 }
 
-// A refusal begins with the file, which has a column of its own.
+// The refusal without the file's name at its beginning, which is shown elsewhere.
 std::string without_file(const PluginReport& report) {
   const std::string file = report.candidate.file.string() + ": ";
   return report.refusal.starts_with(file) ? report.refusal.substr(file.size()) : report.refusal;

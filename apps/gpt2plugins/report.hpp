@@ -1,4 +1,4 @@
-// How gpt2plugins shows plugins to a person.
+// The text output of gpt2plugins.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,10 +7,10 @@
 
 namespace gpt2run {
 
-// By folder, one row a plugin in columns; then the shadowed files and those that cannot be plugins.
+// A table of the plugins in each folder, then the files that are shadowed and those that were rejected by their names.
 std::string to_table(const PluginHost&, const std::vector<PluginReport>&);
 
-// A plugin with its options in columns, or why it was refused.
+// A page about one plugin with its options, or with the reason why it was refused.
 std::string to_page(const PluginReport&);
 
 }  // namespace gpt2run
