@@ -1,4 +1,4 @@
-# Turns CUDA on where it can be: sets GPT2RUN_CUDA_BUILT, and GPT2RUN_CUDA_WHY to why it is not.
+# Enables CUDA where possible. Sets GPT2RUN_CUDA_BUILT, and GPT2RUN_CUDA_WHY to the reason if it is off.
 set(GPT2RUN_CUDA_BUILT OFF)
 set(GPT2RUN_CUDA_WHY "")
 if(NOT GPT2RUN_CUDA MATCHES "^(AUTO|ON|OFF)$")
@@ -25,12 +25,12 @@ else()
     endif()
     set(CMAKE_CUDA_EXTENSIONS OFF)
     enable_language(CUDA)
-    # CMake 3.25 does not know yet that nvcc takes it.
+    # CMake 3.25 does not know this option of nvcc.
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     endif()
     set(GPT2RUN_CUDA_BUILT ON)
-    # The least capability: 75 of "90;75-real".
+    # The lowest compute capability, such as 75 in "90;75-real".
     string(REGEX MATCHALL "[0-9]+" numbers "${GPT2RUN_CUDA_ARCHITECTURES}")
     list(SORT numbers COMPARE NATURAL)
     list(GET numbers 0 GPT2RUN_CUDA_LEAST)
@@ -42,11 +42,11 @@ else()
 endif()
 message(STATUS "CUDA plugins: ${GPT2RUN_CUDA_BUILT} ${GPT2RUN_CUDA_WHY}")
 
-# Warnings and rounding of everything that nvcc compiles.
+# The options for warnings and rounding of everything that nvcc compiles.
 function(gpt2run_cuda_options target)
   target_compile_definitions(${target} PRIVATE GPT2RUN_CUDA_LEAST=${GPT2RUN_CUDA_LEAST})
-  # One result for one source, whatever CUDAFLAGS say: no fused multiply-add unless it is written, on either side, and
-  # IEEE's own small numbers, division and root.
+  # The results must not depend on CUDAFLAGS: no fused multiply-add unless it is written, on host and device, and IEEE
+  # subnormals, division and square root.
   target_compile_options(
     ${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false -ftz=false -prec-div=true -prec-sqrt=true
                       --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-ffp-contract=off>)
@@ -57,8 +57,8 @@ endfunction()
 
 set(GPT2RUN_RESOURCE_USAGE ${CMAKE_CURRENT_LIST_DIR}/resource_usage.sh)
 
-# gpt2run_add_cuda_plugin(<kind> <name> <source>...): nothing where CUDA is not built. Beside the object lies what each
-# kernel takes, for scripts/kernel_budget.py.
+# gpt2run_add_cuda_plugin(<kind> <name> <source>...) adds a CUDA plugin, or nothing where CUDA is off. The resources
+# that each kernel uses are written to a file beside the object, for scripts/kernel_budget.py.
 function(gpt2run_add_cuda_plugin kind name)
   if(NOT GPT2RUN_CUDA_BUILT)
     return()
@@ -67,6 +67,6 @@ function(gpt2run_add_cuda_plugin kind name)
   set(target gpt2run-${kind}-${name}.cuda)
   gpt2run_cuda_options(${target})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)
-  set(launcher sh ${GPT2RUN_RESOURCE_USAGE} ${CMAKE_CUDA_COMPILER_LAUNCHER})  # which is none without ccache
+  set(launcher sh ${GPT2RUN_RESOURCE_USAGE} ${CMAKE_CUDA_COMPILER_LAUNCHER})  # the launcher is empty without ccache
   set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
 endfunction()

@@ -1,9 +1,9 @@
 # gpt2run_add_plugin(<kind> <name> [SPACE cuda|test] [OUTPUT folder] SOURCES file... [LINK target...])
-#
-# Builds lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports one symbol, installs it there, and registers the
-# test conformance.<kind>-<name>[.<space>], which runs gpt2run-plugin-check on it and is skipped where the plugin cannot
-# run. The same inside gpt2run's tree and in a project that has called find_package(gpt2run). With OUTPUT it is built into
-# that folder, not installed and not tested: for plugins that a test needs.
+# Adds a plugin. It is built as lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports a single symbol, and
+# installed there. The test conformance.<kind>-<name>[.<space>] runs gpt2run-plugin-check on it, and is skipped where
+# the plugin cannot run. The function works in gpt2run's tree and in any project that has called find_package(gpt2run).
+# With OUTPUT the plugin is built into that folder and neither installed nor tested, which is meant for plugins that
+# tests need.
 set(GPT2RUN_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(gpt2run_add_plugin kind name)
@@ -22,7 +22,7 @@ function(gpt2run_add_plugin kind name)
 
   add_library(${file} MODULE ${arg_SOURCES})
   target_link_libraries(${file} PRIVATE gpt2run::sdk ${arg_LINK})
-  # One result for one source: no fused multiply-add unless it is written.
+  # No fused multiply-add unless it is written, so that results do not depend on the compiler.
   target_compile_options(${file} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
   target_link_options(${file} PRIVATE -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
   set_target_properties(${file} PROPERTIES PREFIX "" SUFFIX .so CXX_VISIBILITY_PRESET hidden

@@ -1,5 +1,6 @@
-# find_package(gpt2run) gives what a plugin needs: gpt2run::sdk (headers), gpt2run_add_plugin and gpt2run::plugin_check.
-# find_package(gpt2run COMPONENTS core) adds gpt2run::core (tokenizer and generation loop) and gpt2run::json (reading JSON).
+# find_package(gpt2run) provides what a plugin needs: gpt2run::sdk (headers), gpt2run_add_plugin and
+# gpt2run::plugin_check.
+# find_package(gpt2run COMPONENTS core) adds gpt2run::core (tokenizer and engine) and gpt2run::json (a JSON reader).
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
 include(${CMAKE_CURRENT_LIST_DIR}/gpt2runSdkTargets.cmake)

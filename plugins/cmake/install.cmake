@@ -1,4 +1,4 @@
-# The installed development files: headers, gpt2run::sdk, the checker, gpt2run::core and the package that names them.
+# Installs the development files: headers, gpt2run::sdk, gpt2run-plugin-check, gpt2run::core, and the CMake package.
 include(CMakePackageConfigHelpers)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/gpt2run)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Launches the CUDA compiler of a plugin: resource_usage.sh COMPILER ARGUMENT... -o OBJECT ...
-# What ptxas says of every kernel (-Xptxas=-v) goes to OBJECT.resources, where scripts/kernel_budget.py reads it, and all
-# other words to standard error as ever.
+# resource_usage.sh COMPILER ARGUMENT... -o OBJECT ...
+# Runs the CUDA compiler of a plugin. What ptxas reports about each kernel (-Xptxas=-v) is written to OBJECT.resources,
+# where scripts/kernel_budget.py reads it. All other output goes to standard error as usual.
 previous='' object=''
 for argument; do
   if [ "$previous" = -o ]; then object=$argument; fi

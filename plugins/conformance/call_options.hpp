@@ -1,11 +1,11 @@
-// The options of one call of Sampler::configure.
+// Options that are valid for a single call of Sampler::configure().
 #pragma once
 #include "gpt2run/plugin.hpp"
 
 namespace gpt2run::conformance {
 
-// Shows other options until the call is over. Who reads them later, which the contract forbids, gets an Error instead
-// of what a freed object would give.
+// Forwards to other options until end() is called. A sampler that reads them later, which the contract forbids, gets an
+// Error instead of undefined behaviour.
 class CallOptions final : public Options {
  public:
   explicit CallOptions(const Options& shown) : shown_(&shown) {}  // not owned

@@ -1,5 +1,5 @@
-// The checks of the kit, one function a kind; each prints one line a check. The plugin stays loaded; it has been opened
-// and its descriptor checked.
+// The checks of the conformance kit, with one function for each kind of plugin. Each prints one line per check. The
+// plugin was opened and its descriptor checked before, and it stays loaded.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -11,11 +11,12 @@
 
 namespace gpt2run::conformance {
 
+// All options of a plugin at their defaults.
 inline OptionValues default_options(const Plugin& plugin) {
   return {plugin.name, {plugin.options, plugin.option_count}};
 }
 
-// A fresh object.
+// Creates an object of the plugin. Throws Error when it returns null.
 template <class Base>
 std::unique_ptr<Base> create(const Plugin& plugin, const Options& options) {
   std::unique_ptr<Base> object(static_cast<Base*>(plugin.create(options, host_services())));
@@ -23,17 +24,20 @@ std::unique_ptr<Base> create(const Plugin& plugin, const Options& options) {
   return object;
 }
 
-// A fresh object with default options.
+// The same with default options.
 template <class Base>
 std::unique_ptr<Base> create(const Plugin& plugin) {
   return create<Base>(plugin, default_options(plugin));
 }
 
+// Checks the file: its exports and the libraries that it links.
 void check_file(Report&, const std::filesystem::path& file);
-// False: it makes no objects, so that nothing of its kind can be checked.
+
+// Checks what the descriptor states. Returns false if no objects can be created, so that nothing else can be checked.
 bool check_descriptor(Report&, const Plugin&);
-// lender: a precision of the sampler's memory space, in whose sessions it works; null for host memory, of which the kit
-// has its own.
+
+// lender: a precision in the sampler's memory space, in whose sessions the sampler is checked. Null for host memory,
+// for which the kit has its own.
 void check_sampler(Report&, const Plugin&, const Plugin* lender);
 void check_sink(Report&, const Plugin&);
 void check_loader(Report&, const Plugin&);

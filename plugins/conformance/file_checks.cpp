@@ -1,4 +1,4 @@
-// What holds for every plugin: its file and its descriptor.
+// The checks for every kind of plugin: of its file and its descriptor.
 #include <algorithm>
 
 #include "conformance/checks.hpp"

@@ -1,4 +1,4 @@
-// What every loader must keep: it declines what is not its own, and says so when it is made to open it.
+// The checks of a loader: it declines files that are not in its format, and throws Error when it has to open them.
 #include <stdlib.h>
 
 #include <fstream>
@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder with an empty file, one of zeros and an empty folder.
+// A temporary folder with an empty file, a file of zeros and an empty folder.
 class Junk {
  public:
   Junk() {
@@ -46,7 +46,7 @@ void check_loader(Report& report, const Plugin& plugin) {
                                                        {"an empty folder", junk.path("folder")}};
   const auto loader = create<Loader>(plugin);
   for (const auto& [what, path] : paths) {
-    if (!std::filesystem::is_directory(path))  // one that reads folders may claim any, to say what is missing in it
+    if (!std::filesystem::is_directory(path))  // a loader of folders may accept any, to say what is missing
       report.check(std::string("it declines ") + what, [&, path = path] {
         const int score = loader->probe(path.c_str());
         require(score == 0, "probe gave ", score);

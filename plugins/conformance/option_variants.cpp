@@ -1,4 +1,4 @@
-// Values are tried: the declared range lets through those that fit.
+// Tries a list of values for each option; the declared range decides which are valid.
 #include "conformance/option_variants.hpp"
 
 #include "gpt2run/sampler.hpp"
@@ -24,7 +24,7 @@ std::vector<std::string> texts_for(const OptionSpec& spec) {
   return {};
 }
 
-// Whether the option took the text, and it is another value than the default.
+// Sets an option. Returns whether the value is valid and differs from the one before.
 bool change(OptionValues& options, const char* key, const std::string& text) {
   const std::string before = options.shown(key);
   try {

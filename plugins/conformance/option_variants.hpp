@@ -1,4 +1,4 @@
-// Other options than the defaults, made of a plugin's own declarations.
+// Option values other than the defaults, made from a plugin's declarations.
 #pragma once
 #include <vector>
 
@@ -6,11 +6,11 @@
 
 namespace gpt2run::conformance {
 
-// One option changed, a few values of each, and one with all options changed; only what the sampler can be created
-// with. Text options keep their defaults. Empty where the plugin has no options that can be changed.
+// Variants with one option changed, a few values for each, and one with all options changed. Only those are returned
+// with which the sampler can be created. Text options keep their defaults. Empty if no option can be changed.
 std::vector<OptionValues> option_variants(const Plugin& sampler);
 
-// "top_k=2", of the options that are not at their defaults.
+// The options that were set, for messages, such as "top_k=2".
 std::string changes_of(const OptionValues&);
 
 }  // namespace gpt2run::conformance

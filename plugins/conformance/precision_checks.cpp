@@ -1,5 +1,5 @@
-// What every precision must keep, in whatever memory: the session's book-keeping, the rows it refuses, and the bitwise
-// promises that its Traits declare.
+// The checks of a precision in any memory space: the session's bookkeeping, the rows that it must refuse, and the
+// bitwise guarantees that its Traits declare.
 #include "conformance/precision_checks.hpp"
 
 #include <algorithm>
@@ -79,7 +79,7 @@ void check_layouts(const Plugin& plugin) {
     }
 }
 
-// Stored in types that not every precision knows: as good as FP32, or refused.
+// Weights in types that a precision need not support must give the same result as FP32, or be refused.
 void check_other_types(const Plugin& plugin) {
   const Floats expected = fill(*Opened(plugin).session(), 0, 3, kTiny.T);
   for (const Type type : {Type::f64, Type::i8}) {
@@ -96,7 +96,7 @@ void check_other_types(const Plugin& plugin) {
   }
 }
 
-// A model that asks for what this contract only declares: computed, then with other logits, or refused.
+// Settings of a model that a precision need not support must change the logits, or be refused.
 void check_model(const Plugin& plugin) {
   const Floats plain = fill(*Opened(plugin).session(), 0, 3, kTiny.T);
   ModelConfig other_activation = kTiny, other_scale = kTiny;
@@ -121,12 +121,14 @@ void check_limits(const Opened& opened) {
   require_error("a context longer than the model's", [&] { opened.session(limits); });
 }
 
+// Rows that a session must refuse.
 struct Refusal {
   const char* what;
   std::vector<Row> rows;
 };
 
-// For a session with 8 rows and 4 logit rows: slot 0 holds 3 positions, slot 1 is just started, slot 2 is full.
+// For a session with 8 rows and 4 logit rows, prepared by prepare_refusals(): slot 0 has 3 positions, slot 1 was just
+// started, slot 2 is full.
 std::vector<Refusal> refusals() {
   const auto silent = [](std::vector<Row> rows) {
     for (Row& row : rows) row.logits = false;
@@ -183,7 +185,8 @@ void check_score(const Opened& opened) {
     double largest = 0;
     for (int v = 0; v < kTiny.V; ++v) largest = std::max(largest, std::abs(double(logits[v])));
     const double expected = log_probability(logits, kTiny.V, r == 3 ? target : token_of(1, r + 1));
-    // In FP32: one rounding for each of the V terms and their sum, and four of values up to twice the largest logit.
+    // The error of FP32: one rounding for each of the V terms and of their sums, and four roundings of values up to
+    // twice the largest logit.
     const double tolerance = std::ldexp(2.0 * kTiny.V + 8 * largest, -24);
     const float found = logprobs[r];
     require(std::abs(found - expected) <= tolerance, "logprob of position ", r + 1, ": ", found, ", expected ",

@@ -1,14 +1,14 @@
-// The other parts of the checks of a precision.
+// Further checks of a precision, in files of their own.
 #pragma once
 #include "conformance/precision_run.hpp"
 
 namespace gpt2run::conformance {
 
-// Equal bits: the Traits that it declares (others are skipped), and start, sampled tokens and taps, which keep bits
-// always.
+// Checks that results are equal bit for bit: where the precision's Traits declare it (other traits are skipped), and
+// through start(), sampled tokens and taps, which must never change bits.
 void check_promises(Report&, const Opened&);
 
-// Session::repeat.
+// Checks Session::repeat().
 void check_repeat(Report&, const Opened&);
 
 }  // namespace gpt2run::conformance

@@ -1,4 +1,4 @@
-// Equal bits: as declared by the Traits, and through start(), sampled tokens and taps.
+// The checks of bitwise equality: as the Traits declare it, and through start(), sampled tokens and taps.
 #include <algorithm>
 #include <set>
 
@@ -30,7 +30,8 @@ void check_threads(const Opened& opened) {
   }
 }
 
-// Slot 2's next row with its neighbours' fresh prompts around it, in another order for every position.
+// Rows in which slot 2 decodes at `position` while the other slots prefill new prompts. The order of slots and the
+// lengths of prompts vary with the position.
 std::vector<Row> crowded_rows(Session& session, int position) {
   std::vector<Row> rows;
   for (int i = 0; i < kLimits.slots; ++i) {
@@ -44,7 +45,7 @@ std::vector<Row> crowded_rows(Session& session, int position) {
   return rows;
 }
 
-// A slot decodes while others are refilled again and again.
+// A slot decodes while the others prefill a new prompt in each step.
 void check_neighbours(const Opened& opened) {
   const auto session = opened.session(), single = opened.session();
   need(session->traits().batch, "batch");
@@ -67,7 +68,7 @@ void check_prefill(const Opened& opened) {
     require_equal(fill(*session, 1, 5, kTiny.T, chunk), at_once, "chunks of " + std::to_string(chunk));
 }
 
-// Every step has one row of one slot, so the bits hang on the cache alone.
+// Every step has a single row, so that its bits depend on the KV cache only.
 void check_start(const Opened& opened) {
   const auto session = opened.session();
   need(session->traits().run && session->traits().batch, "run and batch");
@@ -104,7 +105,7 @@ void check_sampled(const Opened& opened) {
 
 struct SeenTensors final : Tap {
   std::set<std::string> ops;
-  std::string only;  // the operation that it wants, "": all
+  std::string only;  // the only operation that it wants; "" for all
   bool sizes_fit = true;
   bool wants(const char* op) const override { return only.empty() || only == op; }
   bool tensor(const char* op, int, float* host, int rows, int cols) override {
@@ -134,7 +135,7 @@ void check_tap(const Opened& opened) {
   require_equal(tapped, fill(*plain, 0, 5, 5), "a tapped run");
 }
 
-// Changes the first value of every row.
+// A tap that changes the first value of every row.
 struct ChangingTap final : Tap {
   bool wants(const char* op) const override { return std::string_view(op) == "embed"; }
   bool tensor(const char*, int, float* host, int rows, int cols) override {

@@ -1,4 +1,5 @@
-// What Session::repeat promises: n bodies, for any slots of a key, and no other bodies than those it was told of.
+// The checks of Session::repeat(): it equals n calls of the body, for any slots with the same key, and refuses a body
+// that runs other rows than it was given.
 #include <stdexcept>
 
 #include "conformance/precision_checks.hpp"
@@ -6,8 +7,8 @@
 namespace gpt2run::conformance {
 namespace {
 
-// A body of a generation loop without a sampler: the tokens that it would choose stand in the table before it runs, so
-// that it enqueues steps and scores only, in whatever memory.
+// The body of a generation loop without a sampler. The tokens that would be sampled are in the token table beforehand,
+// so that the body only enqueues steps and scores and works in any memory space.
 struct Body {
   Session& session;
   std::vector<Row> rows;
@@ -27,7 +28,7 @@ std::vector<Row> sampled_rows(std::initializer_list<int> slots) {
 
 uint64_t sequence_of(int slot) { return static_cast<uint64_t>(slot) + 5; }
 
-// Two tokens of a text each, the rest of it in the table.
+// Feeds two tokens of a text to each slot, and puts the rest of the text into the token table.
 void prepare(Session& session, const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     fill(session, row.slot, sequence_of(row.slot), 2);
@@ -35,7 +36,7 @@ void prepare(Session& session, const std::vector<Row>& rows) {
   }
 }
 
-// What n bodies leave: the log-probabilities of the tokens, and the logits of the step behind them.
+// The result of n bodies: the log-probabilities of the tokens, and the logits of the next step.
 Floats outcome(Session& session, const std::vector<Row>& rows, int n) {
   Floats all;
   const LogitBatch layout = session.layout();
@@ -54,7 +55,7 @@ void need_run(const Session& session) {
   if (!session.traits().run) throw Skipped("it does not declare run");
 }
 
-// The same key for the same number of rows, of one slot or of several, which come and go in between.
+// One key for each number of rows, while the slots of the rows change.
 void check_bodies(const Opened& opened) {
   const auto at_once = opened.session(), one_by_one = opened.session();
   need_run(*at_once);
@@ -72,7 +73,8 @@ void check_bodies(const Opened& opened) {
   }
 }
 
-// A device would advance lengths by one step for a replay, whatever the body did when it was recorded.
+// Such bodies must be refused, because a device advances lengths by one step for each replay, whatever the recorded
+// body did.
 void check_refused_bodies(const Opened& opened) {
   const auto session = opened.session(), twin = opened.session();
   const std::vector<Row> rows = sampled_rows({1}), both = sampled_rows({1, 2}), other = sampled_rows({2});

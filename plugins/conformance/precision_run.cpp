@@ -1,4 +1,4 @@
-// Driving a session of the tiny model.
+// Runs sessions of the tiny model.
 #include "conformance/precision_run.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Short hands for driving a session of the tiny model. What a session holds is read and written through it alone: its
-// pointers may be a device's.
+// Helpers that run sessions of the tiny model. Memory of a session is only read and written through the session,
+// because its pointers may be those of a device.
 #pragma once
 #include <span>
 #include <vector>
@@ -15,7 +15,7 @@ using Floats = std::vector<float>;
 inline constexpr Limits kLimits = {
     .slots = 4, .context = 9, .rows = 36, .logit_rows = 36, .threads = 2, .device = 0, .keep_raw = false};
 
-// A precision with its options at their defaults, and the checkpoint that its sessions look at.
+// A precision with default options, and the checkpoint that its sessions use.
 struct Opened {
   explicit Opened(const Plugin& plugin, const TinyForm& form = {})
       : checkpoint(form), precision(create<Precision>(plugin)), space(plugin.space) {}
@@ -26,16 +26,16 @@ struct Opened {
   Space space;
 };
 
-// The kit's own precision, in host memory.
+// The kit's own precision, in host memory and without rounding.
 Opened plain_host_precision();
 
-// The token of a made-up text at a position.
+// The token at a position of a made-up text, one for each sequence number.
 int32_t token_of(uint64_t sequence, int position);
 
-// Rows for positions [from, to) of that text in a slot, all with logits.
+// Rows for the positions [from, to) of that text in a slot, all with logits.
 std::vector<Row> rows_of(int slot, uint64_t sequence, int from, int to);
 
-// (count) values of the session's memory.
+// Reads `count` values from the session's memory.
 template <class T>
 std::vector<T> fetch(Session& session, const T* from, size_t count) {
   std::vector<T> values(count);
@@ -43,25 +43,25 @@ std::vector<T> fetch(Session& session, const T* from, size_t count) {
   return values;
 }
 
-// The rows of a batch without their padding, (rows, V). from: the batch's logits or raw.
+// Reads the rows of a batch without padding, (rows, V). from: the batch's `logits` or `raw`.
 Floats fetch_rows(Session&, const LogitBatch&, const float* from);
 
-// Puts positions [from, to) of that text into the slot's token table.
+// Writes the positions [from, to) of that text into the token table of a slot.
 void write_tokens(Session&, int slot, uint64_t sequence, int from, int to);
 
-// A number for Session::repeat that this process has not used before.
+// A key for Session::repeat() that this process has not used before.
 uint64_t fresh_key();
 
-// Steps and copies the logits, (rows, V).
+// Runs one step and returns its logits, (rows, V).
 Floats feed(Session&, std::span<const Row>);
 
-// start() and the positions [0, to), in steps of at most `chunk` rows. Logits (to, V).
+// Calls start() and feeds the positions [0, to) in steps of at most `chunk` rows. Returns the logits, (to, V).
 Floats fill(Session&, int slot, uint64_t sequence, int to, int chunk = 9);
 
-// Throws Error naming the first difference in bits.
+// Throws Error naming the first value whose bits differ.
 void require_equal(const Floats& found, const Floats& expected, const std::string& what);
 
-// Throws Error where all bits are equal, or a value is not finite.
+// Throws Error if all bits are equal, or if a value is not finite.
 void require_changed(const Floats& found, const Floats& before, const std::string& what);
 
 }  // namespace gpt2run::conformance

@@ -1,4 +1,4 @@
-// Lines of the Test Anything Protocol.
+// Writes the lines of the Test Anything Protocol.
 #include "conformance/report.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace gpt2run::conformance {
 namespace {
 
-// Line ends of a longer text become blanks; of anything else that is no text there is a glance.
+// Makes one printable line of a text: line ends become blanks, and a very long text is shortened.
 std::string in_one_line(std::string text) {
   constexpr size_t kMost = 2000;
   std::replace(text.begin(), text.end(), '\n', ' ');

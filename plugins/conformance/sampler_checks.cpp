@@ -1,4 +1,5 @@
-// What every sampler must keep, in whatever memory: its role, and a choice that hangs on nothing but the row.
+// The checks of a sampler in any memory space: that it keeps to its role, and that its result depends on nothing but
+// the row.
 #include "conformance/sampler_checks.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The parts of the checks of a sampler, and what they share.
+// The checks of a sampler, in several files, and their common helpers.
 #pragma once
 #include <string>
 #include <vector>
@@ -8,17 +8,18 @@
 
 namespace gpt2run::conformance {
 
-// (kVocab) logits without ties, different for every row number.
+// Logits without ties, (kVocab), different for each row number.
 std::vector<float> logits_of(int row);
 
-// A batch of kRows rows, each the first choice of its request.
+// A batch of kRows rows, in which each request samples its first token.
 std::vector<SamplerRow> some_rows();
 
-// Bit for bit, but that one NaN is as good as another.
+// Whether results are equal, where NaN equals NaN.
 bool is_same(const SamplerResult&, const SamplerResult&);
+// Throws Error unless they are.
 void require_same(const SamplerResult& found, const SamplerResult& expected, const std::string& where);
 
-// Sampler::configure. memory: of the sampler's space.
+// Checks Sampler::configure(). memory: a precision in the sampler's memory space.
 void check_configure(Report&, const Plugin&, const Opened& memory);
 
 }  // namespace gpt2run::conformance

@@ -1,4 +1,5 @@
-// Sampler::configure: a slot is sampled with the options of its request, as if the sampler had been created with them.
+// The checks of Sampler::configure(): a slot is sampled with the options of its request, as if the sampler had been
+// created with them.
 #include "conformance/option_variants.hpp"
 #include "conformance/sampler_checks.hpp"
 
@@ -7,7 +8,7 @@ namespace {
 
 constexpr uint64_t kSeeds = 4;
 
-// A sampler may refuse all options of requests, but only so.
+// Skips the check if the sampler refuses options of requests, which it may do by throwing Error.
 void need_options_by_slot(const Plugin& plugin, SamplerRig& rig) {
   const OptionValues defaults = default_options(plugin);
   try {
@@ -32,7 +33,7 @@ void check_null(const Plugin& plugin, Session& session) {
   rig.wait();
 }
 
-// One row of the batch has options of its own, then other ones, in the end none.
+// One row of the batch has options of its own, which change from batch to batch; in the end it has none.
 void check_created_so(const Plugin& plugin, Session& session) {
   SamplerRig rig(plugin, session), plain(plugin, session);
   need_options_by_slot(plugin, rig);
@@ -61,7 +62,7 @@ void check_created_so(const Plugin& plugin, Session& session) {
   if (!differs) throw Skipped(kNoDifference);
 }
 
-// Every row has other options, in turn.
+// Every row has different options, which rotate from batch to batch.
 void check_side_by_side(const Plugin& plugin, Session& session) {
   SamplerRig rig(plugin, session);
   need_options_by_slot(plugin, rig);
@@ -82,7 +83,7 @@ void check_side_by_side(const Plugin& plugin, Session& session) {
   }
 }
 
-// Options of a slot that has no row, while the rows of others may be on their way through a device.
+// Configures a slot without a row while a device may still be processing the rows of the others.
 void check_while_enqueued(const Plugin& plugin, Session& session) {
   SamplerRig rig(plugin, session), plain(plugin, session);
   need_options_by_slot(plugin, rig);
@@ -94,7 +95,7 @@ void check_while_enqueued(const Plugin& plugin, Session& session) {
   }
 }
 
-// The loop of a generation over two slots.
+// A generation loop over two slots.
 struct Loop {
   Session& session;
   Sampler& sampler;
@@ -106,14 +107,15 @@ struct Loop {
   }
 };
 
+// The result of a loop.
 struct Outcome {
-  std::vector<int32_t> tokens;  // of both slots, those chosen or given
-  Floats logits;                // that the last call left, of both rows
+  std::vector<int32_t> tokens;  // of both slots, sampled or given
+  Floats logits;                // of both rows, as the last call left them
   bool operator==(const Outcome&) const = default;
 };
 
-// Two texts from their start, the second one with `options`: a first choice, then so many more by whatever `bodies`
-// does with the loop. A sampler that selects nothing finds tokens in the table.
+// Prefills two texts, the second one with `options`, samples the first token of each, and then `count` more by calling
+// bodies(loop, count). For a sampler that does not select, the tokens are in the table beforehand.
 template <class Bodies>
 Outcome choose(SamplerRig& rig, Session& session, const Options* options, int count, const Bodies& bodies) {
   constexpr int kPrompt = 2;
@@ -140,7 +142,7 @@ Outcome choose(SamplerRig& rig, Session& session, const Options* options, int co
   return outcome;
 }
 
-// What was recorded with other options, or with none, is replayed.
+// A step that was recorded with other options, or with none, must be replayed with those that are set now.
 void check_replayed(const Plugin& plugin, const Opened& memory) {
   if (memory.space == Space::host) throw Skipped("in host memory nothing is replayed");
   const auto looped = memory.session(kRigLimits), replayed = memory.session(kRigLimits);

@@ -1,4 +1,4 @@
-// Fills and checks the memory around a sampler.
+// Fills and checks the memory that a sampler sees.
 #include "conformance/sampler_rig.hpp"
 
 #include <algorithm>
@@ -7,11 +7,11 @@
 namespace gpt2run::conformance {
 namespace {
 
-constexpr float kPadding = 1e30f;     // more likely than any token, if it were one
-constexpr int32_t kUntouched = -777;  // no token, and not kNone
+constexpr float kPadding = 1e30f;     // would be the most likely token
+constexpr int32_t kUntouched = -777;  // neither a token nor kNone
 constexpr float kLogprob = 123.0f;
 
-// Told apart by sequence, so that a row keeps its history in another slot.
+// The token history of a sequence. It does not depend on the slot, so that a row keeps its history in another one.
 int32_t history(uint64_t sequence, int position) {
   return static_cast<int32_t>((sequence * 7 + position * 5) % kVocab);
 }
@@ -42,7 +42,7 @@ SamplerRig::SamplerRig(const Plugin& plugin, Session& session, const Options* cr
 void SamplerRig::Delete::operator()(Sampler* sampler) const {
   try {
     wait_for(*session);
-  } catch (const Error&) {  // the check has waited before, and has heard of it
+  } catch (const Error&) {  // the check has waited before and reported it
   }
   delete sampler;
 }

@@ -1,5 +1,5 @@
-// What surrounds a sampler: the memory of a session, in whatever space, filled anew for every call and checked after
-// it. Everything that a sampler must leave alone is filled with values that would give it away.
+// A test bench for a sampler: the memory of a session in any memory space, which is filled before every call and
+// checked after it. Everything that the sampler must not touch or use has values that would expose it.
 #pragma once
 #include <deque>
 #include <functional>
@@ -14,52 +14,56 @@ namespace gpt2run::conformance {
 
 inline constexpr int kRows = 4, kSlots = 6, kVocab = kTiny.V, kContext = 8;
 
-// Of a session that a rig may use.
+// The limits of a session for a rig.
 inline constexpr Limits kRigLimits = {
     .slots = kSlots, .context = kContext, .rows = 8, .logit_rows = kRows, .threads = 1, .device = 0, .keep_raw = false};
 
+// One row of a batch.
 struct SamplerRow {
-  RowKey key;                        // no two rows of a batch have one slot
+  RowKey key;                        // every row of a batch has a different slot
   std::vector<float> logits;         // (kVocab)
-  const Options* options = nullptr;  // of the row's request; null: those that the sampler was created with
+  const Options* options = nullptr;  // of the row's request; null for those that the sampler was created with
 };
 
+// What the sampler made of one row.
 struct SamplerResult {
-  int32_t token;              // what stands at [slot][position]
+  int32_t token;              // at [slot][position] of the token table
   std::vector<float> logits;  // (kVocab)
 };
 
+// A sampler in the memory of a session.
 class SamplerRig {
  public:
-  // Makes the sampler, with its defaults unless `created` is given, and prepares it for the session. The session
-  // outlives the rig and may serve other rigs in turn.
+  // Creates the sampler, with default options unless `created` is given, and prepares it for the session. The session
+  // outlives the rig, and several rigs may take turns with it.
   SamplerRig(const Plugin&, Session&, const Options* created = nullptr);
 
-  // From here on the sampler works in another session.
+  // Prepares the sampler for another session, in which it works from then on.
   void move_to(Session&);
 
-  // One batch of 1 to kRows rows, each the first of a new request: its slot is configured before. Throws Error when the
-  // sampler touched what is not its own: padding, keys, other tokens, logprobs, for a selector the logits, for the
-  // others the tokens; or a selector wrote neither a token nor kNone. then: called while the sampler's work may still
-  // be enqueued.
+  // Samples one batch of 1 to kRows rows, each the first of a new request, whose slot is configured before. then:
+  // called while work of the sampler may still be enqueued. Throws Error when the sampler has written anything but its
+  // own: padding, keys, log-probabilities, tokens of others, logits if it selects, or tokens if it does not; and when a
+  // selector has written neither a token nor kNone.
   std::vector<SamplerResult> sample(const std::vector<SamplerRow>& rows, uint64_t seed = 42,
                                     const std::function<void()>& then = {});
 
-  // Sampler::configure, with options that can be read during the call only.
+  // Calls Sampler::configure() with options that can be read only during the call.
   void configure(int32_t slot, const Options* options);
 
-  // For what configure() has enqueued; throws Error for what went wrong in it.
+  // Waits for work that configure() has enqueued. Throws Error if it failed.
   void wait();
 
   Sampler& sampler() { return *sampler_; }
 
  private:
-  // Waits for what the sampler has enqueued before it goes.
+  // Waits for enqueued work before it deletes the sampler.
   struct Delete {
     Session* session;
     void operator()(Sampler*) const;
   };
-  // What a sampler is shown of the session's memory. The last row ends at its vocabulary, the last slot at its context.
+  // A copy of the memory that the sampler sees. The last row ends after the vocabulary, and the last slot after the
+  // context.
   struct Memory {
     std::vector<float> logits;
     std::vector<int32_t> tokens;
@@ -76,7 +80,7 @@ class SamplerRig {
   Session* session_;
   std::unique_ptr<Sampler, Delete> sampler_;
   LogitBatch layout_ = {};
-  std::deque<CallOptions> calls_;  // kept, so that a sampler that reads them late is noticed
+  std::deque<CallOptions> calls_;  // kept to notice a sampler that reads them late
 };
 
 }  // namespace gpt2run::conformance

@@ -1,4 +1,4 @@
-// What every sink must keep: nothing half-written, and events taken as the contract describes them.
+// The checks of a sink: it leaves nothing half-written, and accepts events as the contract describes them.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -22,7 +22,8 @@ constexpr std::array<float, kVocab> kRow = {0.5f, -1.0f, 2.0f, 0.0f, -3.0f};
 constexpr char kManifest[] = R"({"model": "tiny", "seed": 42})";
 constexpr char kSummary[] = R"({"sequences": 2})";
 
-// An empty working folder and no standard output while it lives: a sink's defaults may write to both.
+// Replaces the working folder by an empty one and discards standard output during its lifetime, because a sink with
+// default options may write to both.
 class Playground {
  public:
   Playground() : before_(fs::current_path()), standard_output_(dup(STDOUT_FILENO)) {
@@ -74,7 +75,7 @@ TokenEvent event_of(uint32_t wants, uint64_t sequence, int32_t step) {
   event.logprob = wants & kLogprob ? -1.25f : std::nanf("");
   event.logits = wants & kLogits ? kRow.data() : nullptr;
   event.vocab = kVocab;
-  event.vocabulary = step < 2 ? &words : nullptr;  // a model may come without a tokenizer
+  event.vocabulary = step < 2 ? &words : nullptr;  // a model may have no tokenizer
   return event;
 }
 

@@ -1,4 +1,4 @@
-// The values and layouts of the tiny model.
+// Computes the values of the tiny model and stores them.
 #include "conformance/tiny_checkpoint.hpp"
 
 #include <cstring>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr float kStep = 1.0f / 64;
 
-// k / 64 with |k| <= 80: exact in every type. Gains are near 1, all else is around 0.
+// Values are k / 64 with |k| <= 80, which is exact in every type. Gains are near 1, all others near 0.
 float value_of(Weight weight, int layer, int64_t index) {
   uint64_t x =
       (static_cast<uint64_t>(weight) * 131 + static_cast<uint64_t>(layer)) * 65537 + static_cast<uint64_t>(index);
@@ -63,7 +63,7 @@ TinyCheckpoint::Stored TinyCheckpoint::store(Weight weight, int layer) const {
   if (form_.type == Type::i8) stored.view.scales = scales_.data();
   if (turned) stored.view.row_stride = 1, stored.view.col_stride = shape.rows + 3;
   const size_t elements = turned ? shape.cols * (shape.rows + 3) : shape.rows * shape.cols;
-  stored.bytes.assign(elements * bytes_of(form_.type) + 1, '\x7f');  // what is not a value is huge or NaN
+  stored.bytes.assign(elements * bytes_of(form_.type) + 1, '\x7f');  // padding reads as a huge value or NaN
   for (int64_t row = 0; row < shape.rows; ++row)
     for (int64_t col = 0; col < shape.cols; ++col) {
       const int64_t at = row * stored.view.row_stride + col * stored.view.col_stride;

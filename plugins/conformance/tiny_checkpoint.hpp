@@ -1,5 +1,5 @@
-// A model small enough to check every promise of a precision in a blink: L=2, H=2, C=8, F=12, V=17, T=9, tied head,
-// made of values that every type holds exactly.
+// A tiny model for fast checks of a precision: L=2, H=2, C=8, F=12, V=17, T=9, with a tied head. Its values are exact
+// in every number type.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,13 +11,14 @@ namespace gpt2run::conformance {
 inline constexpr ModelConfig kTiny = {
     .L = 2, .H = 2, .C = 8, .F = 12, .V = 17, .T = 9, .end_of_text = -1, .epsilon = 1e-5f, .tied_head = true};
 
-// What a tiny model looks like in memory. The values are the same in any form.
+// How a tiny model is stored in memory. The values are the same in any form.
 struct TinyForm {
-  Type type = Type::f32;  // any but u4, whose groups cannot hold these values
-  bool awkward = false;   // every matrix but the embeddings stands transposed, with padded rows and at an odd address
-  ModelConfig config = kTiny;  // of kTiny's sizes
+  Type type = Type::f32;       // any but u4, whose groups cannot represent these values
+  bool awkward = false;        // matrices of layers are transposed, with padded rows, and everything is unaligned
+  ModelConfig config = kTiny;  // with the sizes of kTiny
 };
 
+// Owns the weights.
 class TinyCheckpoint final : public Checkpoint {
  public:
   explicit TinyCheckpoint(const TinyForm& form = {});
@@ -36,8 +37,8 @@ class TinyCheckpoint final : public Checkpoint {
   Stored store(Weight, int layer) const;
 
   TinyForm form_;
-  std::vector<float> scales_;                 // (most rows), of the int8 form
-  std::vector<std::vector<Stored>> weights_;  // by weight, then layer
+  std::vector<float> scales_;                 // of the int8 form, enough for any weight's rows
+  std::vector<std::vector<Stored>> weights_;  // [weight][layer]
 };
 
 }  // namespace gpt2run::conformance

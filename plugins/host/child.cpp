@@ -1,4 +1,4 @@
-// fork, a pipe for the result, and a deadline.
+// A child by fork(), a pipe for its result, and a deadline.
 #include "host/child.hpp"
 
 #include <fcntl.h>
@@ -20,7 +20,8 @@ namespace gpt2run {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr char kDone = '\0';  // ends a complete text: a child that dies while it writes is told from one that is done
+// Ends a complete text, so that a child that dies while it writes is recognised.
+constexpr char kDone = '\0';
 
 int milliseconds_to(Clock::time_point deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
@@ -39,7 +40,7 @@ int milliseconds_to(Clock::time_point deadline) {
   try {
     text = function();
   } catch (...) {
-    _exit(1);  // the code above fork() is the parent's
+    _exit(1);  // an exception must not reach the parent's code in this copy of the process
   }
   text += kDone;
   for (size_t sent = 0; sent < text.size();) {
@@ -47,7 +48,7 @@ int milliseconds_to(Clock::time_point deadline) {
     if (n <= 0) _exit(1);
     sent += static_cast<size_t>(n);
   }
-  _exit(0);  // destructors and exit handlers belong to the parent
+  _exit(0);  // destructors and exit handlers are for the parent to run
 }
 
 std::string read_until(int result, Clock::time_point deadline) {
@@ -65,7 +66,7 @@ std::string read_until(int result, Clock::time_point deadline) {
   return text;
 }
 
-// The child's wait status, or -1 when it had to be killed.
+// Waits for the child and returns its wait status, or -1 if it had to be killed.
 int wait_until(pid_t child, Clock::time_point deadline) {
   int status = 0;
   while (waitpid(child, &status, WNOHANG) == 0) {
@@ -77,7 +78,7 @@ int wait_until(pid_t child, Clock::time_point deadline) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  kill(-child, SIGKILL);  // whatever it started and left behind
+  kill(-child, SIGKILL);  // processes that it started
   return status;
 }
 

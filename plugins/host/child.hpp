@@ -1,4 +1,5 @@
-// Runs a function that may crash, exit or hang in a child process. For programs with one thread (fork).
+// Runs a function that may crash, exit or hang in a child process. The program must have a single thread, because this
+// uses fork().
 #pragma once
 #include <chrono>
 #include <functional>
@@ -6,13 +7,14 @@
 
 namespace gpt2run {
 
+// The outcome of a child process.
 struct ChildResult {
-  std::string text;     // what the function returned, empty unless it returned
-  std::string failure;  // one phrase: "crashed (Segmentation fault)"; empty when it returned
+  std::string text;     // what the function returned
+  std::string failure;  // how it failed, such as "crashed (Segmentation fault)"; empty if it returned
 };
 
-// The child's own output goes nowhere, and it is killed after limit. The text holds no zero byte. Throws Error when the
-// system gives no child.
+// Runs the function in a child process, which is killed after `limit`. Its output is discarded. The text that it
+// returns must not contain a zero byte. Throws Error when the child cannot be started.
 ChildResult run_in_child(const std::function<std::string()>& function, std::chrono::milliseconds limit);
 
 }  // namespace gpt2run

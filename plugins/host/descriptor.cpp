@@ -64,7 +64,7 @@ void check_options(const std::string& file, const Plugin& plugin) {
       fail(file, ": option ", number, " is called '", spec.key, "', expected a-z, 0-9 and '_' after a letter");
     if (!keys.insert(spec.key).second) fail(file, ": option ", spec.key, " is declared twice");
   }
-  OptionValues defaults(file, specs);  // types, ranges and defaults are checked as it is made
+  OptionValues defaults(file, specs);  // its constructor checks types, ranges and defaults
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// File names become candidates; the first folder wins.
+// Parses file names and searches folders.
 #include "host/discovery.hpp"
 
 #include <algorithm>

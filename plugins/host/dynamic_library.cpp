@@ -1,4 +1,4 @@
-// The one file that knows Boost.DLL: it opens, and gives the linker's own text when it cannot.
+// Opens libraries by Boost.DLL, which only this file uses, and turns the linker's messages into reasons.
 #include "host/dynamic_library.hpp"
 
 #define BOOST_DLL_USE_STD_FS
@@ -20,7 +20,7 @@ using boost::dll::shared_library;
 using boost::dll::load_mode::rtld_local;
 using boost::dll::load_mode::rtld_now;
 
-// Boost wraps the linker's text: "... (dlerror system message: TEXT): Bad file descriptor".
+// Extracts the linker's message from that of Boost: "... (dlerror system message: TEXT): Bad file descriptor".
 std::string linker_text(const std::string& what) {
   const std::string before = "dlerror system message: ";
   const size_t from = what.find(before);
@@ -28,7 +28,7 @@ std::string linker_text(const std::string& what) {
   return what.substr(from + before.size(), what.rfind("): ") - from - before.size());
 }
 
-// The linker's text begins with the file that is at fault: this one, or a library that it needs.
+// A readable reason for a linker's message, which begins with the file at fault: this one, or a library that it needs.
 std::string reason_of(const std::string& text, const std::filesystem::path& file) {
   const std::string missing = ": cannot open shared object file", undefined = "undefined symbol: ";
   const std::string library = text.substr(0, text.find(missing));
@@ -42,7 +42,8 @@ std::string reason_of(const std::string& text, const std::filesystem::path& file
   return "not a shared library that can be opened: " + (text.starts_with(self) ? text.substr(self.size()) : text);
 }
 
-// Every library ever opened. Never destroyed, so nothing is unloaded; the map keeps them reachable for leak checkers.
+// Opens a library, or returns the one that is open. The map is never destroyed, so that nothing is unloaded and leak
+// checkers still find the libraries.
 shared_library& keep(const std::filesystem::path& file) {
   static std::mutex mutex;
   static auto& open = *new std::map<std::filesystem::path, shared_library>;

@@ -1,4 +1,4 @@
-// A bounded reader of section headers, the dynamic section and the dynamic symbol table.
+// Reads section headers, the dynamic section and the dynamic symbol table, with a bounds check for every access.
 #include "host/elf_file.hpp"
 
 #include <elf.h>
@@ -16,9 +16,10 @@ namespace {
 
 constexpr char kBroken[] = ": not a shared library, or cut short";
 
+// A file with checked access to its bytes.
 class Image {
  public:
-  // Looks before it opens: a pipe would keep it waiting.
+  // Checks the type of the file before it opens it, because opening a pipe would block.
   explicit Image(const std::filesystem::path& file) : file_(file.string()) {
     struct stat status;
     if (stat(file.c_str(), &status) != 0) fail(file_, ": cannot be read: ", std::strerror(errno));
@@ -37,7 +38,7 @@ class Image {
     return value;
   }
 
-  // Of a string table, up to its zero byte.
+  // A zero-terminated text in a string table.
   std::string text(const Elf64_Shdr& table, uint64_t index) {
     if (index >= table.sh_size) fail(file_, kBroken);
     std::string text;
@@ -45,7 +46,7 @@ class Image {
     return text;
   }
 
-  // Throws unless the file has these bytes.
+  // Throws Error unless the file has these bytes.
   void require(uint64_t offset, uint64_t bytes) const {
     if (offset > size_ || size_ - offset < bytes) fail(file_, kBroken);
   }

@@ -1,4 +1,4 @@
-// What a 64-bit ELF library says about itself on disk, read without opening it as a library.
+// Reads facts about a 64-bit ELF library from its file, without loading it.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -6,18 +6,19 @@
 
 namespace gpt2run {
 
+// What a library's file tells.
 struct ElfFacts {
-  std::vector<std::string> exported;   // global or weak symbols that the file defines, in the table's order
+  std::vector<std::string> exported;   // global and weak symbols that it defines, in the order of the symbol table
   std::vector<std::string> run_paths;  // entries of RPATH and RUNPATH
-  std::vector<std::string> needed;     // libraries
+  std::vector<std::string> needed;     // names of the libraries that it links
   bool executable_stack = false;
 };
 
-// Throws Error unless the file is a 64-bit ELF library whose loaded parts are all there: the linker would map a copy
-// that stopped half-way and die of it.
+// Throws Error unless the file is a 64-bit ELF library whose loaded segments are complete. The dynamic linker would map
+// a truncated file and crash.
 void check_elf(const std::filesystem::path& file);
 
-// Throws Error with the file's name for anything that is not a little-endian 64-bit ELF library, or is cut short.
+// Reads the facts. Throws Error naming the file if it is not a little-endian 64-bit ELF library, or is truncated.
 ElfFacts read_elf(const std::filesystem::path& file);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// A child process opens a plugin and describes it in JSON; the parent only ever reads that text.
+// The child process opens a plugin and describes it in JSON. The parent only reads that text.
 #include "host/listing.hpp"
 
 #include <span>
@@ -31,7 +31,7 @@ void write_options(JsonWriter& json, const std::vector<OptionText>& options) {
   json.end_list();
 }
 
-// What the child says. A plugin's texts may be in any encoding: what is not UTF-8 is replaced.
+// The child's description of a plugin. A plugin's texts may be in any encoding; what is not UTF-8 is replaced.
 std::string described(const Plugin& plugin) {
   const Probe probe = plugin.probe();
   JsonWriter json(-1);

@@ -1,4 +1,4 @@
-// The one file that knows spdlog.
+// The log by spdlog, which only this file uses.
 #include "host/log.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -26,7 +26,7 @@ std::string& program() {
   return name;
 }
 
-// Never destroyed: a plugin's thread may still log while the process ends.
+// The logger is never destroyed, because a plugin's thread may still log while the process ends.
 spdlog::logger& logger() {
   static spdlog::logger* const instance = [] {
     auto* created = new spdlog::logger("gpt2run", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -37,14 +37,14 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-// A status line is on the terminal: what is written next must take its place.
+// status_shown: whether a status line is on the terminal, which the next output must replace.
 std::mutex status_lock;
 bool status_shown = false;
 bool silent = false;
 
 void write_status(const std::string& text) {
-  const std::string bytes = "\r\x1b[K" + text;  // to the line's beginning, then what stands there goes
-  // A terminal that is gone is told by the next message, not by this.
+  const std::string bytes = "\r\x1b[K" + text;  // back to the beginning of the line, which is cleared
+  // An error is ignored here; if the terminal is gone, the next message finds out.
   [[maybe_unused]] const auto written = write(STDERR_FILENO, bytes.data(), bytes.size());
   status_shown = !text.empty();
 }
@@ -62,7 +62,7 @@ void log_line(spdlog::level::level_enum level, const char* prefix, std::string_v
 
 }  // namespace
 
-// Messages go in as arguments, never as a format: a plugin's text may hold braces.
+// A message is passed as an argument, never as a format string, because it may contain braces.
 void log_debug(std::string_view message) { log_line(spdlog::level::debug, "", message); }
 void log_info(std::string_view message) { log_line(spdlog::level::info, "", message); }
 void log_warning(std::string_view message) { log_line(spdlog::level::warn, "warning: ", message); }

@@ -1,4 +1,4 @@
-// The application's log: one line a message on stderr, so that stdout carries results only. Thread-safe.
+// The program's log: one line per message on standard error, so that standard output carries only results. Thread-safe.
 #pragma once
 #include <string>
 #include <string_view>
@@ -10,20 +10,21 @@ void log_info(std::string_view message);
 void log_warning(std::string_view message);
 void log_error(std::string_view message);
 
-// For a terminal: a line that the next status or message replaces; "": none.
+// Shows a status line on a terminal, which the next status or message replaces. "" removes it.
 void log_status(std::string_view line);
 
-// What lines begin with; else gpt2run. Before other threads are.
+// Sets the name that lines begin with, which is "gpt2run" by default. To be called before other threads are started.
 void set_program(const std::string& name);
 const std::string& program_name();
 
-// true: only warnings and errors are shown.
+// With true, only warnings and errors are shown.
 void set_quiet(bool quiet);
 
-// true: a message that was shown since is not shown again. For a program that does alike things many times.
+// With true, each message is shown only once from now on. This is for programs that do similar things many times.
 void set_once(bool once);
 
-// true: nothing is shown from now on, another process speaks; false: warnings and errors are shown again.
+// With true, nothing is shown from now on, because another process reports. With false, warnings and errors are shown
+// again.
 void set_silent(bool silent);
 
 }  // namespace gpt2run

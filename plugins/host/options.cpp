@@ -1,4 +1,4 @@
-// Parsing and range checks of option values, and the nearest name for an unknown one.
+// Parses option values, checks their ranges, and finds the nearest name for an unknown one.
 #include "host/options.hpp"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace gpt2run {
 namespace {
 
-// out_of_range, if wanted: it is a number, and T cannot hold it.
+// Parses a whole text as a number. out_of_range, unless null: set to whether it is a number that T cannot hold.
 template <class T>
 std::optional<T> parse_number(std::string_view text, bool* out_of_range = nullptr) {
   T value{};
@@ -46,7 +46,8 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// "[0, 1]", "(0, inf)": a bracket includes its end, a parenthesis does not. An empty range takes every number.
+// A range such as "[0, 1]" or "(0, inf)". A bracket includes its end, a parenthesis does not. An empty range contains
+// every number.
 struct Interval {
   double low = -std::numeric_limits<double>::infinity(), high = -low;
   bool low_included = true, high_included = true;

@@ -1,5 +1,5 @@
-// Typed option values: one OptionSpec gives default, parser, range check and help. Used for plugins and for a program's
-// own options alike. Not thread-safe while set() runs.
+// Typed option values. Each OptionSpec defines default, type, range and help of an option, for plugins and for programs
+// alike. Not thread-safe while set() runs.
 #pragma once
 #include <span>
 #include <string>
@@ -12,30 +12,34 @@
 
 namespace gpt2run {
 
-// Names are compared with '-' and '_' alike: this is the spelling they are compared in.
+// The normalised spelling of a name, in which names are compared: '-' becomes '_'.
 std::string normal_name(std::string_view name);
 
-// The name most like `name`, or "" when none is near enough to be worth showing.
+// The name that is most similar to `name`, or "" when none is similar enough to suggest.
 std::string nearest_name(std::string_view name, std::span<const std::string> names);
 
+// The values of a set of options.
 class OptionValues final : public Options {
  public:
-  // All options at their defaults. specs must outlive this object (a plugin's are constant data of a library that stays
-  // loaded). owner is named in errors: "sampler nucleus". Throws Error when a default or a range breaks its own spec.
+  // All options have their defaults. specs: outlive this object; those of a plugin do, since its library stays loaded.
+  // owner: whose options they are, for messages, such as "sampler nucleus". Throws Error when a spec contradicts
+  // itself, for example by a default outside of its range.
   OptionValues(std::string owner, std::span<const OptionSpec> specs);
 
   bool declares(std::string_view key) const;
-  bool is_flag(std::string_view key) const;  // a bool: its name alone means on. Throws Error if not declared
+  // Whether the option is a bool, whose name alone means "on". Throws Error if it is not declared.
+  bool is_flag(std::string_view key) const;
 
-  // Parses and checks text. origin: how the user named the option, for the message. Throws UsageError naming origin,
-  // the range or the choices, and what was found.
+  // Parses and checks a value. origin: how the user named the option, for messages. Throws UsageError naming the
+  // option, the range or the choices, and what was found.
   void set(std::string_view key, std::string_view text, std::string_view origin);
 
-  // Another default, of the composition's choosing: `given` stays false. Throws as set().
+  // Replaces the default; given() stays false. Throws as set() does.
   void set_default(std::string_view key, std::string_view text);
 
-  bool given(std::string_view key) const;                // set() was called
-  const std::string& shown(std::string_view key) const;  // the value in one spelling: numbers shortest, on or off
+  bool given(std::string_view key) const;  // whether set() was called
+  // The value as text in a unique spelling: the shortest form of a number, "on" or "off".
+  const std::string& shown(std::string_view key) const;
   std::span<const OptionSpec> specs() const { return specs_; }
   const std::string& owner() const { return owner_; }
 

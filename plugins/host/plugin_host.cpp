@@ -1,5 +1,4 @@
-// Names become open plugins: candidates by file name, rules for precisions and samplers, and errors that say what there
-// is.
+// Opens plugins by name, with the rules for precisions and samplers, and errors that list what exists.
 #include "host/plugin_host.hpp"
 
 #include <algorithm>
@@ -19,7 +18,7 @@ namespace gpt2run {
 namespace {
 
 constexpr std::string_view kTypes[] = {"fp32", "fp16", "bf16"};
-constexpr std::string_view kDevices[] = {"cuda", "cpu"};  // in the order in which a bare type tries them
+constexpr std::string_view kDevices[] = {"cuda", "cpu"};  // in the order in which they are tried for a type
 constexpr Space kSpaces[] = {Space::host, Space::cuda, Space::test};
 constexpr std::string_view kDevicePrefix = "device-";
 constexpr char kDriver[] = "libcuda.so.1";
@@ -42,10 +41,10 @@ bool is_type(std::string_view name) {
   return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
 }
 
-// Types that are computed elsewhere than on the first device, for one reason but for the type in it.
+// Types that fall back from the first device for the same reason, except for the type's name in it.
 struct Alike {
-  std::string types, plugins, reasons;  // of the first type
-  std::string pattern;                  // reasons with * for the type
+  std::string types, plugins, reasons;  // reasons: those of the first type
+  std::string pattern;                  // the reasons with * in place of the type
   int count;
 
   std::string text() const {
@@ -81,8 +80,8 @@ struct PluginHost::State {
   CrashHook hook = [](const std::filesystem::path&, const std::string&) { return nullptr; };
   std::vector<std::filesystem::path> folders;
   Discovery found;
-  std::set<std::filesystem::path> opened;  // shadowed files are logged once
-  std::set<std::string> noted;             // types of which note_precisions() has told
+  std::set<std::filesystem::path> opened;  // so that shadowed files are logged once
+  std::set<std::string> noted;             // types that note_precisions() has logged
 
   std::vector<std::string> names(Kind kind) const {
     std::set<std::string> all;

@@ -1,4 +1,4 @@
-// Owners and modes of a plugin's file and folders.
+// Checks owners and modes of a plugin's file and its folders.
 #include "host/trust.hpp"
 
 #include <sys/stat.h>
@@ -27,7 +27,7 @@ void check_owner_and_mode(const fs::path& path, const struct stat& status, const
          geteuid());
 }
 
-// Whoever can write a folder further up can swap the checked folder for another before the file is opened.
+// A user who can write a folder further up could replace the checked folder before the file is opened.
 void check_parents(const fs::path& folder) {
   for (fs::path parent = folder; parent != parent.root_path();) {
     parent = parent.parent_path();

@@ -1,15 +1,15 @@
-// The error of a command line that cannot be carried out.
+// The error for a wrong command line.
 #pragma once
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {
 
-// What the user typed cannot be meant: programs exit with 2.
+// An error in what the user typed. Programs exit with code 2.
 struct [[gnu::visibility("default")]] UsageError : Error {
   using Error::Error;
 };
 
-// As fail(), for mistakes in what the user typed.
+// As fail(), but throws UsageError.
 template <class... Parts>
 [[noreturn]] void usage_error(const Parts&... parts) {
   std::ostringstream line;
