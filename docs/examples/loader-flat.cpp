@@ -1,5 +1,5 @@
-// Loader flat: a file with one line of text, "flat L H C F V T end_of_text epsilon", and behind it the weights as FP32:
-// those of `Weight` in that order, each as (out, in) over all layers. The head is tied to wte.
+// Loader flat: a file with one line of text, "flat L H C F V T end_of_text epsilon", followed by the weights in FP32.
+// They are in the order of `Weight`, each for all layers together, as (out, in). The head is tied to wte.
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -12,7 +12,7 @@ namespace {
 
 using namespace gpt2run;
 
-constexpr int32_t kMost = 1 << 19;  // of a dimension: the bytes of all weights fit 64 bits
+constexpr int32_t kMost = 1 << 19;  // per dimension, so that the size of all weights fits into 64 bits
 
 ModelConfig read_config(std::ifstream& file, const std::string& path) {
   std::string line(200, '\0'), word;
@@ -69,7 +69,7 @@ class FlatCheckpoint final : public Checkpoint {
   }
 
   ModelConfig config_;
-  int64_t begins_[kWeights];  // of layer 0 in values_
+  int64_t begins_[kWeights];  // for each weight, the index of layer 0 in values_
   std::vector<float> values_;
 };
 

@@ -1,5 +1,6 @@
-// Precision my-e4m3: what reaches a product is FP8 E4M3 (Micikevicius et al. 2022: 4 bits of exponent, 3 of fraction,
-// at most 448, no infinity). To nearest, ties to even; what is larger becomes 448, as the converters of hardware do.
+// Precision my-e4m3: the inputs of every product are FP8 E4M3 (Micikevicius et al. 2022: 4 bits of exponent, 3 of
+// fraction, at most 448, no infinity). They are rounded to nearest, ties to even, and larger values become 448, as in
+// hardware.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +15,7 @@ struct E4m3 : gpt2run::ReferenceOps {
     const float magnitude = std::min(std::abs(x), 448.0f);
     int exponent;  // magnitude is in [2^(exponent - 1), 2^exponent)
     std::frexp(magnitude, &exponent);
-    const float step = std::ldexp(1.0f, std::max(exponent - 4, -9));  // 2^-9: the least subnormal
+    const float step = std::ldexp(1.0f, std::max(exponent - 4, -9));  // 2^-9 is the smallest subnormal
     return std::copysign(std::nearbyint(magnitude / step) * step, x);
   }
 };

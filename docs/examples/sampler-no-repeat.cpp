@@ -1,6 +1,6 @@
-// Sampler no-repeat: no run of `size` tokens comes twice in a text. It drops the tokens that would end such a run, and
-// leaves the choice to the sampler behind it: --sampler no-repeat,nucleus. Requests may ask for other sizes, slot by
-// slot.
+// Sampler no-repeat: never repeats a run of `size` tokens in a text. It drops the tokens that would complete such a
+// run, and leaves the choice to the next sampler of the chain: --sampler no-repeat,nucleus. Each request may have a
+// size of its own.
 #include <algorithm>
 #include <limits>
 #include <vector>
@@ -32,7 +32,7 @@ class NoRepeat final : public gpt2run::Sampler {
   static size_t size_of(const gpt2run::Options& options) { return static_cast<size_t>(options.integer("size")); }
 
   static void drop(std::span<const int32_t> history, std::span<float> logits, size_t size) {
-    const size_t before = size - 1;  // tokens of a run before its last
+    const size_t before = size - 1;  // the tokens of a run before the last one
     if (history.size() < before) return;
     const std::span<const int32_t> end = history.last(before);
     for (size_t i = 0; i + before < history.size(); ++i) {
@@ -42,8 +42,8 @@ class NoRepeat final : public gpt2run::Sampler {
     }
   }
 
-  size_t created_;             // what the sampler was created with
-  std::vector<size_t> sizes_;  // (S) what each slot's request asked for
+  size_t created_;             // the size that the sampler was created with
+  std::vector<size_t> sizes_;  // (S), that of each slot's request
 };
 
 }  // namespace

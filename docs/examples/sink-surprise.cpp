@@ -1,4 +1,4 @@
-// Sink surprise: a line per sequence, how unlikely the model found its tokens on average.
+// Sink surprise: one line per sequence with the mean negative log-probability of its tokens.
 #include <cmath>
 #include <sstream>
 
@@ -32,7 +32,7 @@ class Surprise final : public gpt2run::Sink {
     lines_ << tokens_ << " tokens, ended by " << reason << "\n";
   }
 
-  // Nothing is written before the run is whole.
+  // Nothing is written before the end of the run.
   void end(std::string_view) override {
     gpt2run::Output output(out_);
     output.write(lines_.str());
@@ -41,8 +41,8 @@ class Surprise final : public gpt2run::Sink {
 
  private:
   std::string out_, unit_;
-  double scale_;              // of a natural logarithm
-  double sum_ = 0;            // -ln p of the sequence's tokens
+  double scale_;              // from nats to the unit
+  double sum_ = 0;            // of -ln p over the tokens of the sequence
   double tokens_ = 0;         // of the sequence
   std::ostringstream lines_;  // of all sequences
 };

@@ -1,5 +1,5 @@
-// The bounds that every loader puts on a model's numbers, which come from files and command lines that nobody checked:
-// below them no product of two shapes overflows 64 bits and no threefold width overflows 32.
+// Limits for the sizes of a model, which come from unchecked files and command lines. Within them, no product of two
+// sizes overflows 64 bits, and three times a width does not overflow 32 bits.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -12,27 +12,29 @@ namespace gpt2run::loaders {
 
 inline constexpr int64_t kMaxLayers = 4096;
 inline constexpr int64_t kMaxWidth = 1 << 20;    // C, H, F
-inline constexpr int64_t kMaxContext = 1 << 24;  // T; the vocabulary's bound is kMaxVocab
+inline constexpr int64_t kMaxContext = 1 << 24;  // T; the limit of the vocabulary is kMaxVocab
 
-// The value of `key` as an int32, or an Error: where names the file or spec.
+// Returns a size as int32_t. where, key: the file or spec and the setting, for messages, here and below. Throws Error
+// unless it is in [1, most].
 inline int32_t checked_size(std::string_view where, std::string_view key, int64_t value, int64_t most) {
   if (value < 1 || value > most) fail(where, ": ", key, ": expected 1 to ", most, ", found ", value);
   return static_cast<int32_t>(value);
 }
 
-// A token id, or -1 for none.
+// Returns a token id as int32_t, where -1 means none. Throws Error unless it is below V.
 inline int32_t checked_token(std::string_view where, std::string_view key, int64_t value, int32_t V) {
   if (value < -1 || value >= V) fail(where, ": ", key, ": expected a token id below ", V, ", found ", value);
   return static_cast<int32_t>(value);
 }
 
-// What is added to a variance: above zero also as a float.
+// Returns the epsilon of the layernorms as float. Throws Error unless it is in (0, 1], also after that rounding.
 inline float checked_epsilon(std::string_view where, std::string_view key, double value) {
   const float epsilon = static_cast<float>(value);
   if (!(epsilon > 0 && epsilon <= 1)) fail(where, ": ", key, ": expected a number in (0, 1], found ", value);
   return epsilon;
 }
 
+// Throws Error unless H divides C.
 inline void check_heads(std::string_view where, std::string_view key, const ModelConfig& m) {
   if (m.C % m.H) fail(where, ": ", key, ": expected a divisor of the width ", m.C, ", found ", m.H);
 }

@@ -24,7 +24,7 @@ struct Descriptor {
 }  // namespace
 
 MappedFile::MappedFile(const std::string& path) : path_(path) {
-  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+  // With O_NONBLOCK, opening a named pipe does not wait for a writer.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.number < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
   struct stat status {};

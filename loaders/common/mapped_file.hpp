@@ -1,5 +1,4 @@
-// A file mapped for reading. Immutable after the constructor: use it from any thread. If another program shortens the
-// file while it is mapped, reading it ends the process (SIGBUS), as with every mapped file.
+// Files that are mapped into memory for reading.
 #pragma once
 #include <span>
 #include <string>
@@ -7,9 +6,12 @@
 
 namespace gpt2run::loaders {
 
+// A mapped file. It is immutable after the constructor, so any thread may use it. If another program truncates the file
+// while it is mapped, reading it ends the process with SIGBUS, as for every mapped file.
 class MappedFile {
  public:
-  explicit MappedFile(const std::string& path);  // throws Error: not there, not a regular file, empty, not mappable
+  // Throws Error when the file does not exist, is not a regular file, is empty, or cannot be mapped.
+  explicit MappedFile(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;

@@ -1,4 +1,4 @@
-// Reads config.json. A setting that transformers' GPT-2 does not read is ignored here too.
+// Settings that GPT-2 in transformers does not read are ignored here too.
 #include "config.hpp"
 
 #include "../common/limits.hpp"
@@ -10,7 +10,7 @@ namespace {
 
 using json::Value;
 
-// The value of a setting, or null: absent and null mean the same to transformers.
+// The value of a setting, or null if it is missing, which is the same to transformers.
 Value find(const Value& config, const char* key) { return config.find(key).value_or(Value()); }
 
 int64_t read_integer(const std::string& path, const char* key, const Value& value) {
@@ -32,17 +32,18 @@ bool read_flag(const std::string& path, const Value& config, const char* key, bo
   return *flag;
 }
 
-// As good as absent: null, false or empty.
+// Whether a value means the same as a missing one: null, false or empty.
 bool is_neutral(const Value& value) {
   const bool is_structured = value.type() == json::Type::list || value.type() == json::Type::object;
   return value.is_null() || value.as_flag() == false ||
          (is_structured && value.elements().empty() && value.members().empty());
 }
 
-// reorder_and_upcast_attn is not among these: it changes where transformers rounds, not what is computed.
+// Refuses settings that change the arithmetic. reorder_and_upcast_attn is not among them, because it changes where
+// transformers rounds, not what is computed.
 void refuse_other_arithmetic(const std::string& path, const Value& config) {
   struct Setting {
-    const char *key, *only;  // the one value that is computed here as JSON; null: the setting must say nothing
+    const char *key, *only;  // only: the one supported value, as JSON; null if the setting must be missing
   };
   constexpr Setting kSettings[] = {
       {"model_type", "\"gpt2\""},       {"scale_attn_weights", "true"},  {"scale_attn_by_inverse_layer_idx", "false"},
@@ -61,7 +62,7 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
   }
 }
 
-// A number, or a list whose first entry counts.
+// The end-of-text token: a number, or a list of which the first entry is used.
 int32_t read_end_of_text(const std::string& path, const Value& config, int32_t V) {
   const Value given = find(config, "eos_token_id");
   const Value value = given.elements().empty() ? given : given.elements().front();

@@ -1,4 +1,4 @@
-// config.json: the shape of the model, and a refusal of every setting that would change the arithmetic.
+// The reader of config.json. It refuses every setting that would change the arithmetic in a way that is not supported.
 #pragma once
 #include <string>
 
@@ -6,13 +6,14 @@
 
 namespace gpt2run::huggingface {
 
+// What config.json tells.
 struct FolderConfig {
   ModelConfig model;
   bool tied;  // tie_word_embeddings
 };
 
-// Missing settings have transformers' defaults, except the shape, which must be there, and eos_token_id (none: -1).
-// Throws Error naming file, setting, expected and found.
+// Missing settings have the defaults of transformers, except that the model's sizes must be given and a missing
+// eos_token_id becomes -1. Throws Error naming the file, the setting, what was expected and what was found.
 FolderConfig read_config(const std::string& path);
 
 }  // namespace gpt2run::huggingface

@@ -1,4 +1,4 @@
-// The JSON of a model's folder: one object, of a size that such files have.
+// The parser for JSON files of a model folder, with a limit on their size.
 #pragma once
 #include <span>
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace gpt2run::huggingface {
 
-inline constexpr size_t kMostJson = 100'000'000;  // bytes; the limit that safetensors sets to its header
+inline constexpr size_t kMostJson = 100'000'000;  // bytes; safetensors has this limit for its header
 
-// text: all of it is one JSON object. where: the file, for errors.
+// Parses a text that is a JSON object. where: the file, for messages. Throws Error.
 inline json::Document parse_object(const std::string& where, std::span<const char> text) {
   if (text.size() > kMostJson) fail(where, ": expected at most ", kMostJson, " bytes of JSON, found ", text.size());
   json::Document document = json::parse({text.data(), text.size()}, where);

@@ -1,4 +1,4 @@
-// Loader `huggingface`: a folder with config.json and safetensors, as transformers writes it.
+// Loader huggingface: a folder with config.json and safetensors files, as transformers writes it.
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// transformers' name of a weight, without "transformer.".
+// The name of a weight in transformers, without "transformer.".
 std::string stored_name(Weight weight, int layer) {
   constexpr const char* kNames[kWeights] = {
       "wte.weight",         "wpe.weight",       "ln_1.weight", "ln_1.bias", "attn.c_attn.weight", "attn.c_attn.bias",
@@ -27,7 +27,8 @@ std::string stored_name(Weight weight, int layer) {
   return is_per_layer(weight) ? "h." + std::to_string(layer) + "." + name : name;
 }
 
-// transformers keeps these (in, out): Conv1D. All other matrices are (out, in).
+// Whether a weight is stored transposed: transformers keeps the matrices of its Conv1D layers as (in, out), all others
+// as (out, in).
 bool is_turned(Weight weight) {
   return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
 }
@@ -39,13 +40,13 @@ Type type_of(const std::string& where, const std::string& dtype) {
   fail(where, ": expected F32, F16 or BF16, found ", dtype);
 }
 
-// By name, because a matrix may have one column too.
+// Decided by name, because a matrix may also have a single column.
 bool is_vector(Weight weight) {
   const std::string_view name = name_of(weight);
   return name.starts_with("ln") || name.ends_with("_b");
 }
 
-// A view of what the file holds, which must have exactly the expected shape.
+// A view of a stored tensor. Throws Error unless it has exactly the expected shape and a supported type.
 Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, const ModelConfig& m) {
   const std::string where = *stored.path + ": " + in_quotes(name);
   const Shape shape = shape_of(weight, m);
@@ -62,7 +63,7 @@ Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, 
 
 class HuggingfaceCheckpoint final : public Checkpoint {
  public:
-  // folder: with config.json; weights: the folder, or one safetensors file.
+  // folder: the one with config.json. weights: the same folder, or a safetensors file.
   HuggingfaceCheckpoint(const fs::path& folder, const fs::path& weights, const Host& host)
       : settings_(read_config((folder / "config.json").string())), files_(weights.string()) {
     const ModelConfig& m = settings_.model;
@@ -102,7 +103,7 @@ class HuggingfaceCheckpoint final : public Checkpoint {
     return view(*stored, name, weight, settings_.model);
   }
 
-  // A stored head is used, even where the configuration says that it is tied; only a copy of wte counts as wte.
+  // A stored head is used even if config.json says that it is tied, except that an exact copy of wte counts as tied.
   Tensor head(const Tensor& wte, const Host& host) const {
     const StoredTensor* stored = files_.find(stored_name(Weight::head_w, 0));
     if (!stored && settings_.tied) return wte;
@@ -117,8 +118,8 @@ class HuggingfaceCheckpoint final : public Checkpoint {
 
   FolderConfig settings_;
   WeightFiles files_;
-  std::set<std::string> known_;                       // all names that a GPT-2 of this depth can have
-  std::vector<std::array<Tensor, kWeights>> layers_;  // [layer][weight]; what no layer owns is in layer 0
+  std::set<std::string> known_;                       // the names of all tensors of a GPT-2 with this many layers
+  std::vector<std::array<Tensor, kWeights>> layers_;  // [layer][weight]; weights outside of layers are in layer 0
   std::string tokenizer_;
 };
 
@@ -126,7 +127,7 @@ class HuggingfaceLoader final : public Loader {
  public:
   HuggingfaceLoader(const Options&, const Host& host) : host_(host) {}
 
-  // Any folder is taken at low confidence, so that a wrong one is told what is missing.
+  // Any folder is accepted with a low score, so that open() can say what is missing in it.
   int probe(const char* path) const override {
     std::error_code ignored;
     const fs::path given(path);

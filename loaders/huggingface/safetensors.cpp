@@ -1,4 +1,4 @@
-// Reads the header of a safetensors file and checks every number in it.
+// Parses the header of a safetensors file and checks every number in it.
 #include "safetensors.hpp"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ std::vector<uint64_t> read_sizes(const std::string& where, const json::Value& en
   return sizes;
 }
 
-// The bytes that shape and dtype ask for; more than `most` is an error, so nothing overflows.
+// The size in bytes of a tensor with this shape and dtype. Throws Error if it exceeds `most`; nothing overflows.
 uint64_t read_shape(const std::string& where, const std::vector<uint64_t>& shape, uint64_t most, StoredTensor& tensor) {
   uint64_t bytes = element_size(where, tensor.dtype);
   bool empty = false;
@@ -82,7 +82,8 @@ StoredTensor read_entry(const std::string& where, const json::Value& entry, std:
   return tensor;
 }
 
-// Every byte belongs to exactly one tensor, as the format demands: a file that lost or gained bytes shows here.
+// Throws Error unless every byte of the data belongs to exactly one tensor, as the format demands. This finds files
+// that have lost or gained bytes.
 void check_cover(const std::string& path, std::span<const char> data, const std::map<std::string, StoredTensor>& all) {
   std::vector<const std::pair<const std::string, StoredTensor>*> sorted;
   for (const auto& item : all) sorted.push_back(&item);

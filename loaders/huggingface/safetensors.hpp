@@ -1,5 +1,5 @@
-// The safetensors format: 8 bytes length of the header (little-endian), the header (JSON: name -> dtype, shape,
-// data_offsets), then the tensors' bytes, each exactly once.
+// The reader of the safetensors format: the length of the header in 8 bytes (little-endian), the header as JSON (name
+// -> dtype, shape, data_offsets), then the tensors' data without gaps or overlaps.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -10,19 +10,20 @@
 
 namespace gpt2run::huggingface {
 
+// A tensor in a mapped file.
 struct StoredTensor {
-  const char* data;  // in the mapped file, not aligned
+  const char* data;  // points into the mapped file; not aligned
   std::string dtype;
   std::vector<int64_t> shape;
-  size_t bytes;             // checked against dtype and shape
-  const std::string* path;  // of its file
+  size_t bytes;             // agrees with dtype and shape
+  const std::string* path;  // the path of its file
 };
 
-// All tensors of a mapped file, by name; they point into it. Throws Error naming file, tensor, expected and found when
-// the header does not describe the file exactly.
+// All tensors of a mapped file, by name. They point into the file, which outlives them. Throws Error naming the file,
+// the tensor, what was expected and what was found unless the header describes the file exactly.
 std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& file);
 
-// For messages: "[48,144]".
+// A shape for messages, such as "[48,144]".
 template <class Size>
 std::string shape_text(const std::vector<Size>& shape) {
   std::string text = "[";

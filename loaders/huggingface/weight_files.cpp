@@ -22,7 +22,7 @@ std::string_view without_prefix(std::string_view name) {
   return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
 }
 
-// h.<layer>.attn.bias and .masked_bias: the causal mask, which old checkpoints store.
+// Whether a tensor is the causal mask, h.<layer>.attn.bias or .masked_bias, which old checkpoints store.
 bool is_mask(std::string_view name) {
   return name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
 }
@@ -63,7 +63,7 @@ void WeightFiles::add_shards(const std::string& folder) {
   std::set<std::string> shards;
   for (const auto& [name, value] : map.members()) {
     const std::string shard(value.as_text().value_or(""));
-    // A name with a folder in it could lead out of the model's folder.
+    // A name with a '/' could lead out of the model's folder.
     if (!shard.ends_with(".safetensors") || shard.find('/') != std::string::npos ||
         shard.find('\0') != std::string::npos) {
       fail(path_, ": ", in_quotes(name), ": expected the name of a safetensors file in this folder, found ",

@@ -1,4 +1,4 @@
-// The tensors of a model in one safetensors file or in shards that an index lists.
+// The tensors of a model, which are in one safetensors file or in shards that an index lists.
 #pragma once
 #include <deque>
 #include <map>
@@ -12,20 +12,22 @@
 
 namespace gpt2run::huggingface {
 
-// Owns the mapped files. Names are kept without a leading "transformer.". Immutable after the constructor.
+// Owns the mapped files. Names of tensors are without a leading "transformer.". Immutable after the constructor, so any
+// thread may use it.
 class WeightFiles {
  public:
-  // path: a folder, whose model.safetensors is taken, else what its model.safetensors.index.json lists; or one
-  // safetensors file. Throws Error.
+  // path: a safetensors file, or a folder. Of a folder model.safetensors is used, or else the shards that its
+  // model.safetensors.index.json lists. Throws Error naming the file.
   explicit WeightFiles(const std::string& path);
 
-  const StoredTensor* find(const std::string& name) const;  // null: not there
+  const StoredTensor* find(const std::string& name) const;  // null if there is none
   const std::string& path() const { return path_; }         // the file or the index
 
-  // For messages: of the names that are not in `known`, the one nearest to a name that is missing, or "nothing".
+  // For a message about a missing tensor: of the stored names that are not in `known`, the one nearest to `name`, in
+  // quotes; or "nothing".
   std::string nearest(std::string_view name, const std::set<std::string>& known) const;
 
-  // Logs the names that are neither in `known` nor mask buffers of the attention.
+  // Logs a warning with the stored names that are not in `known`. The attention's mask buffers are ignored silently.
   void log_unknown(const Host& host, const std::set<std::string>& known) const;
 
  private:

@@ -20,7 +20,7 @@ constexpr int64_t kMaxPaddedVocab = int64_t{1} << 20;
 
 enum Field { kMagicField, kVersion, kMaxT, kVocab, kLayers, kHeads, kChannels, kPaddedVocab, kFields };
 
-// Files of llm.c that somebody may take for a checkpoint.
+// A remark about other files of llm.c that could be mistaken for a checkpoint, or "".
 std::string_view known_magic(uint32_t word) {
   if (word == turned(kMagic)) return " (a checkpoint in big-endian order: write it again on a little-endian machine)";
   if (word == 20240327) return " (llm.c's debug state: give the checkpoint that was written with it)";
@@ -74,7 +74,7 @@ Header read_header(const loaders::MappedFile& file) {
 }
 
 uint32_t first_word(const std::string& path) {
-  // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+  // With O_NONBLOCK, opening a named pipe does not wait for a writer.
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return 0;
   struct stat status {};

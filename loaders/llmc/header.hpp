@@ -1,5 +1,5 @@
-// The header of an llm.c checkpoint: 256 little-endian int32, of which eight are used: magic, version, T, V, L, H, C
-// and the padded vocabulary.
+// The header of an llm.c checkpoint: 256 little-endian int32, of which the first eight are used: magic, version, T, V,
+// L, H, C and the padded vocabulary.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,16 +12,18 @@ namespace gpt2run::llmc {
 inline constexpr uint32_t kMagic = 20240326;
 inline constexpr int64_t kHeaderBytes = 256 * 4;
 
+// What a header tells.
 struct Header {
-  ModelConfig model;     // end_of_text: V - 1, as in GPT-2; F = 4C, epsilon 1e-5: the format stores none of the three
-  int32_t padded_vocab;  // rows of wte in the file, at least V
+  ModelConfig model;     // with GPT-2's values of what is not stored: end_of_text V - 1, F 4C, epsilon 1e-5
+  int32_t padded_vocab;  // the rows of wte in the file, at least V
   Type type;             // of every tensor
 };
 
-// Throws Error naming file, field, expected and found. The file's length is not judged here.
+// Reads the header. The length of the file beyond it is not checked. Throws Error naming the file, the field, what was
+// expected and what was found.
 Header read_header(const loaders::MappedFile& file);
 
-// The first four bytes of a regular file as a little-endian number; 0 where there are none. Never waits, never throws.
+// The first four bytes of a regular file as a little-endian number, or 0 if there are none. Does not block or throw.
 uint32_t first_word(const std::string& path);
 
 // The number with its bytes in reverse order.

@@ -1,5 +1,5 @@
-// Loader `llmc`: a checkpoint of llm.c. Every tensor stands in the file over all layers together, as (out, in), and is
-// shown where it lies.
+// Loader llmc: a checkpoint file of llm.c. Each weight is stored for all layers together, as (out, in), and used in
+// place.
 #include <filesystem>
 #include <string>
 
@@ -11,11 +11,12 @@
 namespace gpt2run::llmc {
 namespace {
 
-// The file's order is the contract's: wte (padded), wpe, the twelve of the layers, lnf_w, lnf_b. No head: it is tied.
+// The weights are in the order of the contract: wte (padded), wpe, the twelve of the layers, lnf_w, lnf_b. There is no
+// head, because it is tied.
 constexpr int kStored = kWeights - 1;
 static_assert(static_cast<int>(Weight::head_w) == kStored);
 
-constexpr const char* kTokenizerName = "gpt2_tokenizer.bin";  // as llm.c's script names it
+constexpr const char* kTokenizerName = "gpt2_tokenizer.bin";  // the name that llm.c's script gives it
 
 int64_t elements_of(Weight weight, const Header& header) {
   if (weight == Weight::wte) return int64_t{header.padded_vocab} * header.model.C;
@@ -28,7 +29,7 @@ class LlmcCheckpoint final : public Checkpoint {
   explicit LlmcCheckpoint(const std::string& path) : file_(path), header_(read_header(file_)) {
     const ModelConfig& m = header_.model;
     int64_t at = kHeaderBytes;
-    for (int i = 0; i < kStored; ++i) {  // below 2^60 by the bounds of the header
+    for (int i = 0; i < kStored; ++i) {  // `at` stays below 2^60 by the limits of the header
       const auto weight = static_cast<Weight>(i);
       begins_[i] = at;
       at += elements_of(weight, header_) * (is_per_layer(weight) ? m.L : 1) * bytes_of(header_.type);
@@ -58,15 +59,15 @@ class LlmcCheckpoint final : public Checkpoint {
  private:
   loaders::MappedFile file_;
   Header header_;
-  int64_t begins_[kStored];  // byte of the file where layer 0 begins
-  std::string tokenizer_;    // empty: there is none beside the checkpoint
+  int64_t begins_[kStored];  // for each weight, the offset of layer 0 in the file
+  std::string tokenizer_;    // path of the tokenizer file beside the checkpoint, or empty
 };
 
 class LlmcLoader final : public Loader {
  public:
   LlmcLoader(const Options&, const Host&) {}
 
-  // A checkpoint in the wrong byte order is taken too, so that it is told so.
+  // A checkpoint in the wrong byte order is accepted with a low score, so that open() can say so.
   int probe(const char* path) const override {
     const uint32_t word = first_word(path);
     return word == kMagic ? 10 : word == turned(kMagic) ? 1 : 0;

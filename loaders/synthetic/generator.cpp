@@ -1,4 +1,4 @@
-// Makes the weights of a synthetic model.
+// Computes the weights of a synthetic model.
 #include "generator.hpp"
 
 #include <algorithm>
@@ -21,13 +21,15 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// The parameters of a weight's distribution.
 struct Normal {
   uint64_t key;
   float scale, mean;
 };
 
 Normal normal_of(const Spec& spec, Weight weight, int layer) {
-  const double sum_deviation = std::sqrt(1431655765.0);  // of four uniform 16-bit numbers: 4 (2^32 - 1) / 12
+  // The standard deviation of the sum of four uniform 16-bit numbers, whose variance is 4 (2^32 - 1) / 12.
+  const double sum_deviation = std::sqrt(1431655765.0);
   const bool residual = weight == Weight::proj_w || weight == Weight::down_w;
   const double deviation = residual ? spec.deviation / std::sqrt(2.0 * spec.model.L) : spec.deviation;
   const bool gain = weight == Weight::ln1_w || weight == Weight::ln2_w || weight == Weight::lnf_w;
@@ -44,13 +46,14 @@ void fill_range(const Normal& normal, int64_t begin, int64_t end, float* values)
   }
 }
 
-// A few huge values in channel C / 3, as real GPT-2 has. Every position but the first carries -50 deviations there, so
-// the layernorms of layer 0 give about -sqrt(C) and the two rows below see -131008:
-//   - a key of head 0, whose query is 1: FP16 rounds it to -infinity. The head then looks at position 0 only (there the
-//     channel is ordinary and the key finite), which is what FP32 computes too: a right FP16 path gives finite logits.
-//   - a hidden unit of the MLP: its input is FP32 in every rounding contract, and GELU makes it 0. A path that rounds
-//     GELU's input to FP16 computes -infinity times 0.
-// C of 48 and more keeps position 0 below FP16's range.
+// Puts a few huge values into channel C / 3, as real GPT-2 models have. Every position embedding except the first is
+// -50 standard deviations there, so that the layernorms of layer 0 give about -sqrt(C), and the two rows below compute
+// -131008:
+//   - a key of head 0, whose query is 1. FP16 rounds it to -infinity. The head then attends to position 0 only (where
+//     the channel is ordinary and the key finite), as it does in FP32, so a correct FP16 path gives finite logits.
+//   - a hidden unit of the MLP. The input of GELU is FP32 in every rounding contract, and GELU makes it 0. A path that
+//     rounds this input to FP16 computes -infinity times 0.
+// With C of 48 or more, position 0 does not overflow in FP16.
 void add_outliers(const Spec& spec, Weight weight, int layer, float* values) {
   const int64_t C = spec.model.C, channel = C / 3;
   const auto huge = static_cast<float>(131008.0 / std::sqrt(static_cast<double>(C)));
@@ -88,7 +91,7 @@ void fill(const Spec& spec, Weight weight, int layer, float* values) {
     const int64_t begin = count * part / parts, end = count * (part + 1) / parts;
     try {
       workers.emplace_back(fill_range, normal, begin, end, values);
-    } catch (const std::system_error&) {  // no thread to be had: the values are the same without
+    } catch (const std::system_error&) {  // no more threads are available, and the values are the same without
       fill_range(normal, begin, end, values);
     }
   }

@@ -1,4 +1,4 @@
-// Loader `synthetic`: models without files, the same weights on every machine, for tests and measurements.
+// Loader synthetic: models without files, with the same weights on every machine, for tests and measurements.
 #include <mutex>
 #include <new>
 #include <string>

@@ -1,4 +1,4 @@
-// Reads the settings of a synthetic model.
+// Parses and checks the settings of a synthetic model.
 #include "spec.hpp"
 
 #include <unistd.h>
@@ -53,7 +53,7 @@ bool read_flag(std::string_view where, std::string_view key, const Settings& set
   return value;
 }
 
-// Splits the settings; a size sets L, C and H, which a later item may set again.
+// Splits a text into settings. A size at the start sets L, C and H, which later settings may override.
 Settings split(std::string_view text, std::string_view where) {
   Settings settings;
   std::string given = ", ";
@@ -78,7 +78,7 @@ Settings split(std::string_view text, std::string_view where) {
   return settings;
 }
 
-// Numbers of all weights; below 2^60 by the bounds of each setting.
+// The number of elements of all weights, which is below 2^60 by the limits of the settings.
 int64_t count_weights(const ModelConfig& m, bool tied) {
   int64_t count = 0;
   for (int i = 0; i < kWeights; ++i) {
@@ -90,7 +90,8 @@ int64_t count_weights(const ModelConfig& m, bool tied) {
   return count;
 }
 
-// Every size of GPT-2 can be described anywhere; what is larger must fit the machine.
+// The most elements that are accepted. Every size of GPT-2 is accepted anywhere; a larger model must fit into the
+// machine's memory.
 int64_t most_weights() {
   constexpr int64_t kAnywhere = int64_t{1} << 31;
   return std::max(kAnywhere, int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / int64_t{sizeof(float)});

@@ -1,4 +1,4 @@
-// Sampler coin: the most likely token, or with a chance the second.
+// Sampler coin: selects the most likely token, or by chance the second most likely one.
 #include <cmath>
 #include <limits>
 #include <vector>

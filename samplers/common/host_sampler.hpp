@@ -1,4 +1,4 @@
-// What samplers in host memory share: options by slot, the loop over the rows of a batch, and the descriptor.
+// Common parts of the samplers in host memory: options per slot, the loop over the rows of a batch, and the descriptor.
 #pragma once
 #include <algorithm>
 #include <span>
@@ -9,15 +9,17 @@
 
 namespace gpt2run {
 
-// What a sampler was told for each slot.
+// The options of each slot.
 template <class Spec>
 class SlotSpecs {
  public:
   explicit SlotSpecs(const Spec& created) : created_(created) {}
 
+  // Gives all slots of the layout the options that the sampler was created with.
   void prepare(const LogitBatch& layout) { by_slot_.assign(static_cast<size_t>(std::max(layout.slots, 1)), created_); }
 
-  // Throws Error for a slot that the prepared layout does not have.
+  // spec: null for the options that the sampler was created with. Throws Error for a slot that the layout does not
+  // have.
   void set(int32_t slot, const Spec* spec) {
     if (slot < 0 || slot >= std::ssize(by_slot_))
       fail("slot ", slot, " is out of range, the sampler was prepared for ", by_slot_.size());
@@ -31,8 +33,9 @@ class SlotSpecs {
   std::vector<Spec> by_slot_;  // (S)
 };
 
-// A sampler that takes one row after another by the options of its slot. Derived: has a static
-// `Spec spec_of(const Options&)`, and sample_row(batch, row, spec, scratch). The scratch memory is one row's.
+// A sampler that processes one row after another, each with the options of its slot. Derived must have a static `Spec
+// spec_of(const Options&)`, and a method sample_row(batch, row, spec, scratch). The scratch memory is shared by all
+// rows.
 template <class Derived, class Spec>
 class RowSampler : public Sampler {
  public:
@@ -57,6 +60,7 @@ class RowSampler : public Sampler {
   SlotSpecs<Spec> specs_;
 };
 
+// The descriptor of a sampler in host memory.
 template <class S>
 constexpr Plugin host_sampler(const char* name, bool selects, const char* summary,
                               std::span<const OptionSpec> options = {}) {

@@ -1,4 +1,4 @@
-// The options of each sampler, declared once for its host and its CUDA form, and what they mean to the selection.
+// The options of each sampler, declared once for its host and its CUDA form, and their conversion for the selection.
 #pragma once
 #include "gpt2run/sdk/select.hpp"
 
@@ -13,7 +13,7 @@ struct MinPSpec {
   double min_p, temperature;
 };
 
-// Throws Error for values that the ranges let through and a selection refuses.
+// Throws Error for values that are in range but that the selection refuses.
 inline MinPSpec min_p_spec(const Options& options) {
   const MinPSpec spec = {options.real("min_p"), options.real("temp")};
   check(SelectSpec{.temperature = spec.temperature, .min_p = spec.min_p});
@@ -35,14 +35,14 @@ inline SelectSpec nucleus_spec(const Options& options) {
 }
 
 inline constexpr OptionSpec kRepetitionPenaltyOptions[] = {
-    // The range keeps logits finite: those of a model are far from the ends of FP32.
+    // The range is narrow enough to keep a model's logits finite.
     {"penalty", "real", "1.2", "[0.01, 100]", "divides logits above 0 and multiplies the others; 1 changes nothing"},
     {"last_n", "int", "0", "[0, 2147483647]", "tokens to look back; 0 is the whole text"},
 };
 
 struct PenaltySpec {
   float penalty;
-  int32_t last_n;  // 0: the whole text
+  int32_t last_n;  // 0 for the whole text
 };
 
 inline PenaltySpec penalty_spec(const Options& options) {

@@ -1,4 +1,4 @@
-// Sampler argmax on the device: the token with the greatest logit, the lowest id among equals.
+// Sampler argmax on the device: selects the token with the greatest logit, and of equal ones that with the lowest id.
 #include "row.cuh"
 
 namespace gpt2run::cuda {
@@ -14,7 +14,7 @@ class Argmax final : public Sampler {
  public:
   Argmax(const Options&, const Host&) {}
   void prepare(const LogitBatch& layout) override { check_layout(layout); }
-  void configure(int32_t, const Options*) override {}  // it has none
+  void configure(int32_t, const Options*) override {}  // there are no options
   void sample(const LogitBatch& batch) override {
     launch_rows("argmax", batch.rows, sizeof(RowScratch), argmax_kernel, batch);
   }

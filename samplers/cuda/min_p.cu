@@ -6,7 +6,7 @@ namespace gpt2run::cuda {
 namespace {
 
 struct Spec {
-  uint64_t least;  // as least_mass makes it
+  uint64_t least;  // from least_mass()
   double temperature;
 };
 

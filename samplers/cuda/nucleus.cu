@@ -8,7 +8,7 @@ namespace {
 struct NucleusSpec {
   double temperature;
   int top_k;
-  uint64_t least, top_p;  // as least_mass and fixed_top_p make them
+  uint64_t least, top_p;  // from least_mass() and fixed_top_p()
 };
 
 NucleusSpec device_spec(const SelectSpec& spec) {
@@ -55,8 +55,8 @@ GPT2RUN_DEVICE int32_t nucleus_of(const float* logits, int vocab, const RowKey& 
   return id_at(first_prefix(vocab, kIdBits, point + 1, scratch, by_id).last);
 }
 
-// masses: (rows of the launch, vocab). One block a multiprocessor is enough, because there are few rows; for more of
-// them the compiler would spill registers.
+// masses: (rows of the launch, V). One block per multiprocessor is enough, because there are few rows; for more blocks
+// the compiler would spill registers.
 GPT2RUN_KERNEL(kRowThreads, 1)
 nucleus_kernel(LogitBatch batch, const NucleusSpec* specs, uint64_t* masses) {
   const int row = block_x();
@@ -89,7 +89,7 @@ class Nucleus final : public Sampler {
   }
 
  private:
-  static constexpr int kMostRows = 64;  // of a launch, which bounds the memory of masses_
+  static constexpr int kMostRows = 64;  // per launch, which limits the memory of masses_
 
   SelectSpec spec_;  // as created
   SlotSpecs<NucleusSpec> specs_;

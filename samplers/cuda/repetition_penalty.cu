@@ -1,5 +1,5 @@
-// Sampler repetition-penalty on the device: tokens of the text so far, prompt included, become less likely. Each is
-// penalized once, however often it occurred, by the thread that sets its bit.
+// Sampler repetition-penalty on the device: makes the tokens of the text so far, prompt included, less likely. Each
+// token is penalized once, however often it has occurred, by the thread that sets its bit.
 #include "../common/options.hpp"
 #include "row.cuh"
 
@@ -13,7 +13,7 @@ GPT2RUN_KERNEL(kRowThreads)
 repetition_penalty_kernel(LogitBatch batch, const PenaltySpec* specs) {
   const float penalty = spec_of(specs, batch, block_x()).penalty;
   const int last_n = spec_of(specs, batch, block_x()).last_n;
-  auto* seen = static_cast<uint32_t*>(shared_memory());  // (words of vocab)
+  auto* seen = static_cast<uint32_t*>(shared_memory());  // one bit per token
   const RowKey key = batch.keys[block_x()];
   float* logits = batch.logits + block_x() * batch.stride;
   const int32_t* history = batch.tokens + key.slot * batch.token_stride;
@@ -22,7 +22,7 @@ repetition_penalty_kernel(LogitBatch batch, const PenaltySpec* specs) {
   const int first = last_n == 0 || last_n >= key.position ? 0 : key.position - last_n;
   for (int i = first + thread_id(); i < key.position; i += kRowThreads) {
     const int32_t id = history[i];
-    if (id < 0 || id >= batch.vocab) continue;  // no token was chosen there, which the engine reports
+    if (id < 0 || id >= batch.vocab) continue;  // no token could be selected there; the engine reports it
     const uint32_t bit = uint32_t{1} << id % 32;
     if (!(atomic_or(&seen[id / 32], bit) & bit)) logits[id] = penalized(logits[id], penalty);
   }

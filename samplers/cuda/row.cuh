@@ -1,5 +1,5 @@
-// What the kernels of the samplers share. Each block takes one row of logits. All sums are of integers, so that the
-// order of threads changes nothing, and the host's selection (select.hpp) gives the same token.
+// Common parts of the sampler kernels. Each block processes one row of logits. All sums are integer sums, so the order
+// of threads changes nothing, and the selection on the host (select.hpp) gives the same token.
 #pragma once
 #include "gpt2run/sdk/cuda/device.hpp"
 #include "gpt2run/sdk/cuda/range.hpp"
@@ -22,10 +22,10 @@ GPT2RUN_HD constexpr int32_t id_at(uint64_t rank) { return kMaxVocab - static_ca
 // The shared memory of a block.
 inline constexpr int kDigitBits = 10, kDigits = 1 << kDigitBits;
 struct RowScratch {
-  uint64_t bins[kDigits + kDigits / kWarp];  // with a gap after each 32, against bank conflicts
+  uint64_t bins[kDigits + kDigits / kWarp];  // with a gap after every 32 bins to avoid bank conflicts
   uint64_t warps[kRowThreads / kWarp];
   uint64_t found, target;
-  uint64_t before[2];  // weight before a digit and before the next one, in turn
+  uint64_t before[2];  // the weight before a digit and before the next one, alternating
 };
 static_assert(sizeof(RowScratch) <= kSharedBytes);
 
@@ -47,9 +47,9 @@ GPT2RUN_DEVICE uint64_t block_sum(uint64_t value, RowScratch& scratch) {
   return reduce_block(value, scratch, [](uint64_t a, uint64_t b) { return a + b; });
 }
 
-inline constexpr int kTokens = 8;  // tokens that a thread loads together
+inline constexpr int kTokens = 8;  // how many tokens a thread loads at once
 
-// Calls use(id, logit) for the thread's own tokens. use may write their logits.
+// Calls use(id, logit) for the tokens of this thread. It may write their logits.
 template <class Use>
 GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
   for (int first = thread_id(); first < vocab; first += kTokens * kRowThreads) {
@@ -63,7 +63,7 @@ GPT2RUN_DEVICE void for_own(const float* logits, int vocab, Use use) {
   }
 }
 
-// The rank of the highest token.
+// The rank of the most likely token.
 GPT2RUN_DEVICE uint64_t greatest_rank(const float* logits, int vocab, RowScratch& scratch) {
   uint64_t best = 0;
   for_own(logits, vocab, [&](int id, float logit) {
@@ -73,15 +73,16 @@ GPT2RUN_DEVICE uint64_t greatest_rank(const float* logits, int vocab, RowScratch
   return block_max(best, scratch);
 }
 
+// A prefix of the tokens in descending order of their numbers.
 struct Prefix {
-  uint64_t last, sum;  // number of its last token, weight of all its tokens
+  uint64_t last, sum;  // the number of its last token, and the weight of all its tokens
 };
 
 GPT2RUN_DEVICE int bin_of(int digit) { return digit + digit / kWarp; }
 
-// A step of a radix select: adds the weight of every token whose number begins with the digits of `begins` to the bin
-// of its next digit, the one at `shift`. A thread adds up successive tokens of one bin before it touches shared memory,
-// because there are mostly few bins.
+// One step of a radix select. For every token whose number begins with the digits of `begins`, adds its weight to the
+// bin of the next digit, which is at `shift`. Few bins are usually occupied, so a thread adds up successive tokens of
+// the same bin before it updates shared memory.
 template <class Weigh>
 GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch& scratch, Weigh weigh) {
   for (int i = thread_id(); i < kDigits + kDigits / kWarp; i += kRowThreads) scratch.bins[i] = 0;
@@ -109,7 +110,7 @@ GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch&
   sync_block();
 }
 
-// Called by the first warp after fill_bins: finds the digit at which the sum, taken from the greatest digit down,
+// Called by the first warp after fill_bins(). Finds the digit at which the sum of bins, from the greatest digit down,
 // reaches the target.
 GPT2RUN_DEVICE void find_digit(int shift, RowScratch& scratch) {
   const int turn = shift / kDigitBits % 2;
@@ -131,10 +132,10 @@ GPT2RUN_DEVICE void find_digit(int shift, RowScratch& scratch) {
   scratch.before[1 - turn] = sum;
 }
 
-// The first prefix of the tokens, from the greatest number down, whose weights reach the target, which is at least 1
-// and at most the sum of all weights. weigh(id, number) gives a token's weight and sets its number. Numbers differ from
-// token to token and are below 2^bits. weigh is called several times by the thread that owns the token, always with the
-// same result. Every thread gets the prefix. The target waits in shared memory, where it takes no registers of the
+// The shortest prefix of the tokens, in descending order of their numbers, whose weights reach the target. The target
+// is at least 1 and at most the sum of all weights. weigh(id, number) returns a token's weight and sets its number; all
+// numbers are different and below 2^bits. It is called several times by the thread that owns the token, and must always
+// give the same result. Every thread gets the prefix. The target is kept in shared memory to save registers in the
 // loops.
 template <class Weigh>
 GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScratch& scratch, Weigh weigh) {
@@ -151,7 +152,7 @@ GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScra
   return prefix;
 }
 
-// The rank of the top_k-th token, or 0 where all tokens stay.
+// The rank of the top_k-th token, or 0 where all tokens are kept.
 GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, int top_k, RowScratch& scratch) {
   if (top_k <= 0 || top_k >= vocab) return 0;
   const auto one_each = [&](int id, uint64_t& rank) {
@@ -168,14 +169,14 @@ GPT2RUN_DEVICE int32_t& chosen_at(const LogitBatch& batch, int row) {
   return batch.tokens[key.slot * batch.token_stride + key.position];
 }
 
-// Throws Error on a layout that these kernels cannot work on.
+// Throws Error for a layout that these kernels cannot process.
 inline void check_layout(const LogitBatch& layout) {
   if (layout.vocab < 1 || layout.vocab > kMaxVocab)
     fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", layout.vocab);
 }
 
-// Launches kernel(batch, parameters...) with a block for every row, at most `at_once` rows in a launch, on the batch's
-// device. shared: bytes of shared memory of a block.
+// Launches kernel(batch, parameters...) on the batch's device, with one block per row and at most `at_once` rows per
+// launch. shared: the bytes of shared memory per block.
 template <class Kernel, class... Parameters>
 void launch_rows(const char* name, int at_once, size_t shared, Kernel kernel, LogitBatch batch,
                  const Parameters&... parameters) {
@@ -200,7 +201,7 @@ set_specs_kernel(Spec* specs, int first, int count, Spec spec) {
 template <class Spec>
 class SlotSpecs {
  public:
-  // Sets `created` for all slots. May be called again, also for another session. The memory stays in its place as long
+  // Sets `created` for all slots. May be called again, also for another session. The memory is not reallocated as long
   // as it is large enough, because recorded graphs point to it.
   void prepare(const LogitBatch& layout, const Spec& created) {
     check_layout(layout);
@@ -235,7 +236,7 @@ GPT2RUN_DEVICE const Spec& spec_of(const Spec* specs, const LogitBatch& batch, i
   return specs[batch.keys[row].slot];
 }
 
-// A sampler T whose launches a profiler shows in the range `sample`.
+// Wraps a sampler T so that a profiler shows its launches in the range `sample`.
 template <class T>
 class Ranged final : public Sampler {
  public:

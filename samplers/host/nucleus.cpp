@@ -1,6 +1,6 @@
-// Sampler nucleus: temperature, then the top_k most likely tokens, then those above min_p, then the smallest part of
-// them whose probability reaches top_p, then one draw. Exact (select.hpp): the same logits, seed, sequence and position
-// give the same token.
+// Sampler nucleus: applies the temperature, keeps the top_k most likely tokens, of these the ones that reach min_p, and
+// of these the smallest set whose probability reaches top_p; then it draws one. The selection is exact (select.hpp):
+// the same logits, seed, sequence and position give the same token.
 #include "../common/host_sampler.hpp"
 #include "../common/options.hpp"
 

@@ -1,5 +1,5 @@
-// Sampler repetition-penalty: tokens of the text so far, prompt included, become less likely; each once, however often
-// it occurred.
+// Sampler repetition-penalty: makes the tokens of the text so far, prompt included, less likely. Each token is
+// penalized once, however often it has occurred.
 #include "../common/host_sampler.hpp"
 #include "../common/options.hpp"
 
@@ -32,7 +32,7 @@ class RepetitionPenalty final : public Sampler {
 
  private:
   void penalize(std::span<float> logits, std::span<const int32_t> history, float penalty) {
-    // An id that is no token stands where an earlier sampler found none: the engine reports it.
+    // The history may contain ids that are not tokens, where no token could be selected. The engine reports these.
     const auto is_token = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < logits.size(); };
     for (const int32_t id : history) {
       if (!is_token(id) || seen_[id]) continue;

@@ -1,4 +1,4 @@
-// Sampler top-k: drops all but the top_k most likely tokens, the lowest ids among equals.
+// Sampler top-k: keeps the top_k most likely tokens, and of equal ones those with the lowest ids.
 #include "../common/host_sampler.hpp"
 #include "../common/options.hpp"
 

@@ -1,4 +1,4 @@
-// Manifests and summaries, read as JSON.
+// Parses manifests and summaries as JSON.
 #include "manifest.hpp"
 
 #include <algorithm>

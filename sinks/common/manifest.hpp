@@ -1,4 +1,4 @@
-// What sinks read of a run's manifest and summary.
+// Readers for the parts of a run's manifest and summary that sinks need.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -8,25 +8,25 @@
 
 namespace gpt2run {
 
-// The precision's type in upper case: "FP16" for cpu-fp16, and for a precision with the option type=fp16.
-// "UNKNOWN" if the manifest names no precision.
+// The type of the run's precision in upper case, such as "FP16" for cpu-fp16 and for a precision with the option
+// type=fp16. "UNKNOWN" if the manifest does not tell it.
 std::string precision_type(std::string_view manifest_json);
 
-// The user's names for prompts, by sequence = prompt index x samples + sample.
+// The ids that the user gave to prompts, by sequence, which is the prompt's index x samples + sample.
 class PromptNames {
  public:
   PromptNames() = default;
   explicit PromptNames(std::string_view manifest_json);
 
-  // Empty: the prompt has none. Lives as long as this object.
+  // The id of a sequence's prompt, or empty. Valid as long as this object.
   std::string_view of(uint64_t sequence) const;
 
  private:
-  std::vector<std::string> names_;  // empty: no prompt has one
+  std::vector<std::string> names_;  // empty if no prompt has an id
   uint64_t samples_ = 1;
 };
 
-// What opening the session took, from the summary that end() gets; nothing if it does not say.
+// How many seconds the session took to open, from the summary that end() gets; nothing if it does not tell.
 std::optional<double> open_seconds(std::string_view summary_json);
 
 }  // namespace gpt2run

@@ -1,4 +1,4 @@
-// What sinks into one file share: where it is, when it appears and what is said of it.
+// The output of sinks that write a single file.
 #pragma once
 #include <optional>
 #include <string>
@@ -9,20 +9,22 @@
 
 namespace gpt2run {
 
-// What the option `out` names: standard output, or a file that has its name when the run has ended.
+// The output that the option `out` names: standard output, or a file that appears under its name at the end of the run.
 class OneFile {
  public:
-  // sink: its name, for the log.
+  // sink: the sink's name, for the log.
   OneFile(std::string sink, const Options& options, const Host& host)
       : sink_(std::move(sink)), path_(options.text("out")), host_(host) {}
 
-  // First, and once. name: if there is one, what "{name}" in the path stands for.
+  // Opens the output; to be called first, and once. name: replaces "{name}" in the path, unless it is empty. Throws
+  // Error.
   void begin(std::string_view name = {}) {
     constexpr std::string_view kPlace = "{name}";
     if (const size_t at = path_.find(kPlace); !name.empty() && at != path_.npos) path_.replace(at, kPlace.size(), name);
     output_.emplace(path_);
   }
   void write(std::string_view bytes) { output_->write(bytes); }
+  // Lets the file appear under its name, and logs it. Throws Error.
   void end() {
     output_->publish();
     if (output_->is_file()) host_.log(1, (sink_ + ": wrote " + path_).c_str());

@@ -1,4 +1,4 @@
-// The descriptor of a sink of this room.
+// The descriptor of gpt2run's own sinks.
 #pragma once
 #include <span>
 

@@ -1,3 +1,4 @@
+// Selects the most likely tokens and writes them as JSON.
 #include "alternatives.hpp"
 
 #include <cmath>
@@ -26,7 +27,7 @@ std::string alternatives(const TokenEvent& event, int count) {
   const double log_sum = softmax.greatest + std::log(softmax.sum);
   std::string line = "[";
   for (const int32_t id : likeliest(logits, count)) {
-    // The chosen token has one number everywhere.
+    // The sampled token has the same log-probability here as in the list of log-probabilities.
     const float logprob = id == event.id ? event.logprob : static_cast<float>(logits[id] - log_sum);
     line.append(line.size() > 1 ? ", " : "").append("{\"id\": ").append(std::to_string(id));
     if (event.vocabulary) append_text(line, event.vocabulary->piece(id));

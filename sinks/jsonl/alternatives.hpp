@@ -1,4 +1,4 @@
-// What the model would have said instead: the most likely tokens of one row.
+// The alternatives at a token: the most likely tokens of its row of logits.
 #pragma once
 #include <string>
 
@@ -6,8 +6,8 @@
 
 namespace gpt2run {
 
-// A JSON array of the `count` most likely tokens (all, if the vocabulary has fewer), the likeliest first, equal ones by
-// id: docs/formats.md describes its objects. "null" for an event without logits.
+// A JSON array of the `count` most likely tokens (all, if the vocabulary has fewer), the most likely first and equal
+// ones by id. docs/formats.md describes its objects. "null" for an event without logits.
 std::string alternatives(const TokenEvent& event, int count);
 
 }  // namespace gpt2run

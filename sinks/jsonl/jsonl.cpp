@@ -1,4 +1,5 @@
-// Sink jsonl: one JSON object per sequence and line, in the order of sequences, each written when it is whole.
+// Sink jsonl: one line with a JSON object for each sequence, in the order of sequences. A line is written when its
+// sequence and all before it are finished.
 #include <map>
 
 #include "../common/manifest.hpp"
@@ -18,7 +19,7 @@ constexpr OptionSpec kOptions[] = {
 
 void append(std::string& list, std::string_view element) { list.append(list.empty() ? "" : ", ").append(element); }
 
-// The tokens of a prompt or of its continuation: JSON lists without their brackets.
+// The tokens of a prompt or of its continuation, as JSON lists without their brackets.
 struct TokenLists {
   std::string ids, logprobs, tops;
 
@@ -74,7 +75,7 @@ class Jsonl final : public Sink {
     for (; !live_.empty() && live_.begin()->first == turn_ && live_.begin()->second.whole; ++turn_) write_first();
   }
 
-  // Where the numbers of sequences have gaps, lines still wait for a turn that does not come.
+  // Lines may still wait for their turn, if the numbers of sequences have gaps.
   void end(std::string_view) override {
     while (!live_.empty()) write_first();
     file_.end();
@@ -88,7 +89,7 @@ class Jsonl final : public Sink {
 
   struct Live {
     std::string line;
-    bool whole = false;  // line is all of it, and waits for its turn
+    bool whole = false;  // the line is complete and waits for its turn
     std::string text = {};
     TokenLists prompt = {}, made = {};
   };
@@ -98,7 +99,7 @@ class Jsonl final : public Sink {
   bool echo_;
   PromptNames names_;
   std::map<uint64_t, Live> live_;  // by sequence; they may start in any order
-  uint64_t turn_ = 0;              // the sequence that is written next
+  uint64_t turn_ = 0;              // the sequence to write next
 };
 
 }  // namespace

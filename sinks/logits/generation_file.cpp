@@ -9,9 +9,10 @@
 namespace gpt2run {
 namespace {
 
-constexpr size_t kHeader = 128;  // bytes; room for every shape
+constexpr size_t kHeader = 128;  // bytes, enough for any shape
 
-// NumPy's format 1.0: magic, version, length of what follows, a Python dictionary padded with spaces, a line's end.
+// The header of NumPy's format 1.0: magic, version, length of the rest, a Python dictionary padded with spaces, and a
+// line end.
 std::string npy_header(int64_t rows, int64_t cols) {
   const char* order = std::endian::native == std::endian::little ? "<" : ">";
   std::string header("\x93NUMPY\x01\x00", 8);
@@ -42,7 +43,7 @@ void GenerationFile::add(const TokenEvent& event) {
   ++steps_;
 }
 
-// Everything but the text, which closes the object: the last step's is only known at the end.
+// Writes a step's object up to its text, which is added later because that of the last step is known only at the end.
 void GenerationFile::open_step(const TokenEvent& event) {
   std::string line = "\n{\"step\": " + std::to_string(event.step);
   line += ", \"token\": " + std::to_string(event.id) + ", \"logprob\": ";

@@ -1,5 +1,5 @@
-// The files of one sequence: the JSON array of its steps and, where logits go into an array file, generation_*.npy.
-// Streamed: no more than a buffer of a file is in memory. docs/formats.md describes both files.
+// The files of one sequence: a JSON array of its steps and, optionally, its logits as a NumPy array. They are written
+// step by step, so only a buffer of each is in memory. docs/formats.md describes both files.
 #pragma once
 #include <optional>
 #include <string>
@@ -9,14 +9,18 @@
 
 namespace gpt2run {
 
+// Writes the files of one sequence. Every call throws Error when a file cannot be written.
 class GenerationFile {
  public:
-  // stem: the path without extension. npy: logits go to stem.npy, not into the JSON. Throws Error, as all below.
+  // stem: the path without extension. npy: whether logits go to stem.npy instead of the JSON.
   GenerationFile(const std::string& stem, bool npy);
 
+  // Adds a step. The event must have logits.
   void add(const TokenEvent& event);
-  void finish(std::string_view tail);  // the files are whole, under their temporary names
-  void publish();                      // and now under their own
+  // Completes the files, under temporary names. tail: text that belongs to the last step.
+  void finish(std::string_view tail);
+  // Lets the files appear under their names.
+  void publish();
 
   const std::string& path() const { return json_.path(); }
 
@@ -26,7 +30,7 @@ class GenerationFile {
 
   OutputFile json_;
   std::optional<OutputFile> npy_;
-  std::string text_;  // of the last step, which the tail may lengthen
+  std::string text_;  // of the last step, to which the tail is added
   int64_t steps_ = 0, vocab_ = 0;
   double logprob_sum_ = 0;
 };

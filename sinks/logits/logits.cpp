@@ -1,5 +1,5 @@
-// Sink logits: one file per sequence with every step's token and logits, {dir}/generation_{name}_{sequence}.json.
-// Files appear together when the run has ended; a run that fails leaves none.
+// Sink logits: one file per sequence, {dir}/generation_{name}_{sequence}.json, with the token and the logits of every
+// step. All files appear together at the end of the run; a run that fails leaves none.
 #include <map>
 #include <vector>
 
@@ -54,7 +54,7 @@ class Logits final : public Sink {
   bool npy_;
   Host host_;
   std::map<uint64_t, GenerationFile> live_;  // by sequence
-  std::vector<GenerationFile> done_;         // whole, not yet under their names
+  std::vector<GenerationFile> done_;         // complete, not yet under their names
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Sink null: takes everything and keeps nothing; for measuring the rest.
+// Sink null: discards everything, to measure a run without output.
 #include "../common/sink_plugin.hpp"
 
 namespace gpt2run {

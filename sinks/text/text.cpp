@@ -1,5 +1,5 @@
-// Sink text: every prompt with its continuation, as it comes, to standard output or into a file. From the second
-// sequence on, a line "--- sequence N" stands before each.
+// Sink text: streams every prompt with its continuation to standard output or into a file. From the second sequence on,
+// each is preceded by a line "--- sequence N".
 #include "../common/one_file.hpp"
 #include "../common/sink_plugin.hpp"
 

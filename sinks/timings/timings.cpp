@@ -1,4 +1,4 @@
-// Sink timings: what every forward pass spent where, in milliseconds, as one JSON object of arrays.
+// Sink timings: the milliseconds that every step spent in each phase, as a JSON object of arrays.
 #include <vector>
 
 #include "../common/manifest.hpp"

@@ -1,4 +1,4 @@
-// Sink tokens: one line of token ids per sequence, as --tokens takes them.
+// Sink tokens: one line of token ids for each sequence, in the form that --tokens accepts.
 #include "../common/one_file.hpp"
 #include "../common/sink_plugin.hpp"
 
@@ -38,7 +38,7 @@ class Tokens final : public Sink {
 
   OneFile file_;
   bool echo_;
-  std::string line_;  // of the sequence whose turn it is
+  std::string line_;  // of the current sequence
 };
 
 }  // namespace
