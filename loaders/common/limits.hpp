@@ -27,7 +27,7 @@ inline int32_t checked_token(std::string_view where, std::string_view key, int64
   return static_cast<int32_t>(value);
 }
 
-// Returns the epsilon of the layernorms as float. Throws Error unless it is in (0, 1], also after that rounding.
+// Returns the epsilon of the layernorms as float. Throws Error unless that is in (0, 1].
 inline float checked_epsilon(std::string_view where, std::string_view key, double value) {
   const float epsilon = static_cast<float>(value);
   if (!(epsilon > 0 && epsilon <= 1)) fail(where, ": ", key, ": expected a number in (0, 1], found ", value);

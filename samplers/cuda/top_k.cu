@@ -1,4 +1,4 @@
-// Sampler top-k on the device: drops all but the top_k most likely tokens, the lowest ids among equals.
+// Sampler top-k on the device: keeps the top_k most likely tokens, and of equal ones those with the lowest ids.
 #include "../common/options.hpp"
 #include "row.cuh"
 

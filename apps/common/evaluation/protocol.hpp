@@ -29,8 +29,7 @@ struct Rule {
   int32_t stride;      // in [1, max_length]
 };
 
-// One pass through the network: the tokens [begin, begin + length) of a text. The targets are [first, length), counted
-// from begin.
+// One window of a text: the tokens [begin, begin + length). The targets are [first, length), counted from begin.
 struct Window {
   size_t text;  // index of the text
   int32_t begin, length, first;

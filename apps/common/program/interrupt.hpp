@@ -5,7 +5,7 @@
 namespace gpt2run {
 
 // Installs the handlers. The first signal sets the flag, the second ends the process at once. A signal that the parent
-// process has set to be ignored, as nohup does, stays ignored.
+// process has set to be ignored stays ignored.
 void watch_interrupts();
 
 bool interrupted();
