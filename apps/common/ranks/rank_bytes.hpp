@@ -1,6 +1,6 @@
-// What ranks of one program send each other, as bytes: values as they lie in memory, since all ranks are of one
-// architecture and one build, and texts behind their length. What is taken is removed from the front of bytes. Taking
-// throws Error when there are too few.
+// Serialisation of values and texts for messages between ranks. Values are bytes as they lie in memory, so all ranks
+// must run the same build on the same architecture. A text is preceded by its length. The take functions remove what
+// they return from the front of `bytes`, and throw Error when there are too few bytes.
 #pragma once
 #include <cstring>
 #include <string>
@@ -38,7 +38,7 @@ Value take_value(std::string_view& bytes) {
   return value;
 }
 
-// Lies in the bytes that it was taken from.
+// The text points into the memory of `bytes`.
 inline std::string_view take_text(std::string_view& bytes) { return take_bytes(bytes, take_value<size_t>(bytes)); }
 
 }  // namespace gpt2run
