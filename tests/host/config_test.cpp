@@ -3,17 +3,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <type_traits>
 
 #include "gpt2run/sdk/escape.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run {
 namespace {
 
+using test::IsMessage;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -66,17 +65,22 @@ struct Selection {
   }
 };
 
+// With the exit code that a program makes of it.
 template <class Call>
 std::string refusal(Call call) {
   try {
     call();
   } catch (const UsageError& error) {
-    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos);
-    return error.what();
+    return std::string("[2] ") + error.what();
   } catch (const Error& error) {
-    return std::string("not a UsageError: ") + error.what();
+    return std::string("[1] ") + error.what();
   }
   return "accepted";
+}
+
+template <class... Word>
+auto IsUsageError(const Word&... words) {
+  return IsMessage("[2]", words...);
 }
 
 std::string refusal_of(std::vector<std::string> line) {
@@ -85,18 +89,10 @@ std::string refusal_of(std::vector<std::string> line) {
 
 class ConfigFile : public testing::Test {
  protected:
-  std::string write(const std::string& content) {
-    const std::string path = testing::TempDir() + "gpt2run-config-" + std::to_string(getpid()) + ".ini";
-    std::ofstream(path) << content;
-    written_ = path;
-    return path;
-  }
-  void TearDown() override {
-    if (!written_.empty()) std::filesystem::remove(written_);
-  }
+  std::string write(const std::string& content) const { return folder_.file("a.ini", content).string(); }
 
  private:
-  std::string written_;
+  test::ScratchFolder folder_;
 };
 
 TEST(Echo, IsOneLineAndCut) {
@@ -137,16 +133,16 @@ TEST(OptionValues, RefusesWhatIsOutOfRangeOrNotANumber) {
   const auto set = [](OptionValues& values, const char* key, const char* value) {
     return refusal([&] { values.set(key, value, "--it"); });
   };
-  EXPECT_EQ(set(nucleus, "top_p", "1.5"), "--it: expected a number in (0, 1], found \"1.5\"");
+  EXPECT_THAT(set(nucleus, "top_p", "1.5"), IsUsageError("--it", "(0, 1]", "\"1.5\""));
   EXPECT_EQ(set(nucleus, "top_p", "1"), "accepted");
-  EXPECT_THAT(set(nucleus, "top_p", "0"), HasSubstr("(0, 1]"));
+  EXPECT_THAT(set(nucleus, "top_p", "0"), IsUsageError("--it", "(0, 1]", "\"0\""));
   for (const char* bad : {"", "nan", "inf", "-inf", "0x1", "0.5x", " 0.5", "0,5", "1e999"})
-    EXPECT_THAT(set(nucleus, "top_p", bad), HasSubstr("expected a number")) << bad;
+    EXPECT_THAT(set(nucleus, "top_p", bad), IsUsageError("--it", "(0, 1]", in_quotes(bad)));
   for (const char* bad : {"", "1.5", "-1", "9223372036854775808", "ten"})
-    EXPECT_THAT(set(nucleus, "top_k", bad), HasSubstr("expected a whole number in [0, inf)")) << bad;
-  EXPECT_EQ(set(logits, "format", "xml"), "--it: expected one of json|npy, found \"xml\"");
-  EXPECT_THAT(set(logits, "format", "jso"), HasSubstr("one of"));
-  EXPECT_THAT(set(text, "color", "maybe"), HasSubstr("on or off"));
+    EXPECT_THAT(set(nucleus, "top_k", bad), IsUsageError("--it", "whole", "[0, inf)", in_quotes(bad)));
+  EXPECT_THAT(set(logits, "format", "xml"), IsUsageError("--it", "json|npy", "\"xml\""));
+  EXPECT_THAT(set(logits, "format", "jso"), IsUsageError("--it", "json|npy", "\"jso\""));
+  EXPECT_THAT(set(text, "color", "maybe"), IsUsageError("--it", "on", "off", "\"maybe\""));
 }
 
 TEST(OptionValues, ReadingWhatIsNotDeclaredThrows) {
@@ -165,10 +161,10 @@ TEST(OptionValues, APluginsBadDeclarationIsNamed) {
     }
     return std::string("accepted");
   };
-  EXPECT_THAT(refused({"a", "real", "2", "[0, 1]", ""}), HasSubstr("sampler broken: option a: the default"));
-  EXPECT_THAT(refused({"a", "real", "0", "0..1", ""}), HasSubstr("range \"0..1\" cannot be read"));
-  EXPECT_THAT(refused({"a", "real", "0", "[1, 0]", ""}), HasSubstr("cannot be read"));
-  EXPECT_THAT(refused({"a", "float", "0", "", ""}), HasSubstr("unknown type \"float\""));
+  EXPECT_THAT(refused({"a", "real", "2", "[0, 1]", ""}), IsMessage("sampler broken", "option a"));
+  EXPECT_THAT(refused({"a", "real", "0", "0..1", ""}), IsMessage("sampler broken", "option a", "\"0..1\""));
+  EXPECT_THAT(refused({"a", "real", "0", "[1, 0]", ""}), IsMessage("sampler broken", "option a", "\"[1, 0]\""));
+  EXPECT_THAT(refused({"a", "float", "0", "", ""}), IsMessage("sampler broken", "option a", "\"float\""));
 }
 
 TEST(Line, CoreOptionsInEverySpelling) {
@@ -189,26 +185,29 @@ TEST(Line, ValuesMayLookLikeOptionsOrNumbers) {
 }
 
 TEST(Line, MistakesAreNamed) {
-  EXPECT_THAT(refusal_of({"hello"}), HasSubstr("unexpected argument \"hello\""));
-  EXPECT_THAT(refusal_of({"--prompt", "a", "--", "--n_gen"}), HasSubstr("unexpected argument"));
-  for (const char* flag : {"--quiet", "-q"})
-    EXPECT_THAT(refusal_of({flag, "off"}), HasSubstr("unexpected argument \"off\"")) << flag;
-  EXPECT_THAT(refusal_of({"--n_gen"}), HasSubstr("a value is missing"));
-  for (const char* last : {"-n", "-p", "--max-new-tokens", "--temp", "--nucleus.temp"})
-    EXPECT_THAT(refusal_of({"-q", last}), HasSubstr("a value is missing")) << last;
+  EXPECT_THAT(refusal_of({"hello"}), IsUsageError("\"hello\""));
+  EXPECT_THAT(refusal_of({"--prompt", "a", "--", "--n_gen"}), IsUsageError("\"--n_gen\""));
+  for (const char* flag : {"--quiet", "-q"}) EXPECT_THAT(refusal_of({flag, "off"}), IsUsageError("\"off\"")) << flag;
+  EXPECT_THAT(refusal_of({"--n_gen"}), IsUsageError("--n_gen"));
+  for (const auto& [last, named] : {std::pair("-n", "--max_new_tokens"),
+                                    {"-p", "--prompt"},
+                                    {"--max-new-tokens", "--max_new_tokens"},
+                                    {"--temp", "--temp"},
+                                    {"--nucleus.temp", "--nucleus.temp"}})
+    EXPECT_THAT(refusal_of({"-q", last}), IsUsageError(named)) << last;
   for (const char* odd :
        {"", "-", "---", "--=", "--=a", "--.", "--.a=b", "--a.=b", "--sampler.", "-.", "=", "--nucleus.=1", "--*=1"})
-    EXPECT_NE(refusal_of({odd}), "accepted") << odd;
-  EXPECT_THAT(refusal_of({"--n_gen="}), HasSubstr("no value follows"));
-  EXPECT_THAT(refusal_of({"--n_gen", "1", "--n-gen", "2"}), HasSubstr("given twice"));
-  EXPECT_THAT(refusal_of({"--n_gen", "0"}), HasSubstr("--n_gen: expected a whole number in [1, 1000000]"));
-  EXPECT_THAT(refusal_of({"-x"}), HasSubstr("unknown option -x"));
-  EXPECT_THAT(refusal_of({"--quiet=perhaps"}), HasSubstr("on or off"));
+    EXPECT_THAT(refusal_of({odd}), IsUsageError()) << odd;
+  EXPECT_THAT(refusal_of({"--n_gen="}), IsUsageError("--n_gen"));
+  EXPECT_THAT(refusal_of({"--n_gen", "1", "--n-gen", "2"}), IsUsageError("--n_gen"));
+  EXPECT_THAT(refusal_of({"--n_gen", "0"}), IsUsageError("--n_gen", "[1, 1000000]", "\"0\""));
+  EXPECT_THAT(refusal_of({"-x"}), IsUsageError("-x"));
+  EXPECT_THAT(refusal_of({"--quiet=perhaps"}), IsUsageError("--quiet", "\"perhaps\""));
 }
 
 TEST(Line, AValueOfAPluginMayBeNegative) {
-  EXPECT_EQ(refusal_of({"--temp", "-1"}), "--temp: expected a number in [0, inf), found \"-1\"");
-  EXPECT_THAT(refusal_of({"--top_p", "1", "-1"}), HasSubstr("unknown option -1"));
+  EXPECT_THAT(refusal_of({"--temp", "-1"}), IsUsageError("--temp", "[0, inf)", "\"-1\""));
+  EXPECT_THAT(refusal_of({"--top_p", "1", "-1"}), IsUsageError("-1"));
 }
 
 TEST(Line, LettersMayStandTogether) {
@@ -219,12 +218,12 @@ TEST(Line, LettersMayStandTogether) {
     EXPECT_EQ(c.values().integer("max_new_tokens"), 3) << line[0];
     EXPECT_EQ(c.list("prompt").size(), line.size() / 4) << line[0];
   }
-  EXPECT_THAT(refusal_of({"-qx"}), HasSubstr("unknown option -x"));
-  EXPECT_THAT(refusal_of({"-qn"}), HasSubstr("a value is missing"));
-  EXPECT_THAT(refusal_of({"-qqn", "3"}), HasSubstr("-q: given twice"));
+  EXPECT_THAT(refusal_of({"-qx"}), IsUsageError("-x"));
+  EXPECT_THAT(refusal_of({"-qn"}), IsUsageError("--max_new_tokens"));
+  EXPECT_THAT(refusal_of({"-qqn", "3"}), IsUsageError("-q"));
 }
 
-TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), HasSubstr("unknown option --n_ge")); }
+TEST(Line, PrefixesAreNotGuessed) { EXPECT_THAT(refusal_of({"--n_ge", "3"}), IsUsageError("--n_ge")); }
 
 TEST(Names, PluginSlotAndAliasReachTheOption) {
   for (const char* name :
@@ -249,31 +248,29 @@ TEST(Names, TheMoreExactNameWins) {
 
 TEST(Names, AnAmbiguousSlotListsTheFullNames) {
   const std::string refused = refusal_of({"--sink.out", "here"});
-  EXPECT_THAT(refused, HasSubstr("--sink.out: ambiguous"));
-  EXPECT_THAT(refused, HasSubstr("text.out, logits.out"));
+  EXPECT_THAT(refused, IsUsageError("--sink.out", "text.out, logits.out"));
   EXPECT_EQ(refusal_of({"--sink.format", "npy"}), "accepted");
 }
 
 TEST(Names, AnUnknownNameNamesTheNearest) {
-  EXPECT_THAT(refusal_of({"--tpo_p", "1"}), HasSubstr("unknown option --tpo_p; the nearest is --top_p"));
-  EXPECT_THAT(refusal_of({"--n_genn", "1"}), HasSubstr("nearest is --n_gen"));
-  EXPECT_THAT(refusal_of({"--nucleus.topp", "1"}), HasSubstr("nearest is --nucleus.top_p"));
-  EXPECT_THAT(refusal_of({"--quite"}), HasSubstr("unknown option --quite; the nearest is --quiet"));
-  EXPECT_THAT(refusal_of({"--zzzzzzzzzzzz", "1"}), HasSubstr("--help"));
+  EXPECT_THAT(refusal_of({"--tpo_p", "1"}), IsUsageError("--tpo_p", "--top_p"));
+  EXPECT_THAT(refusal_of({"--n_genn", "1"}), IsUsageError("--n_genn", "--n_gen"));
+  EXPECT_THAT(refusal_of({"--nucleus.topp", "1"}), IsUsageError("--nucleus.topp", "--nucleus.top_p"));
+  EXPECT_THAT(refusal_of({"--quite"}), IsUsageError("--quite", "--quiet"));
+  EXPECT_THAT(refusal_of({"--zzzzzzzzzzzz", "1"}), IsUsageError("--zzzzzzzzzzzz", "--help"));
   // No alias: what it is called in full is nearer than what only looks like it.
-  EXPECT_THAT(refusal_of({"--prefix", "1"}), HasSubstr("unknown option --prefix; the nearest is --sink.prefix"));
-  EXPECT_THAT(refusal_of({"--top-k.top_k", "1"}), HasSubstr("unknown option"));  // there, but not chosen
+  EXPECT_THAT(refusal_of({"--prefix", "1"}), IsUsageError("--prefix", "--sink.prefix"));
+  EXPECT_THAT(refusal_of({"--top-k.top_k", "1"}), IsUsageError("--top-k.top_k"));  // there, but not chosen
 }
 
 TEST(Names, AnAliasWithoutATakerSaysWhatWasChosen) {
-  EXPECT_THAT(refusal_of({"--min_p", "0.1"}),
-              HasSubstr("no chosen plugin has this option (sampler nucleus, sink text"));
-  EXPECT_THAT(refusal_of({"--top_p"}), HasSubstr("a value is missing"));
+  EXPECT_THAT(refusal_of({"--min_p", "0.1"}), IsUsageError("--min_p", "sampler nucleus", "sink text"));
+  EXPECT_THAT(refusal_of({"--top_p"}), IsUsageError("--top_p"));
 }
 
 TEST(Names, ValuesOfPluginsAreChecked) {
-  EXPECT_EQ(refusal_of({"--top_p", "2"}), "--top_p: expected a number in (0, 1], found \"2\"");
-  EXPECT_THAT(refusal_of({"--nucleus.top_k", "many"}), HasSubstr("--nucleus.top_k: expected a whole number"));
+  EXPECT_THAT(refusal_of({"--top_p", "2"}), IsUsageError("--top_p", "(0, 1]", "\"2\""));
+  EXPECT_THAT(refusal_of({"--nucleus.top_k", "many"}), IsUsageError("--nucleus.top_k", "whole", "\"many\""));
 }
 
 TEST(PluginList, NamesWithOptions) {
@@ -292,11 +289,10 @@ TEST(PluginList, NamesWithOptions) {
 
 TEST(PluginList, MistakesAreNamed) {
   for (const char* bad : {"", ",", "a,", ",a", ":k=1"})
-    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), HasSubstr("--sink: expected a plugin's name"))
-        << bad;
+    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), IsUsageError("--sink", in_quotes(bad))) << bad;
   for (const char* bad : {"a:", "a:k", "a:=1", "a:k:b=1"})
-    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), HasSubstr("expected key=value")) << bad;
-  EXPECT_THAT(refusal([&] { parse_plugin_list("a:k=\"b", "--sink"); }), HasSubstr("does not end"));
+    EXPECT_THAT(refusal([&] { parse_plugin_list(bad, "--sink"); }), IsUsageError("--sink", "key=value")) << bad;
+  EXPECT_THAT(refusal([&] { parse_plugin_list("a:k=\"b", "--sink"); }), IsUsageError("--sink"));
 }
 
 TEST(Instances, TheirOptionsWinWithinALayerAndAreChecked) {
@@ -309,7 +305,7 @@ TEST(Instances, TheirOptionsWinWithinALayerAndAreChecked) {
   EXPECT_EQ(two.values.real("top_p"), 0.3);
   BoundPlugin bad(kNucleusPlugin, {"nucleus", {{"topp", "0.5"}}}, Layer::command_line);
   BoundPlugin* const only[] = {&bad};
-  EXPECT_THAT(refusal([&] { Configuration(kCore, {}).bind(only, {}); }), HasSubstr("nucleus:topp"));
+  EXPECT_THAT(refusal([&] { Configuration(kCore, {}).bind(only, {}); }), IsUsageError("nucleus:topp"));
 }
 
 TEST_F(ConfigFile, LineBeatsFileBeatsDefault) {
@@ -342,31 +338,35 @@ TEST_F(ConfigFile, ListsOfTheLineReplaceThoseOfTheFile) {
 TEST_F(ConfigFile, OptionsOfPluginsNotChosenAreSkippedAloud) {
   const Selection choice({"--config", write("[top-k]\ntop_k = 5\n")});
   ASSERT_EQ(choice.skipped.size(), 1u);
-  EXPECT_THAT(choice.skipped[0], HasSubstr("top-k.top_k is not used"));
+  EXPECT_THAT(choice.skipped[0], IsMessage("a.ini", "top-k.top_k"));
   EXPECT_EQ(Selection({"--config", write("[elsewhere]\nany = 5\n")}).skipped.size(), 1u) << "cannot be asked here";
 }
 
 TEST_F(ConfigFile, AnOptionThatNoPluginHasIsAnError) {
   EXPECT_THAT(refusal_of({"--config", write("[sink]\nprefx = a\n")}),
-              HasSubstr(".ini: sink.prefx; the nearest is --sink.prefix"));
-  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_q = 1\n")}), HasSubstr("the nearest is --nucleus.top_k"));
-  EXPECT_THAT(refusal_of({"--config", write("[top-k]\ntop_l = 1\n")}), HasSubstr("the nearest is --top_k.top_k"));
-  EXPECT_THAT(refusal_of({"--config", write("[loader]\nzzzzzz = 1\n")}), HasSubstr("unknown option"));
+              IsUsageError("a.ini", "sink.prefx", "--sink.prefix"));
+  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_q = 1\n")}),
+              IsUsageError("a.ini", "nucleus.top_q", "--nucleus.top_k"));
+  EXPECT_THAT(refusal_of({"--config", write("[top-k]\ntop_l = 1\n")}),
+              IsUsageError("a.ini", "top-k.top_l", "--top_k.top_k"));
+  EXPECT_THAT(refusal_of({"--config", write("[loader]\nzzzzzz = 1\n")}), IsUsageError("a.ini", "loader.zzzzzz"));
 }
 
 TEST_F(ConfigFile, MistakesNameTheFile) {
   for (const char* bad : {"hello\n", "[x]\nhello\n", "= 3\n"})
-    EXPECT_THAT(refusal_of({"--config", write(bad)}), HasSubstr(".ini")) << bad;
-  EXPECT_THAT(refusal_of({"--config", write("n_gen = 0\n")}), HasSubstr(".ini: n_gen: expected a whole number"));
-  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_p = 3\n")}), HasSubstr(".ini: nucleus.top_p: expected"));
-  EXPECT_THAT(refusal_of({"--config", write("ngen = 3\n")}), HasSubstr("the nearest is --n_gen"));
-  EXPECT_THAT(refusal_of({"--config", write("config = other.ini\n")}), HasSubstr("cannot name another"));
-  EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), HasSubstr("expected a JSON string"));
+    EXPECT_THAT(refusal_of({"--config", write(bad)}), IsUsageError("a.ini")) << bad;
+  EXPECT_THAT(refusal_of({"--config", write("n_gen = 0\n")}), IsUsageError("a.ini", "n_gen", "[1, 1000000]", "\"0\""));
+  EXPECT_THAT(refusal_of({"--config", write("[nucleus]\ntop_p = 3\n")}),
+              IsUsageError("a.ini", "nucleus.top_p", "(0, 1]", "\"3\""));
+  EXPECT_THAT(refusal_of({"--config", write("ngen = 3\n")}), IsUsageError("a.ini", "ngen", "--n_gen"));
+  EXPECT_THAT(refusal_of({"--config", write("config = other.ini\n")}), IsUsageError("a.ini"));
+  EXPECT_THAT(refusal_of({"--config", write("stop = \"open\n")}), IsUsageError("a.ini", "JSON"));
   EXPECT_THAT(refusal_of({"--config", write(std::string("stop = \"a\"\0x\n", 13))}),
-              HasSubstr("found \"\"a\"\\x00x\""));
-  EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}), HasSubstr("/nowhere/a.ini: cannot be read: No such file"));
-  EXPECT_THAT(refusal_of({"--config", "/"}), HasSubstr("cannot be read"));
-  EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), HasSubstr("expected a key \"gpt2run\", found none"));
+              IsUsageError("a.ini", "\"\"a\"\\x00x\""));
+  EXPECT_THAT(refusal_of({"--config", "/nowhere/a.ini"}),
+              IsMessage("[1]", "--config /nowhere/a.ini", "No such file or directory"));
+  EXPECT_THAT(refusal_of({"--config", "/"}), IsMessage("[1]", "--config /"));
+  EXPECT_THAT(refusal_of({"--config", write("{\"a\": 1}")}), IsMessage("[1]", "a.ini", "\"gpt2run\""));
 }
 
 TEST_F(ConfigFile, EmptyOnesAndByteOrderMarksAreFine) {
@@ -410,39 +410,32 @@ TEST_F(ConfigFile, AManifestThatIsNotOneSaysWhere) {
   const auto refused = [&](const std::string& from, const std::string& to) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
-    const std::string line = refusal_of({"--config", write(text)});
-    EXPECT_THAT(line, HasSubstr(".ini: ")) << to;
-    EXPECT_EQ(line.find("json.exception"), line.npos) << line;
-    return line;
+    return refusal_of({"--config", write(text)});
   };
-  const auto expect = [&](const std::string& from, const std::string& to, const std::string& part) {
-    EXPECT_THAT(refused(from, to), HasSubstr(part));
+  const auto expect = [&](const std::string& from, const std::string& to, const auto&... words) {
+    EXPECT_THAT(refused(from, to), IsMessage("[1]", "a.ini", words...)) << to;
   };
-  expect("\"sampler\"", "\"zzz\"", "plugins[0].kind: expected loader, precision, sampler or sink, found \"zzz\"");
-  expect("\"abi\": 0", "\"abi\": -1", "gpt2run.abi: expected a whole number in [0, 4294967295], found -1");
-  expect("\"abi\": 0", "\"abi\": 1e99", "gpt2run.abi: expected a whole number");
-  expect("\"abi\": 0", "\"abi\": 1e999", "found a number out of range");
-  expect("\"abi\": 0", "\"abi\": 18446744073709551615", "gpt2run.abi: expected a whole number");
-  expect("\"abi\"", "\"ab\"", "gpt2run: expected a key \"abi\", found none");
-  expect("\"n_gen\": 12", "\"n_gen\": null", "options.n_gen: expected a text, a number, true or false, found null");
-  expect("\"n_gen\": 12", "\"n_gen\": [[1]]",
-         "options.n_gen[0]: expected a text, a number, true or false, found a list");
-  expect("\"n_gen\": 12", "\"n_gen\": 12,", "expected JSON, found \"}\" at byte 104 (line 9, column 3)");
-  expect("\"hi\"", "3", "prompts[0].text: expected a text, found 3");
-  expect("\"hi\"", "\"\xff\"", "expected JSON, found \"\\xff\"\" at byte ");
-  expect("1,", "-1,", "prompts[0].tokens[0]: expected a whole number in [0, 2147483647], found -1");
-  expect("1,", "1.5,", "prompts[0].tokens[0]: expected a whole number");
-  expect("\"hash\": \"h\"", "\"hash\": {}", "plugins[0].hash: expected a text, found an empty JSON object");
-  expect("\"prompts\": ", "\"prompts\": [], \"more\": ", "prompts: expected one prompt or more, found an empty list");
-  EXPECT_THAT(refused(good, std::string(100000, '[').insert(0, "{\"a\":")),
-              HasSubstr("expected JSON of at most 1000 levels, found more"));
+  expect("\"sampler\"", "\"zzz\"", "plugins[0].kind", "\"zzz\"");
+  expect("\"abi\": 0", "\"abi\": -1", "gpt2run.abi", "[0, 4294967295]", "-1");
+  expect("\"abi\": 0", "\"abi\": 1e99", "gpt2run.abi", "1e99");
+  expect("\"abi\": 0", "\"abi\": 1e999", "JSON");
+  expect("\"abi\": 0", "\"abi\": 18446744073709551615", "gpt2run.abi", "18446744073709551615");
+  expect("\"abi\"", "\"ab\"", "gpt2run", "\"abi\"");
+  expect("\"n_gen\": 12", "\"n_gen\": null", "options.n_gen", "null");
+  expect("\"n_gen\": 12", "\"n_gen\": [[1]]", "options.n_gen[0]", "list");
+  expect("\"n_gen\": 12", "\"n_gen\": 12,", "\"}\"", "104", "line 9", "column 3");
+  expect("\"hi\"", "3", "prompts[0].text", "3");
+  expect("\"hi\"", "\"\xff\"", "JSON", "\"\\xff\"\"");
+  expect("1,", "-1,", "prompts[0].tokens[0]", "[0, 2147483647]", "-1");
+  expect("1,", "1.5,", "prompts[0].tokens[0]", "1.5");
+  expect("\"hash\": \"h\"", "\"hash\": {}", "plugins[0].hash");
+  expect("\"prompts\": ", "\"prompts\": [], \"more\": ", "prompts");
+  EXPECT_THAT(refused(good, std::string(100000, '[').insert(0, "{\"a\":")), IsMessage("[1]", "a.ini", "1000"));
 }
 
 TEST_F(ConfigFile, ZeroBytesDoNotCutAPath) {
-  EXPECT_THAT(refusal_of({"--config", write("[text]\nout = \"a\\u0000b\"\n")}),
-              HasSubstr("text.out: expected a text without zero bytes"));
-  EXPECT_THAT(refusal_of({"--config", write("sampler = \"a\\u0000b\"\n")}),
-              HasSubstr("sampler: expected a text without zero bytes"));
+  EXPECT_THAT(refusal_of({"--config", write("[text]\nout = \"a\\u0000b\"\n")}), IsUsageError("a.ini", "text.out"));
+  EXPECT_THAT(refusal_of({"--config", write("sampler = \"a\\u0000b\"\n")}), IsUsageError("a.ini", "sampler"));
 }
 
 TEST(Help, EveryOptionIsThereWithItsRange) {

@@ -5,11 +5,12 @@
 
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/error.hpp"
-#include "support/program.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run {
 namespace {
 
+using test::IsMessage;
 using testing::HasSubstr;
 
 template <class Use>
@@ -17,7 +18,6 @@ std::string error_of(const Use& use) {
   try {
     use();
   } catch (const Error& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
     return error.what();
   }
   return "no error";
@@ -35,9 +35,9 @@ TEST(Hash, IsThatOfAllBytes) {
 
 // A hash of what could be read until then would be taken for the plugin's.
 TEST(Hash, AFileThatCannotBeReadHasNone) {
-  EXPECT_EQ(error_of([] { hash_of_file("/"); }), "/: cannot be read: Is a directory");
-  EXPECT_EQ(error_of([] { hash_of_file("/proc/self/mem"); }), "/proc/self/mem: cannot be read: Input/output error");
-  EXPECT_EQ(error_of([] { hash_of_file("/nowhere"); }), "/nowhere: cannot be read: No such file or directory");
+  EXPECT_THAT(error_of([] { hash_of_file("/"); }), IsMessage("/:", "Is a directory"));
+  EXPECT_THAT(error_of([] { hash_of_file("/proc/self/mem"); }), IsMessage("/proc/self/mem", "Input/output error"));
+  EXPECT_THAT(error_of([] { hash_of_file("/nowhere"); }), IsMessage("/nowhere", "No such file or directory"));
 }
 
 Manifest small() {

@@ -8,13 +8,12 @@
 #include "host/discovery.hpp"
 #include "host/log.hpp"
 #include "host/plugin_folders.hpp"
-#include "support/program.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run::test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 
 // Sets or unsets a variable of the environment while it lives.
 class Environment {
@@ -70,43 +69,39 @@ TEST(FileNames, OtherFilesAreIgnoredAndBadNamesSaidToBe) {
 
 struct Refusal {
   const char* name;
-  const char* reason;
+  Words words;  // beside the file
 };
-
-constexpr char kOtherContract[] =
-    "built for contract 3, this gpt2run has 4: rebuild it with its SDK, see docs/plugin_guide.md";
 
 class Refused : public testing::TestWithParam<Refusal> {};
 
 TEST_P(Refused, WithFileAndReason) {
   const std::string name = GetParam().name;
   const std::string error = open_error(fixture_folder(name), name);
-  EXPECT_THAT(error, HasSubstr(fixture_file(name).string()));
-  EXPECT_THAT(error, HasSubstr(GetParam().reason));
-  EXPECT_EQ(error.find('\n'), error.npos) << error;
+  Words words = GetParam().words;
+  words.push_back(fixture_file(name).string());
+  EXPECT_THAT(error, IsMessage(words));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Plugins, Refused,
-    testing::Values(Refusal{"wrong-abi", kOtherContract},
-                    Refusal{"wrong-tag", "'some-other-library', this program with 'libstdc++"},
-                    Refusal{"wrong-kind", "holds sink 'wrong-kind' in space host, its name says sampler"},
-                    Refusal{"wrong-space", "in space test, its name says sampler 'wrong-space' in space host"},
-                    Refusal{"wrong-name", "holds sampler 'right-name'"}, Refusal{"no-tag", "has no tag"},
-                    Refusal{"no-summary", "has no summary"}, Refusal{"no-probe", "has no probe"},
-                    Refusal{"no-create", "has no create"}, Refusal{"no-symbol", "exports no symbol gpt2run_plugin"},
-                    Refusal{"borrowed", "exports no symbol gpt2run_plugin of its own"},
-                    Refusal{"missing-library", "it needs the library libgpt2run_absent.so, which is not found"},
-                    Refusal{"missing-symbol", "it needs the symbol gpt2run_defined_nowhere, which no library defines"},
-                    Refusal{"bad-type", "unknown type \"float\""}, Refusal{"bad-range", "\"1 to 3\""},
-                    Refusal{"bad-fallback", "(0, 1]"}, Refusal{"bad-choice", "a|b"},
-                    Refusal{"bad-key", "called 'Top-P'"}, Refusal{"null-help", "option 1 lacks"},
-                    Refusal{"double-key", "option k is declared twice"}),
-    [](const auto& info) {
-      std::string name = info.param.name;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Plugins, Refused,
+                         testing::Values(Refusal{"wrong-abi", {"3", std::to_string(kAbi), "docs/plugin_guide.md"}},
+                                         Refusal{"wrong-tag", {"some-other-library", kTag}},
+                                         Refusal{"wrong-kind", {"sink 'wrong-kind'", "sampler"}},
+                                         Refusal{"wrong-space", {"space test", "space host"}},
+                                         Refusal{"wrong-name", {"right-name"}}, Refusal{"no-tag", {"tag"}},
+                                         Refusal{"no-summary", {"summary"}}, Refusal{"no-probe", {"probe"}},
+                                         Refusal{"no-create", {"create"}}, Refusal{"no-symbol", {"gpt2run_plugin"}},
+                                         Refusal{"borrowed", {"gpt2run_plugin", "own"}},
+                                         Refusal{"missing-library", {"libgpt2run_absent.so"}},
+                                         Refusal{"missing-symbol", {"gpt2run_defined_nowhere"}},
+                                         Refusal{"bad-type", {"\"float\""}}, Refusal{"bad-range", {"\"1 to 3\""}},
+                                         Refusal{"bad-fallback", {"(0, 1]"}}, Refusal{"bad-choice", {"a|b"}},
+                                         Refusal{"bad-key", {"Top-P"}}, Refusal{"null-help", {"option 1"}},
+                                         Refusal{"double-key", {"option k"}}),
+                         [](const auto& info) {
+                           std::string name = info.param.name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(Opening, FilesThatAreNoLibraries) {
   const ScratchFolder scratch;
@@ -115,10 +110,9 @@ TEST(Opening, FilesThatAreNoLibraries) {
   scratch.file("gpt2run-sampler-empty.so");
   scratch.file("gpt2run-sampler-cut.so", whole.substr(0, 1024));
   scratch.folder("gpt2run-sampler-folder.so");
-  EXPECT_THAT(open_error(scratch.path(), "text"), HasSubstr("not a shared library"));
-  EXPECT_THAT(open_error(scratch.path(), "empty"), HasSubstr("not a shared library"));
-  EXPECT_THAT(open_error(scratch.path(), "cut"), HasSubstr("not a shared library"));
-  EXPECT_THAT(open_error(scratch.path(), "folder"), HasSubstr("not a regular file"));
+  for (const std::string name : {"text", "empty", "cut", "folder"})
+    EXPECT_THAT(open_error(scratch.path(), name),
+                IsMessage((scratch.path() / ("gpt2run-sampler-" + name + ".so")).string()));
 }
 
 TEST(Opening, GivesTheDescriptorAndKeepsTheLibrary) {
@@ -139,8 +133,7 @@ TEST(Discovery, TwoOfOneIdentityInAFolderAreRefusedAndLeaveTheOthers) {
   fs::copy_file(fixture_file("good"), scratch.path() / "gpt2run-sampler-good.host.so");
   fs::copy_file(fixture_folder("types") / "gpt2run-sampler-plain.so", scratch.path() / "gpt2run-sampler-plain.so");
   const std::string error = open_error(scratch.path(), "good");
-  EXPECT_THAT(error, HasSubstr("gpt2run-sampler-good.so"));
-  EXPECT_THAT(error, HasSubstr("gpt2run-sampler-good.host.so"));
+  EXPECT_THAT(error, IsMessage("gpt2run-sampler-good.so", "gpt2run-sampler-good.host.so"));
   EXPECT_EQ(open_error(scratch.path(), "plain"), "no error");
 }
 
@@ -158,8 +151,7 @@ TEST(Discovery, TheFirstFolderWinsAndTheShadowedFileIsLogged) {
   host.open(*candidate);
   host.open(*candidate);
   const std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr(fixture_file("good").string() + " is shadowed"));
-  EXPECT_EQ(log.find("shadowed"), log.rfind("shadowed")) << "said once";
+  EXPECT_THAT(log, IsMessage(fixture_file("good").string(), copy.string())) << "said once";
 }
 
 TEST(Discovery, RemovingAFileRemovesItsName) {
@@ -172,14 +164,13 @@ TEST(Discovery, RemovingAFileRemovesItsName) {
   PluginHost host({scratch.path()});
   EXPECT_EQ(host.find(Kind::sampler, "good", Space::host), nullptr);
   const std::string error = error_of([&] { host.get(Kind::sampler, "good"); });
-  EXPECT_THAT(error, HasSubstr("no sampler \"good\""));
-  EXPECT_THAT(error, HasSubstr("plain"));
+  EXPECT_THAT(error, IsMessage("sampler \"good\"", "plain"));
 }
 
 TEST(Discovery, AnUnknownNameListsWhatThereIsAndTheNearest) {
   PluginHost host({fixture_folder("good")});
   const std::string error = error_of([&] { host.get(Kind::sampler, "god"); });
-  EXPECT_THAT(error, HasSubstr("did you mean \"good\"?"));
+  EXPECT_THAT(error, IsMessage("sampler \"god\"", "\"good\""));
   EXPECT_THAT(error, testing::ContainsRegex("there is: .*good"));
 }
 
@@ -194,8 +185,8 @@ TEST(Folders, OfTheEnvironmentMustBeAbsolute) {
   fs::current_path(before);
   EXPECT_THAT(folders, testing::Contains(scratch.path()));
   EXPECT_THAT(folders, testing::Not(testing::Contains(fs::canonical(fixture_folder("good")))));
-  EXPECT_THAT(log, HasSubstr("relative folder ."));
-  EXPECT_THAT(log, HasSubstr("/nowhere/at/all"));
+  EXPECT_THAT(log, HasMessage("GPT2RUN_PLUGIN_PATH", "relative"));
+  EXPECT_THAT(log, HasMessage("GPT2RUN_PLUGIN_PATH", "/nowhere/at/all"));
 }
 
 TEST(Folders, OddSettingsOfTheUserAreHarmless) {
@@ -228,7 +219,7 @@ TEST(Folders, OrderAndDoubles) {
 }
 
 TEST(Folders, OneThatIsGivenMustBeThere) {
-  EXPECT_THAT(error_of([] { search_folders({"/nowhere/at/all"}); }), HasSubstr("/nowhere/at/all"));
+  EXPECT_THAT(error_of([] { search_folders({"/nowhere/at/all"}); }), IsMessage("--plugin-dir", "/nowhere/at/all"));
 }
 
 bool has_driver() {
@@ -242,29 +233,26 @@ TEST(Precisions, ABareTypeFallsBackToTheCpuAndSaysWhy) {
   testing::internal::CaptureStderr();
   EXPECT_STREQ(host.precision("fp16").name, "cpu-fp16");
   const std::string log = testing::internal::GetCapturedStderr();
-  EXPECT_THAT(log, HasSubstr("precision fp16: cpu-fp16"));
-  EXPECT_THAT(log, testing::ContainsRegex("not cuda-fp16.*no CUDA driver.*libcuda.so.1"));
+  EXPECT_THAT(log, HasMessage("precision fp16", "cpu-fp16", "cuda-fp16", "CUDA", "libcuda.so.1"));
 }
 
 TEST(Precisions, AnExactNameThatCannotRunNamesAnAlternative) {
   PluginHost host({fixture_folder("types")});
   const std::string error = error_of([&] { host.precision("cpu-bf16"); });
-  EXPECT_THAT(error, HasSubstr("cpu-bf16"));
-  EXPECT_THAT(error, HasSubstr("it needs a moon that is full"));
-  EXPECT_THAT(error, testing::ContainsRegex("--precision [a-z0-9-]+ works here"));
+  EXPECT_THAT(error, testing::ContainsRegex("cpu-bf16.* it needs a moon that is full.*--precision [a-z0-9-]+ "));
+  if (!has_driver()) EXPECT_THAT(error, IsMessage("\"cpu-bf16\"", "--precision cpu-fp16"));
 }
 
 TEST(Precisions, ABareTypeThatNothingCanRunGivesAllReasons) {
   if (has_driver()) GTEST_SKIP() << "this machine has a CUDA driver";
   PluginHost host({fixture_folder("types")});
   const std::string error = error_of([&] { host.precision("bf16"); });
-  EXPECT_THAT(error, HasSubstr("no CUDA driver"));
-  EXPECT_THAT(error, HasSubstr("it needs a moon that is full"));
+  EXPECT_THAT(error, IsMessage("bf16", "CUDA", "libcuda.so.1", "it needs a moon that is full"));
 }
 
 TEST(Precisions, AnUnknownNameListsWhatThereIs) {
   PluginHost host({fixture_folder("types")});
-  EXPECT_THAT(error_of([&] { host.precision("fp8"); }), testing::ContainsRegex("no precision \"fp8\".*cpu-fp16"));
+  EXPECT_THAT(error_of([&] { host.precision("fp8"); }), IsMessage("precision \"fp8\"", "cpu-fp16"));
 }
 
 // In a process of its own: a library by the driver's name stays open.
@@ -286,8 +274,8 @@ TEST(Samplers, DeviceMeansTheMemoryWhereTheLogitsAre) {
   EXPECT_EQ(host.sampler("device-good", Space::test).space, Space::test);
   EXPECT_EQ(host.sampler("good", Space::test).space, Space::host);
   EXPECT_THAT(error_of([&] { host.sampler("device-plain", Space::cuda); }),
-              testing::ContainsRegex("no sampler \"plain\" in cuda memory.*--sampler plain"));
-  EXPECT_THAT(error_of([&] { host.sampler("device-gold", Space::host); }), HasSubstr("did you mean \"good\"?"));
+              IsMessage("sampler \"plain\"", "cuda", "--sampler plain"));
+  EXPECT_THAT(error_of([&] { host.sampler("device-gold", Space::host); }), IsMessage("\"gold\"", "\"good\""));
 }
 
 TEST(Services, MessagesOfPluginsGoToTheLogByTheirLevel) {
@@ -310,7 +298,8 @@ TEST(Services, MessagesOfPluginsGoToTheLogByTheirLevel) {
 
 TEST(Samplers, OneThatCannotRunSaysWhy) {
   PluginHost host({fixture_folder("never-runs")});
-  EXPECT_THAT(error_of([&] { host.sampler("never-runs", Space::host); }), HasSubstr("it needs a moon that is full"));
+  EXPECT_THAT(error_of([&] { host.sampler("never-runs", Space::host); }),
+              IsMessage("sampler \"never-runs\"", "it needs a moon that is full"));
 }
 
 }  // namespace

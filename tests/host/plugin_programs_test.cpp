@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/plugin_folders.hpp"
-#include "support/program.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -46,8 +46,8 @@ TEST(List, HasAGoodPluginWithAllItSays) {
 
 TEST(List, APluginThatCrashesExitsOrHangsIsARowWithItsReason) {
   const json listed = list_json(with("crashes") + with("exits") + with("hangs") + with("good"));
-  EXPECT_THAT(std::string(row(listed, "exits").at("refusal")), HasSubstr("ended the process with status 3"));
-  EXPECT_THAT(std::string(row(listed, "hangs").at("refusal")), HasSubstr("hung"));
+  EXPECT_THAT(std::string(row(listed, "exits").at("refusal")), IsMessage(fixture_file("exits").string(), "3"));
+  EXPECT_THAT(std::string(row(listed, "hangs").at("refusal")), IsMessage(fixture_file("hangs").string()));
   EXPECT_THAT(std::string(row(listed, "crashes").at("refusal")), testing::ContainsRegex("crashed|ended the process"));
   EXPECT_EQ(row(listed, "good").at("score"), 1) << "the others are listed all the same";
 }
@@ -90,7 +90,7 @@ TEST(List, CudaPluginsAreOpenedOnlyBesideADriver) {
   EXPECT_EQ(row(with_driver, "good", "cuda").at("score"), 1);
   const json without = row(list_json(with("types")), "good", "cuda");
   if (!without.contains("refusal")) GTEST_SKIP() << "this machine has a CUDA driver";
-  EXPECT_THAT(std::string(without.at("refusal")), HasSubstr("libcuda.so.1"));
+  EXPECT_THAT(std::string(without.at("refusal")), IsMessage("libcuda.so.1"));
 }
 
 TEST(List, RemovingAFileRemovesItsName) {
@@ -114,7 +114,7 @@ TEST(Show, ARefusedOneIsAnErrorWithItsReason) {
   const Outcome outcome = run_program(kProgram + " show crashes" + with("crashes"));
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, HasSubstr(fixture_file("crashes").string()));
+  EXPECT_THAT(outcome.err, testing::HasSubstr(fixture_file("crashes").string()));
 }
 
 // The plugin for CUDA is refused where there is no driver: the one for the host is shown all the same.
@@ -131,35 +131,29 @@ TEST(Programs, APluginThatCrashesIsNamedBeforeTheEnd) {
   const Outcome outcome = run_program(std::string(BINARY_DIR) + "/bin/gpt2run -q --sampler crashes" + with("crashes"));
   EXPECT_GT(outcome.code, 128);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, testing::StartsWith("gpt2run: error: " + fixture_file("crashes").string() +
-                                               ": crashed when it was opened\n"));
+  EXPECT_THAT(outcome.err, testing::StartsWith("gpt2run: error: " + fixture_file("crashes").string() + ": "));
+  EXPECT_THAT(outcome.err, HasMessage("gpt2run: error", fixture_file("crashes").string()));
 }
 
 TEST(Programs, APluginThatHangsIsNamed) {
   const Outcome outcome =
       run_program("timeout 6 " + std::string(BINARY_DIR) + "/bin/gpt2run -q --sampler hangs" + with("hangs"));
   EXPECT_EQ(outcome.code, 124);
-  EXPECT_EQ(outcome.err,
-            "gpt2run: warning: " + fixture_file("hangs").string() + ": is still being opened after 4 seconds\n");
+  EXPECT_THAT(outcome.err, IsMessage("gpt2run: warning", fixture_file("hangs").string()));
 }
 
 TEST(Programs, OneThatSharesNothingOutIsNoRankOfSeveral) {
   const Outcome alone = run_program("OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=1 " + kProgram + " path");
   EXPECT_EQ(alone.code, 0) << alone.err;
   const Outcome one = run_program("OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=3 " + kProgram + " path");
-  EXPECT_EQ(one.code, 1);
-  EXPECT_EQ(one.out, "");
-  EXPECT_EQ(one.err,
-            "gpt2plugins: error: gpt2plugins shares no work out: start it once, found rank 1 of 3 "
-            "(OMPI_COMM_WORLD_RANK)\n");
+  EXPECT_THAT(one, IsRefusal(1, "rank 1 of 3", "OMPI_COMM_WORLD_RANK"));
 }
 
 TEST(Programs, ADiskThatTakesNoMoreIsOneLine) {
   const ScratchFolder scratch;
   const Outcome outcome =
       run_program("cd " + scratch.path().string() + "; ulimit -f 1; " + kProgram + " list" + with("good") + " >a");
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_EQ(outcome.err, "gpt2plugins: error: standard output: cannot write: File too large\n");
+  EXPECT_THAT(outcome, IsRefusal(1, "gpt2plugins", "standard output", "File too large"));
 }
 
 TEST(Path, PrintsTheFoldersInOrder) {
@@ -171,16 +165,21 @@ TEST(Path, PrintsTheFoldersInOrder) {
 }
 
 TEST(CommandLine, MistakesAreOneLineAndExitTwo) {
-  for (const char* arguments : {"", "lits", "list --jsn", "list again", "show", "show no-such-plugin", "path --json",
-                                "list --plugin-dir", "show a b"}) {
+  const std::pair<const char*, const char*> cases[] = {{"", "command"},
+                                                       {"lits", "\"lits\""},
+                                                       {"list --jsn", "\"--jsn\""},
+                                                       {"list again", "\"again\""},
+                                                       {"show", "show"},
+                                                       {"show no-such-plugin", "\"no-such-plugin\""},
+                                                       {"path --json", "--json"},
+                                                       {"list --plugin-dir", "--plugin-dir"},
+                                                       {"show a b", "\"b\""}};
+  for (const auto& [arguments, word] : cases) {
     const Outcome outcome = run_program(kProgram + " " + arguments);
-    EXPECT_EQ(outcome.code, 2) << arguments;
-    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-    EXPECT_EQ(outcome.out, "") << arguments;
+    EXPECT_THAT(outcome, IsRefusal(2, word)) << arguments;
   }
   const Outcome missing = run_program(kProgram + " list --plugin-dir /nowhere/at/all");
-  EXPECT_NE(missing.code, 0);
-  EXPECT_THAT(missing.err, HasSubstr("/nowhere/at/all"));
+  EXPECT_THAT(missing, IsRefusal(1, "--plugin-dir", "/nowhere/at/all"));
   EXPECT_EQ(run_program(kProgram + " --help").code, 0);
 }
 
@@ -209,8 +208,7 @@ TEST(List, ANameWithALineEndStaysOneRow) {
 
 TEST(CommandLine, AFullDiskIsAnError) {
   const Outcome outcome = run_program(kProgram + " list >/dev/full");
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("standard output"));
+  EXPECT_THAT(outcome, IsRefusal(1, "gpt2plugins", "standard output", "No space left on device"));
 }
 
 TEST(Surroundings, OddOnesAreHarmless) {

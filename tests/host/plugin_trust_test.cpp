@@ -6,13 +6,12 @@
 
 #include "host/plugin_folders.hpp"
 #include "host/trust.hpp"
-#include "support/program.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run::test {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 
 constexpr uid_t kNobody = 65534;
 
@@ -42,19 +41,19 @@ TEST_F(Trust, AGroupMayWrite) {
 
 TEST_F(Trust, AFileThatEveryoneCanWrite) {
   mode(file_, 0757);
-  EXPECT_THAT(verdict(file_), HasSubstr(file_.string() + ": refused, the file is writable by everyone"));
+  EXPECT_THAT(verdict(file_), IsMessage(file_.string(), "file", "everyone"));
 }
 
 TEST_F(Trust, AFolderThatEveryoneCanWrite) {
   for (const mode_t bits : {0757, 01777}) {
     mode(folder_, bits);
-    EXPECT_THAT(verdict(file_), HasSubstr(folder_.string() + ": refused, the folder is writable by everyone"));
+    EXPECT_THAT(verdict(file_), IsMessage(folder_.string() + ":", "folder", "everyone"));
   }
 }
 
 TEST_F(Trust, AFolderAboveThatEveryoneCanWrite) {
   mode(scratch_.path(), 0757);
-  EXPECT_THAT(verdict(file_), HasSubstr(scratch_.path().string() + " above it is writable by everyone"));
+  EXPECT_THAT(verdict(file_), IsMessage(scratch_.path().string() + " ", "everyone"));
   mode(scratch_.path(), 01777);
   EXPECT_EQ(verdict(file_), "no error");
 }
@@ -62,7 +61,7 @@ TEST_F(Trust, AFolderAboveThatEveryoneCanWrite) {
 TEST_F(Trust, IsAskedBeforeALibraryIsOpened) {
   mode(file_, 0757);
   PluginHost host({folder_});
-  EXPECT_THAT(error_of([&] { host.get(Kind::sampler, "good"); }), HasSubstr("the file is writable by everyone"));
+  EXPECT_THAT(error_of([&] { host.get(Kind::sampler, "good"); }), IsMessage(file_.string(), "file", "everyone"));
 }
 
 TEST_F(Trust, LinksAreJudgedByWhatTheyLeadTo) {
@@ -70,21 +69,21 @@ TEST_F(Trust, LinksAreJudgedByWhatTheyLeadTo) {
   fs::create_symlink(file_, link);
   EXPECT_EQ(verdict(link), "no error");
   mode(other, 0757);
-  EXPECT_THAT(verdict(link), HasSubstr(other.string() + ": refused"));
+  EXPECT_THAT(verdict(link), IsMessage(other.string() + ":", "everyone"));
   mode(other, 0755);
   mode(folder_, 0757);
-  EXPECT_THAT(verdict(link), HasSubstr(folder_.string() + ": refused"));
+  EXPECT_THAT(verdict(link), IsMessage(folder_.string() + ":", "everyone"));
   fs::remove(file_);
-  EXPECT_THAT(verdict(link), HasSubstr(link.string()));
+  EXPECT_THAT(verdict(link), IsMessage(link.string()));
 }
 
 TEST_F(Trust, ForeignOwners) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
   ASSERT_EQ(chown(file_.c_str(), kNobody, kNobody), 0);
-  EXPECT_THAT(verdict(file_), HasSubstr("the file belongs to user 65534, expected root or user 0"));
+  EXPECT_THAT(verdict(file_), IsMessage(file_.string(), "file", "65534", "0"));
   ASSERT_EQ(chown(file_.c_str(), 0, 0), 0);
   ASSERT_EQ(chown(folder_.c_str(), kNobody, kNobody), 0);
-  EXPECT_THAT(verdict(file_), HasSubstr("the folder belongs to user 65534"));
+  EXPECT_THAT(verdict(file_), IsMessage(folder_.string(), "folder", "65534"));
 }
 
 TEST_F(Trust, RootsFilesAreEverybodysAndAUsersAreHisOwn) {
