@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 
 #include "apps/shell.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run {
 namespace {
 
-using testing::HasSubstr;
-using testing::StartsWith;
+using test::IsRefusal;
 
 struct Kind {
   const char *name, *file, *command;
@@ -53,11 +53,7 @@ TEST_P(DeepJson, IsRefusedInOneLine) {
       if (kind.has_header_length) text.insert(0, reinterpret_cast<const char*>(&length), sizeof length);
       write(kind.file, text);
       const Outcome done = run(kind.command);
-      EXPECT_EQ(done.code, 1) << levels << open;
-      EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
-      EXPECT_THAT(done.err, StartsWith(program + ": error: "));
-      EXPECT_THAT(done.err, HasSubstr(kind.file));
-      EXPECT_THAT(done.err, HasSubstr(": expected JSON of at most 1000 levels, found more"));
+      EXPECT_THAT(done, IsRefusal(1, program, kind.file, "1000")) << levels << open;
     }
 }
 

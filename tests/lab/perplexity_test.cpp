@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/shell.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run {
 namespace {
 
 using nlohmann::json;
+using test::IsRefusal;
 using testing::HasSubstr;
 
 constexpr char kLab[] = SOURCE_DIR "/tests/golden/lab/";
@@ -144,44 +146,39 @@ TEST_F(Gpt2perplexity, RefusesInOneLine) {
   const struct {
     const char* options;
     int code;
-    const char* expected;
+    test::Words words;
   } cases[] = {
-      {"", 2, "--text"},
-      {"--text some.txt --prompt x", 2, "--text and --prompt: expected one of the two, found both"},
-      {"--text some.txt --tokens 1", 2, "--text and --tokens: expected one of the two, found both"},
-      {"--text some.txt --prompts some.txt", 2, "--text and --prompts: expected one of the two, found both"},
-      {"--text nothing.txt", 1, "nothing.txt: cannot be read"},
-      {"--text empty.txt", 1, "empty.txt: expected a text, found an empty file"},
-      {"--text one.txt", 1, "one.txt: expected a text of at least 2 tokens, found 1"},
-      {"--text some.txt --protocol llama --max_length 64", 1, "at least 64 tokens"},
-      {"--text some.txt --stride 1025", 2, "at most 1024"},
-      {"--text some.txt --max_length 8 --stride 9", 2, "at most 8"},
-      {"--text some.txt --max_length 1025", 2, "at most 1024"},
-      {"--text some.txt --max_length 1", 2, "at least 2"},
-      {"--text some.txt --protocol llama --stride 3", 2, "has none"},
-      {"--text some.txt --protocol original --max_length 3", 2, "has none"},
-      {"--text some.txt --protocol lama", 2, "hf-stride"},
-      {"--text some.txt --json some.txt", 2, "found one of --text"},
-      {"--text some.txt --precision fp31", 2, "fp31"},
+      {"", 2, {"--text"}},
+      {"--text some.txt --prompt x", 2, {"--text", "--prompt"}},
+      {"--text some.txt --tokens 1", 2, {"--text", "--tokens"}},
+      {"--text some.txt --prompts some.txt", 2, {"--text", "--prompts"}},
+      {"--text nothing.txt", 1, {"nothing.txt"}},
+      {"--text empty.txt", 1, {"empty.txt"}},
+      {"--text one.txt", 1, {"one.txt", "2", "1"}},
+      {"--text some.txt --protocol llama --max_length 64", 1, {"64"}},
+      {"--text some.txt --stride 1025", 2, {"--stride", "1024"}},
+      {"--text some.txt --max_length 8 --stride 9", 2, {"--stride", "8"}},
+      {"--text some.txt --max_length 1025", 2, {"--max_length", "1024"}},
+      {"--text some.txt --max_length 1", 2, {"--max_length", "2"}},
+      {"--text some.txt --protocol llama --stride 3", 2, {"--stride", "llama"}},
+      {"--text some.txt --protocol original --max_length 3", 2, {"--max_length", "original"}},
+      {"--text some.txt --protocol lama", 2, {"--protocol", "\"lama\"", "hf-stride"}},
+      {"--text some.txt --json some.txt", 2, {"--json", "\"some.txt\"", "--text"}},
+      {"--text some.txt --precision fp31", 2, {"\"fp31\""}},
   };
   const size_t before = entries();
-  for (const auto& [options, code, expected] : cases) {
+  for (const auto& [options, code, words] : cases) {
     const Outcome done = run(std::string(kDemo) + "--json taken.json " + options);
     const Outcome again = done.err.find("given twice") == std::string::npos ? done : run(kDemo + std::string(options));
-    EXPECT_EQ(again.code, code) << options;
-    EXPECT_THAT(again.err, HasSubstr(expected)) << options;
-    EXPECT_EQ(std::count(again.err.begin(), again.err.end(), '\n'), 1) << again.err;
-    EXPECT_EQ(again.out, "") << options;
+    EXPECT_THAT(again, IsRefusal(code, words)) << options;
     EXPECT_EQ(entries(), before) << options;
     EXPECT_EQ(read_text(folder() / "taken.json"), "kept") << options;
   }
   const Outcome ids = run("gpt2perplexity -q --model synthetic:L=1,C=16,H=2,V=20,T=8 --text some.txt");
-  EXPECT_EQ(ids.code, 1);
-  EXPECT_THAT(ids.err, HasSubstr("the model has no tokenizer"));
+  EXPECT_THAT(ids, IsRefusal(1, "some.txt", "--tokenizer"));
   const Outcome longer =
       run("gpt2perplexity -q --model synthetic:L=1,C=16,H=2,V=20,T=4 --tokens 1,2,3,4,5 --protocol original");
-  EXPECT_EQ(longer.code, 1);
-  EXPECT_THAT(longer.err, HasSubstr("at most 4 tokens, found 5"));
+  EXPECT_THAT(longer, IsRefusal(1, "4", "5"));
 }
 
 }  // namespace

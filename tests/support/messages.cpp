@@ -178,7 +178,10 @@ std::string normalised(std::string text) {
       {std::regex("[^ \"'=]*/gpt2run-(test|loader|sink)-[A-Za-z0-9]{6}(?![A-Za-z0-9])"), "<folder>"},
       {std::regex("\\((there is: |)[a-z0-9-]+(, [a-z0-9-]+)+\\)"), "($1<names>)"},
       {std::regex("rank ([0-9]+) on [^ :]+"), "rank $1 on <host>"},
-      {std::regex("\\b[0-9a-f]{16}\\b"), "<hash>"},
+      {std::regex("(hash[^,;]* )[0-9a-f]{16,17}(?![0-9a-f])"), "$1<hash>"},
+      {std::regex("(hash[^;]*, now )[0-9a-f]{16}(?![0-9a-f])"), "$1<hash>"},
+      {std::regex("(version was )[^ ]+( .*now )[^ ]+"), "$1<version>$2<version>"},
+      {std::regex("[0-9]+( weights .what fits this machine)"), "<number>$1"},
   };
   replace(text, BINARY_DIR, "<build>");
   replace(text, SOURCE_DIR, "<source>");

@@ -30,9 +30,10 @@ TEST(Normalised, HidesWhatChanges) {
   EXPECT_EQ(normalised(folder.file("a").string() + ": no"), "<folder>/a: no");
   EXPECT_EQ(normalised("is \"" + folder.path().string() + "\""), "is \"<folder>\"");
   EXPECT_EQ(normalised(BINARY_DIR "/bin/x, " SOURCE_DIR "/docs"), "<build>/bin/x, <source>/docs");
+  EXPECT_EQ(normalised("expected 0123456789123456 bytes"), "expected 0123456789123456 bytes");
   EXPECT_EQ(normalised("rank 2 on some-host: no"), "rank 2 on <host>: no");
   EXPECT_EQ(normalised("no \"x\" (there is: fp32, cpu-fp32)"), "no \"x\" (there is: <names>)");
-  EXPECT_EQ(normalised("was 0123456789abcdef, now"), "was <hash>, now");
+  EXPECT_EQ(normalised("hash of x was 0123456789abcdef, now 1123456789abcdef"), "hash of x was <hash>, now <hash>");
 }
 
 TEST(Matchers, TakeWhatIsListedWithEveryWord) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "support/program.hpp"
+#include "support/messages.hpp"
 #include "tokenizer/demo_folder.hpp"
 
 namespace gpt2run::test {
@@ -24,11 +24,9 @@ void expect_output(const std::string& line, const std::string& out) {
   EXPECT_EQ(result.err, "") << line;
 }
 
-void expect_complaint(const std::string& line, int status, const std::string& complaint) {
-  const Outcome result = shell(line);
-  EXPECT_EQ(result.code, status) << line;
-  EXPECT_EQ(result.out, "") << line;
-  EXPECT_EQ(result.err, "gpt2tokenize: error: " + complaint + "\n") << line;
+template <class... Word>
+void expect_complaint(const std::string& line, int status, const Word&... words) {
+  EXPECT_THAT(shell(line), IsRefusal(status, words...)) << line;
 }
 
 // The ids are those of the demo model's card.
@@ -67,43 +65,39 @@ TEST(Gpt2tokenize, OtherTokenizers) {
   const std::string demo = demo_folder().string();
   expect_output("$P encode --tokenizer " + demo + " 'Once upon'", "2441 678\n");
   expect_output("$P --tokenizer=" + demo + " encode 'Once upon'", "2441 678\n");
-  expect_complaint(
-      "$P encode --tokenizer missing a", 1,
-      "missing: expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found nothing");
-  expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json: cannot be read: No such file or directory");
+  expect_complaint("$P encode --tokenizer missing a", 1, "missing:", "vocab.json", "merges.txt");
+  expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json", "No such file or directory");
 }
 
 TEST(Gpt2tokenize, WrongCommandLines) {
-  const auto expect_usage = [](const std::string& line, const std::string& complaint) {
-    expect_complaint(line, 2, complaint);
-  };
-  expect_usage("$P", "command: expected encode, decode, pack or unpack, found nothing");
-  expect_usage("$P count a", "command: expected encode, decode, pack or unpack, found \"count\"");
-  expect_usage("$P encode", "encode: expected input, or - for standard input");
-  expect_usage("$P pack --in a --out b", "pack: expected --t, the tokens of a row");
-  expect_usage("$P pack --in a --t 4", "pack: expected --out FILE");
-  expect_usage("$P pack --t 0 --in a --out b", "pack: expected --t, the tokens of a row");
-  expect_usage("$P pack --t -1 --in a --out b", "--t: expected a whole number in [0, 1048576], found \"-1\"");
-  expect_usage("$P unpack", "unpack: expected --in FILE");
-  expect_usage("$P encode --t 4 a", "encode: --in, --out and --t are for pack and unpack");
-  expect_usage("$P encode a b", "encode: expected one text (in quotes), found 2");
-  expect_usage("$P encode --bogus a", "unknown option --bogus; --help lists what there is");
-  expect_usage("$P encode --tokeniser x a", "unknown option --tokeniser; the nearest is --tokenizer");
-  expect_usage("$P encode --token x a", "unknown option --token; --help lists what there is");
-  expect_usage("$P decode --top_k 1", "unknown option --top_k; --help lists what there is");
-  expect_usage("$P encode a --tokenizer", "--tokenizer: a value is missing");
-  expect_usage("$P encode -1", "unknown option -1; --help lists what there is");
+  const auto expect_usage = [](const std::string& line, const auto&... words) { expect_complaint(line, 2, words...); };
+  expect_usage("$P", "encode", "decode", "pack", "unpack");
+  expect_usage("$P count a", "encode", "decode", "pack", "unpack", "\"count\"");
+  expect_usage("$P encode", "encode:");
+  expect_usage("$P pack --in a --out b", "pack:", "--t");
+  expect_usage("$P pack --in a --t 4", "pack:", "--out");
+  expect_usage("$P pack --t 0 --in a --out b", "pack:", "--t");
+  expect_usage("$P pack --t -1 --in a --out b", "--t", "[0, 1048576]", "\"-1\"");
+  expect_usage("$P unpack", "unpack:", "--in");
+  expect_usage("$P encode --t 4 a", "encode:", "--t", "pack");
+  expect_usage("$P encode a b", "encode:", "2");
+  expect_usage("$P encode --bogus a", "--bogus", "--help");
+  expect_usage("$P encode --tokeniser x a", "--tokeniser", "--tokenizer");
+  expect_usage("$P encode --token x a", "--token", "--help");
+  expect_usage("$P decode --top_k 1", "--top_k", "--help");
+  expect_usage("$P encode a --tokenizer", "--tokenizer");
+  expect_usage("$P encode -1", "-1", "--help");
 }
 
 TEST(Gpt2tokenize, WrongIds) {
-  expect_complaint("$P decode 1 x 2", 2, "decode: expected token ids, found \"x\"");
-  expect_complaint("$P decode 12a", 2, "decode: expected token ids, found \"12a\"");
-  expect_complaint("echo 1 x | $P decode -", 1, "decode: expected token ids, found \"x\"");
-  expect_complaint("$P decode 4294967297", 1, "decode: token id 4294967297: expected [0, 4096)");
-  expect_complaint("$P decode 1 4096", 1, "decode: token id 4096: expected [0, 4096)");
-  expect_complaint("$P decode -- -1", 1, "decode: token id -1: expected [0, 4096)");
+  expect_complaint("$P decode 1 x 2", 2, "decode:", "\"x\"");
+  expect_complaint("$P decode 12a", 2, "decode:", "\"12a\"");
+  expect_complaint("echo 1 x | $P decode -", 1, "decode:", "\"x\"");
+  expect_complaint("$P decode 4294967297", 1, "decode:", "4294967297", "[0, 4096)");
+  expect_complaint("$P decode 1 4096", 1, "decode:", "4096", "[0, 4096)");
+  expect_complaint("$P decode -- -1", 1, "decode:", "-1", "[0, 4096)");
   expect_complaint("printf 'a\\033[2J%0999d' 7 | $P decode -", 1,
-                   "decode: expected token ids, found \"a\\x1b[2J" + std::string(55, '0') + "...\"");
+                   "decode:", "\"a\\x1b[2J" + std::string(55, '0') + "...\"");
 }
 
 // What another program writes: T is not in the header, a line without text is a row of padding.
@@ -116,11 +110,10 @@ TEST(Gpt2tokenize, PacksAndUnpacksPromptSets) {
   const std::string other = pack + "printf '\\0\\0\\0\\0' | dd of=s.bin bs=1 seek=12 conv=notrunc 2>/dev/null; ";
   expect_output(other + "$P unpack --in 's.b?n' --t 3", "Once upon\na\n");
   const Outcome unknown = shell(other + "$P unpack --in s.bin");
-  EXPECT_EQ(unknown.code, 2);
-  EXPECT_EQ(unknown.err, "gpt2tokenize: error: s.bin: does not say how many tokens a row has: give --t\n");
-  expect_complaint("$P unpack --in nothing", 1, "--in \"nothing\": no such file, and none matches it as a pattern");
-  expect_complaint("$P unpack --in - <&-", 1, "--in -: standard input cannot be read: Bad file descriptor");
-  expect_complaint(pack + "$P unpack --in p", 1, "p: expected a prompt set, found another kind of file");
+  EXPECT_THAT(unknown, IsRefusal(2, "s.bin", "--t"));
+  expect_complaint("$P unpack --in nothing", 1, "--in \"nothing\"");
+  expect_complaint("$P unpack --in - <&-", 1, "--in -", "standard input", "Bad file descriptor");
+  expect_complaint(pack + "$P unpack --in p", 1, "p:");
   expect_output(pack + "$P pack --in s.bin --t 5 --out wider.bin && $P unpack --in wider.bin", "Once upon\na\n");
 }
 
@@ -129,24 +122,21 @@ TEST(Gpt2tokenize, WhatDoesNotFitARowIsNeverWritten) {
       "printf 'a\\nOnce upon a time\\n' >p; echo old >s.bin; $P pack --in p --t 3 --out s.bin";
   const Outcome refused = shell(long_line + "; echo $?; cat s.bin");
   EXPECT_EQ(refused.out, "1\nold\n");
-  EXPECT_EQ(refused.err,
-            "gpt2tokenize: error: p:2: expected at most 3 tokens, found 4; --truncate-prompt keeps the last ones\n");
+  EXPECT_THAT(refused.err, IsMessage("gpt2tokenize: error", "p:2", "3", "4", "--truncate-prompt"));
   const Outcome cut = shell(long_line + " --truncate-prompt && $P unpack --in s.bin");
   EXPECT_EQ(cut.out, "a\n upon a time\n");
-  EXPECT_EQ(cut.err, "gpt2tokenize: warning: p:2: 4 tokens are cut to the last 3\n");
-  expect_complaint("echo 'a<|endoftext|>' >p; $P pack --in p --t 9 --out s.bin", 1,
-                   "p:1: expected no end-of-text token, which fills the rows of a prompt set, found one");
+  EXPECT_THAT(cut.err, IsMessage("gpt2tokenize: warning", "p:2", "4", "3"));
+  expect_complaint("echo 'a<|endoftext|>' >p; $P pack --in p --t 9 --out s.bin", 1, "p:1", "end-of-text");
   expect_output("echo 'a<|endoftext|>' >p; $P pack --in p --t 9 --no-special --out s.bin && $P unpack --in s.bin",
                 "a<|endoftext|>\n");
   expect_complaint(
       "printf '%s' '{\"prompt\": \"a\\nb\"}' >p.jsonl; $P pack --in p.jsonl --t 9 --out s.bin && $P unpack --in s.bin",
-      1, "s.bin: row 1: expected a text of one line, found \"a\\nb\"");
+      1, "s.bin", "row 1", "\"a\\nb\"");
 }
 
 TEST(Gpt2tokenize, WhatIsReadIsNeverWrittenOver) {
-  const char* const line = "expected a file that is not read, found one of ";
   const auto expect_refused = [&](const std::string& command, const std::string& path, const std::string& option) {
-    expect_complaint("echo Once >p; " + command, 2, "--out \"" + path + "\": " + line + option);
+    expect_complaint("echo Once >p; " + command, 2, "--out", "\"" + path + "\"", option);
     EXPECT_EQ(shell("echo Once >p; " + command + "; cat p").out, "Once\n");
   };
   expect_refused("$P pack --in p --t 3 --out p", "p", "--in");
@@ -168,13 +158,13 @@ TEST(Gpt2tokenize, AnyTruncationOfASetIsOneLine) {
 }
 
 TEST(Gpt2tokenize, BrokenStreams) {
-  expect_complaint("$P encode a >/dev/full", 1, "standard output: cannot write: No space left on device");
-  expect_complaint("$P encode a >&-", 1, "standard output: cannot write: Bad file descriptor");
-  expect_complaint("$P encode - <&-", 1, "encode: standard input cannot be read: Bad file descriptor");
-  expect_complaint("$P encode - </", 1, "encode: standard input cannot be read: Is a directory");
+  expect_complaint("$P encode a >/dev/full", 1, "standard output", "No space left on device");
+  expect_complaint("$P encode a >&-", 1, "standard output", "Bad file descriptor");
+  expect_complaint("$P encode - <&-", 1, "encode:", "standard input", "Bad file descriptor");
+  expect_complaint("$P encode - </", 1, "encode:", "standard input", "Is a directory");
   const Outcome closed = shell("{ yes | head -c 2000000 | $P encode -; echo $? >code; } | head -c 1; cat code");
   EXPECT_EQ(closed.out.substr(1), "1\n");
-  EXPECT_EQ(closed.err, "gpt2tokenize: error: standard output: cannot write: Broken pipe\n");
+  EXPECT_THAT(closed.err, IsMessage("gpt2tokenize: error", "standard output", "Broken pipe"));
 }
 
 TEST(Gpt2tokenize, AnyEnvironment) { expect_output("env -i LC_ALL=nowhere $P encode 'Once upon'", "2441 678\n"); }
