@@ -6,12 +6,12 @@
 #include "common/ranks/ranked_items.hpp"
 #include "common/ranks/ranked_start.hpp"
 #include "ranks/thread_ranks.hpp"
+#include "support/messages.hpp"
 
 namespace gpt2run::test {
 namespace {
 
 using testing::Each;
-using testing::HasSubstr;
 
 // Values whose sum hangs on their order; item i has i mod 4 of them.
 std::vector<double> values_of(size_t item) {
@@ -66,8 +66,8 @@ TEST(RankedItems, ARankWithOtherResultsIsNamed) {
     const std::vector<size_t> sizes(6, 8);
     gather_items(ranks, std::string(ranks.rank() == 2 ? 15 : 16, 'x'), sizes, [](size_t, std::string_view) {});
   });
-  EXPECT_EQ(ended.errors[0], "rank 2: expected results of 16 bytes, found 15");
-  EXPECT_EQ(ended.errors[1], "rank 0 has ended the run");
+  EXPECT_THAT(ended.errors[0], IsMessage("rank 2", "16", "15"));
+  EXPECT_THAT(ended.errors[1], IsMessage("rank 0"));
   EXPECT_FALSE(ended.aborted);
 }
 
@@ -82,7 +82,7 @@ TEST(RankedItems, TextsThatDifferAreRefusedPathsThatDifferAreNot) {
     });
   };
   EXPECT_THAT(check(2).errors, Each(""));
-  EXPECT_THAT(check(3).errors[0], HasSubstr("rank 2 would not run the same: expected \"prompts\": \"1, hash "));
+  EXPECT_THAT(check(3).errors[0], IsMessage("rank 2", "\"prompts\"", "1"));
 }
 
 TEST(RankedItems, ValuesAndTextsAreReadAsTheyWereWritten) {

@@ -13,6 +13,7 @@
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
 #include "support/letters.hpp"
+#include "support/messages.hpp"
 #include "support/scripted_ops.hpp"
 
 namespace gpt2run::test {
@@ -197,7 +198,7 @@ TEST(RankedRun, RanksThatWouldNotRunTheSameAreRefused) {
     manifest.prompts = {{"a", {1, ranks.rank() == 2 ? 3 : 2}}};
     check_comparable(ranks, manifest, manifest.prompts);
   });
-  EXPECT_THAT(ended.errors[0], HasSubstr("rank 2 would not run the same: expected \"prompts\": \"1, hash "));
+  EXPECT_THAT(ended.errors[0], IsMessage("rank 2", "\"prompts\"", "1"));
 }
 
 TEST(RankEvents, WhatIsNoMessageIsRefused) {

@@ -76,27 +76,25 @@ TEST_F(Mpirun, ARankWithoutTheOthersSaysSo) {
   for (const std::string rank : {"0", "2"})
     for (const std::string program : {"gpt2run", "gpt2compare", "gpt2perplexity"})
       expect_failure(run("OMPI_COMM_WORLD_RANK=" + rank + " OMPI_COMM_WORLD_SIZE=4 " + program + " --prompt x"),
-                     "started as rank " + rank + " of 4 (OMPI_COMM_WORLD_RANK), but MPI finds 1 rank: ", program);
+                     {"rank " + rank + " of 4", "OMPI_COMM_WORLD_RANK", "1 rank"}, program);
 }
 
 TEST_F(Mpirun, WhatAllRanksRefuseIsToldOnce) {
-  expect_failure(run(mpirun(3, "-q --nonsense")), "unknown option --nonsense");
-  expect_failure(run(mpirun(3, "-q --prompts none.txt")), "--prompts \"none.txt\": no such file");
+  expect_failure(run(mpirun(3, "-q --nonsense")), {"--nonsense"});
+  expect_failure(run(mpirun(3, "-q --prompts none.txt")), {"--prompts", "\"none.txt\""});
 }
 
 TEST_F(Mpirun, ARankThatFailsIsNamed) {
   const std::string one = std::string(kMpirun) + "1" + kGpt2run + "-q -n 8 --sink text,logits ";
   const std::string other = std::string(" : -n 1") + kGpt2run + "-q -n 8 --sink text,logits ";
-  expect_failure(run(one + "--prompts prompts.txt" + other + "--prompts none.txt"), "rank 1 on ");
-  expect_failure(run(one + "--prompt A" + other + "--prompt B"), "rank 1 would not run the same: expected \"prompts\"");
-  expect_failure(run(one + other + "--explain"),
-                 "rank 1 would not run the same: expected a run as at rank 0, found --explain\n");
+  expect_failure(run(one + "--prompts prompts.txt" + other + "--prompts none.txt"), {"rank 1", "\"none.txt\""});
+  expect_failure(run(one + "--prompt A" + other + "--prompt B"), {"rank 1", "\"prompts\""});
+  expect_failure(run(one + other + "--explain"), {"rank 1", "rank 0", "--explain"});
   expect_failure(run(one + "--explain" + other + "--report weights"),
-                 "rank 1 would not run the same: expected --explain as at rank 0, found --report weights\n");
+                 {"rank 1", "rank 0", "--explain", "--report weights"});
   const Outcome middle = run(mpirun(3, stumble("sequence=5")));
-  expect_failure(middle, "rank 2 on ");
-  EXPECT_THAT(middle.err, HasSubstr(": stumbled over sequence 5\n"));
-  expect_failure(run(mpirun(3, stumble("sequence=3"))), "stumbled over sequence 3\n");
+  expect_failure(middle, {"rank 2", "stumbled over sequence 5"});
+  expect_failure(run(mpirun(3, stumble("sequence=3"))), {"stumbled over sequence 3"});
 }
 
 TEST_F(Mpirun, ARankThatIsKilledEndsTheRun) {
@@ -111,8 +109,8 @@ TEST_F(Mpirun, ARankThatIsKilledEndsTheRun) {
 
 TEST_F(Mpirun, AnOutputThatCannotBeWrittenEndsAllRanks) {
   const std::string command = "-q --prompts prompts.txt -n 40 --samples 20 --batch 4 --sink text:out=";
-  expect_failure(run(mpirun(3, command + "prompts.txt/text,logits")), "prompts.txt/text: cannot ");
-  expect_failure(run(mpirun(3, command + "/dev/full")), "/dev/full: cannot write: No space left on device\n");
+  expect_failure(run(mpirun(3, command + "prompts.txt/text,logits")), {"prompts.txt/text"});
+  expect_failure(run(mpirun(3, command + "/dev/full")), {"/dev/full", "No space left on device"});
 }
 
 TEST_F(Mpirun, AClosedStandardOutputEndsAllRanks) {

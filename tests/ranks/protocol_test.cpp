@@ -8,7 +8,6 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 constexpr char kStopped[] = "rank 0 has ended the run";
 

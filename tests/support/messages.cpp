@@ -180,6 +180,7 @@ std::string normalised(std::string text) {
       {std::regex("rank ([0-9]+) on [^ :]+"), "rank $1 on <host>"},
       {std::regex("(hash[^,;]* )[0-9a-f]{16,17}(?![0-9a-f])"), "$1<hash>"},
       {std::regex("(hash[^;]*, now )[0-9a-f]{16}(?![0-9a-f])"), "$1<hash>"},
+      {std::regex("(the MPI that gpt2run was built with, ).*"), "$1<MPI>"},
       {std::regex("(version was )[^ ]+( .*now )[^ ]+"), "$1<version>$2<version>"},
       {std::regex("[0-9]+( weights .what fits this machine)"), "<number>$1"},
   };

@@ -55,9 +55,10 @@ MessageMatcher IsMessage(const Word&... words) {
 }
 
 // Of several lines exactly one has every word, and it stands in the list.
+inline MessageMatcher HasMessage(Words words) { return {MessageMatcher::In::lines, std::nullopt, std::move(words)}; }
 template <class... Word>
 MessageMatcher HasMessage(const Word&... words) {
-  return {MessageMatcher::In::lines, std::nullopt, {words...}};
+  return HasMessage(Words{words...});
 }
 
 // A program that wrote nothing to standard output and one line "PROGRAM: error: ..." to standard error, as IsMessage,
