@@ -42,7 +42,7 @@ std::vector<int> numbers_of(std::string_view text, std::string_view option, int 
     int number = -1;
     const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (code != std::errc() || rest != word.data() + word.size() || number < least || number > most)
-      usage_error(option, ": expected whole numbers in [", least, ", ", most, "], comma between, found ",
+      usage_error(option, ": expected whole numbers in [", least, ", ", most, "] with commas between, found ",
                   in_quotes(text));
     all.push_back(number);
     at = end + 1;

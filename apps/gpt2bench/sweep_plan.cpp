@@ -48,7 +48,7 @@ std::vector<std::string> shared_arguments(const std::vector<std::string>& argume
   for (const Setting& setting : read_line(sweep_options(), arguments)) {
     if (is_own(setting.name)) continue;
     if (is_among(setting.name, pipeline_options()) && !is_among(setting.name, sweep_options()))
-      usage_error(setting.origin, " is no option of a sweep; --help lists what there is");
+      usage_error(setting.origin, " is not an option of a sweep; --help lists what there is");
     std::string& argument = shared.emplace_back("--").append(setting.name);
     if (setting.has_value && !setting.value.empty()) argument.append("=").append(setting.value);
     if (setting.has_value && setting.value.empty()) shared.emplace_back();

@@ -96,7 +96,7 @@ void ComparisonRun::open_instances() {
     Instance instance = open_instance(precisions[i], checkpoint_of(i), limits);
     if (i > 0 && test_model_) instance.name += " with " + std::string(configuration_.values().text("test_model"));
     for (size_t other = 1; other < i; ++other)
-      if (instances_[other].name == instance.name) usage_error("--test: ", instance.name, " is there twice");
+      if (instances_[other].name == instance.name) usage_error("--test: ", instance.name, " is given twice");
     instances_.push_back(std::move(instance));
   }
 }
@@ -158,7 +158,7 @@ std::string ComparisonRun::nan_of(std::span<const Window> windows) {
 void ComparisonRun::compare_all() {
   windows_ = windows_of(comparison_.texts, context_, integer("limit"));
   comparison_.targets = targets_of(windows_);
-  if (comparison_.targets == 0) fail("a text of at least 2 tokens expected to compare on, found none");
+  if (comparison_.targets == 0) fail("expected a text of at least 2 tokens to compare on, found none");
   comparison_.reference = instances_[0].name;
   comparison_.tests.resize(instances_.size() - 1);
   for (size_t i = 1; i < instances_.size(); ++i) comparison_.tests[i - 1].series.name = instances_[i].name;

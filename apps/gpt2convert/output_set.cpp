@@ -34,9 +34,9 @@ OutputFile& OutputSet::add(const fs::path& path) {
     fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
   }
   for (const fs::path& input : inputs_) {
-    if (fs::equivalent(path, input, error)) fail(path.string(), ": expected another file than those that are read");
+    if (fs::equivalent(path, input, error)) fail(path.string(), ": expected a file that is not read");
   }
-  if (is_there(path) && !force_) fail(path.string(), ": is there already; --force replaces it");
+  if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");
   const size_t known = new_folders_.size();
   for (fs::path folder = fs::absolute(path).parent_path(); !is_there(folder); folder = folder.parent_path())
     new_folders_.insert(new_folders_.begin() + static_cast<std::ptrdiff_t>(known), folder);
@@ -48,7 +48,7 @@ void OutputSet::add(const fs::path& path, std::string_view bytes) {
 }
 
 void OutputSet::refuse(const fs::path& path) const {
-  if (is_there(path)) fail(path.string(), ": is there already and would be read with the model: move it away");
+  if (is_there(path)) fail(path.string(), ": already exists and would be read with the model: move it away");
 }
 
 void OutputSet::publish() {

@@ -43,10 +43,10 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
   const Limits needed = engine_limits(options, limits.slots, limits.context, limits.keep_raw);
   const int32_t part = std::min(chunk(), limits.context), decoding = options.recompute ? 0 : limits.slots - 1;
   if (limits.rows < decoding + part)
-    fail("limits: ", decoding + part, " rows expected, a chunk of ", part, " beside ", decoding,
+    fail("limits: expected ", decoding + part, " rows, a chunk of ", part, " beside ", decoding,
          " decoding slots, found ", limits.rows);
   if (limits.logit_rows < needed.logit_rows)
-    fail("limits: ", needed.logit_rows, " rows that ask for logits expected, found ", limits.logit_rows);
+    fail("limits: expected ", needed.logit_rows, " rows that ask for logits, found ", limits.logit_rows);
   runner_.check(*chain_);
   enter(*chain_).requests = 1;
 }

@@ -13,7 +13,7 @@ constexpr int64_t kRecomputedRows = 4096;
 
 Limits engine_limits(const EngineOptions& options, int32_t slots, int32_t context, bool changes_logits) {
   if (slots < 1 || context < 1 || options.chunk < 0)
-    fail("an engine of at least one slot and one position expected, found ", slots, " and ", context, ", chunk ",
+    fail("expected an engine of at least one slot and one position, found ", slots, " and ", context, ", chunk ",
          options.chunk);
   const bool scores_prompts = (options.wants & kPrompt) && (options.wants & (kLogprob | kLogits));
   const int32_t chunk = std::min(options.chunk, context);

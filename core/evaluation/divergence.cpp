@@ -80,17 +80,17 @@ void add_logit_metrics(RowDivergence& result, std::span<const float> ref, std::s
 }  // namespace
 
 DivergenceMeter::DivergenceMeter(int32_t top_k) : top_k_(top_k) {
-  if (top_k < 1) fail("a top k of at least 1 expected, found ", top_k);
+  if (top_k < 1) fail("expected a top k of at least 1, found ", top_k);
 }
 
 void DivergenceMeter::take(Row& row, std::span<const float> logits, std::string_view side) const {
   row.logits.assign(logits.begin(), logits.end());
   const auto nan = std::ranges::find_if(row.logits, [](double logit) { return std::isnan(logit); });
   if (nan != row.logits.end())
-    fail("logits of the ", side, ": a number expected, found NaN for token ", nan - row.logits.begin());
+    fail("logits of the ", side, ": expected a number, found NaN for token ", nan - row.logits.begin());
   row.best = likeliest(logits, std::max(top_k_, 2));
   const double greatest = row.logits[row.best.front()];
-  if (greatest == -kInfinity) fail("logits of the ", side, ": a token with a probability expected, found none");
+  if (greatest == -kInfinity) fail("logits of the ", side, ": expected a token with a probability, found none");
   if (greatest == kInfinity)
     for (double& logit : row.logits) logit = logit == kInfinity ? 0 : -kInfinity;
   const double shift = greatest == kInfinity ? 0 : greatest;
@@ -123,9 +123,9 @@ void DivergenceMeter::add_information(RowDivergence& result) const {
 
 RowDivergence DivergenceMeter::compare(std::span<const float> ref, std::span<const float> test, int32_t target) {
   if (ref.size() != test.size())
-    fail("vocabularies of the same size expected, found ", ref.size(), " in the reference and ", test.size(),
+    fail("expected vocabularies of the same size, found ", ref.size(), " in the reference and ", test.size(),
          " in the test");
-  if (target < 0 || target >= std::ssize(ref)) fail("a target in [0, ", ref.size(), ") expected, found ", target);
+  if (target < 0 || target >= std::ssize(ref)) fail("expected a target in [0, ", ref.size(), "), found ", target);
   take(ref_, ref, "reference");
   take(test_, test, "test");
   RowDivergence result{};

@@ -11,7 +11,7 @@ Limits teacher_forcing_limits(int32_t longest, int32_t chunk, int32_t threads, i
 
 TeacherForcing::TeacherForcing(Session& session, int32_t chunk, int32_t slot)
     : session_(session), chunk_(chunk), slot_(slot) {
-  if (chunk < 1) fail("a chunk of at least one row expected, found ", chunk);
+  if (chunk < 1) fail("expected a chunk of at least one row, found ", chunk);
 }
 
 void TeacherForcing::surround(std::vector<std::span<const int32_t>> neighbours) {
@@ -21,9 +21,9 @@ void TeacherForcing::surround(std::vector<std::span<const int32_t>> neighbours) 
 }
 
 void TeacherForcing::check(std::span<const int32_t> tokens, const LogitBatch& layout) const {
-  if (std::ssize(tokens) < 2) fail("a text of at least 2 tokens expected, found ", tokens.size());
+  if (std::ssize(tokens) < 2) fail("expected a text of at least 2 tokens, found ", tokens.size());
   if (std::ssize(tokens) > layout.token_stride)
-    fail("a text of at most ", layout.token_stride, " tokens expected, found ", tokens.size());
+    fail("expected a text of at most ", layout.token_stride, " tokens, found ", tokens.size());
   for (const int32_t id : tokens)
     if (id < 0 || id >= layout.vocab) fail("token ", id, " is out of range, the vocabulary has ", layout.vocab);
 }
@@ -32,7 +32,7 @@ void TeacherForcing::begin(std::span<const int32_t> tokens, int32_t first, uint6
   const LogitBatch layout = session_.layout();
   check(tokens, layout);
   if (first < 1 || first >= std::ssize(tokens))
-    fail("a first target of 1 to ", tokens.size() - 1, " expected, found ", first);
+    fail("expected a first target of 1 to ", tokens.size() - 1, ", found ", first);
   session_.start(slot_, {sequence, 0, 0, 0, slot_, 0});
   for (int32_t i = 0; i < std::ssize(neighbours_); ++i) {
     const int32_t slot = i + (i >= slot_);

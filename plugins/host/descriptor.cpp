@@ -30,7 +30,8 @@ void check_layout(const std::string& file, const Symbol& symbol) {
 void check_tag(const std::string& file, const Plugin& plugin) {
   if (!plugin.tag) fail(file, ": its descriptor has no tag");
   if (std::string_view(plugin.tag) != kTag)
-    fail(file, ": made with the standard library '", plugin.tag, "', this program with '", kTag, "'");
+    fail(file, ": built with the standard library '", plugin.tag, "', and this program with '", kTag,
+         "': build the plugin with the same one");
 }
 
 void check_fields(const std::string& file, const Plugin& plugin) {

@@ -130,7 +130,7 @@ std::vector<fs::path> search_folders(const std::vector<fs::path>& given) {
     if (folder.empty()) usage_error("--plugin-dir: expected a folder, found an empty text");
     const bool is_folder = fs::is_directory(folder, error);
     if (error) fail("--plugin-dir: there is no folder ", folder.string(), ": ", error.message());
-    if (!is_folder) fail("--plugin-dir: ", folder.string(), " is no folder");
+    if (!is_folder) fail("--plugin-dir: ", folder.string(), " is not a folder");
     add_folder(folders, folder);
   }
   add_environment_folders(folders);

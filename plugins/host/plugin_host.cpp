@@ -128,7 +128,7 @@ const Plugin& PluginHost::open(const Candidate& candidate) {
   const Plugin& plugin = open_descriptor(candidate.file, {candidate.kind, candidate.name, candidate.space});
   if (state_->opened.insert(candidate.file).second)
     for (const auto& shadowed : candidate.shadows)
-      log_warning(candidate.file.string() + " is used, " + shadowed.string() + " is shadowed by it");
+      log_warning(candidate.file.string() + " is used and shadows " + shadowed.string());
   return plugin;
 }
 

@@ -19,6 +19,8 @@ struct Bad {
   const char* before = "true";  // lays out the folder; the run leaves it as it is
 };
 
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.command; }
+
 class BadInput : public Shell, public testing::WithParamInterface<Bad> {
  protected:
   // Names, modes, targets of links and bytes of everything in the folder.

@@ -7,6 +7,7 @@
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
 #include "support/letters.hpp"
+#include "support/messages.hpp"
 #include "support/scripted_ops.hpp"
 
 namespace gpt2run::test {
@@ -246,14 +247,12 @@ std::string refusal(const std::vector<Prompt>& prompts, const Generation& genera
 }
 
 TEST(PipelineInput, WhatDoesNotFitIsNamed) {
-  EXPECT_EQ(refusal({}, {}), "there is no prompt");
-  EXPECT_EQ(refusal({{"", {1}}, {"", {}}}, {}), "prompt 1 is empty");
-  EXPECT_EQ(refusal({{"", std::vector<int32_t>(65, 1)}}, {.max_new = 1}),
-            "prompt 0 has 65 tokens, the model's context holds 64");
-  EXPECT_EQ(refusal({{"", std::vector<int32_t>(10, 1)}}, {.n_gen = 10}),
-            "prompt 0 has 10 tokens, a total length of 10 leaves no room for a new one");
-  EXPECT_EQ(refusal({{"", {1, 40}}}, {}), "prompt 0: token 40 is out of range, the vocabulary has 40");
-  EXPECT_EQ(refusal({{"", {1, -1}}}, {}), "prompt 0: token -1 is out of range, the vocabulary has 40");
+  EXPECT_THAT(refusal({}, {}), IsMessage("prompt"));
+  EXPECT_THAT(refusal({{"", {1}}, {"", {}}}, {}), IsMessage("prompt 1"));
+  EXPECT_THAT(refusal({{"", std::vector<int32_t>(65, 1)}}, {.max_new = 1}), IsMessage("prompt 0", "65", "64"));
+  EXPECT_THAT(refusal({{"", std::vector<int32_t>(10, 1)}}, {.n_gen = 10}), IsMessage("prompt 0", "10"));
+  EXPECT_THAT(refusal({{"", {1, 40}}}, {}), IsMessage("prompt 0", "40"));
+  EXPECT_THAT(refusal({{"", {1, -1}}}, {}), IsMessage("prompt 0", "-1", "40"));
   EXPECT_EQ(refusal({{"", {1}}}, {}), "accepted");
 }
 

@@ -284,8 +284,9 @@ void Configuration::unknown(const Setting& setting, std::span<BoundPlugin* const
     if (const Plugin* plugin = is_meant(other, setting) ? other.open() : nullptr)
       for (const OptionSpec& spec : specs_of(*plugin)) names.push_back(prefix + spec.key);
   const std::string nearest = nearest_option("--" + setting.name, names, keys);
-  usage_error("unknown option ", setting.origin, nearest.empty() ? "; --help lists what there is" : "; the nearest is ",
-              nearest);
+  const size_t colon = setting.origin.find(": "), name = colon == std::string::npos ? 0 : colon + 2;  // behind a file
+  usage_error(setting.origin.substr(0, name), "unknown option ", setting.origin.substr(name),
+              nearest.empty() ? "; --help lists what there is" : "; the nearest is ", nearest);
 }
 
 std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chosen,

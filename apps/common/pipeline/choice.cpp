@@ -88,7 +88,7 @@ void check_sinks(const std::vector<BoundPlugin>& sinks) {
       const bool same = std::all_of(specs.begin(), specs.end(), [&](const OptionSpec& spec) {
         return sink.values.shown(spec.key) == other->values.shown(spec.key);
       });
-      if (same) usage_error("--sink: ", sink.spec.name, " is there twice with the same options");
+      if (same) usage_error("--sink: ", sink.spec.name, " is given twice with the same options");
     }
 }
 

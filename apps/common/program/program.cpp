@@ -48,8 +48,8 @@ int run_main(const std::string& name, int count, char** arguments,
       name,
       [&] {
         if (const Launch launch = launched(); launch.size > 1)
-          fail(name, " shares no work out: start it once, found rank ", launch.rank, " of ", launch.size, " (",
-               launch.variable, ")");
+          fail(name, " does not share its work among ranks: start it once, found rank ", launch.rank, " of ",
+               launch.size, " (", launch.variable, ")");
         const NoExit whole;
         std::vector<std::string> given(arguments + (count > 0), arguments + count);
         return asks_for_version(given) ? print_version(name) : work(std::move(given));

@@ -45,7 +45,7 @@ Prompt start_of_text(const ModelConfig& model) {
 void check_tokens(const std::vector<int32_t>& tokens, const std::string& origin, const ModelConfig& model) {
   for (const int32_t id : tokens)
     if (id < 0 || id >= model.V)
-      fail(origin, origin.empty() ? "" : ": ", "token id ", id, ": expected [0, ", model.V,
+      fail(origin, origin.empty() ? "" : ": ", "token id ", id, ": expected an id in [0, ", model.V,
            "), the model's vocabulary");
 }
 
@@ -124,7 +124,7 @@ std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin
     if (code == std::errc::invalid_argument || end != word.data() + word.size())
       usage_error(origin, ": expected token ids, found ", in_quotes(word));
     if (code != std::errc() || id < 0 || id >= vocabulary)
-      fail(origin, ": token id ", printable(word, 20), ": expected [0, ", vocabulary, ")");
+      fail(origin, ": token id ", printable(word, 20), ": expected an id in [0, ", vocabulary, ")");
     tokens.push_back(id);
     text.remove_prefix(word.size());
   }
