@@ -8,7 +8,6 @@ namespace gpt2run {
 namespace {
 
 using test::HasMessage;
-using test::IsMessage;
 using test::IsRefusal;
 using testing::HasSubstr;
 

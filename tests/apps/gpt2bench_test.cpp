@@ -11,7 +11,6 @@ namespace {
 
 using nlohmann::json;
 using test::HasMessage;
-using test::IsMessage;
 using test::IsRefusal;
 using testing::HasSubstr;
 
