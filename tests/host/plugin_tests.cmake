@@ -131,7 +131,7 @@ device_breach(sampler options-there plugin_breach_device_sampler.cpp BREACH=none
 device_breach(sampler frozen-options plugin_breach_device_sampler.cpp BREACH=freezes_options)
 
 gpt2run_test(host_plugins LABELS host SOURCES plugin_host_test.cpp plugin_trust_test.cpp crash_hook_test.cpp LINK gpt2run::apps gpt2run_messages)
-gpt2run_test(host_programs LABELS host SOURCES plugin_programs_test.cpp LINK gpt2run::apps gpt2run_messages nlohmann_json::nlohmann_json)
+gpt2run_test(host_programs LABELS host SOURCES plugin_programs_test.cpp LINK gpt2run::apps gpt2run_messages)
 gpt2run_test(host_rogue LABELS host SOURCES plugin_rogue_test.cpp LINK gpt2run::apps gpt2run_messages)
 add_dependencies(test_host_rogue plugin_fixtures gpt2run gpt2run_plugin_check gpt2run-loader-huggingface gpt2run-precision-cpu-fp32 gpt2run-sink-null)
 gpt2run_test(host_check LABELS host SOURCES plugin_check_test.cpp LINK gpt2run::apps)
