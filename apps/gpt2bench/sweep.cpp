@@ -54,7 +54,7 @@ int64_t tokens_of(PluginHost& host, const SweepRun& run) {
 // made: the tokens generated so far, which is updated. all: those of the whole sweep.
 void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress& progress, int64_t& made, int64_t all) {
   Composition composition = compose(host, run);
-  PassRecorder recorder;
+  StepRecorder recorder;
   composition.add(recorder);
   ManifestFile file(run.manifest);
   composition.open();

@@ -33,19 +33,19 @@ std::string milliseconds(double value) {
 
 }  // namespace
 
-double PassRecorder::Pass::all() const {
+double StepRecorder::Step::all() const {
   double sum = 0;
   for (const Phase& phase : kPhases) sum += times.*phase.time;
   return sum;
 }
 
-void PassRecorder::token(const TokenEvent& event) {
-  passes_.back().position = event.position;
+void StepRecorder::token(const TokenEvent& event) {
+  steps_.back().position = event.position;
   ++tokens_;
 }
 
 void SweepTable::add(const std::string& precision, const std::string& placement, int length,
-                     const PassRecorder& recorder, double open_seconds) {
+                     const StepRecorder& recorder, double open_seconds) {
   const std::string run = precision + "," + placement + "," + std::to_string(length) + ",";
   const auto add_row = [&](const char* key, const std::vector<double>& values) {
     summary_.append(run).append(key);
@@ -57,17 +57,17 @@ void SweepTable::add(const std::string& precision, const std::string& placement,
   StepTimes sums{};
   for (const Phase& phase : kPhases) {
     std::vector<double> values;
-    for (const PassRecorder::Pass& pass : recorder.passes()) {
-      values.push_back(pass.times.*phase.time);
-      if (pass.position >= 0) sums.*phase.time += pass.times.*phase.time;
+    for (const StepRecorder::Step& step : recorder.steps()) {
+      values.push_back(step.times.*phase.time);
+      if (step.position >= 0) sums.*phase.time += step.times.*phase.time;
     }
     add_row(phase.name, values);
   }
   std::vector<double> prompts, tokens;
   std::map<int, std::vector<double>> positions;
-  for (const PassRecorder::Pass& pass : recorder.passes()) {
-    (pass.position < 0 ? prompts : tokens).push_back(pass.all());
-    if (pass.position >= 0) positions[pass.position].push_back(pass.all());
+  for (const StepRecorder::Step& step : recorder.steps()) {
+    (step.position < 0 ? prompts : tokens).push_back(step.all());
+    if (step.position >= 0) positions[step.position].push_back(step.all());
   }
   add_row("prompt", prompts);
   add_row("token", tokens);

@@ -8,23 +8,23 @@
 namespace gpt2run {
 
 // A sink that records the times of one run's steps. The run generates one sequence at a time.
-class PassRecorder final : public Sink {
+class StepRecorder final : public Sink {
  public:
-  struct Pass {
+  struct Step {
     StepTimes times;
     int position;        // of the token that it sampled; -1 if it only read the prompt
     double all() const;  // the sum of all phases
   };
 
   uint32_t wants() const override { return kTimes | kAnyOrder; }
-  void pass(const PassEvent& event) override { passes_.push_back({event.times, -1}); }
+  void step(const StepEvent& event) override { steps_.push_back({event.times, -1}); }
   void token(const TokenEvent& event) override;
 
-  const std::vector<Pass>& passes() const { return passes_; }
+  const std::vector<Step>& steps() const { return steps_; }
   int64_t tokens() const { return tokens_; }
 
  private:
-  std::vector<Pass> passes_;
+  std::vector<Step> steps_;
   int64_t tokens_ = 0;
 };
 
@@ -32,7 +32,7 @@ class PassRecorder final : public Sink {
 class SweepTable {
  public:
   // Adds one run. open_seconds: how long the session took to open.
-  void add(const std::string& precision, const std::string& placement, int length, const PassRecorder& recorder,
+  void add(const std::string& precision, const std::string& placement, int length, const StepRecorder& recorder,
            double open_seconds);
 
   // Statistics of each run, a line per key: model_initialization, each phase over all steps, then the whole steps, as

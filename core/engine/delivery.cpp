@@ -35,10 +35,10 @@ void Delivery::give(Sink& sink, TokenEvent event, uint32_t wants) const {
   sink.token(event);
 }
 
-void Delivery::pass(const PassEvent& event) {
+void Delivery::step(const StepEvent& event) {
   for (const auto* sinks : {&any_order_, &in_order_}) {
     for (Sink* sink : *sinks)
-      if (sink->wants() & kTimes) sink->pass(event);
+      if (sink->wants() & kTimes) sink->step(event);
   }
 }
 

@@ -118,7 +118,7 @@ class Run final : private Listener {
     if (event.step >= 0 && !has_token_) has_token_ = true, summary_.first_token_seconds = elapsed();
     sinks_.token(event);
   }
-  void pass(const PassEvent& event) override { sinks_.pass(event); }
+  void step(const StepEvent& event) override { sinks_.step(event); }
   void finish(RequestId id, Reason reason, std::string_view tail, std::string_view error) override {
     if (reason == Reason::error) throw Error(std::string(error));
     const uint64_t sequence = sequences_.at(id);

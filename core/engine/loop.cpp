@@ -262,7 +262,7 @@ int EngineLoop::replays(const StepPlan& plan) const {
 
 void EngineLoop::take_results(int times) {
   if (const StepTimes* spent = runner_.times())
-    listener_.pass({counts_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
+    listener_.step({counts_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
   counts_.steps += times;
   counts_.rows += std::ssize(rows_) * times;
   read_results(times);

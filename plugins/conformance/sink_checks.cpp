@@ -84,7 +84,7 @@ void feed(Sink& sink, uint64_t sequence) {
   sink.start(sequence, "a prompt", kPromptTokens);
   if (wants & kPrompt) sink.token(event_of(wants, sequence, -1));
   for (int step = 0; step < 3; ++step) {
-    if (wants & kTimes) sink.pass({step, 1, 1, {0.1f, 1.5f, 0.1f, 0.2f, 0.1f}});
+    if (wants & kTimes) sink.step({step, 1, 1, {0.1f, 1.5f, 0.1f, 0.2f, 0.1f}});
     sink.token(event_of(wants, sequence, step));
   }
 }

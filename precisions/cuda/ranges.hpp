@@ -1,4 +1,4 @@
-// PassRanges: the profiler ranges of a forward pass: the embedding, every layer, and the head.
+// StepRanges: the profiler ranges of a forward pass: the embedding, every layer, and the head.
 #pragma once
 #include <optional>
 
@@ -7,9 +7,9 @@
 
 namespace gpt2run::cuda {
 
-class PassRanges {
+class StepRanges {
  public:
-  explicit PassRanges(int layers) : layers_(layers) { range_.emplace("embed"); }
+  explicit StepRanges(int layers) : layers_(layers) { range_.emplace("embed"); }
 
   // Called after each operation of gpt2_forward.
   void wrote(Op op, int layer) {

@@ -27,7 +27,7 @@ class Timings final : public Sink {
     file_.begin(name_);
   }
 
-  void pass(const PassEvent& event) override { passes_.push_back(event.times); }
+  void step(const StepEvent& event) override { steps_.push_back(event.times); }
   void token(const TokenEvent&) override {}
 
   void end(std::string_view summary_json) override {
@@ -36,9 +36,9 @@ class Timings final : public Sink {
     if (const auto seconds = open_seconds(summary_json)) append_number(json, *seconds * kMilliseconds);
     for (const auto& [key, time] : kPhases) {
       json.append("],\n \"").append(key).append("\": [");
-      for (size_t i = 0; i < passes_.size(); ++i) {
+      for (size_t i = 0; i < steps_.size(); ++i) {
         if (i > 0) json += ", ";
-        append_number(json, passes_[i].*time);
+        append_number(json, steps_[i].*time);
       }
     }
     file_.write(json + "]}\n");
@@ -48,7 +48,7 @@ class Timings final : public Sink {
  private:
   OneFile file_;
   std::string name_;
-  std::vector<StepTimes> passes_;
+  std::vector<StepTimes> steps_;
 };
 
 }  // namespace

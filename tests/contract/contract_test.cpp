@@ -134,7 +134,7 @@ TEST_P(ReplayTest, AHostChainBehindTheDeviceGivesTheHostsTokens) {
   EXPECT_EQ(made.all_tokens(), expected.all_tokens());
   for (const auto& [sequence, s] : made.sequences) EXPECT_EQ(s.logits, expected.sequences.at(sequence).logits);
   EXPECT_EQ(summary.replayed, 0);
-  EXPECT_EQ(std::ssize(made.passes), summary.steps);
+  EXPECT_EQ(std::ssize(made.steps), summary.steps);
 }
 
 INSTANTIATE_TEST_SUITE_P(Repeat, ReplayTest, testing::Values(1, 3, 16));

@@ -186,16 +186,16 @@ TEST_P(PipelineTest, LogitsArriveWithTheirTokens) {
 TEST_P(PipelineTest, EveryPassIsToldOnceWhateverTheBatch) {
   const std::vector<Prompt> prompts = {{"", counting(0, 9)}, {"", {1}}, {"", counting(2, 6)}};
   const CaptureSink made = run(prompts, {.max_new = 4, .batch = 3, .chunk = 4}, kTimes);
-  ASSERT_EQ(std::ssize(made.passes), summary.steps);
+  ASSERT_EQ(std::ssize(made.steps), summary.steps);
   int64_t rows = 0, sampled = 0;
   for (int64_t i = 0; i < summary.steps; ++i) {
-    EXPECT_EQ(made.passes[i].pass, i);
-    EXPECT_GE(made.passes[i].times.forward, 0.0f);
-    rows += made.passes[i].rows, sampled += made.passes[i].sampled;
+    EXPECT_EQ(made.steps[i].step, i);
+    EXPECT_GE(made.steps[i].times.forward, 0.0f);
+    rows += made.steps[i].rows, sampled += made.steps[i].sampled;
   }
   EXPECT_EQ(rows, summary.rows);
   EXPECT_EQ(sampled, summary.new_tokens);
-  EXPECT_TRUE(run(prompts, {.max_new = 4}, kLogprob).passes.empty()) << "only a sink that wants times hears of passes";
+  EXPECT_TRUE(run(prompts, {.max_new = 4}, kLogprob).steps.empty()) << "only a sink that wants times hears of steps";
 }
 
 TEST_P(PipelineTest, SinksCanReadAnyToken) {

@@ -124,11 +124,11 @@ TEST(RankedRun, PassesOfAllAreNumberedOnce) {
     if (ranks.is_root()) all = summary;
   });
   EXPECT_THAT(ended.errors, Each(""));
-  ASSERT_EQ(std::ssize(times.passes), all.steps);
+  ASSERT_EQ(std::ssize(times.steps), all.steps);
   int64_t rows = 0;
-  for (size_t i = 0; i < times.passes.size(); ++i) {
-    EXPECT_EQ(times.passes[i].pass, static_cast<int64_t>(i));
-    rows += times.passes[i].rows;
+  for (size_t i = 0; i < times.steps.size(); ++i) {
+    EXPECT_EQ(times.steps[i].step, static_cast<int64_t>(i));
+    rows += times.steps[i].rows;
   }
   EXPECT_EQ(rows, all.rows);
 }
@@ -205,7 +205,7 @@ TEST(RankEvents, WhatIsNoMessageIsRefused) {
   struct Nothing final : EventReceiver {
     void start(uint64_t) override {}
     void token(const TokenEvent&) override {}
-    void pass(const PassEvent&) override {}
+    void step(const StepEvent&) override {}
     void finish(uint64_t, std::string_view, std::string_view) override {}
     void summary(const Summary&) override {}
   } nothing;

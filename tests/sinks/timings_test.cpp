@@ -19,8 +19,8 @@ class Timings : public test::SinkTest {
   static void tell(Sink& sink, const char* summary = kSummary) {
     sink.begin(kManifest);
     sink.start(0, "", {});
-    sink.pass({0, 9, 0, {1, 2, 3, 4, 5}});
-    sink.pass({1, 1, 1, {0.5f, 0.1f, 0, 1e-7f, 1e9f}});
+    sink.step({0, 9, 0, {1, 2, 3, 4, 5}});
+    sink.step({1, 1, 1, {0.5f, 0.1f, 0, 1e-7f, 1e9f}});
     token(sink, 0, 0, "a");
     sink.finish(0, "", "length");
     sink.end(summary);
@@ -64,7 +64,7 @@ TEST_F(Timings, SaysNothingThatItWasNotTold) {
 TEST_F(Timings, WhatIsNoNumberIsNull) {
   auto timings = sink("timings", {{"out", path("t")}});
   timings->begin("{}");
-  timings->pass({0, 1, 1, {std::nanf(""), INFINITY, 0, 0, 0}});
+  timings->step({0, 1, 1, {std::nanf(""), INFINITY, 0, 0, 0}});
   timings->end(kSummary);
   const json times = json::parse(content_of(path("t")));
   EXPECT_TRUE(times["copy_to_device"][0].is_null());
@@ -74,7 +74,7 @@ TEST_F(Timings, WhatIsNoNumberIsNull) {
 TEST_F(Timings, LeavesNothingBehindWithoutEnd) {
   auto timings = sink("timings", {{"out", path("t")}});
   timings->begin(kManifest);
-  timings->pass({0, 1, 1, {}});
+  timings->step({0, 1, 1, {}});
   timings.reset();
   EXPECT_EQ(files(), std::vector<std::string>{});
 }

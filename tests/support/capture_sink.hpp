@@ -47,7 +47,7 @@ struct CaptureSink final : Sink {
     s.text += event.text, s.pieces.emplace_back(event.text);
     if (event.logits) s.logits.emplace_back(event.logits, event.logits + event.vocab);
   }
-  void pass(const PassEvent& event) override { passes.push_back(event); }
+  void step(const StepEvent& event) override { steps.push_back(event); }
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override {
     Sequence& s = sequences.at(sequence);
     s.tail = tail, s.text += tail, s.reason = reason, s.finished = true;
@@ -64,7 +64,7 @@ struct CaptureSink final : Sink {
   std::map<uint64_t, Sequence> sequences;
   std::vector<uint64_t> order;  // of the calls of start()
   std::string calls;
-  std::vector<PassEvent> passes;
+  std::vector<StepEvent> steps;
   std::vector<std::string> vocabulary;  // texts of ids 30, 39 and one beyond every vocabulary
 };
 

@@ -9,7 +9,7 @@
 namespace gpt2run {
 namespace {
 
-enum class Event : uint8_t { start, token, pass, finish, summary };
+enum class Event : uint8_t { start, token, step, finish, summary };
 
 // logits: a buffer for the token's logits, which are not aligned for floats in the message.
 void read_token(std::string_view& bytes, std::vector<float>& logits, EventReceiver& receiver) {
@@ -49,8 +49,8 @@ void EventWriter::token(const TokenEvent& event) {
     bytes_.append(reinterpret_cast<const char*>(event.logits), static_cast<size_t>(event.vocab) * sizeof(float));
 }
 
-void EventWriter::pass(const PassEvent& event) {
-  append_value(bytes_, Event::pass);
+void EventWriter::step(const StepEvent& event) {
+  append_value(bytes_, Event::step);
   append_value(bytes_, event);
 }
 
@@ -75,8 +75,8 @@ void read_events(std::string_view bytes, EventReceiver& receiver) {
       case Event::token:
         read_token(bytes, logits, receiver);
         break;
-      case Event::pass:
-        receiver.pass(take_value<PassEvent>(bytes));
+      case Event::step:
+        receiver.step(take_value<StepEvent>(bytes));
         break;
       case Event::finish: {
         const auto sequence = take_value<uint64_t>(bytes);

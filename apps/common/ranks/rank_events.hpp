@@ -13,7 +13,7 @@ class EventWriter {
  public:
   void start(uint64_t sequence);
   void token(const TokenEvent& event);
-  void pass(const PassEvent& event);
+  void step(const StepEvent& event);
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason);
   void summary(const Summary& summary);
 
@@ -29,7 +29,7 @@ class EventWriter {
 struct EventReceiver {
   virtual void start(uint64_t sequence) = 0;
   virtual void token(const TokenEvent& event) = 0;
-  virtual void pass(const PassEvent& event) = 0;
+  virtual void step(const StepEvent& event) = 0;
   virtual void finish(uint64_t sequence, std::string_view tail, std::string_view reason) = 0;
   virtual void summary(const Summary& summary) = 0;
 

@@ -22,7 +22,7 @@ class Forward final : public Sink {
 
   uint32_t wants() const override { return wants_; }
   void start(uint64_t sequence, std::string_view, std::span<const int32_t>) override { events_.start(sequence); }
-  void pass(const PassEvent& event) override { events_.pass(event); }
+  void step(const StepEvent& event) override { events_.step(event); }
   void token(const TokenEvent& event) override {
     events_.token(event);
     if (events_.size() >= kMessage) flush();
@@ -101,7 +101,7 @@ class Merge final : public Sink, EventReceiver {
   void begin(std::string_view manifest) override { sinks_.begin(manifest); }
   void start(uint64_t sequence, std::string_view, std::span<const int32_t>) override { start(sequence); }
   void token(const TokenEvent& event) override;
-  void pass(const PassEvent& event) override;
+  void step(const StepEvent& event) override;
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override;
 
   // Called after every step of this rank. Takes messages that have arrived, and holds this rank back when too many
@@ -128,7 +128,7 @@ class Merge final : public Sink, EventReceiver {
   uint64_t samples_;
   int64_t most_ahead_;
   Ahead ahead_;
-  int64_t done_ = 0, passes_ = 0;
+  int64_t done_ = 0, steps_ = 0;
   int closed_ = 0;  // how many other ranks have sent their summary
   Summary others_;  // the sum of these
   Clock::time_point begin_ = Clock::now();
@@ -142,10 +142,10 @@ void Merge::token(const TokenEvent& event) {
 }
 
 // Steps of all ranks are numbered in the order in which they arrive.
-void Merge::pass(const PassEvent& event) {
-  PassEvent own = event;
-  own.pass = passes_++;
-  sinks_.pass(own);
+void Merge::step(const StepEvent& event) {
+  StepEvent own = event;
+  own.step = steps_++;
+  sinks_.step(own);
 }
 
 void Merge::finish(uint64_t sequence, std::string_view tail, std::string_view reason) {

@@ -22,7 +22,7 @@ class Delivery {
 
   void begin(std::string_view manifest);
   void start(uint64_t sequence, const Prompt& prompt);
-  void pass(const PassEvent& event);    // only to sinks that want times
+  void step(const StepEvent& event);    // only to sinks that want times
   void token(const TokenEvent& event);  // the event's pointers must be valid during the call only
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason);
   void end(std::string_view summary);

@@ -66,7 +66,7 @@ struct Listener {
   // The last call for every request. tail: text that was held back until now. error: one line, or empty.
   virtual void finish(RequestId, Reason, std::string_view tail, std::string_view error) = 0;
 
-  virtual void pass(const PassEvent&) {}  // with kTimes, before the tokens of the step
+  virtual void step(const StepEvent&) {}  // with kTimes, before the tokens of the step
 
  protected:
   ~Listener() = default;
