@@ -17,7 +17,7 @@ double sum_of(const double (&lanes)[kLanes]) {
 // Calls f(c, count) for consecutive lanes of all c < C: 16 at a time, then the rest. In the main loop the compiler
 // knows the count.
 template <class F>
-GPT2RUN_INLINE void in_lanes(int C, const F& f) {
+GPT2RUN_INLINE void for_lanes(int C, const F& f) {
   int c = 0;
   for (; c + kLanes <= C; c += kLanes) f(c, kLanes);
   if (c < C) f(c, C - c);
@@ -28,15 +28,15 @@ GPT2RUN_INLINE void in_lanes(int C, const F& f) {
 template <class Value>
 void norm(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out) {
   double lanes[kLanes] = {}, squares[kLanes] = {};
-  in_lanes(C, [&](int c, int count) {
+  for_lanes(C, [&](int c, int count) {
     for (int i = 0; i < count; ++i) lanes[i] += x[c + i];
   });
   const double mean = sum_of(lanes) / C;
-  in_lanes(C, [&](int c, int count) {
+  for_lanes(C, [&](int c, int count) {
     for (int i = 0; i < count; ++i) squares[i] += (x[c + i] - mean) * (x[c + i] - mean);
   });
   const double scale = 1 / __builtin_sqrt(sum_of(squares) / C + epsilon);
-  in_lanes(C, [&](int c, int count) {
+  for_lanes(C, [&](int c, int count) {
     for (int i = 0; i < count; ++i)
       out[c + i] = static_cast<float>((x[c + i] - mean) * scale * gain[c + i] + bias[c + i]);
     store(out + c, rounded<Value>(load(out + c, count)), count);
@@ -68,11 +68,12 @@ float exponentials(float* scores, int length, float scale) {
 }
 
 // The rows and registers of D that one weighted sum computes at a time.
-constexpr int kMixRows = kWidth == 4 ? 3 : 6, kMixLanes = kWidth == 16 ? 4 : 1;
+constexpr int kSumRows = kWidth == 4 ? 3 : 6, kSumLanes = kWidth == 16 ? 4 : 1;
 
 // Adds one position: sum (kR, kB x 16 lanes) += weights[r] x value.
 template <int kR, int kB, class Value>
-GPT2RUN_INLINE void mix(const float* weights, int64_t stride, const Value* row, int count, Floats (&sum)[kR][kB]) {
+GPT2RUN_INLINE void add_weighted(const float* weights, int64_t stride, const Value* row, int count,
+                                 Floats (&sum)[kR][kB]) {
   for (int b = 0; b < kB; ++b) {
     const Floats value = load(row + b * kLanes, count - b * kLanes);
     for (int r = 0; r < kR; ++r) sum[r][b] = fma(splat16(weights[r * stride]), value, sum[r][b]);
@@ -82,15 +83,15 @@ GPT2RUN_INLINE void mix(const float* weights, int64_t stride, const Value* row, 
 // The weighted sum over values: out (kR rows, `count` of kB x 16 columns) = weights x values. Row r uses length + r
 // positions. Later ones must not be touched, because 0 times infinity is NaN.
 template <int kR, int kB, class Value>
-void mix_rows(const float* weights, int64_t stride, const Value* values, int D, int length, int count,
-              const float* factors, float* out, int64_t out_stride) {
+void weighted_sum(const float* weights, int64_t stride, const Value* values, int D, int length, int count,
+                  const float* factors, float* out, int64_t out_stride) {
   Floats sum[kR][kB] = {};
-  for (int t = 0; t < length; ++t) mix<kR, kB>(weights + t, stride, values + int64_t(t) * D, count, sum);
+  for (int t = 0; t < length; ++t) add_weighted<kR, kB>(weights + t, stride, values + int64_t(t) * D, count, sum);
   for (int r = 1; r < kR; ++r) {
     Floats own[1][kB];
     for (int b = 0; b < kB; ++b) own[0][b] = sum[r][b];
     for (int t = length; t < length + r; ++t)
-      mix<1, kB>(weights + r * stride + t, stride, values + int64_t(t) * D, count, own);
+      add_weighted<1, kB>(weights + r * stride + t, stride, values + int64_t(t) * D, count, own);
     for (int b = 0; b < kB; ++b) sum[r][b] = own[0][b];
   }
   for (int r = 0; r < kR; ++r) {
@@ -106,18 +107,18 @@ void attention(const float* q, int rows, int64_t stride, const Value* keys, cons
   float factors[kQueries];
   for (int r = 0; r < rows; ++r)
     factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, 1 / __builtin_sqrtf(static_cast<float>(D)));
-  for (int first = 0; first < rows; first += kMixRows) {
-    with_rows<kMixRows>(least(kMixRows, rows - first), [&]<int kR>() {
+  for (int first = 0; first < rows; first += kSumRows) {
+    with_rows<kSumRows>(least(kSumRows, rows - first), [&]<int kR>() {
       const float* weights = scores + first * scores_stride;
       float* to = out + first * stride;
       const int own = length + first;
       int d = 0;
-      for (; d + kMixLanes * kLanes <= D; d += kMixLanes * kLanes)
-        mix_rows<kR, kMixLanes>(weights, scores_stride, values + d, D, own, kMixLanes * kLanes, factors + first, to + d,
-                                stride);
+      for (; d + kSumLanes * kLanes <= D; d += kSumLanes * kLanes)
+        weighted_sum<kR, kSumLanes>(weights, scores_stride, values + d, D, own, kSumLanes * kLanes, factors + first,
+                                    to + d, stride);
       for (; d < D; d += kLanes)
-        mix_rows<kR, 1>(weights, scores_stride, values + d, D, own, least(kLanes, D - d), factors + first, to + d,
-                        stride);
+        weighted_sum<kR, 1>(weights, scores_stride, values + d, D, own, least(kLanes, D - d), factors + first, to + d,
+                            stride);
     });
   }
 }

@@ -70,9 +70,9 @@ class CpuOps {
     const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     norm(w.ln1_w, w.ln1_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const Share own(3 * C, worker, workers, kPanel);
+      const WorkRange own(3 * C, worker, workers, kPanel);
       product(w.qkv_w, s.normed.data(), C, rows, own, s.sums.data(), 3 * C, s, worker);
-      for (int r = 0; r < rows; ++r) place(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
+      for (int r = 0; r < rows; ++r) store_qkv(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
     });
   }
 
@@ -102,7 +102,7 @@ class CpuOps {
     const int C = s.config.C, F = s.config.F, rows = static_cast<int>(step.rows.size());
     norm(w.ln2_w, w.ln2_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const Share own(F, worker, workers, kPanel);
+      const WorkRange own(F, worker, workers, kPanel);
       product(w.up_w, s.normed.data(), C, rows, own, s.h.data(), F, s, worker);
       for (int r = 0; r < rows; ++r) {
         float* h = &s.h[size_t(r) * F + own.begin];
@@ -122,7 +122,7 @@ class CpuOps {
                     &s.normed[size_t(i) * C]);
     if (rows == 0) return;
     pool_.run([&](int worker, int workers) {
-      const Share own(V, worker, workers, kPanel);
+      const WorkRange own(V, worker, workers, kPanel);
       product(w.w, s.normed.data(), C, rows, own, s.logits.data(), s.stride, s, worker);
     });
   }
@@ -131,8 +131,8 @@ class CpuOps {
   static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 
   // Computes the columns `own` of y (rows, stride) = x (rows, K) times w.
-  void product(const Value* w, const float* x, int K, int rows, const Share& own, float* y, int64_t stride, State& s,
-               int worker) const {
+  void product(const Value* w, const float* x, int K, int rows, const WorkRange& own, float* y, int64_t stride,
+               State& s, int worker) const {
     if (own.begin == own.end) return;
     kernels_.linear(x, rows, K, w + own.begin / kPanel * panel_elements<Value>(K), K, own.end - own.begin,
                     y + own.begin, stride, workspace(s, worker));
@@ -155,7 +155,7 @@ class CpuOps {
   void share_rows(int rows, const Work& work) {
     constexpr int kRowsToShare = 8;  // with fewer rows, waking the workers costs more than the work
     const auto part = [&](int worker, int workers) {
-      const Share own(rows, worker, workers);
+      const WorkRange own(rows, worker, workers);
       for (int r = own.begin; r < own.end; ++r) work(r);
     };
     if (rows < kRowsToShare) return part(0, 1);
@@ -173,8 +173,8 @@ class CpuOps {
 
   // Adds the bias to the columns `own` of one row of products (3C: query, key, value), rounds, and stores the query in
   // q and the key and value in the cache.
-  void place(const float* sums, const float* bias, const Share& own, State& s, const HostRow& row, int r,
-             int layer) const {
+  void store_qkv(const float* sums, const float* bias, const WorkRange& own, State& s, const HostRow& row, int r,
+                 int layer) const {
     const int C = s.config.C, D = C / s.config.H;
     for (int o = own.begin, end; o < own.end; o = end) {
       end = std::min({o / D * D + D, o + kPanel, own.end});
@@ -196,7 +196,7 @@ class CpuOps {
   void linear_add(const Value* w, const float* b, const float* in, int K, State& s, const Step& step) {
     const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     pool_.run([&](int worker, int workers) {
-      const Share own(C, worker, workers, kPanel);
+      const WorkRange own(C, worker, workers, kPanel);
       product(w, in, K, rows, own, s.sums.data(), C, s, worker);
       for (int r = 0; r < rows; ++r) {
         const size_t at = size_t(r) * C + own.begin;

@@ -11,8 +11,8 @@
 namespace gpt2run::cpu {
 
 // The part [begin, end) of `count` items that worker `worker` of `workers` owns. Boundaries are multiples of `unit`.
-struct Share {
-  Share(int count, int worker, int workers, int unit = 1) {
+struct WorkRange {
+  WorkRange(int count, int worker, int workers, int unit = 1) {
     const int64_t units = (count + unit - 1) / unit;
     begin = std::min<int64_t>(units * worker / workers * unit, count);
     end = std::min<int64_t>(units * (worker + 1) / workers * unit, count);

@@ -159,10 +159,10 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
 
 // Memory that will be needed soon. It is prefetched in small parts, one with each tile, because prefetching everything
 // at once would delay what is needed now.
-struct Ahead {
+struct Prefetcher {
   uintptr_t at, end;
   int bytes;
-  void ask() {
+  void advance() {
     const int part = least(bytes, static_cast<int>(end - at));
     prefetch(at, part);
     at += part;
@@ -174,7 +174,7 @@ struct Ahead {
 // the L1 cache, and y is read and written once.
 template <class Input, class Value>
 GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
-                          int outputs, Sums<float> y, Ahead& ahead) {
+                          int outputs, Sums<float> y, Prefetcher& prefetcher) {
   alignas(64) float workspace[kGroup * kPanel];
   const Sums<float> scratch{workspace, kPanel};
   const bool whole = outputs == kPanel;
@@ -188,7 +188,7 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
     for (int r = 0; r < rows; r += kRows) {
       with_rows<kRows>(least(kRows, rows - r), [&]<int kR>() {
         constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
-        ahead.ask();
+        prefetcher.advance();
         for (int own = r; k == 0 && whole && own < r + kR; ++own)
           prefetch(reinterpret_cast<uintptr_t>(y.from(own).at), kPanel * sizeof(float));
         block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kPanel,
@@ -224,10 +224,11 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
   const int bytes = rows > kRows ? length * kPanel * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlock) / kBlock);
-  Ahead ahead{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
+  Prefetcher prefetcher{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
-      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, first, outputs, y.from(r), ahead);
+      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, first, outputs, y.from(r),
+            prefetcher);
   };
   if constexpr (kWiden) {
     if (rows > kRows) {

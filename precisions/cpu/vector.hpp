@@ -129,12 +129,12 @@ GPT2RUN_INLINE Vector load_vector(const f16* at) {
 
 GPT2RUN_INLINE void store_vector(float* at, Vector value) { __builtin_memcpy(at, &value, sizeof value); }
 // The nearest BF16 value, in the upper half of the bits. NaN stays NaN and becomes quiet.
-GPT2RUN_INLINE Bits nearest_bf16(Vector value) {
+GPT2RUN_INLINE Bits round_bf16(Vector value) {
   const Bits bits = (Bits)value, nearest = bits + 0x7fff + (bits >> 16 & 1);
   return (value == value ? nearest : bits | 0x400000) & 0xffff0000;
 }
 GPT2RUN_INLINE void store_vector(bf16* at, Vector value) {
-  const Halves halves = __builtin_convertvector(nearest_bf16(value) >> 16, Halves);
+  const Halves halves = __builtin_convertvector(round_bf16(value) >> 16, Halves);
   __builtin_memcpy(at, &halves, sizeof halves);
 }
 GPT2RUN_INLINE void store_vector(f16* at, Vector value) {
@@ -178,14 +178,14 @@ GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
 template <class Value>
 GPT2RUN_INLINE Floats rounded(Floats all) {
   if constexpr (std::is_same_v<Value, float>) return all;
-  if constexpr (std::is_same_v<Value, bf16>) return map([](Vector part) { return (Vector)nearest_bf16(part); }, all);
+  if constexpr (std::is_same_v<Value, bf16>) return map([](Vector part) { return (Vector)round_bf16(part); }, all);
   Value workspace[kLanes];
   store(workspace, all);
   return load(workspace);
 }
 
 // The sums of lanes i, i + 4, i + 8 and i + 12, added as (i + i8) + (i4 + i12).
-GPT2RUN_INLINE Quad folded(const Floats& all) {
+GPT2RUN_INLINE Quad fold_lanes(const Floats& all) {
   float lanes[kLanes];
   store(lanes, all);
   Quad quad[4];
@@ -193,16 +193,8 @@ GPT2RUN_INLINE Quad folded(const Floats& all) {
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 
-// The sums over the lanes of four vectors. Each uses the same tree of additions, so it does not depend on the others.
-GPT2RUN_INLINE Quad sums(const Floats (&all)[4]) {
-  const Quad a = folded(all[0]), b = folded(all[1]), c = folded(all[2]), d = folded(all[3]);
-  const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const Quad ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  const Quad ab = ab_low + ab_high, cd = cd_low + cd_high;
-  return __builtin_shufflevector(ab, cd, 0, 1, 4, 5) + __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-}
 GPT2RUN_INLINE float sum(const Floats& all) {
-  const Quad quad = folded(all);
+  const Quad quad = fold_lanes(all);
   return (quad[0] + quad[2]) + (quad[1] + quad[3]);
 }
 

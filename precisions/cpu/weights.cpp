@@ -18,7 +18,7 @@ constexpr int kTile = 32;  // inputs packed at a time; with a panel's outputs th
 
 // The conversion of one tensor. Exactly one of the three targets is set.
 template <class Value>
-struct Move {
+struct Conversion {
   Weight weight;
   int layer;
   Tensor from;
@@ -62,11 +62,12 @@ void pack(const Tensor& t, int begin, int end, Value* target) {
 }
 
 template <class Value>
-void convert_rows(const Move<Value>& move, int begin, int end) {
-  const Tensor& t = move.from;
+void convert_rows(const Conversion<Value>& conversion, int begin, int end) {
+  const Tensor& t = conversion.from;
   const auto to = [&](auto from) {
     using From = decltype(from);
-    return move.packed ? pack<From>(t, begin, end, move.packed) : convert<From>(t, begin, end, move.matrix);
+    return conversion.packed ? pack<From>(t, begin, end, conversion.packed)
+                             : convert<From>(t, begin, end, conversion.matrix);
   };
   switch (t.type) {
     case Type::f32:
@@ -107,34 +108,34 @@ bool saturate(const Tensor& t, int64_t begin, int64_t end, const Stored* target,
 }
 
 template <class Value>
-bool saturate_rows(const Move<Value>& move, int begin, int end) {
-  const Tensor& t = move.from;
+bool saturate_rows(const Conversion<Value>& conversion, int begin, int end) {
+  const Tensor& t = conversion.from;
   const int K = static_cast<int>(t.cols);
-  if (move.packed)
-    return saturate<Value>(t, begin, end, move.packed + packed_at<Value>(begin, 0, K),
+  if (conversion.packed)
+    return saturate<Value>(t, begin, end, conversion.packed + packed_at<Value>(begin, 0, K),
                            packed_elements<Value>(end - begin, K), [&](int64_t r, int64_t c) -> Value& {
-                             return move.packed[packed_at<Value>(static_cast<int>(r), static_cast<int>(c), K)];
+                             return conversion.packed[packed_at<Value>(static_cast<int>(r), static_cast<int>(c), K)];
                            });
-  return saturate<Value>(t, begin, end, move.matrix + int64_t(begin) * K, size_t(end - begin) * K,
-                         [&](int64_t r, int64_t c) -> Value& { return move.matrix[r * K + c]; });
+  return saturate<Value>(t, begin, end, conversion.matrix + int64_t(begin) * K, size_t(end - begin) * K,
+                         [&](int64_t r, int64_t c) -> Value& { return conversion.matrix[r * K + c]; });
 }
 
 // Converts one worker's part of a tensor. Returns true if a weight overflowed, and was clamped to the largest value.
 template <class Value>
-bool perform(const Move<Value>& move, int worker, int workers) {
-  const Tensor& t = move.from;
-  if (move.vector) {
+bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers) {
+  const Tensor& t = conversion.from;
+  if (conversion.vector) {
     if (worker != 0) return false;
-    for (int64_t r = 0; r < t.rows; ++r) move.vector[r] = to_f32(from_f32<Value>(at(t, r, 0)));
-    return saturate<Value>(t, 0, t.rows, move.vector, t.rows,
-                           [&](int64_t r, int64_t) -> float& { return move.vector[r]; });
+    for (int64_t r = 0; r < t.rows; ++r) conversion.vector[r] = to_f32(from_f32<Value>(at(t, r, 0)));
+    return saturate<Value>(t, 0, t.rows, conversion.vector, t.rows,
+                           [&](int64_t r, int64_t) -> float& { return conversion.vector[r]; });
   }
   bool overflow = false;
-  const Share share(static_cast<int>(t.rows), worker, workers, kPanel);
-  for (int r = share.begin; r < share.end; r += kPanel) {
-    const int end = std::min(r + kPanel, share.end);
-    convert_rows(move, r, end);
-    overflow |= saturate_rows(move, r, end);
+  const WorkRange range(static_cast<int>(t.rows), worker, workers, kPanel);
+  for (int r = range.begin; r < range.end; r += kPanel) {
+    const int end = std::min(r + kPanel, range.end);
+    convert_rows(conversion, r, end);
+    overflow |= saturate_rows(conversion, r, end);
   }
   return overflow;
 }
@@ -156,9 +157,9 @@ size_t bytes_of_weights(const ModelConfig& m, bool tied) {
     if (weight == Weight::head_w && tied) continue;
     const Shape shape = shape_of(weight, m);
     const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
-    const size_t one = cols == 1               ? Arena::room_for<float>(rows)
-                       : weight == Weight::wpe ? Arena::room_for<Value>(size_t(rows) * cols)
-                                               : Arena::room_for<Value>(packed_elements<Value>(rows, cols));
+    const size_t one = cols == 1               ? Arena::aligned_bytes<float>(rows)
+                       : weight == Weight::wpe ? Arena::aligned_bytes<Value>(size_t(rows) * cols)
+                                               : Arena::aligned_bytes<Value>(packed_elements<Value>(rows, cols));
     bytes += one * (is_per_layer(weight) ? m.L : 1);
   }
   return bytes;
@@ -183,25 +184,25 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
   const bool tied = head.data == wte.data;
   Weights<Value> w{m, {}, {}, {}, Arena(bytes_of_weights<Value>(m, tied))};
-  std::vector<Move<Value>> moves;
+  std::vector<Conversion<Value>> conversions;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
     check_type(weight, layer, from.type);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
     Value* packed = w.arena.template take<Value>(packed_elements<Value>(rows, cols));
-    moves.push_back({weight, layer, from, packed, nullptr, nullptr});
+    conversions.push_back({weight, layer, from, packed, nullptr, nullptr});
     return packed;
   };
   const auto plain = [&](Weight weight) {
     const Tensor from = checkpoint.tensor(weight, 0);
     check_type(weight, 0, from.type);
-    moves.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
-    return moves.back().matrix;
+    conversions.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
+    return conversions.back().matrix;
   };
   const auto vector = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    moves.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
-    return moves.back().vector;
+    conversions.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
+    return conversions.back().vector;
   };
   w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
   for (int l = 0; l < m.L; ++l) {
@@ -211,15 +212,15 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
                         matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
   }
   w.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
-  std::atomic<size_t> first = moves.size();  // the first tensor with an overflow
+  std::atomic<size_t> first = conversions.size();  // the first tensor with an overflow
   pool.run([&](int worker, int workers) {
-    for (size_t i = 0; i < moves.size(); ++i) {
-      if (!perform(moves[i], worker, workers)) continue;
+    for (size_t i = 0; i < conversions.size(); ++i) {
+      if (!convert_tensor(conversions[i], worker, workers)) continue;
       for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
     }
   });
-  if (overflow == Overflow::error && first < moves.size())
-    refuse_overflow(moves[first].weight, moves[first].layer, moves[first].from, kType<Value>);
+  if (overflow == Overflow::error && first < conversions.size())
+    refuse_overflow(conversions[first].weight, conversions[first].layer, conversions[first].from, kType<Value>);
   return w;
 }
 

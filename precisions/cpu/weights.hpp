@@ -17,16 +17,16 @@ class Arena {
  public:
   explicit Arena(size_t bytes);
 
-  // Returns `count` elements, 64-byte aligned. All calls together, each rounded up by room_for, must not need more than
-  // the constructor was given.
+  // Returns `count` elements, 64-byte aligned. The aligned_bytes of all calls together must not exceed those that the
+  // constructor was given.
   template <class T>
   T* take(size_t count) {
     T* at = reinterpret_cast<T*>(memory_.get() + used_);
-    used_ += room_for<T>(count);
+    used_ += aligned_bytes<T>(count);
     return at;
   }
   template <class T>
-  static constexpr size_t room_for(size_t count) {
+  static constexpr size_t aligned_bytes(size_t count) {
     return (count * sizeof(T) + 63) / 64 * 64;
   }
 

@@ -26,13 +26,13 @@ struct AttentionView {
 // The sum of the first kCount parts in the order of a butterfly exchange: the upper half is added to the lower half,
 // repeatedly.
 template <int kCount>
-GPT2RUN_DEVICE float folded(float* parts) {
+GPT2RUN_DEVICE float butterfly_sum(float* parts) {
   if constexpr (kCount == 1) {
     return parts[0];
   } else {
     GPT2RUN_UNROLL
     for (int i = 0; i < kCount / 2; ++i) parts[i] += parts[i + kCount / 2];
-    return folded<kCount / 2>(parts);
+    return butterfly_sum<kCount / 2>(parts);
   }
 }
 
@@ -167,7 +167,7 @@ GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int strid
     float of_group[kGroups];
     GPT2RUN_UNROLL
     for (int g = 0; g < kGroups; ++g) of_group[g] = parts[g * kLine<Value> + thread_id()];
-    out[d] = folded<kGroups>(of_group);
+    out[d] = butterfly_sum<kGroups>(of_group);
   }
 }
 
@@ -310,7 +310,7 @@ GPT2RUN_DEVICE float score_of(const float* q, int head, Key key) {
       for (int j = 0; j < kVector<Value>; ++j) lanes[lane] = std::fma(q[d + j], key(d + j), lanes[lane]);
     }
   }
-  return folded<kLanes>(lanes);
+  return butterfly_sum<kLanes>(lanes);
 }
 
 // Calls use(row, score) for the rows [row, end). If kHead is known, the key stays in registers meanwhile.
@@ -335,7 +335,7 @@ GPT2RUN_DEVICE float weighted_column(const float* weights, const float (&column)
     for (int i = 0; i < kKeys; ++i)
       if (g + i * kGroups < count) groups[g] = std::fma(weights[g + i * kGroups], column[g + i * kGroups], groups[g]);
   }
-  return folded<kGroups>(groups);
+  return butterfly_sum<kGroups>(groups);
 }
 
 // Attention of a prompt's rows. Grid: (tiles, H). The rows [v.first, v.first + count) belong to one slot and are at
