@@ -36,15 +36,15 @@ void EngineLoop::drop_ended(RequestId newer) {
     listener_.finish(gone.id, Reason::cancelled, {}, {});
   }
   for (int slot = 0; slot < limits_.slots; ++slot) {
-    const auto& live = slots_[slot].live;
-    if (live && has_ended(live->id, live->request)) finish(slot, Reason::cancelled);
+    const auto& sequence = slots_[slot].sequence;
+    if (sequence && has_ended(sequence->id, sequence->request)) finish(slot, Reason::cancelled);
   }
 }
 
 // Gives free slots to waiting requests.
 void EngineLoop::admit(RequestId newer) {
-  const auto is_free = [&](int slot) { return !slots_[slot].live; };
-  const auto accept = [&](const Waiting& one) { return one.id < newer && !is_blocked(one.request); };
+  const auto is_free = [&](int slot) { return !slots_[slot].sequence; };
+  const auto accept = [&](const Waiting& one) { return one.id < newer && !waits_for_prompt(one.request); };
   Waiting next;
   for (int slot = 0; slot < limits_.slots; ++slot) {
     while (is_free(slot) && queue_.pop(next, accept)) {
@@ -55,11 +55,11 @@ void EngineLoop::admit(RequestId newer) {
 }
 
 // True while another request of its group is reading the same prompt, which it will then share.
-bool EngineLoop::is_blocked(const Request& request) const {
+bool EngineLoop::waits_for_prompt(const Request& request) const {
   if (request.group == 0 || options_.recompute) return false;
   return std::ranges::any_of(slots_, [&](const Slot& slot) {
-    return slot.live && slot.live->request.group == request.group && !slot.live->is_prefilled() &&
-           slot.live->request.wants == request.wants && slot.live->request.tokens == request.tokens;
+    return slot.sequence && slot.sequence->request.group == request.group && !slot.sequence->is_prefilled() &&
+           slot.sequence->request.wants == request.wants && slot.sequence->request.tokens == request.tokens;
   });
 }
 
@@ -67,20 +67,20 @@ bool EngineLoop::is_blocked(const Request& request) const {
 EngineLoop::Source EngineLoop::find_prefix(const Request& request, int slot) const {
   Source best{slot, 0};
   for (int other = 0; other < limits_.slots && !options_.recompute; ++other)
-    if (const int keep = held_prefix(slots_[other], request); keep > best.keep) best = {other, keep};
+    if (const int keep = shared_prefix(slots_[other], request); keep > best.keep) best = {other, keep};
   return best;
 }
 
 // Equal prompts of a group may always share, because they are cut in the same way. Any other common prefix is taken
 // over only if prefill and decode give the same bits.
-int EngineLoop::held_prefix(const Slot& slot, const Request& request) const {
+int EngineLoop::shared_prefix(const Slot& slot, const Request& request) const {
   if (request.group == 0 && !shares_) return 0;
-  const Held& held = slot.held;
-  const std::span<const int32_t> tokens = slot.live ? slot.live->tokens : held.tokens;
-  const auto prompt = tokens.first(slot.live ? slot.live->prompt() : held.prompt);
-  const uint64_t group = slot.live ? slot.live->request.group : held.group;
-  const uint32_t wants = slot.live ? slot.live->request.wants : held.wants;
-  const int valid = slot.live ? std::min(slot.live->fed, slot.live->known()) : held.valid;
+  const CachedPrefix& cached = slot.cached;
+  const std::span<const int32_t> tokens = slot.sequence ? slot.sequence->tokens : cached.tokens;
+  const auto prompt = tokens.first(slot.sequence ? slot.sequence->prompt() : cached.prompt);
+  const uint64_t group = slot.sequence ? slot.sequence->request.group : cached.group;
+  const uint32_t wants = slot.sequence ? slot.sequence->request.wants : cached.wants;
+  const int valid = slot.sequence ? std::min(slot.sequence->fed, slot.sequence->known()) : cached.valid;
   const int prefix = static_cast<int>(request.tokens.size()) - 1;
   const bool is_equal = request.group != 0 && request.group == group && request.wants == wants;
   if (is_equal && valid >= prefix && std::ranges::equal(prompt, request.tokens)) return prefix;
@@ -94,32 +94,33 @@ void EngineLoop::assign(int slot, Waiting&& waiting) {
   const std::shared_ptr<const Chain> chain = waiting.request.chain ? waiting.request.chain : chain_;
   const int64_t length = std::ssize(waiting.request.tokens), context = std::min(config_.T, limits_.context);
   const int64_t total = std::min(length + std::min(waiting.request.max_new, context), context + 1);
-  slots_[slot].held = {};
-  Live& live = slots_[slot].live.emplace(std::move(waiting), chain, total);
-  live.fed = source.keep;
+  slots_[slot].cached = {};
+  Sequence& sequence = slots_[slot].sequence.emplace(std::move(waiting), chain, total);
+  sequence.fed = source.keep;
   admitted_.push_back(slot);
-  runner_.start(slot, {live.request.sequence, live.request.seed, live.prompt(), 0, source.slot, source.keep},
-                live.tokens);
-  if (live.wants(kPrompt) && live.wants(kLogprob)) runner_.put(slot, live.tokens);
-  counts_.prompt_tokens += live.prompt(), counts_.cached_tokens += source.keep;
-  listener_.start(live.id);
-  if (is_cancelled(live)) return finish(slot, Reason::cancelled);
-  if (!configure(live, slot)) return;
-  if (live.wants(kPrompt)) echo_shared(slot, source.slot);
+  runner_.start(slot,
+                {sequence.request.sequence, sequence.request.seed, sequence.prompt(), 0, source.slot, source.keep},
+                sequence.tokens);
+  if (sequence.wants(kPrompt) && sequence.wants(kLogprob)) runner_.write_prompt(slot, sequence.tokens);
+  counts_.prompt_tokens += sequence.prompt(), counts_.cached_tokens += source.keep;
+  listener_.start(sequence.id);
+  if (is_cancelled(sequence)) return finish(slot, Reason::cancelled);
+  if (!configure(sequence, slot)) return;
+  if (sequence.wants(kPrompt)) echo_shared(slot, source.slot);
   end_if_read(slot);
 }
 
 // Returns false if options were refused; the request has then ended.
-bool EngineLoop::configure(Live& live, int slot) {
-  const std::vector<Sampler*>& samplers = live.chain->samplers;
+bool EngineLoop::configure(Sequence& sequence, int slot) {
+  const std::vector<Sampler*>& samplers = sequence.chain->samplers;
   try {
     for (size_t i = 0; i < samplers.size(); ++i)
-      samplers[i]->configure(slot, live.request.options.empty() ? nullptr : live.request.options[i].get());
+      samplers[i]->configure(slot, sequence.request.options.empty() ? nullptr : sequence.request.options[i].get());
   } catch (const Error& error) {
     finish(slot, Reason::error, error.what());
     return false;
   }
-  live.request.options.clear();
+  sequence.request.options.clear();
   return true;
 }
 
@@ -127,15 +128,15 @@ bool EngineLoop::configure(Live& live, int slot) {
 // shared prefix. The log-probability of the token after the prefix is not part of what a slot takes over, so it is
 // copied for requests that share from this slot later.
 void EngineLoop::echo_shared(int slot, int from) {
-  Live& live = *slots_[slot].live;
-  std::vector<float> logprobs(live.fed + 1, kUnknown);
-  if (live.fed > 0 && live.wants(kLogprob)) {
-    const StepRunner::Chosen pieces[] = {{slot, 1, live.fed - 1, nullptr, &logprobs[1], false},
-                                         {from, live.fed, 1, nullptr, &logprobs[live.fed], false}};
+  Sequence& sequence = *slots_[slot].sequence;
+  std::vector<float> logprobs(sequence.fed + 1, kUnknown);
+  if (sequence.fed > 0 && sequence.wants(kLogprob)) {
+    const StepRunner::ResultPiece pieces[] = {{slot, 1, sequence.fed - 1, nullptr, &logprobs[1], false},
+                                              {from, sequence.fed, 1, nullptr, &logprobs[sequence.fed], false}};
     runner_.read(pieces);
-    if (from != slot) runner_.put_logprob(slot, live.fed, logprobs[live.fed]);
+    if (from != slot) runner_.write_logprob(slot, sequence.fed, logprobs[sequence.fed]);
   }
-  for (int position = 0; position <= live.fed; ++position) echo(live, position, logprobs[position], nullptr);
+  for (int position = 0; position <= sequence.fed; ++position) echo(sequence, position, logprobs[position], nullptr);
 }
 
 }  // namespace gpt2run

@@ -21,14 +21,14 @@ void Delivery::begin(std::string_view manifest) {
 void Delivery::start(uint64_t sequence, const Prompt& prompt) {
   for (Sink* sink : any_order_) sink->start(sequence, prompt.text, prompt.tokens);
   if (in_order_.empty()) return;
-  if (sequence != turn_) {
-    kept_[sequence].prompt = &prompt;
+  if (sequence != next_in_order_) {
+    buffered_[sequence].prompt = &prompt;
     return;
   }
   for (Sink* sink : in_order_) sink->start(sequence, prompt.text, prompt.tokens);
 }
 
-void Delivery::give(Sink& sink, TokenEvent event, uint32_t wants) const {
+void Delivery::send(Sink& sink, TokenEvent event, uint32_t wants) const {
   if (event.step < 0 && !(wants & kPrompt)) return;
   if (!(wants & kLogprob)) event.logprob = std::numeric_limits<float>::quiet_NaN();
   if (!(wants & kLogits)) event.logits = nullptr;
@@ -43,45 +43,45 @@ void Delivery::step(const StepEvent& event) {
 }
 
 void Delivery::token(const TokenEvent& event) {
-  for (Sink* sink : any_order_) give(*sink, event, sink->wants());
+  for (Sink* sink : any_order_) send(*sink, event, sink->wants());
   if (in_order_.empty()) return;
-  if (event.sequence == turn_) {
-    for (Sink* sink : in_order_) give(*sink, event, sink->wants());
+  if (event.sequence == next_in_order_) {
+    for (Sink* sink : in_order_) send(*sink, event, sink->wants());
     return;
   }
-  Kept::Token token{event, std::string(event.text)};
+  BufferedSequence::Token token{event, std::string(event.text)};
   token.event.logits = nullptr;
-  kept_[event.sequence].tokens.push_back(std::move(token));
+  buffered_[event.sequence].tokens.push_back(std::move(token));
 }
 
 void Delivery::finish(uint64_t sequence, std::string_view tail, std::string_view reason) {
   for (Sink* sink : any_order_) sink->finish(sequence, tail, reason);
   if (in_order_.empty()) return;
-  if (sequence != turn_) {
-    Kept& kept = kept_[sequence];
-    kept.finished = true, kept.tail = tail, kept.reason = reason;
+  if (sequence != next_in_order_) {
+    BufferedSequence& buffered = buffered_[sequence];
+    buffered.finished = true, buffered.tail = tail, buffered.reason = reason;
     return;
   }
   for (Sink* sink : in_order_) sink->finish(sequence, tail, reason);
-  ++turn_;
-  while (kept_.contains(turn_)) {
-    const Kept kept = std::move(kept_.extract(turn_).mapped());
-    deliver(turn_, kept);
-    if (!kept.finished) break;
-    ++turn_;
+  ++next_in_order_;
+  while (buffered_.contains(next_in_order_)) {
+    const BufferedSequence buffered = std::move(buffered_.extract(next_in_order_).mapped());
+    deliver(next_in_order_, buffered);
+    if (!buffered.finished) break;
+    ++next_in_order_;
   }
 }
 
-void Delivery::deliver(uint64_t sequence, const Kept& kept) {
+void Delivery::deliver(uint64_t sequence, const BufferedSequence& buffered) {
   for (Sink* sink : in_order_) {
     const uint32_t wants = sink->wants();
-    sink->start(sequence, kept.prompt->text, kept.prompt->tokens);
-    for (const Kept::Token& token : kept.tokens) {
+    sink->start(sequence, buffered.prompt->text, buffered.prompt->tokens);
+    for (const BufferedSequence::Token& token : buffered.tokens) {
       TokenEvent event = token.event;
       event.text = token.text;
-      give(*sink, event, wants);
+      send(*sink, event, wants);
     }
-    if (kept.finished) sink->finish(sequence, kept.tail, kept.reason);
+    if (buffered.finished) sink->finish(sequence, buffered.tail, buffered.reason);
   }
 }
 

@@ -48,7 +48,7 @@ int32_t longest_prefix(std::span<const Prompt> prompts) {
 EngineOptions engine_options(std::span<const Prompt> prompts, const Generation& generation, uint32_t wants) {
   EngineOptions options;
   options.chunk = generation.recompute ? generation.chunk : std::min(longest_prefix(prompts), generation.chunk);
-  options.replay = std::max(1, generation.repeat);
+  options.replay = std::max(1, generation.replay);
   options.recompute = generation.recompute;
   options.wants = wants;
   return options;

@@ -15,7 +15,7 @@ std::atomic<uint64_t> next_chain_id = 1;
 
 }  // namespace
 
-EngineLoop::Live::Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length)
+EngineLoop::Sequence::Sequence(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length)
     : id(waiting.id),
       request(std::move(waiting.request)),
       chain(std::move(own)),
@@ -33,7 +33,7 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
       session_(session),
       chain_(std::move(chain)),
       tokenizer_(tokenizer),
-      words_(tokenizer),
+      vocabulary_(tokenizer),
       listener_(listener),
       joins_last_token_(session.traits().prefill && !(options.wants & kTimes)),
       shares_(options.reuse && session.traits().batch && session.traits().prefill),
@@ -48,12 +48,12 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
   if (limits.logit_rows < needed.logit_rows)
     fail("limits: expected ", needed.logit_rows, " rows that ask for logits, found ", limits.logit_rows);
   runner_.check(*chain_);
-  enter(*chain_).requests = 1;
+  register_chain(*chain_).requests = 1;
 }
 
 // Returns the entry of a chain, and makes it if the chain is new. A new chain's samplers are prepared, except for those
 // that are part of a known chain already: they hold the options of running requests.
-EngineLoop::KnownChain& EngineLoop::enter(const Chain& chain) {
+EngineLoop::KnownChain& EngineLoop::register_chain(const Chain& chain) {
   if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
   for (Sampler* sampler : chain.samplers) {
     const bool is_prepared = std::ranges::any_of(chains_, [&](const auto& known) {
@@ -97,7 +97,7 @@ void EngineLoop::check(const Request& request) const {
 RequestId EngineLoop::submit(Request request) {
   check(request);
   queue_.check_room(std::ssize(request.tokens));
-  KnownChain& known = enter(request.chain ? *request.chain : *chain_);
+  KnownChain& known = register_chain(request.chain ? *request.chain : *chain_);
   ++known.requests;
   queue_.push({next_id_, std::move(request), known.id});
   ++counts_.requests;
@@ -105,26 +105,26 @@ RequestId EngineLoop::submit(Request request) {
 }
 
 size_t EngineLoop::running() const {
-  return std::ranges::count_if(slots_, [](const Slot& slot) { return slot.live.has_value(); });
+  return std::ranges::count_if(slots_, [](const Slot& slot) { return slot.sequence.has_value(); });
 }
 
 bool EngineLoop::step() {
-  if (broken_) fail("the engine has thrown: reset() comes before the next step");
-  broken_ = true;
+  if (needs_reset_) fail("the engine has thrown: reset() comes before the next step");
+  needs_reset_ = true;
   change_requests();
   collect();
   if (!rows_.empty()) {
     const StepPlan what = plan();
     const int times = replays(what);
     if (times > 1) {
-      runner_.replay(what, times);
+      runner_.run_replays(what, times);
       counts_.replayed += times;
     } else {
       runner_.step(what);
     }
-    take_results(times);
+    handle_results(times);
   }
-  broken_ = false;
+  needs_reset_ = false;
   return queue_.size() > 0 || running() > 0;
 }
 
@@ -134,7 +134,7 @@ void EngineLoop::reset() {
   std::erase_if(chains_, [&](const auto& one) { return one.first != chain_.get(); });
   chains_[chain_.get()].requests = 1;
   rows_.clear(), step_rows_.clear(), segments_.clear();
-  broken_ = false;
+  needs_reset_ = false;
 }
 
 bool EngineLoop::tap(Tap* tap) {
@@ -148,12 +148,12 @@ bool EngineLoop::tap(Tap* tap) {
 // prefill and decode, and if nobody wants the prompt's rows or separate times of prefill and decode. Otherwise the last
 // token is fed by itself, so that requests that share a prefix compute the same rows. Returns 0 if the slot only reads
 // its prompt in this step.
-int EngineLoop::choice_rows(const Live& live) const {
-  if (live.request.max_new == 0) return 0;
-  const int left = live.known() - live.fed;
+int EngineLoop::choice_rows(const Sequence& sequence) const {
+  if (sequence.request.max_new == 0) return 0;
+  const int left = sequence.known() - sequence.fed;
   if (left == 1) return 1;
-  if (options_.recompute) return live.wants(kPrompt) && live.is_first() ? 0 : std::min(left, chunk());
-  return joins_last_token_ && !live.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
+  if (options_.recompute) return sequence.wants(kPrompt) && sequence.is_first() ? 0 : std::min(left, chunk());
+  return joins_last_token_ && !sequence.wants(kPrompt) && left - 1 <= chunk() ? left : 0;
 }
 
 // The slots that choose a token in this step, with their rows. Decoding slots come first, so that no prompt delays
@@ -164,37 +164,37 @@ std::vector<EngineLoop::Segment> EngineLoop::choosing_slots() {
   int64_t room = limits_.rows;
   const auto add = [&](int slot, int count) {
     if (count == 0 || count > room) return count == 0;
-    const Live& live = *slots_[slot].live;
-    choosing.push_back({slot, count, live.fed + count == live.known() ? Purpose::sample : Purpose::recompute});
+    const Sequence& sequence = *slots_[slot].sequence;
+    choosing.push_back({slot, count, sequence.fed + count == sequence.known() ? Purpose::sample : Purpose::recompute});
     room -= count;
     return true;
   };
   for (int i = 0; i < limits_.slots; ++i) {
     const int slot = (turn_ + i) % limits_.slots;
-    if (!slots_[slot].live) continue;
-    const int count = choice_rows(*slots_[slot].live);
+    if (!slots_[slot].sequence) continue;
+    const int count = choice_rows(*slots_[slot].sequence);
     if (!options_.recompute && count != 1) continue;
     if (add(slot, count)) continue;
     turn_ = slot;
     break;
   }
   for (const int slot : admitted_) {
-    const Live& live = *slots_[slot].live;
-    const int count = choice_rows(live), unfinished = prompt_rows(live);
+    const Sequence& sequence = *slots_[slot].sequence;
+    const int count = choice_rows(sequence), unfinished = prompt_rows(sequence);
     if (options_.recompute || count == 1 || (count > 1 && add(slot, count))) continue;
     if (unfinished <= room) room -= unfinished;
   }
-  std::ranges::stable_sort(choosing, {}, [&](const Segment& one) { return slots_[one.slot].live->chain_id; });
+  std::ranges::stable_sort(choosing, {}, [&](const Segment& one) { return slots_[one.slot].sequence->chain_id; });
   return choosing;
 }
 
 // The number of rows that a prompt is read by without choosing a token: a whole chunk, what is left before its last
 // token, or that last token for end_logits. 0 if nothing is left to read.
-int EngineLoop::prompt_rows(const Live& live) const {
-  if (options_.recompute && choice_rows(live) > 0) return 0;  // choosing_slots() decides on full passes
-  const int before_last = live.prompt() - 1 - live.fed;
+int EngineLoop::prompt_rows(const Sequence& sequence) const {
+  if (options_.recompute && choice_rows(sequence) > 0) return 0;  // choosing_slots() decides on full passes
+  const int before_last = sequence.prompt() - 1 - sequence.fed;
   if (before_last > 0) return std::min(before_last, chunk());
-  return before_last == 0 && live.request.end_logits ? 1 : 0;
+  return before_last == 0 && sequence.request.end_logits ? 1 : 0;
 }
 
 // Collects the rows of the next step. Sampled rows come first, grouped by chain, because a chain takes consecutive rows
@@ -210,29 +210,31 @@ void EngineLoop::collect() {
 }
 
 void EngineLoop::add_choice(const Segment& segment) {
-  const Live& live = *slots_[segment.slot].live;
-  const bool is_given = live.is_first() || options_.recompute || runner_.is_behind_device(*live.chain);
+  const Sequence& sequence = *slots_[segment.slot].sequence;
+  const bool is_given = sequence.is_first() || options_.recompute || runner_.is_behind_device(*sequence.chain);
   for (int i = 0; i < segment.count; ++i) {
     const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
-    rows_.push_back({segment.slot, is_chosen_from && !is_given ? kSampled : live.tokens[live.fed + i], is_chosen_from});
-    step_rows_.push_back({live.id, live.fed + i, is_chosen_from});
+    rows_.push_back(
+        {segment.slot, is_chosen_from && !is_given ? kSampled : sequence.tokens[sequence.fed + i], is_chosen_from});
+    step_rows_.push_back({sequence.id, sequence.fed + i, is_chosen_from});
   }
   segments_.push_back(segment);
   if (!segment.samples()) return;
   ++sampled_, ++logit_rows_;
-  if (grouped_.empty() || grouped_.back().id != live.chain_id) grouped_.push_back({live.chain.get(), live.chain_id, 0});
+  if (grouped_.empty() || grouped_.back().id != sequence.chain_id)
+    grouped_.push_back({sequence.chain.get(), sequence.chain_id, 0});
   ++grouped_.back().rows;
 }
 
 void EngineLoop::add_prompt_rows(int slot) {
-  const Live& live = *slots_[slot].live;
-  const int count = prompt_rows(live);
+  const Sequence& sequence = *slots_[slot].sequence;
+  const int count = prompt_rows(sequence);
   if (count == 0) return;
-  const bool logits = live.wants_prompt_logits() || live.fed + count == live.prompt();
+  const bool logits = sequence.wants_prompt_logits() || sequence.fed + count == sequence.prompt();
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
-    rows_.push_back({slot, live.request.tokens[live.fed + i], logits});
-    step_rows_.push_back({live.id, live.fed + i, logits});
+    rows_.push_back({slot, sequence.request.tokens[sequence.fed + i], logits});
+    step_rows_.push_back({sequence.id, sequence.fed + i, logits});
   }
   segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;
@@ -241,9 +243,9 @@ void EngineLoop::add_prompt_rows(int slot) {
 StepPlan EngineLoop::plan() const {
   StepPlan plan{rows_, grouped_, false, false};
   for (const Segment& segment : segments_) {
-    const Live& live = *slots_[segment.slot].live;
-    plan.scored |= live.wants(kLogprob);
-    plan.wants_logits |= live.wants(kLogits);
+    const Sequence& sequence = *slots_[segment.slot].sequence;
+    plan.scored |= sequence.wants(kLogprob);
+    plan.wants_logits |= sequence.wants(kLogits);
   }
   return plan;
 }
@@ -253,14 +255,14 @@ int EngineLoop::replays(const StepPlan& plan) const {
   if (tapped_ || !runner_.can_replay(plan)) return 1;
   int64_t longest = 0, room = limits_.context;
   for (const Row& row : rows_) {
-    const Live& live = *slots_[row.slot].live;
-    longest = std::max<int64_t>(longest, live.total - live.known());
-    room = std::min<int64_t>(room, limits_.context - live.fed);
+    const Sequence& sequence = *slots_[row.slot].sequence;
+    longest = std::max<int64_t>(longest, sequence.total - sequence.known());
+    room = std::min<int64_t>(room, limits_.context - sequence.fed);
   }
   return static_cast<int>(std::min({longest, room, int64_t{std::max(options_.replay, 1)}}));
 }
 
-void EngineLoop::take_results(int times) {
+void EngineLoop::handle_results(int times) {
   if (const StepTimes* spent = runner_.times())
     listener_.step({counts_.steps, static_cast<int32_t>(rows_.size()), sampled_, *spent});
   counts_.steps += times;
@@ -270,15 +272,15 @@ void EngineLoop::take_results(int times) {
   size_t result = 0, row = 0;
   // Listeners may submit and cancel requests meanwhile; that does not change this step's segments.
   for (const Segment& segment : segments_) {
-    Live& live = *slots_[segment.slot].live;
+    Sequence& sequence = *slots_[segment.slot].sequence;
     const bool has_logits = rows_[row].logits;
     row += segment.count;
     if (segment.samples()) {
-      live.fed += segment.count - 1 + times;
+      sequence.fed += segment.count - 1 + times;
       consume(segment.slot, times, logit_row++, result);
       result += times;
     } else if (segment.purpose == Purpose::recompute) {
-      live.fed += segment.count;
+      sequence.fed += segment.count;
       result += segment.count;
     } else {
       advance_prompt(segment, has_logits ? logit_row : -1, result);
@@ -295,17 +297,17 @@ void EngineLoop::read_results(int times) {
   pieces_.clear();
   size_t result = 0;
   for (const Segment& segment : segments_) {
-    const Live& live = *slots_[segment.slot].live;
-    float* logprobs = live.wants(kLogprob) ? &logprobs_[result] : nullptr;
+    const Sequence& sequence = *slots_[segment.slot].sequence;
+    float* logprobs = sequence.wants(kLogprob) ? &logprobs_[result] : nullptr;
     if (segment.samples()) {
-      pieces_.push_back(
-          {segment.slot, live.known(), times, &tokens_[result], logprobs, runner_.is_behind_device(*live.chain)});
+      pieces_.push_back({segment.slot, sequence.known(), times, &tokens_[result], logprobs,
+                         runner_.is_behind_device(*sequence.chain)});
       result += times;
       continue;
     }
     const bool is_prompt = segment.purpose == Purpose::prompt;
-    if (is_prompt && logprobs && live.wants(kPrompt) && live.fed + segment.count < live.prompt())
-      pieces_.push_back({segment.slot, live.fed + 1, segment.count, nullptr, logprobs, false});
+    if (is_prompt && logprobs && sequence.wants(kPrompt) && sequence.fed + segment.count < sequence.prompt())
+      pieces_.push_back({segment.slot, sequence.fed + 1, segment.count, nullptr, logprobs, false});
     result += segment.count;
   }
   runner_.read(pieces_);
@@ -314,13 +316,13 @@ void EngineLoop::read_results(int times) {
 // Moves a prompt forward by the rows that were fed. logit_row: index of their first row of logits, or -1 if they have
 // none. result: index of their first result.
 void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t result) {
-  Live& live = *slots_[segment.slot].live;
+  Sequence& sequence = *slots_[segment.slot].sequence;
   for (int i = 0; i < segment.count; ++i) {
-    ++live.fed;
-    if (live.fed == live.prompt()) {
-      if (!is_cancelled(live)) listener_.end_logits(live.id, runner_.read_logits(logit_row));
-    } else if (live.wants(kPrompt)) {
-      echo(live, live.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
+    ++sequence.fed;
+    if (sequence.fed == sequence.prompt()) {
+      if (!is_cancelled(sequence)) listener_.end_logits(sequence.id, runner_.read_logits(logit_row));
+    } else if (sequence.wants(kPrompt)) {
+      echo(sequence, sequence.fed, logprobs_[result + i], logit_row < 0 ? nullptr : runner_.logits(logit_row + i));
     }
   }
   end_if_read(segment.slot);
@@ -328,8 +330,8 @@ void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t re
 
 // Ends a request that chooses no token once its prompt has been read.
 void EngineLoop::end_if_read(int slot) {
-  const Live& live = *slots_[slot].live;
-  if (live.request.max_new == 0 && live.is_prefilled() && !is_cancelled(live)) finish(slot, Reason::length);
+  const Sequence& sequence = *slots_[slot].sequence;
+  if (sequence.request.max_new == 0 && sequence.is_prefilled() && !is_cancelled(sequence)) finish(slot, Reason::length);
 }
 
 // Accepts `count` chosen tokens of a slot. Tokens computed after the end of the request are dropped.
@@ -340,60 +342,61 @@ void EngineLoop::consume(int slot, int count, int logit_row, size_t result) {
 
 // Appends one chosen token to a request. Returns false if the request has ended, or if a listener cancelled it.
 bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits) {
-  Live& live = *slots_[slot].live;
-  if (is_cancelled(live)) return false;
+  Sequence& sequence = *slots_[slot].sequence;
+  if (is_cancelled(sequence)) return false;
   const auto fault = [&](const auto&... parts) {
     std::ostringstream line;
-    line << "sequence " << live.request.sequence << ", position " << live.known() << ": ";
+    line << "sequence " << sequence.request.sequence << ", position " << sequence.known() << ": ";
     (line << ... << parts);
     finish(slot, Reason::error, line.str());
     return false;
   };
   if (id == kNone) return fault("no token can be chosen, the logits hold NaN or nothing is left");
   if (id < 0 || id >= config_.V)
-    return fault("sampler", live.chain->names.empty() ? "" : " ", live.chain->names, ": expected a token in [0, ",
-                 config_.V, "), found ", id);
+    return fault("sampler", sequence.chain->names.empty() ? "" : " ", sequence.chain->names,
+                 ": expected a token in [0, ", config_.V, "), found ", id);
   ++counts_.new_tokens;
-  const bool ends = !live.request.ignore_eos && ends_text(config_, id);
-  const std::string text = ends ? std::string() : live.text.push(words_.piece(id));
-  const float* wanted = live.wants(kLogits) ? logits : nullptr;
-  const int32_t position = live.known();
-  live.tokens.push_back(id);
-  listener_.token(live.id, {live.request.sequence, position - live.prompt(), position, id, text, logprob, wanted,
-                            config_.V, words_.or_null()});
-  const bool is_long = live.known() >= live.total;
-  const bool by_request = live.known() - live.prompt() >= live.request.max_new;
+  const bool ends = !sequence.request.ignore_eos && ends_text(config_, id);
+  const std::string text = ends ? std::string() : sequence.text.push(vocabulary_.piece(id));
+  const float* wanted = sequence.wants(kLogits) ? logits : nullptr;
+  const int32_t position = sequence.known();
+  sequence.tokens.push_back(id);
+  listener_.token(sequence.id, {sequence.request.sequence, position - sequence.prompt(), position, id, text, logprob,
+                                wanted, config_.V, vocabulary_.pointer()});
+  const bool is_long = sequence.known() >= sequence.total;
+  const bool by_request = sequence.known() - sequence.prompt() >= sequence.request.max_new;
   if (ends) return finish(slot, Reason::end_of_text), false;
-  if (live.text.stopped()) return finish(slot, Reason::stop), false;
+  if (sequence.text.stopped()) return finish(slot, Reason::stop), false;
   if (is_long) return finish(slot, by_request ? Reason::length : Reason::context), false;
   if (options_.recompute) {
-    runner_.start(slot, {live.request.sequence, live.request.seed, live.prompt(), 0, slot, 0}, live.tokens);
-    live.fed = 0;
+    runner_.start(slot, {sequence.request.sequence, sequence.request.seed, sequence.prompt(), 0, slot, 0},
+                  sequence.tokens);
+    sequence.fed = 0;
   }
   return true;
 }
 
-void EngineLoop::echo(Live& live, int position, float logprob, const float* logits) {
-  const int32_t id = live.request.tokens[position];
-  std::string text = live.echo.push(words_.piece(id));
-  if (position + 1 == live.prompt()) text += live.echo.take_tail();
-  const float* wanted = live.wants(kLogits) ? logits : nullptr;
-  if (is_cancelled(live)) return;
-  listener_.token(live.id,
-                  {live.request.sequence, -1, position, id, text, logprob, wanted, config_.V, words_.or_null()});
+void EngineLoop::echo(Sequence& sequence, int position, float logprob, const float* logits) {
+  const int32_t id = sequence.request.tokens[position];
+  std::string text = sequence.echo.push(vocabulary_.piece(id));
+  if (position + 1 == sequence.prompt()) text += sequence.echo.take_tail();
+  const float* wanted = sequence.wants(kLogits) ? logits : nullptr;
+  if (is_cancelled(sequence)) return;
+  listener_.token(sequence.id, {sequence.request.sequence, -1, position, id, text, logprob, wanted, config_.V,
+                                vocabulary_.pointer()});
 }
 
 void EngineLoop::finish(int slot, Reason reason, std::string_view error) {
-  Live live = std::move(*slots_[slot].live);
+  Sequence sequence = std::move(*slots_[slot].sequence);
   release(slot);
-  const int prompt = live.prompt(), valid = std::min(live.fed, live.known());
-  slots_[slot].held = {std::move(live.tokens), prompt, valid, live.request.group, live.request.wants};
-  if (--chains_[live.chain.get()].requests == 0) chains_.erase(live.chain.get());
-  listener_.finish(live.id, reason, live.text.take_tail(), error);
+  const int prompt = sequence.prompt(), valid = std::min(sequence.fed, sequence.known());
+  slots_[slot].cached = {std::move(sequence.tokens), prompt, valid, sequence.request.group, sequence.request.wants};
+  if (--chains_[sequence.chain.get()].requests == 0) chains_.erase(sequence.chain.get());
+  listener_.finish(sequence.id, reason, sequence.text.take_tail(), error);
 }
 
 void EngineLoop::release(int slot) {
-  slots_[slot].live.reset();
+  slots_[slot].sequence.reset();
   std::erase(admitted_, slot);
 }
 

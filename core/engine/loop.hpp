@@ -37,8 +37,8 @@ class EngineLoop {
 
  private:
   // A request that has a slot.
-  struct Live {
-    Live(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length);
+  struct Sequence {
+    Sequence(Waiting&& waiting, std::shared_ptr<const Chain> own, int64_t total_length);
 
     RequestId id;
     Request request;
@@ -62,7 +62,7 @@ class EngineLoop {
   };
 
   // The tokens that a slot's keys and values belong to, kept after their request has ended so that others can share.
-  struct Held {
+  struct CachedPrefix {
     std::vector<int32_t> tokens;  // the whole prompt and the chosen tokens
     int prompt = 0;               // number of tokens in the prompt
     int valid = 0;                // positions with keys and values
@@ -71,8 +71,8 @@ class EngineLoop {
   };
 
   struct Slot {
-    std::optional<Live> live;
-    Held held;  // used while no request has the slot
+    std::optional<Sequence> sequence;
+    CachedPrefix cached;  // used while no request has the slot
   };
 
   // The purpose of a segment's rows.
@@ -98,24 +98,24 @@ class EngineLoop {
     uint64_t id;
     int64_t requests;  // requests that use it
   };
-  KnownChain& enter(const Chain& chain);
+  KnownChain& register_chain(const Chain& chain);
 
   // Admission. newer: requests with this id or a greater one wait for the next step.
   void change_requests();
   void drop_ended(RequestId newer);
   void admit(RequestId newer);
-  bool is_cancelled(const Live& live) const { return cancelled_.contains(live.id); }
-  bool is_blocked(const Request& request) const;
+  bool is_cancelled(const Sequence& sequence) const { return cancelled_.contains(sequence.id); }
+  bool waits_for_prompt(const Request& request) const;
   Source find_prefix(const Request& request, int slot) const;
-  int held_prefix(const Slot& slot, const Request& request) const;
+  int shared_prefix(const Slot& slot, const Request& request) const;
   void assign(int slot, Waiting&& waiting);
-  bool configure(Live& live, int slot);
+  bool configure(Sequence& sequence, int slot);
   void echo_shared(int slot, int from);
 
   // Building the rows of a step.
   int chunk() const { return std::max(options_.chunk, 1); }
-  int choice_rows(const Live& live) const;
-  int prompt_rows(const Live& live) const;
+  int choice_rows(const Sequence& sequence) const;
+  int prompt_rows(const Sequence& sequence) const;
   std::vector<Segment> choosing_slots();
   void collect();
   void add_choice(const Segment& segment);
@@ -124,13 +124,13 @@ class EngineLoop {
   int replays(const StepPlan& plan) const;
 
   // Handling the results of a step.
-  void take_results(int times);
+  void handle_results(int times);
   void read_results(int times);
   void advance_prompt(const Segment& segment, int logit_row, size_t result);
   void end_if_read(int slot);
   void consume(int slot, int count, int logit_row, size_t result);
   bool accept(int slot, int32_t id, float logprob, const float* logits);
-  void echo(Live& live, int position, float logprob, const float* logits);
+  void echo(Sequence& sequence, int position, float logprob, const float* logits);
   void finish(int slot, Reason reason, std::string_view error = {});
   void release(int slot);
 
@@ -140,11 +140,11 @@ class EngineLoop {
   Session& session_;
   std::shared_ptr<const Chain> chain_;
   const Tokenizer* tokenizer_;
-  TokenizerWords words_;
+  TokenizerVocabulary vocabulary_;
   Listener& listener_;
   bool joins_last_token_;  // a prompt's last token is fed in the same step as the rest of the prompt
   bool shares_;            // reuse is on, and the session's Traits allow it
-  bool tapped_ = false, broken_ = false;
+  bool tapped_ = false, needs_reset_ = false;
 
   StepRunner runner_;
   RequestQueue queue_;
@@ -165,7 +165,7 @@ class EngineLoop {
   int turn_ = 0;                    // the slot that may recompute first
   std::vector<int32_t> tokens_;     // chosen tokens of all segments
   std::vector<float> logprobs_;     // log-probabilities of all segments
-  std::vector<StepRunner::Chosen> pieces_;
+  std::vector<StepRunner::ResultPiece> pieces_;
 
   EngineCounts counts_;
 };

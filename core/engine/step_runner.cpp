@@ -66,15 +66,15 @@ void StepRunner::start(int slot, const Start& start, std::span<const int32_t> to
   if (!host_tokens_.empty()) std::ranges::copy(tokens, &host_tokens_[slot * layout_.token_stride]);
 }
 
-void StepRunner::put(int slot, std::span<const int32_t> tokens) {
+void StepRunner::write_prompt(int slot, std::span<const int32_t> tokens) {
   session_.write(tokens.data(), layout_.tokens + slot * layout_.token_stride, tokens.size_bytes());
 }
 
-void StepRunner::put_logprob(int slot, int position, float logprob) {
+void StepRunner::write_logprob(int slot, int position, float logprob) {
   session_.write(&logprob, layout_.logprobs + slot * layout_.token_stride + position, sizeof logprob);
 }
 
-LogitBatch StepRunner::run_body(const StepPlan& plan) {
+LogitBatch StepRunner::run_step(const StepPlan& plan) {
   const LogitBatch batch = session_.step(plan.rows);
   Stopwatch watch;
   LogitBatch part = batch;
@@ -120,7 +120,7 @@ void StepRunner::sample_behind_device(const Chain& chain, const LogitBatch& part
 
 void StepRunner::step(const StepPlan& plan) {
   times_ = {};
-  last_ = run_body(plan);
+  last_ = run_step(plan);
   raw_ = nullptr;
   if (!plan.wants_logits || last_.rows == 0) return;
   raw_ = last_.raw;
@@ -158,7 +158,7 @@ uint64_t StepRunner::graph_key(const StepPlan& plan) {
   return key;
 }
 
-void StepRunner::replay(const StepPlan& plan, int times) {
+void StepRunner::run_replays(const StepPlan& plan, int times) {
   raw_ = nullptr;
   struct Call {
     StepRunner* runner;
@@ -166,14 +166,14 @@ void StepRunner::replay(const StepPlan& plan, int times) {
   } call{this, plan};
   const auto body = [](void* arg) {
     const Call& call = *static_cast<Call*>(arg);
-    call.runner->run_body(call.plan);
+    call.runner->run_step(call.plan);
   };
   session_.repeat(times, graph_key(plan), plan.rows, body, &call);
 }
 
-void StepRunner::read(std::span<const Chosen> pieces) {
+void StepRunner::read(std::span<const ResultPiece> pieces) {
   transfers_.clear();
-  for (const Chosen& piece : pieces) {
+  for (const ResultPiece& piece : pieces) {
     const int64_t at = piece.slot * layout_.token_stride + piece.position;
     if (piece.tokens && piece.behind_device)
       std::copy_n(&host_tokens_[at], piece.count, piece.tokens);

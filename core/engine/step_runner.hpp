@@ -45,28 +45,28 @@ class StepRunner {
   void start(int slot, const Start& start, std::span<const int32_t> tokens);
 
   // Writes a whole prompt to the slot's row of the token table, so that score() has targets before they are fed.
-  void put(int slot, std::span<const int32_t> tokens);
+  void write_prompt(int slot, std::span<const int32_t> tokens);
 
   // Writes the log-probability of the token at [slot][position].
-  void put_logprob(int slot, int position, float logprob);
+  void write_logprob(int slot, int position, float logprob);
 
   void step(const StepPlan& plan);
 
   // True if the plan may be replayed: all its rows are sampled, every chain is in the session's memory space, and no
   // logits or times are wanted.
   bool can_replay(const StepPlan& plan) const;
-  void replay(const StepPlan& plan, int times);
+  void run_replays(const StepPlan& plan, int times);
 
   // The results at [slot][position, position + count): the chosen tokens and their log-probabilities. Either pointer
   // may be null. The tokens of a chain behind a device are in host memory already. read() reads all pieces with one
   // wait.
-  struct Chosen {
+  struct ResultPiece {
     int slot, position, count;
     int32_t* tokens;
     float* logprobs;
     bool behind_device;
   };
-  void read(std::span<const Chosen> pieces);
+  void read(std::span<const ResultPiece> pieces);
 
   // (vocab) raw logits of the i-th row of logits in the last step, in host memory. Null unless the plan wanted logits.
   const float* logits(int row) const { return raw_ ? raw_ + row * layout_.stride : nullptr; }
@@ -76,7 +76,7 @@ class StepRunner {
   const StepTimes* times() const { return timed_ ? &times_ : nullptr; }
 
  private:
-  LogitBatch run_body(const StepPlan& plan);
+  LogitBatch run_step(const StepPlan& plan);
   void sample_behind_device(const Chain& chain, const LogitBatch& part, bool scored);
   void make_copies();
   uint64_t graph_key(const StepPlan& plan);

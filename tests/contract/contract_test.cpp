@@ -114,7 +114,7 @@ class ReplayTest : public testing::TestWithParam<int> {};
 
 TEST_P(ReplayTest, ADeviceChainGivesTheHostsTokens) {
   Generation generation = kRagged;
-  generation.repeat = GetParam();
+  generation.replay = GetParam();
   Summary summary;
   const CaptureSink expected = host_chain().run(kRagged, kLogprob);
   const CaptureSink made = device_chain().run(generation, kLogprob, &summary);
@@ -125,7 +125,7 @@ TEST_P(ReplayTest, ADeviceChainGivesTheHostsTokens) {
 
 TEST_P(ReplayTest, AHostChainBehindTheDeviceGivesTheHostsTokens) {
   Generation generation = kRagged;
-  generation.repeat = GetParam();
+  generation.replay = GetParam();
   Pipe pipe = host_chain();
   pipe.precision = outside<Precision>("gpt2run-precision-fake.test.so");
   Summary summary;

@@ -103,7 +103,7 @@ TEST(Waits, DeviceSamplersCostOneAStepWhateverTheSlots) {
   constexpr int kNew = 9;
   for (const int slots : {1, 2, 7}) {
     const Waits found = waits_of(Space::test, prompts_of(slots, 1),
-                                 {.max_new = kNew, .batch = slots, .repeat = 1, .ignore_eos = true}, kLogprob);
+                                 {.max_new = kNew, .batch = slots, .replay = 1, .ignore_eos = true}, kLogprob);
     EXPECT_EQ(found.steps, kNew) << slots;
     EXPECT_EQ(found.waits, kNew) << slots;
   }

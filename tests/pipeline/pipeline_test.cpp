@@ -19,7 +19,7 @@ constexpr ModelConfig kShape{.L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .
 struct Place {
   const char* name;
   bool device, device_sampler;
-  int repeat;
+  int replay;
 };
 
 class PipelineTest : public testing::TestWithParam<Place> {
@@ -31,7 +31,7 @@ class PipelineTest : public testing::TestWithParam<Place> {
   }
 
   CaptureSink run(const std::vector<Prompt>& prompts, Generation generation, uint32_t wants = 0) {
-    generation.repeat = GetParam().repeat;
+    generation.replay = GetParam().replay;
     CaptureSink capture(wants);
     Sink* sinks[] = {&capture};
     Argmax argmax(GetParam().device_sampler);
@@ -51,7 +51,7 @@ class PipelineTest : public testing::TestWithParam<Place> {
     return capture;
   }
 
-  bool repeats() const { return GetParam().device_sampler && GetParam().repeat > 1; }
+  bool replays() const { return GetParam().device_sampler && GetParam().replay > 1; }
 
   std::shared_ptr<Script> script = std::make_shared<Script>();
   Summary summary;
@@ -84,7 +84,7 @@ TEST_P(PipelineTest, TheTotalLengthCountsThePrompt) {
 
 TEST_P(PipelineTest, EveryTokenIsComputedOnce) {
   run({{"", counting(0, 9)}}, {.max_new = 20, .chunk = 3});
-  const int64_t computed = repeats() ? 9 + 20 - 1 + 15 : 9 + 20 - 1;  // a replay may run past the end by less than K
+  const int64_t computed = replays() ? 9 + 20 - 1 + 15 : 9 + 20 - 1;  // a replay may run past the end by less than K
   EXPECT_GE(script->rows, 9 + 20 - 1);
   EXPECT_LE(script->rows, computed);
   EXPECT_EQ(summary.rows, script->rows);
@@ -224,7 +224,7 @@ class ReplayTest : public PipelineTest {};
 TEST_P(ReplayTest, OneWaitForEveryRepeat) {
   run({{"", {1}}}, {.max_new = 33, .ignore_eos = true});
   EXPECT_EQ(counts.replays, 32);
-  EXPECT_LE(counts.waits, (32 + GetParam().repeat - 1) / GetParam().repeat + 2);
+  EXPECT_LE(counts.waits, (32 + GetParam().replay - 1) / GetParam().replay + 2);
   EXPECT_EQ(counts.bodies, 1);
 }
 

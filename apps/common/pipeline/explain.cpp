@@ -86,7 +86,7 @@ std::string repeat_text(const Composition& composition) {
       why_not_replayed(space, composition.choice().chain_space(), all_wants(composition.sinks()));
   if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
   if (composition.generation().recompute) return "1 token between two waits: every pass is recomputed";
-  return "up to " + std::to_string(composition.generation().repeat) +
+  return "up to " + std::to_string(composition.generation().replay) +
          " tokens between two waits, enqueued once and replayed";
 }
 

@@ -92,7 +92,7 @@ class Merge final : public Sink, EventReceiver {
         uint64_t samples, int64_t most_ahead)
       : ranks_(ranks),
         sinks_(sinks),
-        words_(tokenizer),
+        vocabulary_(tokenizer),
         prompts_(prompts),
         samples_(samples),
         most_ahead_(most_ahead) {}
@@ -123,7 +123,7 @@ class Merge final : public Sink, EventReceiver {
 
   Ranks& ranks_;
   Delivery sinks_;
-  TokenizerWords words_;
+  TokenizerVocabulary vocabulary_;
   std::span<const Prompt> prompts_;
   uint64_t samples_;
   int64_t most_ahead_;
@@ -136,7 +136,7 @@ class Merge final : public Sink, EventReceiver {
 
 void Merge::token(const TokenEvent& event) {
   TokenEvent own = event;
-  own.vocabulary = words_.or_null();  // a token may be delivered after the sender's vocabulary is gone
+  own.vocabulary = vocabulary_.pointer();  // a token may be delivered after the sender's vocabulary is gone
   ahead_.token(event.sequence);
   sinks_.token(own);
 }

@@ -29,7 +29,7 @@ class Delivery {
 
  private:
   // The events of a sequence whose turn has not come.
-  struct Kept {
+  struct BufferedSequence {
     const Prompt* prompt = nullptr;
     struct Token {
       TokenEvent event;
@@ -39,13 +39,13 @@ class Delivery {
     bool finished = false;
     std::string tail, reason;
   };
-  void deliver(uint64_t sequence, const Kept& kept);
-  void give(Sink& sink, TokenEvent event, uint32_t wants) const;
+  void deliver(uint64_t sequence, const BufferedSequence& buffered);
+  void send(Sink& sink, TokenEvent event, uint32_t wants) const;
 
   std::vector<Sink*> any_order_, in_order_;
   uint32_t wants_ = 0;
-  uint64_t turn_ = 0;  // the lowest unfinished sequence
-  std::map<uint64_t, Kept> kept_;
+  uint64_t next_in_order_ = 0;  // the lowest unfinished sequence
+  std::map<uint64_t, BufferedSequence> buffered_;
 };
 
 }  // namespace gpt2run

@@ -20,7 +20,7 @@ struct Generation {
   int32_t samples = 1;     // sequences per prompt; they share the prompt's keys and values
   int32_t batch = 1;       // most slots
   int32_t chunk = 512;     // most prompt rows per step
-  int32_t repeat = 16;     // most tokens per wait on a device; always 1 in host memory
+  int32_t replay = 16;     // most tokens per wait on a device; always 1 in host memory
   int32_t threads = 0;     // as Limits::threads
   int32_t device = 0;      // as Limits::device
   bool recompute = false;  // compute all tokens again for every new one, without the KV cache; samples share nothing

@@ -6,14 +6,14 @@
 namespace gpt2run {
 
 // A tokenizer as a Vocabulary. A model may have more ids than its tokenizer; the text of those is empty.
-class TokenizerWords final : public Vocabulary {
+class TokenizerVocabulary final : public Vocabulary {
  public:
-  explicit TokenizerWords(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null
+  explicit TokenizerVocabulary(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}  // not owned, may be null
 
   std::string_view piece(int32_t id) const override {
     return tokenizer_ && id >= 0 && id < tokenizer_->size() ? tokenizer_->piece(id) : std::string_view();
   }
-  const Vocabulary* or_null() const { return tokenizer_ ? this : nullptr; }
+  const Vocabulary* pointer() const { return tokenizer_ ? this : nullptr; }
 
  private:
   const Tokenizer* tokenizer_;
