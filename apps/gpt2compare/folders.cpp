@@ -171,9 +171,9 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
   };
   try {
     json::each_element([&](char* to, size_t most) { return file.read(to, most); }, path, "step", take);
-  } catch (const json::Mistake& mistake) {  // Python writes NaN and Infinity, which are not JSON
-    const bool is_number = mistake.found.starts_with("NaN") || mistake.found.starts_with("Infinity");
-    fail(mistake.what(), is_number ? ": JSON has no such number, npy has" : "");
+  } catch (const json::SyntaxError& error) {  // Python writes NaN and Infinity, which are not JSON
+    const bool is_number = error.found.starts_with("NaN") || error.found.starts_with("Infinity");
+    fail(error.what(), is_number ? ": JSON has no such number, npy has" : "");
   }
   if (rows) rows->expect_end();
 }

@@ -11,7 +11,7 @@ namespace {
 // JSON has no infinity, so it is written as a text that Python's float() accepts. NaN is written as null.
 void add(JsonWriter& json, std::string_view key, double value) {
   if (std::isinf(value)) return json.field(key, value > 0 ? "inf" : "-inf");
-  json.written_field(key, json::real_text(value));
+  json.raw_field(key, json::real_text(value));
 }
 
 // Writes a list, with write(element) for each element.
@@ -116,8 +116,8 @@ void add_buckets(JsonWriter& json, const TokenMetrics& series) {
     add_by_metric(json, bucket.means);
   });
   add_objects(json, "by_entropy", by_entropy(series), [&](const Bucket& bucket) {
-    json.written_field("from", json::real_text(bucket.from));
-    json.written_field("to", json::real_text(bucket.to));
+    json.raw_field("from", json::real_text(bucket.from));
+    json.raw_field("to", json::real_text(bucket.to));
     json.field("count", bucket.count);
     add_by_metric(json, bucket.means);
   });
@@ -126,7 +126,7 @@ void add_buckets(JsonWriter& json, const TokenMetrics& series) {
 void add_histogram(JsonWriter& json, const TokenMetrics& series, Metric metric) {
   const Histogram found = histogram_of(series, metric);
   add_object(json, spec_of(metric).name, [&] {
-    add_list(json, "edges", found.edges, [&](double edge) { json.written(json::real_text(edge)); });
+    add_list(json, "edges", found.edges, [&](double edge) { json.raw(json::real_text(edge)); });
     add_list(json, "counts", found.counts, [&](int64_t count) { json.value(count); });
     json.field("below", found.below);
     json.field("above", found.above);

@@ -84,14 +84,14 @@ int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols 
 std::string header_of(const std::vector<Item>& items) {
   JsonWriter json(-1);
   json.begin_object();
-  json.written_field("__metadata__", R"({"format":"pt"})");
+  json.raw_field("__metadata__", R"({"format":"pt"})");
   int64_t at = 0;
   for (const Item& item : items) {
     const int64_t end = at + bytes_of(item);
     json.key(item.name);
     json.begin_object();
     json.field("dtype", names_of(item.type).safetensors);
-    json.written_field("shape", "[" + item.shape + "]");
+    json.raw_field("shape", "[" + item.shape + "]");
     json.key("data_offsets");
     json.begin_list();
     json.value(at);
@@ -114,7 +114,7 @@ std::string config_of(const Checkpoint& model, Type type) {
   append_number(epsilon, m.epsilon);
   JsonWriter json(2);
   json.begin_object();
-  json.written_field("architectures", "[\"GPT2LMHeadModel\"]");
+  json.raw_field("architectures", "[\"GPT2LMHeadModel\"]");
   json.field("model_type", "gpt2");
   json.field("activation_function", "gelu_new");
   json.field("n_layer", m.L);
@@ -124,9 +124,9 @@ std::string config_of(const Checkpoint& model, Type type) {
   json.field("n_positions", m.T);
   json.field("n_ctx", m.T);
   json.field("vocab_size", m.V);
-  json.written_field("layer_norm_epsilon", epsilon);
-  json.written_field("bos_token_id", end);
-  json.written_field("eos_token_id", end);
+  json.raw_field("layer_norm_epsilon", epsilon);
+  json.raw_field("bos_token_id", end);
+  json.raw_field("eos_token_id", end);
   json.field("tie_word_embeddings", is_tied(model));
   json.field("torch_dtype", names_of(type).config);
   json.end_object();

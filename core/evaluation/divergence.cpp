@@ -83,12 +83,12 @@ DivergenceMeter::DivergenceMeter(int32_t top_k) : top_k_(top_k) {
   if (top_k < 1) fail("expected a top k of at least 1, found ", top_k);
 }
 
-void DivergenceMeter::take(Row& row, std::span<const float> logits, std::string_view side) const {
+void DivergenceMeter::prepare_row(Row& row, std::span<const float> logits, std::string_view side) const {
   row.logits.assign(logits.begin(), logits.end());
   const auto nan = std::ranges::find_if(row.logits, [](double logit) { return std::isnan(logit); });
   if (nan != row.logits.end())
     fail("logits of the ", side, ": expected a number, found NaN for token ", nan - row.logits.begin());
-  row.best = likeliest(logits, std::max(top_k_, 2));
+  row.best = most_likely(logits, std::max(top_k_, 2));
   const double greatest = row.logits[row.best.front()];
   if (greatest == -kInfinity) fail("logits of the ", side, ": expected a token with a probability, found none");
   if (greatest == kInfinity)
@@ -125,9 +125,9 @@ RowDivergence DivergenceMeter::compare(std::span<const float> ref, std::span<con
   if (ref.size() != test.size())
     fail("expected vocabularies of the same size, found ", ref.size(), " in the reference and ", test.size(),
          " in the test");
-  if (target < 0 || target >= std::ssize(ref)) fail("expected a target in [0, ", ref.size(), "), found ", target);
-  take(ref_, ref, "reference");
-  take(test_, test, "test");
+  if (target < 0 || target >= std::ssize(ref)) fail("a target in [0, ", ref.size(), ") expected, found ", target);
+  prepare_row(ref_, ref, "reference");
+  prepare_row(test_, test, "test");
   RowDivergence result{};
   add_information(result);
   add_logit_metrics(result, ref, test);

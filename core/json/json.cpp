@@ -34,7 +34,7 @@ void refuse_nul(const std::string& where, std::string_view text, size_t before) 
 }
 
 // at: the number, from 1, of the byte where the parser stopped.
-[[noreturn]] void refuse_text(const std::string& where, Window window, size_t at, bool is_number_too_large) {
+[[noreturn]] void throw_syntax_error(const std::string& where, Window window, size_t at, bool is_number_too_large) {
   constexpr size_t kShown = 12;
   const size_t index = std::min(at - std::min(at, window.before + 1), window.text.size());
   std::string_view found = window.text.substr(index, kShown);
@@ -44,7 +44,7 @@ void refuse_nul(const std::string& where, std::string_view text, size_t before) 
   std::string reason = "expected JSON, found " + what + " at byte " + std::to_string(at) + " (line " +
                        std::to_string(window.lines + 1) + ", column " +
                        std::to_string(window.before - window.line_begin + 1) + ")";
-  throw Mistake(where, std::move(reason), is_number_too_large ? "" : std::string(found));
+  throw SyntaxError(where, std::move(reason), is_number_too_large ? "" : std::string(found));
 }
 
 // Fills a tree with a whole text, or, with a visitor, with one element of the outermost list at a time.
@@ -94,20 +94,20 @@ class Builder {
 
   // Throws the error that parse_error() has recorded.
   [[noreturn]] void refuse(const Window& window) const {
-    refuse_text(tree_.where, window, position_, is_number_too_large_);
+    throw_syntax_error(tree_.where, window, position_, is_number_too_large_);
   }
 
  private:
   void push(const Node& node) {
-    if (tree_.nodes.size() == kMostValues)
-      fail(tree_.where, ": expected JSON of at most ", kMostValues, " values, found more");
+    if (tree_.nodes.size() == kMaxValues)
+      fail(tree_.where, ": expected JSON of at most ", kMaxValues, " values, found more");
     tree_.nodes.push_back(node);
   }
 
   Node text_node(Kind kind, const std::string& text) {
     const size_t begin = tree_.text.size();
-    if (text.size() > kMostText - begin)
-      fail(tree_.where, ": expected JSON of at most ", kMostText, " bytes of text, found more");
+    if (text.size() > kMaxText - begin)
+      fail(tree_.where, ": expected JSON of at most ", kMaxText, " bytes of text, found more");
     tree_.text += text;
     return {kind, static_cast<uint32_t>(text.size()), begin};
   }
@@ -124,7 +124,8 @@ class Builder {
     if (!open_.empty() && tree_.nodes[open_.back()].kind == Kind::list) ++tree_.nodes[open_.back()].size;
     push(node);
     if (visit_ && !is_inside_)
-      fail(where_, ": expected a list, found ", node.kind == Kind::object ? "a JSON object" : Value(tree_, 0).shown());
+      fail(where_, ": expected a list, found ",
+           node.kind == Kind::object ? "a JSON object" : Value(tree_, 0).description());
   }
 
   bool add(const Node& node) {
@@ -133,8 +134,8 @@ class Builder {
   }
 
   bool open(Kind kind) {
-    if (open_.size() + is_inside_ == kMostLevels)
-      fail(tree_.where, ": expected JSON of at most ", kMostLevels, " levels, found more");
+    if (open_.size() + is_inside_ == kMaxDepth)
+      fail(tree_.where, ": expected JSON of at most ", kMaxDepth, " levels, found more");
     append({kind});
     open_.push_back(static_cast<uint32_t>(tree_.nodes.size() - 1));
     return true;
@@ -171,9 +172,10 @@ class Builder {
 };
 
 // The characters of a text that is read in blocks.
-class Feed {
+class BlockReader {
  public:
-  Feed(const Source& source, const std::string& where) : source_(source), where_(where), block_(kBlock + 1, '\0') {}
+  BlockReader(const Source& source, const std::string& where)
+      : source_(source), where_(where), block_(kBlock + 1, '\0') {}
 
   bool is_at_end() { return at_ == window_.text.size() && !refill(); }
   char front() const { return window_.text[at_]; }
@@ -211,7 +213,7 @@ class Feed {
   size_t at_ = 0;
 };
 
-// An iterator over the characters of a feed. Without a feed it is the end iterator.
+// An iterator over the characters of a BlockReader. Without one it is the end iterator.
 class Cursor {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -220,20 +222,20 @@ class Cursor {
   using pointer = const char*;
   using reference = char;
 
-  explicit Cursor(Feed* feed = nullptr) : feed_(feed) {}
+  explicit Cursor(BlockReader* reader = nullptr) : reader_(reader) {}
 
-  char operator*() const { return feed_->front(); }
+  char operator*() const { return reader_->front(); }
   Cursor& operator++() {
-    feed_->advance();
+    reader_->advance();
     return *this;
   }
   bool operator!=(const Cursor& other) const { return is_at_end() != other.is_at_end(); }
   bool operator==(const Cursor& other) const { return is_at_end() == other.is_at_end(); }
 
  private:
-  bool is_at_end() const { return !feed_ || feed_->is_at_end(); }
+  bool is_at_end() const { return !reader_ || reader_->is_at_end(); }
 
-  Feed* feed_;
+  BlockReader* reader_;
 };
 
 }  // namespace
@@ -261,8 +263,8 @@ void each_element(const Source& source, const std::string& where, const std::str
   Tree tree;
   tree.where = where;
   Builder builder(tree, unit, &visit);
-  Feed feed(source, where);
-  if (!Library::sax_parse(Cursor(&feed), Cursor(), &builder)) builder.refuse(feed.looked_ahead());
+  BlockReader reader(source, where);
+  if (!Library::sax_parse(Cursor(&reader), Cursor(), &builder)) builder.refuse(reader.looked_ahead());
 }
 
 std::string real_text(double value) { return Library(value).dump(); }

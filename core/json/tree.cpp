@@ -19,7 +19,7 @@ bool equal_hashes(uint64_t a, uint64_t b) { return a >> 32 == b >> 32; }
 uint32_t Tree::index_keys(uint32_t object) {
   const uint32_t count = nodes[object].size;
   const size_t first = slots.size();
-  for (uint32_t key = object + 1, left = count; left > 0; --left, key = behind(key + 1))
+  for (uint32_t key = object + 1, left = count; left > 0; --left, key = next_sibling(key + 1))
     slots.push_back(hash_of(text_of(key)) | key);
   const auto begin = slots.begin() + static_cast<std::ptrdiff_t>(first);
   uint32_t twice = 0;
@@ -28,7 +28,7 @@ uint32_t Tree::index_keys(uint32_t object) {
     const uint32_t later = std::max(node_of(a), node_of(b));
     twice = twice == 0 ? later : std::min(twice, later);
   };
-  if (count <= kFew) {
+  if (count <= kMaxLinearSearch) {
     for (auto a = begin; a != slots.end(); ++a)
       for (auto b = begin; b != a; ++b) note(*a, *b);
     slots.resize(first);
@@ -45,9 +45,9 @@ uint32_t Tree::index_keys(uint32_t object) {
 
 uint32_t Tree::find(uint32_t object, std::string_view key) const {
   const uint32_t count = nodes[object].size;
-  if (count <= kFew) {
+  if (count <= kMaxLinearSearch) {
     uint32_t node = object + 1;
-    for (uint32_t left = count; left > 0; --left, node = behind(node + 1))
+    for (uint32_t left = count; left > 0; --left, node = next_sibling(node + 1))
       if (text_of(node) == key) return node;
     return 0;
   }

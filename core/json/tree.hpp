@@ -16,13 +16,13 @@ struct Node {
   Kind kind = Kind::null;
   uint32_t size = 0;  // bytes of a text, a key or a number's text; elements of a list; members of an object
   // What word holds depends on the kind. negative, natural: the number's bits. real, text, key: the offset in
-  // Tree::text. list, object: the index of the node after it in the lower half. An object with more than kFew members
-  // has the index of its first slot in the upper half.
+  // Tree::text. list, object: the index of the node after it in the lower half. An object with more than
+  // kMaxLinearSearch members has the index of its first slot in the upper half.
   uint64_t word = 0;
 };
 
 struct Tree {
-  static constexpr uint32_t kFew = 8;
+  static constexpr uint32_t kMaxLinearSearch = 8;
 
   std::string where;  // the file, for messages
   std::vector<Node> nodes;
@@ -34,7 +34,7 @@ struct Tree {
   bool is_structured(uint32_t node) const { return nodes[node].kind >= Kind::list; }
 
   // The index of the node that follows this one and everything in it.
-  uint32_t behind(uint32_t node) const {
+  uint32_t next_sibling(uint32_t node) const {
     return is_structured(node) ? static_cast<uint32_t>(nodes[node].word) : node + 1;
   }
 

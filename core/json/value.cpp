@@ -12,7 +12,7 @@
 namespace gpt2run::json {
 namespace {
 
-constexpr size_t kGlance = 60;  // characters of a text, number or key that messages show
+constexpr size_t kMaxShown = 60;  // characters of a text, number or key that messages show
 
 // A list or an object that is being written, with the position reached in it.
 struct Open {
@@ -36,7 +36,7 @@ void write_scalar(JsonWriter& writer, const Value& value) {
   if (value.is_null()) return writer.value(nullptr);
   if (const auto flag = value.as_flag()) return writer.value(*flag);
   if (const auto text = value.as_text()) return writer.value(*text);
-  writer.written(value.number_text());
+  writer.raw(value.number_text());
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ Value Items<Value>::Iterator::operator*() const {
 
 template <>
 Items<Value>::Iterator& Items<Value>::Iterator::operator++() {
-  if (--left_ > 0) node_ = tree_->behind(node_);
+  if (--left_ > 0) node_ = tree_->next_sibling(node_);
   return *this;
 }
 
@@ -59,7 +59,7 @@ Member Items<Member>::Iterator::operator*() const {
 
 template <>
 Items<Member>::Iterator& Items<Member>::Iterator::operator++() {
-  if (--left_ > 0) node_ = tree_->behind(node_ + 1);
+  if (--left_ > 0) node_ = tree_->next_sibling(node_ + 1);
   return *this;
 }
 
@@ -184,7 +184,7 @@ Items<Member> Value::object() const {
 Value Value::at(std::string_view key) const {
   if (type() != Type::object) refuse("a JSON object");
   const auto found = find(key);
-  if (!found) fail(place(), ": expected a key ", in_quotes(key), ", found none");
+  if (!found) fail(path(), ": expected a key ", in_quotes(key), ", found none");
   return *found;
 }
 
@@ -193,20 +193,22 @@ void Value::expect_keys(std::span<const std::string_view> known) const {
     if (std::ranges::find(known, key) != known.end()) continue;
     std::string names;
     for (const std::string_view name : known) names.append(names.empty() ? "" : ", ").append(name);
-    fail(place(), ": expected no other keys than ", names, ", found ", in_quotes(key));
+    fail(path(), ": expected no other keys than ", names, ", found ", in_quotes(key));
   }
 }
 
-void Value::refuse(const std::string& expected) const { fail(place(), ": expected ", expected, ", found ", shown()); }
+void Value::refuse(const std::string& expected) const {
+  fail(path(), ": expected ", expected, ", found ", description());
+}
 
-std::string Value::shown() const {
+std::string Value::description() const {
   switch (type()) {
     case Type::null:
       return "null";
     case Type::boolean:
       return *as_flag() ? "true" : "false";
     case Type::number:
-      return printable(number_text(), kGlance);
+      return printable(number_text(), kMaxShown);
     case Type::text:
       return in_quotes(*as_text());
     case Type::list:
@@ -218,27 +220,27 @@ std::string Value::shown() const {
 }
 
 // The file and the path, such as "run.json: plugins[0].kind". Descends from the root to this value's node.
-std::string Value::place() const {
+std::string Value::path() const {
   if (!tree_) return "JSON";
-  std::string way;
+  std::string keys;
   for (uint32_t at = 0; at != node_;) {
     const bool is_list = tree_->nodes[at].kind == Kind::list;
     uint32_t next = at + 1;
     for (size_t i = 0;; ++i) {
-      const uint32_t value = is_list ? next : next + 1, behind = tree_->behind(value);
-      if (node_ >= behind) {
-        next = behind;
+      const uint32_t value = is_list ? next : next + 1, next_sibling = tree_->next_sibling(value);
+      if (node_ >= next_sibling) {
+        next = next_sibling;
         continue;
       }
       if (is_list)
-        way.append("[").append(std::to_string(i)).append("]");
+        keys.append("[").append(std::to_string(i)).append("]");
       else
-        way.append(way.empty() ? "" : ".").append(printable(tree_->text_of(next), kGlance));
+        keys.append(keys.empty() ? "" : ".").append(printable(tree_->text_of(next), kMaxShown));
       at = value;
       break;
     }
   }
-  return way.empty() ? tree_->where : tree_->where + ": " + way;
+  return keys.empty() ? tree_->where : tree_->where + ": " + keys;
 }
 
 void write(JsonWriter& writer, const Value& value) {

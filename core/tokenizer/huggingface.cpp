@@ -29,7 +29,7 @@ json::Document read_json(const std::filesystem::path& path) {
 int32_t id_from(const std::filesystem::path& path, std::string_view token, const json::Value& value) {
   const auto id = value.as_integer();
   if (!id || *id < 0 || *id > INT32_MAX)
-    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", value.shown());
+    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", value.description());
   return static_cast<int32_t>(*id);
 }
 
@@ -132,7 +132,7 @@ class FolderReader {
         const auto value = token.find(setting);
         if (value && value->as_flag() != false)
           fail(path.string(), ": added token ", in_quotes(content), ": expected ", setting, " false, found ",
-               value->shown());
+               value->description());
       }
       add(path, content, id_from(path, content, id->root()));
     }

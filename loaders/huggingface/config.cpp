@@ -14,9 +14,9 @@ using json::Value;
 Value find(const Value& config, const char* key) { return config.find(key).value_or(Value()); }
 
 int64_t read_integer(const std::string& path, const char* key, const Value& value) {
-  if (!value.is_whole()) fail(path, ": ", key, ": expected a whole number, found ", value.shown());
+  if (!value.is_whole()) fail(path, ": ", key, ": expected a whole number, found ", value.description());
   const auto integer = value.as_integer();
-  if (!integer) fail(path, ": ", key, ": expected a number in range, found ", value.shown());
+  if (!integer) fail(path, ": ", key, ": expected a number in range, found ", value.description());
   return *integer;
 }
 
@@ -28,7 +28,7 @@ bool read_flag(const std::string& path, const Value& config, const char* key, bo
   const Value value = find(config, key);
   if (value.is_null()) return fallback;
   const auto flag = value.as_flag();
-  if (!flag) fail(path, ": ", key, ": expected true or false, found ", value.shown());
+  if (!flag) fail(path, ": ", key, ": expected true or false, found ", value.description());
   return *flag;
 }
 
@@ -51,14 +51,15 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
       {"quantization_config", nullptr}, {"pruned_heads", nullptr}};
   for (const auto& [key, only] : kSettings) {
     const Value value = find(config, key);
-    if (only ? value.is_null() || value.shown() == only : is_neutral(value)) continue;
-    fail(path, ": ", key, ": expected ", only ? only : "none", ", found ", value.shown(),
+    if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
+    fail(path, ": ", key, ": expected ", only ? only : "none", ", found ", value.description(),
          ", which changes the arithmetic");
   }
   if (find(config, "model_type").is_null()) fail(path, ": model_type: expected \"gpt2\", found none");
   const Value activation = find(config, "activation_function");
   if (!activation.is_null() && activation.as_text() != "gelu_new" && activation.as_text() != "gelu_pytorch_tanh") {
-    fail(path, ": activation_function: expected \"gelu_new\" or \"gelu_pytorch_tanh\", found ", activation.shown());
+    fail(path, ": activation_function: expected \"gelu_new\" or \"gelu_pytorch_tanh\", found ",
+         activation.description());
   }
 }
 
@@ -74,7 +75,7 @@ float read_epsilon(const std::string& path, const Value& config) {
   const Value value = find(config, "layer_norm_epsilon");
   if (value.is_null()) return 1e-5f;
   const auto number = value.as_number();
-  if (!number) fail(path, ": layer_norm_epsilon: expected a number, found ", value.shown());
+  if (!number) fail(path, ": layer_norm_epsilon: expected a number, found ", value.description());
   return loaders::checked_epsilon(path, "layer_norm_epsilon", *number);
 }
 

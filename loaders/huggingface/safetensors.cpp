@@ -28,16 +28,16 @@ size_t element_size(const std::string& where, const std::string& dtype) {
 
 uint64_t read_size(const std::string& where, const json::Value& value) {
   const auto size = value.as_unsigned();
-  if (!size) fail(where, ": expected a number from 0, found ", value.shown());
+  if (!size) fail(where, ": expected a number from 0, found ", value.description());
   return *size;
 }
 
 std::vector<uint64_t> read_sizes(const std::string& where, const json::Value& entry, const char* key, size_t most) {
   const auto found = entry.find(key);
   if (!found || found->type() != json::Type::list || found->elements().size() > most) {
-    fail(
-        where, ": expected ", in_quotes(key), " to be a list of at most ", most, ", found ",
-        found ? found->type() == json::Type::list ? std::to_string(found->elements().size()) : found->shown() : "none");
+    fail(where, ": expected ", in_quotes(key), " to be a list of at most ", most, ", found ",
+         found ? found->type() == json::Type::list ? std::to_string(found->elements().size()) : found->description()
+               : "none");
   }
   std::vector<uint64_t> sizes;
   for (const json::Value& item : found->elements()) sizes.push_back(read_size(where, item));
@@ -61,7 +61,7 @@ uint64_t read_shape(const std::string& where, const std::vector<uint64_t>& shape
 }
 
 StoredTensor read_entry(const std::string& where, const json::Value& entry, std::span<const char> data) {
-  if (entry.type() != json::Type::object) fail(where, ": expected an object, found ", entry.shown());
+  if (entry.type() != json::Type::object) fail(where, ": expected an object, found ", entry.description());
   const auto dtype = entry.find("dtype").value_or(json::Value()).as_text();
   if (!dtype) fail(where, ": expected \"dtype\" to be a text");
   StoredTensor tensor{};

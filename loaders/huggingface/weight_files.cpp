@@ -67,7 +67,7 @@ void WeightFiles::add_shards(const std::string& folder) {
     if (!shard.ends_with(".safetensors") || shard.find('/') != std::string::npos ||
         shard.find('\0') != std::string::npos) {
       fail(path_, ": ", in_quotes(name), ": expected the name of a safetensors file in this folder, found ",
-           value.shown());
+           value.description());
     }
     if (shards.insert(shard).second) add_file((fs::path(folder) / shard).string());
   }

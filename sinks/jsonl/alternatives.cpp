@@ -26,7 +26,7 @@ std::string alternatives(const TokenEvent& event, int count) {
   const SoftmaxSum softmax = softmax_sum(logits);
   const double log_sum = softmax.greatest + std::log(softmax.sum);
   std::string line = "[";
-  for (const int32_t id : likeliest(logits, count)) {
+  for (const int32_t id : most_likely(logits, count)) {
     // The sampled token has the same log-probability here as in the list of log-probabilities.
     const float logprob = id == event.id ? event.logprob : static_cast<float>(logits[id] - log_sum);
     line.append(line.size() > 1 ? ", " : "").append("{\"id\": ").append(std::to_string(id));

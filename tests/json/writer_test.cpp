@@ -115,7 +115,7 @@ TEST(JsonWriter, FieldsOfEveryType) {
   writer.field("d", std::string("x\t"));
   writer.field("e", nullptr);
   writer.field("f", UINT64_MAX);
-  writer.written_field("g", "1.50");
+  writer.raw_field("g", "1.50");
   writer.key("h");
   writer.begin_list();
   writer.begin_object();

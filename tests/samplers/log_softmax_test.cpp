@@ -36,11 +36,11 @@ TEST(LogSoftmax, ADroppedTokenHasNoProbabilityAndNanSpoilsAll) {
 
 TEST(Likeliest, EqualOnesStandByIdAndBothZerosAreEqual) {
   const float logits[] = {0.f, 2, -0.f, 2, -1, 0.f, 3};
-  EXPECT_EQ(likeliest(logits, 7), (std::vector<int32_t>{6, 1, 3, 0, 2, 5, 4}));
-  EXPECT_EQ(likeliest(logits, 3), (std::vector<int32_t>{6, 1, 3}));
-  EXPECT_EQ(likeliest(logits, 99), likeliest(logits, 7));
-  EXPECT_TRUE(likeliest(logits, 0).empty());
-  EXPECT_TRUE(likeliest({}, 5).empty());
+  EXPECT_EQ(most_likely(logits, 7), (std::vector<int32_t>{6, 1, 3, 0, 2, 5, 4}));
+  EXPECT_EQ(most_likely(logits, 3), (std::vector<int32_t>{6, 1, 3}));
+  EXPECT_EQ(most_likely(logits, 99), most_likely(logits, 7));
+  EXPECT_TRUE(most_likely(logits, 0).empty());
+  EXPECT_TRUE(most_likely({}, 5).empty());
 }
 
 }  // namespace

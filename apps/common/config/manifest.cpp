@@ -20,7 +20,7 @@ std::string number_text(const std::string& typed) {
 }
 
 void write_typed(JsonWriter& json, const RecordedOption& option) {
-  if (option.type == "int" || option.type == "real") return json.written(number_text(option.value));
+  if (option.type == "int" || option.type == "real") return json.raw(number_text(option.value));
   if (option.type == "bool") return json.value(option.value == "on");
   json.value(option.value);
 }
@@ -79,7 +79,7 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.field("V", c.V);
   json.field("T", c.T);
   json.field("end_of_text", c.end_of_text);
-  json.written_field("epsilon", json::real_text(c.epsilon));
+  json.raw_field("epsilon", json::real_text(c.epsilon));
   json.end_object();
 }
 
@@ -90,7 +90,7 @@ void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& con
   json.field("threads", traits.threads);
   json.field("batch", traits.batch);
   json.field("prefill", traits.prefill);
-  json.written_field("tolerance", json::real_text(traits.tolerance));
+  json.raw_field("tolerance", json::real_text(traits.tolerance));
   json.field("weight_bytes", traits.step_bytes / step_elements(config));
   json.end_object();
 }

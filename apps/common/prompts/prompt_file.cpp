@@ -74,7 +74,7 @@ json::Document read_line(const std::string& origin, std::string_view line) {
     json::Document document = json::parse(line, origin);
     document.root().object();
     return document;
-  } catch (const json::Mistake&) {  // an object is one line, so it is shown instead of a place within it
+  } catch (const json::SyntaxError&) {  // an object is one line, so it is shown instead of a place within it
     fail(origin, ": expected a JSON object, found ", in_quotes(line));
   }
 }

@@ -57,7 +57,7 @@ TempFiles::TempFiles() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail("a pipe: ", std::strerror(errno));
   std::string ending = ".";
-  ending.append(detail::process_mark()).append(".tmp");
+  ending.append(detail::process_id_text()).append(".tmp");
   pipe_ = ends[1];
   child_ = fork();
   if (child_ == 0) be_the_child(ends[0], ending);

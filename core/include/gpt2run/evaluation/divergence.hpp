@@ -94,7 +94,7 @@ class DivergenceMeter {
     double probability(int32_t id) const { return masses[id] / mass; }
   };
 
-  void take(Row& row, std::span<const float> logits, std::string_view side) const;
+  void prepare_row(Row& row, std::span<const float> logits, std::string_view side) const;
   void add_information(RowDivergence& result) const;
 
   int32_t top_k_;

@@ -12,21 +12,21 @@
 
 namespace gpt2run::json {
 
-inline constexpr size_t kMostLevels = 1000;             // nesting depth of lists and objects
-inline constexpr size_t kMostValues = size_t{1} << 25;  // of a document, keys included
-inline constexpr size_t kMostText = size_t{1} << 28;    // bytes of all its keys and strings
+inline constexpr size_t kMaxDepth = 1000;              // nesting depth of lists and objects
+inline constexpr size_t kMaxValues = size_t{1} << 25;  // of a document, keys included
+inline constexpr size_t kMaxText = size_t{1} << 28;    // bytes of all its keys and strings
 
 // Thrown for a text that is not valid JSON. Every other refusal is a plain Error.
-struct Mistake : Error {
-  Mistake(const std::string& where, std::string why, std::string stands)
-      : Error(where + ": " + why), reason(std::move(why)), found(std::move(stands)) {}
+struct SyntaxError : Error {
+  SyntaxError(const std::string& where, std::string why, std::string text)
+      : Error(where + ": " + why), reason(std::move(why)), found(std::move(text)) {}
 
   std::string reason;  // the message without `where`
   std::string found;   // the first characters at the fault; empty at the end of the text and for a number out of range
 };
 
-// Parses a text that is one JSON value. where: the file's name in messages, also in those of the Values. Throws Mistake
-// for invalid JSON, Error for a document beyond the limits.
+// Parses a text that is one JSON value. where: the file's name in messages, also in those of the Values. Throws
+// SyntaxError for invalid JSON, Error for a document beyond the limits.
 Document parse(std::string_view text, const std::string& where);
 
 // As parse(), but returns nothing where parse() would throw Error.

@@ -106,10 +106,10 @@ class Value {
   [[noreturn]] void refuse(const std::string& expected) const;
 
   // The value on one line, for messages: a scalar, shortened if it is long; for a list or an object only the type.
-  std::string shown() const;
+  std::string description() const;
 
  private:
-  std::string place() const;
+  std::string path() const;
 
   const Tree* tree_ = nullptr;
   uint32_t node_ = 0;

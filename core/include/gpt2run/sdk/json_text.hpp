@@ -128,19 +128,19 @@ class JsonWriter {
     is_behind_key_ = true;
   }
 
-  void value(std::nullptr_t) { written("null"); }
+  void value(std::nullptr_t) { raw("null"); }
   void value(std::integral auto number) {
     if constexpr (std::same_as<decltype(number), bool>)
-      written(number ? "true" : "false");
+      raw(number ? "true" : "false");
     else
-      written(std::to_string(number));
+      raw(std::to_string(number));
   }
-  void value(std::string_view text) { written(json_quoted(text, form_)); }
+  void value(std::string_view text) { raw(json_quoted(text, form_)); }
   void value(const std::string& text) { value(std::string_view(text)); }
   void value(const char* text) { value(std::string_view(text)); }
 
   // Writes a value that is JSON already, such as a number.
-  void written(std::string_view json) {
+  void raw(std::string_view json) {
     separate();
     json_ += json;
   }
@@ -150,9 +150,9 @@ class JsonWriter {
     key(name);
     value(scalar);
   }
-  void written_field(std::string_view name, std::string_view json) {
+  void raw_field(std::string_view name, std::string_view json) {
     key(name);
-    written(json);
+    raw(json);
   }
 
   // The document, once everything that was begun has been ended.

@@ -78,7 +78,7 @@ namespace detail {
 
 // An identifier of this process, the same in all of its libraries. It includes random bytes, since process numbers are
 // used again.
-inline std::string process_mark() {
+inline std::string process_id_text() {
   const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes from the kernel
   uint32_t words[4] = {};
   if (random) std::memcpy(words, random, sizeof words);
@@ -92,7 +92,7 @@ inline std::string temporary_name(const std::filesystem::path& target) {
   constexpr size_t kMost = 180;
   std::string name = target.filename().string();
   if (name.size() > kMost) name = name.substr(0, kMost) + "-" + std::to_string(std::hash<std::string>()(name));
-  return target.parent_path() / ("." + name + "." + process_mark() + ".tmp");
+  return target.parent_path() / ("." + name + "." + process_id_text() + ".tmp");
 }
 
 // A duplicate of standard output or error if that is the same file, else -1. A file of its own would have a file
