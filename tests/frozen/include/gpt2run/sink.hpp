@@ -10,7 +10,7 @@ namespace gpt2run {
 // What a sink wants, as flags.
 //   kLogprob: log-probabilities of the tokens.
 //   kLogits: raw logits; needs kAnyOrder, because logits are not buffered. Nothing is replayed.
-//   kTimes: calls of pass(). Nothing is replayed, and the phases of a step run one after another.
+//   kTimes: calls of step(). Nothing is replayed, and the phases of a step run one after another.
 //   kAnyOrder: calls as events happen, so that sequences mix. Without it all calls for sequence 0 come first, then all
 //     for sequence 1, and so on.
 //   kPrompt: token() is called for the prompt's tokens too, with step = -1.
@@ -39,10 +39,11 @@ struct TokenEvent {
   const Vocabulary* vocabulary;  // the text of any token, for showing alternatives; null without a tokenizer
 };
 
-// One forward pass. All slots share its times. A pass that only reads prompts may choose no token.
-struct PassEvent {
-  int64_t pass;     // 0 for the first of the run
-  int32_t rows;     // rows of the pass
+// One step: a forward pass, and the choice of tokens from it. All slots share its times. A step that only reads prompts
+// may choose no token.
+struct StepEvent {
+  int64_t step;     // 0 for the first of the run
+  int32_t rows;     // rows of the step
   int32_t sampled;  // tokens chosen
   StepTimes times;
 };
@@ -58,8 +59,8 @@ struct Sink {
     (void)sequence, (void)prompt, (void)tokens;
   }
   virtual void token(const TokenEvent&) = 0;
-  // Called with kTimes only, before the tokens of the pass, in whatever order those come.
-  virtual void pass(const PassEvent&) {}
+  // Called with kTimes only, before the tokens of the step, in whatever order those come.
+  virtual void step(const StepEvent&) {}
   // The end of a sequence. tail: text that was held back until now. reason: "length", "context" (the model's context is
   // full), "end_of_text", "stop", "cancelled" or "error".
   virtual void finish(uint64_t sequence, std::string_view tail, std::string_view reason) {

@@ -19,7 +19,7 @@ class HostSession final : public Session {
  public:
   HostSession(std::shared_ptr<O> ops, const Checkpoint& checkpoint, const Limits& limits, const Traits& traits)
       : ops_(std::move(ops)),
-        traits_(told(traits, checkpoint.config())),
+        traits_(with_step_bytes(traits, checkpoint.config())),
         slots_(checkpoint.config(), limits),
         weights_(ops_->load(checkpoint)),
         state_(checkpoint.config(), limits) {
@@ -97,7 +97,7 @@ class HostSession final : public Session {
 
  private:
   // Multiplies step_bytes, the size of one element, by the number of elements that a step reads.
-  static Traits told(Traits traits, const ModelConfig& config) {
+  static Traits with_step_bytes(Traits traits, const ModelConfig& config) {
     traits.step_bytes *= step_elements(config);
     return traits;
   }

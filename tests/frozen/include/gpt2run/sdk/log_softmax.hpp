@@ -32,7 +32,7 @@ inline double log_probability(const float* logits, int vocab, int32_t id) {
 }
 
 // The `count` most likely tokens, or all if there are fewer, the most likely first and equal ones by id.
-inline std::vector<int32_t> likeliest(std::span<const float> logits, int32_t count) {
+inline std::vector<int32_t> most_likely(std::span<const float> logits, int32_t count) {
   std::vector<int32_t> ids(logits.size());
   std::iota(ids.begin(), ids.end(), 0);
   const auto end = ids.begin() + std::min<std::ptrdiff_t>(count, std::ssize(ids));
