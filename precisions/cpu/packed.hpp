@@ -40,10 +40,10 @@ constexpr size_t packed_at(int output, int k, int K) {
          k % pair;
 }
 
-// Blocking of products. Up to kFewRows rows read their inputs in place, except for dot products. With more rows,
+// Blocking of products. Up to kDirectRows rows read their inputs in place, except for dot products. With more rows,
 // kSegment inputs (twice as many for dot products) of kPackedRows rows at a time are packed first: 442 KB, which leaves
 // room in a second-level cache.
-inline constexpr int kFewRows = 6, kPackedRows = 288, kSegment = 384;
+inline constexpr int kDirectRows = 6, kPackedRows = 288, kSegment = 384;
 
 // Floats for one segment of a panel widened to FP32, plus what it takes to align it to a cache line. 16-bit weights are
 // widened once for many rows. These 98 KB are too much for a thread's stack.
@@ -51,7 +51,7 @@ inline constexpr size_t kWideElements = size_t(kSegment) * kPanel + 16;
 
 // Floats of workspace for a product of up to `rows` rows and K inputs: the widened weights, then the packed inputs.
 constexpr size_t product_workspace(int rows, int K) {
-  const size_t few = size_t(kFewRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
+  const size_t few = size_t(kDirectRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
   return kWideElements + (few < many ? many : few);
 }
 

@@ -17,7 +17,7 @@ constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // for a
 constexpr int kGroup = 48;  // rows for which a block of weights is kept in the cache
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
 static_assert(kSegment % kBlock == 0, "a segment ends where a block does, or sums depend on the number of rows");
-static_assert(kRows <= kFewRows, "rows that are not cut into segments have room");
+static_assert(kRows <= kDirectRows, "rows that are not cut into segments have room");
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -252,7 +252,7 @@ void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, i
   constexpr int kBoth = kInputs<Input>;
   auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
   auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
-  const bool direct = rows <= kFewRows && kBoth == 1;
+  const bool direct = rows <= kDirectRows && kBoth == 1;
   const int most = rows <= kRows ? K : kSegment * kBoth;
   for (int from = 0; from < rows; from += kPackedRows) {
     const int count = least(kPackedRows, rows - from);

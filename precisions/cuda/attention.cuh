@@ -396,7 +396,7 @@ void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunk
   const int stride = view.keys.stride, heads = view.keys.heads;
   const size_t tile = TileScratch<Value>::bytes(stride, view.D);
   view.first = rows.first;
-  if (rows.many && tile <= kSharedBytes) {
+  if (rows.batched && tile <= kSharedBytes) {
     const LaunchConfig config = {
         "attention_tile", {divided_up(rows.count, kTile), heads, 1}, kAttentionThreads, tile, stream};
     if (stride == kFastHead) return launch(config, tile_kernel<kFastHead, Value>, view, rows.count);

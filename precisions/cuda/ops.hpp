@@ -23,7 +23,7 @@ class CudaOps {
   using State = DeviceState<Value>;
   using Step = DeviceStep;
 
-  // gemm: nullptr if no step has a range of many rows.
+  // gemm: nullptr if no step has a batched range.
   explicit CudaOps(std::unique_ptr<Gemm> gemm, Epilogue epilogue = Epilogue::exact)
       : gemm_(std::move(gemm)), epilogue_(epilogue) {}
 
@@ -80,7 +80,7 @@ class CudaOps {
     const LogitSink sink = {s.logits.data(), s.raw.size() ? s.raw.data() : nullptr, s.stride};
     for (const RowRange& rows : step.logits) {
       const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.logit_rows.data());
-      if (!rows.many) {
+      if (!rows.batched) {
         product<1>("norm_logits", w.w, source, sink, rows, s.stream.get());
         continue;
       }
@@ -104,7 +104,7 @@ class CudaOps {
     gemm_->multiply(product, s.stream.get());
   }
 
-  bool fuses(const RowRange& rows) const { return kRounds<Value> && rows.many && epilogue_ == Epilogue::fused; }
+  bool fuses(const RowRange& rows) const { return kRounds<Value> && rows.batched && epilogue_ == Epilogue::fused; }
 
   // out = cuBLASLt's product with the layernorm of the residual, with the library's own bias and GELU. bias and out are
   // of the type.
@@ -131,7 +131,7 @@ class CudaOps {
   void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
                     const RowRange& rows, const Sink& sink) {
     const NormedRows<Value> source = normed(gain, bias, s, nullptr);
-    if (!rows.many) return product<1>(name, w, source, sink, rows, s.stream.get());
+    if (!rows.batched) return product<1>(name, w, source, sink, rows, s.stream.get());
     launch_norm(source, rows, s.normed.data(), s.stream.get());
     multiply(w, s.normed.data(), nullptr, s.sums.data(), s.sum_stride, rows.count, false, s);
     launch_finish(name, s.sums.data(), s.sum_stride, rows, w.outputs, sink, s.stream.get());
@@ -140,7 +140,7 @@ class CudaOps {
   // x += W in + b
   void add_product(const char* name, const DeviceMatrix<Value>& w, const float* bias, const Value* in, int width,
                    State& s, const RowRange& rows) {
-    if (!rows.many)
+    if (!rows.batched)
       return product<kProductWarps>(name, w, PlainRows<Value>{in, width}, AddSink{bias, s.x.data(), s.x_stride}, rows,
                                     s.stream.get());
     multiply(w, in + int64_t{rows.first} * width, bias, s.x.data() + int64_t{rows.first} * s.x_stride, s.x_stride,

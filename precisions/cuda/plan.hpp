@@ -9,12 +9,12 @@
 
 namespace gpt2run::cuda {
 
-inline constexpr int kFewRows = 8;  // most rows that the decode kernels compute at once
+inline constexpr int kDecodeRows = 8;  // most rows that the decode kernels compute at once
 
 // The values of the option `invariant`.
 enum class Invariant : uint8_t {
-  off,      // more than kFewRows rows of a step go through cuBLASLt together
-  on,       // more than kFewRows rows of one slot go through cuBLASLt, each slot's by themselves
+  off,      // more than kDecodeRows rows of a step go through cuBLASLt together
+  on,       // more than kDecodeRows rows of one slot go through cuBLASLt, each slot's by themselves
   prefill,  // all rows go through the decode kernels
 };
 
@@ -25,7 +25,7 @@ inline constexpr OptionSpec kInvariantOption = {"invariant", "enum", "auto", "au
 // text: a value of the option. slots: number of slots of the session.
 inline Invariant invariant_of(std::string_view text, int slots) {
   if (text == "prefill") return Invariant::prefill;
-  if (text == "auto") return slots <= kFewRows ? Invariant::on : Invariant::off;
+  if (text == "auto") return slots <= kDecodeRows ? Invariant::on : Invariant::off;
   return text == "on" ? Invariant::on : Invariant::off;
 }
 
@@ -55,14 +55,14 @@ inline constexpr Traits traits_of(Invariant invariant, double tolerance, int64_t
 
 // Whether some step of a session with these limits may need cuBLASLt.
 inline bool needs_gemm(Invariant invariant, const Limits& limits) {
-  return invariant != Invariant::prefill && limits.rows > kFewRows;
+  return invariant != Invariant::prefill && limits.rows > kDecodeRows;
 }
 
-// A range of consecutive rows. many: they go through cuBLASLt (products, logits) or through attention by tiles of
+// A range of consecutive rows. batched: they go through cuBLASLt (products, logits) or through attention by tiles of
 // queries. Such rows belong to one slot, except with Invariant::off, where all rows go through cuBLASLt together.
 struct RowRange {
   int first, count;
-  bool many;
+  bool batched;
 };
 
 // The plan of a step. Every row is in one range of `products` and one of `attention`; every row that needs logits is in
@@ -87,26 +87,26 @@ class StepPlanner {
       int asking = 0;
       for (end = first; end < rows.size() && rows[end].slot == rows[first].slot; ++end) asking += rows[end].logits;
       const int count = static_cast<int>(end - first);
-      add(attention_, static_cast<int>(first), count, count > kFewRows);
-      add(products_, static_cast<int>(first), count, invariant_ == Invariant::on && count > kFewRows);
-      add(logits_, logit_rows, asking, invariant_ == Invariant::on && asking > kFewRows);
+      add(attention_, static_cast<int>(first), count, count > kDecodeRows);
+      add(products_, static_cast<int>(first), count, invariant_ == Invariant::on && count > kDecodeRows);
+      add(logits_, logit_rows, asking, invariant_ == Invariant::on && asking > kDecodeRows);
       logit_rows += asking;
     }
     const int count = static_cast<int>(rows.size());
     if (invariant_ == Invariant::off) {
-      products_.assign(1, {0, count, count > kFewRows});
-      logits_.assign(1, {0, logit_rows, logit_rows > kFewRows});
+      products_.assign(1, {0, count, count > kDecodeRows});
+      logits_.assign(1, {0, logit_rows, logit_rows > kDecodeRows});
     }
     return {count, logit_rows, products_, attention_, logits_};
   }
 
  private:
-  static void add(std::vector<RowRange>& to, int first, int count, bool many) {
+  static void add(std::vector<RowRange>& to, int first, int count, bool batched) {
     if (count == 0) return;
-    if (!many && !to.empty() && !to.back().many)
+    if (!batched && !to.empty() && !to.back().batched)
       to.back().count += count;
     else
-      to.push_back({first, count, many});
+      to.push_back({first, count, batched});
   }
 
   Invariant invariant_;

@@ -271,7 +271,7 @@ void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& 
     return rows.count > kRows / 2 && Source::template shared_bytes<kRows>(matrix.stride) <= kSharedBytes;
   };
   if (rows.count == 0) return;
-  static_assert(kFewRows == 8);
+  static_assert(kDecodeRows == 8);
   if (fits(std::integral_constant<int, 8>()))
     return launch_product<8, kSplit>(name, matrix, source, sink, rows, stream);
   if (fits(std::integral_constant<int, 4>()))

@@ -267,7 +267,7 @@ class CudaSession final : public Session {
   void forward(const DeviceStep& step) {
     StepRanges ranges(state_.config.L);
     gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) {
-      if (tap_) show(*tap_, op, layer, state_, step, tap_scratch_);
+      if (tap_) call_tap(*tap_, op, layer, state_, step, tap_scratch_);
       ranges.wrote(op, layer);
     });
   }

@@ -44,7 +44,7 @@ void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, T
 
 // Waits for the operation, copies its output to the host and calls the tap.
 template <class Value>
-void show(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
+void call_tap(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C;
   int rows = step.rows, cols = C;
   if (!tap.wants(name_of(op))) return;

@@ -55,16 +55,16 @@ class Attended {
     return out;
   }
 
-  std::vector<float> by(bool many, int first = 0, int count = kRows) {
+  std::vector<float> by(bool batched, int first = 0, int count = kRows) {
     return run([&](const cuda::AttentionView<Value>& view) {
-      cuda::launch_attention(view, {first, count, many}, state_.chunks(), nullptr);
+      cuda::launch_attention(view, {first, count, batched}, state_.chunks(), nullptr);
     });
   }
 
   // The output of the kernels with kHead 0, which work for any head size.
-  std::vector<float> by_any(bool many) {
+  std::vector<float> by_any(bool batched) {
     return run([&](const cuda::AttentionView<Value>& view) {
-      if (many)
+      if (batched)
         cuda::launch({"tile",
                       {cuda::divided_up(kRows, cuda::kTile), kHeads, 1},
                       cuda::kAttentionThreads,
@@ -152,8 +152,8 @@ TYPED_TEST(Attention, ARangeWritesItsRows) {
   Attended<TypeParam> attended(64, 30);
   const std::vector<float> whole = attended.by(false);
   constexpr int kFirst = 3, kCount = 18, kWidth = kHeads * 64;
-  for (const bool many : {false, true}) {
-    const std::vector<float> part = attended.by(many, kFirst, kCount);
+  for (const bool batched : {false, true}) {
+    const std::vector<float> part = attended.by(batched, kFirst, kCount);
     for (int r = 0; r < kRows; ++r) {
       const bool inside = r >= kFirst && r < kFirst + kCount;
       for (int c = r * kWidth; c < (r + 1) * kWidth; ++c)

@@ -30,9 +30,9 @@ OwnedChain every_sampler() {
 }
 
 // Uses another session, with its own samplers, between any two calls of a run.
-class Meddling {
+class Interleaver {
  public:
-  explicit Meddling(Session& other) : other_(other) {
+  explicit Interleaver(Session& other) : other_(other) {
     for (Sampler* sampler : chain_.chain.samplers) sampler->prepare(other.layout());
   }
   void operator()() {
@@ -84,8 +84,8 @@ TEST(Devices, EveryCallSelectsItsOwn) {
   const auto alone = open_session<f16>(checkpoint, limits_on(0));
   const std::vector<int32_t> expected = run(*alone, [] {});
   const auto other = open_session<f16>(checkpoint, limits_on(0)), second = open_session<f16>(checkpoint, limits_on(1));
-  EXPECT_EQ(run(*second, Meddling(*other)), expected);
-  EXPECT_EQ(run(*alone, Meddling(*second)), expected);
+  EXPECT_EQ(run(*second, Interleaver(*other)), expected);
+  EXPECT_EQ(run(*alone, Interleaver(*second)), expected);
   // A new thread, which has not selected any device.
   std::vector<int32_t> found;
   std::thread([&] { found = run(*second, [] {}); }).join();
@@ -98,7 +98,7 @@ GPT2RUN_KERNEL(1) first_token_kernel(LogitBatch batch) {
 }
 
 // A sampler with a fault: it launches on whatever device the thread has selected.
-struct Forgetful final : Sampler {
+struct UnselectedLaunch final : Sampler {
   void sample(const LogitBatch& batch) override {
     cuda::launch({"first_token", {batch.rows, 1, 1}, 1, 0, batch.stream}, first_token_kernel, batch);
   }
@@ -110,12 +110,12 @@ TEST(Devices, ALaunchForAnotherDeviceIsRefused) {
              second = open_session<float>(checkpoint, limits_on(1));
   const Row row[] = {{0, 3, true}};
   const LogitBatch of_first = first->step(row), of_second = second->step(row);
-  Forgetful forgetful;
-  EXPECT_EQ(error_of([&] { forgetful.sample(of_second); }), "no error");
-  EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }),
+  UnselectedLaunch sampler;
+  EXPECT_EQ(error_of([&] { sampler.sample(of_second); }), "no error");
+  EXPECT_EQ(error_of([&] { sampler.sample(of_first); }),
             "kernel first_token: on a stream of device 0, but this thread has selected device 1");
   first->score(of_first);
-  EXPECT_EQ(error_of([&] { forgetful.sample(of_first); }), "no error");
+  EXPECT_EQ(error_of([&] { sampler.sample(of_first); }), "no error");
   // Events and cuBLASLt's products belong to a device too.
   void* event = cuda::make_event();
   EXPECT_EQ(error_of([&] { cuda::record_event(event, of_second.stream); }),

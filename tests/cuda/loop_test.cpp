@@ -164,7 +164,7 @@ TYPED_TEST(Loop, KernelsOfAStepAreInTheTable) {
   std::getline(table, head);
   int lines = 0;
   for (int sequences, of_layer, beside; table >> sequences >> of_layer >> beside; ++lines) {
-    const int L = this->checkpoint.config().L, products = sequences > cuda::kFewRows ? 4 * L + 1 : 0;
+    const int L = this->checkpoint.config().L, products = sequences > cuda::kDecodeRows ? 4 * L + 1 : 0;
     const Limits limits = {64, 4, 64, 64, 0, 0, false};
     const auto session = std::make_unique<cuda::CudaSession<TypeParam>>(this->checkpoint, limits, Overflow::error,
                                                                         cuda::invariant_of("auto", limits.slots), 0);

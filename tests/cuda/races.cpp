@@ -48,7 +48,7 @@ void network(int H, int C) {
   std::vector<Row> rows(70, Row{0, 3, false});
   rows.push_back({1, 4, true});
   session.score(session.step(rows));
-  for (const int count : {1, 2, 4, cuda::kFewRows}) {
+  for (const int count : {1, 2, 4, cuda::kDecodeRows}) {
     rows.clear();
     for (int slot = 1; slot <= count; ++slot) rows.push_back({slot, 5, true});
     const LogitBatch batch = session.step(rows);

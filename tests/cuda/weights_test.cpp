@@ -163,12 +163,11 @@ TEST(DeviceOverflow, NamesTheTensorThatTheCpuNames) {
   }
 }
 
-// "few0+3" for a range of 3 rows with many == false that begins at row 0, "many3+9" for 9 rows with many == true at row
-// 3.
+// "few0+3" for a range of 3 rows from row 0 that is not batched, "many3+9" for 9 batched rows from row 3.
 std::string text_of(std::span<const cuda::RowRange> ranges) {
   std::string text;
   for (const cuda::RowRange& s : ranges)
-    text += (text.empty() ? "" : " ") + std::string(s.many ? "many" : "few") + std::to_string(s.first) + "+" +
+    text += (text.empty() ? "" : " ") + std::string(s.batched ? "many" : "few") + std::to_string(s.first) + "+" +
             std::to_string(s.count);
   return text;
 }

@@ -18,51 +18,51 @@ std::string refusal(const Call& call) {
   return "accepted";
 }
 
-std::string refusal_of(Rig& rig, const Ask& ask) {
-  return refusal([&] { rig.engine().check(rig.request_of(ask)); });
+std::string refusal_of(Rig& rig, const TestRequest& spec) {
+  return refusal([&] { rig.engine().check(rig.request_of(spec)); });
 }
 
 TEST(EngineCheck, NamesTheFieldBothNumbersAndTheLimit) {
   Rig rig(exact());
-  EXPECT_THAT(refusal_of(rig, ask_for({}, 1)), IsMessage("tokens"));
-  EXPECT_THAT(refusal_of(rig, ask_for(some_prompt(41), 1)), IsMessage("41", "40"));
-  EXPECT_THAT(refusal_of(rig, ask_for({1, 23}, 1)), IsMessage("23"));
-  EXPECT_THAT(refusal_of(rig, ask_for({-1}, 1)), IsMessage("-1", "23"));
-  EXPECT_THAT(refusal_of(rig, ask_for({1}, -3)), IsMessage("max_new:", "0", "-3"));
-  EXPECT_THAT(refusal_of(rig, ask_for({1}, 1, 0, kLogits | kTimes)), IsMessage("wants:", "19", "6"));
-  Ask ask = ask_for({1}, 2);
-  ask.request.end_logits = true;
-  EXPECT_THAT(refusal_of(rig, ask), IsMessage("end_logits:", "0", "2"));
-  ask = ask_for({1}, 2);
-  ask.request.stops = {"a", ""};
-  EXPECT_THAT(refusal_of(rig, ask), IsMessage("stops:", "empty"));
-  ask = ask_for({1}, 2);
-  ask.options = {{}};
-  Request request = rig.request_of(ask);
+  EXPECT_EQ(refusal_of(rig, request_for({}, 1)), "the request has no tokens");
+  EXPECT_EQ(refusal_of(rig, request_for(some_prompt(41), 1)), "the request has 41 tokens, the context holds 40");
+  EXPECT_EQ(refusal_of(rig, request_for({1, 23}, 1)), "token 23 is out of range, the vocabulary has 23");
+  EXPECT_EQ(refusal_of(rig, request_for({-1}, 1)), "token -1 is out of range, the vocabulary has 23");
+  EXPECT_EQ(refusal_of(rig, request_for({1}, -3)), "max_new: expected 0 or more, found -3");
+  EXPECT_EQ(refusal_of(rig, request_for({1}, 1, 0, kLogits | kTimes)), "wants: expected a part of 19, found 6");
+  TestRequest spec = request_for({1}, 2);
+  spec.request.end_logits = true;
+  EXPECT_EQ(refusal_of(rig, spec), "end_logits: expected max_new 0, found 2");
+  spec = request_for({1}, 2);
+  spec.request.stops = {"a", ""};
+  EXPECT_EQ(refusal_of(rig, spec), "stops: expected texts, found an empty one");
+  spec = request_for({1}, 2);
+  spec.options = {{}};
+  Request request = rig.request_of(spec);
   request.options.resize(3);
-  EXPECT_THAT(refusal([&] { rig.engine().check(request); }), IsMessage("options:", "1", "3"));
-  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(40), 1)), "accepted");
+  EXPECT_EQ(refusal([&] { rig.engine().check(request); }), "options: expected one for each of 1 samplers, found 3");
+  EXPECT_EQ(refusal_of(rig, request_for(some_prompt(40), 1)), "accepted");
   EXPECT_EQ(rig.engine().counts().requests, 0);
 }
 
 TEST(EngineCheck, ASmallerContextAndChunk) {
   Rig rig(exact(), {.context = 8});
-  EXPECT_THAT(refusal_of(rig, ask_for(some_prompt(9), 1)), IsMessage("9", "8"));
-  EXPECT_EQ(refusal_of(rig, ask_for(some_prompt(9), 0)), "accepted") << "nobody reads its last token";
-  Ask end = ask_for(some_prompt(9), 0);
+  EXPECT_EQ(refusal_of(rig, request_for(some_prompt(9), 1)), "the request has 9 tokens, the context holds 8");
+  EXPECT_EQ(refusal_of(rig, request_for(some_prompt(9), 0)), "accepted") << "nobody reads its last token";
+  TestRequest end = request_for(some_prompt(9), 0);
   end.request.end_logits = true;
   EXPECT_THAT(refusal_of(rig, end), IsMessage("9", "8"));
   RigOptions setup;
   setup.options.chunk = 0;
   Rig single(exact(), setup);
-  EXPECT_THAT(refusal_of(single, ask_for(some_prompt(2), 1)), IsMessage("2"));
-  EXPECT_EQ(refusal_of(single, ask_for(some_prompt(1), 1)), "accepted");
+  EXPECT_EQ(refusal_of(single, request_for(some_prompt(2), 1)), "the request has 2 tokens, this engine takes one");
+  EXPECT_EQ(refusal_of(single, request_for(some_prompt(1), 1)), "accepted");
 }
 
 TEST(EngineCheck, Chains) {
   Rig rig(exact());
   const auto with = [&](const Chain& chain, uint32_t wants = 0) {
-    Request request = ask_for({1}, 1, 0, wants).request;
+    Request request = request_for({1}, 1, 0, wants).request;
     request.chain = std::make_shared<const Chain>(chain);
     return request;
   };
@@ -73,21 +73,21 @@ TEST(EngineCheck, Chains) {
   }
   EXPECT_THAT(refusal([&] { rig.engine().submit(with({})); }), IsMessage("empty"));
   EXPECT_EQ(rig.engine().waiting(), 0u);
-  const RequestId id = rig.submit(ask_for(some_prompt(3), 4));
+  const RequestId id = rig.submit(request_for(some_prompt(3), 4));
   rig.run();
-  EXPECT_EQ(rig.ear.of(id).tokens.size(), 4u) << "a refused chain leaves no trace";
+  EXPECT_EQ(rig.listener.of(id).tokens.size(), 4u) << "a refused chain leaves no trace";
 
   Limits limits = limits_of({});
   limits.keep_raw = false;
   const auto session = exact().open(engine_model(), limits);
-  Ear ear;
-  Engine engine(*session, engine_model().config(), limits, RigOptions().options, rig.chain(kDraw), nullptr, ear);
-  EXPECT_THAT(refusal([&] {
-                engine.check(with({{&argmax}, Space::host, true}, kLogprob));
-              }),
-              IsMessage("Limits::keep_raw"));
+  RecordingListener listener;
+  Engine engine(*session, engine_model().config(), limits, RigOptions().options, rig.chain(kDraw), nullptr, listener);
+  EXPECT_EQ(refusal([&] {
+              engine.check(with({{&argmax}, Space::host, true}, kLogprob));
+            }),
+            "the chain changes logits, and the session keeps no raw ones (Limits::keep_raw)");
   EXPECT_EQ(refusal([&] { engine.check(with({{&argmax}, Space::host, true})); }), "accepted");
-  Request stops = ask_for({1}, 1, 0, 0).request;
+  Request stops = request_for({1}, 1, 0, 0).request;
   stops.stops = {"a"};
   EXPECT_THAT(refusal([&] { engine.check(stops); }), IsMessage("stops:", "tokenizer"));
 }
@@ -97,9 +97,9 @@ TEST(EngineCheck, LimitsThatDoNotFit) {
     Limits limits = limits_of(setup);
     change(limits);
     const auto session = exact().open(engine_model(), limits);
-    Ear ear;
+    RecordingListener listener;
     return refusal([&] {
-      Engine(*session, engine_model().config(), limits, setup.options, named_chain(exact(), kDraw), nullptr, ear);
+      Engine(*session, engine_model().config(), limits, setup.options, named_chain(exact(), kDraw), nullptr, listener);
     });
   };
   EXPECT_THAT(make({}, [](Limits& limits) { limits.rows = 5; }), IsMessage("limits:", "6", "4", "2", "5", "chunk"));
@@ -114,11 +114,11 @@ TEST(EngineCheck, LimitsThatDoNotFit) {
   const auto session = fake.open(engine_model(), limits_of({}));
   Argmax argmax(false);
   const auto chain = std::make_shared<const Chain>(Chain{{&argmax}, Space::cuda});
-  Ear ear;
-  EXPECT_THAT(refusal([&] {
-                Engine(*session, engine_model().config(), limits_of({}), RigOptions().options, chain, nullptr, ear);
-              }),
-              IsMessage("cuda", "test"));
+  RecordingListener listener;
+  EXPECT_EQ(refusal([&] {
+              Engine(*session, engine_model().config(), limits_of({}), RigOptions().options, chain, nullptr, listener);
+            }),
+            "samplers in cuda memory cannot follow a precision in test memory");
 }
 
 // A chain behind a device is prepared for all rows of logits that the session may have, however late the chain arrives.
@@ -134,14 +134,14 @@ TEST(EngineCheck, ALateChainIsPreparedForAllRows) {
   for (const Space samplers : {Space::host, Space::test}) {
     const EngineBackend backend = fake_backend("fake", samplers, 1);
     Rig rig(backend);
-    Ask first = ask_for(some_prompt(3), 9);
+    TestRequest first = request_for(some_prompt(3), 9);
     first.chain = kHostChain;
     rig.submit(first);
     rig.step(), rig.step();
     Recorder recorder;
     const auto chain = std::make_shared<const Chain>(Chain{{&recorder}, Space::host});
     for (int i = 0; i < 3; ++i) {
-      Request request = ask_for(some_prompt(2), 9, i).request;
+      Request request = request_for(some_prompt(2), 9, i).request;
       request.chain = chain;
       rig.submit(request);
     }
@@ -156,7 +156,7 @@ class QueueTest : public testing::Test {
  protected:
   static std::string submit(Rig& rig, int tokens) {
     try {
-      rig.submit(ask_for(some_prompt(tokens), 2));
+      rig.submit(request_for(some_prompt(tokens), 2));
     } catch (const QueueFull& error) {
       return error.what();
     } catch (const Error& error) {

@@ -13,12 +13,12 @@ namespace gpt2run::test {
 TEST_P(EngineTest, RequestsThatArriveWhileOthersDecode) {
   Rig rig(GetParam());
   std::vector<RequestId> ids;
-  for (const KnownAsk& one : known()) {
-    ids.push_back(rig.submit(one.ask));
+  for (const KnownRequest& one : known()) {
+    ids.push_back(rig.submit(one.spec));
     for (size_t steps = ids.size() % 3; steps > 0; --steps) rig.step();
   }
   rig.run();
-  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.listener.of(ids[i]), known()[i].alone, std::to_string(i));
   EXPECT_EQ(rig.engine().waiting() + rig.engine().running(), 0u);
   EXPECT_FALSE(rig.step());
   EXPECT_EQ(rig.engine().counts().requests, std::ssize(ids));
@@ -27,12 +27,12 @@ TEST_P(EngineTest, RequestsThatArriveWhileOthersDecode) {
 TEST_P(EngineTest, RequestsThatArriveTogether) {
   Rig rig(GetParam(), {.slots = 5});
   std::vector<RequestId> ids;
-  for (const KnownAsk& one : known()) ids.push_back(rig.submit(one.ask));
+  for (const KnownRequest& one : known()) ids.push_back(rig.submit(one.spec));
   int64_t prompts = 0, chosen = 0;
   rig.run();
   for (size_t i = 0; i < ids.size(); ++i) {
-    expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
-    prompts += std::ssize(known()[i].ask.request.tokens), chosen += std::ssize(known()[i].alone.tokens);
+    expect_same(rig.listener.of(ids[i]), known()[i].alone, std::to_string(i));
+    prompts += std::ssize(known()[i].spec.request.tokens), chosen += std::ssize(known()[i].alone.tokens);
   }
   const EngineCounts& counts = rig.engine().counts();
   EXPECT_EQ(counts.prompt_tokens, prompts);
@@ -47,23 +47,23 @@ TEST_P(EngineTest, RequestsThatListenersSubmit) {
   std::map<RequestId, size_t> which;
   const auto submit = [&] {
     const size_t next = which.size();
-    if (next < known().size()) which[rig.submit(known()[next].ask)] = next;
+    if (next < known().size()) which[rig.submit(known()[next].spec)] = next;
   };
-  rig.ear.on_finish = [&](RequestId) { submit(); };
-  rig.ear.on_token = [&](RequestId, const TokenEvent& event) {
+  rig.listener.on_finish = [&](RequestId) { submit(); };
+  rig.listener.on_token = [&](RequestId, const TokenEvent& event) {
     if (event.step == 2) submit();
   };
   submit(), submit();
   rig.run();
   EXPECT_EQ(which.size(), known().size());
-  for (const auto& [id, i] : which) expect_same(rig.ear.of(id), known()[i].alone, std::to_string(i));
+  for (const auto& [id, i] : which) expect_same(rig.listener.of(id), known()[i].alone, std::to_string(i));
 
   int submitted = 0;
-  rig.ear.on_token = nullptr;
-  rig.ear.on_finish = [&](RequestId) {
-    if (++submitted < 100) rig.submit(ask_for({3}, 0));
+  rig.listener.on_token = nullptr;
+  rig.listener.on_finish = [&](RequestId) {
+    if (++submitted < 100) rig.submit(request_for({3}, 0));
   };
-  rig.submit(ask_for({3}, 0));
+  rig.submit(request_for({3}, 0));
   EXPECT_TRUE(rig.step());
   EXPECT_EQ(submitted, 1) << "what is submitted in a step waits for the next one";
 }
@@ -72,20 +72,20 @@ TEST_P(EngineTest, GreaterPrioritiesStartFirst) {
   Rig rig(GetParam(), {.slots = 1});
   std::vector<RequestId> ids;
   for (const int priority : {0, 5, 5, -2, 9, 0}) {
-    Ask ask = ask_for(some_prompt(3), 2, ids.size());
-    ask.request.priority = priority;
-    ids.push_back(rig.submit(ask));
+    TestRequest spec = request_for(some_prompt(3), 2, ids.size());
+    spec.request.priority = priority;
+    ids.push_back(rig.submit(spec));
   }
   rig.step();
   EXPECT_EQ(rig.engine().running(), 1u);
   EXPECT_EQ(rig.engine().waiting(), 5u);
-  Ask urgent = ask_for(some_prompt(3), 2, 9);
+  TestRequest urgent = request_for(some_prompt(3), 2, 9);
   urgent.request.priority = INT32_MAX;
   ids.push_back(rig.submit(urgent));
   rig.run();
   const std::vector<RequestId> expected = {ids[4], ids[6], ids[1], ids[2], ids[0], ids[5], ids[3]};
-  EXPECT_EQ(rig.ear.starts, expected);
-  for (size_t i = 0; i < 6; ++i) expect_same(rig.ear.of(ids[i]), alone(ask_for(some_prompt(3), 2, i)));
+  EXPECT_EQ(rig.listener.starts, expected);
+  for (size_t i = 0; i < 6; ++i) expect_same(rig.listener.of(ids[i]), alone(request_for(some_prompt(3), 2, i)));
 }
 
 // A request's options have the same effect as creating the sampler with them.
@@ -97,12 +97,12 @@ TEST_P(EngineTest, OptionsSideBySide) {
                                          {{"temp", "2"}, {"top_k", "0"}, {"top_p", "0.4"}},
                                          {{"temp", "4"}, {"top_k", "0"}, {"top_p", "1"}, {"min_p", "0.6"}}};
   Rig rig(GetParam(), {.slots = 4});
-  const Ask plain = ask_for(some_prompt(6), 20);
+  const TestRequest plain = request_for(some_prompt(6), 20);
   std::vector<RequestId> ids;
   for (const OptionValues& options : all) {
-    Ask ask = plain;
-    ask.options = {options};
-    ids.push_back(rig.submit(ask));
+    TestRequest spec = plain;
+    spec.options = {options};
+    ids.push_back(rig.submit(spec));
     ids.push_back(rig.submit(plain));
     rig.step();
   }
@@ -111,76 +111,77 @@ TEST_P(EngineTest, OptionsSideBySide) {
   for (size_t i = 0; i < all.size(); ++i) {
     RigOptions created;
     created.created = all[i];
-    expect_same(rig.ear.of(ids[2 * i]), alone(plain, created), "with options " + std::to_string(i));
-    expect_same(rig.ear.of(ids[2 * i + 1]), alone(plain), "beside options " + std::to_string(i));
-    for (const auto& other : texts) EXPECT_NE(rig.ear.of(ids[2 * i]).tokens, other) << "the options change the text";
-    texts.push_back(rig.ear.of(ids[2 * i]).tokens);
+    expect_same(rig.listener.of(ids[2 * i]), alone(plain, created), "with options " + std::to_string(i));
+    expect_same(rig.listener.of(ids[2 * i + 1]), alone(plain), "beside options " + std::to_string(i));
+    for (const auto& other : texts)
+      EXPECT_NE(rig.listener.of(ids[2 * i]).tokens, other) << "the options change the text";
+    texts.push_back(rig.listener.of(ids[2 * i]).tokens);
   }
 }
 
 TEST_P(EngineTest, ChainsOfTheirOwnSideBySide) {
   Rig rig(GetParam(), {.slots = 4});
-  std::vector<Ask> asks;
+  std::vector<TestRequest> requests;
   for (const ChainName chain : {kDraw, kPenaltyDraw, kGreedy, kHostChain}) {
-    asks.push_back(ask_for(some_prompt(6), 20, 3));
-    asks.back().chain = chain;
+    requests.push_back(request_for(some_prompt(6), 20, 3));
+    requests.back().chain = chain;
   }
-  asks.push_back(asks[1]);
-  asks.back().options = {{{"penalty", "9"}, {"last_n", "0"}}, {}};
+  requests.push_back(requests[1]);
+  requests.back().options = {{{"penalty", "9"}, {"last_n", "0"}}, {}};
   std::vector<RequestId> ids;
-  for (const Ask& ask : asks) {
-    ids.push_back(rig.submit(ask));
+  for (const TestRequest& spec : requests) {
+    ids.push_back(rig.submit(spec));
     rig.step();
   }
   rig.run();
-  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), alone(asks[i]), std::to_string(i));
-  EXPECT_EQ(rig.ear.of(ids[0]).tokens, rig.ear.of(ids[3]).tokens) << "the same sampler behind a device";
-  EXPECT_NE(rig.ear.of(ids[0]).tokens, rig.ear.of(ids[1]).tokens);
-  EXPECT_NE(rig.ear.of(ids[1]).tokens, rig.ear.of(ids[4]).tokens);
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.listener.of(ids[i]), alone(requests[i]), std::to_string(i));
+  EXPECT_EQ(rig.listener.of(ids[0]).tokens, rig.listener.of(ids[3]).tokens) << "the same sampler behind a device";
+  EXPECT_NE(rig.listener.of(ids[0]).tokens, rig.listener.of(ids[1]).tokens);
+  EXPECT_NE(rig.listener.of(ids[1]).tokens, rig.listener.of(ids[4]).tokens);
 }
 
 // A sampler that serves a running request must not be prepared again when another chain with it arrives.
 TEST_P(EngineTest, ASamplerInTwoChainsKeepsItsOptions) {
   Rig rig(GetParam());
-  Ask ask = ask_for(some_prompt(6), 20);
-  ask.options = {{{"temp", "0.3"}, {"top_k", "0"}, {"top_p", "1"}}};
-  const RequestId first = rig.submit(ask);
+  TestRequest spec = request_for(some_prompt(6), 20);
+  spec.options = {{{"temp", "0.3"}, {"top_k", "0"}, {"top_p", "1"}}};
+  const RequestId first = rig.submit(spec);
   rig.step();
   const auto twin = std::make_shared<const Chain>(*rig.chain(kDraw));
-  Request plain = ask_for(some_prompt(6), 20).request;
+  Request plain = request_for(some_prompt(6), 20).request;
   plain.chain = twin;
   const RequestId second = rig.submit(plain);
   rig.run();
-  expect_same(rig.ear.of(first), alone(ask));
-  expect_same(rig.ear.of(second), alone(ask_for(some_prompt(6), 20)));
+  expect_same(rig.listener.of(first), alone(spec));
+  expect_same(rig.listener.of(second), alone(request_for(some_prompt(6), 20)));
 }
 
 // There are more recorded steps than are kept, and each belongs to a chain that is gone afterwards.
 TEST_P(EngineTest, ManyChainsOneAfterAnother) {
   Rig rig(GetParam(), {.slots = 2});
-  const Ask ask = ask_for(some_prompt(3), 8);
-  const Heard expected = alone(ask);
-  std::map<std::string, Heard> with;
+  const TestRequest spec = request_for(some_prompt(3), 8);
+  const RequestLog expected = alone(spec);
+  std::map<std::string, RequestLog> with;
   for (const char* temp : {"0.3", "5"}) {
     RigOptions created;
     created.created = {{"temp", temp}};
-    with[temp] = alone(ask, created);
+    with[temp] = alone(spec, created);
   }
   for (int i = 0; i < 80; ++i) {
     const char* temp = i % 2 ? "0.3" : "5";
-    Request own = ask.request;
+    Request own = spec.request;
     own.chain = named_chain(GetParam(), kDraw, {{"temp", temp}});
-    const RequestId id = rig.submit(std::move(own)), plain = i % 10 ? 0 : rig.submit(ask);
+    const RequestId id = rig.submit(std::move(own)), plain = i % 10 ? 0 : rig.submit(spec);
     rig.run();
-    expect_same(rig.ear.of(id), with[temp], "chain " + std::to_string(i));
-    if (plain) expect_same(rig.ear.of(plain), expected, "beside chain " + std::to_string(i));
+    expect_same(rig.listener.of(id), with[temp], "chain " + std::to_string(i));
+    if (plain) expect_same(rig.listener.of(plain), expected, "beside chain " + std::to_string(i));
   }
 }
 
 // What the first engine has recorded in the session must not be replayed for the second, although it takes the same
 // steps.
 TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
-  const Ask ask = ask_for(some_prompt(6), 24);
+  const TestRequest spec = request_for(some_prompt(6), 24);
   RigOptions setup;
   setup.session = open_session(GetParam(), setup);
   std::vector<std::shared_ptr<const Chain>> chains;  // kept alive, so that a wrong replay gives wrong tokens
@@ -188,12 +189,12 @@ TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
   for (const ChainName name : {kGreedy, kPenaltyDraw, kDraw, kGreedy}) {
     chains.push_back(setup.chain = named_chain(GetParam(), name));
     Rig rig(GetParam(), setup);
-    const RequestId id = rig.submit(ask);
+    const RequestId id = rig.submit(spec);
     rig.run();
-    Ask named = ask;
+    TestRequest named = spec;
     named.chain = name;
-    expect_same(rig.ear.of(id), alone(named), "engine " + std::to_string(chains.size()));
-    texts.push_back(rig.ear.of(id).tokens);
+    expect_same(rig.listener.of(id), alone(named), "engine " + std::to_string(chains.size()));
+    texts.push_back(rig.listener.of(id).tokens);
   }
   EXPECT_NE(texts[0], texts[1]);
   EXPECT_NE(texts[1], texts[2]);
@@ -204,77 +205,80 @@ TEST_P(EngineTest, TwoEnginesOneAfterAnotherOnOneSession) {
 TEST_P(EngineTest, NoNeighbourWaitsLongerThanOneChunk) {
   constexpr int kSlots = 3, kChunk = 4;
   Rig rig(GetParam(), {.slots = kSlots});
-  const std::vector<RequestId> decoding = {rig.submit(ask_for(some_prompt(2), 37, 0, 0)),
-                                           rig.submit(ask_for(some_prompt(1), 37, 1, 0))};
+  const std::vector<RequestId> decoding = {rig.submit(request_for(some_prompt(2), 37, 0, 0)),
+                                           rig.submit(request_for(some_prompt(1), 37, 1, 0))};
   rig.step(), rig.step();
-  const RequestId late = rig.submit(ask_for(some_prompt(31), 3, 2, 0));
+  const RequestId late = rig.submit(request_for(some_prompt(31), 3, 2, 0));
   const EngineCounts& counts = rig.engine().counts();
   int steps = 0;
-  while (rig.ear.of(late).tokens.empty()) {
+  while (rig.listener.of(late).tokens.empty()) {
     const EngineCounts before = counts;
-    std::vector<size_t> heard;
-    for (const RequestId id : decoding) heard.push_back(rig.ear.of(id).tokens.size());
+    std::vector<size_t> lengths;
+    for (const RequestId id : decoding) lengths.push_back(rig.listener.of(id).tokens.size());
     ASSERT_TRUE(rig.step());
     ASSERT_LT(++steps, 20);
     ASSERT_EQ(counts.steps, before.steps + 1) << "nothing is replayed while a prompt is read";
     EXPECT_LE(counts.rows - before.rows, kSlots + kChunk);
     for (size_t i = 0; i < decoding.size(); ++i)
-      EXPECT_TRUE(rig.ear.of(decoding[i]).tokens.size() == heard[i] + 1 || rig.ear.has_finished(decoding[i])) << i;
+      EXPECT_TRUE(rig.listener.of(decoding[i]).tokens.size() == lengths[i] + 1 ||
+                  rig.listener.has_finished(decoding[i]))
+          << i;
   }
   EXPECT_LE(steps, 30 / kChunk + 2) << "and the prompt gets a chunk in every step";
   rig.run();
-  expect_same(rig.ear.of(late), alone(ask_for(some_prompt(31), 3, 2, 0)));
+  expect_same(rig.listener.of(late), alone(request_for(some_prompt(31), 3, 2, 0)));
 }
 
 // Short prompts that keep arriving must not delay a long prompt that came before them.
 TEST_P(EngineTest, PromptsAreReadInTheOrderOfAdmission) {
   constexpr int kChunk = 4;
   Rig rig(GetParam(), {.slots = 3});
-  const RequestId longer = rig.submit(ask_for(some_prompt(33), 3, 0, 0));
+  const RequestId longer = rig.submit(request_for(some_prompt(33), 3, 0, 0));
   int steps = 0;
-  for (; rig.ear.of(longer).tokens.empty() && steps < 40; ++steps) {
-    rig.submit(ask_for(some_prompt(kChunk + 1), 1, 1 + steps, 0));
+  for (; rig.listener.of(longer).tokens.empty() && steps < 40; ++steps) {
+    rig.submit(request_for(some_prompt(kChunk + 1), 1, 1 + steps, 0));
     rig.step();
   }
   EXPECT_LE(steps, 32 / kChunk + 2);
   rig.run();
-  expect_same(rig.ear.of(longer), alone(ask_for(some_prompt(33), 3, 0, 0)));
+  expect_same(rig.listener.of(longer), alone(request_for(some_prompt(33), 3, 0, 0)));
 }
 
 TEST_P(EngineTest, TheContextsEnd) {
   const int context = engine_model().config().T;
   Rig rig(GetParam());
-  const RequestId endless = rig.submit(ask_for(some_prompt(5), INT64_MAX)),
-                  full = rig.submit(ask_for(some_prompt(context), 5));
-  const RequestId exact = rig.submit(ask_for(some_prompt(5), context + 1 - 5)),
-                  read = rig.submit(ask_for(some_prompt(context), 0));
+  const RequestId endless = rig.submit(request_for(some_prompt(5), INT64_MAX)),
+                  full = rig.submit(request_for(some_prompt(context), 5));
+  const RequestId exact = rig.submit(request_for(some_prompt(5), context + 1 - 5)),
+                  read = rig.submit(request_for(some_prompt(context), 0));
   rig.run();
-  EXPECT_EQ(rig.ear.of(endless).tokens.size(), size_t(context) + 1 - 5);
-  EXPECT_EQ(rig.ear.of(endless).reason, Reason::context);
-  EXPECT_EQ(rig.ear.of(full).tokens.size(), 1u);
-  EXPECT_EQ(rig.ear.of(full).reason, Reason::context);
-  EXPECT_EQ(rig.ear.of(exact).tokens, rig.ear.of(endless).tokens);
-  EXPECT_EQ(rig.ear.of(exact).reason, Reason::length);
-  EXPECT_EQ(rig.ear.of(read).reason, Reason::length);
-  EXPECT_TRUE(rig.ear.of(read).tokens.empty());
+  EXPECT_EQ(rig.listener.of(endless).tokens.size(), size_t(context) + 1 - 5);
+  EXPECT_EQ(rig.listener.of(endless).reason, Reason::context);
+  EXPECT_EQ(rig.listener.of(full).tokens.size(), 1u);
+  EXPECT_EQ(rig.listener.of(full).reason, Reason::context);
+  EXPECT_EQ(rig.listener.of(exact).tokens, rig.listener.of(endless).tokens);
+  EXPECT_EQ(rig.listener.of(exact).reason, Reason::length);
+  EXPECT_EQ(rig.listener.of(read).reason, Reason::length);
+  EXPECT_TRUE(rig.listener.of(read).tokens.empty());
 
   Rig small(GetParam(), {.context = 12});
-  const RequestId cut = small.submit(ask_for(some_prompt(10), 9)), beyond = small.submit(ask_for(some_prompt(13), 0));
+  const RequestId cut = small.submit(request_for(some_prompt(10), 9)),
+                  beyond = small.submit(request_for(some_prompt(13), 0));
   small.run();
-  EXPECT_EQ(small.ear.of(cut).tokens.size(), 3u);
-  EXPECT_EQ(small.ear.of(cut).reason, Reason::context);
-  EXPECT_EQ(small.ear.of(beyond).reason, Reason::length) << "nobody reads the last token";
-  EXPECT_THROW(small.submit(ask_for(some_prompt(13), 1)), Error);
+  EXPECT_EQ(small.listener.of(cut).tokens.size(), 3u);
+  EXPECT_EQ(small.listener.of(cut).reason, Reason::context);
+  EXPECT_EQ(small.listener.of(beyond).reason, Reason::length) << "nobody reads the last token";
+  EXPECT_THROW(small.submit(request_for(some_prompt(13), 1)), Error);
 }
 
 // With kPrompt and end_logits, a listener gets the logits of all rows of the prompt.
 TEST_P(EngineTest, LogitsOfAWholePrompt) {
   constexpr int kPromptTokens = 11, kChunk = 4;
-  Ask ask = ask_for(some_prompt(kPromptTokens), 0, 0, kPrompt | kLogits | kLogprob);
-  ask.request.end_logits = true;
+  TestRequest spec = request_for(some_prompt(kPromptTokens), 0, 0, kPrompt | kLogits | kLogprob);
+  spec.request.end_logits = true;
   Rig rig(GetParam());
-  const RequestId id = rig.submit(ask), beside = rig.submit(ask_for(some_prompt(5), 12, 1));
-  Ask single = ask;
+  const RequestId id = rig.submit(spec), beside = rig.submit(request_for(some_prompt(5), 12, 1));
+  TestRequest single = spec;
   single.request.tokens = some_prompt(1);
   const RequestId one = rig.submit(single);
   rig.run();
@@ -285,7 +289,7 @@ TEST_P(EngineTest, LogitsOfAWholePrompt) {
   for (int fed = 0; fed < kPromptTokens;) {
     const int count = fed == kPromptTokens - 1 ? 1 : std::min(kChunk, kPromptTokens - 1 - fed);
     std::vector<Row> rows;
-    for (int i = 0; i < count; ++i) rows.push_back({0, ask.request.tokens[fed + i], true});
+    for (int i = 0; i < count; ++i) rows.push_back({0, spec.request.tokens[fed + i], true});
     const LogitBatch batch = session->step(rows);
     std::vector<float> logits(vocab);
     for (int i = 0; i < count; ++i) {
@@ -294,14 +298,14 @@ TEST_P(EngineTest, LogitsOfAWholePrompt) {
     }
     fed += count;
   }
-  const Heard& heard = rig.ear.of(id);
-  ASSERT_EQ(heard.prompt_logits.size(), size_t{kPromptTokens});
-  EXPECT_TRUE(heard.prompt_logits[0].empty()) << "nothing stands before the first token";
-  for (int i = 1; i < kPromptTokens; ++i) EXPECT_EQ(heard.prompt_logits[i], expected[i - 1]) << i;
-  EXPECT_EQ(heard.end_logits, expected.back());
-  EXPECT_EQ(rig.ear.of(one).end_logits.size(), size_t(vocab));
-  EXPECT_EQ(heard.reason, Reason::length);
-  expect_same(rig.ear.of(beside), alone(ask_for(some_prompt(5), 12, 1)));
+  const RequestLog& log = rig.listener.of(id);
+  ASSERT_EQ(log.prompt_logits.size(), size_t{kPromptTokens});
+  EXPECT_TRUE(log.prompt_logits[0].empty()) << "nothing stands before the first token";
+  for (int i = 1; i < kPromptTokens; ++i) EXPECT_EQ(log.prompt_logits[i], expected[i - 1]) << i;
+  EXPECT_EQ(log.end_logits, expected.back());
+  EXPECT_EQ(rig.listener.of(one).end_logits.size(), size_t(vocab));
+  EXPECT_EQ(log.reason, Reason::length);
+  expect_same(rig.listener.of(beside), alone(request_for(some_prompt(5), 12, 1)));
 }
 
 // Recomputing gives the same as the cache where the session promises that. It also works in a session of few rows,
@@ -312,14 +316,14 @@ TEST_P(EngineTest, Recompute) {
     setup.options.recompute = true, setup.options.reuse = true, setup.rows = rows;
     Rig rig(GetParam(), setup);
     std::vector<RequestId> ids;
-    for (const KnownAsk& one : known()) {
-      ids.push_back(rig.submit(one.ask));
+    for (const KnownRequest& one : known()) {
+      ids.push_back(rig.submit(one.spec));
       rig.step();
     }
     rig.run();
     for (size_t i = 0; i < ids.size(); ++i) {
-      const Heard expected = shares_by_content(rig) ? known()[i].alone : alone(known()[i].ask, setup);
-      expect_same(rig.ear.of(ids[i]), expected, std::to_string(i) + " in " + std::to_string(rows) + " rows");
+      const RequestLog expected = shares_by_content(rig) ? known()[i].alone : alone(known()[i].spec, setup);
+      expect_same(rig.listener.of(ids[i]), expected, std::to_string(i) + " in " + std::to_string(rows) + " rows");
     }
     EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
     EXPECT_EQ(rig.engine().counts().replayed, 0);
@@ -339,7 +343,8 @@ struct RowTap final : Tap {
       const StepRow& row = step_rows[r];
       const std::vector<int32_t>& prompt = prompts.at(row.request);
       const auto at = static_cast<size_t>(row.position);
-      const int32_t token = at < prompt.size() ? prompt[at] : rig.ear.of(row.request).tokens.at(at - prompt.size());
+      const int32_t token =
+          at < prompt.size() ? prompt[at] : rig.listener.of(row.request).tokens.at(at - prompt.size());
       const auto value = [&](Weight weight, int64_t i) {
         return static_cast<const float*>(engine_model().tensor(weight, 0).data)[i];
       };
@@ -365,19 +370,19 @@ TEST_P(EngineTest, RowsInsideATap) {
   }
   EXPECT_TRUE(rig.engine().tap(&tap));
   std::vector<RequestId> ids;
-  for (const KnownAsk& one : known()) {
-    ids.push_back(rig.submit(one.ask));
-    tap.prompts[ids.back()] = one.ask.request.tokens;
+  for (const KnownRequest& one : known()) {
+    ids.push_back(rig.submit(one.spec));
+    tap.prompts[ids.back()] = one.spec.request.tokens;
     rig.step();
   }
   rig.run();
-  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), known()[i].alone, std::to_string(i));
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.listener.of(ids[i]), known()[i].alone, std::to_string(i));
   EXPECT_EQ(tap.seen, rig.engine().counts().rows);
   EXPECT_EQ(rig.engine().counts().replayed, 0) << "nothing is replayed while a tap is set";
   EXPECT_TRUE(rig.engine().tap(nullptr));
-  const RequestId after = rig.submit(ask_for(some_prompt(3), 20));
+  const RequestId after = rig.submit(request_for(some_prompt(3), 20));
   rig.run();
-  expect_same(rig.ear.of(after), alone(ask_for(some_prompt(3), 20)));
+  expect_same(rig.listener.of(after), alone(request_for(some_prompt(3), 20)));
   EXPECT_EQ(rig.engine().counts().replayed > 0, GetParam().replay > 1);
   EXPECT_LT(tap.seen, rig.engine().counts().rows);
 }

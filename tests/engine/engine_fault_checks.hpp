@@ -47,16 +47,17 @@ TEST_P(EngineTest, AFaultOfTheSamplerEndsItsRequestOnly) {
       Rig rig(GetParam());
       std::vector<RequestId> ids;
       for (uint64_t sequence = 0; sequence < 5; ++sequence) {
-        Request request = ask_for(some_prompt(kPromptTokens), 12, sequence).request;
+        Request request = request_for(some_prompt(kPromptTokens), 12, sequence).request;
         request.chain = chain;
         ids.push_back(rig.submit(std::move(request)));
       }
       rig.run();
-      Ask greedy = ask_for(some_prompt(kPromptTokens), 12);
+      TestRequest greedy = request_for(some_prompt(kPromptTokens), 12);
       greedy.chain = kGreedy;
-      const Heard expected = alone(greedy);
-      for (const uint64_t sequence : {0, 2, 3, 4}) expect_same(rig.ear.of(ids[sequence]), expected, std::to_string(id));
-      const Heard& fault = rig.ear.of(ids[1]);
+      const RequestLog expected = alone(greedy);
+      for (const uint64_t sequence : {0, 2, 3, 4})
+        expect_same(rig.listener.of(ids[sequence]), expected, std::to_string(id));
+      const RequestLog& fault = rig.listener.of(ids[1]);
       EXPECT_EQ(fault.reason, Reason::error) << id;
       EXPECT_TRUE(fault.error.starts_with("sequence 1, position " + std::to_string(kPromptTokens + chosen) + ": "))
           << fault.error;
@@ -71,14 +72,14 @@ TEST_P(EngineTest, AFaultOfTheSamplerEndsItsRequestOnly) {
 
 TEST_P(EngineTest, RefusedOptionsEndTheirRequestOnly) {
   Rig rig(GetParam(), {.slots = 2});
-  Ask refused = ask_for(some_prompt(6), 9, 0, kLogprob | kPrompt);
+  TestRequest refused = request_for(some_prompt(6), 9, 0, kLogprob | kPrompt);
   refused.chain = kRefusing;
   refused.options = {{{"min_p", "7"}}, {}};
-  const Ask plain = ask_for(some_prompt(4), 12, 1);
+  const TestRequest plain = request_for(some_prompt(4), 12, 1);
   // This sampler takes no options of requests at all.
   std::vector<std::unique_ptr<Sampler>> samplers;
   samplers.push_back(std::make_unique<Argmax>(false));
-  Request none = ask_for(some_prompt(6), 9).request;
+  Request none = request_for(some_prompt(6), 9).request;
   none.chain = owning_chain(std::move(samplers), Space::host);
   none.options = {std::make_shared<const PluginOptions>(load_plugin(Kind::sampler, "nucleus"))};
 
@@ -86,40 +87,41 @@ TEST_P(EngineTest, RefusedOptionsEndTheirRequestOnly) {
   rig.step();
   const RequestId second = rig.submit(none), after = rig.submit(plain);
   rig.run();
-  EXPECT_EQ(rig.ear.of(first).reason, Reason::error);
-  EXPECT_NE(rig.ear.of(first).error.find("min_p"), std::string::npos) << rig.ear.of(first).error;
-  EXPECT_TRUE(rig.ear.of(first).prompt.empty());
-  EXPECT_EQ(rig.ear.of(second).reason, Reason::error);
-  EXPECT_NE(rig.ear.of(second).error.find("takes no options"), std::string::npos) << rig.ear.of(second).error;
-  expect_same(rig.ear.of(before), alone(plain));
-  expect_same(rig.ear.of(after), alone(plain));
+  EXPECT_EQ(rig.listener.of(first).reason, Reason::error);
+  EXPECT_NE(rig.listener.of(first).error.find("min_p"), std::string::npos) << rig.listener.of(first).error;
+  EXPECT_TRUE(rig.listener.of(first).prompt.empty());
+  EXPECT_EQ(rig.listener.of(second).reason, Reason::error);
+  EXPECT_NE(rig.listener.of(second).error.find("takes no options"), std::string::npos) << rig.listener.of(second).error;
+  expect_same(rig.listener.of(before), alone(plain));
+  expect_same(rig.listener.of(after), alone(plain));
 }
 
 // After step() has thrown, it keeps throwing until reset(); then everything works again.
-inline void expect_reset_mends(const EngineBackend& backend, Rig& rig, const std::vector<Ask>& asks,
+inline void expect_reset_mends(const EngineBackend& backend, Rig& rig, const std::vector<TestRequest>& requests,
                                const std::string& when) {
   EXPECT_THROW(rig.step(), Error) << when;
-  rig.ear.on_token = nullptr, rig.ear.on_start = rig.ear.on_finish = nullptr;
-  rig.ear.forget();
+  rig.listener.on_token = nullptr, rig.listener.on_start = rig.listener.on_finish = nullptr;
+  rig.listener.forget();
   rig.engine().reset();
   EXPECT_EQ(rig.engine().waiting() + rig.engine().running(), 0u) << when;
   EXPECT_FALSE(rig.step()) << when;
   std::vector<RequestId> ids;
-  for (const Ask& ask : asks) ids.push_back(rig.submit(ask));
+  for (const TestRequest& spec : requests) ids.push_back(rig.submit(spec));
   rig.run();
-  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.ear.of(ids[i]), alone(backend, asks[i]), when);
+  for (size_t i = 0; i < ids.size(); ++i) expect_same(rig.listener.of(ids[i]), alone(backend, requests[i]), when);
 }
 
-inline std::vector<Ask> asks_for_throws() {
-  std::vector<Ask> asks = {ask_for(some_prompt(3), 22, 0), ask_for(some_prompt(9), 6, 1, kLogprob | kPrompt),
-                           ask_for(some_prompt(9), 7, 2), ask_for(some_prompt(9), 8, 3, kLogprob | kPrompt)};
-  asks[2].chain = kPenaltyDraw;
-  asks[1].request.group = asks[3].request.group = 1;
-  return asks;
+inline std::vector<TestRequest> requests_for_throws() {
+  std::vector<TestRequest> requests = {
+      request_for(some_prompt(3), 22, 0), request_for(some_prompt(9), 6, 1, kLogprob | kPrompt),
+      request_for(some_prompt(9), 7, 2), request_for(some_prompt(9), 8, 3, kLogprob | kPrompt)};
+  requests[2].chain = kPenaltyDraw;
+  requests[1].request.group = requests[3].request.group = 1;
+  return requests;
 }
 
 TEST_P(EngineTest, AfterASamplersThrowOnlyResetWorks) {
-  const std::vector<Ask> asks = asks_for_throws();
+  const std::vector<TestRequest> requests = requests_for_throws();
   for (int calls = 1; calls < 8; ++calls) {
     RigOptions setup;
     setup.options.reuse = true;
@@ -130,7 +132,7 @@ TEST_P(EngineTest, AfterASamplersThrowOnlyResetWorks) {
         std::make_unique<ThrowingSampler>(GetParam().make_sampler(draw.name, draw.created, GetParam().samplers), left));
     setup.chain = owning_chain(std::move(samplers), GetParam().samplers);
     Rig rig(GetParam(), setup);
-    for (const Ask& ask : asks) rig.submit(ask);
+    for (const TestRequest& spec : requests) rig.submit(spec);
     const std::string when = "call " + std::to_string(calls);
     try {
       rig.run();
@@ -138,28 +140,28 @@ TEST_P(EngineTest, AfterASamplersThrowOnlyResetWorks) {
       EXPECT_GT(GetParam().replay, 1) << "a replay calls no sampler, every other step does";
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "the sampler is broken");
-      expect_reset_mends(GetParam(), rig, asks, when);
+      expect_reset_mends(GetParam(), rig, requests, when);
     }
   }
 }
 
 TEST_P(EngineTest, AfterAListenersThrowOnlyResetWorks) {
-  const std::vector<Ask> asks = asks_for_throws();
+  const std::vector<TestRequest> requests = requests_for_throws();
   for (int calls = 1; calls < 60; calls += calls < 20 ? 1 : 7) {
     Rig rig(GetParam(), {.slots = 2});
-    for (const Ask& ask : asks) rig.submit(ask);
+    for (const TestRequest& spec : requests) rig.submit(spec);
     const auto count = [&] {
-      if (rig.ear.calls == calls) fail("the listener is broken");
+      if (rig.listener.calls == calls) fail("the listener is broken");
     };
-    rig.ear.on_start = rig.ear.on_finish = [&](RequestId) { count(); };
-    rig.ear.on_token = [&](RequestId, const TokenEvent&) { count(); };
+    rig.listener.on_start = rig.listener.on_finish = [&](RequestId) { count(); };
+    rig.listener.on_token = [&](RequestId, const TokenEvent&) { count(); };
     const std::string when = "call " + std::to_string(calls);
     try {
       rig.run();
       FAIL() << when << ": there are as many calls";
     } catch (const Error& error) {
       EXPECT_STREQ(error.what(), "the listener is broken");
-      expect_reset_mends(GetParam(), rig, asks, when);
+      expect_reset_mends(GetParam(), rig, requests, when);
     }
   }
 }
@@ -170,18 +172,18 @@ TEST_P(EngineTest, ResetForgetsPrefixes) {
   setup.options.reuse = true;
   setup.session = open_session(GetParam(), setup);
   Rig rig(GetParam(), setup);
-  const Ask ask = ask_for(some_prompt(12), 7, 1);
-  rig.submit(ask);
+  const TestRequest spec = request_for(some_prompt(12), 7, 1);
+  rig.submit(spec);
   rig.run();
   {
     Rig other(GetParam(), setup);
-    other.submit(ask_for(some_prompt(12, 5), 20));
+    other.submit(request_for(some_prompt(12, 5), 20));
     other.run();
   }
   rig.engine().reset();
-  const RequestId id = rig.submit(ask);
+  const RequestId id = rig.submit(spec);
   rig.run();
-  expect_same(rig.ear.of(id), alone(ask));
+  expect_same(rig.listener.of(id), alone(spec));
   EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
 }
 

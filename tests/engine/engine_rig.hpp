@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine_ear.hpp"
+#include "engine/recording_listener.hpp"
 #include "support/argmax.hpp"
 #include "support/plugin.hpp"
 #include "support/tiny_checkpoint.hpp"
@@ -76,7 +76,7 @@ inline std::vector<SamplerName> samplers_of(ChainName chain) {
 }
 
 // A request that tests can copy: chain and options are given by name and value.
-struct Ask {
+struct TestRequest {
   Request request;
   ChainName chain = kDraw;
   std::vector<OptionValues> options = {};  // for each sampler; empty: as it was created
@@ -144,10 +144,11 @@ class Rig {
         session_(setup.session ? setup.session : open_session(backend, setup)),
         engine_chain_(setup.chain ? setup.chain : named_chain(backend, kDraw, setup.created)) {
     setup.options.replay = backend.replay;
-    engine_.emplace(*session_, engine_model().config(), limits_of(setup), setup.options, engine_chain_, &pieces_, ear);
+    engine_.emplace(*session_, engine_model().config(), limits_of(setup), setup.options, engine_chain_, &pieces_,
+                    listener);
   }
 
-  Ear ear;
+  RecordingListener listener;
   Engine& engine() { return *engine_; }
   Session& session() { return *session_; }
   bool step() { return engine_->step(); }
@@ -157,24 +158,24 @@ class Rig {
   }
 
   // The request in the engine's form.
-  Request request_of(const Ask& ask) {
-    Request request = ask.request;
-    if (ask.chain != kDraw) request.chain = chain(ask.chain);
-    const std::vector<SamplerName> samplers = samplers_of(ask.chain);
-    for (size_t i = 0; i < ask.options.size(); ++i) {
+  Request request_of(const TestRequest& spec) {
+    Request request = spec.request;
+    if (spec.chain != kDraw) request.chain = chain(spec.chain);
+    const std::vector<SamplerName> samplers = samplers_of(spec.chain);
+    for (size_t i = 0; i < spec.options.size(); ++i) {
       std::shared_ptr<const PluginOptions> options;
       const Plugin& plugin = load_plugin(Kind::sampler, samplers.at(i).name);
-      if (!ask.options[i].empty()) options = std::make_shared<const PluginOptions>(plugin, ask.options[i]);
+      if (!spec.options[i].empty()) options = std::make_shared<const PluginOptions>(plugin, spec.options[i]);
       request.options.push_back(options);
     }
     return request;
   }
 
-  RequestId submit(const Ask& ask) { return submit(request_of(ask)); }
+  RequestId submit(const TestRequest& spec) { return submit(request_of(spec)); }
   RequestId submit(Request request) {
     const Request copy = request;
     const RequestId id = engine_->submit(std::move(request));
-    ear.expect(id, copy);
+    listener.expect(id, copy);
     return id;
   }
 
@@ -194,13 +195,13 @@ class Rig {
 };
 
 // What a request gives in a fresh engine on a fresh session.
-inline Heard alone(const EngineBackend& backend, Ask ask, RigOptions setup = {}) {
+inline RequestLog alone(const EngineBackend& backend, TestRequest spec, RigOptions setup = {}) {
   setup.session = nullptr;
-  ask.request.group = 0, ask.request.priority = 0;
+  spec.request.group = 0, spec.request.priority = 0;
   Rig rig(backend, setup);
-  const RequestId id = rig.submit(ask);
+  const RequestId id = rig.submit(spec);
   rig.run();
-  return rig.ear.of(id);
+  return rig.listener.of(id);
 }
 
 inline std::vector<int32_t> some_prompt(int length, uint64_t which = 0) {
@@ -210,52 +211,55 @@ inline std::vector<int32_t> some_prompt(int length, uint64_t which = 0) {
 }
 
 // A plain request that always reaches its full length.
-inline Ask ask_for(std::vector<int32_t> tokens, int64_t max_new, uint64_t sequence = 0, uint32_t wants = kLogprob) {
-  Ask ask;
-  ask.request.tokens = std::move(tokens), ask.request.max_new = max_new, ask.request.sequence = sequence;
-  ask.request.wants = wants, ask.request.ignore_eos = true;
-  return ask;
+inline TestRequest request_for(std::vector<int32_t> tokens, int64_t max_new, uint64_t sequence = 0,
+                               uint32_t wants = kLogprob) {
+  TestRequest spec;
+  spec.request.tokens = std::move(tokens), spec.request.max_new = max_new, spec.request.sequence = sequence;
+  spec.request.wants = wants, spec.request.ignore_eos = true;
+  return spec;
 }
 
 // Requests of every kind, with different lengths, seeds, stops, wants, chains and options. Some prompts share a prefix.
-inline std::vector<Ask> mixed_asks() {
+inline std::vector<TestRequest> mixed_requests() {
   constexpr std::array<int, 7> kLengths = {1, 2, 3, 5, 8, 13, 21};
   constexpr std::array<int64_t, 6> kNew = {7, 1, 12, 0, 4, 18};
   constexpr std::array<uint32_t, 5> kWants = {kLogprob, 0, kLogprob | kPrompt, kLogits, kLogprob | kLogits | kPrompt};
-  std::vector<Ask> asks;
+  std::vector<TestRequest> requests;
   for (int i = 0; i < 36; ++i) {
-    Ask ask = ask_for(some_prompt(kLengths[i % 7], i % 2), kNew[i % 6], i % 4, kWants[i % 5]);
-    if (i % 3 == 0) ask.request.tokens.back() = i % 22;
-    ask.request.seed = 42 + i % 3, ask.request.ignore_eos = i % 4 != 1;
-    ask.request.end_logits = ask.request.max_new == 0 && i % 4 != 3;
-    if (i % 5 == 2) ask.request.stops = {"ST", i % 2 ? "k" : "bc"};
-    ask.chain = static_cast<ChainName>(i % 11 % 4);
-    if (i % 3 == 1 && ask.chain == kPenaltyDraw) ask.options = {{{"penalty", "3"}, {"last_n", "4"}}, {}};
-    if (i % 3 == 1 && ask.chain != kPenaltyDraw && ask.chain != kGreedy)
-      ask.options = {{{"temp", i % 2 ? "0.5" : "5"}, {"top_k", std::to_string(i % 6)}, {"top_p", "1"}}};
-    asks.push_back(std::move(ask));
+    TestRequest spec = request_for(some_prompt(kLengths[i % 7], i % 2), kNew[i % 6], i % 4, kWants[i % 5]);
+    if (i % 3 == 0) spec.request.tokens.back() = i % 22;
+    spec.request.seed = 42 + i % 3, spec.request.ignore_eos = i % 4 != 1;
+    spec.request.end_logits = spec.request.max_new == 0 && i % 4 != 3;
+    if (i % 5 == 2) spec.request.stops = {"ST", i % 2 ? "k" : "bc"};
+    spec.chain = static_cast<ChainName>(i % 11 % 4);
+    if (i % 3 == 1 && spec.chain == kPenaltyDraw) spec.options = {{{"penalty", "3"}, {"last_n", "4"}}, {}};
+    if (i % 3 == 1 && spec.chain != kPenaltyDraw && spec.chain != kGreedy)
+      spec.options = {{{"temp", i % 2 ? "0.5" : "5"}, {"top_k", std::to_string(i % 6)}, {"top_p", "1"}}};
+    requests.push_back(std::move(spec));
   }
-  return asks;
+  return requests;
 }
 
 // One of the mixed requests, with what it gives alone.
-struct KnownAsk {
-  Ask ask;
-  Heard alone;
+struct KnownRequest {
+  TestRequest spec;
+  RequestLog alone;
 };
 
 class EngineTest : public testing::TestWithParam<EngineBackend> {
  protected:
   // All mixed requests, each run alone once per backend.
-  static const std::vector<KnownAsk>& known() {
-    static std::map<std::string, std::vector<KnownAsk>> of_backends;
-    std::vector<KnownAsk>& all = of_backends[GetParam().name];
+  static const std::vector<KnownRequest>& known() {
+    static std::map<std::string, std::vector<KnownRequest>> of_backends;
+    std::vector<KnownRequest>& all = of_backends[GetParam().name];
     if (all.empty())
-      for (const Ask& ask : mixed_asks()) all.push_back({ask, test::alone(GetParam(), ask)});
+      for (const TestRequest& spec : mixed_requests()) all.push_back({spec, test::alone(GetParam(), spec)});
     return all;
   }
 
-  static Heard alone(const Ask& ask, const RigOptions& setup = {}) { return test::alone(GetParam(), ask, setup); }
+  static RequestLog alone(const TestRequest& spec, const RigOptions& setup = {}) {
+    return test::alone(GetParam(), spec, setup);
+  }
 
   // True if prefill and decode give the same bits in any batch, so that prefixes may be reused.
   static bool shares_by_content(Rig& rig) { return rig.session().traits().batch && rig.session().traits().prefill; }

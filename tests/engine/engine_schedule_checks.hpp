@@ -10,35 +10,35 @@ namespace gpt2run::test {
 // cancel too.
 class Schedule {
  public:
-  Schedule(const EngineBackend& backend, const std::vector<KnownAsk>& known, const RigOptions& setup, uint32_t seed)
+  Schedule(const EngineBackend& backend, const std::vector<KnownRequest>& known, const RigOptions& setup, uint32_t seed)
       : known_(known),
         most_rows_(setup.slots + setup.options.chunk),
         random_(seed),
         rig_(backend, setup),
         count_(1 + random_() % 12) {
-    rig_.ear.on_token = [this](RequestId id, const TokenEvent&) {
+    rig_.listener.on_token = [this](RequestId id, const TokenEvent&) {
       if (one_in(60)) cancel(one_in(2) ? id : any());
     };
-    rig_.ear.on_start = [this](RequestId id) {
+    rig_.listener.on_start = [this](RequestId id) {
       if (one_in(25)) cancel(one_in(2) ? id : any());
     };
-    rig_.ear.on_finish = [this](RequestId) {
-      if (asks_.size() < count_ && one_in(4)) submit();
+    rig_.listener.on_finish = [this](RequestId) {
+      if (chosen_.size() < count_ && one_in(4)) submit();
       if (one_in(12)) cancel(any());
     };
   }
 
   void run() {
-    for (bool works = true; works || asks_.size() < count_;) {
-      while (asks_.size() < count_ && !one_in(3)) submit();
-      if (!asks_.empty() && one_in(12)) cancel(any());
+    for (bool works = true; works || chosen_.size() < count_;) {
+      while (chosen_.size() < count_ && !one_in(3)) submit();
+      if (!chosen_.empty() && one_in(12)) cancel(any());
       works = step();
     }
-    for (size_t i = 0; i < asks_.size(); ++i) {
-      const Heard &heard = rig_.ear.of(ids_[i]), &alone = known_[asks_[i]].alone;
-      heard.reason == Reason::cancelled ? expect_begins(heard, alone) : expect_same(heard, alone);
+    for (size_t i = 0; i < chosen_.size(); ++i) {
+      const RequestLog &log = rig_.listener.of(ids_[i]), &alone = known_[chosen_[i]].alone;
+      log.reason == Reason::cancelled ? expect_begins(log, alone) : expect_same(log, alone);
     }
-    for (const auto& [id, tokens] : cancelled_) EXPECT_EQ(rig_.ear.of(id).tokens.size(), tokens) << id;
+    for (const auto& [id, tokens] : cancelled_) EXPECT_EQ(rig_.listener.of(id).tokens.size(), tokens) << id;
   }
 
  private:
@@ -46,38 +46,38 @@ class Schedule {
   RequestId any() { return ids_[random_() % ids_.size()]; }
 
   void submit() {
-    asks_.push_back(random_() % known_.size());
-    Ask ask = known_[asks_.back()].ask;
-    ask.request.group = random_() % 3, ask.request.priority = static_cast<int32_t>(random_() % 3);
-    ids_.push_back(rig_.submit(ask));
+    chosen_.push_back(random_() % known_.size());
+    TestRequest spec = known_[chosen_.back()].spec;
+    spec.request.group = random_() % 3, spec.request.priority = static_cast<int32_t>(random_() % 3);
+    ids_.push_back(rig_.submit(spec));
   }
 
   void cancel(RequestId id) {
     rig_.engine().cancel(id);
-    cancelled_.try_emplace(id, rig_.ear.of(id).tokens.size());
+    cancelled_.try_emplace(id, rig_.listener.of(id).tokens.size());
   }
 
   // Every decoding request gets a token in every step. A step has no more rows than the slots plus one chunk.
   bool step() {
     std::vector<std::pair<RequestId, size_t>> decoding;
-    for (const RequestId id : rig_.ear.starts)
-      if (const size_t tokens = rig_.ear.of(id).tokens.size(); tokens > 0 && !rig_.ear.has_finished(id))
+    for (const RequestId id : rig_.listener.starts)
+      if (const size_t tokens = rig_.listener.of(id).tokens.size(); tokens > 0 && !rig_.listener.has_finished(id))
         decoding.emplace_back(id, tokens);
     const EngineCounts before = rig_.engine().counts();
     const bool works = rig_.step();
     const EngineCounts& after = rig_.engine().counts();
     EXPECT_LE(after.rows - before.rows, (after.steps - before.steps) * most_rows_);
     for (const auto& [id, tokens] : decoding)
-      EXPECT_TRUE(rig_.ear.of(id).tokens.size() > tokens || cancelled_.contains(id)) << id << " waited";
+      EXPECT_TRUE(rig_.listener.of(id).tokens.size() > tokens || cancelled_.contains(id)) << id << " waited";
     return works;
   }
 
-  const std::vector<KnownAsk>& known_;
+  const std::vector<KnownRequest>& known_;
   int64_t most_rows_;
   std::mt19937 random_;
   Rig rig_;
   size_t count_;                           // number of requests to submit
-  std::vector<size_t> asks_;               // indices in known_ of the submitted requests
+  std::vector<size_t> chosen_;             // indices in known_ of the submitted requests
   std::vector<RequestId> ids_;             // and their ids
   std::map<RequestId, size_t> cancelled_;  // with the number of tokens reported before
 };

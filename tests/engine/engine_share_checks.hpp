@@ -9,16 +9,18 @@ TEST_P(EngineTest, EqualPromptsOfAGroupAreReadOnce) {
   for (const uint32_t wants : {0u, uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}, uint32_t{kLogits | kPrompt}}) {
     Rig rig(GetParam());
     std::vector<RequestId> ids;
-    const auto ask_of = [&](int i) {
-      Ask ask = ask_for(some_prompt(kPromptTokens), kNew, i, wants);
-      ask.request.group = 5;
-      return ask;
+    const auto request_of_sample = [&](int i) {
+      TestRequest spec = request_for(some_prompt(kPromptTokens), kNew, i, wants);
+      spec.request.group = 5;
+      return spec;
     };
-    for (int i = 0; i < kRequests; ++i) ids.push_back(rig.submit(ask_of(i)));
+    for (int i = 0; i < kRequests; ++i) ids.push_back(rig.submit(request_of_sample(i)));
     rig.run();
-    ids.push_back(rig.submit(ask_of(kRequests)));  // nothing runs any more, but a slot still holds the prompt
+    ids.push_back(
+        rig.submit(request_of_sample(kRequests)));  // nothing runs any more, but a slot still holds the prompt
     rig.run();
-    for (int i = 0; i <= kRequests; ++i) expect_same(rig.ear.of(ids[i]), alone(ask_of(i)), std::to_string(wants));
+    for (int i = 0; i <= kRequests; ++i)
+      expect_same(rig.listener.of(ids[i]), alone(request_of_sample(i)), std::to_string(wants));
     const EngineCounts& counts = rig.engine().counts();
     EXPECT_EQ(counts.prompt_tokens, (kRequests + 1) * kPromptTokens);
     EXPECT_EQ(counts.cached_tokens, kRequests * (kPromptTokens - 1)) << wants;
@@ -32,23 +34,23 @@ TEST_P(EngineTest, EqualPromptsOfAGroupAreReadOnce) {
 // prefix must still be right.
 TEST_P(EngineTest, AGroupOutlivesTheSlotThatReadItsPrompt) {
   Rig rig(GetParam());
-  const auto ask_of = [](int64_t max_new, uint64_t sequence) {
-    Ask ask = ask_for(some_prompt(9), max_new, sequence, kLogprob | kPrompt);
-    ask.request.group = 1;
-    return ask;
+  const auto request_of_sample = [](int64_t max_new, uint64_t sequence) {
+    TestRequest spec = request_for(some_prompt(9), max_new, sequence, kLogprob | kPrompt);
+    spec.request.group = 1;
+    return spec;
   };
-  const RequestId first = rig.submit(ask_of(1, 0)), second = rig.submit(ask_of(30, 1));
-  const RequestId other = rig.submit(ask_for(some_prompt(2, 3), 1, 2));
-  while (!rig.ear.has_finished(first)) rig.step();
-  const RequestId next = rig.submit(ask_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt));
+  const RequestId first = rig.submit(request_of_sample(1, 0)), second = rig.submit(request_of_sample(30, 1));
+  const RequestId other = rig.submit(request_for(some_prompt(2, 3), 1, 2));
+  while (!rig.listener.has_finished(first)) rig.step();
+  const RequestId next = rig.submit(request_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt));
   rig.step();
-  const RequestId third = rig.submit(ask_of(5, 4));
+  const RequestId third = rig.submit(request_of_sample(5, 4));
   rig.run();
-  expect_same(rig.ear.of(first), alone(ask_of(1, 0)));
-  expect_same(rig.ear.of(second), alone(ask_of(30, 1)));
-  expect_same(rig.ear.of(third), alone(ask_of(5, 4)));
-  expect_same(rig.ear.of(other), alone(ask_for(some_prompt(2, 3), 1, 2)));
-  expect_same(rig.ear.of(next), alone(ask_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt)));
+  expect_same(rig.listener.of(first), alone(request_of_sample(1, 0)));
+  expect_same(rig.listener.of(second), alone(request_of_sample(30, 1)));
+  expect_same(rig.listener.of(third), alone(request_of_sample(5, 4)));
+  expect_same(rig.listener.of(other), alone(request_for(some_prompt(2, 3), 1, 2)));
+  expect_same(rig.listener.of(next), alone(request_for(some_prompt(9, 4), 30, 3, kLogprob | kPrompt)));
   EXPECT_EQ(rig.engine().counts().cached_tokens, 2 * 8);
 }
 
@@ -56,25 +58,26 @@ TEST_P(EngineTest, AGroupOutlivesTheSlotThatReadItsPrompt) {
 // token.
 TEST_P(EngineTest, UnequalPromptsOfAGroupShareNothingWrong) {
   for (const uint32_t wants : {0u, uint32_t{kLogprob}, uint32_t{kLogprob | kPrompt}}) {
-    std::vector<Ask> asks;
-    const Heard text = alone(ask_for(some_prompt(9), 8, 0, wants));
+    std::vector<TestRequest> requests;
+    const RequestLog text = alone(request_for(some_prompt(9), 8, 0, wants));
     std::vector<int32_t> longer = some_prompt(9), last = some_prompt(9);
     longer.insert(longer.end(), text.tokens.begin(), text.tokens.end());
     last.back() = (last.back() + 1) % 22;
     for (const auto& prompt : {some_prompt(9), longer, last, some_prompt(8), some_prompt(2), longer, some_prompt(9)}) {
-      asks.push_back(ask_for(prompt, 8, 0, wants));
-      asks.back().request.group = 2;
+      requests.push_back(request_for(prompt, 8, 0, wants));
+      requests.back().request.group = 2;
     }
     for (const int slots : {1, 3}) {
       Rig rig(GetParam(), {.slots = slots});
       std::vector<RequestId> ids;
-      for (const Ask& ask : asks) {
-        ids.push_back(rig.submit(ask));
+      for (const TestRequest& spec : requests) {
+        ids.push_back(rig.submit(spec));
         for (int i = 0; i < 5; ++i) rig.step();
       }
       rig.run();
       for (size_t i = 0; i < ids.size(); ++i)
-        expect_same(rig.ear.of(ids[i]), alone(asks[i]), std::to_string(i) + " of " + std::to_string(slots) + " slots");
+        expect_same(rig.listener.of(ids[i]), alone(requests[i]),
+                    std::to_string(i) + " of " + std::to_string(slots) + " slots");
     }
   }
 }
@@ -84,14 +87,14 @@ TEST_P(EngineTest, ACancelledReaderLeavesItsGroupNothingWrong) {
   for (int steps = 0; steps < 5; ++steps) {
     Rig rig(GetParam());
     std::vector<RequestId> ids;
-    Ask ask = ask_for(some_prompt(15), 5, 0, kLogprob | kPrompt);
-    ask.request.group = 3;
-    for (int i = 0; i < 3; ++i) ids.push_back(rig.submit(ask));
+    TestRequest spec = request_for(some_prompt(15), 5, 0, kLogprob | kPrompt);
+    spec.request.group = 3;
+    for (int i = 0; i < 3; ++i) ids.push_back(rig.submit(spec));
     for (int i = 0; i < steps; ++i) rig.step();
     rig.engine().cancel(ids[0]);
     rig.run();
-    expect_same(rig.ear.of(ids[1]), alone(ask), std::to_string(steps));
-    expect_same(rig.ear.of(ids[2]), alone(ask), std::to_string(steps));
+    expect_same(rig.listener.of(ids[1]), alone(spec), std::to_string(steps));
+    expect_same(rig.listener.of(ids[2]), alone(spec), std::to_string(steps));
   }
 }
 
@@ -102,31 +105,31 @@ TEST_P(EngineTest, ReuseTakesOverWhatASlotHolds) {
   const bool shares = shares_by_content(rig);
   const EngineCounts& counts = rig.engine().counts();
   int64_t cached = 0;
-  const auto expect = [&](const Ask& ask, int64_t tokens, const char* which) {
-    const RequestId id = rig.submit(ask);
+  const auto expect = [&](const TestRequest& spec, int64_t tokens, const char* which) {
+    const RequestId id = rig.submit(spec);
     rig.run();
-    expect_same(rig.ear.of(id), alone(ask), which);
+    expect_same(rig.listener.of(id), alone(spec), which);
     EXPECT_EQ(counts.cached_tokens - cached, shares ? tokens : 0) << which;
     cached = counts.cached_tokens;
   };
-  const Ask first = ask_for(some_prompt(12), 7, 1);
+  const TestRequest first = request_for(some_prompt(12), 7, 1);
   expect(first, 0, "the first one");
   expect(first, 11, "the same again, but for its last token");
-  Ask turn = first;
+  TestRequest turn = first;
   const std::vector<int32_t> answer = alone(first).tokens;
   turn.request.tokens.insert(turn.request.tokens.end(), answer.begin(), answer.end() - 1);
   for (const int32_t id : {3, 1, 4}) turn.request.tokens.push_back((answer.back() + id) % 22);
   expect(turn, 12 + 6, "what was said so far, and more");
-  Ask shorter = ask_for(some_prompt(8), 7, 2);
+  TestRequest shorter = request_for(some_prompt(8), 7, 2);
   shorter.request.tokens.back() = (shorter.request.tokens.back() + 1) % 22;
   expect(shorter, 7, "another end");
-  Ask shown = first;
+  TestRequest shown = first;
   shown.request.wants |= kPrompt;
   expect(shown, 0, "a prompt that is shown is read");
-  Ask end = ask_for(some_prompt(8), 0, 2);
+  TestRequest end = request_for(some_prompt(8), 0, 2);
   end.request.end_logits = true;
   expect(end, 7, "the last token is read for its logits");
-  expect(ask_for(some_prompt(1), 4), 0, "one token");
+  expect(request_for(some_prompt(1), 4), 0, "one token");
 }
 
 // Prefixes are reused from slots that still decode, and while their prompts are being read.
@@ -136,12 +139,12 @@ TEST_P(EngineTest, ReuseOfWhatRunningRequestsHold) {
   Rig rig(GetParam(), setup);
   std::vector<RequestId> ids;
   for (int i = 0; i < 6; ++i) {
-    ids.push_back(rig.submit(ask_for(some_prompt(21 - i), 9, i)));
+    ids.push_back(rig.submit(request_for(some_prompt(21 - i), 9, i)));
     rig.step();
   }
   rig.run();
   for (int i = 0; i < 6; ++i)
-    expect_same(rig.ear.of(ids[i]), alone(ask_for(some_prompt(21 - i), 9, i)), std::to_string(i));
+    expect_same(rig.listener.of(ids[i]), alone(request_for(some_prompt(21 - i), 9, i)), std::to_string(i));
   EXPECT_EQ(rig.engine().counts().cached_tokens > 0, shares_by_content(rig));
 }
 

@@ -43,15 +43,15 @@ namespace {
 
 // Submits a short request of any kind. Some are cancelled, and every ninth has its own chain.
 void submit_one(Rig& rig, const EngineBackend& backend, int i) {
-  Ask ask = ask_for(some_prompt(1 + i % 6, i % 3), i % 4, i, i % 2 ? uint32_t{kLogprob} : 0);
-  ask.request.group = i % 5, ask.request.priority = i % 3;
-  ask.chain = static_cast<ChainName>(i % 4);
-  if (ask.chain == kDraw && i % 8 == 0) ask.options = {{{"temp", "3"}}};
-  if (i % 10 == 3) ask.request.stops = {"a", "ST"};
-  Request request = rig.request_of(ask);
-  if (i % 9 == 0 && ask.options.empty()) request.chain = named_chain(backend, kGreedy);
+  TestRequest spec = request_for(some_prompt(1 + i % 6, i % 3), i % 4, i, i % 2 ? uint32_t{kLogprob} : 0);
+  spec.request.group = i % 5, spec.request.priority = i % 3;
+  spec.chain = static_cast<ChainName>(i % 4);
+  if (spec.chain == kDraw && i % 8 == 0) spec.options = {{{"temp", "3"}}};
+  if (i % 10 == 3) spec.request.stops = {"a", "ST"};
+  Request request = rig.request_of(spec);
+  if (i % 9 == 0 && spec.options.empty()) request.chain = named_chain(backend, kGreedy);
   const RequestId id = rig.engine().submit(std::move(request));
-  rig.ear.expect(id, ask.request);
+  rig.listener.expect(id, spec.request);
   if (i % 7 == 0) rig.engine().cancel(id);
 }
 
@@ -61,7 +61,7 @@ int64_t blocks_after(Rig& rig, const EngineBackend& backend, int requests) {
     if (i % 3 == 0) rig.step();
   }
   rig.run();
-  rig.ear.forget();
+  rig.listener.forget();
   return blocks;
 }
 
@@ -95,13 +95,13 @@ TEST(EngineMemory, IsFlatOverChainsThatAreGone) {
   Rig rig(backend);
   const auto blocks_after = [&](int requests) {
     for (int i = 0; i < requests; ++i) {
-      Request request = ask_for(some_prompt(2), 6).request;
+      Request request = request_for(some_prompt(2), 6).request;
       request.chain = named_chain(backend, kDraw);
       const RequestId id = rig.engine().submit(std::move(request));
-      rig.ear.expect(id, ask_for(some_prompt(2), 6).request);
+      rig.listener.expect(id, request_for(some_prompt(2), 6).request);
       rig.run();
     }
-    rig.ear.forget();
+    rig.listener.forget();
     return blocks.load();
   };
   const int64_t before = blocks_after(200), after = blocks_after(1000);

@@ -125,7 +125,7 @@ void expect_conversions(cpu::Isa isa) {
   EXPECT_EQ(wrong, 0);
   // Times one, in a product of one row and in one of many: the hardware's dot product of BF16 takes subnormals as zero.
   const bool flushes = isa == cpu::Isa::avx512bf16;
-  constexpr int kMany = 2 * cpu::kFewRows + 1;
+  constexpr int kMany = 2 * cpu::kDirectRows + 1;
   const std::vector<float> ones(kMany, 1.0f);
   std::vector<float> wide(kMany * cpu::kPanel), workspace(cpu::product_workspace(kMany, 1));
   for (uint32_t bits = 0; bits < 0x10000; bits += cpu::kPanel) {

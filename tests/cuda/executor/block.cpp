@@ -55,12 +55,12 @@ uint64_t next(uint64_t& state) {  // splitmix64
 }  // namespace
 
 // An exchange of values between lanes. It is open until all lanes have arrived, and kept until the last one has left.
-struct BlockRunner::Meeting {
+struct BlockRunner::Exchange {
   uint32_t mask, arrived;
   int holders;
   size_t bytes;
   Site site;
-  void* order;
+  void* sync_address;
   std::byte values[kWarp * kMostBytes];  // (32, bytes)
 
   bool complete() const { return arrived == mask; }
@@ -71,7 +71,7 @@ struct BlockRunner::Lane {
   Fiber fiber;
   State state = State::ready;
   Site site;
-  Meeting* meeting = nullptr;
+  Exchange* exchange = nullptr;
 
   int warp() const { return thread.thread / kWarp; }
   int lane() const { return thread.thread % kWarp; }
@@ -100,14 +100,14 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   launch_ = &launch;
   threads_ = alive_ = launch.threads;
   at_barrier_ = 0;
-  barrier_ = fresh_order();
+  barrier_ = new_sync_address();
   error_ = nullptr;
   warps_.clear();
   warps_.resize((threads_ + kWarp - 1) / kWarp);
   // Memory is allocated here rather than in the fibers, whose accesses the sanitizer watches.
-  for (Warp& warp : warps_) warp.meetings.reserve(2 * kWarp);
+  for (Warp& warp : warps_) warp.exchanges.reserve(2 * kWarp);
   spare_.reserve(2 * kWarp * warps_.size());
-  while (spare_.size() < 4 * warps_.size()) spare_.push_back(std::make_unique<Meeting>());
+  while (spare_.size() < 4 * warps_.size()) spare_.push_back(std::make_unique<Exchange>());
   if (!shared_ || shared_bytes_ != launch.shared) {
     shared_bytes_ = launch.shared;
     shared_.reset(new std::byte[shared_bytes_ + kCanaryBytes]);
@@ -120,7 +120,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     lane.thread = {i, threads_, {block[0], block[1], block[2]}, {}, shared_.get()};
     std::copy_n(launch.blocks, 3, lane.thread.blocks);
     lane.state = State::ready;
-    lane.meeting = nullptr, lane.site = Site();
+    lane.exchange = nullptr, lane.site = Site();
     lane.fiber.start(&thread_);
     warps_[lane.warp()].running |= 1u << lane.lane();
   }
@@ -176,12 +176,12 @@ bool BlockRunner::sweep() {
 void BlockRunner::finish(Lane& lane) {
   lane.state = State::done;
   --alive_;
-  if (lane.meeting) drop(lane);
+  if (lane.exchange) drop(lane);
   Warp& warp = warps_[lane.warp()];
   warp.running &= ~(1u << lane.lane());
-  for (const auto& meeting : warp.meetings) {
-    if (!meeting->complete() && (meeting->mask >> lane.lane() & 1))
-      fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(meeting->site.line()) + " names it");
+  for (const auto& exchange : warp.exchanges) {
+    if (!exchange->complete() && (exchange->mask >> lane.lane() & 1))
+      fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(exchange->site.line()) + " names it");
   }
 }
 
@@ -193,7 +193,7 @@ void BlockRunner::release_barrier() {
   }
   for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
   at_barrier_ = 0;
-  barrier_ = fresh_order();
+  barrier_ = new_sync_address();
 }
 
 void BlockRunner::check_shared(const Launch& launch) const {
@@ -213,14 +213,14 @@ void BlockRunner::pause(State state, Site site) {
 
 // Returns a new address for each barrier and exchange. If they all had the same address, a thread that leaves one
 // barrier would appear to have seen what others did before the next one.
-void* BlockRunner::fresh_order() { return &orders_[next_order_++ % orders_.size()]; }
+void* BlockRunner::new_sync_address() { return &sync_addresses_[next_sync_address_++ % sync_addresses_.size()]; }
 
 void BlockRunner::sync_block(Site site) {
-  void* const order = barrier_;
+  void* const address = barrier_;
   ++at_barrier_;
-  before(order);
+  before(address);
   pause(State::barrier, site);
-  after(order);
+  after(address);
 }
 
 void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
@@ -230,58 +230,58 @@ void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const
   const Warp& warp = warps_[lane.warp()];
   if (const uint32_t gone = mask & ~warp.running)
     fail_at(lane, lane.site, "names lane " + std::to_string(std::countr_zero(gone)) + ", which is not running");
-  for (const auto& meeting : warp.meetings) {
-    if (!meeting->complete() && (meeting->mask & mask) && meeting->mask != mask)
-      fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(meeting->site.line()));
+  for (const auto& exchange : warp.exchanges) {
+    if (!exchange->complete() && (exchange->mask & mask) && exchange->mask != mask)
+      fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(exchange->site.line()));
   }
 }
 
-BlockRunner::Meeting& BlockRunner::open_meeting(Lane& lane, uint32_t mask, size_t bytes) {
-  auto& meetings = warps_[lane.warp()].meetings;
-  for (const auto& meeting : meetings) {
-    if (meeting->complete() || meeting->mask != mask) continue;
-    if (meeting->bytes != bytes || meeting->site.line() != lane.site.line())
-      fail_at(lane, lane.site, "meets others that are at line " + std::to_string(meeting->site.line()));
-    return *meeting;
+BlockRunner::Exchange& BlockRunner::open_exchange(Lane& lane, uint32_t mask, size_t bytes) {
+  auto& exchanges = warps_[lane.warp()].exchanges;
+  for (const auto& exchange : exchanges) {
+    if (exchange->complete() || exchange->mask != mask) continue;
+    if (exchange->bytes != bytes || exchange->site.line() != lane.site.line())
+      fail_at(lane, lane.site, "meets others that are at line " + std::to_string(exchange->site.line()));
+    return *exchange;
   }
-  if (spare_.empty()) spare_.push_back(std::make_unique<Meeting>());
-  meetings.push_back(std::move(spare_.back()));
+  if (spare_.empty()) spare_.push_back(std::make_unique<Exchange>());
+  exchanges.push_back(std::move(spare_.back()));
   spare_.pop_back();
-  Meeting& meeting = *meetings.back();
-  meeting.mask = mask, meeting.arrived = 0, meeting.bytes = bytes;
-  meeting.holders = std::popcount(mask), meeting.site = lane.site, meeting.order = fresh_order();
-  return meeting;
+  Exchange& exchange = *exchanges.back();
+  exchange.mask = mask, exchange.arrived = 0, exchange.bytes = bytes;
+  exchange.holders = std::popcount(mask), exchange.site = lane.site, exchange.sync_address = new_sync_address();
+  return exchange;
 }
 
 void BlockRunner::drop(Lane& lane) {
-  Meeting* left = std::exchange(lane.meeting, nullptr);
+  Exchange* left = std::exchange(lane.exchange, nullptr);
   if (--left->holders > 0) return;
-  auto& meetings = warps_[lane.warp()].meetings;
-  const auto found = std::find_if(meetings.begin(), meetings.end(), [&](const auto& m) { return m.get() == left; });
+  auto& exchanges = warps_[lane.warp()].exchanges;
+  const auto found = std::find_if(exchanges.begin(), exchanges.end(), [&](const auto& m) { return m.get() == left; });
   spare_.push_back(std::move(*found));
-  meetings.erase(found);
+  exchanges.erase(found);
 }
 
-const void* BlockRunner::meet(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
+const void* BlockRunner::exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
   Lane& lane = *running_;
   lane.site = site;
-  if (lane.meeting) drop(lane);
+  if (lane.exchange) drop(lane);
   refuse_mask(lane, mask, source);
   if (bytes > kMostBytes) fail_at(lane, site, "exchanges more than " + std::to_string(kMostBytes) + " bytes");
-  Meeting& meeting = open_meeting(lane, mask, bytes);
-  lane.meeting = &meeting;
-  copy_unseen(&meeting.values[lane.lane() * bytes], value, bytes);
-  meeting.arrived |= 1u << lane.lane();
-  before(meeting.order);
-  if (!meeting.complete()) {
-    pause(State::meeting, site);
+  Exchange& exchange = open_exchange(lane, mask, bytes);
+  lane.exchange = &exchange;
+  copy_unseen(&exchange.values[lane.lane() * bytes], value, bytes);
+  exchange.arrived |= 1u << lane.lane();
+  before(exchange.sync_address);
+  if (!exchange.complete()) {
+    pause(State::exchange, site);
   } else {
     for (int other = 0; other < kWarp; ++other) {
       if (mask >> other & 1) lanes_[lane.warp() * kWarp + other]->state = State::ready;
     }
   }
-  after(meeting.order);
-  return meeting.values;
+  after(exchange.sync_address);
+  return exchange.values;
 }
 
 std::string BlockRunner::place(const Lane& lane, Site site) const {

@@ -22,16 +22,16 @@ class BlockRunner {
   static BlockRunner& current();  // the runner whose fiber is running
   const Thread& self() const;
   void sync_block(Site);
-  const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
+  const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
 
  private:
-  struct Meeting;
+  struct Exchange;
   struct Lane;
   struct Warp {
     uint32_t running;  // lanes that have not ended
-    std::vector<std::unique_ptr<Meeting>> meetings;
+    std::vector<std::unique_ptr<Exchange>> exchanges;
   };
-  enum class State { ready, barrier, meeting, done };
+  enum class State { ready, barrier, exchange, done };
 
   void prepare(const Launch& launch, const int (&block)[3]);
   void order_threads(const Settings& settings);
@@ -39,20 +39,20 @@ class BlockRunner {
   void release_barrier();
   void finish(Lane& lane);
   void check_shared(const Launch& launch) const;
-  Meeting& open_meeting(Lane& lane, uint32_t mask, size_t bytes);
+  Exchange& open_exchange(Lane& lane, uint32_t mask, size_t bytes);
   void drop(Lane& lane);
   void refuse_mask(const Lane& lane, uint32_t mask, int source) const;
   void pause(State state, Site site);
   [[noreturn]] void fail_stuck() const;
   [[noreturn]] void fail_at(const Lane& lane, Site site, const std::string& what) const;
   std::string place(const Lane& lane, Site site) const;
-  void* fresh_order();
+  void* new_sync_address();
 
   const Launch* launch_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
   int threads_ = 0, alive_ = 0, at_barrier_ = 0;
-  std::array<uint64_t, 4096> orders_;  // addresses by which a sanitizer knows barriers and exchanges
-  size_t next_order_ = 0;
+  std::array<uint64_t, 4096> sync_addresses_;  // addresses by which a sanitizer knows barriers and exchanges
+  size_t next_sync_address_ = 0;
   void* barrier_ = nullptr;  // address of the next barrier
   std::vector<int> order_;
   uint64_t random_ = 0;
@@ -61,7 +61,7 @@ class BlockRunner {
   std::unique_ptr<std::byte[]> shared_;
   size_t shared_bytes_ = 0;
   std::vector<Warp> warps_;
-  std::vector<std::unique_ptr<Meeting>> spare_;
+  std::vector<std::unique_ptr<Exchange>> spare_;
   std::function<void()> thread_;
   const std::function<void()>* body_ = nullptr;
 };

@@ -257,8 +257,8 @@ void end_range() { --open_ranges; }
 
 const Thread& self() { return BlockRunner::current().self(); }
 void sync_block(Site site) { BlockRunner::current().sync_block(site); }
-const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
-  return BlockRunner::current().meet(mask, value, bytes, source, site);
+const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
+  return BlockRunner::current().exchange(mask, value, bytes, source, site);
 }
 
 void launch(const Launch& launch, void* stream, std::function<void()> thread) {

@@ -125,17 +125,17 @@ inline void sync_block(executor::Site site = executor::Site::current()) { execut
 template <class T>
 T shuffle_xor(uint32_t mask, T value, int lanes, executor::Site site = executor::Site::current()) {
   const int own = thread_id() % kWarp;
-  return static_cast<const T*>(executor::meet(mask, &value, sizeof value, own ^ lanes, site))[own ^ lanes];
+  return static_cast<const T*>(executor::exchange(mask, &value, sizeof value, own ^ lanes, site))[own ^ lanes];
 }
 
 template <class T>
 T shuffle(uint32_t mask, T value, int lane, executor::Site site = executor::Site::current()) {
-  return static_cast<const T*>(executor::meet(mask, &value, sizeof value, lane, site))[lane];
+  return static_cast<const T*>(executor::exchange(mask, &value, sizeof value, lane, site))[lane];
 }
 
 inline uint32_t ballot(uint32_t mask, bool vote, executor::Site site = executor::Site::current()) {
   const int own = thread_id() % kWarp;
-  const auto* votes = static_cast<const bool*>(executor::meet(mask, &vote, sizeof vote, own, site));
+  const auto* votes = static_cast<const bool*>(executor::exchange(mask, &vote, sizeof vote, own, site));
   uint32_t all = 0;
   for (int lane = 0; lane < kWarp; ++lane) all |= static_cast<uint32_t>((mask >> lane & 1) && votes[lane]) << lane;
   return all;
@@ -153,7 +153,8 @@ inline float load_fresh(const float* at) { return *at; }
 template <int kGroup, class T, int kCount>
 void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::current()) {
   const int own = thread_id() % kWarp, first = own / kGroup * kGroup;
-  const T* all = static_cast<const T*>(executor::meet(kWholeWarp, values, sizeof values, own, site)) + first * kCount;
+  const T* all =
+      static_cast<const T*>(executor::exchange(kWholeWarp, values, sizeof values, own, site)) + first * kCount;
   for (int i = 0; i < kCount; ++i) {
     T sums[kGroup];
     for (int lane = 0; lane < kGroup; ++lane) sums[lane] = all[lane * kCount + i];

@@ -26,7 +26,7 @@ void sync_block(Site);
 // lanes, (32, bytes). Values of lanes outside the mask are undefined. The memory is valid until this thread's next
 // call. Throws Error if the mask does not name the caller and `source`, if it names a lane that has ended, or if the
 // lanes that it names pass different masks.
-const void* meet(uint32_t mask, const void* value, size_t bytes, int source, Site);
+const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
 
 struct Launch {
   const char* name;

@@ -1,4 +1,4 @@
-// Ear: a listener that records what happens to each request, and checks the engine's promises to listeners.
+// RecordingListener: records what happens to each request, and checks the engine's promises to listeners.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ inline Bits bits_of(const float* values, int count) {
 }
 
 // Everything that was reported of one request.
-struct Heard {
+struct RequestLog {
   std::vector<int32_t> prompt, tokens;
   Bits prompt_logprobs, logprobs;
   std::vector<Bits> prompt_logits, logits;  // an entry is empty if the event had none
@@ -59,7 +59,7 @@ inline bool same_where_given(const std::vector<Bits>& found, const std::vector<B
   return true;
 }
 
-inline void expect_same(const Heard& found, const Heard& expected, const std::string& which = "") {
+inline void expect_same(const RequestLog& found, const RequestLog& expected, const std::string& which = "") {
   const bool same = found.reason == expected.reason && found.error == expected.error &&
                     found.tokens == expected.tokens && found.logprobs == expected.logprobs &&
                     found.logits == expected.logits && found.text == expected.text && found.prompt == expected.prompt &&
@@ -70,7 +70,7 @@ inline void expect_same(const Heard& found, const Heard& expected, const std::st
 }
 
 // Expects a cancelled request to have given what it gives alone, up to some token.
-inline void expect_begins(const Heard& found, const Heard& expected, const std::string& which = "") {
+inline void expect_begins(const RequestLog& found, const RequestLog& expected, const std::string& which = "") {
   const bool same = begins(expected.tokens, found.tokens) && begins(expected.logprobs, found.logprobs) &&
                     begins(expected.logits, found.logits) && begins(expected.prompt, found.prompt) &&
                     begins(expected.prompt_logprobs, found.prompt_logprobs) &&
@@ -80,7 +80,7 @@ inline void expect_begins(const Heard& found, const Heard& expected, const std::
   EXPECT_EQ(found.error, "") << which;
 }
 
-struct Ear final : Listener {
+struct RecordingListener final : Listener {
   // Called after an event has been recorded.
   std::function<void(RequestId)> on_start, on_finish;
   std::function<void(RequestId, const TokenEvent&)> on_token;
@@ -89,28 +89,28 @@ struct Ear final : Listener {
   int64_t calls = 0;
 
   void expect(RequestId id, const Request& request) {
-    EXPECT_FALSE(heard_.contains(id)) << "id " << id << " was given twice";
-    heard_[id].request = request;
+    EXPECT_FALSE(entries_.contains(id)) << "id " << id << " was given twice";
+    entries_[id].request = request;
   }
-  const Heard& of(RequestId id) const { return heard_.at(id).heard; }
+  const RequestLog& of(RequestId id) const { return entries_.at(id).log; }
   bool has_finished(RequestId id) const { return of(id).reason.has_value(); }
-  void forget() { heard_.clear(), starts.clear(); }
+  void forget() { entries_.clear(), starts.clear(); }
 
   void start(RequestId id) override {
-    Heard& heard = live(id, false);
-    heard.has_started = true, starts.push_back(id);
+    RequestLog& log = live(id, false);
+    log.has_started = true, starts.push_back(id);
     if (on_start) on_start(id);
   }
 
   void token(RequestId id, const TokenEvent& event) override {
-    Heard& heard = live(id, true);
-    const Request& request = heard_.at(id).request;
+    RequestLog& log = live(id, true);
+    const Request& request = entries_.at(id).request;
     const bool is_prompt = event.step < 0;
     const auto position =
-        static_cast<int32_t>(is_prompt ? heard.prompt.size() : request.tokens.size() + heard.tokens.size());
+        static_cast<int32_t>(is_prompt ? log.prompt.size() : request.tokens.size() + log.tokens.size());
     EXPECT_EQ(event.position, position) << id;
     if (!is_prompt) {
-      EXPECT_EQ(event.step, std::ssize(heard.tokens)) << id;
+      EXPECT_EQ(event.step, std::ssize(log.tokens)) << id;
     }
     EXPECT_EQ(event.sequence, request.sequence) << id;
     EXPECT_TRUE(!is_prompt || request.wants & kPrompt) << id;
@@ -118,23 +118,23 @@ struct Ear final : Listener {
       EXPECT_LE(event.logprob, 0.0f) << id << " at " << position;  // fails on NaN
     }
     EXPECT_TRUE(request.wants & kLogits || !event.logits) << id;
-    (is_prompt ? heard.prompt : heard.tokens).push_back(event.id);
-    (is_prompt ? heard.prompt_logprobs : heard.logprobs).push_back(std::bit_cast<uint32_t>(event.logprob));
-    (is_prompt ? heard.prompt_text : heard.text) += event.text;
+    (is_prompt ? log.prompt : log.tokens).push_back(event.id);
+    (is_prompt ? log.prompt_logprobs : log.logprobs).push_back(std::bit_cast<uint32_t>(event.logprob));
+    (is_prompt ? log.prompt_text : log.text) += event.text;
     if (request.wants & kLogits)
-      (is_prompt ? heard.prompt_logits : heard.logits).push_back(bits_of(event.logits, event.logits ? event.vocab : 0));
+      (is_prompt ? log.prompt_logits : log.logits).push_back(bits_of(event.logits, event.logits ? event.vocab : 0));
     if (on_token) on_token(id, event);
   }
 
   void end_logits(RequestId id, const float* logits) override {
-    Heard& heard = live(id, true);
-    EXPECT_TRUE(heard.end_logits.empty()) << id;
-    heard.end_logits = bits_of(logits, kVocabulary);
+    RequestLog& log = live(id, true);
+    EXPECT_TRUE(log.end_logits.empty()) << id;
+    log.end_logits = bits_of(logits, kVocabulary);
   }
 
   void finish(RequestId id, Reason reason, std::string_view tail, std::string_view error) override {
-    Heard& heard = live(id, std::nullopt);
-    heard.reason = reason, heard.text += tail, heard.error = error;
+    RequestLog& log = live(id, std::nullopt);
+    log.reason = reason, log.text += tail, log.error = error;
     EXPECT_EQ(error.empty(), reason != Reason::error) << id;
     if (on_finish) on_finish(id);
   }
@@ -143,21 +143,21 @@ struct Ear final : Listener {
   static constexpr int kVocabulary = 23;  // of engine_model()
   struct Entry {
     Request request;
-    Heard heard;
+    RequestLog log;
   };
 
   // The record of a request, which must not have finished.
-  Heard& live(RequestId id, std::optional<bool> has_started) {
+  RequestLog& live(RequestId id, std::optional<bool> has_started) {
     ++calls;
-    Heard& heard = heard_.at(id).heard;
-    EXPECT_FALSE(heard.reason) << "request " << id << " is heard of after its end";
+    RequestLog& log = entries_.at(id).log;
+    EXPECT_FALSE(log.reason) << "request " << id << " is reported after its end";
     if (has_started) {
-      EXPECT_EQ(heard.has_started, *has_started) << id;
+      EXPECT_EQ(log.has_started, *has_started) << id;
     }
-    return heard;
+    return log;
   }
 
-  std::map<RequestId, Entry> heard_;
+  std::map<RequestId, Entry> entries_;
 };
 
 }  // namespace gpt2run::test
