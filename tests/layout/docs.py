@@ -1,5 +1,5 @@
 """layout.docs: the documents name only what is there: files, links between documents and to headings, names in the code.
-C++ that they show stands in a source file; of a change that they show the old lines stand in none, and the new ones do."""
+Of a name like `Class::member` the class must be declared and have that member. C++ that they show stands in a source file; of a change that they show the old lines stand in none, and the new ones do."""
 
 import pathlib
 import re
@@ -15,17 +15,34 @@ BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?:" + "|".join(map(re.escape, tree.ROOMS + ("models",))) + r")/[\w./-]*")
 NAME = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*(?:\(\))?")
 
-CODE = "\n".join(tree.read(name) for name in tree.files(tree.CPP + (".cmake", ".txt")))
+FILES = {name: tree.read(name) for name in tree.files(tree.CPP + (".cmake", ".txt"))}
+CODE = "\n".join(FILES.values())
+SHIPPED = "\n".join(text for name, text in FILES.items() if not name.startswith("tests/"))  # without the tests' own names
 LINES = {line.strip() for line in CODE.splitlines()}
 WORDS = set(re.findall(r"\w+", CODE)) | {path.stem for path in tree.ROOT.glob("*/*") if path.is_dir()}
+
+
+def has_member(scope, member):
+    """Whether a class, struct, enum or namespace of that name has the member in its braces, or defines it behind them."""
+    if re.search(rf"\b{scope}::{member}\b", SHIPPED):
+        return True
+    for found in re.finditer(rf"\b(?:class|struct|union|enum|namespace)\s+{scope}\b[^;{{}}()]*{{", SHIPPED):
+        depth, at = 1, found.end()
+        while depth > 0 and at < len(SHIPPED):
+            depth += (SHIPPED[at] == "{") - (SHIPPED[at] == "}")
+            at += 1
+        if re.search(rf"\b{member}\b", SHIPPED[found.end() : at]):
+            return True
+    return False
 
 
 def judge(span):
     if PATH.fullmatch(span):
         return None if (tree.ROOT / span).exists() else f"`{span}` is not there"
     if NAME.fullmatch(span):
-        word = span.removesuffix("()").split("::")[-1]
-        return None if word in WORDS else f"`{span}` is no name in the code"
+        *scopes, word = span.removesuffix("()").split("::")
+        is_there = has_member(scopes[-1], word) if scopes and scopes[0] != "std" else word in WORDS
+        return None if is_there else f"`{span}` is no name in the code"
     return None
 
 
@@ -72,6 +89,7 @@ def check(name, text):
 def self_test():
     tree.expect_caught(check, "docs/x.md", "see `core/engine/nothing.cpp`", "is not there")
     tree.expect_caught(check, "docs/x.md", "call `Run::" + "dance_wildly`", "no name in the code")
+    tree.expect_caught(check, "docs/x.md", "call `No" + "SuchClass::step`", "no name in the code")
     tree.expect_caught(check, "docs/x.md", "[here](nowhere.md)", "leads nowhere")
     tree.expect_caught(check, "docs/x.md", "# One\n[here](#two)", "leads to no heading")
     tree.expect_caught(check, "docs/x.md", "```cpp\nint no_such" + "_thing;\n```\n", "in no source file")
