@@ -1,15 +1,19 @@
 # gpt2run_add_plugin(<kind> <name> [SPACE cuda|test] [OUTPUT folder] SOURCES file... [LINK target...])
-# Adds a plugin. It is built as lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports a single symbol, and
-# installed there. The test conformance.<kind>-<name>[.<space>] runs gpt2run-plugin-check on it, and is skipped where
-# the plugin cannot run. The function works in gpt2run's tree and in any project that has called find_package(gpt2run).
-# With OUTPUT the plugin is built into that folder and neither installed nor tested, which is meant for plugins that
-# tests need.
+#
+# Builds lib/gpt2run/gpt2run-<kind>-<name>[.<space>].so, which exports one symbol, installs it there, and registers the
+# test conformance.<kind>-<name>[.<space>], which runs gpt2run-plugin-check on it and is skipped where the plugin cannot
+# run. The same inside gpt2run's tree and in a project that has called find_package(gpt2run). With OUTPUT it is built into
+# that folder, not installed and not tested: for plugins that a test needs. <name> consists of a-z, 0-9 and '-', because
+# no program takes a file with another name for a plugin.
 set(GPT2RUN_VERSION_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/plugin.map)
 
 function(gpt2run_add_plugin kind name)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "SPACE;OUTPUT" "SOURCES;LINK")
   if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
     message(FATAL_ERROR "gpt2run_add_plugin(${kind} ${name}): expected SOURCES, found ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT name MATCHES "^[a-z0-9-]+$")
+    message(FATAL_ERROR "gpt2run_add_plugin: name '${name}', expected letters a-z, digits and '-' only")
   endif()
   if(NOT kind MATCHES "^(loader|precision|sampler|sink)$")
     message(FATAL_ERROR "gpt2run_add_plugin: unknown kind ${kind}, expected loader, precision, sampler or sink")
