@@ -125,7 +125,7 @@ RowDivergence DivergenceMeter::compare(std::span<const float> ref, std::span<con
   if (ref.size() != test.size())
     fail("expected vocabularies of the same size, found ", ref.size(), " in the reference and ", test.size(),
          " in the test");
-  if (target < 0 || target >= std::ssize(ref)) fail("a target in [0, ", ref.size(), ") expected, found ", target);
+  if (target < 0 || target >= std::ssize(ref)) fail("expected a target in [0, ", ref.size(), "), found ", target);
   prepare_row(ref_, ref, "reference");
   prepare_row(test_, test, "test");
   RowDivergence result{};
