@@ -30,13 +30,18 @@ std::vector<WrittenPrompt> read_all(const PackRequest& request, const PromptRows
   return prompts;
 }
 
+// Throws Error for an id that the tokenizer or the 16 bits of a prompt set do not have.
+void check_id(const WrittenPrompt& prompt, int32_t id, const Tokenizer& tokenizer) {
+  const int32_t last = std::min<int32_t>(tokenizer.size() - 1, UINT16_MAX);
+  if (id < 0 || id > last) fail(prompt.origin, ": token id ", id, ": expected 0 to ", last);
+}
+
 std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& request, const Tokenizer& tokenizer) {
   std::vector<int32_t> tokens = prompt.tokens.empty() ? tokenizer.encode(prompt.text, request.special) : prompt.tokens;
-  const int32_t last = std::min<int32_t>(tokenizer.size() - 1, UINT16_MAX);
   for (const int32_t id : tokens) {
     if (id == padding_of(tokenizer))
       fail(prompt.origin, ": expected no end-of-text token, which fills the rows of a prompt set, found one");
-    if (id < 0 || id > last) fail(prompt.origin, ": token id ", id, ": expected 0 to ", last);
+    check_id(prompt, id, tokenizer);
   }
   if (std::ssize(tokens) <= request.t) return tokens;
   if (!request.truncate)
@@ -79,6 +84,7 @@ void pack(const PackRequest& request, const Tokenizer& tokenizer) {
 std::string unpack(const PackRequest& request, const Tokenizer& tokenizer) {
   std::string lines;
   for (const WrittenPrompt& prompt : read_all(request, {request.t, padding_of(tokenizer)}, true)) {
+    for (const int32_t id : prompt.tokens) check_id(prompt, id, tokenizer);
     const std::string text = tokenizer.decode(prompt.tokens);
     if (text.find('\n') != text.npos) fail(prompt.origin, ": expected a text of one line, found ", in_quotes(text));
     lines += text + "\n";

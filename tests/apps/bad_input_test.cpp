@@ -69,6 +69,10 @@ const Bad kBad[] = {
     {"Negative", "gpt2run -q --temp -1", {"--temp", "[0, inf)", "\"-1\""}, 2},
     {"BadSeed", "gpt2run -q --seed 18446744073709551616", {"--seed", "\"18446744073709551616\""}, 2},
     {"BothLengths", "gpt2run -q -n 3 --n_gen 4", {"--n_gen", "--max-new-tokens"}, 2},
+    {"StopWithoutATokenizer",
+     "gpt2run -q --model synthetic:L=1,C=8,H=1,V=300,T=16 --tokens 0 -n 3 --stop foo --sink jsonl",
+     {"--stop", "--tokenizer"},
+     1},
     {"UnknownSampler", "gpt2run -q --sampler nuclear", {"sampler", "\"nuclear\"", "\"nucleus\""}, 2},
     {"UnknownPrecision", "gpt2run -q --precision fp17", {"precision", "\"fp17\"", "cpu-fp32"}, 2},
     {"UnknownPrecisionNearAType",
@@ -317,6 +321,13 @@ TEST_F(StuckPipe, AWaitForAWriterCanBeInterrupted) {
     std::filesystem::remove(folder() / "p");
     EXPECT_THAT(done, IsRefusal(1, "Interrupted system call")) << program;
   }
+}
+
+TEST_F(StuckPipe, AClosedTerminalInterruptsAsWell) {
+  ASSERT_EQ(run("mkfifo p").code, 0);
+  const Outcome done = run_interrupted("gpt2perplexity -q --text p 3<>p", "HUP");
+  std::filesystem::remove(folder() / "p");
+  EXPECT_THAT(done, IsRefusal(1, "Interrupted system call"));
 }
 
 class ClosedPipe : public Shell {};

@@ -20,13 +20,13 @@ class Shell : public testing::Test {
                              "\n}");
   }
 
-  // The same for a command that starts with a program's name. The program is interrupted (Ctrl-C) once it looks out for
-  // that, or after half a minute.
-  Outcome run_interrupted(const std::string& command) const {
+  // The same for a command that starts with a program's name. The program gets the signal (INT is Ctrl-C) once it has a
+  // handler for it, or after half a minute.
+  Outcome run_interrupted(const std::string& command, const std::string& signal = "INT") const {
     const std::string program = command.substr(0, command.find(' '));
-    return run("env --default-signal=INT " + command + " & for i in $(seq 3000); do grep -q " + program +
+    return run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " + program +
                " /proc/$!/comm && grep -q 'SigCgt:.*[2367abef]$' /proc/$!/status && break; sleep 0.01; done; "
-               "kill -INT $!; wait $!");
+               "kill -" + signal + " $!; wait $!");
   }
 
   void write(const std::string& name, const std::string& text) const { scratch_.file(name, text); }

@@ -114,6 +114,8 @@ TEST(Gpt2tokenize, PacksAndUnpacksPromptSets) {
   expect_complaint("$P unpack --in nothing", 1, "--in \"nothing\"");
   expect_complaint("$P unpack --in - <&-", 1, "--in -", "standard input", "Bad file descriptor");
   expect_complaint(pack + "$P unpack --in p", 1, "p:");
+  const std::string foreign = pack + "printf '\\377\\377' | dd of=s.bin bs=1 seek=1024 conv=notrunc 2>/dev/null; ";
+  expect_complaint(foreign + "$P unpack --in s.bin", 1, "s.bin", "65535", "4095");
   expect_output(pack + "$P pack --in s.bin --t 5 --out wider.bin && $P unpack --in wider.bin", "Once upon\na\n");
 }
 

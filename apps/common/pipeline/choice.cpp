@@ -135,14 +135,17 @@ std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& 
     const Plugin& plugin = host.sampler(spec.name, logits);
     chain.emplace_back(plugin, std::move(spec), layer, &host);
   }
+  std::string added;
   if (!chain.back().plugin->selects) {
     const std::string name = (chain.back().plugin->space == Space::host ? "" : "device-") + std::string(kSelector);
     chain.emplace_back(host.sampler(name, logits), PluginSpec{name, {}}, Layer::fallback, &host);
     chain.back().values.set_default("top_k", "0");
     chain.back().values.set_default("top_p", "1");
-    log_info("the chain has no selector: " + name + " is added, with top_k 0 and top_p 1 unless given");
+    added = name;
   }
   check_chain(chain, logits);
+  if (!added.empty())
+    log_info("the chain has no selector: " + added + " is added, with top_k 0 and top_p 1 unless given");
   BoundPlugin& last = chain.back();
   const auto is_top_k = [](const BoundPlugin& one) { return std::string_view(one.plugin->name) == "top-k"; };
   if (std::any_of(chain.begin(), chain.end(), is_top_k) && last.values.declares("top_k") &&

@@ -47,6 +47,8 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = loader_->open(choice_.model.c_str());
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);
+  if (!tokenizer_ && !generation_.stops.empty())
+    fail(configuration.origin("stop"), ": the model has no tokenizer, so no text can be found; give --tokenizer PATH");
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());

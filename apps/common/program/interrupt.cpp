@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <initializer_list>
 
 namespace gpt2run {
 namespace {
+
+// What asks a program to end: Ctrl-C, kill, and a terminal that is closed.
+constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
 
 volatile std::sig_atomic_t noted = 0;
 
@@ -29,10 +31,10 @@ void wake_from_now_on() {
   wake(SIGALRM);
 }
 
-// Sets the flag. From here on either signal has its default action again and ends the process.
+// Sets the flag. From here on each of the signals has its default action again and ends the process.
 void note(int) {
   noted = 1;
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : kEnding) {
     struct sigaction now {};
     sigaction(signal, nullptr, &now);
     if (now.sa_handler == note) std::signal(signal, SIG_DFL);
@@ -43,8 +45,7 @@ void note(int) {
 }  // namespace
 
 void watch_interrupts() {
-  watch(SIGINT, note);
-  watch(SIGTERM, note);
+  for (const int signal : kEnding) watch(signal, note);
 }
 
 bool interrupted() { return noted != 0; }

@@ -1,4 +1,4 @@
-// A global flag for interrupts (Ctrl-C, SIGTERM). A long run checks it between two steps and ends with an error, so
+// A global flag for interrupts (SIGINT, SIGTERM, SIGHUP). A long run checks it between two steps and ends with an error, so
 // that its unfinished files are removed.
 #pragma once
 

@@ -31,16 +31,18 @@ class Engine {
   void check(const Request&) const;
 
   // Checks the request as check() does, and queues it for a slot. A chain that the engine has not seen is prepared, and
-  // kept as long as some request uses it. Throws QueueFull if there is no room before others have left.
+  // kept as long as some request uses it. Throws QueueFull if the queue is full: EngineOptions::most_waiting and
+  // most_waiting_tokens.
   RequestId submit(Request request);
 
-  // Ends a request with Reason::cancelled before the next forward pass, which can already use its slot. The listener
-  // hears nothing else of it until then. Unknown ids, and those of requests that have ended, are ignored.
+  // The next step() ends the request with Reason::cancelled before its forward pass, which can already use the slot.
+  // Until then the listener gets no more calls for this request. Unknown ids, and those of requests that have ended,
+  // are ignored.
   void cancel(RequestId id);
 
   // Ends cancelled requests, gives free slots to the requests that were waiting when it was called, and then runs one
-  // forward pass for all running requests. Where every row is a sampled one and nothing has to look at results in
-  // between, it runs up to `replay` replays instead. Returns false if nothing waits or runs.
+  // forward pass for all running requests. On a device it runs up to `replay` passes at once, as replays, where every
+  // row is a sampled one and no result is needed in between. Returns false if nothing waits or runs any more.
   // A fault of a single request (no token can be chosen, an id outside [0, V), refused options) ends that request with
   // Reason::error. Everything else is thrown, and then only reset() and the destructor may be called.
   bool step();

@@ -14,13 +14,16 @@
 
 namespace gpt2run {
 
-// A chain of samplers in one memory space. All but the last change logits; the last one selects the token. A sampler
-// may be part of several chains of one engine.
+// A chain of samplers in one memory space. All but the last change logits. The last one must be a sampler whose plugin
+// says Plugin::selects; the engine cannot check that, and without it no token is chosen. A sampler may be part of
+// several chains of one engine.
 struct Chain {
   std::vector<Sampler*> samplers;  // not owned; they must live as long as the Chain
   Space space = Space::host;       // the session's, or host behind a device: the engine then copies logits and tokens
-  bool changes_logits = false;     // true if a sampler before the last one does
-  std::string names = {};          // of the samplers, for messages; may be empty
+  // Must be true if a sampler before the last one changes logits. If it is wrongly false, log-probabilities and raw
+  // logits are those of the changed logits.
+  bool changes_logits = false;
+  std::string names = {};  // of the samplers, for messages; may be empty
 };
 
 using RequestId = uint64_t;  // from submit(); an engine never uses one twice
@@ -30,19 +33,20 @@ inline constexpr Deadline kNoDeadline = Deadline::max();
 
 // A prompt with everything that may differ from one request to the next.
 struct Request {
-  std::vector<int32_t> tokens;          // (P) the prompt, 1 <= P <= the model's context
-  uint64_t sequence = 0, seed = 42;     // name the random stream; several requests may use the same one
-  int64_t max_new = 64;                 // most new tokens; 0 only reads the prompt
-  bool ignore_eos = false;              // true: end-of-text tokens do not end the request
-  std::vector<std::string> stops = {};  // stop texts, none empty; they need a tokenizer
-  uint32_t wants = 0;                   // of kLogprob, kLogits and kPrompt; a subset of EngineOptions::wants
-  bool end_logits = false;              // needs max_new 0: feed the last prompt token too, call Listener::end_logits
-  int32_t priority = 0;                 // greater ones get a slot first, equal ones in the order of submit()
-  uint64_t group = 0;                   // not 0: equal prompts of a group are read once and share keys and values
-  Deadline deadline = kNoDeadline;      // when the request is cancelled
+  std::vector<int32_t> tokens;  // (P) the prompt, 1 <= P <= the model's context
+  // The random stream. Requests with the same two numbers draw the same random numbers, so independent samples of one
+  // prompt need different sequences.
+  uint64_t sequence = 0, seed = 42;
+  int64_t max_new = 64;                     // most new tokens; 0 only reads the prompt
+  bool ignore_eos = false;                  // true: end-of-text tokens do not end the request
+  std::vector<std::string> stops = {};      // the request ends where one appears; none may be empty; needs a tokenizer
+  uint32_t wants = 0;                       // of kLogprob, kLogits and kPrompt; a subset of EngineOptions::wants
+  bool end_logits = false;                  // only with max_new 0: Listener::end_logits gets those after the prompt
+  int32_t priority = 0;                     // greater ones get a slot first, equal ones in the order of submit()
+  uint64_t group = 0;                       // not 0: equal prompts of a group are read once and share keys and values
+  Deadline deadline = kNoDeadline;          // the first step() after this time cancels the request
   std::shared_ptr<const Chain> chain = {};  // null: the engine's
-  // Options for each sampler of the chain; null stands for those that the sampler was created with, and an empty list
-  // for nulls only. They must stay alive until the request has a slot.
+  // Empty, or one element for each sampler of the chain. Null means the options that the sampler was created with.
   std::vector<std::shared_ptr<const Options>> options = {};
 };
 
@@ -52,8 +56,8 @@ constexpr const char* name_of(Reason reason) {
   return static_cast<size_t>(reason) < 6 ? names[static_cast<size_t>(reason)] : "unknown reason";
 }
 
-// Receives what happens to requests. step() calls it on its own thread. Its functions may call submit() and cancel() of
-// the engine, and nothing else. step() passes on what a listener throws.
+// Receives what happens to requests. It is called on the thread that calls step(). Its functions may call submit() and
+// cancel() of the engine, and nothing else. step() passes on what a listener throws.
 struct Listener {
   virtual void start(RequestId) {}  // the request has a slot
 

@@ -134,8 +134,8 @@ inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& 
 
 inline OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
   if (path.empty()) fail("expected the path of a file to write, found an empty one");
+  buffer_.reserve(kBuffer);  // first: if this throws, there is no file yet that would stay behind
   open_target();
-  buffer_.reserve(kBuffer);
 }
 
 inline void OutputFile::open_target() {
