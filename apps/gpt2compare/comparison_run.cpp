@@ -121,8 +121,8 @@ void ComparisonRun::share_texts() {
   const std::string shared = ranks_.share(std::move(own));
   std::string_view left = shared;
   for (const size_t text : continued_texts_)
-    for (auto count = take_value<size_t>(left); count > 0; --count)
-      comparison_.texts[text].tokens.push_back(take_value<int32_t>(left));
+    for (auto count = read_value<size_t>(left); count > 0; --count)
+      comparison_.texts[text].tokens.push_back(read_value<int32_t>(left));
 }
 
 void ComparisonRun::compare_own(const OnTarget& on_target) {
@@ -175,7 +175,7 @@ void ComparisonRun::compare_all() {
   gather_items(ranks_, std::move(own), sizes, [&](size_t item, std::string_view bytes) {
     for (int32_t i = 1; !bytes.empty(); ++i)
       for (TestResult& test : comparison_.tests)
-        test.series.add(position_of(windows_[item], i), take_value<RowDivergence>(bytes));
+        test.series.add(position_of(windows_[item], i), read_value<RowDivergence>(bytes));
   });
 }
 
@@ -220,10 +220,10 @@ void ComparisonRun::measure_floors() {
 }
 
 Manifest ComparisonRun::manifest() const {
-  std::vector<RecordedOption> options{{"model", lasting_path(evaluation_.model()), "text"}};
+  std::vector<RecordedOption> options{{"model", absolute_path(evaluation_.model()), "text"}};
   for (const char* key : {"test_model", "text"})
     if (const std::string path(configuration_.values().text(key)); !path.empty())
-      options.push_back({key, lasting_path(path), "text"});
+      options.push_back({key, absolute_path(path), "text"});
   for (const char* key :
        {"max_new_tokens", "window", "limit", "overlap", "floor_targets", "layers", "threads", "device"})
     options.push_back({key, configuration_.values().shown(key), "int"});

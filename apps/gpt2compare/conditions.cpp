@@ -95,7 +95,7 @@ double value_of(const Condition& condition, const TokenMetrics& series) {
   if (condition.statistic == "standard_error") return found.standard_error;
   if (condition.statistic == "batch_standard_error") return found.batch_standard_error;
   if (condition.statistic == "median") return found.median();
-  if (condition.statistic == "max") return found.farthest;
+  if (condition.statistic == "max") return found.extreme;
   size_t which = 0;
   while (condition.statistic != percentile_name(kPercentiles[which])) ++which;
   return found.percentiles[which];

@@ -53,16 +53,17 @@ double probability_of(std::span<const float> row, int32_t id) {
 
 // The first difference of two lists of tokens. There is one even if their lengths differ, because the shorter list ends
 // in end-of-text, where the longer one has another token.
-std::optional<Parting> part(std::span<const int32_t> ref, std::span<const int32_t> test) {
+std::optional<FirstDifference> find_first_difference(std::span<const int32_t> ref, std::span<const int32_t> test) {
   const auto [ours, theirs] = std::mismatch(ref.begin(), ref.end(), test.begin(), test.end());
   if (ours == ref.end() || theirs == test.end()) return std::nullopt;
-  return Parting{static_cast<int32_t>(ours - ref.begin()), *ours, *theirs, {}, 0};
+  return FirstDifference{static_cast<int32_t>(ours - ref.begin()), *ours, *theirs, {}, 0};
 }
 
-void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& prompt, std::span<const int32_t> ours) {
+void measure_difference(FirstDifference& difference, Instance& ref, Instance& test, const Prompt& prompt,
+                        std::span<const int32_t> ours) {
   std::vector<int32_t> tokens = prompt.tokens;
-  tokens.insert(tokens.end(), ours.begin(), ours.begin() + parting.step);
-  tokens.push_back(parting.ref_token);
+  tokens.insert(tokens.end(), ours.begin(), ours.begin() + difference.step);
+  tokens.push_back(difference.ref_token);
   Instance* const sides[] = {&ref, &test};
   std::vector<float> rows[2];
   for (const int side : {0, 1}) {
@@ -71,10 +72,10 @@ void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& 
     TargetRows last{};
     while (forced.next(last) && last.rows == 0) continue;
     rows[side].assign(last.logits, last.logits + sides[side]->checkpoint->config().V);
-    parting.probabilities[side][0] = probability_of(rows[side], parting.ref_token);
-    parting.probabilities[side][1] = probability_of(rows[side], parting.test_token);
+    difference.probabilities[side][0] = probability_of(rows[side], difference.ref_token);
+    difference.probabilities[side][1] = probability_of(rows[side], difference.test_token);
   }
-  parting.margin = DivergenceMeter(1).compare(rows[0], rows[1], parting.ref_token).margin;
+  difference.margin = DivergenceMeter(1).compare(rows[0], rows[1], difference.ref_token).margin;
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ void look_closer(Parting& parting, Instance& ref, Instance& test, const Prompt& 
 Limits continuation_limits(const ModelConfig& config, std::span<const Prompt> prompts, int32_t max_new, int32_t threads,
                            int32_t device) {
   Limits limits = plan_limits(config, prompts, generation_of(max_new, threads, device), {}, {});
-  // look_closer() feeds a continuation again, kChunk rows at a time.
+  // measure_difference() feeds a continuation again, kChunk rows at a time.
   limits.rows = std::max(limits.rows, std::min(kChunk, limits.context));
   return limits;
 }
@@ -96,8 +97,9 @@ std::vector<std::vector<Continuation>> continue_greedily(std::span<Instance> ins
     std::vector<Continuation>& own = all.emplace_back(prompts.size());
     for (size_t p = 0; p < prompts.size(); ++p) {
       own[p].tokens = std::move(tokens[p]);
-      own[p].parting = part(all[0][p].tokens, own[p].tokens);
-      if (own[p].parting) look_closer(*own[p].parting, instances[0], instance, prompts[p], own[p].tokens);
+      own[p].first_difference = find_first_difference(all[0][p].tokens, own[p].tokens);
+      if (own[p].first_difference)
+        measure_difference(*own[p].first_difference, instances[0], instance, prompts[p], own[p].tokens);
     }
   }
   return all;

@@ -13,7 +13,7 @@ namespace gpt2run {
 
 // The first token at which a test differs from the reference. The probabilities are those after the common tokens, as
 // [side][token]: index 0 is the reference or its token, 1 the test or its token.
-struct Parting {
+struct FirstDifference {
   int32_t step;  // the number of common tokens
   int32_t ref_token, test_token;
   double probabilities[2][2];
@@ -22,8 +22,8 @@ struct Parting {
 
 // One prompt's continuation by one precision.
 struct Continuation {
-  std::vector<int32_t> tokens;     // the new tokens; the last one may be end-of-text
-  std::optional<Parting> parting;  // none for the reference, and for a test with the same tokens
+  std::vector<int32_t> tokens;                      // the new tokens; the last one may be end-of-text
+  std::optional<FirstDifference> first_difference;  // none for the reference, and for a test with the same tokens
 };
 
 // The limits of a session that continues these prompts by up to max_new tokens.

@@ -62,8 +62,8 @@ void add_metric(JsonWriter& json, const Comparison& comparison, const TokenMetri
     }
   });
   add_object(json, "max", [&] {
-    add(json, "value", found.farthest);
-    add_place(json, comparison, series.positions[found.farthest_index]);
+    add(json, "value", found.extreme);
+    add_place(json, comparison, series.positions[found.extreme_index]);
   });
 }
 
@@ -96,7 +96,7 @@ void add_floor(JsonWriter& json, const TestResult& test) {
 }
 
 void add_flips(JsonWriter& json, const Comparison& comparison, const TokenMetrics& series) {
-  add_objects(json, "flips", series.flips, [&](const Flip& flip) {
+  add_objects(json, "flips", series.flips, [&](const TopTokenFlip& flip) {
     add_place(json, comparison, flip.place);
     add(json, "margin", flip.margin);
     add(json, "margin_probability", flip.margin_probability);

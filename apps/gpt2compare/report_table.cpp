@@ -78,8 +78,8 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
   std::vector<std::string> row = {name, mean_of(found) + (held ? mark(test, metric) : ""),
                                   held ? floor_text(test, metric) : "-"};
   for (const double value : found.percentiles) row.push_back(shown(value));
-  const TargetPosition& place = test.series.positions[found.farthest_index];
-  row.push_back(shown(found.farthest));
+  const TargetPosition& place = test.series.positions[found.extreme_index];
+  row.push_back(shown(found.extreme));
   row.push_back(std::to_string(place.text) + ":" + std::to_string(place.position) + " " +
                 in_quotes(text_around(comparison.texts, place, comparison.tokenizer)));
   return row;
@@ -122,7 +122,7 @@ std::string buckets_table(const std::vector<Bucket>& buckets, const char* title)
 
 std::string flips_table(const Comparison& comparison, const TokenMetrics& series) {
   std::vector<std::vector<std::string>> rows = {{"FLIP", "TEST", "MARGIN", "OF PROBABILITY", "AT TEXT:POSITION"}};
-  for (const Flip& flip : series.flips) {
+  for (const TopTokenFlip& flip : series.flips) {
     if (rows.size() > kMostFlips) break;
     rows.push_back({in_quotes(token_text(flip.ref_token, comparison.tokenizer)),
                     in_quotes(token_text(flip.test_token, comparison.tokenizer)), shown(flip.margin),

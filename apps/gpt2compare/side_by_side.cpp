@@ -52,17 +52,17 @@ std::string marked(const std::vector<int32_t>& tokens, const std::set<int32_t>& 
 
 std::string verdict(const std::string& ref, const std::string& test, const Continuation& continuation,
                     const Tokenizer* tokenizer) {
-  if (!continuation.parting)
+  if (!continuation.first_difference)
     return test + ": the same " + std::to_string(continuation.tokens.size()) + " tokens as " + ref;
-  const Parting& parting = *continuation.parting;
-  const std::string ours = in_quotes(token_text(parting.ref_token, tokenizer)),
-                    theirs = in_quotes(token_text(parting.test_token, tokenizer));
+  const FirstDifference& difference = *continuation.first_difference;
+  const std::string ours = in_quotes(token_text(difference.ref_token, tokenizer)),
+                    theirs = in_quotes(token_text(difference.test_token, tokenizer));
   char text[160];
-  std::snprintf(text, sizeof text, " has them at %.4f and %.4f (logit margin %.2g); ", parting.probabilities[0][0],
-                parting.probabilities[0][1], parting.margin);
-  std::string line = test + ": new token " + std::to_string(parting.step + 1) + " is " + theirs + " where " + ref +
+  std::snprintf(text, sizeof text, " has them at %.4f and %.4f (logit margin %.2g); ", difference.probabilities[0][0],
+                difference.probabilities[0][1], difference.margin);
+  std::string line = test + ": new token " + std::to_string(difference.step + 1) + " is " + theirs + " where " + ref +
                      " has " + ours + ". Probabilities of " + ours + " and " + theirs + ": " + ref + text;
-  std::snprintf(text, sizeof text, " at %.4f and %.4f", parting.probabilities[1][0], parting.probabilities[1][1]);
+  std::snprintf(text, sizeof text, " at %.4f and %.4f", difference.probabilities[1][0], difference.probabilities[1][1]);
   return line + test + text;
 }
 
@@ -94,7 +94,7 @@ std::string side_by_side(const Prompt& prompt, std::span<const std::string> name
   for (size_t i = 0; i < count; ++i) {
     std::set<int32_t> steps;
     for (size_t other = i; other < (i == 0 ? count : i + 1); ++other)
-      if (continuations[other].parting) steps.insert(continuations[other].parting->step);
+      if (continuations[other].first_difference) steps.insert(continuations[other].first_difference->step);
     columns.push_back(wrapped(marked(continuations[i].tokens, steps, tokenizer), column));
     const std::vector<std::string> head = wrapped(names[i] + (i == 0 ? " (reference)" : ""), column);
     columns.back().insert(columns.back().begin(), head.begin(), head.end());

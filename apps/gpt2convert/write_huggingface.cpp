@@ -30,19 +30,19 @@ std::string stored_name(Weight weight, int layer) {
 }
 
 // Whether a weight is stored transposed: transformers keeps the matrices of its Conv1D layers as (in, out).
-bool is_turned(Weight weight) {
+bool is_transposed(Weight weight) {
   return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
 }
 
 bool is_matrix(Weight weight) {
-  return is_turned(weight) || weight == Weight::wte || weight == Weight::wpe || weight == Weight::head_w;
+  return is_transposed(weight) || weight == Weight::wte || weight == Weight::wpe || weight == Weight::head_w;
 }
 
 std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
   std::vector<Item> items;
   const auto add = [&](Weight weight, int layer) {
     const Tensor own = model.tensor(weight, layer);
-    const Tensor stored = is_turned(weight) ? turned(own) : own;
+    const Tensor stored = is_transposed(weight) ? transposed(own) : own;
     const std::string rows = std::to_string(stored.rows);
     const std::string shape = is_matrix(weight) ? rows + "," + std::to_string(stored.cols) : rows;
     items.push_back({stored_name(weight, layer), shape, shown_name(weight, layer), stored, type.value_or(own.type)});

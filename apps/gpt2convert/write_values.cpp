@@ -61,7 +61,7 @@ void write_values(OutputFile& file, const Tensor& t, Type type, const std::strin
   }
 }
 
-Tensor turned(const Tensor& t) { return {t.data, t.type, t.cols, t.rows, t.col_stride, t.row_stride}; }
+Tensor transposed(const Tensor& t) { return {t.data, t.type, t.cols, t.rows, t.col_stride, t.row_stride}; }
 
 std::string shown_name(Weight weight, int layer) {
   const std::string name = name_of(weight);

@@ -13,7 +13,7 @@ namespace gpt2run::convert {
 void write_values(OutputFile& file, const Tensor& tensor, Type type, const std::string& name);
 
 // The transposed view of a tensor.
-Tensor turned(const Tensor& tensor);
+Tensor transposed(const Tensor& tensor);
 
 // The name of a weight in messages, such as "qkv_w of layer 3" or "wte".
 std::string shown_name(Weight weight, int layer);

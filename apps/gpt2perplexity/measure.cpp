@@ -82,7 +82,7 @@ std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& check
   std::vector<double> nll;
   if (ranks.is_root()) nll.reserve(static_cast<size_t>(work.targets()));
   gather_items(ranks, std::move(own), sizes, [&](size_t, std::string_view bytes) {
-    while (!bytes.empty()) nll.push_back(take_value<double>(bytes));
+    while (!bytes.empty()) nll.push_back(read_value<double>(bytes));
   });
   return nll;
 }

@@ -56,16 +56,16 @@ Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Evaluation& evaluation,
                                              const Rule& rule) {
   const OptionValues& values = configuration.values();
-  std::vector<RecordedOption> options{{"model", lasting_path(evaluation.model()), "text"},
+  std::vector<RecordedOption> options{{"model", absolute_path(evaluation.model()), "text"},
                                       {"protocol", values.shown("protocol"), "text"},
                                       {"max_length", std::to_string(rule.max_length), "int"},
                                       {"stride", std::to_string(rule.stride), "int"}};
   for (const char* key : {"t", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
   options.push_back({"no_special", values.shown("no_special"), "bool"});
   for (const char* key : {"tokenizer", "text"})
-    if (!values.text(key).empty()) options.push_back({key, lasting_path(values.shown(key)), "text"});
+    if (!values.text(key).empty()) options.push_back({key, absolute_path(values.shown(key)), "text"});
   for (const char* key : {"prompts", "plugin_dir"})
-    for (const std::string& path : configuration.list(key)) options.push_back({key, lasting_path(path), "text"});
+    for (const std::string& path : configuration.list(key)) options.push_back({key, absolute_path(path), "text"});
   return options;
 }
 

@@ -66,7 +66,7 @@ void check(const Request& request, bool has_t) {
 
 Request parse(std::vector<std::string> arguments) {
   Request request;
-  request.inputs = gpt2run::take_words(kOptions, arguments);
+  request.inputs = gpt2run::take_positionals(kOptions, arguments);
   if (!request.inputs.empty()) {
     request.command = request.inputs.front();
     request.inputs.erase(request.inputs.begin());

@@ -29,7 +29,7 @@ std::string stored_name(Weight weight, int layer) {
 
 // Whether a weight is stored transposed: transformers keeps the matrices of its Conv1D layers as (in, out), all others
 // as (out, in).
-bool is_turned(Weight weight) {
+bool is_transposed(Weight weight) {
   return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
 }
 
@@ -50,15 +50,16 @@ bool is_vector(Weight weight) {
 Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, const ModelConfig& m) {
   const std::string where = *stored.path + ": " + in_quotes(name);
   const Shape shape = shape_of(weight, m);
-  const bool turned = is_turned(weight);
+  const bool transposed = is_transposed(weight);
   std::vector<int64_t> expected = {shape.rows};
-  if (!is_vector(weight)) expected = turned ? std::vector{shape.cols, shape.rows} : std::vector{shape.rows, shape.cols};
+  if (!is_vector(weight))
+    expected = transposed ? std::vector{shape.cols, shape.rows} : std::vector{shape.rows, shape.cols};
   if (stored.shape != expected) {
     fail(where, ": expected shape ", shape_text(expected), ", found ", shape_text(stored.shape));
   }
   const Type type = type_of(where, stored.dtype);
-  return turned ? Tensor{stored.data, type, shape.rows, shape.cols, 1, shape.rows}
-                : Tensor{stored.data, type, shape.rows, shape.cols, shape.cols, 1};
+  return transposed ? Tensor{stored.data, type, shape.rows, shape.cols, 1, shape.rows}
+                    : Tensor{stored.data, type, shape.rows, shape.cols, shape.cols, 1};
 }
 
 class HuggingfaceCheckpoint final : public Checkpoint {

@@ -22,7 +22,8 @@ enum Field { kMagicField, kVersion, kMaxT, kVocab, kLayers, kHeads, kChannels, k
 
 // A remark about other files of llm.c that could be mistaken for a checkpoint, or "".
 std::string_view known_magic(uint32_t word) {
-  if (word == turned(kMagic)) return " (a checkpoint in big-endian order: write it again on a little-endian machine)";
+  if (word == byte_swapped(kMagic))
+    return " (a checkpoint in big-endian order: write it again on a little-endian machine)";
   if (word == 20240327) return " (llm.c's debug state: give the checkpoint that was written with it)";
   if (word == 20240328) return " (llm.c's tokenizer: give the checkpoint)";
   if (word == 20240520) return " (llm.c's token data)";

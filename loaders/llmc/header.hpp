@@ -27,7 +27,7 @@ Header read_header(const loaders::MappedFile& file);
 uint32_t first_word(const std::string& path);
 
 // The number with its bytes in reverse order.
-constexpr uint32_t turned(uint32_t word) {
+constexpr uint32_t byte_swapped(uint32_t word) {
   return word << 24 | (word & 0xff00) << 8 | (word >> 8 & 0xff00) | word >> 24;
 }
 

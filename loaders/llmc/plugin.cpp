@@ -70,7 +70,7 @@ class LlmcLoader final : public Loader {
   // A checkpoint in the wrong byte order is accepted with a low score, so that open() can say so.
   int probe(const char* path) const override {
     const uint32_t word = first_word(path);
-    return word == kMagic ? 10 : word == turned(kMagic) ? 1 : 0;
+    return word == kMagic ? 10 : word == byte_swapped(kMagic) ? 1 : 0;
   }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {

@@ -36,10 +36,10 @@ TEST(TokenMetrics, DistributionIsByItsDefinitions) {
   EXPECT_EQ(found.batch_standard_error, batch_standard_error_of(values));
   EXPECT_DOUBLE_EQ(found.median(), 0.5);
   for (size_t i = 0; i < std::size(kPercentiles); ++i) EXPECT_NEAR(found.percentiles[i], kPercentiles[i] / 100, 1e-12);
-  EXPECT_EQ(found.farthest, 1);
-  EXPECT_EQ(values[found.farthest_index], 1);
-  EXPECT_EQ(distribution_of(series_of({1, 0.25, 0.5}), Metric::cosine).farthest, 0.25);  // equal rows have 1
-  EXPECT_EQ(distribution_of(series_of({1, -3, 2}), Metric::logprob_difference).farthest, -3);
+  EXPECT_EQ(found.extreme, 1);
+  EXPECT_EQ(values[found.extreme_index], 1);
+  EXPECT_EQ(distribution_of(series_of({1, 0.25, 0.5}), Metric::cosine).extreme, 0.25);  // equal rows have 1
+  EXPECT_EQ(distribution_of(series_of({1, -3, 2}), Metric::logprob_difference).extreme, -3);
 }
 
 TEST(TokenMetrics, InfiniteValuesStayInfinite) {
@@ -47,7 +47,7 @@ TEST(TokenMetrics, InfiniteValuesStayInfinite) {
   EXPECT_EQ(found.mean, kInfinity);
   EXPECT_EQ(found.median(), 3);
   EXPECT_EQ(found.percentiles[8], kInfinity);
-  EXPECT_EQ(found.farthest_index, 1u);
+  EXPECT_EQ(found.extreme_index, 1u);
   EXPECT_TRUE(std::isnan(found.standard_error));
   EXPECT_TRUE(std::isnan(distribution_of(series_of({1}), Metric::js).standard_error));
 }

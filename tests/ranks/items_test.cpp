@@ -35,7 +35,7 @@ std::vector<double> gathered(Ranks& ranks, size_t items) {
   gather_items(ranks, std::move(own), sizes, [&](size_t item, std::string_view bytes) {
     EXPECT_EQ(item, next++);
     EXPECT_EQ(bytes.size(), sizes[item]);
-    while (!bytes.empty()) all.push_back(take_value<double>(bytes));
+    while (!bytes.empty()) all.push_back(read_value<double>(bytes));
   });
   EXPECT_EQ(next, ranks.is_root() ? items : 0);
   return all;
@@ -89,14 +89,14 @@ TEST(RankedItems, ValuesAndTextsAreReadAsTheyWereWritten) {
   std::string bytes;
   append_value(bytes, 1.5), append_text(bytes, "a"), append_text(bytes, ""), append_value(bytes, int32_t{-7});
   std::string_view left = bytes;
-  EXPECT_EQ(take_value<double>(left), 1.5);
-  EXPECT_EQ(take_text(left), "a");
-  EXPECT_EQ(take_text(left), "");
-  EXPECT_EQ(take_value<int32_t>(left), -7);
+  EXPECT_EQ(read_value<double>(left), 1.5);
+  EXPECT_EQ(read_string(left), "a");
+  EXPECT_EQ(read_string(left), "");
+  EXPECT_EQ(read_value<int32_t>(left), -7);
   EXPECT_TRUE(left.empty());
-  EXPECT_THROW(take_value<char>(left), Error);
+  EXPECT_THROW(read_value<char>(left), Error);
   left = std::string_view(bytes).substr(8, 8);
-  EXPECT_THROW(take_text(left), Error);
+  EXPECT_THROW(read_string(left), Error);
 }
 
 }  // namespace

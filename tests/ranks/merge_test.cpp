@@ -39,7 +39,7 @@ std::vector<Prompt> prompts(int count) {
 Summary generate_there(Ranks& ranks, Generation generation, std::span<Sink* const> sinks,
                        const std::vector<Prompt>& prompts, const std::function<void()>& pace = {},
                        int64_t most_ahead = kMostAhead) {
-  share_out(generation, ranks, false);
+  set_rank_and_seed(generation, ranks, false);
   const auto script = std::make_shared<Script>();
   script->next.resize(kShape.V);
   std::iota(script->next.begin(), script->next.end(), 1);

@@ -201,7 +201,7 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
   }
 }
 
-std::vector<std::string> take_words(std::span<const CoreOption> core, std::vector<std::string>& arguments) {
+std::vector<std::string> take_positionals(std::span<const CoreOption> core, std::vector<std::string>& arguments) {
   std::vector<std::string> words, options;
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& one = arguments[i];

@@ -31,7 +31,7 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
 
 // Removes the positional arguments from a command line and returns them in order: every argument that is neither an
 // option nor the value of one, a lone "-", and everything after "--".
-std::vector<std::string> take_words(std::span<const CoreOption> core, std::vector<std::string>& arguments);
+std::vector<std::string> take_positionals(std::span<const CoreOption> core, std::vector<std::string>& arguments);
 
 // Parses an INI file. path: for messages. content: the file's text. A value that starts with '"' is a JSON string,
 // which may contain '#', leading blanks and line ends. Throws UsageError naming the line.

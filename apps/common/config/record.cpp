@@ -30,7 +30,7 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-std::string lasting_path(const std::string& path) {
+std::string absolute_path(const std::string& path) {
   std::error_code ignored;
   return std::filesystem::exists(path, ignored) ? std::filesystem::absolute(path, ignored).string() : path;
 }
@@ -42,7 +42,7 @@ void record_program(Manifest& manifest) {
 }
 
 void record_model(Manifest& manifest, const std::string& model, const Checkpoint& checkpoint) {
-  manifest.model = lasting_path(model);
+  manifest.model = absolute_path(model);
   manifest.model_hash = hash_of_model(checkpoint);
   manifest.config = checkpoint.config();
 }

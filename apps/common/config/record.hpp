@@ -10,7 +10,7 @@ namespace gpt2run {
 
 // The absolute path of a file or folder that exists, so that a manifest works from another folder. Anything else, such
 // as synthetic:124M, stays as it is.
-std::string lasting_path(const std::string& path);
+std::string absolute_path(const std::string& path);
 
 // The record of a plugin whose options have been bound.
 RecordedPlugin recorded(const PluginHost& host, const BoundPlugin& chosen);

@@ -125,11 +125,11 @@ void gather_floors(Ranks& ranks, std::vector<std::vector<FloorPart>>& floors) {
   std::vector<std::string_view> left(all.begin(), all.end());
   for (size_t i = 0; ranks.is_root() && i < floors.size(); ++i) {
     std::string_view& bytes = left[ranks.owner(i)];
-    floors[i].resize(take_value<size_t>(bytes));
+    floors[i].resize(read_value<size_t>(bytes));
     for (FloorPart& part : floors[i]) {
-      part.instance = take_text(bytes), part.what = take_text(bytes);
-      part.targets = take_value<int64_t>(bytes);
-      part.deviations = take_value<std::array<double, kMetrics>>(bytes);
+      part.instance = read_string(bytes), part.what = read_string(bytes);
+      part.targets = read_value<int64_t>(bytes);
+      part.deviations = read_value<std::array<double, kMetrics>>(bytes);
     }
   }
 }

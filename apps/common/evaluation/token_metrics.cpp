@@ -52,8 +52,8 @@ Distribution distribution_of(const std::vector<double>& values, double equal) {
   for (size_t i = 0; i < std::size(kPercentiles); ++i)
     result.percentiles[i] = quantile_of(ascending, kPercentiles[i] / 100);
   for (size_t i = 0; i < values.size(); ++i)
-    if (deviation(values[i], equal) > deviation(result.farthest, equal))
-      result.farthest = values[i], result.farthest_index = i;
+    if (deviation(values[i], equal) > deviation(result.extreme, equal))
+      result.extreme = values[i], result.extreme_index = i;
   return result;
 }
 

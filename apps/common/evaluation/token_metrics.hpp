@@ -16,7 +16,7 @@ struct TargetPosition {
 };
 
 // A target at which the test's most likely token is not that of the reference.
-struct Flip {
+struct TopTokenFlip {
   TargetPosition place;
   double margin, margin_probability;  // between the reference's two most likely tokens, in logits and probability
   int32_t ref_token, test_token;
@@ -28,7 +28,7 @@ struct TokenMetrics {
   std::vector<TargetPosition> positions;
   std::vector<double> entropies;                     // of the reference's distribution, in nats
   std::array<std::vector<double>, kMetrics> values;  // indexed by Metric
-  std::vector<Flip> flips;
+  std::vector<TopTokenFlip> flips;
 
   void add(const TargetPosition& place, const RowDivergence& row);
   size_t size() const { return positions.size(); }
@@ -49,8 +49,8 @@ inline constexpr std::array<double, 9> kPercentiles = {0.1, 1, 5, 25, 50, 75, 95
 struct Distribution {
   double mean, standard_error, batch_standard_error;
   std::array<double, std::size(kPercentiles)> percentiles;
-  double farthest;        // the value with the largest deviation, the first of several
-  size_t farthest_index;  // the index of its target
+  double extreme;        // the value with the largest deviation, the first of several
+  size_t extreme_index;  // the index of its target
   double median() const { return percentiles[4]; }
 };
 

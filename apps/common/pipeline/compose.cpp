@@ -20,7 +20,7 @@ namespace {
 // The options that determine what a run computes. Those that only direct its output are left out.
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const std::string& model,
                                              const Generation& generation) {
-  std::vector<RecordedOption> options{{"model", lasting_path(model), "text"}};
+  std::vector<RecordedOption> options{{"model", absolute_path(model), "text"}};
   const OptionValues& values = configuration.values();
   const bool counts_new = generation.max_new >= 0;
   options.push_back({counts_new ? "max_new_tokens" : "n_gen",
@@ -31,9 +31,9 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
     options.push_back({key, values.shown(key), "bool"});
   for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
   const std::string tokenizer(values.text("tokenizer"));
-  if (!tokenizer.empty()) options.push_back({"tokenizer", lasting_path(tokenizer), "text"});
+  if (!tokenizer.empty()) options.push_back({"tokenizer", absolute_path(tokenizer), "text"});
   for (const std::string& folder : configuration.list("plugin_dir"))
-    options.push_back({"plugin_dir", lasting_path(folder), "text"});
+    options.push_back({"plugin_dir", absolute_path(folder), "text"});
   return options;
 }
 
@@ -67,7 +67,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
 }
 
 void Composition::share_prompts(const Configuration& configuration) {
-  share_out(generation_, *ranks_, configuration.values().text("seed") == "random");
+  set_rank_and_seed(generation_, *ranks_, configuration.values().text("seed") == "random");
   const Resources own = resources_of(configuration, *ranks_);
   generation_.threads = own.threads, generation_.device = own.device;
   share_standard_input(*ranks_, configuration);

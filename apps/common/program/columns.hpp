@@ -20,7 +20,7 @@ inline std::string shown_number(double value, const char* format) {
 }
 
 // Wraps text at blanks into lines of at most `width` bytes. A longer word gets a line of its own.
-inline std::vector<std::string> broken(std::string_view text, size_t width) {
+inline std::vector<std::string> wrapped(std::string_view text, size_t width) {
   std::vector<std::string> pieces;
   while (text.size() > width) {
     size_t end = text.rfind(' ', width);
@@ -51,7 +51,7 @@ inline std::string in_columns(std::vector<std::vector<std::string>> lines, const
     std::string before = indent;
     for (size_t i = 0; i + 1 < line.size(); ++i) before += line[i] + std::string(widths[i] + 2 - line[i].size(), ' ');
     const size_t room = width == 0 ? line.back().size() : std::max(width, before.size() + kLeast) - before.size();
-    for (const std::string& piece : broken(line.back(), room)) {
+    for (const std::string& piece : wrapped(line.back(), room)) {
       text += before + piece + "\n";
       before.assign(before.size(), ' ');
     }

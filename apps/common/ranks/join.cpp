@@ -36,7 +36,7 @@ void Ranks::join() {
          ": expected the launcher of the MPI that gpt2run was built with, ", link->name());
   }
   link_ = std::move(link);
-  rank_ = link_->rank(), size_ = link_->size(), last_word_.assign(size_, false);
+  rank_ = link_->rank(), size_ = link_->size(), rank_done_.assign(size_, false);
 }
 
 }  // namespace gpt2run

@@ -22,7 +22,7 @@ inline void append_text(std::string& bytes, std::string_view text) {
   bytes += text;
 }
 
-inline std::string_view take_bytes(std::string_view& bytes, size_t count) {
+inline std::string_view read_bytes(std::string_view& bytes, size_t count) {
   if (bytes.size() < count)
     fail("a message of another rank ends too soon: expected ", count, " bytes more, found ", bytes.size());
   const std::string_view taken = bytes.substr(0, count);
@@ -31,14 +31,14 @@ inline std::string_view take_bytes(std::string_view& bytes, size_t count) {
 }
 
 template <class Value>
-Value take_value(std::string_view& bytes) {
+Value read_value(std::string_view& bytes) {
   static_assert(std::is_trivially_copyable_v<Value>);
   Value value;
-  std::memcpy(&value, take_bytes(bytes, sizeof value).data(), sizeof value);
+  std::memcpy(&value, read_bytes(bytes, sizeof value).data(), sizeof value);
   return value;
 }
 
 // The text points into the memory of `bytes`.
-inline std::string_view take_text(std::string_view& bytes) { return take_bytes(bytes, take_value<size_t>(bytes)); }
+inline std::string_view read_string(std::string_view& bytes) { return read_bytes(bytes, read_value<size_t>(bytes)); }
 
 }  // namespace gpt2run

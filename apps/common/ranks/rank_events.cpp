@@ -14,17 +14,17 @@ enum class Event : uint8_t { start, token, step, finish, summary };
 // logits: a buffer for the token's logits, which are not aligned for floats in the message.
 void read_token(std::string_view& bytes, std::vector<float>& logits, EventReceiver& receiver) {
   TokenEvent event{};
-  event.sequence = take_value<uint64_t>(bytes);
-  event.step = take_value<int32_t>(bytes);
-  event.position = take_value<int32_t>(bytes);
-  event.id = take_value<int32_t>(bytes);
-  event.logprob = take_value<float>(bytes);
-  event.vocab = take_value<int32_t>(bytes);
-  event.text = take_text(bytes);
-  if (take_value<bool>(bytes)) {
+  event.sequence = read_value<uint64_t>(bytes);
+  event.step = read_value<int32_t>(bytes);
+  event.position = read_value<int32_t>(bytes);
+  event.id = read_value<int32_t>(bytes);
+  event.logprob = read_value<float>(bytes);
+  event.vocab = read_value<int32_t>(bytes);
+  event.text = read_string(bytes);
+  if (read_value<bool>(bytes)) {
     logits.resize(static_cast<size_t>(event.vocab));
     const size_t size = logits.size() * sizeof(float);
-    std::memcpy(logits.data(), take_bytes(bytes, size).data(), size);
+    std::memcpy(logits.data(), read_bytes(bytes, size).data(), size);
     event.logits = logits.data();
   }
   receiver.token(event);
@@ -68,24 +68,24 @@ void EventWriter::summary(const Summary& summary) {
 void read_events(std::string_view bytes, EventReceiver& receiver) {
   std::vector<float> logits;
   while (!bytes.empty()) {
-    switch (take_value<Event>(bytes)) {
+    switch (read_value<Event>(bytes)) {
       case Event::start:
-        receiver.start(take_value<uint64_t>(bytes));
+        receiver.start(read_value<uint64_t>(bytes));
         break;
       case Event::token:
         read_token(bytes, logits, receiver);
         break;
       case Event::step:
-        receiver.step(take_value<StepEvent>(bytes));
+        receiver.step(read_value<StepEvent>(bytes));
         break;
       case Event::finish: {
-        const auto sequence = take_value<uint64_t>(bytes);
-        const std::string_view tail = take_text(bytes), reason = take_text(bytes);
+        const auto sequence = read_value<uint64_t>(bytes);
+        const std::string_view tail = read_string(bytes), reason = read_string(bytes);
         receiver.finish(sequence, tail, reason);
         break;
       }
       case Event::summary:
-        receiver.summary(take_value<Summary>(bytes));
+        receiver.summary(read_value<Summary>(bytes));
         break;
       default:
         fail("a message of another rank holds no event");

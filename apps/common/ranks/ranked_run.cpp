@@ -60,7 +60,7 @@ void add_counts(Summary& to, const Summary& from) {
 }
 
 // Counts the tokens that have arrived before their sequence's turn. Delivery keeps those in memory.
-class Ahead {
+class BufferedTokens {
  public:
   uint64_t turn() const { return turn_; }  // the lowest unfinished sequence
   int64_t tokens() const { return tokens_; }
@@ -115,8 +115,8 @@ class Merge final : public Sink, EventReceiver {
   void start(uint64_t sequence) override { sinks_.start(sequence, prompts_[sequence / samples_]); }
   void summary(const Summary& summary) override;
   bool take(int from);
-  bool is_full() const { return ahead_.tokens() > most_ahead_; }
-  int turn_owner() const { return ranks_.owner(ahead_.turn() / samples_); }
+  bool is_full() const { return buffered_.tokens() > most_ahead_; }
+  int turn_owner() const { return ranks_.owner(buffered_.turn() / samples_); }
   void tell(const Progress& progress) const {
     if (progress) progress(done_, int64_t(prompts_.size() * samples_));
   }
@@ -127,7 +127,7 @@ class Merge final : public Sink, EventReceiver {
   std::span<const Prompt> prompts_;
   uint64_t samples_;
   int64_t most_ahead_;
-  Ahead ahead_;
+  BufferedTokens buffered_;
   int64_t done_ = 0, steps_ = 0;
   int closed_ = 0;  // how many other ranks have sent their summary
   Summary others_;  // the sum of these
@@ -137,7 +137,7 @@ class Merge final : public Sink, EventReceiver {
 void Merge::token(const TokenEvent& event) {
   TokenEvent own = event;
   own.vocabulary = vocabulary_.pointer();  // a token may be delivered after the sender's vocabulary is gone
-  ahead_.token(event.sequence);
+  buffered_.token(event.sequence);
   sinks_.token(own);
 }
 
@@ -150,7 +150,7 @@ void Merge::step(const StepEvent& event) {
 
 void Merge::finish(uint64_t sequence, std::string_view tail, std::string_view reason) {
   sinks_.finish(sequence, tail, reason);
-  ahead_.finish(sequence);
+  buffered_.finish(sequence);
   ++done_;
 }
 
@@ -197,7 +197,7 @@ Summary Merge::close(const Summary& own, const Progress& progress) {
 
 }  // namespace
 
-void share_out(Generation& generation, Ranks& ranks, bool draws_seed) {
+void set_rank_and_seed(Generation& generation, Ranks& ranks, bool draws_seed) {
   generation.rank = ranks.rank(), generation.ranks = ranks.size();
   if (draws_seed) generation.seed = std::stoull(ranks.share(std::to_string(generation.seed)));
 }

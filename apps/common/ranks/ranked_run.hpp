@@ -10,7 +10,7 @@
 namespace gpt2run {
 
 // Sets this rank's share of the prompts. draws_seed: the seed is random, so all ranks take that of rank 0.
-void share_out(Generation& generation, Ranks& ranks, bool draws_seed);
+void set_rank_and_seed(Generation& generation, Ranks& ranks, bool draws_seed);
 
 // Runs generate() on every rank; every rank must call it.
 //

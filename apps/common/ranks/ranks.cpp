@@ -45,19 +45,19 @@ Ranks::Ranks() {
 }
 
 Ranks::Ranks(std::unique_ptr<RankLink> link)
-    : link_(std::move(link)), rank_(link_->rank()), size_(link_->size()), last_word_(size_) {}
+    : link_(std::move(link)), rank_(link_->rank()), size_(link_->size()), rank_done_(size_) {}
 
 Ranks::~Ranks() {
   if (!ended_) give_up("this rank has ended early", [](const std::string&) {});
 }
 
-void Ranks::take_order(int sender, const std::string& order) {
+void Ranks::handle_order(int sender, const std::string& order) {
   switch (order[0]) {
     case kDone:
-      last_word_[sender] = true;
+      rank_done_[sender] = true;
       return;
     case kGo:
-      dismissed_ = true;
+      all_done_ = true;
       return;
     case kFailed:
       throw RankError(order.substr(1));
@@ -67,14 +67,14 @@ void Ranks::take_order(int sender, const std::string& order) {
   }
 }
 
-void Ranks::take_orders() {
+void Ranks::handle_orders() {
   int sender = 0;
   std::string order;
-  while (link_ && link_->receive(-1, Channel::orders, sender, order)) take_order(sender, order);
+  while (link_ && link_->receive(-1, Channel::orders, sender, order)) handle_order(sender, order);
 }
 
 void Ranks::check() {
-  if (!ended_) take_orders();
+  if (!ended_) handle_orders();
 }
 
 void Ranks::wait(const std::function<bool()>& ready) {
@@ -149,12 +149,12 @@ void Ranks::finish() {
   if (link_ && rank_ > 0) {
     wait([&] { return link_->unsent() == 0; });
     link_->send(0, Channel::orders, std::string(1, kDone));
-    last_said_ = true;
-    wait([&] { return dismissed_; });
+    sent_done_ = true;
+    wait([&] { return all_done_; });
   }
   if (link_ && rank_ == 0) {
-    last_word_[0] = true;
-    wait([&] { return std::ranges::find(last_word_, false) == last_word_.end(); });
+    rank_done_[0] = true;
+    wait([&] { return std::ranges::find(rank_done_, false) == rank_done_.end(); });
     for (int rank = 1; rank < size_; ++rank) link_->send(rank, Channel::orders, std::string(1, kGo));
   }
   if (link_) wait([&] { return link_->unsent() == 0; });
@@ -168,14 +168,14 @@ void Ranks::leave() {
 
 // At rank 0 after an error: discards messages, so that no rank waits in send(), until each has sent its last order.
 // Returns false when the time is over first.
-bool Ranks::await_last_words(std::chrono::milliseconds limit) {
+bool Ranks::await_done(std::chrono::milliseconds limit) {
   const auto end = Clock::now() + limit;
   int sender = 0;
   std::string ignored, order;
-  for (Pause pause; std::ranges::find(last_word_, false) != last_word_.end() || link_->unsent() > 0; pause()) {
+  for (Pause pause; std::ranges::find(rank_done_, false) != rank_done_.end() || link_->unsent() > 0; pause()) {
     if (Clock::now() > end) return false;
     while (link_->receive(-1, Channel::data, sender, ignored)) continue;
-    while (link_->receive(-1, Channel::orders, sender, order)) last_word_[sender] = order[0] == kDone;
+    while (link_->receive(-1, Channel::orders, sender, order)) rank_done_[sender] = order[0] == kDone;
   }
   return true;
 }
@@ -184,52 +184,52 @@ bool Ranks::await_last_words(std::chrono::milliseconds limit) {
 std::string Ranks::silent_ranks() const {
   std::string names;
   for (int rank = 0; rank < size_; ++rank)
-    if (!last_word_[rank]) names += (names.empty() ? "; no answer from rank " : ", ") + std::to_string(rank);
+    if (!rank_done_[rank]) names += (names.empty() ? "; no answer from rank " : ", ") + std::to_string(rank);
   return names;
 }
 
 void Ranks::stop_others() {
   for (int rank = 1; rank < size_; ++rank) link_->send(rank, Channel::orders, std::string(1, kStop));
-  last_word_[0] = true;
+  rank_done_[0] = true;
 }
 
 // give_up() of rank 0.
 void Ranks::end_all(const std::string& line, const Print& print, bool interrupted) {
   stop_others();
-  const bool all_left = interrupted && await_last_words(kFirstAnswer);
+  const bool all_left = interrupted && await_done(kFirstAnswer);
   print(line + (interrupted && !all_left ? silent_ranks() : ""));
-  await_last_words(kPatience) ? leave() : link_->kill_all();
+  await_done(kPatience) ? leave() : link_->kill_all();
 }
 
 // give_up() of a rank above 0. ended: rank 0 has already ended the run. untold: set to false once the error is on its
 // way to rank 0, or need not be sent.
-void Ranks::end_own(bool ended, const std::string& line, bool& untold) {
-  untold = !ended && !last_said_;
+void Ranks::end_own(bool ended, const std::string& line, bool& unreported) {
+  unreported = !ended && !sent_done_;
   const std::string name = "rank " + std::to_string(rank_) + " on " + link_->machine() + ": ";
-  if (untold) link_->send(0, Channel::orders, char(kFailed) + name + line);
-  untold = false;
+  if (unreported) link_->send(0, Channel::orders, char(kFailed) + name + line);
+  unreported = false;
   int sender = 0;
   std::string end;
   for (Pause pause; !ended && !link_->receive(0, Channel::orders, sender, end);) pause();
   for (Pause pause; link_->unsent() > 0;) pause();  // kDone promises that rank 0 has taken everything
-  if (!last_said_) link_->send(0, Channel::orders, std::string(1, kDone));
+  if (!sent_done_) link_->send(0, Channel::orders, std::string(1, kDone));
   for (Pause pause; link_->unsent() > 0;) pause();
   leave();
 }
 
 void Ranks::give_up(const std::string& line, const Print& print, bool interrupted) noexcept {
-  bool untold = true;
-  const Print tell = [&](const std::string& text) { untold = false, print(text); };
+  bool unreported = true;
+  const Print tell = [&](const std::string& text) { unreported = false, print(text); };
   try {
     const bool ended = std::exchange(ended_, ended_ || rank_ > 0 || !link_);
     if (!link_) return tell(line);
-    if (rank_ > 0) return end_own(ended, line, untold);
+    if (rank_ > 0) return end_own(ended, line, unreported);
     return ended ? tell(line) : end_all(line, tell, interrupted);
   } catch (const std::exception&) {
     ended_ = true;  // the transport has failed, so the error is printed here
   }
   try {
-    if (untold) print(rank_ > 0 ? "rank " + std::to_string(rank_) + ": " + line : line);
+    if (unreported) print(rank_ > 0 ? "rank " + std::to_string(rank_) + ": " + line : line);
   } catch (const std::exception&) {
     // The line cannot be printed anywhere.
   }

@@ -91,14 +91,14 @@ class Ranks {
   void watch_temp_files(const std::filesystem::path& folder);
 
  private:
-  void take_orders();
-  void take_order(int sender, const std::string& order);
+  void handle_orders();
+  void handle_order(int sender, const std::string& order);
   void send_pieces(int to, std::string_view bytes);
   bool add_piece(int from, std::string& bytes);
   void stop_others();
   void end_all(const std::string& line, const Print& print, bool interrupted);
-  void end_own(bool ended, const std::string& line, bool& untold);
-  bool await_last_words(std::chrono::milliseconds limit);
+  void end_own(bool ended, const std::string& line, bool& unreported);
+  bool await_done(std::chrono::milliseconds limit);
   std::string silent_ranks() const;
   void leave();
 
@@ -106,9 +106,9 @@ class Ranks {
   std::unique_ptr<RankLink> link_;         // null for a single rank
   int rank_ = 0, size_ = 1;
   bool ended_ = false;           // the run is over, no more messages follow
-  bool last_said_ = false;       // above rank 0: rank 0 has been told that this one is done
-  bool dismissed_ = false;       // above rank 0: rank 0 has said that all are done
-  std::vector<bool> last_word_;  // at rank 0, for each rank: it has sent its last order
+  bool sent_done_ = false;       // above rank 0: rank 0 has been told that this one is done
+  bool all_done_ = false;        // above rank 0: rank 0 has said that all are done
+  std::vector<bool> rank_done_;  // at rank 0, for each rank: it has sent its last order
 };
 
 // To be called between two steps of long work. Throws Error "interrupted", followed by the given parts, after an
