@@ -26,7 +26,8 @@ class Shell : public testing::Test {
     const std::string program = command.substr(0, command.find(' '));
     return run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " + program +
                " /proc/$!/comm && grep -q 'SigCgt:.*[2367abef]$' /proc/$!/status && break; sleep 0.01; done; "
-               "kill -" + signal + " $!; wait $!");
+               "kill -" +
+               signal + " $!; wait $!");
   }
 
   void write(const std::string& name, const std::string& text) const { scratch_.file(name, text); }

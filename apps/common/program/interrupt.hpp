@@ -1,5 +1,5 @@
-// A global flag for interrupts (SIGINT, SIGTERM, SIGHUP). A long run checks it between two steps and ends with an error, so
-// that its unfinished files are removed.
+// A global flag for interrupts (SIGINT, SIGTERM, SIGHUP). A long run checks it between two steps and ends with an
+// error, so that its unfinished files are removed.
 #pragma once
 
 namespace gpt2run {
