@@ -13,10 +13,10 @@ namespace {
 constexpr CoreOption kOptions[] = {
     {{"model", "text", "synthetic:124M", "", "folder, file or synthetic:..."}, 'm'},
     {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
-    {{"precision", "text", "fp32,bf16,fp16", "", "precisions that take turns, comma between"}},
+    {{"precision", "text", "fp32,bf16,fp16", "", "precisions to measure in turn, separated by commas"}},
     {{"sampler", "text", "device-argmax", "",
       "chain of samplers, as for gpt2run; device-NAME runs where the logits are"}},
-    {{"threads", "text", "1,0", "", "worker threads, comma between; 0 is one per core"}},
+    {{"threads", "text", "1,0", "", "worker threads, separated by commas; 0 is one per core"}},
     {{"prompt_tokens", "int", "512", "[1, 1048576]", "tokens of a prefill, and before decode_long"}},
     {{"new_tokens", "int", "64", "[1, 1048576]", "tokens of a decode"}},
     {{"batch", "int", "8", "[1, 65536]", "sequences of decode_batch"}},

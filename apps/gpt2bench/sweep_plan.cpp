@@ -15,9 +15,10 @@ namespace {
 
 constexpr CoreOption kOwn[] = {
     {{"t", "text", "", "",
-      "tokens of a whole sequence, prompt included, comma between; else those of 64,128,256,512,1024 that the model's "
+      "tokens of a whole sequence, prompt included, separated by commas; else those of 64,128,256,512,1024 that the "
+      "model's "
       "context holds"}},
-    {{"precision", "text", "fp32,fp16,bf16", "", "precisions, comma between"}},
+    {{"precision", "text", "fp32,fp16,bf16", "", "precisions, separated by commas"}},
     {{"sampler", "text", "", "",
       "sampler, or a chain; one for the host and one named device-NAME, else argmax and device-argmax"},
      0,

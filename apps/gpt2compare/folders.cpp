@@ -264,8 +264,8 @@ std::string FolderComparison::summary() const {
   };
   add(only_ref_, "sequences are in " + printable(ref_.folder) + " only");
   add(only_test_, "sequences are in " + printable(test_.folder) + " only");
-  add(apart_, "of " + std::to_string(sequences_.size()) + " sequences choose different tokens somewhere");
-  add(left_out_, "steps behind that, or that one side has not, are left out: their contexts differ");
+  add(apart_, "of " + std::to_string(sequences_.size()) + " sequences differ in at least one token");
+  add(left_out_, "steps are left out, because they follow a different token or only one side has them");
   return text;
 }
 

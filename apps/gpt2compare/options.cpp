@@ -7,20 +7,20 @@ namespace gpt2run {
 namespace {
 
 constexpr CoreOption kOwn[] = {
-    {{"ref", "text", "fp32", "", "precision that is held for right, PLUGIN or PLUGIN:KEY=VALUE"}},
-    {{"test", "text", "bf16,fp16", "", "precisions to compare with it, comma between"}},
+    {{"ref", "text", "fp32", "", "reference precision, PLUGIN or PLUGIN:KEY=VALUE"}},
+    {{"test", "text", "bf16,fp16", "", "precisions to compare with it, separated by commas"}},
     {{"test_model", "text", "", "",
-      "model that the tests have in place of --model, of the same vocabulary; then --test is as --ref unless given"}},
+      "model of the tests in place of --model, with the same vocabulary; --test is then as --ref unless given"}},
     {{"text", "text", "", "", "file with one long text, cut into windows; - is standard input; in place of prompts"}},
     {{"max_new_tokens", "int", "64", "[0, 1048576]", "tokens of the continuations"}, 'n'},
-    {{"window", "int", "0", "[0, 1048576]", "tokens before the last target of a window; 0 is the model's context"}},
+    {{"window", "int", "0", "[0, 1048576]", "most tokens before a target; 0 is the model's context"}},
     {{"limit", "int", "0", "[0, 1000000000]", "targets to compare on, from the first; 0 is all"}},
     {{"overlap", "int", "10", "[1, 1000]", "k of topk_overlap"}},
-    {{"floor", "enum", "on", "on|off", "measure how far rounding alone goes; off saves its time"}},
+    {{"floor", "enum", "on", "on|off", "measure the noise floor, what rounding alone causes; off saves its time"}},
     {{"floor_targets", "int", "128", "[1, 1000000]", "targets that the floor is measured on, from the first"}},
-    {{"layers", "int", "64", "[0, 1048576]", "rows that the output of every operation is compared on; 0 is none"}},
+    {{"layers", "int", "64", "[0, 1048576]", "rows on which the outputs of all operations are compared; 0 is none"}},
     {{"layer_threshold", "real", "0", "[0, inf)",
-      "error over RMS of an operation that is reported; 0 is beyond what the types' rounding explains"}},
+      "relative RMS error from which an operation is reported; 0 is beyond what the types' rounding explains"}},
     {{"ref_folder", "text", "", "", "folder of files of the sink `logits`, or of the original's, in place of --ref"}},
     {{"test_folder", "text", "", "", "the same in place of --test"}},
     {{"ref_name", "text", "", "", "NAME of the files generation_NAME_N.json in --ref_folder; else the only one"}},
@@ -28,7 +28,8 @@ constexpr CoreOption kOwn[] = {
     {{"full", "bool", "off", "", "print every metric, by position and entropy, floors and flips"}},
     {{"json", "text", "", "", "file for all results, - is standard output in place of the tables"}},
     {{"fail_if", "text", "", "",
-      "conditions like kl_mean>1e-3, comma between: METRIC[_STATISTIC], then > >= < <=, a number; exit 3 if one is "
+      "conditions like kl_mean>1e-3, separated by commas: METRIC[_STATISTIC], then > >= < <=, a number; exit 3 if one "
+      "is "
       "met"}},
 };
 

@@ -17,28 +17,29 @@ std::string shown(double value) {
 }
 
 constexpr char kNoThreshold[] =
-    ": no operation is judged: expected types fp32, fp16 or bf16, whose rounding is known, or --layer_threshold\n";
+    ": operations have no threshold: give --layer_threshold, or compare fp32, fp16 or bf16, whose rounding is known\n";
 
 std::string layer_text(int32_t layer) { return layer < 0 ? "-" : std::to_string(layer); }
 
 }  // namespace
 
 std::string to_lines(const Layers& layers) {
-  if (!layers.tapped) return printable(layers.reference) + " cannot be tapped: no errors by operation and layer\n";
+  if (!layers.tapped)
+    return printable(layers.reference) + " has no taps, so there are no errors by operation and layer\n";
   std::string text;
   const auto add_nan = [&](const std::string& name, const std::vector<OpRange>& ranges) {
     if (const std::string line = first_nan(name, ranges); !line.empty()) text += printable(line) + "\n";
   };
   add_nan(layers.reference, layers.ranges);
   for (const LayerTest& test : layers.tests) {
-    if (!test.tapped) text += printable(test.name) + " cannot be tapped: no errors by operation and layer\n";
+    if (!test.tapped) text += printable(test.name) + " has no taps, so there are no errors by operation and layer\n";
     add_nan(test.name, test.ranges);
     if (test.tapped && !test.threshold) text += printable(test.name) + kNoThreshold;
     if (!test.first_above || !test.threshold) continue;
     const OpError& error = test.errors[*test.first_above];
     if (std::isnan(error.rms_error)) continue;  // reported by add_nan()
-    text += printable(test.name) + ": the first operation that is off by more than " + shown(*test.threshold) +
-            " of its RMS is " + position_of(error.op, error.layer) + ", by " + shown(error.rms_error) + "\n";
+    text += printable(test.name) + ": the first operation with a relative RMS error above " + shown(*test.threshold) +
+            " is " + position_of(error.op, error.layer) + ", with " + shown(error.rms_error) + "\n";
   }
   return text;
 }
@@ -59,10 +60,10 @@ std::string to_table(const Layers& layers) {
   std::string within;
   for (const LayerTest& test : layers.tests)
     if (test.tapped && test.threshold && !test.first_above)
-      within += printable(test.name) + ": no operation is off by more than " + shown(*test.threshold) + " of its RMS\n";
-  return "what the operations of " + printable(layers.reference) + ", the reference, wrote over " +
-         std::to_string(layers.rows) + " rows, and how far the tests are off\n" + in_columns(std::move(rows), "  ") +
-         within + "\n";
+      within += printable(test.name) + ": no operation has a relative RMS error above " + shown(*test.threshold) + "\n";
+  return "outputs of the operations of " + printable(layers.reference) + ", the reference, over " +
+         std::to_string(layers.rows) + " rows, and errors of the tests\n" + in_columns(std::move(rows), "  ") + within +
+         "\n";
 }
 
 }  // namespace gpt2run

@@ -44,12 +44,11 @@ std::string legend(const Comparison& comparison) {
   std::string text;
   if (comparison.targets > 1)
     text +=
-        "+-     one standard error as if tokens were independent; in brackets by batch means, which see that they are "
-        "not\n";
+        "+-     one standard error if tokens were independent; in brackets by batch means, without that assumption\n";
   if (targets > 0)
-    text += "floor  how far rounding alone goes, at most: the mean over the first " + std::to_string(targets) +
-            " targets, of shares 1 - share, of differences their size, as |...| has it\n";
-  if (below) text += "~      not above the floor on the same targets: rounding alone differs as much\n";
+    text += "floor  the most that rounding alone causes, a mean over the first " + std::to_string(targets) +
+            " targets: of 1 - x for shares x, of absolute values for differences\n";
+  if (below) text += "~      not above the floor on the same targets, so rounding alone explains it\n";
   if (equal) text += "=      exactly equal\n";
   return text;
 }

@@ -7,12 +7,14 @@ namespace gpt2run {
 namespace {
 
 constexpr CoreOption kOwn[] = {
-    {{"precision", "text", "fp32,bf16,fp16", "", "precisions, comma between; the others are compared with the first"}},
+    {{"precision", "text", "fp32,bf16,fp16", "",
+      "precisions, separated by commas; the others are compared with the first"}},
     {{"text", "text", "", "", "file whose bytes are one text; - is standard input; in place of prompts"}},
     {{"protocol", "enum", "hf-stride", kProtocols, "which tokens are scored, and after which: docs/formats.md"}},
     {{"max_length", "int", "0", "[0, 1048576]",
       "tokens of a window; 0 is the model's context, for llama at most 512 of it"}},
-    {{"stride", "int", "0", "[0, 1048576]", "tokens between the begins of two windows; 0 is half a window"}},
+    {{"stride", "int", "0", "[0, 1048576]",
+      "tokens from the start of a window to the start of the next; 0 is half a window"}},
     {{"json", "text", "", "", "file for the results, - is standard output in place of the table"}},
 };
 

@@ -77,8 +77,8 @@ std::string to_table(const Report& report) {
   text += "protocol  " + report.protocol + ": " + shown(report.rule) + "\n";
   text += "scored    " + std::to_string(work.targets()) + " of " + std::to_string(tokens_of(work)) + " tokens, " +
           std::to_string(work.texts.size()) + (work.texts.size() == 1 ? " text" : " texts") +
-          "\n+-        one standard error as if tokens were independent; in brackets by batch means, which see that "
-          "they are not"
+          "\n+-        one standard error if tokens were independent; in brackets by batch means, without that "
+          "assumption"
           "\n\n";
   std::vector<std::vector<std::string>> rows = {
       {"PRECISION", "PERPLEXITY", "MEAN NLL", "BITS PER BYTE", "NLL - THAT OF THE FIRST"}};

@@ -82,7 +82,7 @@ TEST(Layers, ErrorsAreSharesOfTheReferencesRms) {
   EXPECT_DOUBLE_EQ(error.max_error, 2 / std::sqrt(50.0 / 4));
   EXPECT_EQ(layers.rows, 1);
   EXPECT_EQ(layers.tests[0].first_above, 0u);
-  EXPECT_THAT(to_lines(layers), HasSubstr("test: the first operation that is off by more than 2.50e-01"));
+  EXPECT_THAT(to_lines(layers), HasSubstr("test: the first operation with a relative RMS error above 2.50e-01"));
 }
 
 TEST(Layers, EqualOutputsHaveNone) {

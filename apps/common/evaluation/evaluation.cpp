@@ -16,7 +16,8 @@ constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens", 
 
 // Help for shared options in other words than gpt2run's, because evaluation programs do not continue texts.
 constexpr std::pair<std::string_view, const char*> kHelp[] = {
-    {"prompt", "text to compute on; - is standard input"}, {"tokens", "the same as token ids, blank or comma between"}};
+    {"prompt", "text to compute on; - is standard input"},
+    {"tokens", "the same as token ids, separated by blanks or commas"}};
 
 constexpr CoreOption kLast[] = {
     {{"config", "text", "", "", "options from an INI file"}, 'c'},
