@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # sdk.outside SOURCE BUILD [FLAGS]: the way of docs/plugin_guide.md from nothing to running. gpt2run is installed; its
 # template is built outside the tree, checked, listed, run, and installed beside gpt2run. Then the examples, a plugin of
-# each kind, and a program over gpt2run::core; both are compiled with FLAGS as the build was.
+# each kind, and the program of docs/library.md over gpt2run::core; both are compiled with FLAGS as the build was.
 set -euo pipefail
 source=$1 build=$2 flags=${3:-}
 folder=$(mktemp -d)
@@ -21,13 +21,16 @@ guide=$(<"$source/docs/plugin_guide.md")
 contains "$guide" "$(<"$source/plugins/template/coin.cpp")"
 contains "$guide" "$(<"$source/plugins/template/CMakeLists.txt")"
 contains "$guide" "$(<"$source/docs/examples/precision-e4m3.cpp")"
+library=$(<"$source/docs/library.md")
+contains "$library" "$(<"$source/docs/library/program.cpp")"
+contains "$library" "$(<"$source/docs/library/CMakeLists.txt")"
 
 prefix=$folder/prefix
 cmake --install "$build" --prefix "$prefix" >/dev/null
 cp -r "$source/plugins/template" "$folder/coin"
 cd "$folder/coin"
 
-cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror"
+cmake -G Ninja -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror"
 cmake --build build
 ctest --test-dir build --output-on-failure
 contains "$("$prefix/bin/gpt2plugins" show coin --plugin-dir build/lib/gpt2run)" 'probability of the second'
@@ -38,28 +41,25 @@ contains "$("$prefix/bin/gpt2run" --plugin-dir build/lib/gpt2run --sampler coin 
 cmake --install build --prefix "$prefix" >/dev/null
 contains "$("$prefix/bin/gpt2plugins" list)" 'coin'
 
+# No program would find a plugin of such a name.
+sed -i 's/(sampler coin /(sampler Coin_2 /' CMakeLists.txt
+if said=$(cmake -G Ninja -B refused -DCMAKE_PREFIX_PATH="$prefix" 2>&1); then
+  echo 'expected the name Coin_2 to be refused'
+  exit 1
+fi
+contains "$said" "name 'Coin_2'"
+
 cp -r "$source/docs/examples" "$folder/examples"
 cd "$folder/examples"
-cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror $flags" >/dev/null
+cmake -G Ninja -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror $flags" >/dev/null
 cmake --build build
 ctest --test-dir build --output-on-failure
 python3 -B "$source/tests/sdk/examples.py" "$prefix" "$folder/examples/build/lib/gpt2run" "$build/tests/contract"
 
-mkdir "$folder/program"
-cd "$folder/program"
-cat >CMakeLists.txt <<'END'
-cmake_minimum_required(VERSION 3.25)
-project(program LANGUAGES CXX)
-find_package(gpt2run REQUIRED COMPONENTS core)
-add_executable(program main.cpp)
-target_link_libraries(program PRIVATE gpt2run::core)
-END
-cat >main.cpp <<'END'
-#include <iostream>
-
-#include "gpt2run/tokenizer/tokenizer.hpp"
-int main(int, char** arguments) { std::cout << gpt2run::Tokenizer::open(arguments[1])->encode("a tale").size(); }
-END
-cmake -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="$flags" >/dev/null
+cp -r "$source/docs/library" "$folder/library"
+cd "$folder/library"
+cmake -G Ninja -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror $flags" >/dev/null
 cmake --build build
-contains "$(build/program "$prefix/share/gpt2run/models/demo")" '2'
+shown=$(grep -E '^[0-9]+ \((length|cancelled)\):' "$source/docs/library.md")
+printed=$(build/program "$prefix/lib/gpt2run" "$prefix/share/gpt2run/models/demo")
+contains "=$printed=" "=$shown="
