@@ -100,7 +100,7 @@ TEST(JsonReader, TakesTimeInProportionToTheText) {
 }
 
 TEST(JsonReader, HasALimitOfValues) {
-  EXPECT_EQ(refusal_of(list_of("1", kMaxValues)), "a.json: expected JSON of at most 33554432 values, found more");
+  EXPECT_THAT(refusal_of(list_of("1", kMaxValues)), IsMessage("a.json", "33554432"));
 }
 
 TEST(JsonReader, GivesValuesByType) {
@@ -244,18 +244,18 @@ TEST(JsonElements, ComeOneByOneHoweverTheTextIsCut) {
 }
 
 TEST(JsonElements, MistakesNameTheElement) {
-  const std::pair<std::string, const char*> cases[] = {
-      {"[{}, {\"a\": 1, \"a\": 2}]", "step 1: expected every key once, found \"a\" twice"},
-      {"[1, 2", "step 2: expected JSON, found its end at byte 6 (line 1, column 6)"},
-      {"[1,\n NaN, 2]", "step 1: expected JSON, found \"NaN\" at byte 6 (line 2, column 2)"},
-      {"[]x", "step 0: expected JSON, found \"x\" at byte 3 (line 1, column 3)"},
-      {"[0, 1e999]", "step 1: expected JSON, found a number out of range at byte 9 (line 1, column 9)"},
-      {std::string(1, '[').append(nested(kMaxDepth)), "step 0: expected JSON of at most 1000 levels, found more"},
-      {"{\"a\": 1}", "expected a list, found a JSON object"},
-      {"7", "expected a list, found 7"},
-      {std::string("[1]\0", 4), "expected JSON, found a NUL at byte 4"},
-      {"", "step 0: expected JSON, found its end at byte 1 (line 1, column 1)"}};
-  for (const auto& [text, message] : cases)
+  const std::pair<std::string, test::Words> cases[] = {
+      {"[{}, {\"a\": 1, \"a\": 2}]", {"s.json", "\"a\"", "step 1", "twice"}},
+      {"[1, 2", {"s.json", "JSON", "step 2", "byte 6", "line 1", "column 6"}},
+      {"[1,\n NaN, 2]", {"s.json", "JSON", "\"NaN\"", "step 1", "byte 6", "line 2", "column 2"}},
+      {"[]x", {"s.json", "JSON", "\"x\"", "step 0", "byte 3", "line 1", "column 3"}},
+      {"[0, 1e999]", {"s.json", "JSON", "step 1", "byte 9", "line 1", "column 9"}},
+      {std::string(1, '[').append(nested(kMaxDepth)), {"s.json", "JSON", "step 0", "1000"}},
+      {"{\"a\": 1}", {"s.json", "JSON", "a JSON object"}},
+      {"7", {"s.json", "7"}},
+      {std::string("[1]\0", 4), {"s.json", "JSON", "NUL", "byte 4"}},
+      {"", {"s.json", "JSON", "step 0", "byte 1", "line 1", "column 1"}}};
+  for (const auto& [text, words] : cases)
     for (const size_t block : {size_t{1}, size_t{3}, SIZE_MAX}) {
       size_t taken = 0;
       const auto read = [&] { each_element(source_of(text, block, taken), "s.json", "step", [](const Value&) {}); };

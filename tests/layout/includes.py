@@ -22,6 +22,7 @@ MAY = {
     "core/include/gpt2run/sdk": SDK,
     "core/include/gpt2run/testing": (*SDK, "gpt2run/testing/"),
     "docs": SDK,
+    "docs/library": CORE,
     "precisions": SDK,
     "samplers": SDK,
     "loaders": (*SDK, "gpt2run/json/"),
