@@ -74,8 +74,8 @@ TEST_F(Folders, TheOriginalsFilesGiveTheNumbersOfTheDefinition) {
   EXPECT_EQ(kl.at("max").at("text"), "b");
   const Outcome shown = run("gpt2compare -q --ref-folder r --test-folder t");
   EXPECT_THAT(shown.out, HasSubstr("1 sequences are in r only"));
-  EXPECT_THAT(shown.out, HasSubstr("1 of 1 sequences choose different tokens"));
-  EXPECT_THAT(shown.out, HasSubstr("1 steps behind that"));
+  EXPECT_THAT(shown.out, HasSubstr("1 of 1 sequences differ in at least one token"));
+  EXPECT_THAT(shown.out, HasSubstr("1 steps are left out"));
 }
 
 TEST_F(Folders, ConditionsAreJudged) {
