@@ -210,7 +210,7 @@ TEST_F(LayersOfModels, AChangedWeightIsFoundAtItsLayer) {
       EXPECT_EQ(error.at("rms_error"), 0) << error;
     }
     const Outcome shown = run("gpt2compare -q --floor off --ref cpu-fp32 " + options);
-    EXPECT_THAT(shown.out, HasSubstr(std::string(op) + " of layer 1, by ")) << weight;
+    EXPECT_THAT(shown.out, HasSubstr(std::string(op) + " of layer 1, with ")) << weight;
   }
 }
 
