@@ -363,6 +363,7 @@ bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits
   sequence.tokens.push_back(id);
   listener_.token(sequence.id, {sequence.request.sequence, position - sequence.prompt(), position, id, text, logprob,
                                 wanted, config_.V, vocabulary_.pointer()});
+  if (is_cancelled(sequence)) return false;  // by the listener: the next step ends it
   const bool is_long = sequence.known() >= sequence.total;
   const bool by_request = sequence.known() - sequence.prompt() >= sequence.request.max_new;
   if (ends) return finish(slot, Reason::end_of_text), false;

@@ -18,6 +18,12 @@ class EngineLoop {
  public:
   EngineLoop(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
              std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
+  // Takes its tap out of the session, which may serve another engine.
+  ~EngineLoop() {
+    if (tapped_) session_.tap(nullptr);
+  }
+  EngineLoop(const EngineLoop&) = delete;
+  EngineLoop& operator=(const EngineLoop&) = delete;
 
   void check(const Request& request) const;
   RequestId submit(Request request);

@@ -122,7 +122,7 @@ TEST(EngineCheck, LimitsThatDoNotFit) {
               IsMessage("cuda", "test"));
 }
 
-// Every chain behind a device is prepared for all rows that a session may spec logits for, however late it comes.
+// A chain behind a device is prepared for all rows of logits that the session may have, however late the chain arrives.
 TEST(EngineCheck, ALateChainIsPreparedForAllRows) {
   struct Recorder final : Sampler {
     void prepare(const LogitBatch& layout) override { rows = layout.rows, slots = layout.slots; }

@@ -64,7 +64,7 @@ class Messages {
         ADD_FAILURE() << "docs/messages.txt has a line for this test that it does not see:\n" << line << kHowToRenew;
   }
 
-  // What no test can tell: that one which is listed is gone.
+  // Finds tests that are in the list and no longer in this program. No test could report that.
   void check_names() {
     std::map<std::string, std::set<std::string>> there;
     const testing::UnitTest& all = *testing::UnitTest::GetInstance();
@@ -145,13 +145,13 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 
 bool is_word_byte(unsigned char c) { return std::isalnum(c) || c == '_'; }
 
-// Whether what stands at i belongs to the word beside it; next: what stands behind it, seen from the word.
+// Whether the byte at i continues the word beside it. next: the index of the byte that follows i, going away from it.
 bool joins(const std::string& text, size_t i, size_t next) {
   const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0; };
   return is_word_byte(byte(i)) || ((byte(i) == '-' || byte(i) == '.') && is_word_byte(byte(next)));
 }
 
-// Without its end; nothing where there are several.
+// The text without its line end, or nothing if it has several lines.
 std::optional<std::string> only_line(const std::string& text) {
   const std::string line = text.ends_with('\n') ? text.substr(0, text.size() - 1) : text;
   return line.find('\n') == line.npos ? std::optional(line) : std::nullopt;

@@ -201,8 +201,8 @@ void Ranks::end_all(const std::string& line, const Print& print, bool interrupte
   await_done(kPatience) ? leave() : link_->kill_all();
 }
 
-// give_up() of a rank above 0. ended: rank 0 has already ended the run. untold: set to false once the error is on its
-// way to rank 0, or need not be sent.
+// give_up() of a rank above 0. ended: rank 0 has already ended the run. unreported: set to false once the error is on
+// its way to rank 0, or need not be sent.
 void Ranks::end_own(bool ended, const std::string& line, bool& unreported) {
   unreported = !ended && !sent_done_;
   const std::string name = "rank " + std::to_string(rank_) + " on " + link_->machine() + ": ";

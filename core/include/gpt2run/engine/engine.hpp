@@ -18,9 +18,9 @@ class EngineLoop;  // core/engine/loop.hpp
 // One thread at a time, except for check(). Memory grows with the requests that wait or run, not with those that ended.
 class Engine {
  public:
-  // session: opened with `limits`, and not used by others while requests run. Everything passed by reference or pointer
-  // must outlive the engine. Throws Error if the limits cannot hold one chunk together with slots - 1 decoding rows,
-  // and for a chain whose memory space does not fit the session's.
+  // session: opened with `limits`, and not used by others while requests run. The session, the model's
+  // configuration, the tokenizer and the listener must outlive the engine. Throws Error if the limits cannot hold one
+  // chunk together with slots - 1 decoding rows, and for a chain whose memory space does not fit the session's.
   Engine(Session& session, const ModelConfig& config, const Limits& limits, const EngineOptions& options,
          std::shared_ptr<const Chain> chain, const Tokenizer* tokenizer, Listener& listener);
   ~Engine();

@@ -125,7 +125,7 @@ struct Session {
   //   key: names what a body enqueues. Bodies with equal keys enqueue the same work except for the slots: the same
   //   number of rows, the same samplers over the same parts of them, the same scores. A process never uses a key for
   //   anything else.
-  // Rethrows what body throws. Throws Error for a body that steps twice or with other rows.
+  // Rethrows what body throws. A session that records throws Error for a body that steps twice or with other rows.
   virtual void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) {
     (void)key, (void)rows;
     while (n-- > 0) body(arg);
