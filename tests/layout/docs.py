@@ -12,7 +12,7 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 QUOTE = re.compile(r"^```cpp\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGE = re.compile(r"^```diff\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"(?:" + "|".join(map(re.escape, tree.ROOMS + ("models",))) + r")/[\w./-]*")
+PATH = re.compile(r"(?:" + "|".join(map(re.escape, tree.TOP_FOLDERS + ("models",))) + r")/[\w./-]*")
 NAME = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*(?:\(\))?")
 
 FILES = {name: tree.read(name) for name in tree.files(tree.CPP + (".cmake", ".txt"))}

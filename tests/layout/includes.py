@@ -1,4 +1,4 @@
-"""layout.includes: which room may include which, and where each foreign library is let in."""
+"""layout.includes: which folder may include which, and where each foreign library is let in."""
 
 import os
 import re
@@ -10,11 +10,11 @@ import tree
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # What a file may include of ours, by the folder that it is in: starts of includes, the longest folder decides. CONTRACT
-# stands for the headers right in gpt2run/. The file's own folder and its room's folder `common` are free besides.
+# stands for the headers right in gpt2run/. The file's own folder and the folder `common` beside it are free besides.
 CONTRACT = "gpt2run/"
 SDK = (CONTRACT, "gpt2run/sdk/")
 CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/", "gpt2run/testing/")
-OWN_FOLDER_IS_BELOW_ROOM = ("precisions", "samplers", "loaders", "sinks")
+OWN_FOLDER_IS_BELOW_TOP = ("precisions", "samplers", "loaders", "sinks")
 COMMON = ("program", "config", "prompts", "ranks", "pipeline", "evaluation")  # each folder includes those before it
 PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2tokenize")
 MAY = {
@@ -39,7 +39,7 @@ for name, below in LAYERS:
     for folder in (f"core/include/gpt2run/{name}", f"core/{name}"):
         MAY[folder] = (*SDK, f"gpt2run/{name}/", *(f"gpt2run/{other}/" for other in below))
 
-# Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a room.
+# Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a top folder.
 FOREIGN = {
     "boost/dll/": ("plugins/host/dynamic_library.cpp",),
     "boost/program_options.hpp": ("apps/common/config/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
@@ -56,7 +56,7 @@ FOREIGN = {
     "gmock/": ("tests/",),
 }
 
-# The headers of a room that stand before a foreign library: they are empty of it wherever nvcc is not at work.
+# The headers that stand before a foreign library: they are empty of it wherever nvcc is not at work.
 DOORS = (
     "core/include/gpt2run/sdk/cuda/device.hpp",
     "core/include/gpt2run/sdk/cuda/range.hpp",
@@ -83,17 +83,17 @@ def is_allowed(header, starts):
 
 def check_ours(name, header):
     """Tests look where they like."""
-    room, folder = PurePosixPath(name).parts[:2]
-    if room == "tests" or is_allowed(header, allowed(name)):
+    top, folder = PurePosixPath(name).parts[:2]
+    if top == "tests" or is_allowed(header, allowed(name)):
         return None
-    starts = (PurePosixPath(name).parent, PurePosixPath(room, folder), PurePosixPath(room))
+    starts = (PurePosixPath(name).parent, PurePosixPath(top, folder), PurePosixPath(top))
     for start in starts:
         path = os.path.normpath(start / header)
-        if start != PurePosixPath(name).parent and room not in OWN_FOLDER_IS_BELOW_ROOM:
+        if start != PurePosixPath(name).parent and top not in OWN_FOLDER_IS_BELOW_TOP:
             continue
         if (tree.ROOT / path).is_file():
-            is_free = path.startswith((f"{room}/{folder}/", f"{room}/common/"))
-            if is_free if room in OWN_FOLDER_IS_BELOW_ROOM else "/" not in header:
+            is_free = path.startswith((f"{top}/{folder}/", f"{top}/common/"))
+            if is_free if top in OWN_FOLDER_IS_BELOW_TOP else "/" not in header:
                 return None
             return f'"{header}" is {path}, of another folder'
     return f'"{header}" is neither of its own folder nor of {", ".join(allowed(name))}'
@@ -125,8 +125,8 @@ def check(name, text):
 
 def resolved(name, header):
     """The file of the tree that an include of ours means, or nothing."""
-    room, folder = PurePosixPath(name).parts[:2]
-    for start in ("core/include", "plugins", "apps", PurePosixPath(name).parent, PurePosixPath(room, folder), room):
+    top, folder = PurePosixPath(name).parts[:2]
+    for start in ("core/include", "plugins", "apps", PurePosixPath(name).parent, PurePosixPath(top, folder), top):
         path = os.path.normpath(PurePosixPath(start) / header)
         if (tree.ROOT / path).is_file():
             return path

@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ROOMS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "tests", "docs", "scripts", ".ci")
+TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "tests", "docs", "scripts", ".ci")
 LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 HEADERS = (".hpp", ".cuh")
@@ -20,10 +20,10 @@ TOKENS = re.compile(
 )
 
 
-def files(suffixes, rooms=ROOMS):
+def files(suffixes, folders=TOP_FOLDERS):
     """Paths relative to the root, as text, sorted; golden data, the frozen contract and caches are not ours to judge."""
-    paths = [path for room in rooms for path in (ROOT / room).rglob("*")]
-    if rooms is ROOMS:
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    if folders is TOP_FOLDERS:
         paths += ROOT.glob("*")
     found = []
     for path in paths:
