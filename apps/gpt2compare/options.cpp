@@ -29,8 +29,7 @@ constexpr CoreOption kOwn[] = {
     {{"json", "text", "", "", "file for all results, - is standard output in place of the tables"}},
     {{"fail_if", "text", "", "",
       "conditions like kl_mean>1e-3, separated by commas: METRIC[_STATISTIC], then > >= < <=, a number; exit 3 if one "
-      "is "
-      "met"}},
+      "is met"}},
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ std::string shown(double value) {
   return text;
 }
 
+constexpr char kNoTaps[] = " has no taps, so there are no errors by operation and layer\n";
 constexpr char kNoThreshold[] =
     ": operations have no threshold: give --layer_threshold, or compare fp32, fp16 or bf16, whose rounding is known\n";
 
@@ -24,15 +25,14 @@ std::string layer_text(int32_t layer) { return layer < 0 ? "-" : std::to_string(
 }  // namespace
 
 std::string to_lines(const Layers& layers) {
-  if (!layers.tapped)
-    return printable(layers.reference) + " has no taps, so there are no errors by operation and layer\n";
+  if (!layers.tapped) return printable(layers.reference) + kNoTaps;
   std::string text;
   const auto add_nan = [&](const std::string& name, const std::vector<OpRange>& ranges) {
     if (const std::string line = first_nan(name, ranges); !line.empty()) text += printable(line) + "\n";
   };
   add_nan(layers.reference, layers.ranges);
   for (const LayerTest& test : layers.tests) {
-    if (!test.tapped) text += printable(test.name) + " has no taps, so there are no errors by operation and layer\n";
+    if (!test.tapped) text += printable(test.name) + kNoTaps;
     add_nan(test.name, test.ranges);
     if (test.tapped && !test.threshold) text += printable(test.name) + kNoThreshold;
     if (!test.first_above || !test.threshold) continue;

@@ -62,7 +62,6 @@ class Run final : private Listener {
       : config_(config),
         prompts_(prompts),
         generation_(generation),
-        has_text_(tokenizer),
         sinks_(sinks),
         limits_(plan_limits(config, prompts, generation, sinks, chain)),
         engine_(session, config, limits_, engine_options(prompts, generation, sinks_.wants()),
@@ -101,7 +100,7 @@ class Run final : private Listener {
       request.sequence = next_, request.seed = generation_.seed;
       request.max_new = total_length(config_, prompt, generation_) - std::ssize(prompt.tokens);
       request.ignore_eos = generation_.ignore_eos;
-      if (has_text_) request.stops = generation_.stops;  // stop texts need the text of tokens
+      request.stops = generation_.stops;
       request.wants = sinks_.wants() & (kLogprob | kLogits | kPrompt);
       request.group = 1 + next_ / generation_.samples;
       sequences_[engine_.submit(std::move(request))] = next_;
@@ -130,7 +129,6 @@ class Run final : private Listener {
   const ModelConfig& config_;
   std::span<const Prompt> prompts_;
   const Generation& generation_;
-  bool has_text_;
   Delivery sinks_;
   Limits limits_;
   Engine engine_;

@@ -13,14 +13,13 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 # stands for the headers right in gpt2run/. The file's own folder and the folder `common` beside it are free besides.
 CONTRACT = "gpt2run/"
 SDK = (CONTRACT, "gpt2run/sdk/")
-CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/", "gpt2run/testing/")
+CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/")
 OWN_FOLDER_IS_BELOW_TOP = ("precisions", "samplers", "loaders", "sinks")
 COMMON = ("program", "config", "prompts", "ranks", "pipeline", "evaluation")  # each folder includes those before it
 PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2tokenize")
 MAY = {
     "core/include/gpt2run": (CONTRACT,),
     "core/include/gpt2run/sdk": SDK,
-    "core/include/gpt2run/testing": (*SDK, "gpt2run/testing/"),
     "docs": SDK,
     "docs/library": CORE,
     "precisions": SDK,

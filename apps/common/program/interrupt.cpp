@@ -9,9 +9,6 @@
 namespace gpt2run {
 namespace {
 
-// What asks a program to end: Ctrl-C, kill, and a terminal that is closed.
-constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP};
-
 volatile std::sig_atomic_t noted = 0;
 
 void watch(int signal, void (*handler)(int)) {
@@ -34,7 +31,7 @@ void wake_from_now_on() {
 // Sets the flag. From here on each of the signals has its default action again and ends the process.
 void note(int) {
   noted = 1;
-  for (const int signal : kEnding) {
+  for (const int signal : kEndingSignals) {
     struct sigaction now {};
     sigaction(signal, nullptr, &now);
     if (now.sa_handler == note) std::signal(signal, SIG_DFL);
@@ -45,7 +42,7 @@ void note(int) {
 }  // namespace
 
 void watch_interrupts() {
-  for (const int signal : kEnding) watch(signal, note);
+  for (const int signal : kEndingSignals) watch(signal, note);
 }
 
 bool interrupted() { return noted != 0; }

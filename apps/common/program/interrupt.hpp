@@ -1,8 +1,13 @@
-// A global flag for interrupts (SIGINT, SIGTERM, SIGHUP). A long run checks it between two steps and ends with an
+// A global flag for interrupts (kEndingSignals). A long run checks it between two steps and ends with an
 // error, so that its unfinished files are removed.
 #pragma once
 
+#include <csignal>
+
 namespace gpt2run {
+
+// The signals that ask a program to end: Ctrl-C, kill, and a terminal that is closed.
+inline constexpr int kEndingSignals[] = {SIGINT, SIGTERM, SIGHUP};
 
 // Installs the handlers. The first signal sets the flag, the second ends the process at once. A signal that the parent
 // process has set to be ignored stays ignored.

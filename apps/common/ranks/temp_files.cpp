@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 
+#include "common/program/interrupt.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 
 namespace gpt2run {
@@ -42,7 +43,7 @@ void wait_and_remove(int pipe, const std::string& ending) {
 // for it, and one that kills the group of processes must not kill it.
 [[noreturn]] void be_the_child(int pipe, const std::string& ending) {
   setsid();
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) signal(number, SIG_IGN);
+  for (const int number : kEndingSignals) signal(number, SIG_IGN);
   const int null = open("/dev/null", O_RDWR);
   dup2(pipe, STDIN_FILENO);
   for (const int file : {STDOUT_FILENO, STDERR_FILENO}) dup2(null, file);

@@ -25,7 +25,7 @@ struct Generation {
   int32_t device = 0;      // as Limits::device
   bool recompute = false;  // compute all tokens again for every new one, without the KV cache; samples share nothing
   bool ignore_eos = false;
-  std::vector<std::string> stops = {};  // generation ends before the first of these; the stop text is not part of it
+  std::vector<std::string> stops = {};  // a text ends where one of these first appears; they need a tokenizer
   uint64_t seed = 42;
   int32_t rank = 0, ranks = 1;  // processes that divide the prompts: this one takes prompt i if i % ranks == rank
   double open_seconds = 0;      // time that opening the session took, for the summary
