@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/lab/divergence.json: pairs of rows of logits and how far apart they are. Needs numpy and scipy; the
+"""Makes tests/golden/evaluation/divergence.json: pairs of rows of logits and how far apart they are. Needs numpy and scipy; the
 versions are written down.
 
     python3 scripts/make_divergence_goldens.py
@@ -19,7 +19,7 @@ import scipy
 from scipy.spatial import distance
 from scipy.special import log_softmax, rel_entr, softmax
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "lab" / "divergence.json"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "evaluation" / "divergence.json"
 TOP_K = 5
 Number = decimal.Decimal
 decimal.getcontext().prec = 60

@@ -3,7 +3,7 @@
 
 MODEL is a folder in Hugging Face's layout, TEXT a file. Every protocol is written down here as its origin does it, a
 forward pass at a time, and shares no windows with gpt2perplexity. Needs torch and transformers.
-tests/golden/lab/perplexity.json is that of models/demo and tests/golden/lab/text.txt.
+tests/golden/evaluation/perplexity.json is that of models/demo and tests/golden/evaluation/text.txt.
 """
 
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/lab/statistics.json: series of numbers and the standard errors of their means. Needs numpy; its
+"""Makes tests/golden/evaluation/statistics.json: series of numbers and the standard errors of their means. Needs numpy; its
 version is written down.
 
     python3 scripts/make_statistics_goldens.py
@@ -15,7 +15,7 @@ import platform
 
 import numpy
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "lab" / "statistics.json"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "evaluation" / "statistics.json"
 
 
 def batch_error(values):

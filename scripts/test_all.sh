@@ -6,12 +6,13 @@
 # debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
 # clang      the release by clang++ with its warnings as errors, and its fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
+# schedules  all 1,000 random schedules of requests on the executor, of which scripts/test.sh runs 8 for each commit
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto mutations)
+parts=(no-cuda debug clang lto schedules mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -32,6 +33,10 @@ done
 run_part() {
   case $1 in
     mutations) scripts/run_mutations.sh ;;
+    schedules)
+      build release -D GPT2RUN_TESTS=ON -- test_cuda_engine
+      (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine --gtest_filter='*RandomSchedules*')
+      ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
     *)
       build "$1" -D GPT2RUN_TESTS=ON

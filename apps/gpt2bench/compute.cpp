@@ -17,7 +17,7 @@ constexpr int kFew = 12, kMany = 24;  // the number of sums on machines with 16 
 
 // Hides a value from the compiler, which would otherwise compute equal sums only once. With x = 0.5 the sums, sum * x +
 // x, converge to 1.
-float known_late(float value) {
+float opaque(float value) {
   const volatile float late = value;
   return late;
 }
@@ -26,9 +26,9 @@ float known_late(float value) {
 // the loop.
 double add_fp32(std::atomic<float>& result) {
   typedef float Register __attribute__((vector_size(16)));
-  const Register x = known_late(0.5f) - Register{}, y = x;
+  const Register x = opaque(0.5f) - Register{}, y = x;
   Register sums[kFew];
-  for (Register& sum : sums) sum = known_late(0) - Register{};
+  for (Register& sum : sums) sum = opaque(0) - Register{};
   for (int64_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 12
     for (int i = 0; i < kFew; ++i) sums[i] = sums[i] * x + y;
@@ -39,9 +39,9 @@ double add_fp32(std::atomic<float>& result) {
 
 #if defined(__x86_64__)
 [[gnu::target("avx2,fma")]] double add_fp32_avx2(std::atomic<float>& result) {
-  const __m256 x = _mm256_set1_ps(known_late(0.5f)), y = x;
+  const __m256 x = _mm256_set1_ps(opaque(0.5f)), y = x;
   __m256 sums[kFew];
-  for (__m256& sum : sums) sum = _mm256_set1_ps(known_late(0));
+  for (__m256& sum : sums) sum = _mm256_set1_ps(opaque(0));
   for (int64_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 12
     for (int i = 0; i < kFew; ++i) sums[i] = _mm256_fmadd_ps(sums[i], x, y);
@@ -51,9 +51,9 @@ double add_fp32(std::atomic<float>& result) {
 }
 
 [[gnu::target("avx512f")]] double add_fp32_avx512(std::atomic<float>& result) {
-  const __m512 x = _mm512_set1_ps(known_late(0.5f)), y = x;
+  const __m512 x = _mm512_set1_ps(opaque(0.5f)), y = x;
   __m512 sums[kMany];
-  for (__m512& sum : sums) sum = _mm512_set1_ps(known_late(0));
+  for (__m512& sum : sums) sum = _mm512_set1_ps(opaque(0));
   for (int64_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 24
     for (int i = 0; i < kMany; ++i) sums[i] = _mm512_fmadd_ps(sums[i], x, y);
@@ -63,9 +63,9 @@ double add_fp32(std::atomic<float>& result) {
 }
 
 [[gnu::target("avx512f,avx512bf16")]] double add_dots(std::atomic<float>& result) {
-  const auto x = (__m512bh)_mm512_set1_ps(known_late(0x1p-8f)), y = x;  // pairs of 0 and 2^-8
+  const auto x = (__m512bh)_mm512_set1_ps(opaque(0x1p-8f)), y = x;  // pairs of 0 and 2^-8
   __m512 sums[kMany];
-  for (__m512& sum : sums) sum = _mm512_set1_ps(known_late(0));
+  for (__m512& sum : sums) sum = _mm512_set1_ps(opaque(0));
   for (int64_t step = 0; step < kSteps; ++step) {
 #pragma GCC unroll 24
     for (int i = 0; i < kMany; ++i) sums[i] = _mm512_dpbf16_ps(sums[i], x, y);

@@ -51,8 +51,9 @@ int64_t tokens_of(PluginHost& host, const SweepRun& run) {
   return tokens;
 }
 
-// made: the tokens generated so far, which is updated. all: those of the whole sweep.
-void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress& progress, int64_t& made, int64_t all) {
+// generated: the tokens generated so far, which is updated. all: those of the whole sweep.
+void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress& progress, int64_t& generated,
+             int64_t all) {
   Composition composition = compose(host, run);
   StepRecorder recorder;
   composition.add(recorder);
@@ -61,11 +62,11 @@ void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress&
   const std::string manifest = composition.manifest().to_json();
   const Summary summary = composition.run(manifest, [&](int64_t, int64_t) {
     if (interrupted())
-      fail("interrupted in ", run.name(), ", after ", made + recorder.tokens(), " of ", all, " tokens");
-    progress.update(made + recorder.tokens(), all);
+      fail("interrupted in ", run.name(), ", after ", generated + recorder.tokens(), " of ", all, " tokens");
+    progress.update(generated + recorder.tokens(), all);
   });
   file.publish(manifest);
-  made += recorder.tokens();
+  generated += recorder.tokens();
   table.add(run.precision, run.placement, run.length, recorder, summary.open_seconds);
 }
 
@@ -80,14 +81,14 @@ void sweep(const std::vector<std::string>& arguments) {
   set_once(true);
   PluginHost host = plugin_host(configuration);
   const std::vector<SweepRun> runs = plan_sweep(host, configuration, arguments);
-  int64_t made = 0, all = 0;
+  int64_t generated = 0, all = 0;
   for (const SweepRun& run : runs) all += tokens_of(host, run);
   const std::string out(values.text("out"));
   const MadeFolders made_folders(out + "/manifests");
   OutputFile summary(out + kTables[0]), positions(out + kTables[1]);
   SweepTable table;
   Progress progress("tokens", values.flag("quiet"));
-  for (const SweepRun& run : runs) run_one(host, run, table, progress, made, all);
+  for (const SweepRun& run : runs) run_one(host, run, table, progress, generated, all);
   summary.write(table.summary());
   positions.write(table.positions());
   summary.publish();

@@ -44,7 +44,7 @@ void report(const Comparison& found, const std::string& before, const OptionValu
       std::string(values.text("json")), [&] { return to_json(found); }, tables);
 }
 
-int judge(const Comparison& found, const std::vector<Condition>& conditions) {
+int check_conditions(const Comparison& found, const std::vector<Condition>& conditions) {
   int code = 0;
   for (const TestResult& test : found.tests)
     for (const std::string& line : failures_of(conditions, test.series)) {
@@ -80,7 +80,7 @@ int compare_folders(const OptionValues& values, const std::vector<Condition>& co
     progress.update(done, total);
   });
   report(run.comparison(), run.summary(), values);
-  return judge(run.comparison(), conditions);
+  return check_conditions(run.comparison(), conditions);
 }
 
 int start(std::vector<std::string> arguments, Ranks& ranks) {
@@ -104,7 +104,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   run.run();
   if (!ranks.is_root()) return 0;
   report(run.comparison(), run.continuations(width_of_output()), values);
-  return judge(run.comparison(), conditions);
+  return check_conditions(run.comparison(), conditions);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::string mean_of(const Distribution& found, const char* format = "%.3g") {
 }
 
 // The mark after a value: " =" for exactly equal, " ~" for not above the floor.
-std::string mark(const TestResult& test, Metric metric) {
+std::string mark_of(const TestResult& test, Metric metric) {
   if (mean_deviation(test.series, metric, test.series.size()) == 0) return " =";
   return is_below(test.series, metric, test.floor) ? " ~" : "";
 }
@@ -36,7 +36,7 @@ std::string legend(const Comparison& comparison) {
   int64_t targets = 0;
   for (const TestResult& test : comparison.tests) {
     for (int m = 0; m < kMetrics; ++m) {
-      const std::string found = mark(test, static_cast<Metric>(m));
+      const std::string found = mark_of(test, static_cast<Metric>(m));
       below |= found == " ~", equal |= found == " =";
     }
     for (const FloorPart& part : test.floor) targets = std::max(targets, part.targets);
@@ -74,7 +74,7 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
   if (size) values = sizes_of(std::move(values)), name.insert(0, 1, '|').append(1, '|');
   const Distribution found = distribution_of(values, equal);
   const bool held = size || !is_signed(metric);
-  std::vector<std::string> row = {name, mean_of(found) + (held ? mark(test, metric) : ""),
+  std::vector<std::string> row = {name, mean_of(found) + (held ? mark_of(test, metric) : ""),
                                   held ? floor_text(test, metric) : "-"};
   for (const double value : found.percentiles) row.push_back(shown(value));
   const TargetPosition& place = test.series.positions[found.extreme_index];
@@ -145,7 +145,7 @@ std::string to_table(const Comparison& comparison) {
       const bool share = metric == Metric::top1_agreement;
       const std::vector<double>& values = test.series[metric];
       const Distribution found = distribution_of(is_signed(metric) ? sizes_of(values) : values, spec_of(metric).equal);
-      row.push_back(mean_of(found, share ? "%.4f" : "%.3g") + mark(test, metric));
+      row.push_back(mean_of(found, share ? "%.4f" : "%.3g") + mark_of(test, metric));
       row.push_back(floor_text(test, metric));
     }
     rows.push_back(std::move(row));

@@ -15,7 +15,7 @@ namespace {
 constexpr int32_t kChunk = 128;  // rows per step: enough for fast products, few enough to keep the logits small
 
 // The position of a target, for messages: its text and the token's number.
-std::string place(const Work& work, const Window& window, int32_t target) {
+std::string place_of(const Work& work, const Window& window, int32_t target) {
   const Prompt& text = work.texts[window.text];
   return (text.origin.empty() ? "text " + std::to_string(window.text + 1) : text.origin) + ", token " +
          std::to_string(window.begin + target);
@@ -73,7 +73,7 @@ std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& check
         tokens.subspan(static_cast<size_t>(window.begin), static_cast<size_t>(window.length)), window.first);
     for (size_t i = 0; i < logprobs.size(); ++i) {
       if (std::isnan(logprobs[i]))
-        fail(instance_name(precision), ": ", place(work, window, window.first + static_cast<int32_t>(i)),
+        fail(instance_name(precision), ": ", place_of(work, window, window.first + static_cast<int32_t>(i)),
              ": expected a log-probability, found NaN");
       append_value(own, -static_cast<double>(logprobs[i]));
     }

@@ -34,7 +34,7 @@ bool has_driver() {
 
 // Finds a precision in this memory space that runs here, so that the sampler can be checked in one of its sessions.
 // Those in the folder of the sampler come first. Returns null when there is none, with the reason in `why`.
-const Plugin* find_lender(const std::filesystem::path& file, Space space, std::string& why) {
+const Plugin* find_precision_in(const std::filesystem::path& file, Space space, std::string& why) {
   PluginHost host({file.parent_path()}, report_crashes);
   why = std::string("there is no precision whose ") + name_of(space) + " memory it could work in";
   std::vector<Candidate> candidates = host.candidates();
@@ -58,7 +58,8 @@ const Plugin* find_lender(const std::filesystem::path& file, Space space, std::s
 void check_sampler_in_its_memory(Report& report, const std::filesystem::path& file, const Plugin& plugin) {
   if (plugin.space == Space::host) return check_sampler(report, plugin, nullptr);
   std::string why;
-  if (const Plugin* lender = find_lender(file, plugin.space, why)) return check_sampler(report, plugin, lender);
+  if (const Plugin* precision = find_precision_in(file, plugin.space, why))
+    return check_sampler(report, plugin, precision);
   report.did_not_run(file.filename().string(), why);
 }
 

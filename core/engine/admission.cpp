@@ -5,11 +5,6 @@
 #include "loop.hpp"
 
 namespace gpt2run {
-namespace {
-
-constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-
-}  // namespace
 
 // Ends and admits requests before a forward pass. A request that a listener cancels meanwhile is ended too. A request
 // that a listener submits meanwhile waits for the next step, so that this loop ends.
@@ -43,15 +38,25 @@ void EngineLoop::drop_ended(RequestId newer) {
 
 // Gives free slots to waiting requests.
 void EngineLoop::admit(RequestId newer) {
-  const auto is_free = [&](int slot) { return !slots_[slot].sequence; };
   const auto accept = [&](const Waiting& one) { return one.id < newer && !waits_for_prompt(one.request); };
   Waiting next;
-  for (int slot = 0; slot < limits_.slots; ++slot) {
-    while (is_free(slot) && queue_.pop(next, accept)) {
-      const Source source = find_prefix(next.request, slot);
-      assign(shares_ && source.keep > 0 && is_free(source.slot) ? source.slot : slot, std::move(next));
-    }
+  for (int slot = free_slot(); slot >= 0 && queue_.pop(next, accept); slot = free_slot()) {
+    Source source = find_prefix(next.request);
+    if (source.keep == 0) source.slot = slot;
+    if (shares_ && !slots_[source.slot].sequence) slot = source.slot;
+    assign(slot, source, std::move(next));
   }
+}
+
+// The free slot whose tokens are most likely useless to later requests: one that holds none, or else the one whose
+// request ended first. -1 if no slot is free.
+int EngineLoop::free_slot() const {
+  int best = -1;
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    if (slots_[slot].sequence) continue;
+    if (best < 0 || (shares_ && slots_[slot].cached.ended < slots_[best].cached.ended)) best = slot;
+  }
+  return best;
 }
 
 // True while another request of its group is reading the same prompt, which it will then share.
@@ -63,9 +68,9 @@ bool EngineLoop::waits_for_prompt(const Request& request) const {
   });
 }
 
-// The slot whose keys and values the request can take over, and how many positions of them.
-EngineLoop::Source EngineLoop::find_prefix(const Request& request, int slot) const {
-  Source best{slot, 0};
+// The slot whose keys and values the request can take over, and how many positions of them, possibly 0.
+EngineLoop::Source EngineLoop::find_prefix(const Request& request) const {
+  Source best{0, 0};
   for (int other = 0; other < limits_.slots && !options_.recompute; ++other)
     if (const int keep = shared_prefix(slots_[other], request); keep > best.keep) best = {other, keep};
   return best;
@@ -89,8 +94,7 @@ int EngineLoop::shared_prefix(const Slot& slot, const Request& request) const {
   return static_cast<int>(std::mismatch(most.begin(), most.end(), request.tokens.begin()).first - most.begin());
 }
 
-void EngineLoop::assign(int slot, Waiting&& waiting) {
-  const Source source = find_prefix(waiting.request, slot);
+void EngineLoop::assign(int slot, const Source& source, Waiting&& waiting) {
   const std::shared_ptr<const Chain> chain = waiting.request.chain ? waiting.request.chain : chain_;
   const int64_t length = std::ssize(waiting.request.tokens), context = std::min(config_.T, limits_.context);
   const int64_t total = std::min(length + std::min(waiting.request.max_new, context), context + 1);

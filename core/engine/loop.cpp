@@ -7,8 +7,6 @@
 namespace gpt2run {
 namespace {
 
-constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-
 // Ids of chains are unique in the process, because they are part of the keys of recorded graphs, and a session may keep
 // those after an engine has gone.
 std::atomic<uint64_t> next_chain_id = 1;
@@ -48,21 +46,21 @@ EngineLoop::EngineLoop(Session& session, const ModelConfig& config, const Limits
   if (limits.logit_rows < needed.logit_rows)
     fail("limits: expected ", needed.logit_rows, " rows that ask for logits, found ", limits.logit_rows);
   runner_.check(*chain_);
-  register_chain(*chain_).requests = 1;
+  register_chain(chain_).requests = 1;
 }
 
 // Returns the entry of a chain, and makes it if the chain is new. A new chain's samplers are prepared, except for those
 // that are part of a known chain already: they hold the options of running requests.
-EngineLoop::KnownChain& EngineLoop::register_chain(const Chain& chain) {
-  if (const auto found = chains_.find(&chain); found != chains_.end()) return found->second;
-  for (Sampler* sampler : chain.samplers) {
+EngineLoop::KnownChain& EngineLoop::register_chain(const std::shared_ptr<const Chain>& chain) {
+  if (const auto found = chains_.find(chain.get()); found != chains_.end()) return found->second;
+  for (Sampler* sampler : chain->samplers) {
     const bool is_prepared = std::ranges::any_of(chains_, [&](const auto& known) {
       const auto& others = known.first->samplers;
       return std::ranges::find(others, sampler) != others.end();
     });
-    if (!is_prepared) runner_.prepare(*sampler, chain.space);
+    if (!is_prepared) runner_.prepare(*sampler, chain->space);
   }
-  return chains_[&chain] = {next_chain_id++, 0};
+  return chains_[chain.get()] = {chain, next_chain_id++, 0};
 }
 
 void EngineLoop::check(const Request& request) const {
@@ -97,10 +95,9 @@ void EngineLoop::check(const Request& request) const {
 RequestId EngineLoop::submit(Request request) {
   check(request);
   queue_.check_room(std::ssize(request.tokens));
-  KnownChain& known = register_chain(request.chain ? *request.chain : *chain_);
-  ++known.requests;
+  KnownChain& known = register_chain(request.chain ? request.chain : chain_);
   queue_.push({next_id_, std::move(request), known.id});
-  ++counts_.requests;
+  ++known.requests, ++counts_.requests;
   return next_id_++;
 }
 
@@ -131,8 +128,8 @@ bool EngineLoop::step() {
 void EngineLoop::reset() {
   queue_.clear(), cancelled_.clear(), admitted_.clear();
   for (Slot& slot : slots_) slot = {};
-  std::erase_if(chains_, [&](const auto& one) { return one.first != chain_.get(); });
-  chains_[chain_.get()].requests = 1;
+  chains_.clear();
+  register_chain(chain_).requests = 1;
   rows_.clear(), step_rows_.clear(), segments_.clear();
   needs_reset_ = false;
 }
@@ -391,7 +388,8 @@ void EngineLoop::finish(int slot, Reason reason, std::string_view error) {
   Sequence sequence = std::move(*slots_[slot].sequence);
   release(slot);
   const int prompt = sequence.prompt(), valid = std::min(sequence.fed, sequence.known());
-  slots_[slot].cached = {std::move(sequence.tokens), prompt, valid, sequence.request.group, sequence.request.wants};
+  slots_[slot].cached = {std::move(sequence.tokens), prompt,  valid, sequence.request.group,
+                         sequence.request.wants,     ++ended_};
   if (--chains_[sequence.chain.get()].requests == 0) chains_.erase(sequence.chain.get());
   listener_.finish(sequence.id, reason, sequence.text.take_tail(), error);
 }

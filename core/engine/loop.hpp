@@ -2,17 +2,23 @@
 // The public class only forwards to it.
 #pragma once
 #include <algorithm>
+#include <limits>
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <vector>
 
 #include "gpt2run/engine/request.hpp"
-#include "gpt2run/engine/words.hpp"
+#include "gpt2run/engine/tokenizer_vocabulary.hpp"
 #include "request_queue.hpp"
 #include "step_runner.hpp"
 #include "text_release.hpp"
 
 namespace gpt2run {
+
+// Stands for a log-probability that has not been computed.
+inline constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
 class EngineLoop {
  public:
@@ -38,7 +44,8 @@ class EngineLoop {
   size_t running() const;
   const EngineCounts& counts() const { return counts_; }
   std::string_view why_not_replayed() const {
-    return gpt2run::why_not_replayed(runner_.layout().space, chain_->space, options_.wants);
+    if (tapped_) return "a tap is set";
+    return gpt2run::why_not_replayed(runner_.layout().space, chain_->space, options_.wants, options_.recompute);
   }
 
  private:
@@ -74,6 +81,7 @@ class EngineLoop {
     int valid = 0;                // positions with keys and values
     uint64_t group = 0;           // of the request that computed them, as is wants
     uint32_t wants = 0;
+    int64_t ended = 0;  // the place of its request in the order of ends, from 1; 0: the slot holds nothing
   };
 
   struct Slot {
@@ -101,10 +109,11 @@ class EngineLoop {
   };
 
   struct KnownChain {
+    std::shared_ptr<const Chain> chain;
     uint64_t id;
     int64_t requests;  // requests that use it
   };
-  KnownChain& register_chain(const Chain& chain);
+  KnownChain& register_chain(const std::shared_ptr<const Chain>& chain);
 
   // Admission. newer: requests with this id or a greater one wait for the next step.
   void change_requests();
@@ -112,9 +121,10 @@ class EngineLoop {
   void admit(RequestId newer);
   bool is_cancelled(const Sequence& sequence) const { return cancelled_.contains(sequence.id); }
   bool waits_for_prompt(const Request& request) const;
-  Source find_prefix(const Request& request, int slot) const;
+  int free_slot() const;
+  Source find_prefix(const Request& request) const;
   int shared_prefix(const Slot& slot, const Request& request) const;
-  void assign(int slot, Waiting&& waiting);
+  void assign(int slot, const Source& source, Waiting&& waiting);
   bool configure(Sequence& sequence, int slot);
   void echo_shared(int slot, int from);
 
@@ -174,6 +184,7 @@ class EngineLoop {
   std::vector<StepRunner::ResultPiece> pieces_;
 
   EngineCounts counts_;
+  int64_t ended_ = 0;  // requests that have left a slot
 };
 
 }  // namespace gpt2run

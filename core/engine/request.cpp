@@ -29,11 +29,12 @@ Limits engine_limits(const EngineOptions& options, int32_t slots, int32_t contex
   return limits;
 }
 
-std::string_view why_not_replayed(Space session, Space chain, uint32_t wants) {
+std::string_view why_not_replayed(Space session, Space chain, uint32_t wants, bool recompute) {
   if (session == Space::host) return "in host memory waiting costs nothing";
   if (chain != session) return "a host sampler stands behind the device";
   if (wants & kLogits) return "a sink wants logits";
   if (wants & kTimes) return "a sink wants times";
+  if (recompute) return "every pass is recomputed";
   return "";
 }
 

@@ -21,17 +21,35 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// Has the session fill in times until the end of the scope. It keeps no pointer to them afterwards, because other users
+// of the session may follow.
+class Timed {
+ public:
+  Timed(Session& session, StepTimes* times) : session_(session) { session_.times(times); }
+  ~Timed() { session_.times(nullptr); }
+  Timed(const Timed&) = delete;
+
+ private:
+  Session& session_;
+};
+
+// Runs a chain on its rows. Errors name the chain.
+void sample(const Chain& chain, const LogitBatch& batch) {
+  try {
+    for (Sampler* sampler : chain.samplers) sampler->sample(batch);
+  } catch (const std::exception& error) {
+    if (chain.names.empty()) throw;
+    throw Error("sampler " + chain.names + ": " + error.what());
+  }
+}
+
 // Keys are unique in the process, because a session keeps graphs under their keys and may outlive this object.
 std::atomic<uint64_t> next_key = 1;
 
 }  // namespace
 
 StepRunner::StepRunner(Session& session, uint32_t wants)
-    : session_(session), layout_(session.layout()), timed_(wants & kTimes) {
-  session_.times(timed_ ? &times_ : nullptr);
-}
-
-StepRunner::~StepRunner() { session_.times(nullptr); }
+    : session_(session), layout_(session.layout()), timed_(wants & kTimes) {}
 
 void StepRunner::check(const Chain& chain) const {
   if (chain.samplers.empty()) fail("the sampler chain is empty");
@@ -83,7 +101,7 @@ LogitBatch StepRunner::run_step(const StepPlan& plan) {
     if (is_behind_device(*chain.chain)) {
       sample_behind_device(*chain.chain, part, plan.scored);
     } else {
-      for (Sampler* sampler : chain.chain->samplers) sampler->sample(part);
+      sample(*chain.chain, part);
       if (timed_) {
         int32_t any;
         session_.read(layout_.tokens, &any, sizeof any);  // waits for the samplers
@@ -106,7 +124,7 @@ void StepRunner::sample_behind_device(const Chain& chain, const LogitBatch& part
   LogitBatch copy = copies_;
   copy.rows = part.rows;
   if (copy.raw != copy.logits) std::copy_n(host_logits_.data(), elements, host_copy_of_raw_.data());
-  for (Sampler* sampler : chain.samplers) sampler->sample(copy);
+  sample(chain, copy);
   times_.sampling += watch.lap();
   if (!scored) return;  // the next step passes the tokens in its rows
   transfers_.clear();
@@ -120,7 +138,10 @@ void StepRunner::sample_behind_device(const Chain& chain, const LogitBatch& part
 
 void StepRunner::step(const StepPlan& plan) {
   times_ = {};
-  last_ = run_step(plan);
+  {
+    const Timed timed(session_, timed_ ? &times_ : nullptr);
+    last_ = run_step(plan);
+  }
   raw_ = nullptr;
   if (!plan.wants_logits || last_.rows == 0) return;
   raw_ = last_.raw;

@@ -27,7 +27,6 @@ class StepRunner {
  public:
   // wants: the most that a request may want. With kTimes the session fills in times for this object.
   StepRunner(Session& session, uint32_t wants);
-  ~StepRunner();
   StepRunner(const StepRunner&) = delete;
 
   const LogitBatch& layout() const { return layout_; }

@@ -36,9 +36,9 @@ void check_file(Report&, const std::filesystem::path& file);
 // Checks what the descriptor states. Returns false if no objects can be created, so that nothing else can be checked.
 bool check_descriptor(Report&, const Plugin&);
 
-// lender: a precision in the sampler's memory space, in whose sessions the sampler is checked. Null for host memory,
+// precision: a precision in the sampler's memory space, in whose sessions the sampler is checked. Null for host memory,
 // for which the kit has its own.
-void check_sampler(Report&, const Plugin&, const Plugin* lender);
+void check_sampler(Report&, const Plugin&, const Plugin* precision);
 void check_sink(Report&, const Plugin&);
 void check_loader(Report&, const Plugin&);
 void check_precision(Report&, const Plugin&);

@@ -120,8 +120,8 @@ void require_same(const SamplerResult& found, const SamplerResult& expected, con
   require(is_same(found, expected), where, ": other logits than expected");
 }
 
-void check_sampler(Report& report, const Plugin& plugin, const Plugin* lender) {
-  const Opened memory = lender ? Opened(*lender) : plain_host_precision();
+void check_sampler(Report& report, const Plugin& plugin, const Plugin* precision) {
+  const Opened memory = precision ? Opened(*precision) : plain_host_precision();
   const auto session = memory.session(kRigLimits);
 
   report.check("finite logits of any size are taken", [&] { check_ranges(plugin, *session); });

@@ -42,7 +42,7 @@ bool is_type(std::string_view name) {
 }
 
 // Types that fall back from the first device for the same reason, except for the type's name in it.
-struct Alike {
+struct SharedReason {
   std::string types, plugins, reasons;  // reasons: those of the first type
   std::string pattern;                  // the reasons with * in place of the type
   int count;
@@ -53,11 +53,11 @@ struct Alike {
   }
 };
 
-void add_to(std::vector<Alike>& groups, const std::string& type, const std::string& plugin,
-            const std::string& reasons) {
+void add_reason(std::vector<SharedReason>& groups, const std::string& type, const std::string& plugin,
+                const std::string& reasons) {
   std::string pattern = reasons;
   for (size_t at; (at = pattern.find(type)) != pattern.npos;) pattern.replace(at, type.size(), 1, '*');
-  for (Alike& group : groups) {
+  for (SharedReason& group : groups) {
     if (group.pattern != pattern) continue;
     group.types += ", " + type, group.plugins += ", " + plugin, ++group.count;
     return;
@@ -209,18 +209,18 @@ PluginHost::OfType PluginHost::precision_of_type(std::string_view type) {
 }
 
 void PluginHost::note_precisions(const std::vector<std::string>& names) {
-  std::vector<Alike> groups;
+  std::vector<SharedReason> groups;
   for (const std::string& type : names) {
     if (!is_type(type) || state_->noted.contains(type)) continue;
     try {
       const OfType found = precision_of_type(type);
-      add_to(groups, type, found.plugin->name, found.reasons);
+      add_reason(groups, type, found.plugin->name, found.reasons);
       state_->noted.insert(type);
     } catch (const Error&) {
     }
   }
   std::string line;
-  for (const Alike& group : groups) line += (line.empty() ? "" : "; ") + group.text();
+  for (const SharedReason& group : groups) line += (line.empty() ? "" : "; ") + group.text();
   if (!line.empty()) log_info("precision " + line);
 }
 

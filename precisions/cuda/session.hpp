@@ -149,7 +149,7 @@ class CudaSession final : public Session {
   }
 
   bool tap(Tap* tap) override {
-    tap_ = tap;
+    tap_ = SessionTap(tap);
     return true;
   }
   void times(StepTimes* times) override { times_ = times; }
@@ -267,7 +267,7 @@ class CudaSession final : public Session {
   void forward(const DeviceStep& step) {
     StepRanges ranges(state_.config.L);
     gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) {
-      if (tap_) call_tap(*tap_, op, layer, state_, step, tap_scratch_);
+      if (tap_.wants(op)) call_tap(tap_, op, layer, state_, step, tap_scratch_);
       ranges.wrote(op, layer);
     });
   }
@@ -289,7 +289,7 @@ class CudaSession final : public Session {
   bool capturing_ = false;
   Downloads downloads_;
   TapScratch tap_scratch_;
-  Tap* tap_ = nullptr;
+  SessionTap tap_;
   StepTimes* times_ = nullptr;
 };
 

@@ -44,10 +44,10 @@ void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, T
 
 // Waits for the operation, copies its output to the host and calls the tap.
 template <class Value>
-void call_tap(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
+void call_tap(const SessionTap& tap, Op op, int layer, const DeviceState<Value>& s, const DeviceStep& step,
+              TapScratch& scratch) {
   const int C = s.config.C;
   int rows = step.rows, cols = C;
-  if (!tap.wants(name_of(op))) return;
   scratch.values.clear();
   if (op == Op::norm_qkv) {
     fetch_qkv(layer, s, step, scratch), cols = 3 * C;
@@ -60,8 +60,7 @@ void call_tap(Tap& tap, Op op, int layer, const DeviceState<Value>& s, const Dev
   } else {
     fetch_rows(s.x.data(), rows, C, s.x_stride, scratch, s.stream.get());
   }
-  if (rows > 0 && tap.tensor(name_of(op), layer, scratch.values.data(), rows, cols))
-    fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+  if (rows > 0) tap.call(op, layer, scratch.values.data(), rows, cols);
 }
 
 }  // namespace gpt2run::cuda

@@ -26,7 +26,12 @@ class SlotSpecs {
     by_slot_[slot] = spec ? *spec : created_;
   }
 
-  const Spec& of(const LogitBatch& batch, int32_t row) const { return by_slot_[batch.keys[row].slot]; }
+  // Throws Error if the sampler was prepared for a session with fewer slots.
+  const Spec& of(const LogitBatch& batch, int32_t row) const {
+    if (batch.slots > std::ssize(by_slot_))
+      fail("the batch has ", batch.slots, " slots, the sampler was prepared for ", by_slot_.size());
+    return by_slot_[batch.keys[row].slot];
+  }
 
  private:
   Spec created_;

@@ -33,7 +33,7 @@ class MinP final : public Sampler {
     specs_.set(slot, device_spec(options ? min_p_spec(*options) : spec_));
   }
   void sample(const LogitBatch& batch) override {
-    launch_rows("min_p", batch.rows, sizeof(RowScratch), min_p_kernel, batch, specs_.data());
+    launch_rows("min_p", batch.rows, sizeof(RowScratch), min_p_kernel, batch, specs_.of(batch));
   }
 
  private:

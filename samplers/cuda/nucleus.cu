@@ -85,7 +85,7 @@ class Nucleus final : public Sampler {
   }
 
   void sample(const LogitBatch& batch) override {
-    launch_rows("nucleus", rows_, sizeof(RowScratch), nucleus_kernel, batch, specs_.data(), masses_.data());
+    launch_rows("nucleus", rows_, sizeof(RowScratch), nucleus_kernel, batch, specs_.of(batch), masses_.data());
   }
 
  private:

@@ -37,7 +37,7 @@ class RepetitionPenalty final : public Sampler {
   }
   void sample(const LogitBatch& batch) override {
     launch_rows("repetition_penalty", batch.rows, divided_up(batch.vocab, 32) * sizeof(uint32_t),
-                repetition_penalty_kernel, batch, specs_.data());
+                repetition_penalty_kernel, batch, specs_.of(batch));
   }
 
  private:

@@ -215,7 +215,12 @@ class SlotSpecs {
   // Enqueues the change on the layout's stream.
   void set(int slot, const Spec& spec) { set(slot, 1, spec); }
 
-  const Spec* data() const { return specs_.data(); }
+  // The options for the rows of a batch, by slot. Throws Error if the sampler was prepared for a session with fewer
+  // slots.
+  const Spec* of(const LogitBatch& batch) const {
+    if (batch.slots > slots_) fail("the batch has ", batch.slots, " slots, the sampler was prepared for ", slots_);
+    return specs_.data();
+  }
 
  private:
   void set(int first, int count, const Spec& spec) {

@@ -24,7 +24,7 @@ class TopK final : public Sampler {
     specs_.set(slot, options ? top_k_of(*options) : top_k_);
   }
   void sample(const LogitBatch& batch) override {
-    launch_rows("top_k", batch.rows, sizeof(RowScratch), top_k_kernel, batch, specs_.data());
+    launch_rows("top_k", batch.rows, sizeof(RowScratch), top_k_kernel, batch, specs_.of(batch));
   }
 
  private:

@@ -51,55 +51,56 @@ class Jsonl final : public Sink {
   }
 
   void start(uint64_t sequence, std::string_view prompt, std::span<const int32_t>) override {
-    Live& live = live_[sequence];
-    live.line = "{\"sequence\": " + std::to_string(sequence);
+    Record& record = records_[sequence];
+    record.line = "{\"sequence\": " + std::to_string(sequence);
     const std::string_view id = names_.of(sequence);
-    if (!id.empty()) append_field(live.line, "id", id);
-    append_field(live.line, "prompt", prompt);
+    if (!id.empty()) append_field(record.line, "id", id);
+    append_field(record.line, "prompt", prompt);
   }
 
   void token(const TokenEvent& event) override {
-    Live& live = live_.at(event.sequence);
-    if (event.step < 0) return live.prompt.add(event, top_);
-    live.made.add(event, top_);
-    live.text += event.text;
+    Record& record = records_.at(event.sequence);
+    if (event.step < 0) return record.prompt.add(event, top_);
+    record.generated.add(event, top_);
+    record.text += event.text;
   }
 
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason) override {
-    Live& live = live_.at(sequence);
-    append_field(live.line, "text", live.text.append(tail));
-    append_field(live.line, "finish_reason", reason);
-    live.line += live.made.to_json("", top_);
-    if (echo_) live.line += live.prompt.to_json("prompt_", top_);
-    live = {.line = std::move(live.line) + "}\n", .whole = true};
-    for (; !live_.empty() && live_.begin()->first == turn_ && live_.begin()->second.whole; ++turn_) write_first();
+    Record& record = records_.at(sequence);
+    append_field(record.line, "text", record.text.append(tail));
+    append_field(record.line, "finish_reason", reason);
+    record.line += record.generated.to_json("", top_);
+    if (echo_) record.line += record.prompt.to_json("prompt_", top_);
+    record = {.line = std::move(record.line) + "}\n", .complete = true};
+    for (; !records_.empty() && records_.begin()->first == turn_ && records_.begin()->second.complete; ++turn_)
+      write_first();
   }
 
   // Lines may still wait for their turn, if the numbers of sequences have gaps.
   void end(std::string_view) override {
-    while (!live_.empty()) write_first();
+    while (!records_.empty()) write_first();
     file_.end();
   }
 
  private:
   void write_first() {
-    file_.write(live_.begin()->second.line);
-    live_.erase(live_.begin());
+    file_.write(records_.begin()->second.line);
+    records_.erase(records_.begin());
   }
 
-  struct Live {
+  struct Record {
     std::string line;
-    bool whole = false;  // the line is complete and waits for its turn
+    bool complete = false;  // the line is complete and waits for its turn
     std::string text = {};
-    TokenLists prompt = {}, made = {};
+    TokenLists prompt = {}, generated = {};
   };
 
   OneFile file_;
   int top_;
   bool echo_;
   PromptNames names_;
-  std::map<uint64_t, Live> live_;  // by sequence; they may start in any order
-  uint64_t turn_ = 0;              // the sequence to write next
+  std::map<uint64_t, Record> records_;  // by sequence; they may start in any order
+  uint64_t turn_ = 0;                   // the sequence to write next
 };
 
 }  // namespace

@@ -221,6 +221,7 @@ const Bad kBad[] = {
     {"GivenTwiceBehindAName", "gpt2run -q --sampler nucleus:temp=1:temp=2", {"nucleus:temp"}, 2},
     {"EmptyModel", "gpt2run -q --model ''", {"--model"}, 2},
     {"EmptyTokenizer", "gpt2run -q --tokenizer ''", {"--tokenizer"}, 2},
+    {"AListAsConfiguration", "gpt2run -q --config a.json", {"a.json", "object"}, 1, "echo '[1]' >a.json"},
     {"EmptyManifest", "gpt2run -q --manifest ''", {"--manifest"}, 2},
     {"EmptyConfig", "gpt2run -q -c ''", {"-c"}, 2},
     {"EmptyPluginFolder", "gpt2run -q --plugin_dir ''", {"--plugin-dir"}, 2},

@@ -187,4 +187,40 @@ TEST_P(EngineTest, ResetForgetsPrefixes) {
   EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
 }
 
+// A sampler keeps options by slot for the session it was prepared for last. After a smaller session the first engine's
+// steps throw, until reset() prepares its samplers again.
+TEST_P(EngineTest, ResetPreparesTheSamplersAgain) {
+  const auto shared = named_chain(GetParam(), kDraw);
+  Rig rig(GetParam(), {.slots = 3, .chain = shared});
+  std::vector<TestRequest> requests;
+  for (uint64_t sequence = 0; sequence < 3; ++sequence) requests.push_back(request_for(some_prompt(4), 9, sequence));
+  for (const TestRequest& spec : requests) rig.submit(spec);
+  rig.run();
+  Rig other(GetParam(), {.slots = 1, .chain = shared});
+  const RequestId id = other.submit(requests[0]);
+  other.run();
+  expect_same(other.listener.of(id), alone(requests[0]));
+  for (const TestRequest& spec : requests) rig.submit(spec);
+  EXPECT_THROW(rig.run(), Error);
+  expect_reset_mends(GetParam(), rig, requests, "another session");
+}
+
+// The order in which one engine takes another's place must not matter.
+TEST_P(EngineTest, TimesBelongToTheEngineThatSteps) {
+  RigOptions setup{.slots = 1};
+  setup.options.wants |= kTimes;
+  setup.session = open_session(GetParam(), setup);
+  const auto measures = [](Rig& rig) {
+    rig.submit(request_for(some_prompt(4), 3));
+    rig.run();
+    EXPECT_FALSE(rig.listener.forward_times.empty());
+    return std::ranges::all_of(rig.listener.forward_times, [](float time) { return time > 0; });
+  };
+  auto first = std::make_unique<Rig>(GetParam(), setup);
+  if (!measures(*first)) GTEST_SKIP() << "no times";
+  Rig second(GetParam(), setup);
+  first.reset();
+  EXPECT_TRUE(measures(second));
+}
+
 }  // namespace gpt2run::test

@@ -132,6 +132,28 @@ TEST_P(EngineTest, ReuseTakesOverWhatASlotHolds) {
   expect(request_for(some_prompt(1), 4), 0, "one token");
 }
 
+// A request without a prefix to share takes an unused slot, or the one whose request ended first, so that prefixes are
+// kept as long as there is room.
+TEST_P(EngineTest, ReuseKeepsTheLatestPrefixes) {
+  RigOptions setup{.slots = 3};
+  setup.options.reuse = true;
+  Rig rig(GetParam(), setup);
+  const bool shares = shares_by_content(rig);
+  const auto cached_for = [&](int first) {
+    const int64_t before = rig.engine().counts().cached_tokens;
+    rig.submit(request_for(some_prompt(6, first), 2));
+    rig.run();
+    return rig.engine().counts().cached_tokens - before;
+  };
+  const int64_t whole = shares ? 5 : 0;
+  for (const int first : {2, 9, 16}) EXPECT_EQ(cached_for(first), 0) << first;
+  for (const int first : {2, 9, 16}) EXPECT_EQ(cached_for(first), whole) << first << " is still there";
+  EXPECT_EQ(cached_for(2), whole);
+  EXPECT_EQ(cached_for(20), 0) << "takes the slot of 9";
+  for (const int first : {2, 16, 20}) EXPECT_EQ(cached_for(first), whole) << first << " after 20";
+  EXPECT_EQ(cached_for(9), 0) << "was dropped";
+}
+
 // Prefixes are reused from slots that still decode, and while their prompts are being read.
 TEST_P(EngineTest, ReuseOfWhatRunningRequestsHold) {
   RigOptions setup;

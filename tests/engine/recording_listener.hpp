@@ -85,7 +85,8 @@ struct RecordingListener final : Listener {
   std::function<void(RequestId)> on_start, on_finish;
   std::function<void(RequestId, const TokenEvent&)> on_token;
 
-  std::vector<RequestId> starts;  // ids in the order of start()
+  std::vector<RequestId> starts;     // ids in the order of start()
+  std::vector<float> forward_times;  // milliseconds, of each step
   int64_t calls = 0;
 
   void expect(RequestId id, const Request& request) {
@@ -125,6 +126,8 @@ struct RecordingListener final : Listener {
       (is_prompt ? log.prompt_logits : log.logits).push_back(bits_of(event.logits, event.logits ? event.vocab : 0));
     if (on_token) on_token(id, event);
   }
+
+  void step(const StepEvent& event) override { forward_times.push_back(event.times.forward); }
 
   void end_logits(RequestId id, const float* logits) override {
     RequestLog& log = live(id, true);

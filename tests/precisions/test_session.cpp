@@ -219,6 +219,30 @@ TEST_P(SessionTest, TapsSeeEveryOperationAndChangeNothing) {
   EXPECT_EQ(tap.names, names);
 }
 
+// A tap that wants two operations, and counts how often it is asked.
+struct TwoOpsTap : CountingTap {
+  bool wants(const char* op) const override {
+    ++asked;
+    return std::string_view(op) == "attention" || std::string_view(op) == "norm_logits";
+  }
+  mutable int asked = 0;
+};
+
+TEST_P(SessionTest, ATapIsAskedOnceAndSeesOnlyWhatItWants) {
+  const auto session = open();
+  TwoOpsTap tap;
+  if (!session->tap(&tap)) GTEST_SKIP() << "no taps";
+  feed(*session, 0, tokens(3));
+  feed(*session, 0, tokens(1));
+  EXPECT_EQ(tap.asked, 7);
+  std::vector<std::string> names;
+  for (int step = 0; step < 2; ++step) {
+    for (int l = 0; l < model().config().L; ++l) names.push_back("attention " + std::to_string(l));
+    names.push_back("norm_logits");
+  }
+  EXPECT_EQ(tap.names, names);
+}
+
 TEST_P(SessionTest, SampledTokenIsReadFromTheTable) {
   const auto text = tokens(6);
   const auto session = open(2), given = open();

@@ -31,7 +31,7 @@ import table
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-INPUTS = {"demo": ROOT / "models/demo", "golden": ROOT / "tests/golden/models", "lab": ROOT / "tests/golden/lab"}
+INPUTS = {"demo": ROOT / "models/demo", "golden": ROOT / "tests/golden/models", "evaluation": ROOT / "tests/golden/evaluation"}
 SECONDS = 300  # for one command; one that takes longer is ended and has the exit status "timeout"
 
 

@@ -183,7 +183,8 @@ void Configuration::read_file(const std::string& path, const std::string& origin
   if (path.empty()) refuse_empty(origin);
   const std::string content = read_text(path, origin + " ");
   const size_t first = content.find_first_not_of(" \t\r\n");
-  if (first == content.npos || content[first] != '{') return take(Layer::file, read_ini(path, content));
+  const bool is_json = path.ends_with(".json") || (first != content.npos && content[first] == '{');
+  if (!is_json) return take(Layer::file, read_ini(path, content));
   recorded_ = Manifest::from_json(path, content);
   std::vector<Setting> settings;
   for (const RecordedOption& option : recorded_->options)

@@ -21,7 +21,7 @@ inline PluginHost plugin_host(const Configuration& configuration) {
 // participle, such as "created". Error and std::bad_alloc pass through. Any other exception becomes an Error that names
 // the plugin, because its text alone would not say where it comes from.
 template <class Call>
-auto watched(const BoundPlugin& bound, const char* done, const Call& call) {
+auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
   const auto watch = bound.host ? bound.host->watch(*bound.plugin, done) : nullptr;
   try {
     return call();
@@ -36,11 +36,11 @@ auto watched(const BoundPlugin& bound, const char* done, const Call& call) {
   }
 }
 
-// Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as watched() does, and Error
+// Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as call_named() does, and Error
 // when the plugin returns null.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
-  return watched(bound, "created", [&] {
+  return call_named(bound, "created", [&] {
     std::unique_ptr<Base> object(static_cast<Base*>(bound.plugin->create(bound.values, host_services())));
     if (!object) fail(bound.values.owner(), ": create() returned null: expected an object, or an Error thrown");
     return object;

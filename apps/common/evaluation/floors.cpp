@@ -22,6 +22,14 @@ int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
 
 bool is_reference(const BoundPlugin& chosen) { return chosen.plugin->name == std::string_view(kReference); }
 
+// The options that give `reference` the contract of an instance: what its session says, or the number type in the
+// plugin's name. Empty if neither says it.
+std::string contract_of(const Instance& instance) {
+  const std::string contract = instance.session->traits().contract;
+  const std::string type = type_name_of(*instance.chosen);
+  return contract.empty() && !type.empty() ? "type=" + type : contract;
+}
+
 // Sequences for the other slots: the same tokens in other orders, each with another length.
 std::vector<std::vector<int32_t>> neighbours_of(const Window& window) {
   std::vector<std::vector<int32_t>> neighbours;
@@ -54,11 +62,12 @@ class FloorMeter {
       add(others == 1 ? "1 thread" : "2 threads", own, windows_, kChunk, others, false);
     if (BoundPlugin portable = own; choose_portable(portable))
       add("isa=portable", portable, windows_, kChunk, plan_.threads, false);
-    const std::string type = type_name_of(own);
-    if (type.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
-    BoundPlugin reference(host_.precision(kReference), {kReference, {{"type", type}}}, Layer::fallback, &host_);
-    reference.values.set("type", type, "--floor");
-    add(to_text(reference.spec), reference, slow_, kChunk, plan_.threads, false);
+    const std::string contract = contract_of(instance_);
+    if (contract.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
+    const PluginSpec spec = parse_plugin_list(std::string(kReference) + ":" + contract, "--floor").front();
+    BoundPlugin reference(host_.precision(kReference), spec, Layer::fallback, &host_);
+    for (const auto& [key, value] : spec.options) reference.values.set(key, value, "--floor");
+    add(to_text(spec), reference, slow_, kChunk, plan_.threads, false);
     return parts_;
   }
 

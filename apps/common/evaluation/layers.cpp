@@ -152,7 +152,7 @@ class Tapped {
 
 // Runs all sessions over the windows in lockstep, one chunk at a time, and adds up ranges and errors. The first session
 // is the reference, and all must have taps that work.
-void walk(std::span<Tapped* const> all, std::span<const Window> windows, const std::function<void()>& check) {
+void step_all(std::span<Tapped* const> all, std::span<const Window> windows, const std::function<void()>& check) {
   for (const Window& window : windows) {
     for (Tapped* one : all) one->begin(window);
     while (all[0]->step() > 0) {
@@ -199,7 +199,7 @@ Layers compare_layers(std::span<const Instance> instances, std::span<const Windo
   std::vector<Tapped*> working;
   for (const auto& one : tapped)
     if (one->works()) working.push_back(one.get());
-  if (layers.tapped) walk(working, fed, check);
+  if (layers.tapped) step_all(working, fed, check);
   layers.ranges = tapped[0]->ranges();
   for (size_t i = 1; i < tapped.size(); ++i) {
     const std::optional<double> limit = threshold > 0 ? threshold : default_threshold(instances[0], instances[i]);
@@ -230,7 +230,7 @@ std::string first_nan(std::span<const Instance> instances, std::span<const Windo
     Tapped tapped(instance);
     if (!tapped.works()) continue;
     Tapped* const alone[] = {&tapped};
-    walk(alone, windows, check);
+    step_all(alone, windows, check);
     const std::vector<OpRange> ranges = tapped.ranges();
     if (std::string line = first_nan(instance.name, ranges); !line.empty()) return line;
   }

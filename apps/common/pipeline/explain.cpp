@@ -82,10 +82,9 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
 
 std::string repeat_text(const Composition& composition) {
   const Space space = composition.choice().precision.plugin->space;
-  const std::string_view reason =
-      why_not_replayed(space, composition.choice().chain_space(), all_wants(composition.sinks()));
+  const std::string_view reason = why_not_replayed(space, composition.choice().chain_space(),
+                                                   all_wants(composition.sinks()), composition.generation().recompute);
   if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
-  if (composition.generation().recompute) return "1 token between two waits: every pass is recomputed";
   return "up to " + std::to_string(composition.generation().replay) +
          " tokens between two waits, enqueued once and replayed";
 }

@@ -23,10 +23,10 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
     try {
       const Plugin& plugin = host.open(candidate);
       const BoundPlugin bound(plugin, {plugin.name, {}}, Layer::fallback, &host);
-      if (watched(bound, "asked whether it runs here", plugin.probe).score == 0) continue;
+      if (call_named(bound, "asked whether it runs here", plugin.probe).score == 0) continue;
       const auto loader = create<Loader>(bound);
       const int score =
-          watched(bound, "asked whether it reads the model", [&] { return loader->probe(model.c_str()); });
+          call_named(bound, "asked whether it reads the model", [&] { return loader->probe(model.c_str()); });
       if (score > best_score) best = &plugin, best_score = score;
     } catch (const Error& error) {
       log_warning(std::string("loader ") + candidate.name + " cannot be asked: " + error.what());

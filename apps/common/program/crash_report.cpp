@@ -29,12 +29,12 @@ void say(const std::string& line) {
   errno = before;
 }
 
-void say_and_die(int signal) {
+void report_and_end(int signal) {
   say(crashed);
   raise(signal);  // the default action, as soon as this handler returns
 }
 
-void say_and_wait(int) { say(waiting); }
+void report_and_wait(int) { say(waiting); }
 
 // Called by exit(). Flushes what was printed before, since _exit() would drop it.
 void refuse_exit() {
@@ -56,7 +56,7 @@ CrashReport::CrashReport(const std::filesystem::path& file, const std::string& d
   alarm_before_ = alarm(0);
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     struct sigaction action {};
-    action.sa_handler = kSignals[i] == SIGALRM ? say_and_wait : say_and_die;
+    action.sa_handler = kSignals[i] == SIGALRM ? report_and_wait : report_and_end;
     action.sa_flags = kSignals[i] == SIGALRM ? SA_RESTART : static_cast<int>(SA_RESETHAND);
     sigaction(kSignals[i], &action, &before_[i]);
   }

@@ -21,20 +21,20 @@ void watch(int signal, void (*handler)(int)) {
 
 // One signal is not enough: a system call may begin to block just after it, before the flag is checked again. So the
 // alarm repeats every second.
-void wake(int) { alarm(1); }
+void on_alarm(int) { alarm(1); }
 
 void wake_from_now_on() {
-  watch(SIGALRM, wake);
-  wake(SIGALRM);
+  watch(SIGALRM, on_alarm);
+  on_alarm(SIGALRM);
 }
 
 // Sets the flag. From here on each of the signals has its default action again and ends the process.
-void note(int) {
+void on_ending_signal(int) {
   noted = 1;
   for (const int signal : kEndingSignals) {
     struct sigaction now {};
     sigaction(signal, nullptr, &now);
-    if (now.sa_handler == note) std::signal(signal, SIG_DFL);
+    if (now.sa_handler == on_ending_signal) std::signal(signal, SIG_DFL);
   }
   wake_from_now_on();
 }
@@ -42,7 +42,7 @@ void note(int) {
 }  // namespace
 
 void watch_interrupts() {
-  for (const int signal : kEndingSignals) watch(signal, note);
+  for (const int signal : kEndingSignals) watch(signal, on_ending_signal);
 }
 
 bool interrupted() { return noted != 0; }

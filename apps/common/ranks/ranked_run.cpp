@@ -7,7 +7,7 @@
 
 #include "common/ranks/rank_events.hpp"
 #include "gpt2run/engine/delivery.hpp"
-#include "gpt2run/engine/words.hpp"
+#include "gpt2run/engine/tokenizer_vocabulary.hpp"
 
 namespace gpt2run {
 namespace {
@@ -117,7 +117,7 @@ class Merge final : public Sink, EventReceiver {
   bool take(int from);
   bool is_full() const { return buffered_.tokens() > most_ahead_; }
   int turn_owner() const { return ranks_.owner(buffered_.turn() / samples_); }
-  void tell(const Progress& progress) const {
+  void send_progress(const Progress& progress) const {
     if (progress) progress(done_, int64_t(prompts_.size() * samples_));
   }
 
@@ -174,17 +174,17 @@ void Merge::take_turns(const Progress& progress) {
   for (int taken = 0; taken < ranks_.size() && !is_full() && take(-1);) ++taken;
   while (is_full() && turn_owner() != ranks_.rank()) {
     ranks_.wait([&] {
-      tell(progress);
+      send_progress(progress);
       return take(turn_owner());
     });
   }
-  tell(progress);
+  send_progress(progress);
 }
 
 Summary Merge::close(const Summary& own, const Progress& progress) {
   while (closed_ + 1 < ranks_.size()) {
     ranks_.wait([&] {
-      tell(progress);
+      send_progress(progress);
       return take(is_full() ? turn_owner() : -1);
     });
   }

@@ -29,7 +29,7 @@ void share_standard_input(Ranks& ranks) {
 
 // The lines that must be equal on every rank: the manifest without paths, which may differ between machines, and with a
 // hash in place of the prompts.
-std::string likeness(Manifest manifest, std::span<const Prompt> texts) {
+std::string comparable_text(Manifest manifest, std::span<const Prompt> texts) {
   Fingerprint prompts;
   for (const Prompt& prompt : texts) {
     const size_t sizes[] = {prompt.tokens.size(), prompt.text.size(), prompt.id.size()};
@@ -55,7 +55,7 @@ std::string next_line(std::istream& lines) {
   return from == line.npos ? "" : line.substr(from, to + 1 - from);
 }
 
-void check_likeness(const std::string& here, const std::string& there, int rank) {
+void check_comparable(const std::string& here, const std::string& there, int rank) {
   std::istringstream ours(here), theirs(there);
   while (ours || theirs) {
     const std::string expected = next_line(ours), found = next_line(theirs);
@@ -89,11 +89,11 @@ void share_standard_input(Ranks& ranks, const Configuration& configuration) {
 void check_mode(Ranks& ranks, const std::string& mode) {
   if (ranks.size() == 1) return;
   const std::vector<std::string> all = ranks.gather(mode);
-  for (size_t rank = 1; rank < all.size(); ++rank) check_likeness(all[0], all[rank], static_cast<int>(rank));
+  for (size_t rank = 1; rank < all.size(); ++rank) check_comparable(all[0], all[rank], static_cast<int>(rank));
 }
 
 void check_comparable(Ranks& ranks, const Manifest& manifest, std::span<const Prompt> texts) {
-  if (ranks.size() > 1) check_mode(ranks, likeness(manifest, texts));
+  if (ranks.size() > 1) check_mode(ranks, comparable_text(manifest, texts));
 }
 
 }  // namespace gpt2run

@@ -24,8 +24,9 @@ int run_ranks(const std::string& name, int count, char** arguments,
     ranks.finish();
     return code;
   };
-  const auto speak = [](const std::string& line) { set_silent(false), log_error(line); };
-  return run_guarded(name, work_together, [&](const std::string& line) { ranks.give_up(line, speak, interrupted()); });
+  const auto print_error = [](const std::string& line) { set_silent(false), log_error(line); };
+  return run_guarded(name, work_together,
+                     [&](const std::string& line) { ranks.give_up(line, print_error, interrupted()); });
 }
 
 }  // namespace gpt2run

@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void remove_leftovers(const fs::path& folder, const std::string& ending) {
+void remove_temp_files(const fs::path& folder, const std::string& ending) {
   std::error_code error;
   for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
     const std::string name = file->path().filename().string();
@@ -36,7 +36,7 @@ void wait_and_remove(int pipe, const std::string& ending) {
   }
   if (text.ends_with(std::string(2, '\0'))) return;
   for (size_t from = 0, to; (to = text.find('\0', from)) != text.npos; from = to + 1)
-    remove_leftovers(text.substr(from, to - from), ending);
+    remove_temp_files(text.substr(from, to - from), ending);
 }
 
 // The child leaves the session and closes all files. A launcher that waits until all outputs are closed must not wait

@@ -47,8 +47,9 @@ class Engine {
   // Reason::error. Everything else is thrown, and then only reset() and the destructor may be called.
   bool step();
 
-  // Drops all requests without calling finish(), and forgets prefixes. Needed after step() has thrown, and after
-  // somebody else has used the session while nothing ran.
+  // Drops all requests without calling finish(), forgets prefixes, and prepares the samplers of the engine's own chain
+  // again. Needed after step() has thrown, and after somebody else has used the session or the samplers while nothing
+  // ran.
   void reset();
 
   bool tap(Tap* tap);                     // as Session::tap; nothing is replayed while a tap is set

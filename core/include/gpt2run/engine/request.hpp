@@ -95,7 +95,7 @@ struct QueueFull : Error {
 Limits engine_limits(const EngineOptions&, int32_t slots, int32_t context, bool changes_logits);
 
 // A clause that says why decode steps are not replayed, or "" if they may be. chain: the samplers' memory space.
-std::string_view why_not_replayed(Space session, Space chain, uint32_t wants);
+std::string_view why_not_replayed(Space session, Space chain, uint32_t wants, bool recompute);
 
 // Totals since the engine was made.
 struct EngineCounts {

@@ -90,7 +90,7 @@ class HostSession final : public Session {
   void write(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
 
   bool tap(Tap* tap) override {
-    tap_ = tap;
+    tap_ = SessionTap(tap);
     return true;
   }
   void times(StepTimes* times) override { times_ = times; }
@@ -127,12 +127,11 @@ class HostSession final : public Session {
   void forward(const HostStep& step) {
     if (!tap_) return gpt2_forward(*ops_, weights_, state_, step);
     gpt2_forward(*ops_, weights_, state_, step, [&](Op op, int layer) {
-      if (!tap_->wants(name_of(op))) return;
+      if (!tap_.wants(op)) return;
       const Matrix m = state_.written(op, layer, step, scratch_);
       if (m.rows == 0) return;
       scratch_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
-      if (tap_->tensor(name_of(op), layer, scratch_.data(), m.rows, m.cols))
-        fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+      tap_.call(op, layer, scratch_.data(), m.rows, m.cols);
     });
   }
 
@@ -147,7 +146,7 @@ class HostSession final : public Session {
   std::vector<int32_t> logit_rows_;  // (logit_rows)
   std::vector<RowKey> keys_;         // (logit_rows)
   std::vector<float> scratch_;       // for taps
-  Tap* tap_ = nullptr;
+  SessionTap tap_;
   StepTimes* times_ = nullptr;
 };
 

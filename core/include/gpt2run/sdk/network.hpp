@@ -21,9 +21,11 @@ enum class Op : uint8_t {
   norm_logits,   // logits (rows that need them, V) = W LNf(x)
 };
 
+inline constexpr int kOps = 7;
+
 constexpr const char* name_of(Op op) {
-  constexpr const char* names[] = {"embed",        "norm_qkv", "attention",  "project_add",
-                                   "norm_up_gelu", "down_add", "norm_logits"};
+  constexpr const char* names[kOps] = {"embed",        "norm_qkv", "attention",  "project_add",
+                                       "norm_up_gelu", "down_add", "norm_logits"};
   return names[static_cast<size_t>(op)];
 }
 
@@ -37,6 +39,29 @@ concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s,
   o.norm_up_gelu(w.layers[layer], s, t);
   o.down_add(w.layers[layer], s, t);
   o.norm_logits(w.head, s, t);
+};
+
+// A session's tap, which is asked once which operations it wants.
+class SessionTap {
+ public:
+  SessionTap() = default;
+  // tap: null for none.
+  explicit SessionTap(Tap* tap) : tap_(tap) {
+    for (int op = 0; tap && op < kOps; ++op) wants_[op] = tap->wants(name_of(static_cast<Op>(op)));
+  }
+
+  explicit operator bool() const { return tap_ != nullptr; }
+  bool wants(Op op) const { return wants_[static_cast<size_t>(op)]; }
+
+  // Shows the tap what an operation wrote. host: (rows, cols). Throws Error if the tap changed it.
+  void call(Op op, int layer, float* host, int rows, int cols) const {
+    if (tap_->tensor(name_of(op), layer, host, rows, cols))
+      fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+  }
+
+ private:
+  Tap* tap_ = nullptr;
+  bool wants_[kOps] = {};
 };
 
 // Runs one forward pass, and calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must

@@ -312,11 +312,11 @@ TEST_F(Gpt2compare, RefusesInOneLine) {
       {"--tokens '1 2' --fail-if 'kl_p98>1'", 2, {"--fail_if", "_p0.1", "_p99.9"}},
       {"--tokens '1 2' --fail-if 'kl>much'", 2, {"--fail_if", "\"much\""}},
       {"--tokens '1 2' --json empty.txt/all.json", 1, {"empty.txt/all.json"}},
-      {"--tokens '1 2' --test nan --plugin-dir " LAB, 1, {"NaN", "nan", "embed"}},
-      {"--tokens '1 2 3' -n 0 --test nan --plugin-dir " LAB,
+      {"--tokens '1 2' --test nan --plugin-dir " EVALUATION_PLUGINS, 1, {"NaN", "nan", "embed"}},
+      {"--tokens '1 2 3' -n 0 --test nan --plugin-dir " EVALUATION_PLUGINS,
        1,
        {"nan against cpu-fp32", "text 0", "position 1", "test", "NaN", "token 0", "embed"}},
-      {"--tokens '1 2 3' -n 0 --ref nan --plugin-dir " LAB, 1, {"reference", "NaN"}},
+      {"--tokens '1 2 3' -n 0 --ref nan --plugin-dir " EVALUATION_PLUGINS, 1, {"reference", "NaN"}},
   };
   for (const auto& [options, code, words] : cases) {
     const Outcome done = run("gpt2compare" + (kTiny + options));

@@ -7,7 +7,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr char kText[] = "--text " SOURCE_DIR "/tests/golden/lab/text.txt";
+constexpr char kText[] = "--text " SOURCE_DIR "/tests/golden/evaluation/text.txt";
 constexpr char kDemo[] = " -q --model " SOURCE_DIR "/models/demo ";
 
 class MpirunLab : public UnderMpirun {
@@ -79,7 +79,7 @@ TEST_F(MpirunLab, ARankThatFailsIsTold) {
 }
 
 TEST_F(MpirunLab, ANumberThatIsNoneEndsAllRanks) {
-  const std::string lost = " --plugin-dir " BINARY_DIR "/tests/lab --json all.json ";
+  const std::string lost = " --plugin-dir " BINARY_DIR "/tests/evaluation --json all.json ";
   const Outcome all = run_on(3, compare(kText + std::string(" --window 16 --floor off --layers 0 --test nan") + lost));
   EXPECT_THAT(all.err, HasSubstr("found NaN for token "));
   expect_failure_of("gpt2compare", all);

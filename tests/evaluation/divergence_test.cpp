@@ -57,7 +57,7 @@ void expect_near(double found, double expected, double scale, const std::string&
 }
 
 TEST(Divergence, IsWhatItsDefinitionSays) {
-  const json golden = json::parse(std::ifstream(SOURCE_DIR "/tests/golden/lab/divergence.json"));
+  const json golden = json::parse(std::ifstream(SOURCE_DIR "/tests/golden/evaluation/divergence.json"));
   ASSERT_GE(golden.at("cases").size(), 10u);
   for (const json& one : golden.at("cases")) {
     const std::vector<float> ref = row_of(one.at("ref")), test = row_of(one.at("test"));

@@ -15,7 +15,7 @@ using nlohmann::json;
 using test::IsRefusal;
 using testing::HasSubstr;
 
-constexpr char kLab[] = SOURCE_DIR "/tests/golden/lab/";
+constexpr char kGoldens[] = SOURCE_DIR "/tests/golden/evaluation/";
 constexpr char kDemo[] = "gpt2perplexity -q --model " SOURCE_DIR "/models/demo ";
 
 class Gpt2perplexity : public Shell {
@@ -30,11 +30,11 @@ class Gpt2perplexity : public Shell {
 // "--text --protocol ..." -> "--text FILE --protocol ..."
 std::string with_file(const std::string& options) {
   const size_t blank = options.find(' ');
-  return options.substr(0, blank) + " " + kLab + "text.txt" + options.substr(blank);
+  return options.substr(0, blank) + " " + kGoldens + "text.txt" + options.substr(blank);
 }
 
 TEST_F(Gpt2perplexity, EveryProtocolIsTransformersToItsLastDigits) {
-  const json golden = json::parse(read_text(std::string(kLab) + "perplexity.json"));
+  const json golden = json::parse(read_text(std::string(kGoldens) + "perplexity.json"));
   ASSERT_GE(golden.at("results").size(), 9u);
   for (const json& expected : golden.at("results")) {
     const std::string options = expected.at("options");
@@ -52,31 +52,31 @@ TEST_F(Gpt2perplexity, EveryProtocolIsTransformersToItsLastDigits) {
 }
 
 TEST_F(Gpt2perplexity, AllTextsOfOneRunAreThoseOfTheGolden) {
-  const json golden = json::parse(read_text(std::string(kLab) + "perplexity.json"));
-  const json whole = measured("--text " + std::string(kLab) + "text.txt --precision fp32");
+  const json golden = json::parse(read_text(std::string(kGoldens) + "perplexity.json"));
+  const json whole = measured("--text " + std::string(kGoldens) + "text.txt --precision fp32");
   EXPECT_EQ(whole.at("text_tokens"), golden.at("tokens"));
   EXPECT_EQ(whole.at("texts"), 1);
   EXPECT_EQ(whole.at("protocol"), "hf-stride");
   EXPECT_EQ(whole.at("max_length"), 1024);
   EXPECT_EQ(whole.at("stride"), 512);
   EXPECT_EQ(whole.at("manifest").at("plugins").size(), 2u);
-  const json again = measured("--text - --precision fp32 < " + std::string(kLab) + "text.txt");
+  const json again = measured("--text - --precision fp32 < " + std::string(kGoldens) + "text.txt");
   EXPECT_EQ(again.at("text_hash"), whole.at("text_hash"));
   EXPECT_EQ(again.at("results"), whole.at("results"));
 }
 
 TEST_F(Gpt2perplexity, APromptSetIsItsLines) {
-  const Outcome packed = run("gpt2tokenize pack --tokenizer " SOURCE_DIR "/models/demo --in " + std::string(kLab) +
+  const Outcome packed = run("gpt2tokenize pack --tokenizer " SOURCE_DIR "/models/demo --in " + std::string(kGoldens) +
                              "text.txt --t 300 --out set.bin");
   ASSERT_EQ(packed.code, 0) << packed.err;
-  const json lines = measured("--protocol original --precision fp32 --prompts " + std::string(kLab) + "text.txt");
+  const json lines = measured("--protocol original --precision fp32 --prompts " + std::string(kGoldens) + "text.txt");
   const json rows = measured("--protocol original --precision fp32 --prompts set.bin");
   EXPECT_EQ(rows.at("results"), lines.at("results"));
   EXPECT_EQ(rows.at("text_hash"), lines.at("text_hash"));
 }
 
 TEST_F(Gpt2perplexity, DifferencesArePairedTokenByToken) {
-  const json all = measured("--text " + std::string(kLab) + "text.txt --precision fp32,bf16,cpu-fp32");
+  const json all = measured("--text " + std::string(kGoldens) + "text.txt --precision fp32,bf16,cpu-fp32");
   const json& rows = all.at("results");
   ASSERT_EQ(rows.size(), 3u);
   const json &first = rows[0], &bf16 = rows[1], &same = rows[2];
@@ -98,7 +98,7 @@ TEST_F(Gpt2perplexity, DifferencesArePairedTokenByToken) {
 }
 
 TEST_F(Gpt2perplexity, TheTableSaysTheSame) {
-  const Outcome done = run(std::string(kDemo) + "--text " + kLab + "text.txt --precision fp32,reference:type=bf16");
+  const Outcome done = run(std::string(kDemo) + "--text " + kGoldens + "text.txt --precision fp32,reference:type=bf16");
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.err, "");
   EXPECT_THAT(done.out, HasSubstr("hf-stride: windows of 1024 tokens, stride 512"));

@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 TEST(Statistics, StandardErrorsAreThoseOfNumpy) {
-  const json golden = json::parse(std::ifstream(SOURCE_DIR "/tests/golden/lab/statistics.json"));
+  const json golden = json::parse(std::ifstream(SOURCE_DIR "/tests/golden/evaluation/statistics.json"));
   ASSERT_GE(golden.at("cases").size(), 8u);
   for (const json& one : golden.at("cases")) {
     const std::vector<double> values = one.at("values");
