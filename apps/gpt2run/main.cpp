@@ -74,6 +74,10 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
     progress.update(done, total);
   });
   file.publish(manifest.to_json());
+  if (summary.cut > 0)
+    log_warning(std::to_string(summary.cut) + " of " + std::to_string(summary.sequences) +
+                " sequences ended where the model's context of " + std::to_string(composition.checkpoint().config().T) +
+                " tokens is full, before all new tokens; --context-shift -1 goes on with the last half of it");
   log_info(summary_line(summary, composition));
 }
 

@@ -59,6 +59,21 @@ int EngineLoop::free_slot() const {
   return best;
 }
 
+// Makes room in slots whose context is full while their request goes on. The last tokens are read again from position
+// 0, because positions are learned. Draws count on.
+void EngineLoop::shift_full_contexts() {
+  for (int slot = 0; slot < limits_.slots; ++slot) {
+    auto& sequence = slots_[slot].sequence;
+    if (!sequence || sequence->request.context_shift == 0 || sequence->positions() < limits_.context) continue;
+    sequence->base = sequence->known() - sequence->request.context_shift;
+    sequence->fed = sequence->base, sequence->shifted = true;
+    runner_.start(slot,
+                  {sequence->request.sequence, sequence->request.seed, sequence->prompt() - sequence->base,
+                   sequence->base, slot, 0},
+                  sequence->held());
+  }
+}
+
 // True while another request of its group is reading the same prompt, which it will then share.
 bool EngineLoop::waits_for_prompt(const Request& request) const {
   if (request.group == 0 || options_.recompute) return false;
@@ -81,11 +96,11 @@ EngineLoop::Source EngineLoop::find_prefix(const Request& request) const {
 int EngineLoop::shared_prefix(const Slot& slot, const Request& request) const {
   if (request.group == 0 && !shares_) return 0;
   const CachedPrefix& cached = slot.cached;
-  const std::span<const int32_t> tokens = slot.sequence ? slot.sequence->tokens : cached.tokens;
-  const auto prompt = tokens.first(slot.sequence ? slot.sequence->prompt() : cached.prompt);
+  const std::span<const int32_t> tokens = slot.sequence ? slot.sequence->held() : cached.tokens;
+  const auto prompt = tokens.first(slot.sequence ? slot.sequence->held_prompt() : cached.prompt);
   const uint64_t group = slot.sequence ? slot.sequence->request.group : cached.group;
   const uint32_t wants = slot.sequence ? slot.sequence->request.wants : cached.wants;
-  const int valid = slot.sequence ? std::min(slot.sequence->fed, slot.sequence->known()) : cached.valid;
+  const int valid = slot.sequence ? slot.sequence->held_valid() : cached.valid;
   const int prefix = static_cast<int>(request.tokens.size()) - 1;
   const bool is_equal = request.group != 0 && request.group == group && request.wants == wants;
   if (is_equal && valid >= prefix && std::ranges::equal(prompt, request.tokens)) return prefix;
@@ -97,7 +112,9 @@ int EngineLoop::shared_prefix(const Slot& slot, const Request& request) const {
 void EngineLoop::assign(int slot, const Source& source, Waiting&& waiting) {
   const std::shared_ptr<const Chain> chain = waiting.request.chain ? waiting.request.chain : chain_;
   const int64_t length = std::ssize(waiting.request.tokens), context = std::min(config_.T, limits_.context);
-  const int64_t total = std::min(length + std::min(waiting.request.max_new, context), context + 1);
+  int64_t total = std::min(length + std::min(waiting.request.max_new, context), context + 1);
+  if (waiting.request.context_shift > 0)
+    total = length + std::min<int64_t>(waiting.request.max_new, INT32_MAX - length);
   slots_[slot].cached = {};
   Sequence& sequence = slots_[slot].sequence.emplace(std::move(waiting), chain, total);
   sequence.fed = source.keep;

@@ -10,11 +10,9 @@
 namespace gpt2run {
 namespace {
 
-// The tokens of a whole sequence, prompt included: as many as were asked for, but no more than the context allows.
-int64_t total_length(const ModelConfig& config, const Prompt& prompt, const Generation& generation) {
-  const int64_t length = std::ssize(prompt.tokens);
-  const int64_t asked = generation.max_new >= 0 ? length + generation.max_new : generation.n_gen;
-  return std::min<int64_t>(asked, int64_t(config.T) + 1);
+// The number of tokens of a whole sequence that was asked for, prompt included.
+int64_t total_length(const Prompt& prompt, const Generation& generation) {
+  return generation.max_new >= 0 ? std::ssize(prompt.tokens) + int64_t(generation.max_new) : generation.n_gen;
 }
 
 void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generation& generation, size_t index) {
@@ -25,8 +23,9 @@ void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generat
   if (std::ssize(prompt.tokens) > config.T) {
     fail(name, " has ", length, " tokens, the model's context holds ", config.T);
   }
-  if (total_length(config, prompt, generation) < std::ssize(prompt.tokens) + (generation.max_new < 0)) {
-    fail(name, " has ", length, " tokens, a total length of ", generation.n_gen, " leaves no room for a new one");
+  if (total_length(prompt, generation) < std::ssize(prompt.tokens) + (generation.max_new < 0)) {
+    fail(name, " has ", length, " tokens, but --n_gen ", generation.n_gen, " counts the prompt too; use -n ",
+         generation.n_gen, " for ", generation.n_gen, " new tokens");
   }
   for (const int32_t id : prompt.tokens) {
     if (id < 0 || id >= config.V) fail(name, ": token ", id, " is out of range, the vocabulary has ", config.V);
@@ -98,7 +97,8 @@ class Run final : private Listener {
       Request request;
       request.tokens = prompt.tokens;
       request.sequence = next_, request.seed = generation_.seed;
-      request.max_new = total_length(config_, prompt, generation_) - std::ssize(prompt.tokens);
+      request.max_new = total_length(prompt, generation_) - std::ssize(prompt.tokens);
+      request.context_shift = generation_.context_shift;
       request.ignore_eos = generation_.ignore_eos;
       request.stops = generation_.stops;
       request.wants = sinks_.wants() & (kLogprob | kLogits | kPrompt);
@@ -122,6 +122,7 @@ class Run final : private Listener {
     if (reason == Reason::error) throw Error(std::string(error));
     const uint64_t sequence = sequences_.at(id);
     sequences_.erase(id);
+    summary_.cut += reason == Reason::context;
     sinks_.finish(sequence, tail, name_of(reason));
     ++done_;
   }
@@ -160,7 +161,7 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
   int64_t context = 1;
   for (size_t i = 0; i < prompts.size(); ++i) {
     check_prompt(config, prompts[i], generation, i);
-    context = std::max(context, total_length(config, prompts[i], generation) - 1);
+    context = std::max(context, std::min<int64_t>(total_length(prompts[i], generation) - 1, config.T));
   }
   const int64_t sequences = std::max<int64_t>(1, own_prompts(prompts, generation) * generation.samples);
   const auto slots = static_cast<int32_t>(std::min<int64_t>(generation.batch, sequences));

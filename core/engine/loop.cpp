@@ -80,6 +80,9 @@ void EngineLoop::check(const Request& request) const {
     fail("wants: expected a part of ", options_.wants & kOfRequests, ", found ", request.wants);
   for (const std::string& stop : request.stops)
     if (stop.empty()) fail("stops: expected texts, found an empty one");
+  if (request.context_shift != 0 && options_.recompute) fail("context_shift: expected 0 with recompute");
+  if (request.context_shift < 0 || (request.context_shift > 0 && request.context_shift >= context))
+    fail("context_shift: expected 0 or a number of tokens to keep below ", context, ", found ", request.context_shift);
   if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
   const int64_t most_tokens = options_.most_waiting_tokens;
   if (most_tokens > 0 && length > most_tokens)
@@ -109,6 +112,7 @@ bool EngineLoop::step() {
   if (needs_reset_) fail("the engine has thrown: reset() comes before the next step");
   needs_reset_ = true;
   change_requests();
+  shift_full_contexts();
   collect();
   if (!rows_.empty()) {
     const StepPlan what = plan();
@@ -189,7 +193,7 @@ std::vector<EngineLoop::Segment> EngineLoop::choosing_slots() {
 // token, or that last token for end_logits. 0 if nothing is left to read.
 int EngineLoop::prompt_rows(const Sequence& sequence) const {
   if (options_.recompute && choice_rows(sequence) > 0) return 0;  // choosing_slots() decides on full passes
-  const int before_last = sequence.prompt() - 1 - sequence.fed;
+  const int before_last = sequence.known() - 1 - sequence.fed;
   if (before_last > 0) return std::min(before_last, chunk());
   return before_last == 0 && sequence.request.end_logits ? 1 : 0;
 }
@@ -208,12 +212,13 @@ void EngineLoop::collect() {
 
 void EngineLoop::add_choice(const Segment& segment) {
   const Sequence& sequence = *slots_[segment.slot].sequence;
-  const bool is_given = sequence.is_first() || options_.recompute || runner_.is_behind_device(*sequence.chain);
+  const bool is_given =
+      sequence.is_first() || sequence.shifted || options_.recompute || runner_.is_behind_device(*sequence.chain);
   for (int i = 0; i < segment.count; ++i) {
     const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
     rows_.push_back(
         {segment.slot, is_chosen_from && !is_given ? kSampled : sequence.tokens[sequence.fed + i], is_chosen_from});
-    step_rows_.push_back({sequence.id, sequence.fed + i, is_chosen_from});
+    step_rows_.push_back({sequence.id, sequence.positions() + i, sequence.base, is_chosen_from});
   }
   segments_.push_back(segment);
   if (!segment.samples()) return;
@@ -227,11 +232,12 @@ void EngineLoop::add_prompt_rows(int slot) {
   const Sequence& sequence = *slots_[slot].sequence;
   const int count = prompt_rows(sequence);
   if (count == 0) return;
-  const bool logits = sequence.wants_prompt_logits() || sequence.fed + count == sequence.prompt();
+  const bool logits =
+      sequence.base == 0 && (sequence.wants_prompt_logits() || sequence.fed + count == sequence.prompt());
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
-    rows_.push_back({slot, sequence.request.tokens[sequence.fed + i], logits});
-    step_rows_.push_back({sequence.id, sequence.fed + i, logits});
+    rows_.push_back({slot, sequence.tokens[sequence.fed + i], logits});
+    step_rows_.push_back({sequence.id, sequence.positions() + i, sequence.base, logits});
   }
   segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;
@@ -254,7 +260,7 @@ int EngineLoop::replays(const StepPlan& plan) const {
   for (const Row& row : rows_) {
     const Sequence& sequence = *slots_[row.slot].sequence;
     longest = std::max<int64_t>(longest, sequence.total - sequence.known());
-    room = std::min<int64_t>(room, limits_.context - sequence.fed);
+    room = std::min<int64_t>(room, limits_.context - sequence.positions());
   }
   return static_cast<int>(std::min({longest, room, int64_t{std::max(options_.replay, 1)}}));
 }
@@ -273,7 +279,7 @@ void EngineLoop::handle_results(int times) {
     const bool has_logits = rows_[row].logits;
     row += segment.count;
     if (segment.samples()) {
-      sequence.fed += segment.count - 1 + times;
+      sequence.fed += segment.count - 1 + times, sequence.shifted = false;
       consume(segment.slot, times, logit_row++, result);
       result += times;
     } else if (segment.purpose == Purpose::recompute) {
@@ -297,12 +303,12 @@ void EngineLoop::read_results(int times) {
     const Sequence& sequence = *slots_[segment.slot].sequence;
     float* logprobs = sequence.wants(kLogprob) ? &logprobs_[result] : nullptr;
     if (segment.samples()) {
-      pieces_.push_back({segment.slot, sequence.known(), times, &tokens_[result], logprobs,
+      pieces_.push_back({segment.slot, sequence.known() - sequence.base, times, &tokens_[result], logprobs,
                          runner_.is_behind_device(*sequence.chain)});
       result += times;
       continue;
     }
-    const bool is_prompt = segment.purpose == Purpose::prompt;
+    const bool is_prompt = segment.purpose == Purpose::prompt && sequence.base == 0;
     if (is_prompt && logprobs && sequence.wants(kPrompt) && sequence.fed + segment.count < sequence.prompt())
       pieces_.push_back({segment.slot, sequence.fed + 1, segment.count, nullptr, logprobs, false});
     result += segment.count;
@@ -316,6 +322,7 @@ void EngineLoop::advance_prompt(const Segment& segment, int logit_row, size_t re
   Sequence& sequence = *slots_[segment.slot].sequence;
   for (int i = 0; i < segment.count; ++i) {
     ++sequence.fed;
+    if (sequence.base > 0) continue;  // tokens that have been reported
     if (sequence.fed == sequence.prompt()) {
       if (!is_cancelled(sequence)) listener_.end_logits(sequence.id, runner_.read_logits(logit_row));
     } else if (sequence.wants(kPrompt)) {
@@ -387,9 +394,10 @@ void EngineLoop::echo(Sequence& sequence, int position, float logprob, const flo
 void EngineLoop::finish(int slot, Reason reason, std::string_view error) {
   Sequence sequence = std::move(*slots_[slot].sequence);
   release(slot);
-  const int prompt = sequence.prompt(), valid = std::min(sequence.fed, sequence.known());
-  slots_[slot].cached = {std::move(sequence.tokens), prompt,  valid, sequence.request.group,
-                         sequence.request.wants,     ++ended_};
+  const int prompt = sequence.held_prompt(), valid = sequence.held_valid();
+  sequence.tokens.erase(sequence.tokens.begin(), sequence.tokens.begin() + sequence.base);
+  const Request& request = sequence.request;
+  slots_[slot].cached = {std::move(sequence.tokens), prompt, valid, request.group, request.wants, ++ended_};
   if (--chains_[sequence.chain.get()].requests == 0) chains_.erase(sequence.chain.get());
   listener_.finish(sequence.id, reason, sequence.text.take_tail(), error);
 }

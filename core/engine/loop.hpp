@@ -57,7 +57,9 @@ class EngineLoop {
     Request request;
     std::shared_ptr<const Chain> chain;
     uint64_t chain_id;
-    int fed = 0;                  // positions that have gone through the network
+    int fed = 0;                  // tokens that have gone through the network, those before `base` included
+    int base = 0;                 // the token at the slot's first position; not 0 once the context has been shifted
+    bool shifted = false;         // the context was shifted, and no token has been chosen since
     std::vector<int32_t> tokens;  // the prompt and the chosen tokens
     int64_t total;                // number of tokens at which the request ends
     TextRelease text, echo;
@@ -71,7 +73,12 @@ class EngineLoop {
     // Positions of the prompt that are fed without choosing a token. The last token is fed when the first new one is
     // chosen; without new tokens it is fed only for end_logits.
     int prefix() const { return prompt() - 1 + (request.max_new == 0 && request.end_logits); }
-    bool is_prefilled() const { return fed >= prefix(); }
+    bool is_prefilled() const { return base > 0 || fed >= prefix(); }
+    int positions() const { return fed - base; }  // that the slot holds
+    // The tokens from the slot's first position on, and how many of them are the prompt's; 0 if that is cut.
+    std::span<const int32_t> held() const { return std::span(tokens).subspan(base); }
+    int held_prompt() const { return base > 0 ? 0 : prompt(); }
+    int held_valid() const { return std::min(fed, known()) - base; }
   };
 
   // The tokens that a slot's keys and values belong to, kept after their request has ended so that others can share.
@@ -127,6 +134,8 @@ class EngineLoop {
   void assign(int slot, const Source& source, Waiting&& waiting);
   bool configure(Sequence& sequence, int slot);
   void echo_shared(int slot, int from);
+
+  void shift_full_contexts();
 
   // Building the rows of a step.
   int chunk() const { return std::max(options_.chunk, 1); }

@@ -2,6 +2,8 @@
 // text as alone in a fresh engine, whatever arrives, ends or is cancelled at the same time. A program includes this
 // file once, and instantiates EngineTest with its backends.
 #pragma once
+#include <numeric>
+
 #include "engine/engine_cancel_checks.hpp"
 #include "engine/engine_fault_checks.hpp"
 #include "engine/engine_rig.hpp"
@@ -244,6 +246,79 @@ TEST_P(EngineTest, PromptsAreReadInTheOrderOfAdmission) {
   expect_same(rig.listener.of(longer), alone(request_for(some_prompt(33), 3, 0, 0)));
 }
 
+// A sampler of argmax that records which draw each row would make.
+struct DrawsRecorder final : Sampler {
+  explicit DrawsRecorder(std::shared_ptr<std::vector<int32_t>> draws) : draws(std::move(draws)) {}
+  void sample(const LogitBatch& batch) override {
+    for (int32_t row = 0; row < batch.rows; ++row) {
+      const RowKey& key = batch.keys[row];
+      draws->push_back(key.position + key.shift);
+      choice_of(batch, row) = select_argmax(logits_of(batch, row));
+    }
+  }
+  std::shared_ptr<std::vector<int32_t>> draws;
+};
+
+// Beyond the context a request goes on as one whose prompt is its last tokens.
+TEST_P(EngineTest, AShiftedContextIsThatOfTheLastTokens) {
+  const int context = engine_model().config().T, keep = 7;
+  TestRequest spec = request_for(some_prompt(5), 2 * context);
+  spec.chain = kGreedy, spec.request.context_shift = keep;
+  TestRequest piece = request_for(some_prompt(5), context + 1 - 5);
+  piece.chain = kGreedy;
+  std::vector<int32_t> expected;
+  Bits logprobs;
+  while (std::ssize(expected) < 2 * context) {
+    const RequestLog part = alone(piece);
+    expected.insert(expected.end(), part.tokens.begin(), part.tokens.end());
+    logprobs.insert(logprobs.end(), part.logprobs.begin(), part.logprobs.end());
+    piece = request_for({expected.end() - keep, expected.end()}, context + 1 - keep);
+    piece.chain = kGreedy;
+  }
+  expected.resize(2 * context), logprobs.resize(2 * context);
+  Rig rig(GetParam());
+  const RequestId id = rig.submit(spec);
+  rig.submit(request_for(some_prompt(9), 20));
+  rig.run();
+  const RequestLog& log = rig.listener.of(id);
+  EXPECT_EQ(log.reason, Reason::length);
+  EXPECT_EQ(log.tokens, expected);
+  EXPECT_EQ(log.logprobs, logprobs);
+}
+
+TEST_P(EngineTest, DrawsCountOnWhenTheContextIsShifted) {
+  const int context = engine_model().config().T;
+  const auto draws = std::make_shared<std::vector<int32_t>>();
+  std::vector<std::unique_ptr<Sampler>> samplers;
+  samplers.push_back(std::make_unique<DrawsRecorder>(draws));
+  Rig rig(GetParam());
+  Request request = request_for(some_prompt(5), 2 * context).request;
+  request.chain = chain_of_tests(GetParam(), std::move(samplers));
+  request.context_shift = context / 3;
+  rig.submit(std::move(request));
+  rig.run();
+  ASSERT_GE(draws->size(), 1u);
+  if (GetParam().replay > 1) return;  // a replay calls no sampler
+  std::vector<int32_t> expected(2 * context);
+  std::iota(expected.begin(), expected.end(), 5);
+  EXPECT_EQ(*draws, expected);
+}
+
+TEST_P(EngineTest, ContextShiftsThatCannotBe) {
+  Rig rig(GetParam(), {.context = 12});
+  for (const int keep : {-1, 12, 13}) {
+    Request request = request_for(some_prompt(5), 9).request;
+    request.context_shift = keep;
+    EXPECT_THROW(rig.submit(std::move(request)), Error) << keep;
+  }
+  RigOptions setup;
+  setup.options.recompute = true;
+  Rig recomputing(GetParam(), setup);
+  Request request = request_for(some_prompt(5), 9).request;
+  request.context_shift = 5;
+  EXPECT_THROW(recomputing.submit(std::move(request)), Error);
+}
+
 TEST_P(EngineTest, TheContextsEnd) {
   const int context = engine_model().config().T;
   Rig rig(GetParam());
@@ -315,14 +390,16 @@ TEST_P(EngineTest, Recompute) {
     RigOptions setup;
     setup.options.recompute = true, setup.options.reuse = true, setup.rows = rows;
     Rig rig(GetParam(), setup);
+    std::vector<KnownRequest> requests = known();
+    std::erase_if(requests, [](const KnownRequest& one) { return one.spec.request.context_shift > 0; });
     std::vector<RequestId> ids;
-    for (const KnownRequest& one : known()) {
+    for (const KnownRequest& one : requests) {
       ids.push_back(rig.submit(one.spec));
       rig.step();
     }
     rig.run();
     for (size_t i = 0; i < ids.size(); ++i) {
-      const RequestLog expected = shares_by_content(rig) ? known()[i].alone : alone(known()[i].spec, setup);
+      const RequestLog expected = shares_by_content(rig) ? requests[i].alone : alone(requests[i].spec, setup);
       expect_same(rig.listener.of(ids[i]), expected, std::to_string(i) + " in " + std::to_string(rows) + " rows");
     }
     EXPECT_EQ(rig.engine().counts().cached_tokens, 0);
@@ -342,7 +419,7 @@ struct RowTap final : Tap {
     for (int r = 0; r < rows; ++r) {
       const StepRow& row = step_rows[r];
       const std::vector<int32_t>& prompt = prompts.at(row.request);
-      const auto at = static_cast<size_t>(row.position);
+      const auto at = static_cast<size_t>(row.position + row.shift);
       const int32_t token =
           at < prompt.size() ? prompt[at] : rig.listener.of(row.request).tokens.at(at - prompt.size());
       const auto value = [&](Weight weight, int64_t i) {

@@ -230,6 +230,11 @@ inline std::vector<TestRequest> mixed_requests() {
     if (i % 3 == 0) spec.request.tokens.back() = i % 22;
     spec.request.seed = 42 + i % 3, spec.request.ignore_eos = i % 4 != 1;
     spec.request.end_logits = spec.request.max_new == 0 && i % 4 != 3;
+    // Some go on beyond the context, twice.
+    if (i % 7 == 3 && spec.request.max_new > 0) {
+      const int context = engine_model().config().T;
+      spec.request.context_shift = i % 2 ? context / 2 : context - 3, spec.request.max_new = context + 20;
+    }
     if (i % 5 == 2) spec.request.stops = {"ST", i % 2 ? "k" : "bc"};
     spec.chain = static_cast<ChainName>(i % 11 % 4);
     if (i % 3 == 1 && spec.chain == kPenaltyDraw) spec.options = {{{"penalty", "3"}, {"last_n", "4"}}, {}};

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdlib>
 #include <random>
+#include <set>
 
 #include "engine/engine_rig.hpp"
 
@@ -51,6 +52,7 @@ class Schedule {
     TestRequest spec = known_[chosen_.back()].spec;
     spec.request.group = random_() % 3, spec.request.priority = static_cast<int32_t>(random_() % 3);
     ids_.push_back(rig_.submit(spec));
+    if (spec.request.context_shift > 0) shifts_.insert(ids_.back());
   }
 
   void cancel(RequestId id) {
@@ -58,11 +60,13 @@ class Schedule {
     cancelled_.try_emplace(id, rig_.listener.of(id).tokens.size());
   }
 
-  // Every decoding request gets a token in every step. A step has no more rows than the slots plus one chunk.
+  // Every decoding request gets a token in every step, unless it reads its last tokens again in a shifted context. A
+  // step has no more rows than the slots plus one chunk.
   bool step() {
     std::vector<std::pair<RequestId, size_t>> decoding;
     for (const RequestId id : rig_.listener.starts)
-      if (const size_t tokens = rig_.listener.of(id).tokens.size(); tokens > 0 && !rig_.listener.has_finished(id))
+      if (const size_t tokens = rig_.listener.of(id).tokens.size();
+          tokens > 0 && !rig_.listener.has_finished(id) && !shifts_.contains(id))
         decoding.emplace_back(id, tokens);
     const EngineCounts before = rig_.engine().counts();
     const bool works = rig_.step();
@@ -80,6 +84,7 @@ class Schedule {
   size_t count_;                           // number of requests to submit
   std::vector<size_t> chosen_;             // indices in known_ of the submitted requests
   std::vector<RequestId> ids_;             // and their ids
+  std::set<RequestId> shifts_;             // those that may go on beyond the context
   std::map<RequestId, size_t> cancelled_;  // with the number of tokens reported before
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/config/other_tools.hpp"
 #include "common/config/text_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
@@ -89,6 +90,11 @@ void check_text(const Setting& setting) {
 
 bool is_named(const BoundPlugin& chosen, std::string_view prefix) {
   return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.spec.name);
+}
+
+// Whether the name is another tool's, and stands here for an option of one plugin.
+bool is_translated(const Setting& setting) {
+  return setting.name.find('.') != setting.name.npos && setting.origin.find('.') == setting.origin.npos;
 }
 
 std::string_view prefix_of(std::string_view name) { return name.substr(0, std::min(name.find('.'), name.size())); }
@@ -205,24 +211,25 @@ void Configuration::read_file(const std::string& path, const std::string& origin
 
 void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
   for (const Setting& setting : settings) {
-    const auto option =
-        std::find_if(core_.begin(), core_.end(), [&](const CoreOption& c) { return setting.name == c.spec.key; });
+    const auto option = std::ranges::find_if(core_, [&](const CoreOption& one) {
+      return setting.name == one.spec.key || std::ranges::find(one.also, setting.name) != one.also.end();
+    });
     if (option == core_.end()) {
       (layer == Layer::file ? file_others_ : line_others_).push_back(setting);
       continue;
     }
-    if (layer == Layer::file && setting.name == "config")
-      usage_error(setting.origin, ": a file cannot name another one");
-    const bool again = this->layer(setting.name) == layer;
+    const std::string name = option->spec.key;
+    if (layer == Layer::file && name == "config") usage_error(setting.origin, ": a file cannot name another one");
+    const bool again = this->layer(name) == layer;
     if (again && !option->repeats) usage_error(setting.origin, ": given twice");
     if (setting.value.empty() && !option->repeats && option->spec.type == std::string_view("text"))
       refuse_empty(setting.origin);
-    if (!option->repeats || setting.name == "plugin_dir") check_text(setting);
-    values_.set(setting.name, setting.value, setting.origin);
-    sources_[setting.name] = {layer, setting.origin};
+    if (!option->repeats || name == "plugin_dir") check_text(setting);
+    values_.set(name, setting.value, setting.origin);
+    sources_[name] = {layer, setting.origin};
     if (!option->repeats) continue;
-    if (!again) lists_[setting.name].clear();
-    lists_[setting.name].push_back(setting.value);
+    if (!again) lists_[name].clear();
+    lists_[name].push_back(setting.value);
   }
 }
 
@@ -278,6 +285,13 @@ void Configuration::unknown(const Setting& setting, std::span<BoundPlugin* const
   }
   if (is_alias(setting.name) && !chosen.empty())
     usage_error(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
+  const std::string advice = advice_for(setting.name);
+  if (!advice.empty()) usage_error("unknown option ", setting.origin, advice);
+  if (std::string plugin(prefix_of(setting.name)); is_translated(setting)) {
+    std::ranges::replace(plugin, '_', '-');
+    usage_error(setting.origin, ": an option of the sampler ", plugin, ", which is not in the chain (", joined(plugins),
+                "); --sampler ", plugin, ",nucleus adds it");
+  }
   for (const CoreOption& option : core_) names.push_back(std::string("--") + option.spec.key);
   for (const std::string_view alias : kAliases)
     if (!chosen.empty()) names.push_back("--" + std::string(alias));
@@ -295,6 +309,7 @@ std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chose
   std::vector<std::string> skipped;
   for (const Layer layer : {Layer::file, Layer::command_line}) {
     std::vector<Setting> settings = layer == Layer::file ? file_others_ : line_others_;
+    for (Setting& setting : settings) setting.name = plugin_option_of(setting.name);
     std::stable_sort(settings.begin(), settings.end(),
                      [](const Setting& a, const Setting& b) { return exactness(a) < exactness(b); });
     std::vector<std::string> seen;

@@ -1,8 +1,10 @@
 // Parsers for the two sources of options: the command line and INI files. Their implementation is the only file that
 // uses Boost.Program_options.
 #pragma once
+#include <array>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/options.hpp"
@@ -14,6 +16,8 @@ struct CoreOption {
   OptionSpec spec;
   char letter = 0;       // one-letter name, or 0
   bool repeats = false;  // may be given several times, as a list
+  // The same option in other tools, which is accepted too; empty names are none.
+  std::array<std::string_view, 2> also = {};
 };
 
 // One option as a user gave it.

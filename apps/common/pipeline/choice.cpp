@@ -31,12 +31,21 @@ constexpr CoreOption kOptions[] = {
      0,
      true},
     {{"t", "int", "0", "[0, 1048576]", "tokens of a row of a .bin prompt set; 0 is as its header says"}},
-    {{"n_gen", "int", "64", "[1, 2147483647]",
-      "tokens of a whole sequence, prompt included; not beside --max_new_tokens"}},
-    {{"max_new_tokens", "int", "-1", "[-1, 2147483646]",
-      "new tokens per sequence; -1 leaves it to n_gen; not beside --n_gen"},
-     'n'},
-    {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"}},
+    {{"max_new_tokens", "int", "64", "[-1, 2147483646]",
+      "new tokens per sequence, fewer where the context ends; -1 leaves it to --n_gen"},
+     'n',
+     false,
+     {"max_tokens", "n_predict"}},
+    {{"n_gen", "int", "64", "[1, 2147483647]", "tokens of a whole sequence, prompt included; in place of -n"},
+     0,
+     false,
+     {"max_length"}},
+    {{"context_shift", "int", "0", "[-1, 1048575]",
+      "when the context is full, go on with this many of the last tokens; -1: half of it; 0: the sequence ends there"}},
+    {{"samples", "int", "1", "[1, 1000000]", "sequences per prompt"},
+     0,
+     false,
+     {"num_return_sequences", "num_samples"}},
     {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
     {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
     {{"recompute", "bool", "off", "", "a full forward pass for every token, as if there were no KV cache"}},
@@ -45,7 +54,7 @@ constexpr CoreOption kOptions[] = {
     {{"truncate_prompt", "bool", "off", "",
       "of a prompt that is too long keep the last tokens that leave room for new ones"}},
     {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
-    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}},
+    {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}, 't'},
     {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -197,8 +206,10 @@ void warn_unused_device(const Configuration& configuration, std::span<const Boun
 Generation generation_of(const Configuration& configuration) {
   const OptionValues& values = configuration.values();
   const Layer total = configuration.layer("n_gen"), fresh = configuration.layer("max_new_tokens");
-  if (total == fresh && total != Layer::fallback) usage_error("--n_gen and --max-new-tokens: give one of them");
+  if (total == fresh && total != Layer::fallback)
+    usage_error("--n_gen and -n (--max-new-tokens): give one of them; the first counts the prompt too");
   const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
+  if (total == fresh) log_info("no -n: " + values.shown("max_new_tokens") + " new tokens");
   Generation generation;
   generation.n_gen = small("n_gen");
   generation.max_new = total > fresh ? -1 : small("max_new_tokens");
@@ -207,6 +218,9 @@ Generation generation_of(const Configuration& configuration) {
   generation.threads = small("threads");
   generation.device = small("device");
   generation.recompute = values.flag("recompute");
+  generation.context_shift = small("context_shift");
+  if (generation.recompute && generation.context_shift != 0)
+    usage_error(configuration.origin("context_shift"), ": not beside --recompute");
   if (generation.recompute) generation.chunk = INT32_MAX;  // a sequence is computed in one step
   generation.ignore_eos = values.flag("ignore_eos");
   generation.stops = configuration.list("stop");

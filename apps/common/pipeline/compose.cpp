@@ -25,6 +25,7 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
   const bool counts_new = generation.max_new >= 0;
   options.push_back({counts_new ? "max_new_tokens" : "n_gen",
                      std::to_string(counts_new ? generation.max_new : generation.n_gen), "int"});
+  if (generation.context_shift != 0) options.push_back({"context_shift", values.shown("context_shift"), "int"});
   options.push_back({"seed", std::to_string(generation.seed), "int"});
   for (const char* key : {"samples", "batch", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
   for (const char* key : {"recompute", "ignore_eos", "no_special", "truncate_prompt"})
@@ -46,6 +47,11 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = loader_->open(choice_.model.c_str());
+  const int32_t context = checkpoint_->config().T;
+  if (generation_.context_shift < 0) generation_.context_shift = context / 2;
+  if (generation_.context_shift > 0 && generation_.context_shift >= context)
+    usage_error(configuration.origin("context_shift"), ": expected a number of tokens below the model's context of ",
+                context, ", found ", generation_.context_shift);
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);
   if (!tokenizer_ && !generation_.stops.empty())
     fail(configuration.origin("stop"), ": the model has no tokenizer, so no text can be found; give --tokenizer PATH");

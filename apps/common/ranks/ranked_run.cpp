@@ -57,6 +57,7 @@ void add_counts(Summary& to, const Summary& from) {
   to.steps += from.steps;
   to.rows += from.rows;
   to.replayed += from.replayed;
+  to.cut += from.cut;
 }
 
 // Counts the tokens that have arrived before their sequence's turn. Delivery keeps those in memory.

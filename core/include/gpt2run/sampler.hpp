@@ -11,7 +11,9 @@ struct RowKey {
   uint64_t sequence, seed;  // from the request
   int32_t slot;
   int32_t position;  // of the token to choose
-  int32_t prompt;    // tokens in the prompt; position - prompt tokens have been chosen so far
+  // Tokens in the prompt; position - prompt tokens have been chosen so far. Below 0 once a full context has been shifted
+  // beyond the prompt's end.
+  int32_t prompt;
   int32_t shift;     // added to position in random draws; not 0 once a full context has been shifted
 };
 

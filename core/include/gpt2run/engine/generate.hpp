@@ -25,6 +25,7 @@ struct Generation {
   int32_t device = 0;      // as Limits::device
   bool recompute = false;  // compute all tokens again for every new one, without the KV cache; samples share nothing
   bool ignore_eos = false;
+  int32_t context_shift = 0;            // as Request::context_shift
   std::vector<std::string> stops = {};  // a text ends where one of these first appears; they need a tokenizer
   uint64_t seed = 42;
   int32_t rank = 0, ranks = 1;  // processes that divide the prompts: this one takes prompt i if i % ranks == rank
@@ -36,10 +37,11 @@ struct Summary {
   int64_t steps = 0;        // forward passes, replayed ones included
   int64_t rows = 0;         // rows of all forward passes
   int64_t replayed = 0;     // forward passes that were replays
+  int64_t cut = 0;          // sequences that ended with Reason::context
   double open_seconds = 0;  // time to open the session, not part of `seconds`
   double seconds = 0;       // time of the whole run
   double first_token_seconds = 0;
-  std::string to_json() const;  // one JSON object with these names as keys
+  std::string to_json() const;  // one JSON object with these names as keys, `cut` left out
 };
 
 // The union of what the sinks want.

@@ -37,7 +37,10 @@ struct Request {
   // The random stream. Requests with the same two numbers draw the same random numbers, so independent samples of one
   // prompt need different sequences.
   uint64_t sequence = 0, seed = 42;
-  int64_t max_new = 64;                     // most new tokens; 0 only reads the prompt
+  int64_t max_new = 64;  // most new tokens; 0 only reads the prompt
+  // Tokens to keep when the context is full, below the context's length: the last ones are read again from position 0,
+  // and the request goes on. 0: it ends there with Reason::context. Not with EngineOptions::recompute.
+  int32_t context_shift = 0;
   bool ignore_eos = false;                  // true: end-of-text tokens do not end the request
   std::vector<std::string> stops = {};      // the request ends where one appears; none may be empty; needs a tokenizer
   uint32_t wants = 0;                       // of kLogprob, kLogits and kPrompt; a subset of EngineOptions::wants
@@ -108,8 +111,9 @@ struct EngineCounts {
 // The owner of one row of the running step.
 struct StepRow {
   RequestId request;
-  int32_t position;
-  bool logits;  // the tensor of norm_logits has only the rows where this is true
+  int32_t position;  // in the slot
+  int32_t shift;     // position + shift is the token's index in the request's text; not 0 after a context shift
+  bool logits;       // the tensor of norm_logits has only the rows where this is true
 };
 
 }  // namespace gpt2run

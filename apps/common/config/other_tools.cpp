@@ -1,0 +1,63 @@
+#include "common/config/other_tools.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace gpt2run {
+namespace {
+
+struct Pair {
+  std::string_view theirs, ours;
+};
+
+// Options with the same meaning and range.
+constexpr Pair kSame[] = {
+    {"temperature", "temp"},
+    {"repeat_penalty", "repetition_penalty.penalty"},
+    {"repetition_penalty", "repetition_penalty.penalty"},
+    {"repeat_last_n", "repetition_penalty.last_n"},
+};
+
+// Options that mean something else here, or nothing.
+constexpr Pair kAdvice[] = {
+    {"file", "--prompts FILE reads prompts from a file"},
+    {"batch_size", "--batch N is the number of sequences at a time"},
+    {"ctx_size", "the context is the model's; --context-shift goes on beyond it"},
+    {"n_ctx", "the context is the model's; --context-shift goes on beyond it"},
+    {"do_sample", "--sampler argmax always takes the most likely token, --sampler nucleus draws one"},
+    {"greedy", "--sampler argmax always takes the most likely token"},
+    {"num_beams", "there is no beam search; --samples N makes several sequences"},
+    {"n_gpu_layers", "--precision names where the model runs: cuda-fp16, cpu-fp32"},
+    {"dtype", "--precision names the type: fp32, bf16, fp16"},
+    {"torch_dtype", "--precision names the type: fp32, bf16, fp16"},
+    {"init_from", "--model names the model"},
+    {"out_dir", "--out names the file of results, --model the model"},
+    {"model_name_or_path", "--model names the model"},
+    {"length", "-n N is the number of new tokens, --n_gen N counts the prompt too"},
+    {"min_length", "the sampler min-tokens keeps the text from ending early"},
+    {"no_repeat_ngram_size", "the sampler no-repeat-ngram does that"},
+    {"typical_p", "the sampler typical does that"},
+    {"frequency_penalty", "the sampler frequency-penalty does that"},
+    {"presence_penalty", "the sampler presence-penalty does that"},
+    {"logit_bias", "the sampler logit-bias does that"},
+    {"mirostat", "the sampler mirostat does that"},
+};
+
+std::string_view find(std::span<const Pair> pairs, std::string_view name) {
+  const auto found = std::ranges::find(pairs, name, &Pair::theirs);
+  return found == pairs.end() ? std::string_view() : found->ours;
+}
+
+}  // namespace
+
+std::string_view plugin_option_of(std::string_view name) {
+  const std::string_view ours = find(kSame, name);
+  return ours.empty() ? name : ours;
+}
+
+std::string advice_for(std::string_view name) {
+  const std::string_view ours = find(kAdvice, name);
+  return ours.empty() ? "" : "; " + std::string(ours);
+}
+
+}  // namespace gpt2run
