@@ -2,7 +2,7 @@
 // the kernels. A worker owns whole outputs (or rows, or heads) and never a part of a sum, so the bits do not depend on
 // the number of workers.
 #pragma once
-#include "../common/score_scale.hpp"
+#include "../common/layer_scale.hpp"
 #include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
 #include "weights.hpp"
@@ -81,7 +81,7 @@ class CpuOps {
   // the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
-    const float scale = score_scale(s.config, layer);
+    const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
     pool_.run([&](int worker, int workers) {
       float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
       for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {

@@ -2,7 +2,7 @@
 // layernorm before it, and adds the residual as it writes its sums. Many rows go through cuBLASLt, with kernels of this
 // project before and after the products (gemm_epilogue.cuh). DeviceStep says which rows go which way.
 #pragma once
-#include "../common/score_scale.hpp"
+#include "../common/layer_scale.hpp"
 #include "attention.cuh"
 #include "gemm.hpp"
 #include "gemm_epilogue.cuh"
@@ -60,7 +60,7 @@ class CudaOps {
                                        0,
                                        D,
                                        s.width,
-                                       score_scale(s.config, layer)};
+                                       layer_scale(s.config, layer)};
     for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
   }
 
