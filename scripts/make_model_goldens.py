@@ -35,6 +35,15 @@ MODELS = [
     ("full-context", "L=2,C=48,H=3,F=100,V=3,T=11,std=0.15,seed=17", None, [2, 0, 1, 1, 2, 2, 0, 1, 0, 2, 1],
      "as many tokens as the context holds"),
     ("epsilon", "L=2,C=48,H=3,F=100,V=17,T=11,std=0.1,epsilon=1e-2,seed=18", None, [16, 4, 4], "epsilon 1e-2"),
+    ("gelu-erf-by-layer", "L=2,C=16,H=2,F=28,V=31,T=13,std=0.5,seed=25,activation=gelu_erf,scale_by_layer=1",
+     dict(dtype="F16", prefix="transformer."), [30, 2, 17, 4, 4],
+     "activation_function gelu, scale_attn_by_inverse_layer_idx"),
+    ("relu", "L=1,C=20,H=4,F=36,V=29,T=11,std=0.5,seed=21,activation=relu", dict(dtype="BF16", prefix=""),
+     [28, 0, 9], "activation_function relu"),
+    ("silu", "L=1,C=24,H=2,F=28,V=23,T=11,std=0.5,seed=22,activation=silu", dict(dtype="F16", prefix=""),
+     [22, 7, 7, 1], "activation_function silu"),
+    ("tanh", "L=1,C=18,H=3,F=40,V=27,T=11,std=0.5,seed=23,activation=tanh", dict(dtype="BF16", prefix=""),
+     [26, 5, 0], "activation_function tanh"),
     ("outliers", "L=3,C=96,H=4,F=200,V=301,T=23,std=0.1,outliers=1,seed=19", None, [300, 4, 0, 17],
      "huge channels: FP16 overflows in a key"),
 ]
@@ -43,6 +52,9 @@ MODELS = [
 CHECKED = {"synthetic:124M": [("wpe", 0), ("qkv_w", 11), ("down_w", 11), ("lnf_b", 0)],
            "synthetic:1558M,seed=18446744073709551615": [("up_w", 47), ("qkv_b", 3), ("ln2_w", 0)],
            "synthetic:355M,outliers=1,tied=0": [("wpe", 0), ("qkv_w", 0), ("qkv_w", 1), ("up_w", 0), ("up_b", 0)]}
+
+# transformers' names of activation functions.
+HF_ACTIVATION = {"gelu_tanh": "gelu_new", "gelu_erf": "gelu", "relu": "relu", "silu": "silu", "tanh": "tanh"}
 
 TORCH_TYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 HF_NAME = {"wte": "wte.weight", "wpe": "wpe.weight", "ln1": "ln_1", "qkv": "attn.c_attn", "proj": "attn.c_proj",
@@ -66,7 +78,8 @@ def hf_config(s):
     return transformers.GPT2Config(
         vocab_size=s["V"], n_positions=s["T"], n_embd=s["C"], n_layer=s["L"], n_head=s["H"], n_inner=s["F"],
         layer_norm_epsilon=s["epsilon"], tie_word_embeddings=bool(s["tied"]), bos_token_id=s["V"] - 1,
-        eos_token_id=s["end_of_text"], attn_implementation="eager")
+        eos_token_id=s["end_of_text"], activation_function=HF_ACTIVATION[s["activation"]],
+        scale_attn_by_inverse_layer_idx=bool(s["scale_by_layer"]), attn_implementation="eager")
 
 
 def state_of(weights):
@@ -89,8 +102,10 @@ def save_folder(folder, s, state, dtype, prefix, shards=1, buffers=False):
     folder.mkdir(parents=True, exist_ok=True)
     config = dict(model_type="gpt2", architectures=["GPT2LMHeadModel"], vocab_size=s["V"], n_positions=s["T"],
                   n_ctx=s["T"], n_embd=s["C"], n_layer=s["L"], n_head=s["H"], n_inner=s["F"],
-                  activation_function="gelu_new", layer_norm_epsilon=s["epsilon"], bos_token_id=s["V"] - 1,
+                  activation_function=HF_ACTIVATION[s["activation"]], layer_norm_epsilon=s["epsilon"], bos_token_id=s["V"] - 1,
                   eos_token_id=s["end_of_text"], tie_word_embeddings=bool(s["tied"]))
+    if s["scale_by_layer"]:
+        config["scale_attn_by_inverse_layer_idx"] = True
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     tensors = {k if k.startswith("lm_head") else prefix + k: v.to(TORCH_TYPE[dtype]) for k, v in state.items()}
     for layer in range(s["L"] if buffers else 0):

@@ -19,13 +19,14 @@ SIZES = {"124M": (12, 768, 12), "355M": (24, 1024, 16), "774M": (36, 1280, 20), 
 
 def parse(spec):
     """The settings of `synthetic:...` as a dict; spec is taken to be valid."""
-    s = dict(L=12, C=768, H=12, F=0, V=50257, T=1024, outliers=0, seed=1, epsilon=1e-5, tied=1, std=0.02)
+    s = dict(L=12, C=768, H=12, F=0, V=50257, T=1024, outliers=0, seed=1, epsilon=1e-5, tied=1, std=0.02,
+             activation="gelu_tanh", scale_by_layer=0)
     for item in spec.removeprefix("synthetic:").split(","):
         if item in SIZES:
             s["L"], s["C"], s["H"] = SIZES[item]
             continue
         key, value = item.split("=")
-        s[key] = float(value) if key in ("epsilon", "std") else int(value)
+        s[key] = value if key == "activation" else float(value) if key in ("epsilon", "std") else int(value)
     s["F"] = s["F"] or 4 * s["C"]
     s.setdefault("end_of_text", s["V"] - 1)
     return s

@@ -45,10 +45,10 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
   struct Setting {
     const char *key, *only;  // only: the one supported value, as JSON; null if the setting must be missing
   };
-  constexpr Setting kSettings[] = {
-      {"model_type", "\"gpt2\""},       {"scale_attn_weights", "true"},  {"scale_attn_by_inverse_layer_idx", "false"},
-      {"add_cross_attention", "false"}, {"is_encoder_decoder", "false"}, {"position_embedding_type", "\"absolute\""},
-      {"quantization_config", nullptr}, {"pruned_heads", nullptr}};
+  constexpr Setting kSettings[] = {{"model_type", "\"gpt2\""},       {"scale_attn_weights", "true"},
+                                   {"add_cross_attention", "false"}, {"is_encoder_decoder", "false"},
+                                   {"quantization_config", nullptr}, {"position_embedding_type", "\"absolute\""},
+                                   {"pruned_heads", nullptr}};
   for (const auto& [key, only] : kSettings) {
     const Value value = find(config, key);
     if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
@@ -56,11 +56,27 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
          ", which changes the arithmetic");
   }
   if (find(config, "model_type").is_null()) fail(path, ": model_type: expected \"gpt2\", found none");
-  const Value activation = find(config, "activation_function");
-  if (!activation.is_null() && activation.as_text() != "gelu_new" && activation.as_text() != "gelu_pytorch_tanh") {
-    fail(path, ": activation_function: expected \"gelu_new\" or \"gelu_pytorch_tanh\", found ",
-         activation.description());
+}
+
+// transformers has several names, and codes, for the two forms of GELU and for silu.
+Activation read_activation(const std::string& path, const Value& config) {
+  constexpr std::pair<std::string_view, Activation> kNames[] = {{"gelu_new", Activation::gelu_tanh},
+                                                                {"gelu_fast", Activation::gelu_tanh},
+                                                                {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                                {"gelu", Activation::gelu_erf},
+                                                                {"gelu_python", Activation::gelu_erf},
+                                                                {"relu", Activation::relu},
+                                                                {"silu", Activation::silu},
+                                                                {"swish", Activation::silu},
+                                                                {"tanh", Activation::tanh}};
+  const Value value = find(config, "activation_function");
+  if (value.is_null()) return Activation::gelu_tanh;
+  std::string names;
+  for (const auto& [name, activation] : kNames) {
+    if (value.as_text() == name) return activation;
+    names.append(names.empty() ? "" : ", ").append(name);
   }
+  fail(path, ": activation_function: expected one of ", names, ", found ", value.description());
 }
 
 // The end-of-text token: a number, or a list of which the first entry is used.
@@ -98,6 +114,8 @@ FolderConfig read_config(const std::string& path) {
   m.T = read_size(path, config, find(config, "n_positions").is_null() ? "n_ctx" : "n_positions", loaders::kMaxContext);
   m.end_of_text = read_end_of_text(path, config, m.V);
   m.epsilon = read_epsilon(path, config);
+  m.activation = read_activation(path, config);
+  m.scale_by_layer = read_flag(path, config, "scale_attn_by_inverse_layer_idx", false);
   return {m, read_flag(path, config, "tie_word_embeddings", true)};
 }
 

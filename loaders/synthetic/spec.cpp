@@ -15,7 +15,8 @@
 namespace gpt2run::synthetic {
 namespace {
 
-constexpr std::string_view kKeys = "L, C, H, F, V, T, end_of_text, epsilon, std, outliers, tied, seed";
+constexpr std::string_view kKeys =
+    "L, C, H, F, V, T, end_of_text, epsilon, activation, scale_by_layer, std, outliers, tied, seed";
 constexpr std::string_view kSizes = "124M, 355M, 774M, 1558M";
 
 using Settings = std::map<std::string, std::string, std::less<>>;
@@ -51,6 +52,14 @@ bool read_flag(std::string_view where, std::string_view key, const Settings& set
   const int64_t value = read_number<int64_t>(where, key, settings, fallback);
   if (value != 0 && value != 1) fail(where, ": ", key, ": expected 0 or 1, found ", value);
   return value;
+}
+
+Activation read_activation(std::string_view where, const Settings& settings) {
+  const auto found = settings.find("activation");
+  if (found == settings.end()) return Activation::gelu_tanh;
+  for (int i = 0; i < kActivationCount; ++i)
+    if (found->second == name_of(static_cast<Activation>(i))) return static_cast<Activation>(i);
+  fail(where, ": activation: expected gelu_tanh, gelu_erf, relu, silu or tanh, found ", in_quotes(found->second));
 }
 
 // Splits a text into settings. A size at the start sets L, C and H, which later settings may override.
@@ -127,6 +136,8 @@ Spec parse_spec(std::string_view text) {
   const auto end_of_text = read_number<int64_t>(where, "end_of_text", settings, m.V - 1);
   m.end_of_text = loaders::checked_token(where, "end_of_text", end_of_text, m.V);
   m.epsilon = loaders::checked_epsilon(where, "epsilon", read_number(where, "epsilon", settings, 1e-5));
+  m.activation = read_activation(where, settings);
+  m.scale_by_layer = read_flag(where, "scale_by_layer", settings, false);
   const double deviation = read_number(where, "std", settings, 0.02);
   if (!(deviation >= 1e-6 && deviation <= 100)) fail(where, ": std: expected 1e-06 to 100, found ", deviation);
   const auto seed = read_number<uint64_t>(where, "seed", settings, 1);

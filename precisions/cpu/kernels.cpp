@@ -3,6 +3,7 @@
 // might keep the code for a wide machine for use on a lesser one.
 #include "kernels.hpp"
 
+#include "activations.hpp"
 #include "product.hpp"
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
@@ -101,12 +102,11 @@ void weighted_sum(const float* weights, int64_t stride, const Value* values, int
 }
 
 template <class Value>
-void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
-               float* scores, int64_t scores_stride, float* out, float* workspace) {
+void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, float scale,
+               int length, float* scores, int64_t scores_stride, float* out, float* workspace) {
   linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, workspace);
   float factors[kQueries];
-  for (int r = 0; r < rows; ++r)
-    factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, 1 / __builtin_sqrtf(static_cast<float>(D)));
+  for (int r = 0; r < rows; ++r) factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, scale);
   for (int first = 0; first < rows; first += kSumRows) {
     with_rows<kSumRows>(least(kSumRows, rows - first), [&]<int kR>() {
       const float* weights = scores + first * scores_stride;
@@ -133,17 +133,11 @@ void store_rounded(const float* y, const float* bias, int n, Value* out) {
   for (int i = 0; i < n; i += kLanes) store(out + i, load(y + i, n - i) + load(bias + i, n - i), n - i);
 }
 
-// The tanh approximation: x / 2 (1 + tanh u) = x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
-GPT2RUN_INLINE Vector gelu_of(Vector x) {
-  const Vector minus_two_u = x * fma(x * x, splat(-2 * 0.7978845608f * 0.044715f), splat(-2 * 0.7978845608f));
-  return x / (exp(minus_two_u) + splat(1.0f));
-}
-
-template <class Value>
-void gelu(const float* y, const float* bias, int n, float* out) {
+template <class Value, Activation kActivation>
+void activate(const float* y, const float* bias, int n, float* out) {
   for (int i = 0; i < n; i += kLanes) {
     const Floats x = load(y + i, n - i) + load(bias + i, n - i);
-    store(out + i, rounded<Value>(map([](Vector part) { return gelu_of(part); }, x)), n - i);
+    store(out + i, rounded<Value>(map([](Vector part) { return activated<kActivation>(part); }, x)), n - i);
   }
 }
 
@@ -156,8 +150,16 @@ void accumulate(const float* y, const float* bias, int n, float* x) {
 
 template <class Value>
 const Kernels<Value>& kernels() {
-  static constexpr Kernels<Value> table = {Isa::GPT2RUN_CPU_ISA, norm<Value>,          linear<Value>, attention<Value>,
-                                           round<Value>,         store_rounded<Value>, gelu<Value>,   accumulate};
+  static constexpr Kernels<Value> table = {
+      Isa::GPT2RUN_CPU_ISA,
+      norm<Value>,
+      linear<Value>,
+      attention<Value>,
+      round<Value>,
+      store_rounded<Value>,
+      {activate<Value, Activation::gelu_tanh>, activate<Value, Activation::gelu_erf>, activate<Value, Activation::relu>,
+       activate<Value, Activation::silu>, activate<Value, Activation::tanh>},
+      accumulate};
   return table;
 }
 #if !defined(GPT2RUN_CPU_DOT)

@@ -29,18 +29,19 @@ struct Kernels {
                  int64_t y_stride, float* workspace);
 
   // Attention of up to kQueries queries of one head at successive positions; query r attends to length + r positions.
-  //   out (rows, D) = rounded softmax(q k / sqrt(D)) v
+  //   out (rows, D) = rounded softmax(scale q k) v
   //   q, out: rows are `stride` apart.
   //   keys: packed, with positions as outputs.
   //   values: (positions, D).
   //   scores: scratch rows of padded(positions, kPanel) floats, scores_stride apart.
   //   workspace: as for linear, with K = D.
-  void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, int length,
-                    float* scores, int64_t scores_stride, float* out, float* workspace);
+  void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D,
+                    float scale, int length, float* scores, int64_t scores_stride, float* out, float* workspace);
 
-  void (*round)(const float* y, const float* bias, int n, float* out);     // out = rounded y + bias
-  void (*store)(const float* y, const float* bias, int n, Value* out);     // out = rounded y + bias, stored
-  void (*gelu)(const float* y, const float* bias, int n, float* out);      // out = rounded GELU(y + bias)
+  void (*round)(const float* y, const float* bias, int n, float* out);  // out = rounded y + bias
+  void (*store)(const float* y, const float* bias, int n, Value* out);  // out = rounded y + bias, stored
+  // out = rounded f(y + bias), where f is the activation function whose number is the index.
+  void (*activate[kActivationCount])(const float* y, const float* bias, int n, float* out);
   void (*accumulate)(const float* y, const float* bias, int n, float* x);  // x += y + bias
 };
 

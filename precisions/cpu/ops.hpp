@@ -2,6 +2,7 @@
 // the kernels. A worker owns whole outputs (or rows, or heads) and never a part of a sum, so the bits do not depend on
 // the number of workers.
 #pragma once
+#include "../common/layer_scale.hpp"
 #include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
 #include "weights.hpp"
@@ -80,6 +81,7 @@ class CpuOps {
   // the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
+    const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
     pool_.run([&](int worker, int workers) {
       float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
       for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
@@ -88,8 +90,8 @@ class CpuOps {
         const HostRow& row = step.rows[own.first];
         const size_t at = size_t(own.first) * C + head * D;
         kernels_.attention(&s.q[at], own.count, C, &s.keys[s.key(layer, row.slot, head, 0, 0)],
-                           &s.values[s.cache(layer, row.slot, head, 0)], D, row.position + 1, scores, s.scores_stride,
-                           &s.a[at], workspace(s, worker));
+                           &s.values[s.cache(layer, row.slot, head, 0)], D, scale, row.position + 1, scores,
+                           s.scores_stride, &s.a[at], workspace(s, worker));
       }
     });
   }
@@ -100,13 +102,14 @@ class CpuOps {
 
   void norm_up_gelu(const typename Weights::Layer& w, State& s, const Step& step) {
     const int C = s.config.C, F = s.config.F, rows = static_cast<int>(step.rows.size());
+    const auto activate = kernels_.activate[static_cast<size_t>(s.config.activation)];
     norm(w.ln2_w, w.ln2_b, s, rows);
     pool_.run([&](int worker, int workers) {
       const WorkRange own(F, worker, workers, kPanel);
       product(w.up_w, s.normed.data(), C, rows, own, s.h.data(), F, s, worker);
       for (int r = 0; r < rows; ++r) {
         float* h = &s.h[size_t(r) * F + own.begin];
-        kernels_.gelu(h, w.up_b + own.begin, own.end - own.begin, h);
+        activate(h, w.up_b + own.begin, own.end - own.begin, h);
       }
     });
   }

@@ -21,6 +21,7 @@ struct AttentionView {
   float* partial;  // (rows of the launch, H, chunks, D + 2)
   int* arrived;    // (rows of the launch, H)
   int first, D, width;
+  float scale;  // of q k / sqrt(D); to divide by sqrt(D) on the host would cost the kernels registers
 };
 
 // The sum of the first kCount parts in the order of a butterfly exchange: the upper half is added to the lower half,
@@ -234,7 +235,7 @@ attention_kernel(AttentionView<Value> v) {
   for (int d = thread_id(); d < stride; d += kAttentionThreads)
     q[d] = widen(v.q[(int64_t{row} * heads + head) * stride + d]);
   sync_block();
-  score_keys(key_fragment, stride, q, 1 / std::sqrt(static_cast<float>(v.D)), scores);
+  score_keys(key_fragment, stride, q, v.scale / std::sqrt(static_cast<float>(v.D)), scores);
   if (thread_id() < kWarp) softmax_chunk(scores, count, statistics[0], statistics[1]);
   sync_block();
 
@@ -346,7 +347,7 @@ tile_kernel(AttentionView<Value> v, int count) {
   const int head = block_y(), first = v.first + block_x() * kTile, end = v.first + count;
   const int rows = end - first < kTile ? end - first : kTile, stride = kHead ? kHead : v.keys.stride;
   const int slot = v.rows[first].slot, position = v.rows[first].position;
-  const float scale = 1 / std::sqrt(static_cast<float>(v.D));
+  const float scale = v.scale / std::sqrt(static_cast<float>(v.D));
   TileScratch<Value> s(Shared(shared_memory()), stride, v.D);
   for (int i = thread_id(); i < rows * stride; i += kAttentionThreads)
     s.q[i] = widen(v.q[(int64_t{first + i / stride} * v.keys.heads + head) * stride + i % stride]);

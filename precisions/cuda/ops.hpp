@@ -2,6 +2,7 @@
 // layernorm before it, and adds the residual as it writes its sums. Many rows go through cuBLASLt, with kernels of this
 // project before and after the products (gemm_epilogue.cuh). DeviceStep says which rows go which way.
 #pragma once
+#include "../common/layer_scale.hpp"
 #include "attention.cuh"
 #include "gemm.hpp"
 #include "gemm_epilogue.cuh"
@@ -49,9 +50,17 @@ class CudaOps {
 
   void attention(State& s, const Step& step, int layer) {
     const int D = s.config.C / s.config.H;
-    const AttentionView<Value> view = {s.q.data(), s.keys_of(layer), s.values_of(layer), s.rows.data(),
-                                       s.a.data(), s.partial.data(), s.arrived.data(),   0,
-                                       D,          s.width};
+    const AttentionView<Value> view = {s.q.data(),
+                                       s.keys_of(layer),
+                                       s.values_of(layer),
+                                       s.rows.data(),
+                                       s.a.data(),
+                                       s.partial.data(),
+                                       s.arrived.data(),
+                                       0,
+                                       D,
+                                       s.width,
+                                       layer_scale(s.config, layer)};
     for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
   }
 
@@ -62,6 +71,12 @@ class CudaOps {
 
   void norm_up_gelu(const typename Weights::Layer& w, State& s, const Step& step) {
     const GeluSink<Value> sink = {w.up_b, s.h.data(), s.up_width};
+    const Activation activation = s.config.activation;
+    if (activation != Activation::gelu_tanh) {  // cuBLASLt has no epilogue for it
+      const ActivationSink<Value> other = {w.up_b, s.h.data(), s.up_width, activation};
+      for (const RowRange& rows : step.products) norm_product("norm_up_gelu", w.up_w, w.ln2_w, w.ln2_b, s, rows, other);
+      return;
+    }
     for (const RowRange& rows : step.products) {
       Value* out = s.h.data() + int64_t{rows.first} * s.up_width;
       if (fuses(rows))

@@ -2,6 +2,7 @@
 // bytes of its weights at a time, and multiplies them with up to eight rows. The order of every sum depends only on the
 // shape of the weights, never on the other rows or on their number.
 #pragma once
+#include "activations.cuh"
 #include "plan.hpp"
 #include "state.hpp"
 
@@ -349,6 +350,25 @@ struct GeluSink {
   GPT2RUN_DEVICE Read read(int, int output) const { return {bias[output]}; }
   GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
     h[int64_t{row} * width + output] = narrow<Value>(gelu(sum + read.bias));
+  }
+  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
+};
+
+// As GeluSink, for any other activation function, which is chosen at run time. GELU has a sink of its own, so that its
+// kernels carry no code for the others.
+template <class Value>
+struct ActivationSink {
+  const float* bias;  // (F)
+  Value* h;           // (R, width)
+  int width;
+  Activation activation;
+
+  struct Read {
+    float bias;
+  };
+  GPT2RUN_DEVICE Read read(int, int output) const { return {bias[output]}; }
+  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
+    h[int64_t{row} * width + output] = narrow<Value>(activated(activation, sum + read.bias));
   }
   GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
 };

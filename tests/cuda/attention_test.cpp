@@ -10,6 +10,7 @@ namespace gpt2run::test {
 namespace {
 
 constexpr int kHeads = 2, kSlots = 2, kContext = 150, kRows = 37, kSlot = 1;
+constexpr float kScale = 0.5f;  // as in layer 1 with scale_by_layer
 
 Limits limits() {
   return {.slots = kSlots,
@@ -48,7 +49,7 @@ class Attended {
     for (size_t i = 0; i < state_.a.size(); ++i) state_.a.data()[i] = from_f32<Value>(NAN);
     launch(cuda::AttentionView<Value>{state_.q.data(), state_.keys_of(0), state_.values_of(0), state_.rows.data(),
                                       state_.a.data(), state_.partial.data(), state_.arrived.data(), 0, D_,
-                                      state_.width});
+                                      state_.width, kScale});
     std::vector<float> out;
     for (int r = 0; r < kRows; ++r)
       for (int c = 0; c < kHeads * D_; ++c) out.push_back(to_f32(state_.a.data()[r * state_.width + c]));
@@ -105,7 +106,7 @@ class Attended {
     for (int t = 0; t < length; ++t) {
       double dot = 0;
       for (int d = 0; d < D_; ++d) dot += double(to_f32(q[d])) * to_f32(keys[t * state_.head + d]);
-      total += weights[t] = std::exp(dot / std::sqrt(D_));
+      total += weights[t] = std::exp(kScale * dot / std::sqrt(D_));
     }
     for (int t = 0; t < length; ++t)
       for (int d = 0; d < D_; ++d) out[d] += weights[t] / total * to_f32(values[t * state_.head + d]);

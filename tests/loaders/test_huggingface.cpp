@@ -39,7 +39,7 @@ TEST(Huggingface, EveryWeightEqualsNumpys) {
     expect_checksums(*checkpoint, golden.checksums);
     ++compared;
   }
-  EXPECT_EQ(compared, 4);
+  EXPECT_EQ(compared, 8);
 }
 
 TEST(Huggingface, TypesAreThoseOfTheFile) {
@@ -155,6 +155,8 @@ TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
   EXPECT_EQ(m.epsilon, 1e-5f);
   EXPECT_EQ(m.end_of_text, -1);
   EXPECT_EQ(m.T, 11);
+  EXPECT_EQ(m.activation, Activation::gelu_tanh);
+  EXPECT_FALSE(m.scale_by_layer);
 }
 
 TEST(Huggingface, EpsilonAndEndOfTextAreHonoured) {
@@ -166,9 +168,31 @@ TEST(Huggingface, EpsilonAndEndOfTextAreHonoured) {
   EXPECT_EQ(checkpoint->config().end_of_text, 1);
 }
 
+TEST(Huggingface, ActivationsHaveTheNamesOfTransformers) {
+  const std::pair<const char*, Activation> names[] = {{"gelu_new", Activation::gelu_tanh},
+                                                      {"gelu_fast", Activation::gelu_tanh},
+                                                      {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                      {"gelu", Activation::gelu_erf},
+                                                      {"gelu_python", Activation::gelu_erf},
+                                                      {"relu", Activation::relu},
+                                                      {"silu", Activation::silu},
+                                                      {"swish", Activation::silu},
+                                                      {"tanh", Activation::tanh}};
+  for (const auto& [name, activation] : names) {
+    const ModelFolder folder;
+    folder.set("activation_function", name);
+    EXPECT_EQ(open(folder.path())->config().activation, activation) << name;
+  }
+}
+
+TEST(Huggingface, ScoresScaledByTheLayerAreHonoured) {
+  const ModelFolder folder;
+  folder.set("scale_attn_by_inverse_layer_idx", true);
+  EXPECT_TRUE(open(folder.path())->config().scale_by_layer);
+}
+
 TEST(Huggingface, NeutralSettingsAreAccepted) {
   const ModelFolder folder;
-  folder.set("activation_function", "gelu_pytorch_tanh");
   folder.set("scale_attn_weights", true);
   folder.set("scale_attn_by_inverse_layer_idx", false);
   folder.set("reorder_and_upcast_attn", true);

@@ -46,10 +46,10 @@ std::string size_bytes(uint64_t size) { return {reinterpret_cast<const char*>(&s
 TEST(HuggingfaceSettings, OtherArithmeticIsRefusedByName) {
   expect_setting_refused("model_type", "llama", "\"gpt2\"", "\"llama\"");
   expect_setting_refused("model_type", nullptr, "\"gpt2\"");
-  expect_setting_refused("activation_function", "gelu", "\"gelu_new\"", "\"gelu\"");
-  expect_setting_refused("activation_function", "relu", "\"gelu_new\"", "\"relu\"");
+  expect_setting_refused("activation_function", "quick_gelu", "gelu_new, gelu_fast", "tanh", "\"quick_gelu\"");
+  expect_setting_refused("activation_function", 7, "gelu_new", "7");
   expect_setting_refused("scale_attn_weights", false, "true", "false");
-  expect_setting_refused("scale_attn_by_inverse_layer_idx", true, "false", "true");
+  expect_setting_refused("scale_attn_by_inverse_layer_idx", 1, "true or false", "1");
   expect_setting_refused("add_cross_attention", true, "false", "true");
   expect_setting_refused("is_encoder_decoder", true, "false", "true");
   expect_setting_refused("position_embedding_type", "relative_key", "\"absolute\"", "\"relative_key\"");

@@ -52,8 +52,9 @@ TEST(Synthetic, NamedSizesAreThoseOfGpt2) {
 }
 
 TEST(Synthetic, SettingsAreHonoured) {
-  const auto checkpoint =
-      open("synthetic:355M,L=2,C=60,H=5,F=11,V=7,T=9,end_of_text=-1,epsilon=0.25,std=0.5,tied=0,seed=3");
+  const auto checkpoint = open(
+      "synthetic:355M,L=2,C=60,H=5,F=11,V=7,T=9,end_of_text=-1,epsilon=0.25,std=0.5,tied=0,seed=3,"
+      "activation=silu,scale_by_layer=1");
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.C, 60);
@@ -63,8 +64,14 @@ TEST(Synthetic, SettingsAreHonoured) {
   EXPECT_EQ(m.T, 9);
   EXPECT_EQ(m.end_of_text, -1);
   EXPECT_EQ(m.epsilon, 0.25f);
+  EXPECT_EQ(m.activation, Activation::silu);
+  EXPECT_TRUE(m.scale_by_layer);
   EXPECT_NE(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
   EXPECT_EQ(open("synthetic:V=9")->config().end_of_text, 8);
+  EXPECT_EQ(open("synthetic:V=9")->config().activation, Activation::gelu_tanh);
+  EXPECT_FALSE(open("synthetic:V=9")->config().scale_by_layer);
+  for (const char* name : {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"})
+    EXPECT_STREQ(name_of(open(std::string("synthetic:activation=") + name)->config().activation), name);
 }
 
 TEST(Synthetic, TiedHeadIsTheTokenEmbedding) {
@@ -181,6 +188,8 @@ TEST(Synthetic, BadSpecsAreRefusedByName) {
       {"synthetic:epsilon=1e-50", {"epsilon:"}},
       {"synthetic:std=inf", {"std:"}},
       {"synthetic:tied=2", {"tied:"}},
+      {"synthetic:scale_by_layer=2", {"scale_by_layer:"}},
+      {"synthetic:activation=gelu", {"activation:", "gelu_tanh", "\"gelu\""}},
       {"synthetic:layers=2", {"\"layers\""}},
       {"synthetic:L=2,,C=8", {"\"\""}},
       {"synthetic:=2", {"\"\""}},

@@ -2,8 +2,8 @@
 // copied over the set's own, so that each output is judged alone, however deep in the network.
 // How far an output may be off is a formula: one unit in the last place of the type it is written in, and
 // 2^-20 sum|a b| for FP32 sums taken in another order (sixteen times FP32's unit roundoff, more than a sum of 4096
-// terms over 16 lanes can lose). A path whose tanh has an error of its own may be off by that much of half of GELU's
-// input more, which is no larger than sum|a b|.
+// terms over 16 lanes can lose; no activation function enlarges it more than 1.13 times). A path whose tanh has an
+// error of its own may be off by that much of half of GELU's input more, which is no larger than sum|a b|.
 #pragma once
 #include <cmath>
 #include <map>
@@ -82,10 +82,11 @@ class Magnitudes {
   }
 
   // A score that is off by e changes a probability by a factor of e^2e at most, so the products q k count too:
-  // sum p|v| (1 + 2 max sum|q k| / sqrt(D)), the maximum over positions that are not masked by an infinite score.
+  // sum p|v| (1 + 2 max sum|q k| / divisor), the maximum over positions that are not masked by an infinite score.
   void append_attention(const HostState<float>& s, const HostRow& row, int r, int layer,
                         std::vector<double>& out) const {
     const int C = s.config.C, D = C / s.config.H;
+    const double divisor = std::sqrt(D) * (s.config.scale_by_layer ? layer + 1 : 1);
     for (int head = 0; head < s.config.H; ++head) {
       std::vector<double> score, sum(D);
       double maximum = -INFINITY, total = 0, products = 0;
@@ -96,8 +97,8 @@ class Magnitudes {
               double(s.q[size_t(r) * C + head * D + d]) * s.keys[s.cache(layer, row.slot, head, t) + d];
           dot += product, magnitude += std::abs(product);
         }
-        score.push_back(dot / std::sqrt(D)), maximum = std::max(maximum, score.back());
-        if (std::isfinite(magnitude)) products = std::max(products, magnitude / std::sqrt(D));
+        score.push_back(dot / divisor), maximum = std::max(maximum, score.back());
+        if (std::isfinite(magnitude)) products = std::max(products, magnitude / divisor);
       }
       for (double& each : score) total += each = std::exp(each - maximum);
       for (int t = 0; t <= row.position; ++t) {

@@ -96,7 +96,11 @@ class Tolerance : public testing::TestWithParam<Backend> {};
 TEST_P(Tolerance, LogitsAreWithinTheDeclaredTolerance) {
   const char* models[] = {"synthetic:L=1,C=48,H=3,F=100,V=301,T=33,std=0.1",
                           "synthetic:L=12,C=64,H=2,F=256,V=301,T=33,std=0.1",
-                          "synthetic:L=4,C=192,H=3,F=768,V=1000,T=40"};
+                          "synthetic:L=4,C=192,H=3,F=768,V=1000,T=40",
+                          "synthetic:L=4,C=48,H=3,F=100,V=301,T=33,std=0.1,activation=gelu_erf,scale_by_layer=1",
+                          "synthetic:L=4,C=48,H=3,F=100,V=301,T=33,std=0.1,activation=relu",
+                          "synthetic:L=4,C=48,H=3,F=100,V=301,T=33,std=0.1,activation=silu",
+                          "synthetic:L=4,C=48,H=3,F=100,V=301,T=33,std=0.1,activation=tanh"};
   for (const char* model : models) {
     const auto checkpoint = open_model(model);
     const auto session = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint));

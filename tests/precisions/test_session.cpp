@@ -104,6 +104,30 @@ TEST_P(SessionTest, ALongPromptIsItsPieces) {
   expect_same(traits.prefill, traits.tolerance, in_chunks(*session, 0, text, 97), expected, "in pieces");
 }
 
+// With every activation function, and with scores scaled by the layer: a prompt at once, in chunks and token by token,
+// then beside another slot. F is no multiple of what a kernel takes at a time.
+TEST_P(SessionTest, OtherSettingsKeepThePromises) {
+  const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  for (const char* setting : {"activation=gelu_erf", "activation=relu", "activation=silu,scale_by_layer=1",
+                              "activation=tanh", "scale_by_layer=1"}) {
+    const auto checkpoint =
+        loader->open((std::string("synthetic:L=2,C=40,H=2,F=108,V=61,T=40,std=0.3,seed=7,") + setting).c_str());
+    const auto text = some_tokens(23, checkpoint->config().V), other = some_tokens(3, checkpoint->config().V, 2);
+    const auto session = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint, 2));
+    const Traits traits = session->traits();
+    const auto expected = feed(*session, 0, text);
+    for (const size_t size : {1, 10}) {
+      session->start(0, {0, 42, 0, 0, 0, 0});
+      expect_same(traits.prefill, traits.tolerance, in_chunks(*session, 0, text, size), expected, setting);
+    }
+    std::vector<Row> rows;
+    session->start(0, {0, 42, 0, 0, 0, 0});
+    for (const int32_t token : other) rows.push_back({1, token, false});
+    for (const int32_t token : text) rows.push_back({0, token, true});
+    expect_same(traits.batch, traits.tolerance, copy_logits(*session, session->step(rows)), expected, setting);
+  }
+}
+
 TEST_P(SessionTest, RunsAndThreadsGiveTheSame) {
   const auto text = tokens(67);
   const auto expected = feed(*open(1, 1), 0, text);

@@ -16,12 +16,14 @@ constexpr const char* name_of(Type type) {
   return static_cast<size_t>(type) < kTypeCount ? names[static_cast<size_t>(type)] : "unknown type";
 }
 
-// The activation function of the MLP.
+// The activation function of the MLP. `activated` in sdk/reference.hpp has the formulas.
 enum class Activation : uint8_t { gelu_tanh, gelu_erf, relu, silu, tanh };
+inline constexpr int kActivationCount = 5;
 
 constexpr const char* name_of(Activation activation) {
-  constexpr const char* names[] = {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"};
-  return static_cast<size_t>(activation) < 5 ? names[static_cast<size_t>(activation)] : "unknown activation";
+  constexpr const char* names[kActivationCount] = {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"};
+  return static_cast<size_t>(activation) < kActivationCount ? names[static_cast<size_t>(activation)]
+                                                            : "unknown activation";
 }
 
 inline constexpr int kMostEnds = 8;  // ids that may end a text

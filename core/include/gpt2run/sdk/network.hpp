@@ -1,6 +1,7 @@
 // The GPT-2 network, written once for every device and number type. gpt2_forward calls the seven operations of an Ops
 // set in order; the set brings them with its own weights, state and step, so nothing here depends on memory or types.
-// Source: Radford et al. 2019, a pre-norm transformer with learned positions, tanh GELU and a head tied to wte.
+// Source: Radford et al. 2019, a pre-norm transformer with learned positions, tanh GELU and a head tied to wte. Models
+// may have another activation function in place of GELU, and scores scaled by the layer (ModelConfig).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,12 +12,14 @@ namespace gpt2run {
 
 // The operations in the order of a pass, with what each writes. R: rows of the step. The products are Hugging Face's
 // c_attn (norm_qkv), attn.c_proj (project_add), c_fc (norm_up_gelu), mlp.c_proj (down_add) and lm_head (norm_logits).
+// The name norm_up_gelu stands in taps and reports; the function is the model's, whether that is GELU or not.
 enum class Op : uint8_t {
   embed,         // x (R, C) = wte[token] + wpe[position]
   norm_qkv,      // q, k, v (R, 3C) = W LN1(x) + b; k and v go to the KV cache at (slot, position)
-  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over the row's own position and those before it
+  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over the row's own position and those before it;
+                 // with scale_by_layer, q k / (sqrt(D) (layer + 1))
   project_add,   // x (R, C) += W a + b
-  norm_up_gelu,  // h (R, F) = GELU(W LN2(x) + b), the tanh form
+  norm_up_gelu,  // h (R, F) = f(W LN2(x) + b), where f is the model's activation function
   down_add,      // x (R, C) += W h + b
   norm_logits,   // logits (rows that need them, V) = W LNf(x)
 };

@@ -14,14 +14,14 @@
 namespace gpt2run {
 
 // The points where a rounding contract rounds (docs/numerics.md). Everything else stays FP32 in every contract:
-// products, sums, biases, scores, softmax, probabilities, GELU's input, the residual, layernorm's intermediate values
-// and logits.
+// products, sums, biases, scores, softmax, probabilities, the activation function's input, the residual, layernorm's
+// intermediate values and logits.
 enum class Point : uint8_t {
   weight,     // weights, biases, layernorm gains and embeddings, once at load
   norm,       // output of layernorm
   qkv,        // q, k and v after the bias
   attention,  // output of attention
-  gelu,       // output of GELU
+  gelu,       // output of the model's activation function, which is GELU's tanh form in GPT-2
 };
 
 // The weights after rounding, as FP32: row-major (out, in) matrices, and vectors.
@@ -45,6 +45,24 @@ struct ReferenceWeights {
 
 // The tanh approximation, which GPT-2 was trained with.
 inline double gelu(double x) { return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+
+// The activation functions. NaN gives NaN. So does -infinity in both forms of GELU and in silu, as it is then
+// multiplied by 0. x Phi(x), the other form of GELU, is written with erfc, which keeps its digits where Phi is small.
+inline double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return gelu(x);
+    case Activation::gelu_erf:
+      return 0.5 * x * std::erfc(-0.7071067811865476 * x);
+    case Activation::relu:
+      return x < 0 ? 0 : x;
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
+  }
+  fail("the model: an activation function of gpt2run/loader.hpp expected, found number ", static_cast<int>(activation));
+}
 
 class ReferenceOps {
  public:
@@ -109,6 +127,7 @@ class ReferenceOps {
 
   void attention(State& s, const Step& step, int layer) const {
     const int C = s.config.C, D = C / s.config.H;
+    const double divisor = std::sqrt(double(D)) * (s.config.scale_by_layer ? layer + 1 : 1);
     std::vector<double> weight(s.context), sum(D);
     for (size_t r = 0; r < step.rows.size(); ++r) {
       for (int head = 0; head < s.config.H; ++head) {
@@ -116,7 +135,7 @@ class ReferenceOps {
         const float* keys = &s.keys[s.cache(layer, step.rows[r].slot, head, 0)];
         const float* values = &s.values[s.cache(layer, step.rows[r].slot, head, 0)];
         const int length = step.rows[r].position + 1;
-        softmax_scores(q, keys, D, length, weight.data());
+        softmax_scores(q, keys, D, length, divisor, weight.data());
         std::fill(sum.begin(), sum.end(), 0.0);
         for (int t = 0; t < length; ++t) {
           for (int d = 0; d < D; ++d) sum[d] += weight[t] * values[size_t(t) * D + d];
@@ -138,7 +157,7 @@ class ReferenceOps {
       norm(s, &s.x[r * C], w.ln2_w.data(), w.ln2_b.data(), normed.data());
       for (size_t f = 0; f < F; ++f) {
         const float up = static_cast<float>(dot(&w.up_w[f * C], normed.data(), C) + w.up_b[f]);
-        s.h[r * F + f] = round(Point::gelu, static_cast<float>(gelu(up)));
+        s.h[r * F + f] = round(Point::gelu, static_cast<float>(activated(s.config.activation, up)));
       }
     }
   }
@@ -184,11 +203,11 @@ class ReferenceOps {
       out[c] = round(Point::norm, static_cast<float>((x[c] - mean) * scale * gain[c] + bias[c]));
   }
 
-  // weight (length) = softmax(q keys / sqrt(D)); keys: (length, D)
-  static void softmax_scores(const float* q, const float* keys, int D, int length, double* weight) {
+  // weight (length) = softmax(q keys / divisor); keys: (length, D)
+  static void softmax_scores(const float* q, const float* keys, int D, int length, double divisor, double* weight) {
     double maximum = -std::numeric_limits<double>::infinity(), sum = 0;
     for (int t = 0; t < length; ++t) {
-      weight[t] = dot(q, keys + size_t(t) * D, D) / std::sqrt(double(D));
+      weight[t] = dot(q, keys + size_t(t) * D, D) / divisor;
       maximum = std::max(maximum, weight[t]);
     }
     for (int t = 0; t < length; ++t) sum += weight[t] = std::exp(weight[t] - maximum);
