@@ -132,7 +132,7 @@ TEST(HuggingfaceFiles, MissingFilesAreNamed) {
   const auto error = [&](const std::string& path) { return error_of([&] { open(path); }); };
   EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), kWeightFile, kIndex));
   folder.write("pytorch_model.bin", "x");
-  EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "safetensors"));
+  EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "torch"));
   folder.remove("config.json");
   expect_refused(folder, "config.json", {"No such file or directory"});
   EXPECT_THAT(error(folder.path("nowhere")), IsMessage(folder.path("nowhere").string()));
