@@ -28,9 +28,9 @@ inline uint64_t bits_at(const Tensor& t, int64_t row, int64_t col) {
   return bits;
 }
 
-// The logits of a few tokens, by the reference.
-inline std::vector<float> logits_of(const Checkpoint& model) {
-  const auto precision = make_plugin<Precision>(Kind::precision, "reference");
+// The logits of a few tokens.
+inline std::vector<float> logits_of(const Checkpoint& model, const char* name = "reference") {
+  const auto precision = make_plugin<Precision>(Kind::precision, name);
   const auto session = precision->open(
       model, {.slots = 1, .context = 5, .rows = 5, .logit_rows = 1, .threads = 1, .device = 0, .keep_raw = false});
   session->start(0, {0, 0, 0, 0, 0, 0});
