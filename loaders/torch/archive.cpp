@@ -23,7 +23,8 @@ struct Directory {
 
 struct Entry {
   std::string_view name;
-  uint64_t local, size;  // where the local header begins, bytes of the data
+  uint64_t local, size;  // where the local header begins, bytes of the data in the file
+  int method;
 };
 
 class DirectoryReader {
@@ -110,13 +111,10 @@ class DirectoryReader {
     const std::string where = path_ + ": " + in_quotes(name);
     const int flags = number<uint16_t>(at + 8), method = number<uint16_t>(at + 10);
     if (flags & 1) fail(where, ": expected a plain record, found an encrypted one");
-    if (method != 0)
-      fail(where, ": expected a record as torch.save stores it, found one compressed by method ", method,
-           ": pack it again without compression (zip -0)");
     uint64_t packed = number<uint32_t>(at + 20), size = number<uint32_t>(at + 24), local = number<uint32_t>(at + 42);
     read_extra(where, at + kEntryBytes + name_bytes, extra_bytes, {&size, &packed, &local});
-    if (packed != size) fail(where, ": expected ", size, " bytes stored, found ", packed);
-    return {name, local, size};
+    if (method == 0 && packed != size) fail(where, ": expected ", size, " bytes stored, found ", packed);
+    return {name, local, packed, method};
   }
 
   // The field of zip64 has, in this order, those of the values that do not fit 32 bits.
@@ -146,7 +144,7 @@ class DirectoryReader {
 
 }  // namespace
 
-Archive::Archive(std::span<const char> bytes, const std::string& path) {
+Archive::Archive(std::span<const char> bytes, const std::string& path) : path_(path) {
   const DirectoryReader reader(bytes, path);
   const Directory directory = reader.find();
   std::vector<Entry> entries = reader.read(directory);
@@ -155,15 +153,21 @@ Archive::Archive(std::span<const char> bytes, const std::string& path) {
   for (size_t i = 0; i < entries.size(); ++i) {
     const uint64_t limit = i + 1 < entries.size() ? entries[i + 1].local : directory.begin;
     const auto data = reader.data_of(entries[i], std::min(limit, directory.begin));
-    if (!records_.emplace(entries[i].name, data).second)
+    if (!records_.emplace(entries[i].name, Record{data, entries[i].method}).second)
       fail(path, ": ", in_quotes(entries[i].name), ": expected one record of this name, found two");
   }
 }
 
+bool Archive::contains(std::string_view name) const { return records_.contains(root_ + std::string(name)); }
+
 std::optional<std::span<const char>> Archive::find(std::string_view name) const {
   const auto found = records_.find(root_ + std::string(name));
   if (found == records_.end()) return std::nullopt;
-  return found->second;
+  if (found->second.method != 0)
+    fail(path_, ": ", in_quotes(found->first),
+         ": expected a record as torch.save stores it, found one compressed by method ", found->second.method,
+         ": pack it again without compression (zip -0)");
+  return found->second.data;
 }
 
 }  // namespace gpt2run::torch

@@ -159,6 +159,9 @@ class Machine {
       if (global.name != name || (!global.module.empty() && global.module != module)) continue;
       return push({.kind = Kind::global, .index = static_cast<uint32_t>(i)});
     }
+    if (module == "torch._utils")
+      refuse("expected tensors of float64, float32, float16, bfloat16 or whole numbers, found the kind that ",
+             in_quotes(name), " makes: convert the weights first, as by model.float() in Python");
     refuse("expected tensors and plain values, found ", in_quotes(std::string(module) + "." + std::string(name)),
            ", which is never imported or called here", kHowToSave);
   }

@@ -35,6 +35,10 @@ class Opening {
     if (arguments) {
       settings.model = sizes_of(tensors_, *arguments, heads);
       if (is_nanogpt_) settings.model.activation = Activation::gelu_erf;
+      if (is_nanogpt_ && activation == "auto")
+        host_.log(1, (tensors_.path() + ": a checkpoint of nanoGPT: the exact GELU is taken; its older versions need " +
+                      "activation=gelu_tanh (--loader.activation gelu_tanh)")
+                         .c_str());
     } else {
       settings = loaders::read_config(config.string());
       tied = settings.tied;

@@ -58,7 +58,7 @@ TorchFile::TorchFile(const loaders::MappedFile& file) : file_(file) {
 
 void TorchFile::read_archive() {
   archive_.emplace(file_.bytes(), path());
-  if (archive_->find("constants.pkl"))
+  if (archive_->contains("constants.pkl"))
     fail(path(),
          ": expected weights, found a TorchScript program (torch.jit.save); save its weights: "
          "torch.save(module.state_dict(), \"pytorch_model.bin\") in Python");

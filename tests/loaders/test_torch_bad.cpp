@@ -64,7 +64,8 @@ TEST_F(TorchBad, FilesOfAnotherKindAreNamed) {
 
 TEST_F(TorchBad, ATorchscriptProgramIsNamed) {
   const std::string pickle = Pickler().state_dict(content_.tensors).done();
-  expect_refused(content_.archive(pickle, {{"model/constants.pkl", "x"}}), {"TorchScript", "module.state_dict"});
+  expect_refused(content_.archive(pickle, {{"model/constants.pkl", "x"}, {"model/code/x.py", "y", 8}}),
+                 {"TorchScript", "module.state_dict"});
 }
 
 TEST_F(TorchBad, BigEndianFilesAreRefused) {
@@ -91,6 +92,7 @@ TEST_F(TorchBad, NothingIsImportedOrCalled) {
   expect_refused(call("builtins", "eval"), {"\"builtins.eval\""});
   expect_refused(call("torch", "load"), {"\"torch.load\""});
   expect_refused(call("transformers.models.gpt2.modeling_gpt2", "GPT2LMHeadModel"), {"model.state_dict"});
+  expect_refused(call("torch._utils", "_rebuild_qtensor"), {"\"_rebuild_qtensor\"", "model.float"});
   expect_refused(archive_of(Pickler().text("os").text("system").op("\x93").done()), {"\"os.system\""});
   expect_refused(archive_of(Pickler().op("(S'id'\nios\nsystem\n").done()), {"STRING"});
   expect_refused(archive_of(Pickler().op("(ios\nsystem\n").done()), {"INST"});
