@@ -169,6 +169,10 @@ Tensor Gpt2Checkpoint::embedding(std::optional<bool> tied) const {
 Tensor Gpt2Checkpoint::head(std::optional<bool> tied, const Tensor& wte, const Host& host) const {
   if (!stored(Weight::head_w, 0) && tied.value_or(true)) return wte;
   const Tensor own = fetch(Weight::head_w, 0);
+  // Whoever reads the weights takes a head at the address of wte for wte.
+  if (own.data == wte.data && !is_equal(own, wte))
+    fail(tensors_.path(), ": ", in_quotes(stored_name(Weight::head_w, 0)),
+         ": expected the values of wte.weight or a storage of its own, found another view of that storage");
   if (tied == false) return own;
   if (is_equal(own, wte)) return wte;
   if (tied == true)

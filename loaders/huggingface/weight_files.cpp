@@ -21,20 +21,28 @@ constexpr const char* kIndex = "model.safetensors.index.json";
 bool is_index(const fs::path& file) { return file.filename().string().ends_with(kIndexEnd); }
 bool is_single(const fs::path& file) { return file.extension() == kExtension; }
 
-// The files of a folder that may hold a whole model: indexes, and safetensors files that are no shards of one.
-std::vector<fs::path> candidates_in(const fs::path& folder) {
+std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
-    const fs::path path = file->path();
-    const auto index = loaders::index_of_shard(path.string());
-    if (is_index(path) || (is_single(path) && !(index && fs::exists(*index, error)))) found.push_back(path);
-  }
+  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
+    found.push_back(file->path());
   std::sort(found.begin(), found.end());
   return found;
 }
 
-// For a folder without safetensors: the weight file of another format that is there, and what to do.
+bool is_shard(const fs::path& file) { return is_single(file) && loaders::index_of_shard(file.string()); }
+
+// The files of a folder that may hold a whole model: indexes, and safetensors files that are no shards or adapters.
+std::vector<fs::path> candidates_in(const fs::path& folder) {
+  std::vector<fs::path> found = files_in(folder);
+  std::erase_if(found, [](const fs::path& file) {
+    const bool is_adapter = file.filename().string().starts_with("adapter_");
+    return !is_index(file) && (!is_single(file) || is_shard(file) || is_adapter);
+  });
+  return found;
+}
+
+// For a folder without a whole model in safetensors: the weight file that is there, and what to do.
 std::string other_weights(const fs::path& folder) {
   constexpr const char* kNames[][2] = {
       {"pytorch_model.bin", "which the loader torch reads"},
@@ -45,6 +53,8 @@ std::string other_weights(const fs::path& folder) {
       {"adapter_model.bin", "an adapter (LoRA), which must be merged into its model first"}};
   for (const auto& [name, what] : kNames)
     if (fs::exists(folder / name)) return std::string(name) + ", " + what;
+  for (const fs::path& file : files_in(folder))
+    if (is_shard(file)) return printable(file.filename().string(), 60) + ", one shard of several, without their index";
   return "neither";
 }
 
@@ -61,8 +71,7 @@ fs::path find_weights(const fs::path& folder) {
   for (const char* name : {kSingle, kIndex}) {
     if (fs::exists(folder / name)) return folder / name;
   }
-  std::vector<fs::path> found = candidates_in(folder);
-  std::erase_if(found, [](const fs::path& file) { return file.filename().string().starts_with("adapter_"); });
+  const std::vector<fs::path> found = candidates_in(folder);
   if (found.size() == 1) return found.front();
   if (found.size() > 1)
     fail(folder.string(), ": expected ", kSingle, " or one other safetensors file, found ", found.size(), " (",

@@ -226,6 +226,7 @@ TEST(HuggingfaceFiles, OneOfSeveralFilesMustBeNamed) {
   const ModelFolder shard;
   std::filesystem::rename(shard.path(kWeightFile), shard.path("model-00001-of-00002.safetensors"));
   EXPECT_THAT(error_of([&] { open(shard.path("model-00001-of-00002.safetensors")); }), IsMessage(kIndex, "shard"));
+  EXPECT_THAT(error_of([&] { open(shard.path()); }), IsMessage("model-00001-of-00002.safetensors", "shard", "index"));
 }
 
 // In time that grows with the square of their number they would take hours.

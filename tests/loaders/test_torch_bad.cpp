@@ -152,6 +152,18 @@ TEST_F(TorchBad, WeightsMustFitTheConfiguration) {
   expect_refused(content_.archive(), {"\"h.2.ln_1.weight\""});
 }
 
+// The precisions take a head at the address of wte for wte.
+TEST_F(TorchBad, AHeadThatIsWteTransposedIsRefused) {
+  const auto square = make_plugin<Loader>(Kind::loader, "synthetic")->open("synthetic:L=1,C=8,H=2,V=8,T=5");
+  TorchContent content = content_of(*square, {.linear = true});
+  folder_.write("model.pt", content.archive());
+  folder_.remove("config.json");
+  EXPECT_EQ(open(folder_.path("model.pt"), {{"heads", "2"}})->config().V, 8);
+  content.tensors.back().strides = {1, 8};
+  folder_.write("model.pt", content.archive());
+  EXPECT_THAT(error_of([&] { open(folder_.path("model.pt"), {{"heads", "2"}}); }), IsMessage("\"lm_head.weight\""));
+}
+
 TEST_F(TorchBad, ArchivesAreChecked) {
   const std::string pickle = Pickler().state_dict(content_.tensors).done();
   expect_refused(zip_of({{"model/data.pkl", pickle, 8}}), {"\"model/data.pkl\"", "8", "zip -0"});
