@@ -43,7 +43,8 @@ std::string keys_of(const Pickle& pickle, const Value& dict) {
     fail(file.path(), ": expected the weights of a model, found the state of an optimizer only (",
          keys_of(pickle, root), "): the weights are in another file");
   if (pickle.items(root).empty()) fail(file.path(), ": expected the weights of a model, found an empty dictionary");
-  fail(file.path(), ": expected the weights of a model, found a dictionary of ", keys_of(pickle, root));
+  fail(file.path(),
+       ": expected the weights of a model, found a dictionary without any; its keys: ", keys_of(pickle, root));
 }
 
 }  // namespace
