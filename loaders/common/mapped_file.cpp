@@ -23,7 +23,7 @@ struct Descriptor {
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path) : path_(path) {
+MappedFile::MappedFile(const std::string& path, bool is_whole) : path_(path) {
   // With O_NONBLOCK, opening a named pipe does not wait for a writer.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.number < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
@@ -34,8 +34,15 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   size_ = static_cast<size_t>(status.st_size);
   void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
   if (data == MAP_FAILED) fail(path, ": ", size_, " bytes cannot be mapped: ", std::strerror(errno));
-  madvise(data, size_, MADV_WILLNEED);
   data_ = static_cast<const char*>(data);
+  if (is_whole) prefetch(bytes());
+}
+
+void MappedFile::prefetch(std::span<const char> part) const {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = static_cast<size_t>(part.data() - data_) / page * page;
+  const size_t end = static_cast<size_t>(part.data() - data_) + part.size();
+  madvise(const_cast<char*>(data_) + begin, end - begin, MADV_WILLNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -10,14 +10,18 @@ namespace gpt2run::loaders {
 // while it is mapped, reading it ends the process with SIGBUS, as for every mapped file.
 class MappedFile {
  public:
-  // Throws Error when the file does not exist, is not a regular file, is empty, or cannot be mapped.
-  explicit MappedFile(const std::string& path);
+  // is_whole: nearly all of the file will be read, so the system should begin at once. Throws Error when the file does
+  // not exist, is not a regular file, is empty, or cannot be mapped.
+  explicit MappedFile(const std::string& path, bool is_whole = true);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
   const std::string& path() const { return path_; }
   std::span<const char> bytes() const { return {data_, size_}; }
+
+  // Asks the system to begin reading a part of bytes(), which will be needed soon.
+  void prefetch(std::span<const char> part) const;
 
  private:
   std::string path_;

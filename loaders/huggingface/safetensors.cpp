@@ -4,17 +4,29 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 
+#include "../common/foreign.hpp"
+#include "../common/json.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
-#include "json.hpp"
 
 namespace gpt2run::huggingface {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "safetensors are little-endian and used where they lie");
 
+using loaders::kMostJson;
+using loaders::shape_text;
+using loaders::StoredTensor;
+
 constexpr size_t kMostDimensions = 8;
+
+// A tensor and the number of its bytes, which agrees with its type and shape.
+struct Entry {
+  StoredTensor tensor;
+  size_t bytes;
+};
 
 size_t element_size(const std::string& where, const std::string& dtype) {
   constexpr std::pair<const char*, size_t> sizes[] = {
@@ -60,71 +72,97 @@ uint64_t read_shape(const std::string& where, const std::vector<uint64_t>& shape
   return bytes;
 }
 
-StoredTensor read_entry(const std::string& where, const json::Value& entry, std::span<const char> data) {
+Entry read_entry(const std::string& where, const json::Value& entry, std::span<const char> data) {
   if (entry.type() != json::Type::object) fail(where, ": expected an object, found ", entry.description());
   const auto dtype = entry.find("dtype").value_or(json::Value()).as_text();
   if (!dtype) fail(where, ": expected \"dtype\" to be a text");
   StoredTensor tensor{};
   tensor.dtype = *dtype;
   const std::vector<uint64_t> shape = read_sizes(where, entry, "shape", kMostDimensions);
-  tensor.bytes = read_shape(where, shape, data.size(), tensor);
+  const uint64_t bytes = read_shape(where, shape, data.size(), tensor);
   const std::vector<uint64_t> offsets = read_sizes(where, entry, "data_offsets", 2);
   if (offsets.size() != 2) fail(where, ": expected two data_offsets, found ", offsets.size());
   const uint64_t begin = offsets[0], end = offsets[1];
   if (begin > end || end > data.size()) {
     fail(where, ": expected data_offsets within the ", data.size(), " bytes of data, found ", begin, " to ", end);
   }
-  if (end - begin != tensor.bytes) {
-    fail(where, ": expected ", tensor.bytes, " bytes for ", tensor.dtype, " ", shape_text(shape), ", found ",
-         end - begin);
+  if (end - begin != bytes) {
+    fail(where, ": expected ", bytes, " bytes for ", tensor.dtype, " ", shape_text(shape), ", found ", end - begin);
   }
   tensor.data = data.data() + begin;
-  return tensor;
+  if (bytes > 0) tensor.strides = loaders::contiguous_strides(tensor.shape);
+  tensor.strides.resize(tensor.shape.size(), 1);
+  return {std::move(tensor), bytes};
 }
 
 // Throws Error unless every byte of the data belongs to exactly one tensor, as the format demands. This finds files
 // that have lost or gained bytes.
-void check_cover(const std::string& path, std::span<const char> data, const std::map<std::string, StoredTensor>& all) {
-  std::vector<const std::pair<const std::string, StoredTensor>*> sorted;
+void check_cover(const std::string& path, std::span<const char> data, const std::map<std::string, Entry>& all) {
+  std::vector<const std::pair<const std::string, Entry>*> sorted;
   for (const auto& item : all) sorted.push_back(&item);
   std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) {
-    return std::pair(a->second.data, a->second.bytes) < std::pair(b->second.data, b->second.bytes);
+    return std::pair(a->second.tensor.data, a->second.bytes) < std::pair(b->second.tensor.data, b->second.bytes);
   });
   const char* next = data.data();
   for (const auto* item : sorted) {
-    const auto& [name, tensor] = *item;
+    const auto& [name, entry] = *item;
+    const StoredTensor& tensor = entry.tensor;
     if (tensor.data != next) {
       fail(path, ": ", in_quotes(name), ": expected to begin at byte ", next - data.data(), " of the data, found ",
            tensor.data - data.data(), tensor.data < next ? " (overlaps another tensor)" : " (bytes of no tensor)");
     }
-    next += tensor.bytes;
+    next += entry.bytes;
   }
   if (next != data.data() + data.size()) {
     fail(path, ": expected ", next - data.data(), " bytes of data, found ", data.size());
   }
 }
 
+// Throws Error for a file whose header speaks of more bytes than there are, as an interrupted download leaves it.
+void check_whole(const std::string& path, const json::Value& header, size_t begin, size_t size) {
+  uint64_t end = 0;
+  for (const auto& [name, entry] : header.members()) {
+    const auto offsets = entry.find("data_offsets").value_or(json::Value()).elements();
+    for (const json::Value& offset : offsets) end = std::max(end, offset.as_unsigned().value_or(0));
+  }
+  if (end > size - begin && end <= UINT64_MAX - begin)
+    fail(path, ": data_offsets: expected a file of ", begin + end, " bytes, found ", size,
+         ": it was cut, download or copy it again");
+}
+
+void add_aliases(loaders::StoredTensors& tensors, const json::Value& metadata) {
+  for (const auto& [name, other] : metadata.members())
+    if (const auto text = other.as_text()) tensors.add_alias(name, *text);
+}
+
 }  // namespace
 
-std::map<std::string, StoredTensor> read_safetensors(const loaders::MappedFile& file) {
+void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile& file) {
   const std::string& path = file.path();
   const std::span<const char> bytes = file.bytes();
   uint64_t header = 0;
   if (bytes.size() < sizeof header) fail(path, ": expected at least 8 bytes, found ", bytes.size());
   std::memcpy(&header, bytes.data(), sizeof header);
   const uint64_t most = std::min<uint64_t>(bytes.size() - sizeof header, kMostJson);
-  if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
-  const json::Document document = parse_object(path, bytes.subspan(sizeof header, header));
-  const std::span<const char> data = bytes.subspan(sizeof header + header);
-  std::map<std::string, StoredTensor> tensors;
-  for (const auto& [name, entry] : document.root().members()) {
-    if (name == "__metadata__") continue;
-    StoredTensor tensor = read_entry(path + ": " + in_quotes(name), entry, data);
-    tensor.path = &path;
-    tensors.emplace(name, std::move(tensor));
+  if (header < 2 || header > most || bytes[sizeof header] != '{') {
+    const std::string format = loaders::foreign_format(bytes);
+    if (!format.empty()) fail(path, ": expected a safetensors file, found ", format);
   }
-  check_cover(path, data, tensors);
-  return tensors;
+  if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
+  const json::Document document = loaders::parse_object(path, bytes.subspan(sizeof header, header));
+  const json::Value root = document.root();
+  check_whole(path, root, sizeof header + header, bytes.size());
+  const std::span<const char> data = bytes.subspan(sizeof header + header);
+  std::map<std::string, Entry> entries;
+  for (const auto& [name, entry] : root.members()) {
+    if (name == "__metadata__") continue;
+    Entry read = read_entry(path + ": " + in_quotes(name), entry, data);
+    read.tensor.path = &path;
+    entries.emplace(name, std::move(read));
+  }
+  check_cover(path, data, entries);
+  for (auto& [name, entry] : entries) tensors.add(name, std::move(entry.tensor));
+  add_aliases(tensors, root.find("__metadata__").value_or(json::Value()));
 }
 
 }  // namespace gpt2run::huggingface

@@ -1,122 +1,109 @@
-// Opens safetensors files and shards.
+// Finds and opens safetensors files and shards.
 #include "weight_files.hpp"
 
 #include <algorithm>
-#include <filesystem>
-#include <set>
 
+#include "../common/shards.hpp"
 #include "gpt2run/error.hpp"
-#include "gpt2run/sdk/edit_distance.hpp"
 #include "gpt2run/sdk/escape.hpp"
-#include "json.hpp"
+#include "safetensors.hpp"
 
 namespace gpt2run::huggingface {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kExtension = ".safetensors";
+constexpr const char* kIndexEnd = ".safetensors.index.json";
+constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
-std::string_view without_prefix(std::string_view name) {
-  constexpr std::string_view kPrefix = "transformer.";
-  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+bool is_index(const fs::path& file) { return file.filename().string().ends_with(kIndexEnd); }
+bool is_single(const fs::path& file) { return file.extension() == kExtension; }
+
+std::vector<fs::path> files_in(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
+    found.push_back(file->path());
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
-// Whether a tensor is the causal mask, h.<layer>.attn.bias or .masked_bias, which old checkpoints store.
-bool is_mask(std::string_view name) {
-  return name.starts_with("h.") && (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
+bool is_shard(const fs::path& file) { return is_single(file) && loaders::index_of_shard(file.string()); }
+
+// The files of a folder that may hold a whole model: indexes, and safetensors files that are no shards or adapters.
+std::vector<fs::path> candidates_in(const fs::path& folder) {
+  std::vector<fs::path> found = files_in(folder);
+  std::erase_if(found, [](const fs::path& file) {
+    const bool is_adapter = file.filename().string().starts_with("adapter_");
+    return !is_index(file) && (!is_single(file) || is_shard(file) || is_adapter);
+  });
+  return found;
+}
+
+// For a folder without a whole model in safetensors: the weight file that is there, and what to do.
+std::string other_weights(const fs::path& folder) {
+  constexpr const char* kNames[][2] = {
+      {"pytorch_model.bin", "which the loader torch reads"},
+      {"pytorch_model.bin.index.json", "which the loader torch reads"},
+      {"tf_model.h5", "a file of TensorFlow, which must be converted to safetensors first"},
+      {"flax_model.msgpack", "a file of Flax, which must be converted to safetensors first"},
+      {"adapter_model.safetensors", "an adapter (LoRA), which must be merged into its model first"},
+      {"adapter_model.bin", "an adapter (LoRA), which must be merged into its model first"}};
+  for (const auto& [name, what] : kNames)
+    if (fs::exists(folder / name)) return std::string(name) + ", " + what;
+  for (const fs::path& file : files_in(folder))
+    if (is_shard(file)) return printable(file.filename().string(), 60) + ", one shard of several, without their index";
+  return "neither";
+}
+
+std::string names_of(const std::vector<fs::path>& files) {
+  constexpr size_t kMostShown = 5;
+  std::string names;
+  for (size_t i = 0; i < std::min(files.size(), kMostShown); ++i)
+    names += (i ? ", " : "") + printable(files[i].filename().string(), 60);
+  return names + (files.size() > kMostShown ? ", ..." : "");
 }
 
 // A single file wins over shards, as in transformers.
-std::string find_weights(const fs::path& folder) {
-  for (const char* name : {"model.safetensors", kIndex}) {
-    if (fs::exists(folder / name)) return (folder / name).string();
+fs::path find_weights(const fs::path& folder) {
+  for (const char* name : {kSingle, kIndex}) {
+    if (fs::exists(folder / name)) return folder / name;
   }
-  const bool pickled = fs::exists(folder / "pytorch_model.bin");
-  fail(folder.string(), ": expected model.safetensors or ", kIndex, ", found ",
-       pickled ? "pytorch_model.bin, which must be converted to safetensors first" : "neither");
+  const std::vector<fs::path> found = candidates_in(folder);
+  if (found.size() == 1) return found.front();
+  if (found.size() > 1)
+    fail(folder.string(), ": expected ", kSingle, " or one other safetensors file, found ", found.size(), " (",
+         names_of(found), "): name one of them");
+  fail(folder.string(), ": expected ", kSingle, " or ", kIndex, ", found ", other_weights(folder));
+}
+
+// The index of a shard that is named alone, or else the file itself.
+fs::path whole_of(const fs::path& file, const Host& host) {
+  const auto index = loaders::index_of_shard(file.string());
+  if (!index) return file;
+  if (!fs::exists(*index))
+    fail(file.string(), ": expected ", fs::path(*index).filename().string(),
+         " beside it, because its name is that of one shard of several, found none");
+  host.log(1, (file.string() + " is one shard of several: all that " + *index + " lists are read").c_str());
+  return *index;
 }
 
 }  // namespace
 
-WeightFiles::WeightFiles(const std::string& path) : path_(fs::is_directory(path) ? find_weights(path) : path) {
-  if (path_.ends_with(kIndex)) {
-    add_shards(fs::path(path_).parent_path());
-  } else {
-    add_file(path_);
-  }
-}
+bool has_weights(const fs::path& folder) { return !candidates_in(folder).empty(); }
 
-void WeightFiles::add_file(const std::string& path) {
-  const loaders::MappedFile& file = files_.emplace_back(path);
-  for (auto& [name, tensor] : read_safetensors(file)) {
-    const auto [place, added] = tensors_.emplace(without_prefix(name), std::move(tensor));
-    if (!added) fail(path, ": ", in_quotes(name), ": expected once, found also in ", *place->second.path);
-  }
-}
-
-void WeightFiles::add_shards(const std::string& folder) {
-  const loaders::MappedFile file(path_);
-  const json::Document index = parse_object(path_, file.bytes());
-  const json::Value map = index.root().find("weight_map").value_or(json::Value());
-  if (map.type() != json::Type::object) fail(path_, ": expected \"weight_map\" to be an object");
-  std::set<std::string> shards;
-  for (const auto& [name, value] : map.members()) {
-    const std::string shard(value.as_text().value_or(""));
-    // A name with a '/' could lead out of the model's folder.
-    if (!shard.ends_with(".safetensors") || shard.find('/') != std::string::npos ||
-        shard.find('\0') != std::string::npos) {
-      fail(path_, ": ", in_quotes(name), ": expected the name of a safetensors file in this folder, found ",
-           value.description());
-    }
-    if (shards.insert(shard).second) add_file((fs::path(folder) / shard).string());
-  }
-  for (const auto& [name, value] : map.members()) {
-    const std::string shard = value.text();
-    const StoredTensor* tensor = find(std::string(without_prefix(name)));
-    if (!tensor || fs::path(*tensor->path).filename() != shard) {
-      fail(path_, ": ", in_quotes(name), ": expected in ", in_quotes(shard), ", found ",
-           tensor ? "in " + *tensor->path : "nowhere");
-    }
-  }
-}
-
-const StoredTensor* WeightFiles::find(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  return found == tensors_.end() ? nullptr : &found->second;
-}
-
-std::vector<const std::string*> WeightFiles::unknown(const std::set<std::string>& known) const {
-  std::vector<const std::string*> names;
-  for (const auto& [name, tensor] : tensors_) {
-    if (!is_mask(name) && !known.contains(name)) names.push_back(&name);
-  }
-  return names;
-}
-
-std::string WeightFiles::nearest(std::string_view name, const std::set<std::string>& known) const {
-  constexpr size_t kMostNames = 10'000, kLongestName = 200;
-  std::vector<const std::string*> names = unknown(known);
-  names.resize(std::min(names.size(), kMostNames));
-  const std::string* best = nullptr;
-  size_t best_distance = SIZE_MAX;
-  for (const std::string* candidate : names) {
-    if (candidate->size() > kLongestName) continue;
-    const size_t distance = edit_distance(name, *candidate);
-    if (distance < best_distance) best = candidate, best_distance = distance;
-  }
-  return best ? in_quotes(*best) : "nothing";
-}
-
-void WeightFiles::log_unknown(const Host& host, const std::set<std::string>& known) const {
-  constexpr size_t kMostShown = 5;
-  const std::vector<const std::string*> names = unknown(known);
-  if (names.empty()) return;
-  std::string line = path_ + ": ignored " + std::to_string(names.size()) + " tensors that GPT-2 does not have:";
-  for (size_t i = 0; i < std::min(names.size(), kMostShown); ++i)
-    line += in_quotes(*names[i]).insert(0, i ? ", " : " ");
-  if (names.size() > kMostShown) line += " ...";
-  host.log(2, line.c_str());
+loaders::StoredTensors open_weights(const fs::path& given, const Host& host) {
+  const fs::path path = fs::is_directory(given) ? find_weights(given) : whole_of(given, host);
+  loaders::StoredTensors tensors(path.string());
+  const auto add_file = [&](const std::string& file) { add_safetensors(tensors, tensors.map(file)); };
+  if (is_index(path))
+    loaders::add_shards(tensors, kExtension, add_file);
+  else
+    add_file(path.string());
+  tensors.strip_prefixes();
+  return tensors;
 }
 
 }  // namespace gpt2run::huggingface

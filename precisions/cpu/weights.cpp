@@ -17,6 +17,10 @@ constexpr size_t kHugePage = size_t(2) << 20;
 constexpr int kTile = 32;  // inputs packed at a time; with a panel's outputs they fit in the L1 cache
 
 // The conversion of one tensor. Exactly one of the three targets is set.
+// FP64 is rounded to FP32 first, as at() of the contract does.
+float to_f32(double value) { return static_cast<float>(value); }
+using gpt2run::to_f32;
+
 template <class Value>
 struct Conversion {
   Weight weight;
@@ -76,6 +80,8 @@ void convert_rows(const Conversion<Value>& conversion, int begin, int end) {
       return to(f16{});
     case Type::bf16:
       return to(bf16{});
+    case Type::f64:
+      return to(double{});
     default:
       fail_type(t.type);
   }
@@ -142,9 +148,9 @@ bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers
 
 // Throws Error for types that convert_rows() does not read. Workers cannot throw, so this is called before they begin.
 void check_type(Weight weight, int layer_index, Type type) {
-  if (type == Type::f32 || type == Type::f16 || type == Type::bf16) return;
+  if (type == Type::f32 || type == Type::f16 || type == Type::bf16 || type == Type::f64) return;
   const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
-  fail("weight ", name_of(weight), layer, ": expected a matrix of fp32, fp16 or bf16, found ", name_of(type),
+  fail("weight ", name_of(weight), layer, ": expected a matrix of fp64, fp32, fp16 or bf16, found ", name_of(type),
        ", which this precision does not read yet");
 }
 

@@ -79,4 +79,27 @@ void ModelFolder::replace_header(const std::string& text) const {
   write(kWeightFile, changed + text + bytes.substr(8 + header_size(bytes)));
 }
 
+void ModelFolder::edit_tensors(const std::function<void(std::map<std::string, TensorBytes>&)>& edit) const {
+  const std::string bytes = read(kWeightFile);
+  const Json stored = header();
+  std::map<std::string, TensorBytes> tensors;
+  for (const auto& [name, entry] : stored.items()) {
+    if (name == "__metadata__") continue;
+    const size_t begin = entry["data_offsets"][0], end = entry["data_offsets"][1];
+    tensors[name] = {entry["dtype"], entry["shape"], bytes.substr(8 + header_size(bytes) + begin, end - begin)};
+  }
+  edit(tensors);
+  Json changed = Json::object();
+  std::string data;
+  for (const auto& [name, tensor] : tensors) {
+    changed[name] = {{"dtype", tensor.dtype},
+                     {"shape", tensor.shape},
+                     {"data_offsets", {data.size(), data.size() + tensor.data.size()}}};
+    data += tensor.data;
+  }
+  const std::string text = changed.dump();
+  const uint64_t size = text.size();
+  write(kWeightFile, std::string(reinterpret_cast<const char*>(&size), sizeof size) + text + data);
+}
+
 }  // namespace gpt2run::test

@@ -2,12 +2,21 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace gpt2run::test {
 
 using Json = nlohmann::json;
+
+// A tensor of a safetensors file.
+struct TensorBytes {
+  std::string dtype;
+  std::vector<int64_t> shape;
+  std::string data;
+};
 
 class ModelFolder {
  public:
@@ -29,6 +38,9 @@ class ModelFolder {
   void edit_header(const std::function<void(Json&)>& edit) const;
   void replace_header(const std::string& text) const;
   Json header() const;
+
+  // Changes the tensors of model.safetensors, by name, and writes the file anew.
+  void edit_tensors(const std::function<void(std::map<std::string, TensorBytes>&)>& edit) const;
 
  private:
   std::filesystem::path path_;

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "loaders/model_folder.hpp"
-#include "loaders/weights.hpp"
+#include "loaders/same_model.hpp"
 #include "support/golden.hpp"
 #include "support/plugin.hpp"
 
@@ -215,6 +215,141 @@ TEST(Huggingface, UnknownTensorsAreLoggedAndMasksAreNot) {
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
   EXPECT_NE(log[0].find("\"h.0.attn.extra\""), std::string::npos) << log[0];
+}
+
+using Tensors = std::map<std::string, TensorBytes>;
+
+// Gives the tensors of model.safetensors other names.
+void rename(const ModelFolder& folder, const std::function<std::string(const std::string&)>& renamed) {
+  folder.edit_tensors([&](Tensors& tensors) {
+    Tensors changed;
+    for (const auto& [name, tensor] : tensors) changed[renamed(name)] = tensor;
+    tensors = changed;
+  });
+}
+
+TEST(Huggingface, EveryPrefixIsTheSameModel) {
+  const ModelFolder plain, body;
+  const auto expected = open(plain.path());
+  for (const std::string prefix : {"_orig_mod.", "module.", "a.b."}) {
+    const ModelFolder folder;
+    rename(folder, [&](const std::string& name) { return prefix + name; });
+    expect_same(*open(folder.path()), *expected);
+  }
+  rename(body, [](const std::string& name) { return name.substr(name.starts_with("transformer.") ? 12 : 0); });
+  expect_same(*open(body.path()), *expected);
+}
+
+// save_model() of safetensors writes tied weights once, under either name, and tells the other in the metadata.
+TEST(Huggingface, ATiedModelMayBeStoredWithItsHeadAlone) {
+  const ModelFolder plain, folder, untied;
+  const auto expected = open(plain.path());
+  const auto to_head = [](const std::string& name) {
+    return name == "transformer.wte.weight" ? "lm_head.weight" : name;
+  };
+  rename(folder, to_head);
+  expect_same(*open(folder.path()), *expected);
+  rename(untied, to_head);
+  untied.set("tie_word_embeddings", false);
+  EXPECT_NE(error_of([&] { open(untied.path()); }).find("\"wte.weight\""), std::string::npos);
+  untied.edit_header([](Json& header) { header["__metadata__"]["transformer.wte.weight"] = "lm_head.weight"; });
+  expect_same(*open(untied.path()), *expected);
+}
+
+TEST(Huggingface, TheLayoutOfLinearIsReadAndLogged) {
+  const ModelFolder plain, folder;
+  folder.edit_tensors([](Tensors& tensors) {
+    for (auto& [name, tensor] : tensors) {
+      if (!name.ends_with("c_attn.weight") && !name.ends_with("c_proj.weight") && !name.ends_with("c_fc.weight"))
+        continue;
+      std::string turned;
+      for (int64_t col = 0; col < tensor.shape[1]; ++col)
+        for (int64_t row = 0; row < tensor.shape[0]; ++row)
+          turned += tensor.data.substr(4 * static_cast<size_t>(row * tensor.shape[1] + col), 4);
+      tensor.data = turned;
+      std::swap(tensor.shape[0], tensor.shape[1]);
+    }
+  });
+  PluginLog::instance().take();
+  expect_same(*open(folder.path()), *open(plain.path()));
+  const auto log = PluginLog::instance().take();
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_NE(log[0].find("nn.Linear"), std::string::npos) << log[0];
+}
+
+TEST(Huggingface, WithoutBiasesTheyAreZeros) {
+  const auto leave_out = [](const ModelFolder& folder, const std::function<bool(const std::string&)>& is_left_out) {
+    folder.edit_tensors([&](Tensors& tensors) {
+      std::erase_if(tensors, [&](const auto& tensor) {
+        return tensor.first.ends_with(".bias") && !tensor.first.ends_with(".attn.bias") && is_left_out(tensor.first);
+      });
+    });
+  };
+  const ModelFolder none, linear_only, one;
+  leave_out(none, [](const std::string&) { return true; });
+  const auto without = open(none.path());
+  expect_complete(*without);
+  EXPECT_EQ(value_at(without->tensor(Weight::qkv_b, 1), 100, 0), 0.f);
+  EXPECT_EQ(value_at(without->tensor(Weight::lnf_b, 0), 47, 0), 0.f);
+  leave_out(linear_only, [](const std::string& name) { return name.find("ln_") != name.npos; });
+  const auto without_norms = open(linear_only.path());
+  EXPECT_EQ(value_at(without_norms->tensor(Weight::ln1_b, 0), 5, 0), 0.f);
+  EXPECT_NE(value_at(without_norms->tensor(Weight::up_b, 0), 5, 0), 0.f);
+  leave_out(one, [](const std::string& name) { return name.ends_with("h.1.mlp.c_fc.bias"); });
+  EXPECT_NE(error_of([&] { open(one.path()); }).find("\"h.1.mlp.c_fc.bias\""), std::string::npos);
+}
+
+TEST(Huggingface, Fp64IsRead) {
+  const ModelFolder plain, folder;
+  folder.edit_tensors([](Tensors& tensors) {
+    for (auto& [name, tensor] : tensors) {
+      std::string wide;
+      for (size_t at = 0; tensor.dtype == "F32" && at < tensor.data.size(); at += 4) {
+        float value;
+        std::memcpy(&value, tensor.data.data() + at, sizeof value);
+        const double widened = value;
+        wide.append(reinterpret_cast<const char*>(&widened), sizeof widened);
+      }
+      if (tensor.dtype == "F32") tensor = {"F64", tensor.shape, wide};
+    }
+  });
+  const auto model = open(folder.path()), expected = open(plain.path());
+  expect_types(*model, Type::f64);
+  for_each_weight(model->config(), [&](Weight weight, int layer) {
+    const Tensor wide = model->tensor(weight, layer), narrow = expected->tensor(weight, layer);
+    for (int64_t row = 0; row < wide.rows; ++row)
+      for (int64_t col = 0; col < wide.cols; ++col)
+        ASSERT_EQ(at(wide, row, col), at(narrow, row, col)) << name_of(weight) << layer;
+  });
+  for (const char* precision : {"reference", "cpu-fp32", "cpu-bf16"})
+    EXPECT_EQ(logits_of(*model, precision), logits_of(*expected, precision)) << precision;
+}
+
+TEST(Huggingface, AShardStandsForItsIndex) {
+  const ModelFolder sharded("bf16-sharded");
+  PluginLog::instance().take();
+  expect_same(*open(sharded.path("model-00002-of-00003.safetensors")), *open(sharded.path()));
+  const auto log = PluginLog::instance().take();
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_NE(log[0].find("model.safetensors.index.json"), std::string::npos) << log[0];
+}
+
+TEST(Huggingface, TheOnlyFileOfAFolderMayHaveAnyName) {
+  const ModelFolder plain, sharded("bf16-sharded");
+  const auto expected = open(plain.path());
+  std::filesystem::rename(plain.path("model.safetensors"), plain.path("epoch3.safetensors"));
+  expect_same(*open(plain.path()), *expected);
+  const auto whole = open(sharded.path());
+  const auto rename_file = [&](const std::string& from, const std::string& to) {
+    std::filesystem::rename(sharded.path(from), sharded.path(to));
+  };
+  sharded.edit_json("model.safetensors.index.json", [](Json& index) {
+    for (auto& [name, file] : index["weight_map"].items()) file = "other" + file.get<std::string>().substr(5);
+  });
+  rename_file("model.safetensors.index.json", "other.safetensors.index.json");
+  for (const char* end : {"-00001-of-00003.safetensors", "-00002-of-00003.safetensors", "-00003-of-00003.safetensors"})
+    rename_file(std::string("model") + end, std::string("other") + end);
+  expect_same(*open(sharded.path()), *whole);
 }
 
 TEST(Huggingface, ThreadsSeeTheSameTensors) {

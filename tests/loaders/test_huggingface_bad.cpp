@@ -132,7 +132,7 @@ TEST(HuggingfaceFiles, MissingFilesAreNamed) {
   const auto error = [&](const std::string& path) { return error_of([&] { open(path); }); };
   EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), kWeightFile, kIndex));
   folder.write("pytorch_model.bin", "x");
-  EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "safetensors"));
+  EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "torch"));
   folder.remove("config.json");
   expect_refused(folder, "config.json", {"No such file or directory"});
   EXPECT_THAT(error(folder.path("nowhere")), IsMessage(folder.path("nowhere").string()));
@@ -194,6 +194,39 @@ TEST(HuggingfaceHeader, TextThatIsNotAHeaderIsRefused) {
     folder.replace_header(text);
     expect_refused(folder, kWeightFile, words);
   }
+}
+
+TEST(HuggingfaceFiles, FilesOfAnotherKindAreNamed) {
+  const std::pair<std::string, Words> cases[] = {
+      {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n", {"Git", "LFS", "548105171"}},
+      {"<html><body>Sign in</body></html>", {"web page"}},
+      {std::string("GGUF\3\0\0\0\0\0\0\0", 12), {"GGUF"}},
+      {"PK\x03\x04" + std::string(100, '\0'), {"PyTorch"}}};
+  const ModelFolder folder;
+  for (const auto& [bytes, words] : cases) {
+    folder.write(kWeightFile, bytes);
+    expect_refused(folder, kWeightFile, words);
+  }
+}
+
+TEST(HuggingfaceFiles, WeightsOfAnotherFormatAreNamed) {
+  for (const char* name : {"pytorch_model.bin.index.json", "tf_model.h5", "flax_model.msgpack", "adapter_model.bin"}) {
+    const ModelFolder folder;
+    folder.remove(kWeightFile);
+    folder.write(name, "x");
+    EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage(kWeightFile, name));
+  }
+}
+
+TEST(HuggingfaceFiles, OneOfSeveralFilesMustBeNamed) {
+  const ModelFolder folder;
+  std::filesystem::rename(folder.path(kWeightFile), folder.path("a.safetensors"));
+  std::filesystem::copy(folder.path("a.safetensors"), folder.path("b.safetensors"));
+  EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage("a.safetensors", "b.safetensors", "2"));
+  const ModelFolder shard;
+  std::filesystem::rename(shard.path(kWeightFile), shard.path("model-00001-of-00002.safetensors"));
+  EXPECT_THAT(error_of([&] { open(shard.path("model-00001-of-00002.safetensors")); }), IsMessage(kIndex, "shard"));
+  EXPECT_THAT(error_of([&] { open(shard.path()); }), IsMessage("model-00001-of-00002.safetensors", "shard", "index"));
 }
 
 // In time that grows with the square of their number they would take hours.

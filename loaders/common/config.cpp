@@ -1,11 +1,11 @@
 // Settings that GPT-2 in transformers does not read are ignored here too.
 #include "config.hpp"
 
-#include "../common/limits.hpp"
-#include "../common/mapped_file.hpp"
 #include "json.hpp"
+#include "limits.hpp"
+#include "mapped_file.hpp"
 
-namespace gpt2run::huggingface {
+namespace gpt2run::loaders {
 namespace {
 
 using json::Value;
@@ -119,4 +119,4 @@ FolderConfig read_config(const std::string& path) {
   return {m, read_flag(path, config, "tie_word_embeddings", true)};
 }
 
-}  // namespace gpt2run::huggingface
+}  // namespace gpt2run::loaders

@@ -5,7 +5,7 @@
 
 #include "gpt2run/json/json.hpp"
 
-namespace gpt2run::huggingface {
+namespace gpt2run::loaders {
 
 inline constexpr size_t kMostJson = 100'000'000;  // bytes; safetensors has this limit for its header
 
@@ -17,4 +17,4 @@ inline json::Document parse_object(const std::string& where, std::span<const cha
   return document;
 }
 
-}  // namespace gpt2run::huggingface
+}  // namespace gpt2run::loaders

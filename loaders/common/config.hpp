@@ -4,7 +4,7 @@
 
 #include "gpt2run/loader.hpp"
 
-namespace gpt2run::huggingface {
+namespace gpt2run::loaders {
 
 // What config.json tells.
 struct FolderConfig {
@@ -16,4 +16,4 @@ struct FolderConfig {
 // eos_token_id becomes -1. Throws Error naming the file, the setting, what was expected and what was found.
 FolderConfig read_config(const std::string& path);
 
-}  // namespace gpt2run::huggingface
+}  // namespace gpt2run::loaders

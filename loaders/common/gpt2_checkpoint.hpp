@@ -1,0 +1,53 @@
+// A checkpoint of GPT-2 over the tensors that a model's files hold under the names of transformers, nanoGPT and minGPT.
+#pragma once
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gpt2run/loader.hpp"
+#include "stored_tensors.hpp"
+
+namespace gpt2run::loaders {
+
+// The folder, if it has GPT-2's vocab.json and merges.txt, or "".
+std::string tokenizer_in(const std::filesystem::path& folder);
+
+// Whether the four matrices of the layers are stored as (out, in), as nn.Linear in nanoGPT and minGPT keeps them, and
+// not as (in, out), as Conv1D in transformers does. Decided by attn.c_attn of the first layer, which is never square.
+bool is_linear_layout(const StoredTensors& tensors);
+
+// It owns the files and shows their tensors where they lie; only biases that a model does not have are made of zeros.
+class Gpt2Checkpoint final : public Checkpoint {
+ public:
+  // tied: whether the output head is said to be wte; nothing if the model's files do not say. A stored head is used
+  // whatever they say, and one that equals wte counts as tied. tokenizer: a path, or "" for none. Throws Error for a
+  // missing tensor, a wrong shape or a wrong type.
+  Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tied, StoredTensors tensors, std::string tokenizer,
+                 const Host& host);
+
+  const ModelConfig& config() const override { return model_; }
+  const char* tokenizer() const override { return tokenizer_.empty() ? nullptr : tokenizer_.c_str(); }
+  Tensor tensor(Weight weight, int layer) const override;
+
+ private:
+  void find_known();
+  void find_weights(std::optional<bool> tied, const Host& host);
+  void find_biases(const Host& host);
+  const StoredTensor* stored(Weight weight, int layer) const;
+  Tensor fetch(Weight weight, int layer) const;
+  Tensor embedding(std::optional<bool> tied) const;
+  Tensor head(std::optional<bool> tied, const Tensor& wte, const Host& host) const;
+
+  ModelConfig model_;
+  StoredTensors tensors_;
+  std::string tokenizer_;
+  bool is_linear_;
+  std::set<std::string> known_;                       // the names of all tensors of a GPT-2 with this many layers
+  std::vector<std::array<Tensor, kWeights>> layers_;  // [layer][weight]; weights outside of layers are in layer 0
+  std::vector<float> zeros_;                          // the biases of a model without
+};
+
+}  // namespace gpt2run::loaders

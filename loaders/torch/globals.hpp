@@ -1,0 +1,64 @@
+// The names that may stand in a pickle, and what each of them means to the reader.
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+namespace gpt2run::torch {
+
+enum class Meaning : uint8_t {
+  ordered_dict,       // a dictionary
+  rebuild_tensor,     // a tensor: storage, offset, shape, strides, ...
+  rebuild_parameter,  // its first argument, a tensor
+  size,               // its argument, a tuple
+  storage,            // the element type of a storage
+  settings,           // an instance with attributes
+  encode,             // bytes that Python 2 can read: its first argument
+  ignored,            // a value that no model needs, such as a number of numpy
+};
+
+struct Global {
+  std::string_view module, name;  // an empty module: any
+  Meaning meaning;
+  std::string_view dtype = {};  // of a storage, as safetensors names it
+  int element_bytes = 0;
+};
+
+inline constexpr Global kGlobals[] = {
+    {"collections", "OrderedDict", Meaning::ordered_dict},
+    {"torch._utils", "_rebuild_tensor", Meaning::rebuild_tensor},
+    {"torch._utils", "_rebuild_tensor_v2", Meaning::rebuild_tensor},
+    {"torch._utils", "_rebuild_parameter", Meaning::rebuild_parameter},
+    {"torch", "Size", Meaning::size},
+    {"torch", "DoubleStorage", Meaning::storage, "F64", 8},
+    {"torch", "FloatStorage", Meaning::storage, "F32", 4},
+    {"torch", "HalfStorage", Meaning::storage, "F16", 2},
+    {"torch", "BFloat16Storage", Meaning::storage, "BF16", 2},
+    {"torch", "LongStorage", Meaning::storage, "I64", 8},
+    {"torch", "IntStorage", Meaning::storage, "I32", 4},
+    {"torch", "ShortStorage", Meaning::storage, "I16", 2},
+    {"torch", "CharStorage", Meaning::storage, "I8", 1},
+    {"torch", "ByteStorage", Meaning::storage, "U8", 1},
+    {"torch", "BoolStorage", Meaning::storage, "BOOL", 1},
+    {"torch.cuda", "DoubleStorage", Meaning::storage, "F64", 8},
+    {"torch.cuda", "FloatStorage", Meaning::storage, "F32", 4},
+    {"torch.cuda", "HalfStorage", Meaning::storage, "F16", 2},
+    {"torch.cuda", "BFloat16Storage", Meaning::storage, "BF16", 2},
+    {"torch.cuda", "LongStorage", Meaning::storage, "I64", 8},
+    {"torch.cuda", "ByteStorage", Meaning::storage, "U8", 1},
+    {"torch.cuda", "BoolStorage", Meaning::storage, "BOOL", 1},
+    {"", "GPTConfig", Meaning::settings},  // nanoGPT and what came of it
+    {"", "CfgNode", Meaning::settings},    // minGPT
+    {"argparse", "Namespace", Meaning::settings},
+    {"types", "SimpleNamespace", Meaning::settings},
+    {"_codecs", "encode", Meaning::encode},
+    {"torch", "device", Meaning::ignored},
+    {"torch", "float64", Meaning::ignored},
+    {"torch", "float32", Meaning::ignored},
+    {"torch", "float16", Meaning::ignored},
+    {"torch", "bfloat16", Meaning::ignored},
+    {"numpy", "dtype", Meaning::ignored},
+    {"numpy.core.multiarray", "scalar", Meaning::ignored},
+    {"numpy._core.multiarray", "scalar", Meaning::ignored},
+};
+
+}  // namespace gpt2run::torch
