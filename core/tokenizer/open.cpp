@@ -1,6 +1,7 @@
 // Tokenizer::open, which chooses the file format by what it finds at the path.
 #include <filesystem>
 
+#include "gguf.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
@@ -31,11 +32,14 @@ std::string read_llmc_file(const std::string& path) {
   } else if (error) {
     found = error.message();
   }
-  fail(path, ": expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found ", found);
+  fail(path, ": expected a folder with vocab.json and merges.txt, a GGUF file, or llm.c's tokenizer file, found ",
+       found);
 }
 
 BpeModel read_vocabulary(const std::string& path) {
-  return is_folder(path) ? read_huggingface_vocabulary(path) : read_llmc_vocabulary(path, read_llmc_file(path));
+  if (is_folder(path)) return read_huggingface_vocabulary(path);
+  if (is_gguf(path)) return read_gguf_vocabulary(path);
+  return read_llmc_vocabulary(path, read_llmc_file(path));
 }
 
 }  // namespace
@@ -47,7 +51,8 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const std::string& path) {
 std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format) {
   const BpeModel vocabulary = read_vocabulary(path);
   if (format == TokenizerFormat::llmc) {
-    return {{kLlmcTokenizerName, is_folder(path) ? write_llmc_vocabulary(path, vocabulary) : read_file(path)}};
+    const bool same = !is_folder(path) && !is_gguf(path);
+    return {{kLlmcTokenizerName, same ? read_file(path) : write_llmc_vocabulary(path, vocabulary)}};
   }
   if (!is_folder(path)) return write_huggingface_vocabulary(path, vocabulary);
   std::vector<TokenizerFile> files;

@@ -14,8 +14,9 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Opens the tokenizer at a path, whose content decides on the format: a folder with vocab.json and merges.txt, or
-  // llm.c's tokenizer file. Throws Error with the file, what was expected and what was found.
+  // Opens the tokenizer at a path, whose content decides on the format: a folder with vocab.json and merges.txt, a GGUF
+  // file, of which only the metadata is read, or llm.c's tokenizer file. Throws Error with the file, what was expected
+  // and what was found.
   static std::unique_ptr<Tokenizer> open(const std::string& path);
 
   // special: true turns special tokens in the text into their ids, as Hugging Face does; false treats them as ordinary
