@@ -6,6 +6,7 @@ Usage: make_gguf_goldens.py      needs: gguf, numpy
 blocks.json     for each quantised type a few random blocks, and a checksum of the values that they stand for
 model.gguf      a tiny model with nearly all types and a tokenizer of its own
 model.json      checksums of its weights, and what the tokenizer makes of a text
+q8_0.json       checksums of a synthetic model whose matrices were quantised to Q8_0 and back
 
 The scales of blocks are random finite FP16 numbers, subnormal and negative ones among them. The checksum is that of
 scripts/synthetic.py, which sees every bit.
@@ -31,6 +32,7 @@ BLOCKS = 4
 L, C, H, F, T = 2, 32, 2, 64, 6
 TYPES = {"token_embd": Type.Q4_0, "position_embd": Type.F32, "0.attn_qkv": Type.Q5_0, "1.attn_qkv": Type.Q5_1, "0.attn_output": Type.F16,
          "1.attn_output": Type.BF16, "0.ffn_up": Type.Q4_1, "1.ffn_up": Type.Q8_0, "0.ffn_down": Type.Q8_0, "1.ffn_down": Type.Q4_1}
+Q8_MODEL = "synthetic:L=1,C=64,H=2,F=96,V=33,T=5"
 TEXT = "the <mark>theb\n\u00e9<|endoftext|>he"
 
 
@@ -119,7 +121,17 @@ def write_model():
     (OUT / "model.json").write_text(json.dumps({"checksums": checksums, "text": TEXT, "ids": ids}, indent=1) + "\n")
 
 
+def write_q8_0():
+    settings = synthetic.parse(Q8_MODEL)
+    checksums = {}
+    for name in ("wte", "qkv_w", "proj_w", "up_w", "down_w"):
+        values = synthetic.tensor(name, 0, settings)
+        checksums[f"{name}.0"] = synthetic.checksum(gguf.dequantize(gguf.quantize(values, Type.Q8_0), Type.Q8_0))
+    (OUT / "q8_0.json").write_text(json.dumps({"model": Q8_MODEL, "checksums": checksums}, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     OUT.mkdir(exist_ok=True)
     write_blocks()
+    write_q8_0()
     write_model()

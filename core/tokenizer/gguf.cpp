@@ -62,8 +62,8 @@ class VocabularyReader {
            kinds->size());
     const int64_t end = gguf::end_of_text(contents_);
     const auto kind_of = [&](size_t id) {
-      if (static_cast<int64_t>(id) == end) return TokenKind::control;
-      return kinds ? static_cast<TokenKind>((*kinds)[id]) : TokenKind::normal;
+      const auto kind = kinds ? static_cast<TokenKind>((*kinds)[id]) : TokenKind::normal;
+      return kind == TokenKind::normal && static_cast<int64_t>(id) == end ? TokenKind::control : kind;
     };
     size_t count = tokens.size();
     while (count > 0 && kind_of(count - 1) == TokenKind::unused) --count;

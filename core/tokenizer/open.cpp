@@ -1,6 +1,8 @@
 // Tokenizer::open, which chooses the file format by what it finds at the path.
+#include <algorithm>
 #include <filesystem>
 
+#include "byte_letters.hpp"
 #include "gguf.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
@@ -60,6 +62,19 @@ std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFor
     if (fs::exists(fs::path(path) / name)) files.push_back({name, read_file(fs::path(path) / name)});
   }
   return files;
+}
+
+TokenTable token_table(const std::string& path) {
+  const BpeModel vocabulary = read_vocabulary(path);
+  TokenTable table{.tokens = {}, .merges = {}, .end_of_text = vocabulary.end_of_text};
+  for (size_t id = 0; id < vocabulary.pieces.size(); ++id) {
+    const std::string& piece = vocabulary.pieces[id];
+    const bool special = std::binary_search(vocabulary.special.begin(), vocabulary.special.end(), id);
+    table.tokens.push_back({special ? piece : letters_of_bytes(piece), special});
+  }
+  const auto text_of = [&](int32_t id) { return table.tokens[static_cast<size_t>(id)].text; };
+  for (const Merge& merge : vocabulary.merges) table.merges.push_back(text_of(merge.left) + " " + text_of(merge.right));
+  return table;
 }
 
 }  // namespace gpt2run

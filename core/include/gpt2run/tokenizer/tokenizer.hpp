@@ -43,4 +43,19 @@ struct TokenizerFile {
 // Tokenizer::open does, and for a tokenizer that the format cannot express (docs/formats.md).
 std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format);
 
+// The tokens and merges of a tokenizer as most files spell them: ordinary tokens in GPT-2's byte alphabet
+// (docs/formats.md), special ones in plain text.
+struct TokenTable {
+  struct Token {
+    std::string text;
+    bool special;
+  };
+  std::vector<Token> tokens;        // by id
+  std::vector<std::string> merges;  // in order of rank, "left right"
+  int32_t end_of_text;              // id, or -1 if there is none
+};
+
+// Returns the table of the tokenizer at `path`. Throws Error as Tokenizer::open does.
+TokenTable token_table(const std::string& path);
+
 }  // namespace gpt2run
