@@ -161,6 +161,21 @@ class FolderReader {
   BpeModel vocabulary_;
 };
 
+// Writes the list of special tokens besides the end of text, if there are any.
+void write_other_special_tokens(const BpeModel& vocabulary, JsonWriter& config) {
+  bool is_open = false;
+  for (const int32_t id : vocabulary.special) {
+    if (id == vocabulary.end_of_text) continue;
+    if (!is_open) {
+      config.key("additional_special_tokens");
+      config.begin_list();
+      is_open = true;
+    }
+    config.value(vocabulary.pieces[static_cast<size_t>(id)]);
+  }
+  if (is_open) config.end_list();
+}
+
 }  // namespace
 
 std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const BpeModel& vocabulary) {
@@ -189,11 +204,7 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
     if (!is_utf8(end)) fail(path, ": tokenizer_config.json: expected an end of text in UTF-8, found other bytes");
     for (const char* key : {"bos_token", "eos_token", "unk_token"}) config.field(key, end);
   }
-  config.key("additional_special_tokens");
-  config.begin_list();
-  for (const int32_t id : vocabulary.special)
-    if (id != vocabulary.end_of_text) config.value(vocabulary.pieces[static_cast<size_t>(id)]);
-  config.end_list();
+  write_other_special_tokens(vocabulary, config);
   config.end_object();
   return {{"vocab.json", vocab.json() + "\n"},
           {"merges.txt", std::move(merges)},

@@ -113,6 +113,7 @@ TEST_F(GgufTokenizer, OtherFormatsOfItAreThoseOfTheFolder) {
   const ScratchFolder back;
   for (const TokenizerFile& file : tokenizer_files(path, TokenizerFormat::huggingface))
     back.file(file.name, file.bytes);
+  EXPECT_EQ(read_whole(back.path() / "tokenizer_config.json").find("additional_special_tokens"), std::string::npos);
   expect_same(*Tokenizer::open(back.path()), *Tokenizer::open(demo_folder()));
 }
 
