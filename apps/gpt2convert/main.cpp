@@ -18,11 +18,12 @@ namespace fs = std::filesystem;
 constexpr CoreOption kOptions[] = {
     {{"model", "text", "", "", "folder, file or synthetic:... to read"}, 'm'},
     {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
-    {{"to", "enum", "huggingface", "huggingface|llmc", "layout to write"}},
+    {{"to", "enum", "huggingface", "huggingface|llmc|gguf", "layout to write"}},
     {{"out", "text", "", "",
-      "huggingface: the folder to write; llmc: the .bin file, with gpt2_tokenizer.bin beside it"},
+      "huggingface: the folder to write; llmc: the .bin file, with gpt2_tokenizer.bin beside it; gguf: the .gguf file"},
      'o'},
-    {{"type", "enum", "keep", "keep|fp32|bf16|fp16", "number type of the weights; llmc has no fp16"}},
+    {{"type", "enum", "keep", "keep|fp32|bf16|fp16|q8_0",
+      "number type of the weights; llmc has no fp16, only gguf has q8_0"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own, if it has one"}},
     {{"force", "bool", "off", "", "replace files that are there; never those that are read"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -54,14 +55,37 @@ std::optional<Type> type_of(std::string_view name) {
   return std::nullopt;  // "keep"
 }
 
-std::vector<TokenizerFile> tokenizer_of(const std::string& path, const ModelConfig& m, TokenizerFormat format) {
-  if (path.empty()) {
-    log_info("the model has no tokenizer: none is written");
-    return {};
-  }
+std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
+  constexpr std::pair<std::string_view, gguf::TensorType> kTypes[] = {{"fp32", gguf::TensorType::f32},
+                                                                      {"fp16", gguf::TensorType::f16},
+                                                                      {"bf16", gguf::TensorType::bf16},
+                                                                      {"q8_0", gguf::TensorType::q8_0}};
+  for (const auto& [known, type] : kTypes)
+    if (name == known) return type;
+  return std::nullopt;  // "keep"
+}
+
+// Returns whether there is a tokenizer, and logs if not. Throws Error for one that is larger than the vocabulary.
+bool has_tokenizer(const std::string& path, const ModelConfig& m) {
+  if (path.empty()) return log_info("the model has no tokenizer: none is written"), false;
   const int32_t size = Tokenizer::open(path)->size();
   if (size > m.V) fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
-  return tokenizer_files(path, format);
+  return true;
+}
+
+// Writes the model to the files of the layout that --to names. tokenizer: its path, or empty.
+void write(const OptionValues& values, OutputSet& files, const Checkpoint& model, const std::string& tokenizer) {
+  const std::string_view layout = values.text("to"), type = values.text("type");
+  const fs::path out = values.text("out");
+  const bool has = has_tokenizer(tokenizer, model.config());
+  if (layout == "gguf") {
+    const std::optional<TokenTable> table = has ? std::optional(token_table(tokenizer)) : std::nullopt;
+    return write_gguf(files, out, model, gguf_type_of(type), table ? &*table : nullptr);
+  }
+  const bool to_llmc = layout == "llmc";
+  const auto format = to_llmc ? TokenizerFormat::llmc : TokenizerFormat::huggingface;
+  const auto tokenizer_files = has ? gpt2run::tokenizer_files(tokenizer, format) : std::vector<TokenizerFile>();
+  (to_llmc ? write_llmc : write_huggingface)(files, out, model, type_of(type), tokenizer_files);
 }
 
 void convert(PluginHost& host, Configuration& configuration) {
@@ -71,10 +95,12 @@ void convert(PluginHost& host, Configuration& configuration) {
   if (model.empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
   if (out.empty()) usage_error("--out: expected a path, found none");
   if (out == "-") usage_error("--out: expected a path, found \"-\": a model is not written to standard output");
-  const bool to_llmc = values.text("to") == "llmc";
+  const std::string_view layout = values.text("to");
   std::error_code ignored;
-  if (to_llmc && (fs::is_directory(out, ignored) || !out.has_filename()))
-    usage_error("--out: expected a file for llmc, found a folder, ", in_quotes(out.string()));
+  if (layout != "huggingface" && (fs::is_directory(out, ignored) || !out.has_filename()))
+    usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
+  if (layout != "gguf" && values.text("type") == "q8_0")
+    usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found q8_0, which only gguf has");
   BoundPlugin chosen = choose_loader(host, configuration, model);
   BoundPlugin* const all[] = {&chosen};
   bind_options(configuration, host, all);
@@ -82,11 +108,8 @@ void convert(PluginHost& host, Configuration& configuration) {
   const auto checkpoint = loader->open(model.c_str());
   const char* own = checkpoint->tokenizer();
   const std::string tokenizer = given.empty() && own ? own : given;
-  const auto format = to_llmc ? TokenizerFormat::llmc : TokenizerFormat::huggingface;
-  const auto tokenizer_files = tokenizer_of(tokenizer, checkpoint->config(), format);
   OutputSet files(inputs_of(model, tokenizer), values.flag("force"));
-  const auto write = to_llmc ? write_llmc : write_huggingface;
-  write(files, out, *checkpoint, type_of(values.text("type")), tokenizer_files);
+  write(values, files, *checkpoint, tokenizer);
   files.publish();
   for (const OutputFile& file : files.files())
     log_info("wrote " + file.path() + ", " + shown_bytes(static_cast<int64_t>(fs::file_size(file.path()))));

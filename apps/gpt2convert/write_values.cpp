@@ -33,7 +33,38 @@ void convert(float value, Type type, char* to, const std::string& name) {
   }
 }
 
+// Appends the block of the values at columns `col` on.
+void append_q8_0(const Tensor& t, int64_t row, int64_t col, const std::string& name, std::string& to) {
+  float values[kQ8Elements], largest = 0;
+  for (int i = 0; i < kQ8Elements; ++i) {
+    values[i] = at(t, row, col + i);
+    if (!std::isfinite(values[i])) fail("weight ", name, ": q8_0: expected finite values, found ", values[i]);
+    largest = std::max(largest, std::fabs(values[i]));
+  }
+  const float scale = largest / 127;
+  const uint16_t stored = f16_from_f32(scale);
+  if (std::isinf(f32_from_f16(stored)))
+    fail("weight ", name, ": expected values that q8_0 holds, up to ", 127 * largest_of(Type::f16), ", found ",
+         largest);
+  // A scale so small that its inverse overflows is stored as zero, and so are its values.
+  const float inverse = scale > 0 && std::isfinite(1 / scale) ? 1 / scale : 0;
+  to.append(reinterpret_cast<const char*>(&stored), sizeof stored);
+  for (const float value : values) to.push_back(static_cast<char>(static_cast<int8_t>(std::round(value * inverse))));
+}
+
 }  // namespace
+
+void write_q8_0(OutputFile& file, const Tensor& t, const std::string& name) {
+  if (t.cols % kQ8Elements)
+    fail("weight ", name, ": q8_0: expected rows of a multiple of ", kQ8Elements, " values, found ", t.cols);
+  std::string line;
+  for (int64_t row = 0; row < t.rows; ++row) {
+    if (interrupted()) fail("interrupted while ", name, " was written to ", file.path());
+    line.clear();
+    for (int64_t col = 0; col < t.cols; col += kQ8Elements) append_q8_0(t, row, col, name, line);
+    file.write(line);
+  }
+}
 
 void write_values(OutputFile& file, const Tensor& t, Type type, const std::string& name) {
   const int64_t size = bytes_of(type), stored = bytes_of(t.type);

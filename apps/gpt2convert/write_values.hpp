@@ -12,6 +12,12 @@ namespace gpt2run::convert {
 // in the type, and after an interrupt.
 void write_values(OutputFile& file, const Tensor& tensor, Type type, const std::string& name);
 
+// Writes a matrix in blocks of Q8_0 as llama.cpp's reference quantises them: 32 values x of a row become an FP16 scale
+// d = largest |x| / 127, and 32 signed bytes x / d, rounded to nearest, ties away from zero. Throws Error for rows that
+// are not of whole blocks, for a value that is not finite, for a scale that overflows, and after an interrupt.
+void write_q8_0(OutputFile& file, const Tensor& tensor, const std::string& name);
+inline constexpr int64_t kQ8Elements = 32, kQ8Bytes = 34;  // of a block
+
 // The transposed view of a tensor.
 Tensor transposed(const Tensor& tensor);
 

@@ -15,7 +15,7 @@ struct BpeModel {
   std::vector<std::string> pieces;    // the bytes of each id
   std::array<int32_t, 256> byte_ids;  // the id of each single byte
   std::vector<Merge> merges;          // in order of rank, without repeated pairs, fewer than 2^24
-  std::vector<int32_t> special;       // ids that are searched for in a text before it is split
+  std::vector<int32_t> special;       // ids that are searched for in a text before it is split, ascending
   int32_t end_of_text = -1;           // an id, or -1 if there is none
 };
 

@@ -1,21 +1,19 @@
-// Hugging Face's tokenizer files. Their tokens are written in GPT-2's byte alphabet: printable Latin-1 bytes stand for
-// themselves, and the other 68, in ascending order, are written as U+0100 and up (a space is U+0120). Added tokens are
-// plain text.
+// Hugging Face's tokenizer files. Their tokens are written in GPT-2's byte alphabet. Added tokens are plain text.
 #include "huggingface.hpp"
 
 #include <algorithm>
 #include <sstream>
 #include <unordered_map>
 
+#include "byte_letters.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "merge_list.hpp"
 
 namespace gpt2run {
 namespace {
-
-using TokenIds = std::unordered_map<std::string, int32_t>;
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
@@ -31,32 +29,6 @@ int32_t id_from(const std::filesystem::path& path, std::string_view token, const
   if (!id || *id < 0 || *id > INT32_MAX)
     fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", value.description());
   return static_cast<int32_t>(*id);
-}
-
-// The letter for each byte, in UTF-8.
-std::array<std::string, 256> byte_letters() {
-  std::array<std::string, 256> letters;
-  uint32_t next = 256;
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    const bool printable = (byte > 32 && byte < 127) || (byte > 160 && byte != 173);
-    const uint32_t c = printable ? byte : next++;
-    if (c >= 128) letters[byte].push_back(static_cast<char>(0xC0 | c >> 6));
-    letters[byte].push_back(static_cast<char>(c < 128 ? c : 0x80 | (c & 0x3F)));
-  }
-  return letters;
-}
-
-// The bytes that a token's letters stand for. A token with any other character is plain text and is returned unchanged.
-std::string bytes_of(const std::string& token, const std::unordered_map<std::string, char>& alphabet) {
-  std::string bytes;
-  for (size_t i = 0; i < token.size();) {
-    const size_t length = static_cast<uint8_t>(token[i]) < 0x80 ? 1 : 2;
-    const auto letter = alphabet.find(token.substr(i, length));
-    if (letter == alphabet.end()) return token;
-    bytes += letter->second;
-    i += length;
-  }
-  return bytes;
 }
 
 class FolderReader {
@@ -152,10 +124,8 @@ class FolderReader {
       }
       tokens[id] = &token;
     }
-    const auto letters = byte_letters();
-    std::unordered_map<std::string, char> alphabet;
+    const auto& letters = byte_letters();
     for (size_t byte = 0; byte < 256; ++byte) {
-      alphabet.emplace(letters[byte], static_cast<char>(byte));
       const auto found = ids_.find(letters[byte]);
       if (found == ids_.end()) {
         fail(vocab_path_.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
@@ -168,58 +138,21 @@ class FolderReader {
     special.erase(std::unique(special.begin(), special.end()), special.end());
     for (size_t id = 0; id < tokens.size(); ++id) {
       const bool plain_text = std::binary_search(special.begin(), special.end(), static_cast<int32_t>(id));
-      vocabulary_.pieces.push_back(plain_text ? *tokens[id] : bytes_of(*tokens[id], alphabet));
+      vocabulary_.pieces.push_back(plain_text ? *tokens[id] : bytes_of_letters(*tokens[id]));
     }
   }
 
   void read_merges() {
     const std::filesystem::path path = folder_ / "merges.txt";
     std::istringstream file(read_file(path));
-    std::unordered_map<uint64_t, size_t> seen;
+    MergeList merges(ids_, "vocab.json", "line");
     std::string line;
     for (size_t number = 1; std::getline(file, line); ++number) {
       if (line.ends_with('\r')) line.pop_back();
       if (number == 1 && line.starts_with("#version")) continue;
-      const std::string where = path.string() + ":" + std::to_string(number);
-      const Merge merge = parse_merge(where, line);
-      const uint64_t pair = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
-      if (const auto [known, added] = seen.emplace(pair, number); !added) {
-        fail(where, ": expected every merge once, found the one of line ", known->second, " again");
-      }
-      vocabulary_.merges.push_back(merge);
+      merges.add(path.string() + ":" + std::to_string(number), number, line);
     }
-    check_merged_tokens(path);
-    constexpr size_t kMostMerges = size_t{1} << 24;
-    if (vocabulary_.merges.size() >= kMostMerges) {
-      fail(path.string(), ": expected fewer than ", kMostMerges, " merges, found ", vocabulary_.merges.size());
-    }
-  }
-
-  // Refuses a vocabulary of longer tokens without any merges: every text would become single bytes.
-  void check_merged_tokens(const std::filesystem::path& path) const {
-    if (!vocabulary_.merges.empty()) return;
-    const auto& special = vocabulary_.special;
-    for (size_t id = 0; id < vocabulary_.pieces.size(); ++id) {
-      if (vocabulary_.pieces[id].size() == 1 || std::binary_search(special.begin(), special.end(), id)) continue;
-      fail(path.string(), ": expected the merge of token ", id, " (", in_quotes(vocabulary_.pieces[id]),
-           "), found no merges at all");
-    }
-  }
-
-  Merge parse_merge(const std::string& where, const std::string& line) const {
-    const size_t blank = line.find(' ');
-    if (blank == 0 || blank == std::string::npos || blank + 1 == line.size() ||
-        line.find(' ', blank + 1) != line.npos) {
-      fail(where, ": expected two tokens with a blank between them, found ", in_quotes(line));
-    }
-    const std::string left = line.substr(0, blank), right = line.substr(blank + 1);
-    return {merged_id(where, left), merged_id(where, right), merged_id(where, left + right)};
-  }
-
-  int32_t merged_id(const std::string& where, const std::string& token) const {
-    const auto found = ids_.find(token);
-    if (found == ids_.end()) fail(where, ": expected tokens of vocab.json, found ", in_quotes(token));
-    return found->second;
+    vocabulary_.merges = merges.finish(path.string(), vocabulary_);
   }
 
   std::filesystem::path folder_;
@@ -228,11 +161,19 @@ class FolderReader {
   BpeModel vocabulary_;
 };
 
-std::string letters_of(const std::string& piece) {
-  static const auto letters = byte_letters();
-  std::string token;
-  for (const char byte : piece) token += letters[static_cast<uint8_t>(byte)];
-  return token;
+// Writes the list of special tokens besides the end of text, if there are any.
+void write_other_special_tokens(const BpeModel& vocabulary, JsonWriter& config) {
+  bool is_open = false;
+  for (const int32_t id : vocabulary.special) {
+    if (id == vocabulary.end_of_text) continue;
+    if (!is_open) {
+      config.key("additional_special_tokens");
+      config.begin_list();
+      is_open = true;
+    }
+    config.value(vocabulary.pieces[static_cast<size_t>(id)]);
+  }
+  if (is_open) config.end_list();
 }
 
 }  // namespace
@@ -243,9 +184,9 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
   std::unordered_map<std::string, int32_t> ids;
   for (size_t i = 0; i < vocabulary.pieces.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    const bool special = std::count(vocabulary.special.begin(), vocabulary.special.end(), id) > 0;
+    const bool special = std::binary_search(vocabulary.special.begin(), vocabulary.special.end(), id);
     const std::string& piece = vocabulary.pieces[i];
-    const auto [other, added] = ids.emplace(special ? piece : letters_of(piece), id);
+    const auto [other, added] = ids.emplace(special ? piece : letters_of_bytes(piece), id);
     if (!added) fail(path, ": vocab.json: expected every token once, found ids ", other->second, " and ", id, " alike");
     if (!is_utf8(other->first)) fail(path, ": vocab.json: expected special tokens in UTF-8, found other bytes");
     vocab.field(other->first, id);
@@ -253,8 +194,8 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
   vocab.end_object();
   std::string merges = "#version: 0.2\n";
   for (const Merge& merge : vocabulary.merges) {
-    merges += letters_of(vocabulary.pieces[static_cast<size_t>(merge.left)]) + " " +
-              letters_of(vocabulary.pieces[static_cast<size_t>(merge.right)]) + "\n";
+    merges += letters_of_bytes(vocabulary.pieces[static_cast<size_t>(merge.left)]) + " " +
+              letters_of_bytes(vocabulary.pieces[static_cast<size_t>(merge.right)]) + "\n";
   }
   config.begin_object();
   config.field("tokenizer_class", "GPT2Tokenizer");
@@ -263,6 +204,7 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
     if (!is_utf8(end)) fail(path, ": tokenizer_config.json: expected an end of text in UTF-8, found other bytes");
     for (const char* key : {"bos_token", "eos_token", "unk_token"}) config.field(key, end);
   }
+  write_other_special_tokens(vocabulary, config);
   config.end_object();
   return {{"vocab.json", vocab.json() + "\n"},
           {"merges.txt", std::move(merges)},

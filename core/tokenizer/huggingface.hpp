@@ -14,9 +14,8 @@ inline constexpr const char* kHuggingfaceTokenizerNames[] = {"vocab.json", "merg
 // (docs/formats.md). Throws Error with the file, what was expected and what was found.
 BpeModel read_huggingface_vocabulary(const std::filesystem::path& folder);
 
-// Returns vocab.json, merges.txt and tokenizer_config.json for a vocabulary whose only special token is the end of
-// text. path: where the vocabulary came from, for messages. Throws Error for a vocabulary that the files cannot
-// express, such as two ids with the same bytes.
+// Returns vocab.json, merges.txt and tokenizer_config.json for a vocabulary. path: where the vocabulary came from, for
+// messages. Throws Error for a vocabulary that the files cannot express, such as two ids with the same bytes.
 std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path, const BpeModel& vocabulary);
 
 }  // namespace gpt2run

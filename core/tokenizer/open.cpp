@@ -1,6 +1,9 @@
 // Tokenizer::open, which chooses the file format by what it finds at the path.
+#include <algorithm>
 #include <filesystem>
 
+#include "byte_letters.hpp"
+#include "gguf.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
@@ -31,11 +34,14 @@ std::string read_llmc_file(const std::string& path) {
   } else if (error) {
     found = error.message();
   }
-  fail(path, ": expected a folder with vocab.json and merges.txt or llm.c's tokenizer file, found ", found);
+  fail(path, ": expected a folder with vocab.json and merges.txt, a GGUF file, or llm.c's tokenizer file, found ",
+       found);
 }
 
 BpeModel read_vocabulary(const std::string& path) {
-  return is_folder(path) ? read_huggingface_vocabulary(path) : read_llmc_vocabulary(path, read_llmc_file(path));
+  if (is_folder(path)) return read_huggingface_vocabulary(path);
+  if (is_gguf(path)) return read_gguf_vocabulary(path);
+  return read_llmc_vocabulary(path, read_llmc_file(path));
 }
 
 }  // namespace
@@ -47,7 +53,8 @@ std::unique_ptr<Tokenizer> Tokenizer::open(const std::string& path) {
 std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format) {
   const BpeModel vocabulary = read_vocabulary(path);
   if (format == TokenizerFormat::llmc) {
-    return {{kLlmcTokenizerName, is_folder(path) ? write_llmc_vocabulary(path, vocabulary) : read_file(path)}};
+    const bool same = !is_folder(path) && !is_gguf(path);
+    return {{kLlmcTokenizerName, same ? read_file(path) : write_llmc_vocabulary(path, vocabulary)}};
   }
   if (!is_folder(path)) return write_huggingface_vocabulary(path, vocabulary);
   std::vector<TokenizerFile> files;
@@ -55,6 +62,19 @@ std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFor
     if (fs::exists(fs::path(path) / name)) files.push_back({name, read_file(fs::path(path) / name)});
   }
   return files;
+}
+
+TokenTable token_table(const std::string& path) {
+  const BpeModel vocabulary = read_vocabulary(path);
+  TokenTable table{.tokens = {}, .merges = {}, .end_of_text = vocabulary.end_of_text};
+  for (size_t id = 0; id < vocabulary.pieces.size(); ++id) {
+    const std::string& piece = vocabulary.pieces[id];
+    const bool special = std::binary_search(vocabulary.special.begin(), vocabulary.special.end(), id);
+    table.tokens.push_back({special ? piece : letters_of_bytes(piece), special});
+  }
+  const auto text_of = [&](int32_t id) { return table.tokens[static_cast<size_t>(id)].text; };
+  for (const Merge& merge : vocabulary.merges) table.merges.push_back(text_of(merge.left) + " " + text_of(merge.right));
+  return table;
 }
 
 }  // namespace gpt2run

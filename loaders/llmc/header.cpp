@@ -1,14 +1,11 @@
 // Reads and checks the header of a checkpoint.
 #include "header.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <bit>
 #include <cstring>
 #include <string_view>
 
+#include "../common/first_bytes.hpp"
 #include "../common/limits.hpp"
 
 namespace gpt2run::llmc {
@@ -75,14 +72,9 @@ Header read_header(const loaders::MappedFile& file) {
 }
 
 uint32_t first_word(const std::string& path) {
-  // With O_NONBLOCK, opening a named pipe does not wait for a writer.
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return 0;
-  struct stat status {};
+  const std::string bytes = loaders::first_bytes(path, sizeof(uint32_t));
   uint32_t word = 0;
-  const bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
-  if (!regular || read(file, &word, sizeof word) != sizeof word) word = 0;
-  close(file);
+  if (bytes.size() == sizeof word) std::memcpy(&word, bytes.data(), sizeof word);
   return word;
 }
 

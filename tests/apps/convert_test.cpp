@@ -34,13 +34,15 @@ TEST_F(Convert, SaysWhatItWrote) {
 }
 
 // The text that the demo model's own folder gives.
-TEST_F(Convert, BothLayoutsTellTheSameTale) {
+TEST_F(Convert, AllLayoutsTellTheSameTale) {
   const std::string tale = " -q -p 'Once upon a time' -n 12 --sampler argmax";
   const Outcome expected = run("gpt2run -m " + kDemo + tale);
   ASSERT_EQ(expected.code, 0) << expected.err;
   ASSERT_EQ(run("gpt2convert -m " + kDemo + " --to llmc -o llmc/demo.bin").code, 0);
   ASSERT_EQ(run("gpt2convert -m llmc/demo.bin -o hf").code, 0);
+  ASSERT_EQ(run("gpt2convert -m " + kDemo + " --to gguf -o demo.gguf").code, 0);
   EXPECT_EQ(run("gpt2run -m llmc/demo.bin" + tale).out, expected.out);
+  EXPECT_EQ(run("gpt2run -m demo.gguf" + tale).out, expected.out);
   EXPECT_EQ(run("gpt2run -m hf" + tale).out, expected.out);
 }
 
@@ -70,6 +72,14 @@ TEST_F(Convert, WhatLlmcCannotSayIsNamed) {
   refused(small + ",epsilon=1e-6", "epsilon", "1e-05", "1e-06");
   refused(small + ",end_of_text=-1", "end of text", "30", "-1");
   refused(small + " --type fp16", "fp32", "bf16", "fp16", "--type");
+}
+
+TEST_F(Convert, WhatGgufCannotSayIsNamed) {
+  const std::string small = kSmall;
+  expect_refused(1, "--to gguf --type q8_0 -o new/m.gguf -m " + small, "wte", "q8_0", "32", "12");
+  expect_refused(2, "--to gguf -o . -m " + small, "--out", "gguf", "\".\"");
+  for (const char* layout : {"llmc", "huggingface"})
+    expect_refused(2, std::string("--type q8_0 -o new --to ") + layout + " -m " + small, "--type", layout, "q8_0");
 }
 
 TEST_F(Convert, AMixedModelNeedsAType) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 #include "loaders/same_model.hpp"
 #include "support/program.hpp"
 
@@ -15,7 +16,10 @@ const std::string kDemo = SOURCE_DIR "/models/demo";
 const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
 
 std::unique_ptr<Checkpoint> open(const std::string& model) {
-  const char* name = model.starts_with("synthetic:") ? "synthetic" : model.ends_with(".bin") ? "llmc" : "huggingface";
+  const char* name = model.starts_with("synthetic:") ? "synthetic"
+                     : model.ends_with(".bin")       ? "llmc"
+                     : model.ends_with(".gguf")      ? "gguf"
+                                                     : "huggingface";
   return make_plugin<Loader>(Kind::loader, name)->open(model.c_str());
 }
 
@@ -128,6 +132,78 @@ TEST_F(SameModel, TheLlmcFileIsThatOfItsScript) {
     convert("-m " + model + " --to llmc --force --out " + path("model.bin") + " --type " + type);
     EXPECT_EQ(read_whole(path("model.bin")), llmc_bytes(*open(model), version)) << type;
   }
+}
+
+// The weights that have a type of their own in a GGUF file; all others are FP32.
+bool is_typed_in_gguf(Weight weight) {
+  const std::string_view name = name_of(weight);
+  return name == "wte" || (name.ends_with("_w") && !name.starts_with("ln"));
+}
+
+TEST_F(SameModel, GgufOfFp32IsTheSameAndComesBack) {
+  const std::string tied = "synthetic:L=2,C=24,H=3,F=40,V=131,T=9,epsilon=3e-7,end_of_text=-1";
+  for (const std::string& model : {kDemo, tied, tied + ",tied=0"}) {
+    convert("-m " + model + " --to gguf --force --out " + path("a.gguf"));
+    expect_same(path("a.gguf"), model);
+    convert("-m " + path("a.gguf") + " --force --out " + path("b"));
+    expect_same(path("b"), model);
+    convert("-m " + path("b") + " --to gguf --out " + path("c.gguf") + " --force");
+    EXPECT_EQ(read_whole(path("a.gguf")), read_whole(path("c.gguf")));
+    std::filesystem::remove_all(path("b"));
+  }
+}
+
+TEST_F(SameModel, GgufHasTheTokenizer) {
+  convert("-m " + kDemo + " --to gguf --out " + path("a.gguf"));
+  const auto found = Tokenizer::open(path("a.gguf")), expected = Tokenizer::open(kDemo);
+  ASSERT_EQ(found->size(), expected->size());
+  EXPECT_EQ(found->end_of_text(), expected->end_of_text());
+  for (int32_t id = 0; id < expected->size(); ++id) ASSERT_EQ(found->piece(id), expected->piece(id)) << id;
+  const std::string text = read_whole(kDemo + "/README.md") + "<|endoftext|>";
+  EXPECT_EQ(found->encode(text), expected->encode(text));
+  convert("-m " + path("a.gguf") + " --out " + path("b"));
+  EXPECT_EQ(read_whole(path("b/merges.txt")), read_whole(kDemo + "/merges.txt"));
+}
+
+// The vocabulary of a model may be larger than its tokenizer: the file fills it, and reading takes that back.
+TEST_F(SameModel, GgufFillsTheVocabulary) {
+  convert("-m synthetic:L=1,C=12,H=2,V=5000,T=5 --to gguf --out " + path("a.gguf") + " --tokenizer " + kDemo);
+  EXPECT_EQ(open(path("a.gguf"))->config().V, 5000);
+  EXPECT_EQ(Tokenizer::open(path("a.gguf"))->size(), 4096);
+}
+
+// Matrices keep their type; vectors and the position embedding become FP32, which changes no value.
+TEST_F(SameModel, GgufOf16BitsHasTheSameValuesAndLogits) {
+  for (const auto& [name, type] : {std::pair("f16", Type::f16), std::pair("bf16-sharded", Type::bf16)}) {
+    convert("-m " + kGoldens + name + " --to gguf --out " + path(name) + ".gguf");
+    const auto found = open(path(name) + ".gguf"), expected = open(kGoldens + name);
+    expect_same_config(found->config(), expected->config());
+    for_each_weight(expected->config(), [&](Weight weight, int layer) {
+      const Tensor a = found->tensor(weight, layer), b = expected->tensor(weight, layer);
+      EXPECT_EQ(a.type, is_typed_in_gguf(weight) ? type : Type::f32) << name_of(weight);
+      for (int64_t r = 0; r < b.rows; ++r)
+        for (int64_t c = 0; c < b.cols; ++c) ASSERT_EQ(at(a, r, c), at(b, r, c)) << name_of(weight) << layer;
+    });
+    EXPECT_EQ(logits_of(*found), logits_of(*expected));
+  }
+}
+
+// What the package of the format makes of the same weights.
+TEST_F(SameModel, GgufOfQ8IsTheGoldenBitForBit) {
+  const auto golden = nlohmann::json::parse(read_whole(SOURCE_DIR "/tests/golden/gguf/q8_0.json"));
+  const std::string model = golden["model"];
+  convert("-m " + model + " --to gguf --type q8_0 --out " + path("a.gguf"));
+  const auto found = open(path("a.gguf")), expected = open(model);
+  for_each_weight(expected->config(), [&](Weight weight, int layer) {
+    const std::string name = std::string(name_of(weight)) + "." + std::to_string(layer);
+    const uint64_t sum = checksum(found->tensor(weight, layer));
+    const auto quantised = golden["checksums"].find(name);
+    if (weight == Weight::head_w) return;
+    const bool is_wide = quantised == golden["checksums"].end();
+    EXPECT_EQ(sum, is_wide ? checksum(expected->tensor(weight, layer))
+                           : std::stoull(quantised->get<std::string>(), nullptr, 16))
+        << name;
+  });
 }
 
 }  // namespace

@@ -14,8 +14,9 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Opens the tokenizer at a path, whose content decides on the format: a folder with vocab.json and merges.txt, or
-  // llm.c's tokenizer file. Throws Error with the file, what was expected and what was found.
+  // Opens the tokenizer at a path, whose content decides on the format: a folder with vocab.json and merges.txt, a GGUF
+  // file, of which only the metadata is read, or llm.c's tokenizer file. Throws Error with the file, what was expected
+  // and what was found.
   static std::unique_ptr<Tokenizer> open(const std::string& path);
 
   // special: true turns special tokens in the text into their ids, as Hugging Face does; false treats them as ordinary
@@ -41,5 +42,20 @@ struct TokenizerFile {
 // Converts the tokenizer at `path` to a format. If it has that format already, its files are copied. Throws Error as
 // Tokenizer::open does, and for a tokenizer that the format cannot express (docs/formats.md).
 std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format);
+
+// The tokens and merges of a tokenizer as most files spell them: ordinary tokens in GPT-2's byte alphabet
+// (docs/formats.md), special ones in plain text.
+struct TokenTable {
+  struct Token {
+    std::string text;
+    bool special;
+  };
+  std::vector<Token> tokens;        // by id
+  std::vector<std::string> merges;  // in order of rank, "left right"
+  int32_t end_of_text;              // id, or -1 if there is none
+};
+
+// Returns the table of the tokenizer at `path`. Throws Error as Tokenizer::open does.
+TokenTable token_table(const std::string& path);
 
 }  // namespace gpt2run
