@@ -33,18 +33,19 @@ void refuse_nul(const std::string& where, std::string_view text, size_t before) 
   if (nul != text.npos) fail(where, ": expected JSON, found a NUL at byte ", before + nul + 1);
 }
 
-// at: the number, from 1, of the byte where the parser stopped.
-[[noreturn]] void throw_syntax_error(const std::string& where, Window window, size_t at, bool is_number_too_large) {
+// at: the number, from 1, of the byte where the parser stopped. fault: what is wrong there, if the bytes do not show
+// it.
+[[noreturn]] void throw_syntax_error(const std::string& where, Window window, size_t at, const std::string& fault) {
   constexpr size_t kShown = 12;
   const size_t index = std::min(at - std::min(at, window.before + 1), window.text.size());
   std::string_view found = window.text.substr(index, kShown);
   found = found.substr(0, std::max<size_t>(1, std::min(found.find_first_of(",]} \n\r\t"), found.size())));
   window.skip(index);
-  const std::string what = is_number_too_large ? "a number out of range" : found.empty() ? "its end" : in_quotes(found);
+  const std::string what = !fault.empty() ? fault : found.empty() ? "its end" : in_quotes(found);
   std::string reason = "expected JSON, found " + what + " at byte " + std::to_string(at) + " (line " +
                        std::to_string(window.lines + 1) + ", column " +
                        std::to_string(window.before - window.line_begin + 1) + ")";
-  throw SyntaxError(where, std::move(reason), is_number_too_large ? "" : std::string(found));
+  throw SyntaxError(where, std::move(reason), fault.empty() ? std::string(found) : "");
 }
 
 // Fills a tree with a whole text, or, with a visitor, with one element of the outermost list at a time.
@@ -88,14 +89,13 @@ class Builder {
 
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
     position_ = position;
-    is_number_too_large_ = dynamic_cast<const nlohmann::detail::out_of_range*>(&error);
+    if (dynamic_cast<const nlohmann::detail::out_of_range*>(&error)) fault_ = "a number out of range";
+    if (std::string_view(error.what()).find("surrogate") != std::string_view::npos) fault_ = "half of a surrogate pair";
     return false;
   }
 
   // Throws the error that parse_error() has recorded.
-  [[noreturn]] void refuse(const Window& window) const {
-    throw_syntax_error(tree_.where, window, position_, is_number_too_large_);
-  }
+  [[noreturn]] void refuse(const Window& window) const { throw_syntax_error(tree_.where, window, position_, fault_); }
 
  private:
   void push(const Node& node) {
@@ -168,7 +168,7 @@ class Builder {
   size_t index_ = 0;            // with a visitor: index of the element
   std::vector<uint32_t> open_;  // nodes of the lists and objects that are still open
   size_t position_ = 0;
-  bool is_number_too_large_ = false;
+  std::string fault_;
 };
 
 // The characters of a text that is read in blocks.

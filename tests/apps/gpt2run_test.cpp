@@ -1,6 +1,11 @@
 // gpt2run as a user types it: what goes where, repeating a run, configuration files, stop texts, --explain.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <iterator>
+#include <sstream>
+#include <vector>
+
 #include "apps/shell.hpp"
 #include "gpt2run/plugin.hpp"
 #include "support/messages.hpp"
@@ -24,7 +29,7 @@ TEST_F(Gpt2run, TheCommandThatIsAlwaysThere) {
   ASSERT_EQ(done.code, 0) << done.err;
   EXPECT_EQ(done.out, "");
   EXPECT_THAT(done.err, HasSubstr("saved_logits/generation_FP16_0.json"));
-  EXPECT_THAT(done.err, HasSubstr("63 new tokens after 1, "));
+  EXPECT_THAT(done.err, HasSubstr("64 new tokens after 1, "));
   EXPECT_THAT(done.err, HasSubstr(" GB/s of weights, "));
   EXPECT_THAT(done.err, HasSubstr(" ms to the first token\n"));
   EXPECT_THAT(read_text(folder() / "saved_logits/generation_FP16_0.json"), StartsWith("["));
@@ -121,6 +126,16 @@ TEST_F(Gpt2run, RecomputingTellsTheSameTaleByMoreWork) {
   EXPECT_THAT(read_text(folder() / "run.json"), HasSubstr("\"recompute\": true"));
 }
 
+TEST_F(Gpt2run, AStopTextHasEscapes) {
+  const std::string command = "gpt2run -q --sampler argmax -p 'The old king' -n 30 --stop ";
+  const Outcome plain = run(command + "\"$(printf 'you\\040are')\"");
+  EXPECT_EQ(run(command + "'you\\u0020are' --manifest run.json").out, plain.out);
+  EXPECT_EQ(run("gpt2run -q --config run.json").out, plain.out);
+  // A manifest's texts are taken as they are.
+  ASSERT_EQ(run(command + "'a\\\\b' --manifest run.json").code, 0);
+  EXPECT_EQ(run("gpt2run -q --config run.json").code, 0);
+}
+
 TEST_F(Gpt2run, AStopTextEndsAndIsNotShown) {
   const std::string command = "gpt2run -q --sampler argmax --prompt 'Once upon a time' -n 30 ";
   const Outcome whole = run(command), stopped = run(command + "--stop nowhere --stop ', and'");
@@ -128,6 +143,53 @@ TEST_F(Gpt2run, AStopTextEndsAndIsNotShown) {
   const size_t at = whole.out.find(", and");
   ASSERT_NE(at, std::string::npos) << whole.out;
   EXPECT_EQ(stopped.out, whole.out.substr(0, at) + "\n");
+}
+
+constexpr char kSmall[] = "gpt2run -m synthetic:L=1,C=8,H=2,F=12,V=50,T=96 --ignore_eos --sampler argmax --sink ";
+
+int64_t words(const std::string& text) { return std::ranges::count(text, ' ') + (text.size() > 1); }
+
+TEST_F(Gpt2run, WithoutALengthAnyPromptGetsNewTokens) {
+  const Outcome short_one = run(std::string(kSmall) + "tokens --tokens 1,2 --manifest run.json");
+  EXPECT_EQ(words(short_one.out), 64) << short_one.out;
+  EXPECT_THAT(short_one.err, HasSubstr("no -n: 64 new tokens"));
+  EXPECT_THAT(read_text(folder() / "run.json"), HasSubstr("\"max_new_tokens\": 64"));
+  EXPECT_EQ(run("gpt2run -q --config run.json").out, short_one.out);
+  const Outcome long_one = run(std::string(kSmall) + "tokens --tokens \"$(seq -s, 1 49),$(seq -s, 1 21)\"");
+  EXPECT_EQ(words(long_one.out), 96 + 1 - 70) << long_one.out;
+  EXPECT_THAT(long_one.err, HasSubstr("1 of 1 sequences ended where the model's context of 96 tokens is full"));
+  // A manifest of the time when a length counted the prompt.
+  ASSERT_EQ(run("sed 's/\"max_new_tokens\": 64/\"n_gen\": 64/' run.json >old.json").code, 0);
+  EXPECT_EQ(words(run("gpt2run -q --config old.json").out), 62);
+}
+
+TEST_F(Gpt2run, AContextThatIsFullEndsTheSequenceOrIsShifted) {
+  const std::string command = std::string(kSmall) + "jsonl:out=- --tokens 1 -n 200 ";
+  EXPECT_THAT(run(command + "-q").out, HasSubstr("\"finish_reason\": \"context\""));
+  const Outcome shifted =
+      run(std::string(kSmall) + "tokens -q --tokens 1 -n 200 --context-shift -1 --manifest run.json");
+  EXPECT_EQ(words(shifted.out), 200) << shifted.err;
+  EXPECT_EQ(shifted.err, "");
+  EXPECT_EQ(run("gpt2run -q --config run.json").out, shifted.out);
+  // What follows is what the last 48 tokens give as a prompt.
+  std::istringstream ids(shifted.out);
+  std::vector<std::string> all{std::istream_iterator<std::string>(ids), {}};
+  std::string prompt;
+  for (int i = 96 - 48; i < 96; ++i) prompt += all[i] + " ";
+  const Outcome again = run(std::string(kSmall) + "tokens -q -n 49 --tokens '" + prompt + "'");
+  std::string expected;
+  for (int i = 96; i < 96 + 49; ++i) expected += (i > 96 ? " " : "") + all[i];
+  EXPECT_EQ(again.out, expected + "\n");
+}
+
+TEST_F(Gpt2run, NamesOfOtherToolsMeanTheSame) {
+  const Outcome ours = run("gpt2run -q -p 'The king' --temp 1.5 -n 8 --samples 2");
+  ASSERT_EQ(ours.code, 0) << ours.err;
+  EXPECT_EQ(run("gpt2run -q -p 'The king' --temperature 1.5 --max-tokens 8 --num-return-sequences 2 -t 2").out,
+            ours.out);
+  const std::string chain = "gpt2run -q -p 'The king' -n 8 --sampler repetition-penalty,argmax ";
+  EXPECT_EQ(run(chain + "--repeat-penalty 3").out, run(chain + "--repetition-penalty.penalty 3").out);
+  EXPECT_EQ(run("gpt2run -q -p 'The king' --max-length 8").out, run("gpt2run -q -p 'The king' --n_gen 8").out);
 }
 
 TEST_F(Gpt2run, TokensAndSpecialTokens) {

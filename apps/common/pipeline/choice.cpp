@@ -6,7 +6,9 @@
 #include <random>
 
 #include "common/pipeline/loader_choice.hpp"
+#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/processors.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -47,7 +49,10 @@ constexpr CoreOption kOptions[] = {
      false,
      {"num_return_sequences", "num_samples"}},
     {{"batch", "int", "1", "[1, 65536]", "sequences at a time"}},
-    {{"stop", "text", "", "", "text that ends a sequence and is not shown"}, 0, true},
+    {{"stop", "text", "", "",
+      "text that ends a sequence and is not shown; \\n, \\t, \\\\ and \\u00e9 stand for characters"},
+     0,
+     true},
     {{"recompute", "bool", "off", "", "a full forward pass for every token, as if there were no KV cache"}},
     {{"ignore_eos", "bool", "off", "", "go on after the end-of-text token"}},
     {{"no_special", "bool", "off", "", "special tokens in a prompt are text like any other"}},
@@ -203,6 +208,51 @@ void warn_unused_device(const Configuration& configuration, std::span<const Boun
               " uses no GPU");
 }
 
+namespace {
+
+// A stop text with its escapes, which are JSON's, replaced. Those of a manifest are as they were found in a text.
+std::string without_escapes(const std::string& stop, const Configuration& configuration) {
+  if (configuration.recorded() && configuration.layer("stop") == Layer::file) return stop;
+  std::string text;
+  for (size_t i = 0; i < stop.size();) {
+    const size_t begin = i;
+    while (i < stop.size() && stop[i] != '\\') ++i;
+    text.append(stop, begin, i - begin);
+    const size_t escapes = i;  // as many as stand together, because two may be one character
+    while (i < stop.size() && stop[i] == '\\') i = std::min(stop.size(), i + (stop.compare(i, 2, "\\u") == 0 ? 6 : 2));
+    if (i == escapes) continue;
+    const std::string found = stop.substr(escapes, i - escapes);
+    const auto document = json::try_parse('"' + found + '"');
+    const auto characters = document ? document->root().as_text() : std::nullopt;
+    if (!characters)
+      usage_error(configuration.origin("stop"), ": expected \\n, \\t, \\\\ or \\u00e9 behind a backslash, found ",
+                  in_quotes(found));
+    text += *characters;
+  }
+  return text;
+}
+
+std::vector<std::string> stops_of(const Configuration& configuration) {
+  std::vector<std::string> stops = configuration.list("stop");
+  for (std::string& stop : stops) {
+    if (stop.empty()) usage_error(configuration.origin("stop"), ": expected a text, found an empty one");
+    // A manifest could not record it, and text is released in whole characters, so it would never be found.
+    if (!is_utf8(stop)) usage_error(configuration.origin("stop"), ": expected UTF-8, found ", in_quotes(stop));
+    stop = without_escapes(stop, configuration);
+  }
+  return stops;
+}
+
+// More threads than that only wait for each other.
+void warn_of_many_threads(const Configuration& configuration, int32_t threads) {
+  const int32_t available = processors();
+  if (threads > 4 * available)
+    log_warning(configuration.origin("threads") + " " + std::to_string(threads) + ": there are " +
+                std::to_string(available) + " processors here, and more threads are slower");
+}
+
+}  // namespace
+
 Generation generation_of(const Configuration& configuration) {
   const OptionValues& values = configuration.values();
   const Layer total = configuration.layer("n_gen"), fresh = configuration.layer("max_new_tokens");
@@ -223,12 +273,8 @@ Generation generation_of(const Configuration& configuration) {
     usage_error(configuration.origin("context_shift"), ": not beside --recompute");
   if (generation.recompute) generation.chunk = INT32_MAX;  // a sequence is computed in one step
   generation.ignore_eos = values.flag("ignore_eos");
-  generation.stops = configuration.list("stop");
-  for (const std::string& stop : generation.stops) {
-    if (stop.empty()) usage_error(configuration.origin("stop"), ": expected a text, found an empty one");
-    // A manifest could not record it, and text is released in whole characters, so it would never be found.
-    if (!is_utf8(stop)) usage_error(configuration.origin("stop"), ": expected UTF-8, found ", in_quotes(stop));
-  }
+  generation.stops = stops_of(configuration);
+  warn_of_many_threads(configuration, generation.threads);
   generation.seed = seed_of(configuration);
   return generation;
 }

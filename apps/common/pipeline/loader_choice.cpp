@@ -79,6 +79,9 @@ std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, co
   if (tokenizer->size() > checkpoint.config().V)
     fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
          tokenizer->size());
+  if (tokenizer->size() < checkpoint.config().V)
+    log_warning("tokenizer " + path + ": " + std::to_string(tokenizer->size()) + " tokens, the model has " +
+                std::to_string(checkpoint.config().V) + "; ids beyond the tokenizer's print nothing");
   return tokenizer;
 }
 

@@ -43,6 +43,8 @@ void each_line(std::string_view content, Visit visit) {
 void read_lines(const std::string& file, std::string_view content, PromptFile& found) {
   size_t empty = 0, first = 0;
   each_line(content, [&](size_t number, std::string_view line) {
+    if (line.find('\0') != line.npos)
+      fail(place(file, number), ": expected a line of text in UTF-8, found zero bytes, as UTF-16 has");
     if (!line.empty()) return found.prompts.push_back({place(file, number), std::string(line), "", {}});
     if (empty++ == 0) first = number;
   });
@@ -74,7 +76,9 @@ json::Document read_line(const std::string& origin, std::string_view line) {
     json::Document document = json::parse(line, origin);
     document.root().object();
     return document;
-  } catch (const json::SyntaxError&) {  // an object is one line, so it is shown instead of a place within it
+  } catch (const json::SyntaxError& error) {
+    if (error.found.empty() && line.ends_with('}')) throw;  // a fault that the line does not show
+    // An object is one line, so it is shown instead of a place within it.
     fail(origin, ": expected a JSON object, found ", in_quotes(line));
   }
 }

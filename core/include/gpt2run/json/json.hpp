@@ -22,7 +22,8 @@ struct SyntaxError : Error {
       : Error(where + ": " + why), reason(std::move(why)), found(std::move(text)) {}
 
   std::string reason;  // the message without `where`
-  std::string found;   // the first characters at the fault; empty at the end of the text and for a number out of range
+  std::string
+      found;  // the first characters at the fault; empty at the end of the text, and where `reason` says what is wrong
 };
 
 // Parses a text that is one JSON value. where: the file's name in messages, also in those of the Values. Throws
