@@ -116,7 +116,8 @@ TEST_F(Prompts, ARepeatedRunMayHaveIdsThatTheTokenizerHasNot) {
             0);
   const Outcome again = run("gpt2run -q --config run.json");
   EXPECT_EQ(again.code, 0);
-  EXPECT_EQ(again.err, "");
+  EXPECT_THAT(again.err, testing::HasSubstr("4096 tokens, the model has 5000"));
+  EXPECT_EQ(std::ranges::count(again.err, '\n'), 1) << again.err;
 }
 
 TEST_F(Prompts, ASetOfTheOriginal) {

@@ -57,7 +57,7 @@ TEST(JsonReader, SaysWhereAMistakeIs) {
       {"[1e999]", {"JSON", "byte 6", "line 1", "column 6"}},
       {"[01]", {"JSON", "\"1\"", "byte 3", "line 1", "column 3"}},
       {"\"\xff\"", {"JSON", "\"\\xff\"\"", "byte 2", "line 1", "column 2"}},
-      {"\"\\ud800\"", {"JSON", "\"\"\"", "byte 8", "line 1", "column 8"}},
+      {"\"\\ud800\"", {"JSON", "surrogate", "byte 8", "line 1", "column 8"}},
       {"// no\n1", {"JSON", "\"//\"", "byte 1", "line 1", "column 1"}},
       {std::string("[1]\0", 4), {"JSON", "NUL", "byte 4"}},
       {std::string("[\0]", 3), {"JSON", "NUL", "byte 2"}},

@@ -148,10 +148,10 @@ TEST_P(PipelineTest, ABeginningOfAStopStringIsHeldUntilItIsNone) {
   EXPECT_EQ(run({{"", {33}}}, {.max_new = 1, .stops = {"STOP"}}).sequences.at(0).tail, "ST");
 }
 
-TEST_P(PipelineTest, TheContextsEndIsALength) {
+TEST_P(PipelineTest, TheContextsEndIsSaid) {
   const CaptureSink made = run({{"", {1, 2}}}, {.max_new = 1000, .ignore_eos = true});
   EXPECT_EQ(made.sequences.at(0).tokens.size(), size_t(kShape.T) + 1 - 2);
-  EXPECT_EQ(made.sequences.at(0).reason, "length");
+  EXPECT_EQ(made.sequences.at(0).reason, "context");
   EXPECT_EQ(run({{"", counting(0, 20)}}, {.max_new = 0}).sequences.at(0).reason, "length");
 }
 

@@ -212,7 +212,8 @@ void Configuration::read_file(const std::string& path, const std::string& origin
 void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
   for (const Setting& setting : settings) {
     const auto option = std::ranges::find_if(core_, [&](const CoreOption& one) {
-      return setting.name == one.spec.key || std::ranges::find(one.also, setting.name) != one.also.end();
+      return setting.name == one.spec.key ||
+             (!setting.name.empty() && std::ranges::find(one.also, setting.name) != one.also.end());
     });
     if (option == core_.end()) {
       (layer == Layer::file ? file_others_ : line_others_).push_back(setting);
