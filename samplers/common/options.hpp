@@ -76,12 +76,14 @@ inline constexpr OptionSpec kLogitBiasOptions[] = {
     {"bias", "text", "none", "", "token ids and what is added to their logits, as 11=2.5 13=-inf; -inf bans"},
 };
 
-inline std::vector<TokenBias> biases_of(const Options& options) { return parse_biases(options.text("bias"), "bias"); }
+inline std::vector<TokenBias> biases_of(const Options& options) {
+  return parse_biases(options.text("bias"), "logit-bias.bias");
+}
 
 // Throws Error for an id that the vocabulary does not have. biases: by ascending id.
 inline void check_ids(const std::vector<TokenBias>& biases, int32_t vocab) {
   if (!biases.empty() && biases.back().id >= vocab)
-    fail("bias: expected token ids below ", vocab, ", found ", biases.back().id);
+    fail("logit-bias.bias: expected token ids below ", vocab, ", found ", biases.back().id);
 }
 
 inline constexpr OptionSpec kMinTokensOptions[] = {
@@ -101,8 +103,9 @@ struct MinTokensSpec {
 // Throws Error for a text that is no list of ids.
 inline MinTokensSpec min_tokens_spec(const Options& options) {
   MinTokensSpec spec = {static_cast<int32_t>(options.integer("min_tokens")), 0, {}};
-  const std::vector<int32_t> ends = parse_ids(options.text("ends"), "ends");
-  if (std::ssize(ends) > kMostEndIds) fail("ends: expected at most ", kMostEndIds, " token ids, found ", ends.size());
+  const std::vector<int32_t> ends = parse_ids(options.text("ends"), "min-tokens.ends");
+  if (std::ssize(ends) > kMostEndIds)
+    fail("min-tokens.ends: expected at most ", kMostEndIds, " token ids, found ", ends.size());
   for (const int32_t id : ends) spec.ends[spec.count++] = id;
   return spec;
 }
@@ -129,8 +132,8 @@ inline constexpr OptionSpec kMirostatOptions[] = {
 inline MirostatSpec mirostat_spec(const Options& options) {
   const double temperature = options.real("temp"), tau = options.real("tau"), eta = options.real("eta");
   check(SelectSpec{.temperature = temperature});
-  if (!(tau >= 0 && tau <= 64)) fail("tau: expected a number in [0, 64], found ", tau);
-  if (!(eta >= 0 && eta <= 1)) fail("eta: expected a number in [0, 1], found ", eta);
+  if (!(tau >= 0 && tau <= 64)) fail("mirostat.tau: expected a number in [0, 64], found ", tau);
+  if (!(eta >= 0 && eta <= 1)) fail("mirostat.eta: expected a number in [0, 1], found ", eta);
   const auto bits = static_cast<int64_t>(tau * 0x1p+32);
   return {temperature, eta, bits, 2 * bits};
 }

@@ -124,7 +124,7 @@ TEST(LogitBias, RefusesWhatIsNoBias) {
   const auto said = [](const char* bias) { return refusal("logit-bias", {{"bias", bias}}); };
   for (const char* bias : {"1", "1=", "=2", "1=x", "1=nan", "1=inf", "1=1000001", "-1=2", "1.5=2", "1=2=3", "1:2",
                            "99999999999=1", "none 1=2"})
-    EXPECT_THAT(said(bias), HasSubstr("bias: expected")) << bias;
+    EXPECT_THAT(said(bias), HasSubstr("logit-bias.bias: expected")) << bias;
   for (const char* bias : {"", " ", ","}) EXPECT_THAT(said(bias), HasSubstr("found an empty text"));
   EXPECT_THAT(said("1=2 3=1 1=3"), testing::AllOf(HasSubstr("1"), HasSubstr("twice")));
   EXPECT_THAT(said("1=2 6=1"), testing::AllOf(HasSubstr("below 6"), HasSubstr("found 6")));
@@ -156,7 +156,7 @@ TEST(MinTokens, KeepsTheTextFromEndingUntilItHasEnoughNewTokens) {
 
 TEST(MinTokens, RefusesWhatIsNoId) {
   for (const char* ends : {"", "x", "-1", "1=2", "1.0", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17"})
-    EXPECT_THAT(refusal("min-tokens", {{"ends", ends}}), HasSubstr("ends: expected")) << ends;
+    EXPECT_THAT(refusal("min-tokens", {{"ends", ends}}), HasSubstr("min-tokens.ends: expected")) << ends;
   EXPECT_EQ(refusal("min-tokens", {{"ends", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16"}}), "taken");
 }
 
