@@ -97,6 +97,8 @@ TEST(LogitBias, AddsAndBans) {
   EXPECT_EQ(of("none"), (std::vector<float>{1, 2, -3, -kInf, 0}));
   EXPECT_EQ(of("1=0.25"), (std::vector<float>{1, 2.25f, -3, -kInf, 0}));
   EXPECT_EQ(of("4=-inf 2=-1, 0=1e6,3=5"), (std::vector<float>{1000001, 2, -4, -kInf, -kInf}));
+  EXPECT_EQ(changed({{"logit-bias", {{"bias", "1=-inf"}}}}, {1, kInf, 2}), (std::vector<float>{1, kInf, 2}))
+      << "the selector reports the row";
 }
 
 TEST(LogitBias, TakesAsManyAsItIsGiven) {
