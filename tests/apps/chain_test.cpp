@@ -117,6 +117,15 @@ TEST_F(Chain, OptionsOfEverySamplerStandBehindItsNameOrOnTheirOwn) {
   EXPECT_THAT(refused("--sampler logit-bias,argmax --logit-bias.bias 4096=1"), IsRefusal(1, "logit-bias.bias", "4096"));
 }
 
+TEST_F(Chain, WithStateOrHistoryASampleIsTheSameInAnyBatch) {
+  const std::string chain =
+      "--sampler "
+      "no-repeat-ngram,frequency-penalty,presence-penalty,logit-bias:bias=13=1,min-tokens,typical,mirostat:tau=4 ";
+  const std::string alone = text(chain + "--samples 5 --batch 1 --sink tokens");
+  EXPECT_EQ(text(chain + "--samples 5 --batch 3 --sink tokens"), alone);
+  EXPECT_EQ(text(chain + "--samples 5 --batch 5 --threads 2 --recompute --sink tokens"), alone);
+}
+
 // The demo model's end of text has id 4095.
 TEST_F(Chain, MinTokensKnowsTheEndsOfTheModel) {
   const auto ids = [&](const std::string& options) {
