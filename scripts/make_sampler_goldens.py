@@ -13,16 +13,25 @@ import platform
 
 import torch
 import transformers
-from transformers import MinPLogitsWarper, RepetitionPenaltyLogitsProcessor, TopKLogitsWarper
+from transformers import (
+    MinPLogitsWarper,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    TopKLogitsWarper,
+    TypicalLogitsWarper,
+)
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "samplers" / "processors.json"
 VOCABULARY = 29
 HISTORY = [3, 17, 3, 0, 28, 17, 17, 11]
+RUNS = [9, 3, 17, 5, 17, 3, 17, 17, 8, 3, 17]  # runs of two and three tokens that begin as it ends, for no-repeat-ngram
 
 PROCESSORS = {
     "repetition-penalty": ("penalty", lambda value: RepetitionPenaltyLogitsProcessor(value)),
     "top-k": ("top_k", lambda value: TopKLogitsWarper(value)),
     "min-p": ("min_p", lambda value: MinPLogitsWarper(value)),
+    "no-repeat-ngram": ("ngram", lambda value: NoRepeatNGramLogitsProcessor(value)),
+    "typical": ("typical_p", lambda value: TypicalLogitsWarper(value)),
 }
 CHAINS = [
     [("repetition-penalty", 1.2)],
@@ -38,12 +47,25 @@ CHAINS = [
     [("min-p", 1.0)],
     [("repetition-penalty", 1.5), ("top-k", 9)],
     [("repetition-penalty", 1.3), ("top-k", 12), ("min-p", 0.1)],
+    [("no-repeat-ngram", 1)],
+    [("no-repeat-ngram", 2)],
+    [("no-repeat-ngram", 3)],
+    [("no-repeat-ngram", 4)],
+    [("typical", 0.1)],
+    [("typical", 0.5)],
+    [("typical", 0.9)],
+    [("typical", 0.99)],
+    [("no-repeat-ngram", 2), ("typical", 0.8), ("top-k", 5)],
 ]
 ROWS = [(1.0, 0.0), (3.0, 0.0), (2.0, -200.0), (1000.0, 0.0)]  # spread, offset
 
 
+def history_of(chain):
+    return RUNS if any(name == "no-repeat-ngram" for name, _ in chain) else HISTORY
+
+
 def processed(row, chain):
-    history = torch.tensor([HISTORY])
+    history = torch.tensor([history_of(chain)])
     scores = torch.tensor([row], dtype=torch.float32)
     for name, value in chain:
         scores = PROCESSORS[name][1](value)(history, scores)
@@ -57,7 +79,8 @@ def main():
     cases = []
     for chain in CHAINS:
         named = [{"name": name, "option": PROCESSORS[name][0], "value": str(value)} for name, value in chain]
-        cases.append({"chain": named, "logits": [processed(row, chain) for row in rows]})
+        own = {} if history_of(chain) == HISTORY else {"history": history_of(chain)}
+        cases.append({"chain": named, **own, "logits": [processed(row, chain) for row in rows]})
     versions = {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}
     lines = ",\n".join(json.dumps(case) for case in cases)
     OUT.parent.mkdir(parents=True, exist_ok=True)

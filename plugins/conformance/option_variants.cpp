@@ -21,7 +21,7 @@ std::vector<std::string> texts_for(const OptionSpec& spec) {
   if (type == "bool") return {"on", "off"};
   if (type == "enum") return split(spec.range);
   if (type == "int" || type == "real") return {"2", "0.5", "0", "1", "3", "0.125", "10", "100", "-1", "1000"};
-  return {};
+  return {"1", "1=2", "2=-1"};  // a token id, or ids with numbers; a text that means something else is refused
 }
 
 // Sets an option. Returns whether the value is valid and differs from the one before.

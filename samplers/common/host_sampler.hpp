@@ -26,8 +26,9 @@ class SlotSpecs {
     by_slot_[slot] = spec ? *spec : created_;
   }
 
-  // Throws Error if the sampler was prepared for a session with fewer slots.
-  const Spec& of(const LogitBatch& batch, int32_t row) const {
+  // Of a row's slot; a sampler that keeps state in its spec may change it. Throws Error if the sampler was prepared for
+  // a session with fewer slots.
+  Spec& of(const LogitBatch& batch, int32_t row) {
     if (batch.slots > std::ssize(by_slot_))
       fail("the batch has ", batch.slots, " slots, the sampler was prepared for ", by_slot_.size());
     return by_slot_[batch.keys[row].slot];
@@ -38,10 +39,15 @@ class SlotSpecs {
   std::vector<Spec> by_slot_;  // (S)
 };
 
+// Scratch memory for rows that need none.
+struct NoScratch {
+  void prepare(int32_t) {}
+};
+
 // A sampler that processes one row after another, each with the options of its slot. Derived must have a static `Spec
-// spec_of(const Options&)`, and a method sample_row(batch, row, spec, scratch). The scratch memory is shared by all
-// rows.
-template <class Derived, class Spec>
+// spec_of(const Options&)`, and a method sample_row(batch, row, spec, scratch). The spec is that of the slot, and the
+// scratch memory, which prepare(vocab) allocates, is shared by all rows.
+template <class Derived, class Spec, class Scratch = SelectScratch>
 class RowSampler : public Sampler {
  public:
   explicit RowSampler(const Options& options) : specs_(Derived::spec_of(options)) {}
@@ -61,7 +67,7 @@ class RowSampler : public Sampler {
   }
 
  private:
-  SelectScratch scratch_;
+  Scratch scratch_;
   SlotSpecs<Spec> specs_;
 };
 

@@ -71,11 +71,7 @@ class Nucleus final : public Sampler {
 
   void prepare(const LogitBatch& layout) override {
     specs_.prepare(layout, device_spec(spec_));
-    rows_ = std::clamp(layout.rows, 1, kMostRows);
-    // The memory stays in its place as long as it is large enough, because recorded graphs point to it.
-    const size_t masses = size_t(rows_) * layout.vocab;
-    if (masses_.size() < masses || device_ != layout.device) masses_ = Array<uint64_t>(masses);
-    device_ = layout.device;
+    masses_.prepare(layout);
   }
 
   void configure(int32_t slot, const Options* options) override {
@@ -85,16 +81,13 @@ class Nucleus final : public Sampler {
   }
 
   void sample(const LogitBatch& batch) override {
-    launch_rows("nucleus", rows_, sizeof(RowScratch), nucleus_kernel, batch, specs_.of(batch), masses_.data());
+    launch_rows("nucleus", masses_.rows(), sizeof(RowScratch), nucleus_kernel, batch, specs_.of(batch), masses_.data());
   }
 
  private:
-  static constexpr int kMostRows = 64;  // per launch, which limits the memory of masses_
-
   SelectSpec spec_;  // as created
   SlotSpecs<NucleusSpec> specs_;
-  int rows_ = 1, device_ = 0;
-  Array<uint64_t> masses_;  // (rows_, V)
+  RowMemory<uint64_t> masses_;
 };
 
 }  // namespace

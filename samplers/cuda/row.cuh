@@ -215,9 +215,9 @@ class SlotSpecs {
   // Enqueues the change on the layout's stream.
   void set(int slot, const Spec& spec) { set(slot, 1, spec); }
 
-  // The options for the rows of a batch, by slot. Throws Error if the sampler was prepared for a session with fewer
-  // slots.
-  const Spec* of(const LogitBatch& batch) const {
+  // The options for the rows of a batch, by slot. A kernel that keeps state in them may change those of its row's slot.
+  // Throws Error if the sampler was prepared for a session with fewer slots.
+  Spec* of(const LogitBatch& batch) const {
     if (batch.slots > slots_) fail("the batch has ", batch.slots, " slots, the sampler was prepared for ", slots_);
     return specs_.data();
   }
@@ -240,6 +240,31 @@ template <class Spec>
 GPT2RUN_DEVICE const Spec& spec_of(const Spec* specs, const LogitBatch& batch, int row) {
   return specs[batch.keys[row].slot];
 }
+
+// Device memory for the rows of one launch, (rows, V).
+template <class T>
+class RowMemory {
+ public:
+  // May be called again, also for another session. The memory is not reallocated as long as it is large enough, because
+  // recorded graphs point to it.
+  void prepare(const LogitBatch& layout) {
+    use_device(layout.device);
+    rows_ = std::clamp(layout.rows, 1, kMostRows);
+    const size_t count = size_t(rows_) * layout.vocab;
+    if (memory_.size() < count || device_ != layout.device) memory_ = Array<T>(count);
+    device_ = layout.device;
+  }
+
+  int rows() const { return rows_; }  // the most per launch
+  T* data() const { return memory_.data(); }
+  size_t bytes() const { return memory_.bytes(); }
+
+ private:
+  static constexpr int kMostRows = 64;  // which limits the memory
+
+  int rows_ = 1, device_ = 0;
+  Array<T> memory_;
+};
 
 // Wraps a sampler T so that a profiler shows its launches in the range `sample`.
 template <class T>

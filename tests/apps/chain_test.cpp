@@ -84,7 +84,11 @@ TEST_F(Chain, EverySamplerHasADeviceNameThatIsItselfBehindACpu) {
       {"nucleus:temp=2", "device-nucleus:temp=2"},
       {"top-k:top_k=40,nucleus", "device-top-k:top_k=40,device-nucleus"},
       {"min-p:min_p=0.01,nucleus:top_k=0", "device-min-p:min_p=0.01,device-nucleus:top_k=0"},
-      {"repetition-penalty:penalty=2,argmax", "device-repetition-penalty:penalty=2,device-argmax"}};
+      {"repetition-penalty:penalty=2,argmax", "device-repetition-penalty:penalty=2,device-argmax"},
+      {"frequency-penalty,presence-penalty,argmax", "device-frequency-penalty,device-presence-penalty,device-argmax"},
+      {"no-repeat-ngram:ngram=2,typical,mirostat", "device-no-repeat-ngram:ngram=2,device-typical,device-mirostat"},
+      {"logit-bias:bias=13=-inf,min-tokens,nucleus",
+       "device-logit-bias:bias=13=-inf,device-min-tokens,device-nucleus"}};
   for (const auto& [host, device] : chains) {
     EXPECT_EQ(text(std::string("--sampler ") + device), text(std::string("--sampler ") + host)) << host;
   }
@@ -99,6 +103,42 @@ TEST_F(Chain, ChangesTheTextAsItsLinksSay) {
   EXPECT_EQ(text("--sampler top-k,min-p:min_p=0.2,nucleus --temp 1.5"),
             text("--sampler nucleus:top_k=10:min_p=0.2 --temp 1.5"));
   EXPECT_EQ(text("--sampler top-k:top_k=1,nucleus"), text("--sampler argmax"));
+}
+
+constexpr char kWithoutRepeats[] = "--sampler no-repeat-ngram:ngram=1,argmax";
+
+TEST_F(Chain, OptionsOfEverySamplerStandBehindItsNameOrOnTheirOwn) {
+  EXPECT_NE(text(kWithoutRepeats), text("--sampler argmax"));
+  EXPECT_EQ(text("--sampler no-repeat-ngram,argmax --no-repeat-ngram.ngram 1"), text(kWithoutRepeats));
+  EXPECT_EQ(text("--sampler 'logit-bias:bias=\"13=-inf 11=-inf\",argmax'"),
+            text("--sampler logit-bias,argmax --logit-bias.bias 13=-inf,11=-inf"));
+  EXPECT_EQ(text("--sampler mirostat:tau=0:temp=2"), text("--sampler argmax")) << "no surprise at all";
+  EXPECT_EQ(text("--sampler typical:temp=0,nucleus"), text("--sampler argmax"));
+  EXPECT_THAT(refused("--sampler logit-bias,argmax --logit-bias.bias 4096=1"), IsRefusal(1, "logit-bias.bias", "4096"));
+}
+
+TEST_F(Chain, WithStateOrHistoryASampleIsTheSameInAnyBatch) {
+  const std::string chain =
+      "--sampler "
+      "no-repeat-ngram,frequency-penalty,presence-penalty,logit-bias:bias=13=1,min-tokens,typical,mirostat:tau=4 ";
+  const std::string alone = text(chain + "--samples 5 --batch 1 --sink tokens");
+  EXPECT_EQ(text(chain + "--samples 5 --batch 3 --sink tokens"), alone);
+  EXPECT_EQ(text(chain + "--samples 5 --batch 5 --threads 2 --recompute --sink tokens"), alone);
+}
+
+// The demo model's end of text has id 4095.
+TEST_F(Chain, MinTokensKnowsTheEndsOfTheModel) {
+  const auto ids = [&](const std::string& options) {
+    return text("--sink tokens --sampler logit-bias:bias=4095=1000," + options + ",argmax");
+  };
+  const std::string three = ids("min-tokens:min_tokens=3");
+  EXPECT_EQ(std::count(three.begin(), three.end(), ' '), 3) << three;
+  EXPECT_THAT(three, testing::EndsWith(" 4095\n"));
+  EXPECT_EQ(ids("min-tokens:min_tokens=3:ends=4095"), three);
+  EXPECT_EQ(ids("min-tokens:min_tokens=3:ends=5"), "4095\n");
+  EXPECT_THAT(run("--explain --sampler min-tokens,argmax").out, HasSubstr("min_tokens 1, ends 4095"));
+  const std::string endless = "-m synthetic:L=1,C=64,H=1,F=64,V=20,T=16,end_of_text=-1 --tokens 1 --sink tokens -n 2 ";
+  EXPECT_THAT(Shell::run("gpt2run --explain --sampler min-tokens,argmax " + endless).out, HasSubstr("ends none"));
 }
 
 TEST_F(Chain, ASinkThatWantsLogitsEndsTheReplays) {

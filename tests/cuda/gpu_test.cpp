@@ -268,6 +268,13 @@ TEST_F(GpuSamplers, GiveTheTokensOfTheHost) {
     expect_equal("top-k", {{"top_k", top_k}}, batch);
     expect_equal("min-p", {{"min_p", min_p}, {"temp", temp}}, batch);
     expect_equal("repetition-penalty", {{"penalty", "1.7"}}, batch);
+    for (const char* name : {"frequency-penalty", "presence-penalty"})
+      expect_equal(name, {{"penalty", "0.3"}, {"prompt", i % 2 ? "on" : "off"}}, batch);
+    expect_equal("no-repeat-ngram", {{"ngram", i % 2 ? "1" : "2"}}, batch);
+    expect_equal("logit-bias", {{"bias", "0=1.7 2=-inf 1=-0.1"}}, batch);
+    expect_equal("min-tokens", {{"min_tokens", "12"}, {"ends", "0 2"}}, batch);
+    expect_equal("typical", {{"typical_p", text_of(spec.top_p)}, {"temp", temp}}, batch);
+    expect_equal("mirostat", {{"tau", i % 2 ? "5" : "1"}, {"temp", temp}}, batch);
     if (HasFatalFailure()) return;
   }
 }

@@ -14,12 +14,18 @@ struct Named {
   const char* name;
   OptionValues options, others;
 };
-// Every sampler with options, with two choices of their values.
+// Every sampler with options, with two choices of their values; mirostat, which keeps state, has tests of its own.
 const Named kConfigurable[] = {
     {"nucleus", {{"temp", "0.7"}, {"top_k", "5"}}, {{"temp", "3"}, {"top_k", "0"}, {"min_p", "0.01"}}},
     {"top-k", {{"top_k", "3"}}, {{"top_k", "40"}}},
     {"min-p", {{"min_p", "0.3"}}, {{"min_p", "0.001"}, {"temp", "2"}}},
-    {"repetition-penalty", {{"penalty", "1.7"}}, {{"penalty", "0.5"}, {"last_n", "3"}}}};
+    {"repetition-penalty", {{"penalty", "1.7"}}, {{"penalty", "0.5"}, {"last_n", "3"}}},
+    {"frequency-penalty", {{"penalty", "0.7"}}, {{"penalty", "-1.1"}, {"last_n", "9"}, {"prompt", "on"}}},
+    {"presence-penalty", {{"penalty", "0.7"}}, {{"penalty", "0.2"}, {"prompt", "on"}}},
+    {"no-repeat-ngram", {{"ngram", "1"}}, {{"ngram", "2"}}},
+    {"logit-bias", {{"bias", "3=1.5 64=-inf"}}, {{"bias", "0=-2 1=3 2=-inf 3=0.1 4=-inf"}}},
+    {"min-tokens", {{"min_tokens", "9"}, {"ends", "7"}}, {{"min_tokens", "15"}, {"ends", "8 64 8"}}},
+    {"typical", {{"typical_p", "0.3"}}, {{"typical_p", "0.8"}, {"temp", "2"}}}};
 
 std::unique_ptr<Sampler> host_sampler(const std::string& name, const OptionValues& options, Batch& layout) {
   auto made = make_plugin<Sampler>(Kind::sampler, name, options);
@@ -40,6 +46,7 @@ Batch random_batch(std::mt19937& bits, int32_t vocab, int rows) {
   for (int32_t& token : batch.tokens) token = static_cast<int32_t>(bits() % (vocab + 3)) - 2;
   for (int row = 0; row < rows; ++row)
     batch.add(random_row(bits, vocab), {bits(), row % kSlots, static_cast<int32_t>(bits() % (kContext + 1))});
+  for (RowKey& key : batch.keys) key.prompt = static_cast<int32_t>(bits() % (kContext + 3)) - 1;
   return batch;
 }
 
@@ -60,7 +67,15 @@ void expect_all_equal(const Batch& batch, const SelectSpec& spec) {
   expect_equal("nucleus", {{"temp", temp}, {"top_k", top_k}, {"min_p", min_p}, {"top_p", text(spec.top_p)}}, batch);
   expect_equal("top-k", {{"top_k", top_k}}, batch);
   expect_equal("min-p", {{"min_p", min_p}, {"temp", temp}}, batch);
-  expect_equal("repetition-penalty", {{"penalty", "1.7"}, {"last_n", spec.top_k % 2 ? "0" : "7"}}, batch);
+  const char* last_n = spec.top_k % 2 ? "0" : "7";
+  expect_equal("repetition-penalty", {{"penalty", "1.7"}, {"last_n", last_n}}, batch);
+  const char* prompt = spec.temperature == 1 ? "on" : "off";
+  for (const char* name : {"frequency-penalty", "presence-penalty"})
+    expect_equal(name, {{"penalty", "0.3"}, {"last_n", last_n}, {"prompt", prompt}}, batch);
+  for (const char* ngram : {"1", "2", "3"}) expect_equal("no-repeat-ngram", {{"ngram", ngram}}, batch);
+  expect_equal("logit-bias", {{"bias", batch.vocab > 2 ? "0=1.7 2=-inf 1=-0.1" : "0=-inf"}}, batch);
+  expect_equal("min-tokens", {{"min_tokens", "12"}, {"ends", "0 2 47 50256"}}, batch);
+  expect_equal("typical", {{"typical_p", text(spec.top_p)}, {"temp", temp}}, batch);
 }
 
 TEST(CudaSamplers, EqualTheHostSamplers) {
@@ -70,6 +85,31 @@ TEST(CudaSamplers, EqualTheHostSamplers) {
     const int32_t vocab = vocabs[bits() % std::size(vocabs)];
     expect_all_equal(random_batch(bits, vocab, 2), random_spec(bits, vocab));
   }
+}
+
+// mirostat through texts: each slot has a row of its own in every step, and the state of the step before.
+void expect_equal_texts(std::mt19937& bits, int32_t vocab, int slots, int steps, const OptionValues& options) {
+  Batch layout(vocab);
+  layout.add(random_row(bits, vocab), {1, 0, 0});
+  const auto host = host_sampler("mirostat", options, layout), device = sampler("mirostat", options, layout);
+  for (int32_t position = 0; position < steps; ++position) {
+    Batch expected(vocab);
+    for (int32_t slot = 0; slot < slots; ++slot)
+      expected.add(random_row(bits, vocab), {slot * uint64_t{5}, slots - 1 - slot, position});
+    Batch found = expected;
+    host->sample(expected.view()), device->sample(found.view());
+    ASSERT_EQ(found.tokens, expected.tokens) << vocab << " tokens, position " << position;
+  }
+}
+
+TEST(CudaSamplers, MirostatEqualsTheHostSampler) {
+  std::mt19937 bits(67);
+  for (const int32_t vocab : {1, 2, 48, 513, 1000}) {
+    expect_equal_texts(bits, vocab, kSlots, 12, {});
+    expect_equal_texts(bits, vocab, kSlots, 12, {{"tau", "1"}, {"eta", "1"}, {"temp", "3"}});
+  }
+  expect_equal_texts(bits, 50257, 1, 3, {{"tau", "3"}, {"eta", "0.7"}});
+  expect_equal_texts(bits, 70, 2, 2, {{"temp", "0"}});
 }
 
 TEST(CudaSamplers, EqualTheHostSamplersOnTheVocabularyOfGpt2) {
@@ -92,6 +132,11 @@ TEST(CudaSamplers, EqualTheHostSamplersOnOddRows) {
   for (const SelectSpec& spec : {SelectSpec{1, 0, 0, 1}, SelectSpec{1, 3, 0, 0.5}, SelectSpec{2, 0, 0.5, 1e-20},
                                  SelectSpec{0, 0, 0, 1}, SelectSpec{1, 699, 1, 0.9}})
     expect_all_equal(batch, spec);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Batch one(700);
+    one.add(rows[i], {i, 0, 5});
+    for (const char* tau : {"5", "0"}) expect_equal("mirostat", {{"tau", tau}}, one);
+  }
 }
 
 Batch batch_of_130_rows() {

@@ -5,42 +5,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "gpt2run/sdk/select.hpp"
 #include "samplers/distribution.hpp"
-#include "samplers/sampler_batch.hpp"
+#include "samplers/links.hpp"
 
 namespace gpt2run::test {
 namespace {
-
-constexpr float kInf = std::numeric_limits<float>::infinity();
-
-struct Link {
-  std::string name;
-  OptionValues options;
-};
-
-// Runs the links on the batch, each its own plugin object.
-void run(Batch& batch, const std::vector<Link>& chain) {
-  for (const Link& link : chain) sampler(link.name, link.options, batch)->sample(batch.view());
-}
-
-// One row after the tokens of `history`.
-Batch batch_of(const std::vector<float>& row, const std::vector<int32_t>& history) {
-  Batch batch(static_cast<int32_t>(row.size()));
-  batch.add(row, {5, 2, static_cast<int32_t>(history.size())});
-  std::copy(history.begin(), history.end(), &batch.tokens[2 * (kContext + 1)]);
-  return batch;
-}
-
-std::vector<float> changed(const std::vector<Link>& chain, const std::vector<float>& row,
-                           const std::vector<int32_t>& history = {}) {
-  Batch batch = batch_of(row, history);
-  const std::vector<int32_t> tokens = batch.tokens;
-  run(batch, chain);
-  EXPECT_EQ(batch.tokens, tokens) << "only a selector writes tokens";
-  EXPECT_EQ(std::vector<float>(batch.logits.begin() + batch.vocab, batch.logits.end()), std::vector<float>(3, 1e30f));
-  return {batch.logits.begin(), batch.logits.begin() + batch.vocab};
-}
 
 TEST(RepetitionPenalty, TakesEachTokenOfTheHistoryOnce) {
   const std::vector<float> row = {3, -3, 0, 6, -kInf};
@@ -124,7 +93,15 @@ TEST(Chain, OfStepsAndNucleusIsNucleusWithTheSteps) {
 TEST(Chain, ReportsARowThatCannotBeSampled) {
   const std::vector<Link> chains[] = {{{"repetition-penalty", {}}, {"nucleus", {}}},
                                       {{"top-k", {{"top_k", "1"}}}, {"nucleus", {{"top_k", "0"}}}},
-                                      {{"min-p", {{"min_p", "1"}}}, {"argmax", {}}}};
+                                      {{"min-p", {{"min_p", "1"}}}, {"argmax", {}}},
+                                      {{"typical", {}}, {"nucleus", {}}},
+                                      {{"typical", {{"temp", "0"}}}, {"argmax", {}}},
+                                      {{"frequency-penalty", {{"prompt", "on"}}}, {"argmax", {}}},
+                                      {{"presence-penalty", {{"prompt", "on"}}}, {"mirostat", {}}},
+                                      {{"no-repeat-ngram", {{"ngram", "1"}}}, {"argmax", {}}},
+                                      {{"logit-bias", {{"bias", "3=-inf 4=1"}}}, {"argmax", {}}},
+                                      {{"min-tokens", {{"min_tokens", "9"}, {"ends", "3"}}}, {"argmax", {}}},
+                                      {{"top-k", {{"top_k", "2"}}}, {"mirostat", {}}}};
   for (const std::vector<Link>& chain : chains) {
     for (const float broken : {kInf, -kInf, std::numeric_limits<float>::quiet_NaN()}) {
       Batch batch = batch_of(std::vector<float>(70, broken == -kInf ? -kInf : 1.0f), {1, 2, 3});
@@ -178,13 +155,14 @@ TEST(Golden, ProcessorsDoWhatThoseOfTransformersDo) {
   std::ifstream file(SOURCE_DIR "/tests/golden/samplers/processors.json");
   const nlohmann::json golden = nlohmann::json::parse(file);
   const auto history = golden.at("history").get<std::vector<int32_t>>();
-  ASSERT_GE(golden.at("cases").size(), 13u);
+  ASSERT_GE(golden.at("cases").size(), 22u);
   for (const nlohmann::json& one : golden.at("cases")) {
     std::vector<Link> chain;
     for (const nlohmann::json& link : one.at("chain"))
       chain.push_back({link.at("name"), {{link.at("option"), link.at("value")}}});
     for (size_t r = 0; r < golden.at("rows").size(); ++r) {
-      const std::vector<float> found = changed(chain, golden.at("rows")[r].get<std::vector<float>>(), history);
+      const std::vector<float> found =
+          changed(chain, golden.at("rows")[r].get<std::vector<float>>(), one.value("history", history));
       std::vector<float> expected;
       for (const nlohmann::json& logit : one.at("logits")[r])
         expected.push_back(logit.is_null() ? -kInf : logit.get<float>());
@@ -194,7 +172,8 @@ TEST(Golden, ProcessorsDoWhatThoseOfTransformersDo) {
 }
 
 TEST(Processors, DescribeThemselves) {
-  for (const char* name : {"repetition-penalty", "top-k", "min-p"}) {
+  for (const char* name : {"frequency-penalty", "logit-bias", "min-p", "min-tokens", "no-repeat-ngram",
+                           "presence-penalty", "repetition-penalty", "top-k", "typical"}) {
     const Plugin& plugin = load_sampler(name);
     EXPECT_STREQ(plugin.name, name);
     EXPECT_FALSE(plugin.selects);

@@ -66,7 +66,7 @@ TEST(Nucleus, TemperatureZeroAndTopKOneAreArgmax) {
 }
 
 TEST(Samplers, ReportARowThatCannotBeSampled) {
-  for (const char* name : {"argmax", "nucleus"}) {
+  for (const char* name : {"argmax", "mirostat", "nucleus"}) {
     Batch batch(48);
     std::vector<float> broken = row_of(48, 1);
     broken[31] = std::numeric_limits<float>::quiet_NaN();
@@ -87,7 +87,7 @@ TEST(Nucleus, RefusesAVocabularyThatItsSumsCannotHold) {
 }
 
 TEST(Samplers, DescribeThemselves) {
-  for (const char* name : {"argmax", "nucleus"}) {
+  for (const char* name : {"argmax", "mirostat", "nucleus"}) {
     const Plugin& plugin = load_sampler(name);
     EXPECT_EQ(plugin.abi, kAbi);
     EXPECT_STREQ(plugin.name, name);

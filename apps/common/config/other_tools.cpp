@@ -16,6 +16,15 @@ constexpr Pair kSame[] = {
     {"repeat_penalty", "repetition_penalty.penalty"},
     {"repetition_penalty", "repetition_penalty.penalty"},
     {"repeat_last_n", "repetition_penalty.last_n"},
+    {"frequency_penalty", "frequency_penalty.penalty"},
+    {"presence_penalty", "presence_penalty.penalty"},
+    {"no_repeat_ngram_size", "no_repeat_ngram.ngram"},
+    {"typical_p", "typical.typical_p"},
+    {"typical", "typical.typical_p"},
+    {"logit_bias", "logit_bias.bias"},
+    {"min_new_tokens", "min_tokens.min_tokens"},
+    {"mirostat_lr", "mirostat.eta"},
+    {"mirostat_ent", "mirostat.tau"},
 };
 
 // Options that mean something else here, or nothing.
@@ -34,13 +43,8 @@ constexpr Pair kAdvice[] = {
     {"out_dir", "--out names the file of results, --model the model"},
     {"model_name_or_path", "--model names the model"},
     {"length", "-n N is the number of new tokens, --n_gen N counts the prompt too"},
-    {"min_length", "the sampler min-tokens keeps the text from ending early"},
-    {"no_repeat_ngram_size", "the sampler no-repeat-ngram does that"},
-    {"typical_p", "the sampler typical does that"},
-    {"frequency_penalty", "the sampler frequency-penalty does that"},
-    {"presence_penalty", "the sampler presence-penalty does that"},
-    {"logit_bias", "the sampler logit-bias does that"},
-    {"mirostat", "the sampler mirostat does that"},
+    {"min_length", "--sampler min-tokens,nucleus keeps the text from ending early"},
+    {"mirostat", "--sampler mirostat is its version 2"},
 };
 
 std::string_view find(std::span<const Pair> pairs, std::string_view name) {

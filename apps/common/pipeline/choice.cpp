@@ -170,6 +170,15 @@ std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& 
   return chain;
 }
 
+void set_model_defaults(std::span<BoundPlugin> samplers, const ModelConfig& model) {
+  std::string ends;
+  for (int32_t id = 0; id < model.V; ++id)
+    if (ends_text(model, id)) ends.append(ends.empty() ? "" : " ").append(std::to_string(id));
+  for (BoundPlugin& sampler : samplers)
+    if (std::string_view(sampler.plugin->name) == "min-tokens" && !sampler.values.given("ends"))
+      sampler.values.set_default("ends", ends.empty() ? "none" : ends);
+}
+
 void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen) {
   std::vector<OtherPlugin> others;
   for (const Candidate& candidate : host.candidates())

@@ -42,6 +42,9 @@ void warn_unused_device(const Configuration& configuration, std::span<const Boun
 // chain that is not possible.
 std::vector<BoundPlugin> choose_samplers(PluginHost& host, const Configuration& configuration, Space logits);
 
+// Makes the ids that end the model's texts the default of min-tokens' option `ends`, which cannot know them.
+void set_model_defaults(std::span<BoundPlugin> samplers, const ModelConfig& model);
+
 // Configuration::bind() with all installed plugins as the others. Skipped options are logged as warnings.
 void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen);
 

@@ -66,6 +66,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
   precision_ = create<Precision>(choice_.precision);
+  set_model_defaults(choice_.samplers, checkpoint_->config());
   for (const BoundPlugin& sampler : choice_.samplers) {
     samplers_.push_back(create<Sampler>(sampler));
     chain_.samplers.push_back(samplers_.back().get());
