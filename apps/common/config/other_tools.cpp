@@ -23,8 +23,6 @@ constexpr Pair kSame[] = {
     {"typical", "typical.typical_p"},
     {"logit_bias", "logit_bias.bias"},
     {"min_new_tokens", "min_tokens.min_tokens"},
-    {"mirostat_lr", "mirostat.eta"},
-    {"mirostat_ent", "mirostat.tau"},
 };
 
 // Options that mean something else here, or nothing.
@@ -45,6 +43,8 @@ constexpr Pair kAdvice[] = {
     {"length", "-n N is the number of new tokens, --n_gen N counts the prompt too"},
     {"min_length", "--sampler min-tokens,nucleus keeps the text from ending early"},
     {"mirostat", "--sampler mirostat is its version 2"},
+    {"mirostat_lr", "--mirostat.eta with --sampler mirostat"},
+    {"mirostat_ent", "--mirostat.tau with --sampler mirostat"},
 };
 
 std::string_view find(std::span<const Pair> pairs, std::string_view name) {
