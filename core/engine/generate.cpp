@@ -58,8 +58,7 @@ class Run final : private Listener {
  public:
   Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
       const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation)
-      : config_(config),
-        prompts_(prompts),
+      : prompts_(prompts),
         generation_(generation),
         sinks_(sinks),
         limits_(plan_limits(config, prompts, generation, sinks, chain)),
@@ -127,7 +126,6 @@ class Run final : private Listener {
     ++done_;
   }
 
-  const ModelConfig& config_;
   std::span<const Prompt> prompts_;
   const Generation& generation_;
   Delivery sinks_;

@@ -92,11 +92,6 @@ bool is_named(const BoundPlugin& chosen, std::string_view prefix) {
   return prefix == normal_name(chosen.plugin->name) || prefix == normal_name(chosen.spec.name);
 }
 
-// Whether the name is another tool's, and stands here for an option of one plugin.
-bool is_translated(const Setting& setting) {
-  return setting.name.find('.') != setting.name.npos && setting.origin.find('.') == setting.origin.npos;
-}
-
 std::string_view prefix_of(std::string_view name) { return name.substr(0, std::min(name.find('.'), name.size())); }
 std::string_view key_of(std::string_view name) { return name.substr(name.find('.') + 1); }
 
@@ -288,7 +283,7 @@ void Configuration::unknown(const Setting& setting, std::span<BoundPlugin* const
     usage_error(setting.origin, ": no chosen plugin has this option (", joined(plugins), ")");
   const std::string advice = advice_for(setting.name);
   if (!advice.empty()) usage_error("unknown option ", setting.origin, advice);
-  if (std::string plugin(prefix_of(setting.name)); is_translated(setting)) {
+  if (std::string plugin(prefix_of(setting.name)); setting.is_translated) {
     std::ranges::replace(plugin, '_', '-');
     usage_error(setting.origin, ": an option of the sampler ", plugin, ", which is not in the chain (", joined(plugins),
                 "); --sampler ", plugin, ",nucleus adds it");
@@ -310,7 +305,10 @@ std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chose
   std::vector<std::string> skipped;
   for (const Layer layer : {Layer::file, Layer::command_line}) {
     std::vector<Setting> settings = layer == Layer::file ? file_others_ : line_others_;
-    for (Setting& setting : settings) setting.name = plugin_option_of(setting.name);
+    for (Setting& setting : settings) {
+      const std::string_view ours = plugin_option_of(setting.name);
+      setting.is_translated = ours != setting.name, setting.name = ours;
+    }
     std::stable_sort(settings.begin(), settings.end(),
                      [](const Setting& a, const Setting& b) { return exactness(a) < exactness(b); });
     std::vector<std::string> seen;

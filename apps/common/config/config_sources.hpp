@@ -22,10 +22,11 @@ struct CoreOption {
 
 // One option as a user gave it.
 struct Setting {
-  std::string name;       // normalised, without leading dashes; "section.key" from an INI file
-  std::string value;      // without quotes
-  std::string origin;     // for messages: "--top-p", "run.ini: sampler.top_p"
-  bool has_value = true;  // false: a plugin's option without a value, which is right for a flag
+  std::string name;            // normalised, without leading dashes; "section.key" from an INI file
+  std::string value;           // without quotes
+  std::string origin;          // for messages: "--top-p", "run.ini: sampler.top_p"
+  bool has_value = true;       // false: a plugin's option without a value, which is right for a flag
+  bool is_translated = false;  // the origin has another tool's name for it
 };
 
 // Parses a command line into settings, in its order. A name that `core` does not declare is kept for the plugins and
