@@ -1,6 +1,6 @@
 // gpt2run: continues prompts with a GPT-2 model. Results go to standard output, messages to standard error. Exit codes:
 // 0 for success, 2 for a wrong command line, 1 for any other error.
-
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
@@ -59,8 +59,15 @@ std::string summary_line(const Summary& summary, const Composition& composition)
   return line + text;
 }
 
+bool has_text_sink(const std::vector<BoundPlugin>& sinks) {
+  return std::ranges::any_of(sinks,
+                             [](const BoundPlugin& sink) { return sink.plugin->name == std::string_view("text"); });
+}
+
 void run(Composition& composition, const Configuration& configuration, Ranks& ranks) {
   watch_interrupts();
+  if (!composition.tokenizer() && has_text_sink(composition.choice().sinks))
+    log_warning("sink text: nothing to print without a tokenizer; --sink tokens prints token ids");
   ManifestFile file(ranks.is_root() ? configuration.values().text("manifest") : "");
   composition.open();
   const Manifest manifest = composition.manifest();

@@ -38,11 +38,6 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
   return options;
 }
 
-bool has_text_sink(const std::vector<BoundPlugin>& sinks) {
-  return std::ranges::any_of(sinks,
-                             [](const BoundPlugin& sink) { return sink.plugin->name == std::string_view("text"); });
-}
-
 }  // namespace
 
 Composition::Composition(PluginHost& host, const Configuration& configuration, Selection choice, Ranks* ranks)
@@ -61,8 +56,6 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   if (!tokenizer_ && !generation_.stops.empty())
     fail(configuration.origin("stop"), ": the model has no tokenizer, so no text can be found; give --tokenizer PATH");
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
-  if (!tokenizer_ && has_text_sink(choice_.sinks))
-    log_warning("sink text: nothing to print without a tokenizer; --sink tokens prints token ids");
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
   precision_ = create<Precision>(choice_.precision);

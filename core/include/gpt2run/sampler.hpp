@@ -11,10 +11,10 @@ struct RowKey {
   uint64_t sequence, seed;  // from the request
   int32_t slot;
   int32_t position;  // of the token to choose
-  // Tokens in the prompt; position - prompt tokens have been chosen so far. Below 0 once a full context has been shifted
-  // beyond the prompt's end.
+  // Tokens in the prompt; position - prompt tokens have been chosen so far. Below 0 once a full context has been
+  // shifted beyond the prompt's end.
   int32_t prompt;
-  int32_t shift;     // added to position in random draws; not 0 once a full context has been shifted
+  int32_t shift;  // added to position in random draws; not 0 once a full context has been shifted
 };
 
 // The logits of one step: a row for every token to choose. All pointers are in `space`, and stay the same for the life
