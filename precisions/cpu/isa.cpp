@@ -1,13 +1,28 @@
 // Detection of instruction sets. Every call asks the processor and the operating system.
+#ifdef GPT2RUN_CPU_X86
+#include <cpuid.h>
+#endif
+
 #include "gpt2run/error.hpp"
 #include "kernels.hpp"
 
 namespace gpt2run::cpu {
+namespace {
+
+#ifdef GPT2RUN_CPU_X86
+// Conversions of FP16. clang's __builtin_cpu_supports does not know this name.
+bool has_f16c() {
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
+}  // namespace
 
 bool runs(Isa isa) {
   if (isa == Isa::portable) return true;
 #ifdef GPT2RUN_CPU_X86
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   if (isa == Isa::avx2) return avx2;
   const bool dot = isa != Isa::avx512bf16 || __builtin_cpu_supports("avx512bf16");
   return dot && avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
