@@ -255,12 +255,14 @@ TEST(JsonElements, MistakesNameTheElement) {
       {"7", {"s.json", "7"}},
       {std::string("[1]\0", 4), {"s.json", "JSON", "NUL", "byte 4"}},
       {"", {"s.json", "JSON", "step 0", "byte 1", "line 1", "column 1"}}};
-  for (const auto& [text, words] : cases)
+  for (const auto& [text, words] : cases) {
+    const auto& given = text;
     for (const size_t block : {size_t{1}, size_t{3}, SIZE_MAX}) {
       size_t taken = 0;
-      const auto read = [&] { each_element(source_of(text, block, taken), "s.json", "step", [](const Value&) {}); };
+      const auto read = [&] { each_element(source_of(given, block, taken), "s.json", "step", [](const Value&) {}); };
       EXPECT_THAT(error_of(read), IsMessage(words)) << text;
     }
+  }
 }
 
 TEST(JsonElements, AMistakeFarInTheTextIsFound) {

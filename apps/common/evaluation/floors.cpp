@@ -36,7 +36,7 @@ std::vector<std::vector<int32_t>> neighbours_of(const Window& window) {
   const auto size = std::ssize(window.tokens);
   for (int32_t n = 1; n < kSlots; ++n) {
     std::vector<int32_t> tokens(window.tokens.rbegin(), window.tokens.rend());
-    std::ranges::rotate(tokens, tokens.begin() + size * n / kSlots);
+    std::rotate(tokens.begin(), tokens.begin() + size * n / kSlots, tokens.end());
     tokens.resize(static_cast<size_t>(std::max<std::ptrdiff_t>(2, size - 5 * n)));
     neighbours.push_back(std::move(tokens));
   }
