@@ -195,7 +195,7 @@ TEST(Synthetic, BadSpecsAreRefusedByName) {
       {"synthetic:=2", {"\"\""}},
       {"synthetic:seed=18446744073709551616", {"seed:"}},
   };
-  for (const auto& [spec, words] : cases) EXPECT_THAT(error_of([&] { open(spec); }), IsMessage(words)) << spec;
+  for (const auto& one : cases) EXPECT_THAT(error_of([&] { open(one.first); }), IsMessage(one.second)) << one.first;
 }
 
 TEST(Synthetic, LayersAndWeightsOutsideTheModelAreRefused) {

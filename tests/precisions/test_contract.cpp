@@ -19,12 +19,12 @@ constexpr const char* kModels[] = {"synthetic:L=2,C=52,H=4,F=100,V=301,T=40,std=
                                    "synthetic:L=1,C=104,H=8,F=600,V=101,T=40,std=0.1,seed=5"};
 
 // The other settings that a model may have: each activation function, with and without scores scaled by the layer.
-constexpr const char* kSettings[] = {"synthetic:L=3,C=52,H=4,F=100,V=101,T=40,std=0.3,seed=6,activation=gelu_erf",
-                                     "synthetic:L=2,C=52,H=4,F=68,V=101,T=40,std=0.3,seed=7,activation=relu",
-                                     "synthetic:L=3,C=40,H=2,F=100,V=101,T=40,std=0.3,seed=8,activation=silu,"
-                                     "scale_by_layer=1",
-                                     "synthetic:L=2,C=52,H=4,F=68,V=101,T=40,std=0.3,seed=9,activation=tanh",
-                                     "synthetic:L=4,C=40,H=2,F=52,V=101,T=40,std=0.3,seed=10,scale_by_layer=1"};
+constexpr const char* kSettings[] = {
+    "synthetic:L=3,C=52,H=4,F=100,V=101,T=40,std=0.3,seed=6,activation=gelu_erf",
+    "synthetic:L=2,C=52,H=4,F=68,V=101,T=40,std=0.3,seed=7,activation=relu",
+    "synthetic:L=3,C=40,H=2,F=68,V=101,T=40,std=0.3,seed=8,activation=silu,scale_by_layer=1",
+    "synthetic:L=2,C=52,H=4,F=68,V=101,T=40,std=0.3,seed=9,activation=tanh",
+    "synthetic:L=4,C=40,H=2,F=52,V=101,T=40,std=0.3,seed=10,scale_by_layer=1"};
 
 // Two slots at once, then a decode of one beside a chunk of the other.
 template <Ops O>

@@ -181,14 +181,14 @@ void BlockRunner::finish(Lane& lane) {
   warp.running &= ~(1u << lane.lane());
   for (const auto& exchange : warp.exchanges) {
     if (!exchange->complete() && (exchange->mask >> lane.lane() & 1))
-      fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(exchange->site.line()) + " names it");
+      fail_at(lane, lane.site, "ended, but a mask at line " + std::to_string(exchange->site.line) + " names it");
   }
 }
 
 void BlockRunner::release_barrier() {
   for (int i = 0; i < threads_; ++i) {
     const Site &own = lanes_[i]->site, &first = lanes_[0]->site;
-    if (own.line() != first.line() || std::strcmp(own.file_name(), first.file_name()) != 0)
+    if (own.line != first.line || std::strcmp(own.file, first.file) != 0)
       fail_at(*lanes_[i], own, "waits at another barrier than " + place(*lanes_[0], first));
   }
   for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
@@ -232,7 +232,7 @@ void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const
     fail_at(lane, lane.site, "names lane " + std::to_string(std::countr_zero(gone)) + ", which is not running");
   for (const auto& exchange : warp.exchanges) {
     if (!exchange->complete() && (exchange->mask & mask) && exchange->mask != mask)
-      fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(exchange->site.line()));
+      fail_at(lane, lane.site, "comes with another mask than line " + std::to_string(exchange->site.line));
   }
 }
 
@@ -240,8 +240,8 @@ BlockRunner::Exchange& BlockRunner::open_exchange(Lane& lane, uint32_t mask, siz
   auto& exchanges = warps_[lane.warp()].exchanges;
   for (const auto& exchange : exchanges) {
     if (exchange->complete() || exchange->mask != mask) continue;
-    if (exchange->bytes != bytes || exchange->site.line() != lane.site.line())
-      fail_at(lane, lane.site, "meets others that are at line " + std::to_string(exchange->site.line()));
+    if (exchange->bytes != bytes || exchange->site.line != lane.site.line)
+      fail_at(lane, lane.site, "meets others that are at line " + std::to_string(exchange->site.line));
     return *exchange;
   }
   if (spare_.empty()) spare_.push_back(std::make_unique<Exchange>());
@@ -285,9 +285,9 @@ const void* BlockRunner::exchange(uint32_t mask, const void* value, size_t bytes
 }
 
 std::string BlockRunner::place(const Lane& lane, Site site) const {
-  const std::string file = site.file_name();
+  const std::string file = site.file;
   std::string text = "thread " + std::to_string(lane.thread.thread);
-  if (site.line() > 0) text += " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(site.line());
+  if (site.line > 0) text += " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(site.line);
   return text;
 }
 

@@ -31,11 +31,12 @@ class Fiber {
   void* home_ = nullptr;
   const std::function<void()>* body_ = nullptr;
   bool done_ = false;
-  void* fake_ = nullptr;  // of AddressSanitizer
-  const void* home_stack_ = nullptr;
-  size_t home_bytes_ = 0;
-  void* tsan_ = nullptr;
-  void* tsan_home_ = nullptr;
+  // Of AddressSanitizer, and then of ThreadSanitizer.
+  [[maybe_unused]] void* fake_ = nullptr;
+  [[maybe_unused]] const void* home_stack_ = nullptr;
+  [[maybe_unused]] size_t home_bytes_ = 0;
+  [[maybe_unused]] void* tsan_ = nullptr;
+  [[maybe_unused]] void* tsan_home_ = nullptr;
 };
 
 }  // namespace gpt2run::executor

@@ -6,11 +6,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <source_location>
 
 namespace gpt2run::executor {
 
-using Site = std::source_location;
+// A place in a source file. As a default argument current() is the place of the call, as in std::source_location, which
+// clang 14 does not have.
+struct Site {
+  const char* file = "";
+  uint32_t line = 0;
+
+  static constexpr Site current(const char* file = __builtin_FILE(), uint32_t line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
 
 // The identity of the running thread.
 struct Thread {
