@@ -43,9 +43,13 @@ std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokeni
   std::vector<fs::path> inputs;
   add_inputs(model, inputs);
   if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
-  // A weight file in Hugging Face's layout is read together with other files of its folder.
-  if (model.extension() == ".safetensors" || model.extension() == ".json")
-    add_inputs(fs::absolute(model).parent_path(), inputs);
+  std::error_code ignored;
+  if (!fs::is_regular_file(model, ignored)) return inputs;
+  // Settings stand beside a file of weights. A safetensors file, an index and a shard are read with others besides.
+  const fs::path folder = fs::absolute(model).parent_path();
+  for (const char* name : {"config.json", "generation_config.json", "hparams.json"}) inputs.push_back(folder / name);
+  const bool is_shard = model.stem().string().find("-of-") != std::string::npos;
+  if (is_shard || model.extension() == ".safetensors" || model.extension() == ".json") add_inputs(folder, inputs);
   return inputs;
 }
 
