@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 // folder: the one with config.json. weights: the same folder, or a file of weights.
 std::unique_ptr<Checkpoint> open_model(const fs::path& folder, const fs::path& weights, const Host& host) {
-  const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string());
+  const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string(), host);
   loaders::StoredTensors tensors = open_weights(weights, host);
   if (loaders::is_linear_layout(tensors))
     host.log(1, (tensors.path() + ": matrices are stored as nn.Linear has them (nanoGPT), not as Conv1D").c_str());

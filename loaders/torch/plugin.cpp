@@ -40,7 +40,7 @@ class Opening {
                       "activation=gelu_tanh (--loader.activation gelu_tanh)")
                          .c_str());
     } else {
-      settings = loaders::read_config(config.string());
+      settings = loaders::read_config(config.string(), host_);
       tied = settings.tied;
     }
     if (activation == "gelu_tanh") settings.model.activation = Activation::gelu_tanh;

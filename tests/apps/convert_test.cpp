@@ -107,6 +107,27 @@ E)")
   EXPECT_EQ(run("gpt2convert -q -m hf --to llmc -o m.bin --type bf16").code, 0);
 }
 
+TEST_F(Convert, StartAndEndsOfTextAreKeptOrRefused) {
+  ASSERT_EQ(run(std::string("gpt2convert -q -o hf -m ") + kSmall).code, 0);
+  const auto set_ends = [&](const std::string& start, const std::string& ends) {
+    ASSERT_EQ(run("sed -i 's/\"bos_token_id\": .*/\"bos_token_id\": " + start +
+                  ",/; s/\"eos_token_id\": .*/\"eos_token_id\": " + ends + ",/' hf/config.json")
+                  .code,
+              0);
+  };
+  set_ends("3", "[30,4,5]");
+  ASSERT_EQ(run("gpt2convert -q -m hf -o copy").code, 0);
+  EXPECT_EQ(read_text(folder() / "copy/config.json"), read_text(folder() / "hf/config.json"));
+  expect_refused(1, "-m hf --to gguf -o m.gguf", "tokens that end a text");
+  expect_refused(1, "-m hf --to llmc -o m.bin", "tokens that end a text");
+  set_ends("3", "30");
+  expect_refused(1, "-m hf --to llmc -o m.bin", "start of text", "3");
+  set_ends("3", "[30, 4]");
+  ASSERT_EQ(run("gpt2convert -q -m hf --to gguf -o m.gguf && gpt2convert -q -m m.gguf -o back").code, 0);
+  EXPECT_THAT(read_text(folder() / "back/config.json"), HasSubstr("\"eos_token_id\": [30,4]"));
+  EXPECT_THAT(read_text(folder() / "back/config.json"), HasSubstr("\"bos_token_id\": 3"));
+}
+
 // Makes hf of FP64: wte begins with 1 + 2^-11 + 2^-40, which FP32 would round to a tie of FP16, and with `second`.
 constexpr char kMakeF64[] = R"(python3 - <<'E'
 import json, struct

@@ -21,7 +21,7 @@ constexpr CoreOption kOptions[] = {
     {{"sampler", "text", "device-nucleus", "",
       "chain of samplers, separated by commas; device-NAME runs where the logits are"}},
     {{"sink", "text", "text", "", "where results go, separated by commas"}},
-    {{"prompt", "text", "", "", "text to continue; - is standard input; none starts at the end-of-text token"},
+    {{"prompt", "text", "", "", "text to continue; - is standard input; none starts at the start-of-text or end-of-text token"},
      'p',
      true},
     {{"tokens", "text", "", "", "token ids to continue, separated by blanks or commas; after the prompts in text"},
