@@ -94,9 +94,9 @@ void write(const OptionValues& values, OutputSet& files, const Checkpoint& model
 
 void convert(PluginHost& host, Configuration& configuration) {
   const OptionValues& values = configuration.values();
-  const std::string model(values.text("model")), given(values.text("tokenizer"));
+  const std::string given(values.text("tokenizer"));
   const fs::path out = values.text("out");
-  if (model.empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
+  if (values.text("model").empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
   if (out.empty()) usage_error("--out: expected a path, found none");
   if (out == "-") usage_error("--out: expected a path, found \"-\": a model is not written to standard output");
   const std::string_view layout = values.text("to");
@@ -105,6 +105,7 @@ void convert(PluginHost& host, Configuration& configuration) {
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
   if (layout != "gguf" && values.text("type") == "q8_0")
     usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found q8_0, which only gguf has");
+  const std::string model = model_of(configuration);
   BoundPlugin chosen = choose_loader(host, configuration, model);
   BoundPlugin* const all[] = {&chosen};
   bind_options(configuration, host, all);

@@ -38,7 +38,8 @@ class HuggingfaceLoader final : public Loader {
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
       const fs::path given(path);
-      if (!fs::exists(given)) fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
+      if (!loaders::is_there(given))
+        fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
       if (fs::is_directory(given)) return open_model(given, given, host_);
       const fs::path folder = parent_of(given);
       return open_model(folder, is_weights(given) ? given : folder, host_);
@@ -55,8 +56,7 @@ class HuggingfaceLoader final : public Loader {
     return file.extension() == ".safetensors" || file.filename().string().ends_with(".safetensors.index.json");
   }
   static int probe_folder(const fs::path& folder) {
-    std::error_code ignored;
-    if (!fs::exists(folder / "config.json", ignored)) return 1;
+    if (!loaders::is_there(folder / "config.json")) return 1;
     return has_weights(folder) ? 10 : 2;
   }
 

@@ -52,7 +52,7 @@ std::string other_weights(const fs::path& folder) {
       {"adapter_model.safetensors", "an adapter (LoRA), which must be merged into its model first"},
       {"adapter_model.bin", "an adapter (LoRA), which must be merged into its model first"}};
   for (const auto& [name, what] : kNames)
-    if (fs::exists(folder / name)) return std::string(name) + ", " + what;
+    if (loaders::is_there(folder / name)) return std::string(name) + ", " + what;
   for (const fs::path& file : files_in(folder))
     if (is_shard(file)) return printable(file.filename().string(), 60) + ", one shard of several, without their index";
   return "neither";
@@ -69,7 +69,7 @@ std::string names_of(const std::vector<fs::path>& files) {
 // A single file wins over shards, as in transformers.
 fs::path find_weights(const fs::path& folder) {
   for (const char* name : {kSingle, kIndex}) {
-    if (fs::exists(folder / name)) return folder / name;
+    if (loaders::is_there(folder / name)) return folder / name;
   }
   const std::vector<fs::path> found = candidates_in(folder);
   if (found.size() == 1) return found.front();

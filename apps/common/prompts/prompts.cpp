@@ -26,7 +26,9 @@ std::string standard_input() {
 WrittenPrompt typed_text(const std::string& given) {
   WrittenPrompt prompt{"--prompt", given == "-" ? standard_input() : given, "", {}};
   if (prompt.text.empty())
-    usage_error("--prompt: expected a text, found an empty one; without --prompt the start-of-text or end-of-text token starts");
+    usage_error(
+        "--prompt: expected a text, found an empty one; without --prompt the start-of-text or end-of-text token "
+        "starts");
   return prompt;
 }
 
