@@ -54,7 +54,8 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
     const Value value = find(config, key);
     if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
     fail(path, ": ", key, ": expected ", only ? only : "none", ", found ", value.description(),
-         ", which changes the arithmetic");
+         key == std::string_view("model_type") ? ": only GPT-2's architecture runs here"
+                                               : ", which changes the arithmetic");
   }
 }
 

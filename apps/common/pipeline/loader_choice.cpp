@@ -39,7 +39,7 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   std::error_code ignored;
   if (!std::filesystem::exists(model, ignored))
     fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")", how_to_get(model));
-  fail("model ", model, ": no loader knows this format (", names, ")");
+  fail("model ", model, ": no loader knows this format (", names, "); docs/formats.md lists the files that are read");
 }
 
 }  // namespace
