@@ -46,7 +46,8 @@ class Cursor {
 
   std::string_view take(uint64_t count) {
     if (count > size_ - at_)
-      refuse("expected ", count, " more bytes from byte ", at_, " on, found ", size_ - at_, ", the end of the file: it was cut or is damaged");
+      refuse("expected ", count, " more bytes from byte ", at_, " on, found ", size_ - at_,
+             ", the end of the file: it was cut or is damaged");
     if (count > beginning_.size() - at_) throw MoreIsNeeded();
     at_ += count;
     return beginning_.substr(at_ - count, count);

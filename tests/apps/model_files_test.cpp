@@ -17,47 +17,46 @@ struct Brought {
 
 void PrintTo(const Brought& brought, std::ostream* out) { *out << brought.layout; }
 
+// What a layout may call.
+constexpr char kHelpers[] = R"(
+lfs() { printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n' >$1; }
+page() { echo '<!DOCTYPE html><html><body>Sign in</body></html>' >$1; }
+onnx() { printf '\010\010\022\007pytorch\032\001' >$1; }
+cut() { head -c $2 $1 >part && mv part $1; }
+)";
+
 class BroughtFile : public Shell, public testing::WithParamInterface<Brought> {};
 
 TEST_P(BroughtFile, IsNamedWithWhatToDo) {
   const Brought& brought = GetParam();
   ASSERT_EQ(run("gpt2convert -q -o ok -m synthetic:L=2,C=8,H=2,V=40,T=9 && cp -r ok m").code, 0);
-  ASSERT_EQ(run(brought.layout).code, 0);
+  ASSERT_EQ(run(kHelpers + std::string(brought.layout)).code, 0);
   const size_t before = entries();
   EXPECT_THAT(run(std::string("gpt2run -q -n 1 --tokens 1 --sink null -m ") + brought.model),
               IsRefusal(1, brought.words));
   EXPECT_EQ(entries(), before);
 }
 
-#define LFS "printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:4d7a\\nsize 548105171\\n'"
-#define PAGE "echo '<!DOCTYPE html><html><body>Sign in</body></html>'"
-#define ONNX "printf '\\010\\010\\022\\007pytorch\\032\\001'"
-#define CUT(name, bytes) "head -c " bytes " " name " >part && mv part " name
-#define TORCH SOURCE_DIR "/tests/golden/torch/"
-
 const Brought kBrought[] = {
-    {"LfsPointer",
-     LFS ">m/model.safetensors",
-     "m",
-     {"m/model.safetensors:", "Git", "LFS", "548105171", "git lfs pull"}},
-    {"LfsPointerOfPyTorch", LFS ">ckpt.pt", "ckpt.pt", {"ckpt.pt:", "Git", "LFS", "git lfs pull"}},
-    {"LfsPointerOfGguf", LFS ">m.gguf", "m.gguf", {"m.gguf:", "Git", "LFS", "git lfs pull"}},
-    {"LfsPointerOfAnything", LFS ">model.bin", "model.bin", {"model.bin:", "Git", "LFS", "git lfs pull"}},
-    {"WebPage", PAGE ">m/model.safetensors", "m", {"m/model.safetensors:", "web page", "download"}},
-    {"WebPageAsGguf", PAGE ">m.gguf", "m.gguf", {"m.gguf:", "web page", "download"}},
-    {"WebPageAsAnything", PAGE ">model.bin", "model.bin", {"model.bin:", "web page", "download"}},
-    {"CutInTheData", CUT("m/model.safetensors", "9000"), "m", {"m/model.safetensors:", "9000", "cut", "download"}},
-    {"CutInTheHeader", CUT("m/model.safetensors", "2000"), "m", {"m/model.safetensors:", "2000", "cut", "download"}},
+    {"LfsPointer", "lfs m/model.safetensors", "m", {"m/model.safetensors:", "Git", "LFS", "548105171", "git lfs pull"}},
+    {"LfsPointerOfPyTorch", "lfs ckpt.pt", "ckpt.pt", {"ckpt.pt:", "Git", "LFS", "git lfs pull"}},
+    {"LfsPointerOfGguf", "lfs m.gguf", "m.gguf", {"m.gguf:", "Git", "LFS", "git lfs pull"}},
+    {"LfsPointerOfAnything", "lfs model.bin", "model.bin", {"model.bin:", "Git", "LFS", "git lfs pull"}},
+    {"WebPage", "page m/model.safetensors", "m", {"m/model.safetensors:", "web page", "download"}},
+    {"WebPageAsGguf", "page m.gguf", "m.gguf", {"m.gguf:", "web page", "download"}},
+    {"WebPageAsAnything", "page model.bin", "model.bin", {"model.bin:", "web page", "download"}},
+    {"CutInTheData", "cut m/model.safetensors 9000", "m", {"m/model.safetensors:", "9000", "cut", "download"}},
+    {"CutInTheHeader", "cut m/model.safetensors 2000", "m", {"m/model.safetensors:", "2000", "cut", "download"}},
     {"CutLlmc",
-     "gpt2convert -q -m ok --to llmc -o m.bin && " CUT("m.bin", "3000"),
+     "gpt2convert -q -m ok --to llmc -o m.bin && cut m.bin 3000",
      "m.bin",
      {"m.bin:", "12448", "3000", "cut", "download"}},
     {"CutGguf",
-     "gpt2convert -q -m ok --to gguf -o m.gguf && " CUT("m.gguf", "9000"),
+     "gpt2convert -q -m ok --to gguf -o m.gguf && cut m.gguf 9000",
      "m.gguf",
      {"m.gguf:", "9000", "cut", "download"}},
     {"CutPyTorch",
-     "cp " TORCH "nanogpt.pt . && chmod u+w nanogpt.pt && " CUT("nanogpt.pt", "5000"),
+     "cp " SOURCE_DIR "/tests/golden/torch/nanogpt.pt . && chmod u+w nanogpt.pt && cut nanogpt.pt 5000",
      "nanogpt.pt",
      {"nanogpt.pt:", "5000", "cut", "download"}},
     {"Empty", ": >model.bin", "model.bin", {"model.bin:", "empty"}},
@@ -87,8 +86,8 @@ const Brought kBrought[] = {
      {"m:", "flax_model.msgpack", "Flax", "from_flax=True"}},
     {"FlaxFile", "echo x >flax_model.msgpack", "flax_model.msgpack", {"flax_model.msgpack:", "Flax", "from_flax=True"}},
     {"OnnxFolder", "rm m/model.safetensors; echo x >m/model.onnx", "m", {"m:", "model.onnx", "ONNX", "safetensors"}},
-    {"OnnxFolderAlone", "mkdir a; " ONNX ">a/decoder.onnx", "a", {"a:", "decoder.onnx", "ONNX", "safetensors"}},
-    {"OnnxFile", ONNX ">decoder", "decoder", {"decoder:", "ONNX", "safetensors"}},
+    {"OnnxFolderAlone", "mkdir a; onnx a/decoder.onnx", "a", {"a:", "decoder.onnx", "ONNX", "safetensors"}},
+    {"OnnxFile", "onnx decoder", "decoder", {"decoder:", "ONNX", "safetensors"}},
     {"ShardWithoutItsIndex",
      "mv m/model.safetensors m/model-00001-of-00002.safetensors",
      "m/model-00001-of-00002.safetensors",
