@@ -44,12 +44,15 @@ std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokeni
   add_inputs(model, inputs);
   if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
   std::error_code ignored;
-  if (!fs::is_regular_file(model, ignored)) return inputs;
-  // Settings stand beside a file of weights. A safetensors file, an index and a shard are read with others besides.
+  const bool is_prefix = fs::exists(model.string() + ".index", ignored);  // of TensorFlow's files
+  if (!is_prefix && !fs::is_regular_file(model, ignored)) return inputs;
+  // Settings stand beside a file of weights. What is one of several files is read with the others.
   const fs::path folder = fs::absolute(model).parent_path();
   for (const char* name : {"config.json", "generation_config.json", "hparams.json"}) inputs.push_back(folder / name);
-  const bool is_shard = model.stem().string().find("-of-") != std::string::npos;
-  if (is_shard || model.extension() == ".safetensors" || model.extension() == ".json") add_inputs(folder, inputs);
+  const std::string name = model.filename().string();
+  const bool is_part = is_prefix || name.find("-of-") != name.npos || name.ends_with(".safetensors") ||
+                       name.ends_with(".json") || name.ends_with(".index") || name.ends_with(".meta");
+  if (is_part) add_inputs(folder, inputs);
   return inputs;
 }
 
