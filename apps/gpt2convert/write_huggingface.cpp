@@ -159,6 +159,7 @@ std::string config_of(const Checkpoint& model, Type type) {
 void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
   const std::vector<Item> items = items_of(model, type);
+  files.refuse(folder / "generation_config.json");
   for (const char* name : {"vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"}) {
     bool written = false;
     for (const TokenizerFile& file : tokenizer) written |= file.name == name;

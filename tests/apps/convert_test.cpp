@@ -237,6 +237,8 @@ TEST_F(Convert, NoForeignTokenizerBeside) {
   expect_refused(1, std::string("--to llmc -o m.bin --force -m ") + kSmall, "gpt2_tokenizer.bin");
   ASSERT_EQ(run("mkdir hf && echo '{}' >hf/added_tokens.json").code, 0);
   expect_refused(1, "-o hf --force -m " + kDemo, "hf/added_tokens.json");
+  ASSERT_EQ(run("mv hf/added_tokens.json hf/generation_config.json").code, 0);
+  expect_refused(1, "-o hf --force -m " + kDemo, "hf/generation_config.json");
 }
 
 TEST_F(Convert, WrongCommandLines) {
