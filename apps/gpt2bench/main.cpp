@@ -6,6 +6,7 @@
 
 #include "common/config/create.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/model_path.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
@@ -89,7 +90,7 @@ void start(std::vector<std::string> arguments) {
   watch_interrupts();
   PluginHost host = plugin_host(configuration);
   Report report{};
-  report.model = values.text("model");
+  report.model = model_path(std::string(values.text("model")));
   report.work = {small("prompt_tokens"), small("new_tokens"), small("batch"), small("passes"), small("device")};
   report.bandwidth_bytes = static_cast<size_t>(values.integer("read_mb")) << 20;
   if (configuration.layer("model") == Layer::fallback) log_info("no --model: " + report.model);

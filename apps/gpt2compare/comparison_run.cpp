@@ -8,6 +8,7 @@
 #include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/model_path.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/progress.hpp"
@@ -46,7 +47,7 @@ ComparisonRun::ComparisonRun(PluginHost& host, Configuration& configuration, Ran
 }
 
 void ComparisonRun::open_test_model() {
-  const std::string path(configuration_.values().text("test_model"));
+  const std::string path = model_path(std::string(configuration_.values().text("test_model")));
   const ModelConfig& ours = evaluation_.checkpoint().config();
   context_ = ours.T;
   if (path.empty()) return;

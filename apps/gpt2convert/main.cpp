@@ -43,9 +43,16 @@ std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokeni
   std::vector<fs::path> inputs;
   add_inputs(model, inputs);
   if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
-  // A weight file in Hugging Face's layout is read together with other files of its folder.
-  if (model.extension() == ".safetensors" || model.extension() == ".json")
-    add_inputs(fs::absolute(model).parent_path(), inputs);
+  std::error_code ignored;
+  const bool is_prefix = fs::exists(model.string() + ".index", ignored);  // of TensorFlow's files
+  if (!is_prefix && !fs::is_regular_file(model, ignored)) return inputs;
+  // Settings stand beside a file of weights. What is one of several files is read with the others.
+  const fs::path folder = fs::absolute(model).parent_path();
+  for (const char* name : {"config.json", "generation_config.json", "hparams.json"}) inputs.push_back(folder / name);
+  const std::string name = model.filename().string();
+  const bool is_part = is_prefix || name.find("-of-") != name.npos || name.ends_with(".safetensors") ||
+                       name.ends_with(".json") || name.ends_with(".index") || name.ends_with(".meta");
+  if (is_part) add_inputs(folder, inputs);
   return inputs;
 }
 
@@ -90,9 +97,9 @@ void write(const OptionValues& values, OutputSet& files, const Checkpoint& model
 
 void convert(PluginHost& host, Configuration& configuration) {
   const OptionValues& values = configuration.values();
-  const std::string model(values.text("model")), given(values.text("tokenizer"));
+  const std::string given(values.text("tokenizer"));
   const fs::path out = values.text("out");
-  if (model.empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
+  if (values.text("model").empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
   if (out.empty()) usage_error("--out: expected a path, found none");
   if (out == "-") usage_error("--out: expected a path, found \"-\": a model is not written to standard output");
   const std::string_view layout = values.text("to");
@@ -101,6 +108,7 @@ void convert(PluginHost& host, Configuration& configuration) {
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
   if (layout != "gguf" && values.text("type") == "q8_0")
     usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found q8_0, which only gguf has");
+  const std::string model = model_of(configuration);
   BoundPlugin chosen = choose_loader(host, configuration, model);
   BoundPlugin* const all[] = {&chosen};
   bind_options(configuration, host, all);

@@ -32,7 +32,8 @@ std::string stored_name(Weight weight, int layer) {
   return is_per_layer(weight) ? "blk." + std::to_string(layer) + "." + name : name;
 }
 
-TensorType type_of(Type type) {
+// The type of a tensor that keeps its own. Throws Error for one that llama.cpp does not compute GPT-2 with.
+TensorType kept_type(const std::string& where, const std::string& weight, Type type) {
   switch (type) {
     case Type::f32:
       return TensorType::f32;
@@ -41,12 +42,12 @@ TensorType type_of(Type type) {
     case Type::bf16:
       return TensorType::bf16;
     default:
-      fail_type(type);
+      fail(where, ": GGUF: expected fp32, fp16 or bf16, found ", name_of(type), " in ", weight, "; --type chooses one");
   }
 }
 
 // llama.cpp keeps vectors and the position embedding in FP32, and computes with them so.
-std::vector<Item> items_of(const Checkpoint& model, std::optional<TensorType> type) {
+std::vector<Item> items_of(const std::string& where, const Checkpoint& model, std::optional<TensorType> type) {
   std::vector<Item> items;
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);
@@ -55,8 +56,10 @@ std::vector<Item> items_of(const Checkpoint& model, std::optional<TensorType> ty
     const bool is_vector = ours.starts_with("ln") || ours.ends_with("_b");
     for (int layer = 0; layer < (is_per_layer(weight) ? model.config().L : 1); ++layer) {
       const Tensor tensor = model.tensor(weight, layer);
-      const TensorType own = is_vector || weight == Weight::wpe ? TensorType::f32 : type.value_or(type_of(tensor.type));
-      items.push_back({stored_name(weight, layer), shown_name(weight, layer), tensor, own, is_vector});
+      const std::string name = shown_name(weight, layer);
+      const TensorType own = type ? *type : kept_type(where, name, tensor.type);
+      const bool is_wide = is_vector || weight == Weight::wpe;
+      items.push_back({stored_name(weight, layer), name, tensor, is_wide ? TensorType::f32 : own, is_vector});
     }
   }
   return items;
@@ -193,7 +196,7 @@ void write_gguf(OutputSet& files, const std::filesystem::path& path, const Check
                 std::optional<TensorType> type, const TokenTable* tokenizer) {
   const ModelConfig& m = model.config();
   check(path.string(), m);
-  const std::vector<Item> items = items_of(model, type);
+  const std::vector<Item> items = items_of(path.string(), model, type);
   Metadata metadata;
   add_settings(m, items.front().type, metadata);
   add_tokenizer(m, tokenizer, metadata);

@@ -72,6 +72,8 @@ TypeNames names_of(Type type) {
       return {"F16", "float16"};
     case Type::bf16:
       return {"BF16", "bfloat16"};
+    case Type::f64:
+      return {"F64", "float64"};
     default:
       fail_type(type);
   }
@@ -107,16 +109,35 @@ std::string header_of(const std::vector<Item>& items) {
   return std::string(reinterpret_cast<const char*>(&size), sizeof size) + header;
 }
 
+// transformers' name of an activation function.
+const char* name_in_config(Activation activation) {
+  constexpr const char* kNames[kActivationCount] = {"gelu_new", "gelu", "relu", "silu", "tanh"};
+  return kNames[static_cast<size_t>(activation)];
+}
+
+// The ids that end a text: null, a number or a list.
+std::string ends_of(const ModelConfig& m) {
+  std::string ids;
+  int count = 0;
+  const auto add = [&](int32_t id) {
+    if (id >= 0) ids.append(count++ ? "," : "").append(std::to_string(id));
+  };
+  add(m.end_of_text);
+  for (const int32_t id : m.other_ends) add(id);
+  return count == 0 ? "null" : count == 1 ? ids : "[" + ids + "]";
+}
+
 std::string config_of(const Checkpoint& model, Type type) {
   const ModelConfig& m = model.config();
-  const std::string end = m.end_of_text < 0 ? "null" : std::to_string(m.end_of_text);
+  const int32_t start = m.start_of_text >= 0 ? m.start_of_text : m.end_of_text;
   std::string epsilon;
   append_number(epsilon, m.epsilon);
   JsonWriter json(2);
   json.begin_object();
   json.raw_field("architectures", "[\"GPT2LMHeadModel\"]");
   json.field("model_type", "gpt2");
-  json.field("activation_function", "gelu_new");
+  json.field("activation_function", name_in_config(m.activation));
+  if (m.scale_by_layer) json.field("scale_attn_by_inverse_layer_idx", true);
   json.field("n_layer", m.L);
   json.field("n_head", m.H);
   json.field("n_embd", m.C);
@@ -125,8 +146,8 @@ std::string config_of(const Checkpoint& model, Type type) {
   json.field("n_ctx", m.T);
   json.field("vocab_size", m.V);
   json.raw_field("layer_norm_epsilon", epsilon);
-  json.raw_field("bos_token_id", end);
-  json.raw_field("eos_token_id", end);
+  json.raw_field("bos_token_id", start < 0 ? "null" : std::to_string(start));
+  json.raw_field("eos_token_id", ends_of(m));
   json.field("tie_word_embeddings", is_tied(model));
   json.field("torch_dtype", names_of(type).config);
   json.end_object();
@@ -138,6 +159,7 @@ std::string config_of(const Checkpoint& model, Type type) {
 void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
   const std::vector<Item> items = items_of(model, type);
+  files.refuse(folder / "generation_config.json");
   for (const char* name : {"vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"}) {
     bool written = false;
     for (const TokenizerFile& file : tokenizer) written |= file.name == name;

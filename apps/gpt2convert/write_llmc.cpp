@@ -22,6 +22,11 @@ void check(const std::string& where, const Checkpoint& model) {
   if (m.F != 4 * m.C) refuse("width of the MLP", 4 * m.C, m.F);
   if (m.epsilon != 1e-5f) refuse("epsilon of the layernorms", "1e-05", m.epsilon);
   if (m.end_of_text != m.V - 1) refuse("end of text", m.V - 1, m.end_of_text);
+  if (m.other_ends[0] >= 0) refuse("tokens that end a text", "one", "more");
+  if (m.start_of_text >= 0) refuse("start of text", "the end of text", m.start_of_text);
+  if (m.activation != Activation::gelu_tanh)
+    refuse("activation", name_of(Activation::gelu_tanh), name_of(m.activation));
+  if (m.scale_by_layer) refuse("attention scores", "the same scale in all layers", "one for each layer");
 }
 
 // The type of all tensors. Throws Error when they differ, or when the format does not have it.
@@ -36,7 +41,8 @@ Type type_of(const std::string& where, const Checkpoint& model, std::optional<Ty
            " and ", name_of(type), " in wte; --type chooses one");
     }
   }
-  if (type == Type::f16) fail(where, ": llm.c's checkpoint: expected fp32 or bf16, found fp16; --type chooses one");
+  if (type != Type::f32 && type != Type::bf16)
+    fail(where, ": llm.c's checkpoint: expected fp32 or bf16, found ", name_of(type), "; --type chooses one");
   return type;
 }
 

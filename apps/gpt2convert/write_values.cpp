@@ -2,6 +2,7 @@
 #include "write_values.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -13,12 +14,31 @@ namespace {
 
 constexpr int64_t kBlockRows = 32;
 
+// Element (row, col) without any rounding.
+double exact_at(const Tensor& t, int64_t row, int64_t col) {
+  if (t.type != Type::f64) return at(t, row, col);
+  double value;
+  const int64_t index = row * t.row_stride + col * t.col_stride;
+  std::memcpy(&value, static_cast<const char*>(t.data) + index * bytes_of(Type::f64), sizeof value);
+  return value;
+}
+
+// An FP32 number that a narrower type rounds as it would round `value`: inexact numbers are rounded to odd.
+float to_odd(double value) {
+  const float nearest = static_cast<float>(value);
+  if (static_cast<double>(nearest) == value || std::isnan(nearest)) return nearest;
+  const bool is_beyond = std::fabs(static_cast<double>(nearest)) > std::fabs(value);
+  const uint32_t bits = std::bit_cast<uint32_t>(nearest) - (is_beyond ? 1 : 0);
+  return std::bit_cast<float>(bits | 1);
+}
+
 // Stores a value in `type` at `to`. Throws Error when it overflows.
-void convert(float value, Type type, char* to, const std::string& name) {
+void convert(double exact, Type type, char* to, const std::string& name) {
+  const float value = type == Type::f32 ? static_cast<float>(exact) : to_odd(exact);
   const float rounded = round_to(type, value);
-  if (std::isfinite(value) && std::isinf(rounded)) {
+  if (std::isfinite(exact) && std::isinf(rounded)) {
     fail("weight ", name, ": expected values that ", name_of(type), " holds, up to ", largest_of(type), ", found ",
-         value);
+         exact);
   }
   const auto store = [&](auto stored) { std::memcpy(to, &stored, sizeof stored); };
   switch (type) {
@@ -79,7 +99,7 @@ void write_values(OutputFile& file, const Tensor& t, Type type, const std::strin
       if (t.type == type)
         std::memcpy(to, static_cast<const char*>(t.data) + from * stored, static_cast<size_t>(size));
       else
-        convert(at(t, begin + row, col), type, to, name);
+        convert(exact_at(t, begin + row, col), type, to, name);
     };
     if (t.col_stride == 1) {
       for (int64_t row = 0; row < rows; ++row)

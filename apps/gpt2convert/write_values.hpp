@@ -8,8 +8,8 @@
 namespace gpt2run::convert {
 
 // Writes a tensor's values in row-major order without gaps, rounded to `type` to nearest, ties to even. Where the type
-// stays the same, the bits do too. name: the tensor's name for messages. Throws Error for a finite value that overflows
-// in the type, and after an interrupt.
+// stays the same, the bits do too. type: f32, f16, bf16, or that of the tensor. name: the tensor's name for messages.
+// Throws Error for a finite value that overflows in the type, and after an interrupt.
 void write_values(OutputFile& file, const Tensor& tensor, Type type, const std::string& name);
 
 // Writes a matrix in blocks of Q8_0 as llama.cpp's reference quantises them: 32 values x of a row become an FP16 scale

@@ -46,7 +46,8 @@ class Cursor {
 
   std::string_view take(uint64_t count) {
     if (count > size_ - at_)
-      refuse("expected ", count, " more bytes from byte ", at_, " on, found ", size_ - at_, ", the end of the file");
+      refuse("expected ", count, " more bytes from byte ", at_, " on, found ", size_ - at_,
+             ", the end of the file: it was cut or is damaged");
     if (count > beginning_.size() - at_) throw MoreIsNeeded();
     at_ += count;
     return beginning_.substr(at_ - count, count);
@@ -66,7 +67,7 @@ class Cursor {
     const auto count = number<uint64_t>();
     if (count > (size_ - at_) / least)
       refuse("expected ", count, " items of at least ", least, " bytes from byte ", at_, " on, found ", size_ - at_,
-             " bytes, the end of the file");
+             " bytes, the end of the file: it was cut or is damaged");
     return count;
   }
 

@@ -4,6 +4,7 @@
 #include "json.hpp"
 #include "limits.hpp"
 #include "mapped_file.hpp"
+#include "text_ends.hpp"
 
 namespace gpt2run::loaders {
 namespace {
@@ -53,9 +54,23 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
     const Value value = find(config, key);
     if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
     fail(path, ": ", key, ": expected ", only ? only : "none", ", found ", value.description(),
-         ", which changes the arithmetic");
+         key == std::string_view("model_type") ? ": only GPT-2's architecture runs here"
+                                               : ", which changes the arithmetic");
   }
-  if (find(config, "model_type").is_null()) fail(path, ": model_type: expected \"gpt2\", found none");
+}
+
+// Configurations of 2019 do not name their type. Those of GPT-2 are known by their settings; the other kinds of that
+// time that have the same sizes have a setting more.
+void check_type(const std::string& path, const Value& config, const Host& host) {
+  if (!find(config, "model_type").is_null()) return;
+  const auto refuse = [&](const std::string& why) { fail(path, ": model_type: expected \"gpt2\", found none", why); };
+  for (const char* key : {"n_layer", "n_head", "n_embd", "vocab_size"})
+    if (find(config, key).is_null()) refuse(std::string("; nor is there ") + key);
+  for (const char* key : {"afn", "dff", "rotary_dim", "multi_query"})
+    if (config.find(key)) refuse(std::string("; ") + key + " is no setting of GPT-2");
+  for (const Value& name : find(config, "architectures").elements())
+    if (!name.as_text().value_or("").starts_with("GPT2")) refuse("; the architecture is " + name.description());
+  host.log(1, (path + ": no model_type: taken as gpt2, whose settings it has").c_str());
 }
 
 // transformers has several names, and codes, for the two forms of GELU and for silu.
@@ -79,14 +94,6 @@ Activation read_activation(const std::string& path, const Value& config) {
   fail(path, ": activation_function: expected one of ", names, ", found ", value.description());
 }
 
-// The end-of-text token: a number, or a list of which the first entry is used.
-int32_t read_end_of_text(const std::string& path, const Value& config, int32_t V) {
-  const Value given = find(config, "eos_token_id");
-  const Value value = given.elements().empty() ? given : given.elements().front();
-  if (value.is_null()) return -1;
-  return loaders::checked_token(path, "eos_token_id", read_integer(path, "eos_token_id", value), V);
-}
-
 float read_epsilon(const std::string& path, const Value& config) {
   const Value value = find(config, "layer_norm_epsilon");
   if (value.is_null()) return 1e-5f;
@@ -97,10 +104,11 @@ float read_epsilon(const std::string& path, const Value& config) {
 
 }  // namespace
 
-FolderConfig read_config(const std::string& path) {
+FolderConfig read_config(const std::string& path, const Host& host) {
   const loaders::MappedFile file(path);
-  const json::Document document = parse_object(path, file.bytes());
+  const json::Document document = parse_settings(path, file.bytes());
   const Value config = document.root();
+  check_type(path, config, host);
   refuse_other_arithmetic(path, config);
   ModelConfig m{};
   m.L = read_size(path, config, "n_layer", loaders::kMaxLayers);
@@ -112,7 +120,7 @@ FolderConfig read_config(const std::string& path) {
                       : read_size(path, config, "n_inner", loaders::kMaxWidth);
   m.V = read_size(path, config, "vocab_size", kMaxVocab);
   m.T = read_size(path, config, find(config, "n_positions").is_null() ? "n_ctx" : "n_positions", loaders::kMaxContext);
-  m.end_of_text = read_end_of_text(path, config, m.V);
+  read_text_ends(path, config, m, host);
   m.epsilon = read_epsilon(path, config);
   m.activation = read_activation(path, config);
   m.scale_by_layer = read_flag(path, config, "scale_attn_by_inverse_layer_idx", false);

@@ -1,17 +1,41 @@
-// First bytes of files that are not what their name says.
+// First bytes and names of files that are not what a loader expects.
 #include "foreign.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
+#include "first_bytes.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run::loaders {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr size_t kBeginning = 1024;  // bytes that are looked at
+
+constexpr const char* kTensorflow =
+    "a file of TensorFlow: convert it, in Python GPT2LMHeadModel.from_pretrained(FOLDER, from_tf=True)"
+    ".save_pretrained(NEW)";
+constexpr const char* kFlax =
+    "a file of Flax: convert it, in Python GPT2LMHeadModel.from_pretrained(FOLDER, from_flax=True)"
+    ".save_pretrained(NEW)";
+constexpr const char* kOnnx =
+    "an ONNX file, a program without named weights: take the safetensors or pytorch_model.bin that it was made from";
+constexpr const char* kAdapter =
+    "an adapter (LoRA), not a model: merge it into its model first, in Python with merge_and_unload() of peft";
+
+// What a file is by its name alone; empty where the name says nothing.
+std::string by_name(const fs::path& file) {
+  const std::string name = file.filename().string();
+  if (name == "adapter_config.json" || name == "adapter_model.safetensors" || name == "adapter_model.bin")
+    return kAdapter;
+  const fs::path extension = file.extension();
+  return extension == ".h5" ? kTensorflow : extension == ".msgpack" ? kFlax : extension == ".onnx" ? kOnnx : "";
+}
 
 bool begins_as_html(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
@@ -33,6 +57,22 @@ std::string git_lfs(std::string_view text) {
          ": fetch it with git lfs pull";
 }
 
+// A zip file of torch.save() begins with the record of its pickle. The length of a record's name is at byte 26.
+std::string zip_file(std::string_view text) {
+  uint16_t length = 0;
+  if (text.size() >= 30) std::memcpy(&length, text.data() + 26, sizeof length);
+  const std::string_view name = text.substr(std::min<size_t>(30, text.size()), length);
+  if (name.ends_with("data.pkl") || name.ends_with(".format_version"))
+    return "a file of PyTorch (torch.save): name it *.pt or pytorch_model.bin";
+  if (name.ends_with(".npy")) return "an archive of NumPy (npz): save it as safetensors";
+  return "a zip archive: unpack it first";
+}
+
+// A message of ONNX: the version of the format, then the name of the program that wrote it.
+bool begins_as_onnx(std::string_view text) {
+  return text.size() > 3 && text[0] == 0x08 && text[1] >= 3 && text[1] < 32 && text[2] == 0x12;
+}
+
 // The length of the header in 8 bytes, then JSON.
 bool is_safetensors(std::string_view text, uint64_t file_size) {
   uint64_t header = 0;
@@ -49,13 +89,35 @@ std::string foreign_format(std::span<const char> bytes) {
   if (text.starts_with("version https://git-lfs"sv)) return git_lfs(text);
   if (begins_as_html(text)) return "a web page: download the file itself";
   if (text.starts_with("GGUF"sv)) return "a GGUF file: name it *.gguf";
-  if (text.starts_with("\x89HDF\r\n"sv)) return "an HDF5 file, as TensorFlow's: convert it to safetensors first";
+  if (text.starts_with("\x89HDF\r\n"sv)) return kTensorflow;
+  if (begins_as_onnx(text)) return kOnnx;
   if (text.starts_with("\x1f\x8b"sv)) return "a gzip file: unpack it first";
   if (text.size() > 262 && text.substr(257, 5) == "ustar"sv)
     return "a tar archive, as PyTorch 0.1 wrote: unpack it, or save it again with a newer PyTorch";
-  if (text.starts_with("PK\x03\x04"sv) || text.starts_with("\x80\x02\x8a\x0a"sv))
+  if (text.starts_with("PK\x03\x04"sv)) return zip_file(text);
+  if (text.starts_with("\x80\x02\x8a\x0a"sv))
     return "a file of PyTorch (torch.save): name it *.pt or pytorch_model.bin";
   if (is_safetensors(text, bytes.size())) return "a safetensors file: name it *.safetensors";
+  return "";
+}
+
+std::string foreign_file(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return "";
+  if (fs::file_size(file, error) == 0 && !error) return "an empty file";
+  const std::string name = by_name(file);
+  return name.empty() ? foreign_format(first_bytes(file.string(), kBeginning)) : name;
+}
+
+std::string foreign_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
+    files.push_back(file->path());
+  std::sort(files.begin(), files.end());
+  for (const fs::path& file : files)
+    if (const std::string what = by_name(file); !what.empty())
+      return printable(file.filename().string(), 60) + ", " + what;
   return "";
 }
 

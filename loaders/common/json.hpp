@@ -1,4 +1,4 @@
-// The parser for JSON files of a model folder, with a limit on their size.
+// The parsers for JSON files of a model folder, with a limit on their size.
 #pragma once
 #include <span>
 #include <string>
@@ -16,5 +16,10 @@ inline json::Document parse_object(const std::string& where, std::span<const cha
   document.root().object();
   return document;
 }
+
+// As parse_object(), for settings that Python may have written: its json module writes NaN, Infinity and -Infinity,
+// which JSON does not have. Such a value reads as the text of that name, so that it is refused where a number is needed
+// and harmless everywhere else.
+json::Document parse_settings(const std::string& where, std::span<const char> text);
 
 }  // namespace gpt2run::loaders

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run::loaders {
 namespace {
@@ -23,10 +24,23 @@ struct Descriptor {
 
 }  // namespace
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
 MappedFile::MappedFile(const std::string& path, bool is_whole) : path_(path) {
   // With O_NONBLOCK, opening a named pipe does not wait for a writer.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.number < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
+  if (file.number < 0) {
+    const int reason = errno;
+    std::error_code ignored;
+    const std::filesystem::path link = std::filesystem::read_symlink(path, ignored);
+    if (reason == ENOENT && !link.empty())
+      fail(path, ": expected a readable file, found a link to nothing (", printable(link.string(), 100),
+           "): download it again, or copy the files that the links name");
+    fail(path, ": expected a readable file: ", std::strerror(reason));
+  }
   struct stat status {};
   if (fstat(file.number, &status) != 0) fail(path, ": expected a readable file: ", std::strerror(errno));
   if (!S_ISREG(status.st_mode)) fail(path, ": expected a regular file, found a folder, pipe or device");

@@ -1,17 +1,21 @@
 // Files that are mapped into memory for reading.
 #pragma once
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace gpt2run::loaders {
 
+// Whether there is a file, a folder or a link of this name. A link to nothing counts, so that opening it can name it.
+bool is_there(const std::filesystem::path& path);
+
 // A mapped file. It is immutable after the constructor, so any thread may use it. If another program truncates the file
 // while it is mapped, reading it ends the process with SIGBUS, as for every mapped file.
 class MappedFile {
  public:
   // is_whole: nearly all of the file will be read, so the system should begin at once. Throws Error when the file does
-  // not exist, is not a regular file, is empty, or cannot be mapped.
+  // not exist, is a link to nothing, is not a regular file, is empty, or cannot be mapped.
   explicit MappedFile(const std::string& path, bool is_whole = true);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

@@ -45,7 +45,7 @@ void check_extents(const Contents& contents, std::vector<Extent> extents, uint64
   }
   if (contents.data_begin + end > size)
     fail(contents.path, ": expected at least ", contents.data_begin + end, " bytes, up to the end of tensor ",
-         in_quotes(last), ", found ", size, ": the file is not complete");
+         in_quotes(last), ", found ", size, ": it was cut, download or copy it again");
 }
 
 }  // namespace

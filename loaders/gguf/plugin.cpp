@@ -7,6 +7,7 @@
 #include <new>
 
 #include "../common/first_bytes.hpp"
+#include "../common/foreign.hpp"
 #include "../common/limits.hpp"
 #include "directory.hpp"
 #include "gpt2run/host_plugin.hpp"
@@ -32,6 +33,8 @@ std::string stored_name(Weight weight, int layer) {
 // Reads the whole file's metadata, so that more is never needed.
 Contents read_contents(const loaders::MappedFile& file) {
   const std::string_view bytes(file.bytes().data(), file.bytes().size());
+  const std::string foreign = bytes.starts_with(kMagic) ? "" : loaders::foreign_format(file.bytes());
+  if (!foreign.empty()) fail(file.path(), ": expected a GGUF file, found ", foreign);
   return std::move(*read(bytes, bytes.size(), file.path()));
 }
 
@@ -159,7 +162,9 @@ class GgufLoader final : public Loader {
   int probe(const char* path) const override {
     std::error_code ignored;
     if (fs::is_directory(path, ignored)) return files_in(path).empty() ? 0 : 5;
-    return loaders::first_bytes(path, kMagic.size()) == kMagic ? 10 : 0;
+    if (loaders::first_bytes(path, kMagic.size()) == kMagic) return 10;
+    return fs::path(path).extension() == ".gguf" && loaders::is_there(path) ? 2
+                                                                            : 0;  // so that open() can say what it is
   }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {

@@ -12,7 +12,9 @@ void check_architecture(const Contents& contents) {
   constexpr const char* kKey = "general.architecture";
   const auto found = contents.text(kKey);
   if (!found) fail(contents.path, ": ", kKey, ": expected gpt2, found none");
-  if (*found != "gpt2") fail(contents.path, ": ", kKey, ": expected gpt2, found ", in_quotes(*found));
+  if (*found != "gpt2")
+    fail(contents.path, ": ", kKey, ": expected gpt2, found ", in_quotes(*found),
+         ": only GPT-2's architecture runs here");
   const int64_t parts = contents.integer("split.count").value_or(1);
   if (parts > 1)
     fail(contents.path, ": split.count: expected a whole model, found one of ", parts,

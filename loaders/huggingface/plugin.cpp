@@ -3,6 +3,7 @@
 #include <string>
 
 #include "../common/config.hpp"
+#include "../common/foreign.hpp"
 #include "../common/gpt2_checkpoint.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "weight_files.hpp"
@@ -12,9 +13,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Throws Error where config.json is missing, saying what is there. weights: the same folder, or a file of weights.
+void check_config(const fs::path& folder, const fs::path& weights) {
+  const fs::path config = folder / "config.json";
+  if (loaders::is_there(config)) return;
+  if (weights != folder)
+    fail(weights.string(), ": expected the model's settings beside it, in ", config.string(),
+         ", found none: copy them from where the model is from");
+  const std::string foreign = loaders::foreign_in(folder);
+  fail(folder.string(), ": expected a model, config.json with its weights, found ",
+       foreign.empty() ? "no config.json" : foreign);
+}
+
 // folder: the one with config.json. weights: the same folder, or a file of weights.
 std::unique_ptr<Checkpoint> open_model(const fs::path& folder, const fs::path& weights, const Host& host) {
-  const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string());
+  check_config(folder, weights);
+  const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string(), host);
   loaders::StoredTensors tensors = open_weights(weights, host);
   if (loaders::is_linear_layout(tensors))
     host.log(1, (tensors.path() + ": matrices are stored as nn.Linear has them (nanoGPT), not as Conv1D").c_str());
@@ -26,20 +40,25 @@ class HuggingfaceLoader final : public Loader {
  public:
   HuggingfaceLoader(const Options&, const Host& host) : host_(host) {}
 
-  // Any folder is accepted with a low score, so that open() can say what is missing in it.
+  // Any folder is accepted with a low score, so that open() can say what is missing in it, and so is a file that is
+  // known to be of no use here, so that open() can say what it is.
   int probe(const char* path) const override {
     std::error_code ignored;
     const fs::path given(path);
     if (fs::is_directory(given, ignored)) return probe_folder(given);
     if (given.filename() == "config.json") return probe_folder(parent_of(given));
-    return is_weights(given) ? 10 : 0;
+    return is_weights(given) ? 10 : loaders::foreign_file(given).empty() ? 0 : 1;
   }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
       const fs::path given(path);
-      if (!fs::exists(given)) fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
+      if (!loaders::is_there(given))
+        fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
       if (fs::is_directory(given)) return open_model(given, given, host_);
+      const std::string foreign = loaders::foreign_file(given);
+      if (!foreign.empty() && (!is_weights(given) || given.filename().string().starts_with("adapter_")))
+        fail(path, ": expected the weights of a model, found ", foreign);
       const fs::path folder = parent_of(given);
       return open_model(folder, is_weights(given) ? given : folder, host_);
     } catch (const fs::filesystem_error& error) {
@@ -55,8 +74,7 @@ class HuggingfaceLoader final : public Loader {
     return file.extension() == ".safetensors" || file.filename().string().ends_with(".safetensors.index.json");
   }
   static int probe_folder(const fs::path& folder) {
-    std::error_code ignored;
-    if (!fs::exists(folder / "config.json", ignored)) return 1;
+    if (!loaders::is_there(folder / "config.json")) return 1;
     return has_weights(folder) ? 10 : 2;
   }
 

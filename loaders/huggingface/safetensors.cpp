@@ -148,6 +148,9 @@ void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile&
     const std::string format = loaders::foreign_format(bytes);
     if (!format.empty()) fail(path, ": expected a safetensors file, found ", format);
   }
+  if (header > most && header <= kMostJson && bytes[sizeof header] == '{')
+    fail(path, ": expected a header of ", header, " bytes and more, found a file of ", bytes.size(),
+         ": it was cut, download or copy it again");
   if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
   const json::Document document = loaders::parse_object(path, bytes.subspan(sizeof header, header));
   const json::Value root = document.root();

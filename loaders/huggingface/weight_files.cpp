@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "../common/foreign.hpp"
 #include "../common/shards.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -44,18 +45,12 @@ std::vector<fs::path> candidates_in(const fs::path& folder) {
 
 // For a folder without a whole model in safetensors: the weight file that is there, and what to do.
 std::string other_weights(const fs::path& folder) {
-  constexpr const char* kNames[][2] = {
-      {"pytorch_model.bin", "which the loader torch reads"},
-      {"pytorch_model.bin.index.json", "which the loader torch reads"},
-      {"tf_model.h5", "a file of TensorFlow, which must be converted to safetensors first"},
-      {"flax_model.msgpack", "a file of Flax, which must be converted to safetensors first"},
-      {"adapter_model.safetensors", "an adapter (LoRA), which must be merged into its model first"},
-      {"adapter_model.bin", "an adapter (LoRA), which must be merged into its model first"}};
-  for (const auto& [name, what] : kNames)
-    if (fs::exists(folder / name)) return std::string(name) + ", " + what;
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (loaders::is_there(folder / name)) return std::string(name) + ", which the loader torch reads";
   for (const fs::path& file : files_in(folder))
     if (is_shard(file)) return printable(file.filename().string(), 60) + ", one shard of several, without their index";
-  return "neither";
+  const std::string foreign = loaders::foreign_in(folder);
+  return foreign.empty() ? "neither" : foreign;
 }
 
 std::string names_of(const std::vector<fs::path>& files) {
@@ -69,7 +64,7 @@ std::string names_of(const std::vector<fs::path>& files) {
 // A single file wins over shards, as in transformers.
 fs::path find_weights(const fs::path& folder) {
   for (const char* name : {kSingle, kIndex}) {
-    if (fs::exists(folder / name)) return folder / name;
+    if (loaders::is_there(folder / name)) return folder / name;
   }
   const std::vector<fs::path> found = candidates_in(folder);
   if (found.size() == 1) return found.front();

@@ -37,7 +37,8 @@ class LlmcCheckpoint final : public Checkpoint {
     const auto found = static_cast<int64_t>(file_.bytes().size());
     if (found != at) {
       fail(path, ": expected ", at, " bytes for max T ", m.T, ", V ", m.V, " (padded ", header_.padded_vocab, "), L ",
-           m.L, ", C ", m.C, " in ", name_of(header_.type), ", found ", found);
+           m.L, ", C ", m.C, " in ", name_of(header_.type), ", found ", found,
+           found < at ? ": it was cut, download or copy it again" : "");
     }
     const auto beside = std::filesystem::path(path).replace_filename(kTokenizerName);
     std::error_code ignored;

@@ -44,7 +44,10 @@ std::string keys_of(const Pickle& pickle, const Value& dict) {
          keys_of(pickle, root), "): the weights are in another file");
   if (pickle.items(root).empty()) fail(file.path(), ": expected the weights of a model, found an empty dictionary");
   fail(file.path(),
-       ": expected the weights of a model, found a dictionary without any; its keys: ", keys_of(pickle, root));
+       ": expected the weights of a model, found a file of PyTorch with a dictionary that has no tensors of a model; "
+       "its "
+       "keys: ",
+       keys_of(pickle, root));
 }
 
 }  // namespace

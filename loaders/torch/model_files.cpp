@@ -52,9 +52,8 @@ std::vector<fs::path> candidates_in(const fs::path& folder) {
 
 // The file of transformers, which counts more than others; empty if there is none.
 fs::path known_file_in(const fs::path& folder) {
-  std::error_code ignored;
   for (const char* name : {kSingle, kIndex})
-    if (fs::exists(folder / name, ignored)) return folder / name;
+    if (loaders::is_there(folder / name)) return folder / name;
   return {};
 }
 
@@ -86,11 +85,11 @@ int score_of(const fs::path& given) {
     return !known_file_in(folder).empty() ? 8 : candidates_in(folder).empty() ? 0 : 6;
   }
   if (given.filename() == kIndex || begins_as_ours(given)) return 10;
-  return has_our_extension(given) && fs::exists(given, ignored) ? 2 : 0;  // so that open() can say what it is
+  return has_our_extension(given) && loaders::is_there(given) ? 2 : 0;  // so that open() can say what it is
 }
 
 fs::path find_file(const fs::path& given, const Host& host) {
-  if (!fs::exists(given)) fail(given.string(), ": expected a folder or a file of torch.save, found nothing");
+  if (!loaders::is_there(given)) fail(given.string(), ": expected a folder or a file of torch.save, found nothing");
   if (fs::is_directory(given)) return find_in(given);
   if (given.filename() == "config.json") return find_in(parent_of(given));
   const auto index = loaders::index_of_shard(given.string());

@@ -40,7 +40,7 @@ class Opening {
                       "activation=gelu_tanh (--loader.activation gelu_tanh)")
                          .c_str());
     } else {
-      settings = loaders::read_config(config.string());
+      settings = loaders::read_config(config.string(), host_);
       tied = settings.tied;
     }
     if (activation == "gelu_tanh") settings.model.activation = Activation::gelu_tanh;
@@ -62,7 +62,7 @@ class Opening {
   // Nothing if config.json is that of transformers.
   std::optional<Arguments> find_arguments(const fs::path& config) const {
     if (arguments_) return arguments_;
-    if (fs::exists(config)) return read_mingpt_config(config.string());
+    if (loaders::is_there(config)) return read_mingpt_config(config.string());
     return Arguments{};
   }
 

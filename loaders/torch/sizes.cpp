@@ -49,7 +49,7 @@ int64_t read_heads(const std::string& path, const Arguments& arguments, int64_t 
 
 std::optional<Arguments> read_mingpt_config(const std::string& path) {
   const loaders::MappedFile file(path);
-  const json::Document document = loaders::parse_object(path, file.bytes());
+  const json::Document document = loaders::parse_settings(path, file.bytes());
   const auto model = document.root().find("model");
   if (!model || model->type() != json::Type::object) return std::nullopt;
   const auto integer = [&](const char* key) -> std::optional<int64_t> {

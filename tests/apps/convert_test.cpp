@@ -1,6 +1,8 @@
 // gpt2convert as a user types it: what it refuses, by name, and that a refusal leaves nothing behind.
 #include <gmock/gmock.h>
 
+#include <cstring>
+
 #include "shell.hpp"
 #include "support/messages.hpp"
 
@@ -72,11 +74,15 @@ TEST_F(Convert, WhatLlmcCannotSayIsNamed) {
   refused(small + ",epsilon=1e-6", "epsilon", "1e-05", "1e-06");
   refused(small + ",end_of_text=-1", "end of text", "30", "-1");
   refused(small + " --type fp16", "fp32", "bf16", "fp16", "--type");
+  refused(small + ",activation=gelu_erf", "activation", "gelu_tanh", "gelu_erf");
+  refused(small + ",scale_by_layer=1", "attention scores", "layer");
 }
 
 TEST_F(Convert, WhatGgufCannotSayIsNamed) {
   const std::string small = kSmall;
   expect_refused(1, "--to gguf --type q8_0 -o new/m.gguf -m " + small, "wte", "q8_0", "32", "12");
+  expect_refused(1, "--to gguf -o new/m.gguf -m " + small + ",activation=relu", "activation", "gelu_tanh", "relu");
+  expect_refused(1, "--to gguf -o new/m.gguf -m " + small + ",scale_by_layer=1", "attention scores", "layer");
   expect_refused(2, "--to gguf -o . -m " + small, "--out", "gguf", "\".\"");
   for (const char* layout : {"llmc", "huggingface"})
     expect_refused(2, std::string("--type q8_0 -o new --to ") + layout + " -m " + small, "--type", layout, "q8_0");
@@ -99,6 +105,81 @@ E)")
             0);
   expect_refused(1, "-m hf --to llmc -o m.bin", "fp32 in lnf_b", "bf16 in wte", "--type");
   EXPECT_EQ(run("gpt2convert -q -m hf --to llmc -o m.bin --type bf16").code, 0);
+}
+
+TEST_F(Convert, StartAndEndsOfTextAreKeptOrRefused) {
+  ASSERT_EQ(run(std::string("gpt2convert -q -o hf -m ") + kSmall).code, 0);
+  const auto set_ends = [&](const std::string& start, const std::string& ends) {
+    ASSERT_EQ(run("sed -i 's/\"bos_token_id\": .*/\"bos_token_id\": " + start +
+                  ",/; s/\"eos_token_id\": .*/\"eos_token_id\": " + ends + ",/' hf/config.json")
+                  .code,
+              0);
+  };
+  set_ends("3", "[30,4,5]");
+  ASSERT_EQ(run("gpt2convert -q -m hf -o copy").code, 0);
+  EXPECT_EQ(read_text(folder() / "copy/config.json"), read_text(folder() / "hf/config.json"));
+  expect_refused(1, "-m hf --to gguf -o m.gguf", "tokens that end a text");
+  expect_refused(1, "-m hf --to llmc -o m.bin", "tokens that end a text");
+  set_ends("3", "30");
+  expect_refused(1, "-m hf --to llmc -o m.bin", "start of text", "3");
+  set_ends("3", "[30, 4]");
+  ASSERT_EQ(run("gpt2convert -q -m hf --to gguf -o m.gguf && gpt2convert -q -m m.gguf -o back").code, 0);
+  EXPECT_THAT(read_text(folder() / "back/config.json"), HasSubstr("\"eos_token_id\": [30,4]"));
+  EXPECT_THAT(read_text(folder() / "back/config.json"), HasSubstr("\"bos_token_id\": 3"));
+}
+
+// Makes hf of FP64: wte begins with 1 + 2^-11 + 2^-40, which FP32 would round to a tie of FP16, and with `second`.
+constexpr char kMakeF64[] = R"(python3 - <<'E'
+import json, struct
+bytes = open('hf/model.safetensors', 'rb').read()
+size = int.from_bytes(bytes[:8], 'little')
+header = json.loads(bytes[8:8 + size])
+for name, entry in header.items():
+    if name != '__metadata__':
+        entry['dtype'], entry['data_offsets'] = 'F64', [2 * offset for offset in entry['data_offsets']]
+values = list(struct.unpack('<%df' % ((len(bytes) - 8 - size) // 4), bytes[8 + size:]))
+values[:2] = 1 + 2**-11 + 2**-40, SECOND
+text = json.dumps(header).encode()
+open('hf/model.safetensors', 'wb').write(len(text).to_bytes(8, 'little') + text + struct.pack('<%dd' % len(values), *values))
+E)";
+
+std::string make_f64(const std::string& second) {
+  std::string script = kMakeF64;
+  return script.replace(script.find("SECOND"), 6, second);
+}
+
+TEST_F(Convert, Fp64IsKeptWhereTheLayoutHasIt) {
+  ASSERT_EQ(run(std::string("gpt2convert -q -o hf -m ") + kSmall).code, 0);
+  ASSERT_EQ(run(make_f64("-0.1")).code, 0);
+  const Outcome done = run("gpt2convert -q -m hf -o copy");
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto data_of = [&](const char* file) {
+    const std::string bytes = read_text(folder() / file);
+    uint64_t header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    return bytes.substr(sizeof header + header);
+  };
+  EXPECT_TRUE(data_of("copy/model.safetensors") == data_of("hf/model.safetensors"));
+  EXPECT_THAT(read_text(folder() / "copy/config.json"), HasSubstr("\"float64\""));
+  expect_refused(1, "-m hf --to llmc -o m.bin", "m.bin", "fp32", "bf16", "fp64", "--type");
+  expect_refused(1, "-m hf --to gguf -o m.gguf", "m.gguf", "fp32", "fp64", "wte", "--type");
+  for (const char* to : {"llmc -o m.bin", "gguf -o m.gguf"})
+    EXPECT_EQ(run(std::string("gpt2convert -q -m hf --type fp32 --to ") + to).code, 0) << to;
+}
+
+TEST_F(Convert, Fp64IsRoundedOnce) {
+  ASSERT_EQ(run(std::string("gpt2convert -q -o hf -m ") + kSmall).code, 0);
+  ASSERT_EQ(run(make_f64("-0.1")).code, 0);
+  ASSERT_EQ(run("gpt2convert -q -m hf -o half --type fp16").code, 0);
+  const Outcome first = run(R"(python3 - <<'E'
+import struct
+bytes = open('half/model.safetensors', 'rb').read()
+print(*struct.unpack_from('<2e', bytes, 8 + int.from_bytes(bytes[:8], 'little')))
+E)");
+  EXPECT_EQ(first.out, "1.0009765625 -0.0999755859375\n");
+  ASSERT_EQ(run("gpt2convert -q -o hf --force -m " + std::string(kSmall)).code, 0);
+  ASSERT_EQ(run(make_f64("-1e300")).code, 0);
+  expect_refused(1, "-m hf -o single --type fp32", "weight wte", "fp32", "3.40282e+38", "-1e+300");
 }
 
 TEST_F(Convert, AValueBeyondTheTypeIsAnError) {
@@ -135,12 +216,29 @@ TEST_F(Convert, InputIsNeverReplaced) {
   expect_refused(1, "-o b/../hf --type bf16 -m hf", "b/../hf/config.json", "No such file or directory");
 }
 
+// config.json is read with a file of weights that is named, and a folder with a shard.
+TEST_F(Convert, WhatIsReadBesideANamedFileIsNeverReplaced) {
+  const std::string torch = SOURCE_DIR "/tests/golden/torch/transformers",
+                    shards = SOURCE_DIR "/tests/golden/models/bf16-sharded";
+  ASSERT_EQ(
+      run("cp -r " + torch + " bin && cp -r " + shards + " shards && chmod -R u+w . && rm -f bin/*.safetensors").code,
+      0);
+  expect_refused(1, "-m bin/pytorch_model.bin -o bin --force", "bin/config.json", "not read");
+  expect_refused(
+      1, "-m shards/model-00001-of-00003.safetensors --to gguf --force -o shards/model-00002-of-00003.safetensors",
+      "shards/model-00002-of-00003.safetensors", "not read");
+  EXPECT_EQ(run("gpt2convert -q -m bin/pytorch_model.bin -o new").code, 0);
+  EXPECT_EQ(run("gpt2convert -q -m shards/model-00001-of-00003.safetensors -o one").code, 0);
+}
+
 // A tokenizer of another model would be taken for this one's.
 TEST_F(Convert, NoForeignTokenizerBeside) {
   write("gpt2_tokenizer.bin", "of another model");
   expect_refused(1, std::string("--to llmc -o m.bin --force -m ") + kSmall, "gpt2_tokenizer.bin");
   ASSERT_EQ(run("mkdir hf && echo '{}' >hf/added_tokens.json").code, 0);
   expect_refused(1, "-o hf --force -m " + kDemo, "hf/added_tokens.json");
+  ASSERT_EQ(run("mv hf/added_tokens.json hf/generation_config.json").code, 0);
+  expect_refused(1, "-o hf --force -m " + kDemo, "hf/generation_config.json");
 }
 
 TEST_F(Convert, WrongCommandLines) {

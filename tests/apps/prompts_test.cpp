@@ -231,5 +231,23 @@ TEST_F(Prompts, WhatIsCutIsSaid) {
   EXPECT_THAT(messages, HasMessage("p.txt:2", "64", "1"));
 }
 
+// A model that names a start of text begins with it, and ends at any of its ends.
+TEST_F(Prompts, WithoutAnyTheStartOfTextStarts) {
+  ASSERT_EQ(run("gpt2convert -q -m synthetic:L=1,C=8,H=2,F=12,V=40,T=64 -o m").code, 0);
+  const auto first_ids = [&](const std::string& start, const std::string& ends) {
+    const Outcome done = run("sed -i 's/\"bos_token_id\": .*/\"bos_token_id\": " + start +
+                             ",/; s/\"eos_token_id\": .*/\"eos_token_id\": " + ends +
+                             ",/' m/config.json && gpt2run -q -m m -n 3 --sampler argmax --sink tokens --echo");
+    EXPECT_EQ(done.err, "");
+    return done.out;
+  };
+  const std::string from_7 = first_ids("7", "[39]"), from_end = first_ids("39", "39");
+  EXPECT_TRUE(from_7.starts_with("7 ")) << from_7;
+  EXPECT_TRUE(from_end.starts_with("39 ")) << from_end;
+  EXPECT_EQ(first_ids("null", "39"), from_end);
+  const std::string second = from_7.substr(2, from_7.find(' ', 2) - 2);
+  EXPECT_EQ(first_ids("7", "[39, " + second + "]"), "7 " + second + "\n");
+}
+
 }  // namespace
 }  // namespace gpt2run

@@ -49,6 +49,8 @@ inline void expect_same_config(const ModelConfig& found, const ModelConfig& expe
   EXPECT_EQ(found.T, expected.T);
   EXPECT_EQ(found.end_of_text, expected.end_of_text);
   EXPECT_EQ(found.epsilon, expected.epsilon);
+  EXPECT_EQ(found.activation, expected.activation);
+  EXPECT_EQ(found.scale_by_layer, expected.scale_by_layer);
 }
 
 // Expects equal settings, equal bits of every weight, and so equal logits.

@@ -159,13 +159,97 @@ TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
   EXPECT_FALSE(m.scale_by_layer);
 }
 
-TEST(Huggingface, EpsilonAndEndOfTextAreHonoured) {
+TEST(Huggingface, EpsilonIsHonoured) {
   const ModelFolder folder;
   folder.set("layer_norm_epsilon", 0.125);
-  folder.set("eos_token_id", Json::array({1, 2}));
+  EXPECT_EQ(open(folder.path())->config().epsilon, 0.125f);
+}
+
+// The tokens at which texts of a model begin and end.
+struct TextEnds {
+  int32_t start;
+  std::vector<int32_t> ends;
+
+  bool operator==(const TextEnds&) const = default;
+};
+
+TextEnds text_ends(const ModelFolder& folder) {
   const auto checkpoint = open(folder.path());
-  EXPECT_EQ(checkpoint->config().epsilon, 0.125f);
-  EXPECT_EQ(checkpoint->config().end_of_text, 1);
+  const ModelConfig& m = checkpoint->config();
+  TextEnds found{m.start_of_text, {}};
+  for (int32_t id = 0; id < m.V; ++id)
+    if (ends_text(m, id)) found.ends.push_back(id);
+  EXPECT_EQ(m.end_of_text < 0, found.ends.empty());
+  return found;
+}
+
+// The golden model has three tokens.
+TEST(HuggingfaceTextEnds, AnIdAListOrNone) {
+  const ModelFolder folder;
+  PluginLog::instance().take();
+  const auto found = [&](const Json& eos, const Json& bos) {
+    folder.set("eos_token_id", eos);
+    folder.set("bos_token_id", bos);
+    return text_ends(folder);
+  };
+  EXPECT_EQ(found(2, nullptr), (TextEnds{-1, {2}}));
+  EXPECT_EQ(found(Json::array({2, 1, 2}), nullptr), (TextEnds{-1, {1, 2}}));
+  EXPECT_EQ(found(Json::array(), 0), (TextEnds{0, {}}));
+  EXPECT_EQ(found(nullptr, 1), (TextEnds{1, {}}));
+  EXPECT_EQ(found(2, 2), (TextEnds{-1, {2}}));
+  EXPECT_EQ(found(-1, -1), (TextEnds{-1, {}}));
+  EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>());
+}
+
+TEST(HuggingfaceTextEnds, AnIdBeyondTheVocabularyIsNoneAndSaid) {
+  const ModelFolder folder;
+  folder.set("eos_token_id", Json::array({50256, 1}));
+  folder.set("bos_token_id", 50256);
+  PluginLog::instance().take();
+  EXPECT_EQ(text_ends(folder), (TextEnds{-1, {1}}));
+  const std::vector<std::string> lines = PluginLog::instance().take();
+  ASSERT_EQ(lines.size(), 2u);
+  const std::string start = "2 " + folder.path("config.json").string() + ": ";
+  EXPECT_EQ(lines[0], start + "eos_token_id: expected a token id below 3, found 50256: taken as none");
+  EXPECT_EQ(lines[1], start + "bos_token_id: expected a token id below 3, found 50256: taken as none");
+}
+
+// As transformers generates: its second file comes first.
+TEST(HuggingfaceTextEnds, GenerationConfigComesFirst) {
+  const ModelFolder folder;
+  folder.set("eos_token_id", 2);
+  folder.set("bos_token_id", 2);
+  folder.write("generation_config.json", R"({"eos_token_id": [1, 0], "temperature": NaN})");
+  EXPECT_EQ(text_ends(folder), (TextEnds{2, {0, 1}}));
+  folder.write("generation_config.json", R"({"bos_token_id": 0, "eos_token_id": null})");
+  EXPECT_EQ(text_ends(folder), (TextEnds{0, {2}}));
+  PluginLog::instance().take();
+  folder.write("generation_config.json", "{");
+  EXPECT_EQ(text_ends(folder), (TextEnds{-1, {2}}));
+  const std::vector<std::string> lines = PluginLog::instance().take();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_TRUE(lines[0].starts_with("2 " + folder.path("generation_config.json").string() + ": "));
+}
+
+TEST(Huggingface, AConfigurationWithoutItsTypeIsKnownByItsSettings) {
+  const ModelFolder folder;
+  const auto expected = open(folder.path());
+  folder.edit_json("config.json", [](Json& config) { config.erase("model_type"); });
+  PluginLog::instance().take();
+  expect_same_config(open(folder.path())->config(), expected->config());
+  const std::vector<std::string> lines = PluginLog::instance().take();
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines[0],
+            "1 " + folder.path("config.json").string() + ": no model_type: taken as gpt2, whose settings it has");
+}
+
+// Python's json module writes them. They are no harm where nobody reads them.
+TEST(Huggingface, NumbersOfPythonAreNoHarm) {
+  const ModelFolder folder;
+  const auto expected = open(folder.path());
+  const std::string config = folder.read("config.json");
+  folder.write("config.json", "{\"a\": NaN, \"b\\\"NaN\": [Infinity, -Infinity, \"NaN\"]," + config.substr(1));
+  expect_same_config(open(folder.path())->config(), expected->config());
 }
 
 TEST(Huggingface, ActivationsHaveTheNamesOfTransformers) {

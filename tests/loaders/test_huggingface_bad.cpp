@@ -45,7 +45,6 @@ std::string size_bytes(uint64_t size) { return {reinterpret_cast<const char*>(&s
 
 TEST(HuggingfaceSettings, OtherArithmeticIsRefusedByName) {
   expect_setting_refused("model_type", "llama", "\"gpt2\"", "\"llama\"");
-  expect_setting_refused("model_type", nullptr, "\"gpt2\"");
   expect_setting_refused("activation_function", "quick_gelu", "gelu_new, gelu_fast", "tanh", "\"quick_gelu\"");
   expect_setting_refused("activation_function", 7, "gelu_new", "7");
   expect_setting_refused("scale_attn_weights", false, "true", "false");
@@ -75,14 +74,49 @@ TEST(HuggingfaceSettings, SizesAreBounded) {
 }
 
 TEST(HuggingfaceSettings, OtherValuesAreChecked) {
-  expect_setting_refused("eos_token_id", 3, "3");
-  expect_setting_refused("eos_token_id", -2, "-2");
+  expect_setting_refused("eos_token_id", {1, "2"}, "whole", "\"2\"");
+  expect_setting_refused("eos_token_id", UINT64_MAX, "range");
+  expect_setting_refused("bos_token_id", {1, 2}, "one", "2");
   expect_setting_refused("eos_token_id", "2", "whole", "\"2\"");
   expect_setting_refused("layer_norm_epsilon", 0, "(0, 1]", "0");
   expect_setting_refused("layer_norm_epsilon", 1e-60, "(0, 1]", "1e-60");
   expect_setting_refused("layer_norm_epsilon", 1e300, "(0, 1]");
   expect_setting_refused("layer_norm_epsilon", "1e-5", "\"1e-5\"");
   expect_setting_refused("tie_word_embeddings", 1, "true", "false", "1");
+}
+
+TEST(HuggingfaceSettings, MoreEndsThanAModelMayHave) {
+  const ModelFolder folder;
+  folder.set("vocab_size", 100);
+  folder.set("eos_token_id", {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  expect_refused(folder, "config.json", {"eos_token_id:", "8", "9"});
+}
+
+// Other kinds of model have the same names for their sizes.
+TEST(HuggingfaceSettings, WithoutATypeOnlyGpt2IsTaken) {
+  const auto refused = [](const char* key, const Json& value, const Words& words) {
+    const ModelFolder folder;
+    folder.edit_json("config.json", [&](Json& config) {
+      config.erase("model_type");
+      config[key] = value;
+    });
+    expect_refused(folder, "config.json", words);
+  };
+  for (const char* key : {"afn", "dff", "rotary_dim", "multi_query"}) refused(key, 1, {"model_type:", "\"gpt2\"", key});
+  for (const char* key : {"n_layer", "n_head", "n_embd", "vocab_size"}) refused(key, nullptr, {"model_type:", key});
+  refused("architectures", {"OpenAIGPTLMHeadModel"}, {"model_type:", "\"OpenAIGPTLMHeadModel\""});
+}
+
+TEST(HuggingfaceSettings, NumbersOfPythonAreRefusedWhereTheyAreRead) {
+  for (const char* number : {"NaN", "Infinity", "-Infinity"})
+    for (const char* key : {"layer_norm_epsilon", "n_layer", "n_inner", "eos_token_id", "tie_word_embeddings"}) {
+      const ModelFolder folder;
+      folder.set(key, "VALUE");
+      std::string text = folder.read("config.json");
+      text.replace(text.find("\"VALUE\""), 7, number);
+      folder.write("config.json", text);
+      expect_refused(folder, "config.json", {std::string(key) + ":", "\"" + std::string(number) + "\""});
+    }
 }
 
 TEST(HuggingfaceSettings, ConfigMustBeOneObject) {
@@ -97,6 +131,10 @@ TEST(HuggingfaceSettings, ConfigMustBeOneObject) {
       {"{\"a\": " + std::string(100000, '['), {"1000"}},
       {"{\"a\":" + std::string(100, '{'), {"JSON"}},
       {"\xff\xfe{}", {"JSON"}},
+      {"{\"a\": NaN", {"JSON", "7"}},
+      {"{\"a\": -NaN}", {"JSON"}},
+      {"{\"a\": \"", {"JSON"}},
+      {"{\"a\": \"\\", {"JSON"}},
   };
   for (const auto& [text, words] : cases) {
     const ModelFolder folder;
@@ -134,7 +172,7 @@ TEST(HuggingfaceFiles, MissingFilesAreNamed) {
   folder.write("pytorch_model.bin", "x");
   EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "torch"));
   folder.remove("config.json");
-  expect_refused(folder, "config.json", {"No such file or directory"});
+  EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string() + ":", "config.json"));
   EXPECT_THAT(error(folder.path("nowhere")), IsMessage(folder.path("nowhere").string()));
   EXPECT_THAT(error(""), IsMessage("model.safetensors"));
 }
@@ -201,7 +239,7 @@ TEST(HuggingfaceFiles, FilesOfAnotherKindAreNamed) {
       {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n", {"Git", "LFS", "548105171"}},
       {"<html><body>Sign in</body></html>", {"web page"}},
       {std::string("GGUF\3\0\0\0\0\0\0\0", 12), {"GGUF"}},
-      {"PK\x03\x04" + std::string(100, '\0'), {"PyTorch"}}};
+      {"PK\x03\x04" + std::string(22, '\0') + std::string("\x0d\0\0\0", 4) + "name/data.pkl", {"PyTorch"}}};
   const ModelFolder folder;
   for (const auto& [bytes, words] : cases) {
     folder.write(kWeightFile, bytes);

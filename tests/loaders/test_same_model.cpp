@@ -82,6 +82,14 @@ TEST_F(SameModel, OtherEpsilonAndNoEndOfText) {
   expect_same(path("hf"), model);
 }
 
+TEST_F(SameModel, ActivationAndScaleByLayer) {
+  for (const char* activation : {"gelu_erf", "relu", "silu", "tanh"}) {
+    const std::string model = std::string("synthetic:L=2,C=8,H=2,V=9,T=5,scale_by_layer=1,activation=") + activation;
+    convert("-m " + model + " --force --out " + path("hf"));
+    expect_same(path("hf"), model);
+  }
+}
+
 // Every type from every type: the nearest value, ties to even; upwards nothing is lost.
 TEST_F(SameModel, TypesAreRoundedOnce) {
   const char* model = "synthetic:L=1,C=12,H=2,V=31,T=5";

@@ -15,13 +15,16 @@ namespace gpt2run {
 namespace {
 
 constexpr CoreOption kOptions[] = {
-    {{"model", "text", "", "", "folder, file or synthetic:...; else GPT2RUN_MODEL, else the demo model"}, 'm'},
+    {{"model", "text", "", "",
+      "folder, file, synthetic:..., or a name in Hugging Face's cache; else GPT2RUN_MODEL, else the demo model"},
+     'm'},
     {{"loader", "text", "", "", "weight loader; else the one that knows the model best"}},
     {{"precision", "text", "fp32", "", "fp32, fp16, bf16, or a plugin's exact name"}},
     {{"sampler", "text", "device-nucleus", "",
       "chain of samplers, separated by commas; device-NAME runs where the logits are"}},
     {{"sink", "text", "text", "", "where results go, separated by commas"}},
-    {{"prompt", "text", "", "", "text to continue; - is standard input; none starts at the end-of-text token"},
+    {{"prompt", "text", "", "",
+      "text to continue; - is standard input; none starts at the start-of-text or end-of-text token"},
      'p',
      true},
     {{"tokens", "text", "", "", "token ids to continue, separated by blanks or commas; after the prompts in text"},

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "common/config/create.hpp"
+#include "common/pipeline/model_path.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "host/discovery.hpp"
 #include "host/log.hpp"
@@ -37,19 +38,19 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
     fail("model ", model, ": there is no loader to read it; plugins are looked for in ", plugin_places());
   std::error_code ignored;
   if (!std::filesystem::exists(model, ignored))
-    fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")");
-  fail("model ", model, ": no loader knows this format (", names, ")");
+    fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")", how_to_get(model));
+  fail("model ", model, ": no loader knows this format (", names, "); docs/formats.md lists the files that are read");
 }
 
 }  // namespace
 
 std::string model_of(const Configuration& configuration) {
   const std::string given(configuration.values().text("model"));
-  if (!given.empty()) return given;
+  if (!given.empty()) return model_path(given);
   const char* variable = std::getenv("GPT2RUN_MODEL");
   if (variable && *variable) {
     log_info(std::string("model ") + variable + " (GPT2RUN_MODEL)");
-    return variable;
+    return model_path(variable);
   }
   log_info("no --model: the demo model");
   return demo_model().string();

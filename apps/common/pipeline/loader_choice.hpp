@@ -9,8 +9,8 @@
 
 namespace gpt2run {
 
-// The model's path or name: --model, or else the environment variable GPT2RUN_MODEL, or else the demo model. A default
-// is logged.
+// The model's path or name: --model, or else the environment variable GPT2RUN_MODEL, or else the demo model. A name on
+// Hugging Face's hub becomes the path in its cache (model_path.hpp). A default is logged.
 std::string model_of(const Configuration& configuration);
 
 // The plugin that an option names, as PLUGIN or PLUGIN:KEY=VALUE. Throws UsageError when it names several.

@@ -26,7 +26,9 @@ std::string standard_input() {
 WrittenPrompt typed_text(const std::string& given) {
   WrittenPrompt prompt{"--prompt", given == "-" ? standard_input() : given, "", {}};
   if (prompt.text.empty())
-    usage_error("--prompt: expected a text, found an empty one; without --prompt the end-of-text token starts");
+    usage_error(
+        "--prompt: expected a text, found an empty one; without --prompt the start-of-text or end-of-text token "
+        "starts");
   return prompt;
 }
 
@@ -38,7 +40,7 @@ WrittenPrompt typed_tokens(const std::string& given, const ModelConfig& model) {
 
 Prompt start_of_text(const ModelConfig& model) {
   const int32_t start = model.start_of_text >= 0 ? model.start_of_text : model.end_of_text;
-  if (start < 0) fail("the model has no end-of-text token to start from: give --prompt or --tokens");
+  if (start < 0) fail("the model has no start-of-text or end-of-text token to start from: give --prompt or --tokens");
   return {"", {start}};
 }
 

@@ -1,0 +1,140 @@
+// Reads the protocol buffers of a bundle: fields with a number and a kind, in any order.
+#include "bundle.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "table.hpp"
+
+namespace gpt2run::tensorflow {
+namespace {
+
+using loaders::StoredTensor;
+
+// Calls visit(field, number, bytes) for every field of a message: a number, or bytes for an inner message.
+template <class Visit>
+void each_field(std::string_view message, const std::string& where, const Visit& visit) {
+  for (Cursor cursor(message, where); !cursor.is_at_end();) {
+    const uint64_t tag = cursor.varint();
+    switch (tag & 7) {
+      case 0:
+        visit(tag >> 3, cursor.varint(), std::string_view());
+        break;
+      case 2:
+        visit(tag >> 3, uint64_t{0}, cursor.piece(cursor.varint()));
+        break;
+      case 5:
+        visit(tag >> 3, cursor.fixed32(), std::string_view());
+        break;
+      default:
+        cursor.refuse("expected a number or bytes in a field, found kind " + std::to_string(tag & 7));
+    }
+  }
+}
+
+// What the index says of a tensor.
+struct Entry {
+  uint64_t type = 0, shard = 0, offset = 0, size = 0;
+  std::vector<int64_t> shape;
+  bool is_sliced = false;
+};
+
+Entry read_entry(std::string_view message, const std::string& where) {
+  constexpr size_t kMostDimensions = 8;
+  Entry entry;
+  const auto add_dimension = [&](uint64_t field, uint64_t number, std::string_view) {
+    if (field == 1) entry.shape.back() = static_cast<int64_t>(std::min(number, uint64_t{INT64_MAX}));
+  };
+  const auto read_shape = [&](uint64_t field, uint64_t, std::string_view bytes) {
+    if (field != 2) return;
+    if (entry.shape.size() == kMostDimensions) fail(where, ": expected at most 8 dimensions, found more");
+    entry.shape.push_back(0);
+    each_field(bytes, where, add_dimension);
+  };
+  each_field(message, where, [&](uint64_t field, uint64_t number, std::string_view bytes) {
+    if (field == 1) entry.type = number;
+    if (field == 2) each_field(bytes, where, read_shape);
+    if (field == 3) entry.shard = number;
+    if (field == 4) entry.offset = number;
+    if (field == 5) entry.size = number;
+    if (field == 7) entry.is_sliced = true;
+  });
+  return entry;
+}
+
+// Type and size of an element; null for types that no weight has.
+std::pair<const char*, uint64_t> element_of(uint64_t type) {
+  return type == 1    ? std::pair("F32", uint64_t{4})
+         : type == 2  ? std::pair("F64", uint64_t{8})
+         : type == 14 ? std::pair("BF16", uint64_t{2})
+         : type == 19 ? std::pair("F16", uint64_t{2})
+                      : std::pair<const char*, uint64_t>(nullptr, 0);
+}
+
+std::string name_in_transformers(std::string_view name) {
+  if (!name.starts_with("model/")) return std::string(name);
+  std::string out(name.substr(6));
+  if (out == "wte" || out == "wpe") return out + ".weight";
+  const size_t last = out.rfind('/');
+  const std::string end = last == out.npos ? "" : out.substr(last + 1);
+  if (end != "w" && end != "b" && end != "g") return std::string(name);
+  out = out.substr(0, last) + (end == "b" ? ".bias" : ".weight");
+  std::replace(out.begin(), out.end(), '/', '.');
+  const bool is_layer = out.size() > 1 && out[0] == 'h' && out[1] >= '0' && out[1] <= '9';
+  return is_layer ? std::string("h.").append(out, 1) : out;
+}
+
+// Throws Error unless all bytes of the tensor are in the file.
+StoredTensor place(const Entry& entry, const loaders::MappedFile& file, const std::string& where) {
+  const auto [dtype, bytes] = element_of(entry.type);
+  const uint64_t size = file.bytes().size();
+  uint64_t expected = bytes;
+  for (const int64_t dimension : entry.shape)
+    if (__builtin_mul_overflow(expected, static_cast<uint64_t>(dimension), &expected)) expected = UINT64_MAX;
+  if (entry.size != expected)
+    fail(where, ": expected ", expected, " bytes for ", dtype, " ", loaders::shape_text(entry.shape), ", found ",
+         entry.size);
+  uint64_t end;
+  if (__builtin_add_overflow(entry.offset, entry.size, &end)) end = UINT64_MAX;
+  if (end > size)
+    fail(file.path(), ": expected ", end, " bytes at least, up to the end of ", where.substr(where.find('"')),
+         ", found ", size, ": it was cut, download or copy it again");
+  std::vector<int64_t> shape = entry.shape;
+  if (shape.size() == 3 && shape[0] == 1) shape.erase(shape.begin());
+  return {file.bytes().data() + entry.offset, dtype, shape, loaders::contiguous_strides(shape), &file.path()};
+}
+
+}  // namespace
+
+void add_bundle(loaders::StoredTensors& tensors) {
+  const std::string& path = tensors.path();
+  const loaders::MappedFile index(path);
+  const auto entries = read_table(index);
+  uint64_t shards = 0, order = 0;
+  const auto header = entries.find("");
+  if (header == entries.end()) fail(path, ": expected the header of a bundle, found none");
+  each_field(header->second, path, [&](uint64_t field, uint64_t number, std::string_view) {
+    if (field == 1) shards = number;
+    if (field == 2) order = number;
+  });
+  if (order != 0) fail(path, ": expected little-endian order, found another: save it again on a little-endian machine");
+  std::map<uint64_t, const loaders::MappedFile*> files;
+  for (const auto& [name, message] : entries) {
+    const std::string where = path + ": " + in_quotes(name);
+    const Entry entry = name.empty() ? Entry{} : read_entry(message, where);
+    if (!element_of(entry.type).first) continue;
+    if (entry.is_sliced) fail(where, ": expected a whole tensor, found slices: save it again without partitions");
+    if (entry.shard >= shards || shards > 99'999)
+      fail(where, ": expected one of ", shards, " data files, found number ", entry.shard);
+    const loaders::MappedFile*& file = files[entry.shard];
+    char end[40];
+    std::snprintf(end, sizeof end, ".data-%05u-of-%05u", static_cast<unsigned>(entry.shard),
+                  static_cast<unsigned>(shards));
+    if (!file) file = &tensors.map(path.substr(0, path.rfind('.')) + end);
+    tensors.add(name_in_transformers(name), place(entry, *file, where));
+  }
+}
+
+}  // namespace gpt2run::tensorflow
