@@ -94,7 +94,9 @@ TEST_F(SameModel, ActivationAndScaleByLayer) {
 TEST_F(SameModel, TypesAreRoundedOnce) {
   const char* model = "synthetic:L=1,C=12,H=2,V=31,T=5";
   const auto original = open(model);
-  for (const auto& [name, type] : {std::pair("fp16", Type::f16), std::pair("bf16", Type::bf16)}) {
+  for (const auto& one : {std::pair("fp16", Type::f16), std::pair("bf16", Type::bf16)}) {
+    const char* name = one.first;
+    const Type type = one.second;
     convert(std::string("-m ") + model + " --type " + name + " --out " + path(name));
     convert("-m " + path(name) + " --type fp32 --out " + path(name + std::string("-up")));
     const auto narrow = open(path(name)), wide = open(path(name + std::string("-up")));
@@ -182,7 +184,9 @@ TEST_F(SameModel, GgufFillsTheVocabulary) {
 
 // Matrices keep their type; vectors and the position embedding become FP32, which changes no value.
 TEST_F(SameModel, GgufOf16BitsHasTheSameValuesAndLogits) {
-  for (const auto& [name, type] : {std::pair("f16", Type::f16), std::pair("bf16-sharded", Type::bf16)}) {
+  for (const auto& one : {std::pair("f16", Type::f16), std::pair("bf16-sharded", Type::bf16)}) {
+    const char* name = one.first;
+    const Type type = one.second;
     convert("-m " + kGoldens + name + " --to gguf --out " + path(name) + ".gguf");
     const auto found = open(path(name) + ".gguf"), expected = open(kGoldens + name);
     expect_same_config(found->config(), expected->config());
