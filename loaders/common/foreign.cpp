@@ -104,7 +104,6 @@ std::string foreign_format(std::span<const char> bytes) {
 std::string foreign_file(const fs::path& file) {
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return "";
-  if (fs::file_size(file, error) == 0 && !error) return "an empty file";
   const std::string name = by_name(file);
   return name.empty() ? foreign_format(first_bytes(file.string(), kBeginning)) : name;
 }

@@ -11,8 +11,8 @@ namespace gpt2run::loaders {
 // PyTorch, HDF5, ONNX, a zip or tar archive, a gzip file.
 std::string foreign_format(std::span<const char> bytes);
 
-// The same for a file that no loader may read, by its name (TensorFlow, Flax, ONNX, an adapter), its size (an empty
-// file) or its first bytes. Empty for any other file, a folder, a pipe or nothing. Does not throw, unless memory ends.
+// The same for a file that no loader may read, by its name (TensorFlow, Flax, ONNX, an adapter) or its first bytes.
+// Empty for any other file, a folder, a pipe or nothing. Does not throw, unless memory ends.
 std::string foreign_file(const std::filesystem::path& file);
 
 // The first file of a folder that is foreign by its name, as "tf_model.h5, a file of TensorFlow: ..."; empty if there

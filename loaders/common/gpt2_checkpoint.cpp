@@ -78,9 +78,10 @@ bool is_equal(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 std::string tokenizer_in(const fs::path& folder) {
-  std::error_code ignored;
-  const bool is_there = fs::exists(folder / "vocab.json", ignored) && fs::exists(folder / "merges.txt", ignored);
-  return is_there ? folder.string() : "";
+  const auto has = [&](const char* name) { return is_there(folder / name); };
+  const bool has_any = has("tokenizer.json") || (has("vocab.json") && has("merges.txt")) ||
+                       (has("encoder.json") && has("vocab.bpe")) || has("vocab.txt");
+  return has_any ? folder.string() : "";
 }
 
 bool is_linear_layout(const StoredTensors& tensors) {

@@ -101,9 +101,8 @@ class TensorflowLoader final : public Loader {
       const ModelConfig model = read_settings(folder);
       loaders::StoredTensors tensors(index.string());
       add_bundle(tensors);
-      const bool has_tokenizer = loaders::is_there(folder / "encoder.json") && loaders::is_there(folder / "vocab.bpe");
-      const std::string tokenizer = has_tokenizer ? folder.string() : loaders::tokenizer_in(folder);
-      return std::make_unique<loaders::Gpt2Checkpoint>(model, true, std::move(tensors), tokenizer, host_);
+      return std::make_unique<loaders::Gpt2Checkpoint>(model, true, std::move(tensors), loaders::tokenizer_in(folder),
+                                                       host_);
     } catch (const fs::filesystem_error& error) {
       fail(path, ": ", error.code().message());
     } catch (const std::bad_alloc&) {

@@ -59,7 +59,7 @@ const Brought kBrought[] = {
      "cp " SOURCE_DIR "/tests/golden/torch/nanogpt.pt . && chmod u+w nanogpt.pt && cut nanogpt.pt 5000",
      "nanogpt.pt",
      {"nanogpt.pt:", "5000", "cut", "download"}},
-    {"Empty", ": >model.bin", "model.bin", {"model.bin:", "empty"}},
+    {"Empty", ": >model.bin", "model.bin", {"model model.bin:", "empty"}},
     {"AdapterFolder",
      "mkdir a; echo {} >a/adapter_config.json; cp ok/model.safetensors a/adapter_model.safetensors",
      "a",

@@ -159,6 +159,21 @@ TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
   EXPECT_FALSE(m.scale_by_layer);
 }
 
+TEST(Huggingface, TheTokenizerIsTheFoldersOwnWhateverItsFiles) {
+  for (const std::vector<const char*>& files :
+       {std::vector{"tokenizer.json"}, {"merges.txt", "vocab.json"}, {"encoder.json", "vocab.bpe"}, {"vocab.txt"}}) {
+    const ModelFolder folder;
+    EXPECT_EQ(open(folder.path())->tokenizer(), nullptr);
+    for (const char* file : files) folder.write(file, "{}");
+    EXPECT_STREQ(open(folder.path())->tokenizer(), folder.path().c_str()) << files.front();
+    folder.remove(files.back());
+    EXPECT_EQ(open(folder.path())->tokenizer(), nullptr) << files.front();
+  }
+  const ModelFolder folder;
+  std::filesystem::create_symlink("nowhere", folder.path("tokenizer.json"));
+  EXPECT_STREQ(open(folder.path())->tokenizer(), folder.path().c_str());
+}
+
 TEST(Huggingface, EpsilonIsHonoured) {
   const ModelFolder folder;
   folder.set("layer_norm_epsilon", 0.125);

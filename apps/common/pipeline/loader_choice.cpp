@@ -39,6 +39,8 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   std::error_code ignored;
   if (!std::filesystem::exists(model, ignored))
     fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")", how_to_get(model));
+  if (std::filesystem::is_regular_file(model, ignored) && std::filesystem::is_empty(model, ignored))
+    fail("model ", model, ": expected a file with content, found an empty file");
   fail("model ", model, ": no loader knows this format (", names, "); docs/formats.md lists the files that are read");
 }
 
