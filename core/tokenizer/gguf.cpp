@@ -78,7 +78,7 @@ class VocabularyReader {
     const auto id = static_cast<int32_t>(vocabulary_.pieces.size());
     if (token.empty()) fail(path_, ": ", kTokens, ": id ", id, ": expected a token of at least one byte, found none");
     const bool special = kind == TokenKind::control || kind == TokenKind::user_defined || kind == TokenKind::unknown;
-    if (special) vocabulary_.special.push_back(id);
+    if (special) vocabulary_.special.push_back({id});
     vocabulary_.pieces.push_back(special ? std::string(token) : bytes_of_letters(token));
     if (!special || !ids_.contains(std::string(token))) ids_[std::string(token)] = id;
   }

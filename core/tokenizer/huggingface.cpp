@@ -1,170 +1,55 @@
-// Hugging Face's tokenizer files. Their tokens are written in GPT-2's byte alphabet. Added tokens are plain text.
+// Hugging Face's vocab.json and merges.txt. Their tokens are written in GPT-2's byte alphabet. Added tokens are plain
+// text.
 #include "huggingface.hpp"
 
-#include <algorithm>
 #include <sstream>
 #include <unordered_map>
 
 #include "byte_letters.hpp"
 #include "gpt2run/error.hpp"
-#include "gpt2run/files/input_file.hpp"
-#include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "merge_list.hpp"
+#include "token_files.hpp"
+#include "token_settings.hpp"
 
 namespace gpt2run {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr char kEndOfText[] = "<|endoftext|>";
 
-// Reads a JSON object. The reader refuses repeated keys, where most others would silently keep the last one.
-json::Document read_json(const std::filesystem::path& path) {
-  json::Document document = json::parse(read_file(path), path.string());
-  document.root().object();
-  return document;
+// Refuses tokens that are spelled in another way than GPT-2's, which would give wrong ids without an error.
+void check_spelling(const std::string& where, const TokenSet& tokens) {
+  const std::string& blank = byte_letters()[' '];
+  std::string other;
+  for (const auto& [token, id] : tokens.ids()) {
+    if (token.starts_with(blank)) return;
+    if (token.ends_with("</w>") || token.starts_with("\u2581")) other = token;
+  }
+  if (!other.empty())
+    throw UnreadTokenizer(where + ": expected tokens in GPT-2's byte alphabet, found " + in_quotes(other) +
+                          ", as another kind of tokenizer spells them");
 }
 
-int32_t id_from(const std::filesystem::path& path, std::string_view token, const json::Value& value) {
-  const auto id = value.as_integer();
-  if (!id || *id < 0 || *id > INT32_MAX)
-    fail(path.string(), ": token ", in_quotes(token), ": expected an id from 0, found ", value.description());
-  return static_cast<int32_t>(*id);
+std::vector<Merge> read_merges(const fs::path& path, const TokenSet& tokens, const std::string& vocabulary,
+                               const BpeModel& model) {
+  std::istringstream file(read_token_file(path));
+  MergeList merges(tokens.ids(), vocabulary.c_str(), "line");
+  std::string line;
+  for (size_t number = 1; std::getline(file, line); ++number) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (number == 1 && line.starts_with("#version")) continue;
+    merges.add(path.string() + ":" + std::to_string(number), number, line);
+  }
+  return merges.finish(path.string(), model);
 }
-
-class FolderReader {
- public:
-  explicit FolderReader(std::filesystem::path folder) : folder_(std::move(folder)) {}
-
-  BpeModel read() {
-    read_vocab();
-    if (const auto path = folder_ / "added_tokens.json"; std::filesystem::exists(path)) read_added(path);
-    if (const auto path = folder_ / "tokenizer_config.json"; std::filesystem::exists(path)) read_config(path);
-    make_pieces();
-    read_merges();
-    return std::move(vocabulary_);
-  }
-
- private:
-  void read_vocab() {
-    const json::Document vocab = read_json(vocab_path_);
-    ids_.reserve(vocab.root().members().size());
-    for (const auto& [token, id] : vocab.root().members()) ids_.emplace(token, id_from(vocab_path_, token, id));
-    mark_special(kEndOfText);
-    if (const auto found = ids_.find(kEndOfText); found != ids_.end()) vocabulary_.end_of_text = found->second;
-  }
-
-  void mark_special(const std::string& token) {
-    const auto found = ids_.find(token);
-    if (found != ids_.end()) vocabulary_.special.push_back(found->second);
-  }
-
-  void add(const std::filesystem::path& path, const std::string& token, int32_t id) {
-    const auto [known, added] = ids_.emplace(token, id);
-    if (!added && known->second != id) {
-      fail(path.string(), ": added token ", in_quotes(token), ": expected id ", known->second,
-           " as in vocab.json, found ", id);
-    }
-    vocabulary_.special.push_back(id);
-  }
-
-  void read_added(const std::filesystem::path& path) {
-    const json::Document added = read_json(path);
-    for (const auto& [token, id] : added.root().members()) add(path, std::string(token), id_from(path, token, id));
-  }
-
-  void read_config(const std::filesystem::path& path) {
-    const json::Document config = read_json(path);
-    const json::Value root = config.root();
-    read_added_decoder(path, root.find("added_tokens_decoder").value_or(json::Value()));
-    for (const auto& [key, value] : root.members()) {
-      if (key == "additional_special_tokens")
-        for (const json::Value& token : value.elements()) mark_special(content_of(token));
-      else if (key.ends_with("_token"))
-        mark_special(content_of(value));
-    }
-    const auto found = ids_.find(content_of(root.find("eos_token").value_or(json::Value())));
-    if (found != ids_.end()) vocabulary_.end_of_text = found->second;
-  }
-
-  // A token's text: it is given directly or as the `content` of an object. Empty for anything else.
-  static std::string content_of(const json::Value& token) {
-    const json::Value content = token.find("content").value_or(token);
-    return std::string(content.as_text().value_or(""));
-  }
-
-  // Refuses settings that make a token absorb neighbouring characters, because the ids would not decode to the text.
-  void read_added_decoder(const std::filesystem::path& path, const json::Value& decoder) {
-    for (const auto& [key, token] : decoder.members()) {
-      const std::string content = content_of(token);
-      const auto id = json::try_parse(key);
-      if (!id)
-        fail(path.string(), ": added token ", in_quotes(content), ": expected an id as its key, found ",
-             in_quotes(key));
-      for (const char* setting : {"lstrip", "rstrip", "single_word"}) {
-        const auto value = token.find(setting);
-        if (value && value->as_flag() != false)
-          fail(path.string(), ": added token ", in_quotes(content), ": expected ", setting, " false, found ",
-               value->description());
-      }
-      add(path, content, id_from(path, content, id->root()));
-    }
-  }
-
-  void make_pieces() {
-    std::vector<const std::string*> tokens(ids_.size(), nullptr);
-    for (const auto& [token, id] : ids_) {
-      if (token.empty()) fail(vocab_path_.string(), ": id ", id, ": expected a token of at least one byte, found none");
-      if (static_cast<size_t>(id) >= tokens.size()) {
-        fail(vocab_path_.string(), ": expected ids 0 to ", tokens.size() - 1, " for ", tokens.size(), " tokens, found ",
-             id, " for token ", in_quotes(token));
-      }
-      if (const std::string* other = tokens[id]) {
-        fail(vocab_path_.string(), ": expected one token for each id, found ", id, " for ", in_quotes(*other), " and ",
-             in_quotes(token));
-      }
-      tokens[id] = &token;
-    }
-    const auto& letters = byte_letters();
-    for (size_t byte = 0; byte < 256; ++byte) {
-      const auto found = ids_.find(letters[byte]);
-      if (found == ids_.end()) {
-        fail(vocab_path_.string(), ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
-             in_quotes(letters[byte]), ")");
-      }
-      vocabulary_.byte_ids[byte] = found->second;
-    }
-    auto& special = vocabulary_.special;
-    std::sort(special.begin(), special.end());
-    special.erase(std::unique(special.begin(), special.end()), special.end());
-    for (size_t id = 0; id < tokens.size(); ++id) {
-      const bool plain_text = std::binary_search(special.begin(), special.end(), static_cast<int32_t>(id));
-      vocabulary_.pieces.push_back(plain_text ? *tokens[id] : bytes_of_letters(*tokens[id]));
-    }
-  }
-
-  void read_merges() {
-    const std::filesystem::path path = folder_ / "merges.txt";
-    std::istringstream file(read_file(path));
-    MergeList merges(ids_, "vocab.json", "line");
-    std::string line;
-    for (size_t number = 1; std::getline(file, line); ++number) {
-      if (line.ends_with('\r')) line.pop_back();
-      if (number == 1 && line.starts_with("#version")) continue;
-      merges.add(path.string() + ":" + std::to_string(number), number, line);
-    }
-    vocabulary_.merges = merges.finish(path.string(), vocabulary_);
-  }
-
-  std::filesystem::path folder_;
-  std::filesystem::path vocab_path_ = folder_ / "vocab.json";
-  TokenIds ids_;  // keyed by the tokens as the files write them
-  BpeModel vocabulary_;
-};
 
 // Writes the list of special tokens besides the end of text, if there are any.
 void write_other_special_tokens(const BpeModel& vocabulary, JsonWriter& config) {
   bool is_open = false;
-  for (const int32_t id : vocabulary.special) {
+  for (const auto& [id, settings] : vocabulary.special) {
     if (id == vocabulary.end_of_text) continue;
     if (!is_open) {
       config.key("additional_special_tokens");
@@ -184,7 +69,7 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
   std::unordered_map<std::string, int32_t> ids;
   for (size_t i = 0; i < vocabulary.pieces.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    const bool special = std::binary_search(vocabulary.special.begin(), vocabulary.special.end(), id);
+    const bool special = is_special(vocabulary, id);
     const std::string& piece = vocabulary.pieces[i];
     const auto [other, added] = ids.emplace(special ? piece : letters_of_bytes(piece), id);
     if (!added) fail(path, ": vocab.json: expected every token once, found ids ", other->second, " and ", id, " alike");
@@ -211,6 +96,21 @@ std::vector<TokenizerFile> write_huggingface_vocabulary(const std::string& path,
           {"tokenizer_config.json", config.json() + "\n"}};
 }
 
-BpeModel read_huggingface_vocabulary(const std::filesystem::path& folder) { return FolderReader(folder).read(); }
+BpeModel read_vocab_and_merges(const fs::path& folder, const std::string& vocab_name, const std::string& merges_name) {
+  const std::string where = (folder / vocab_name).string();
+  TokenSet tokens(vocab_name);
+  const json::Document vocab = read_token_json(where);
+  for (const auto& [token, id] : vocab.root().members()) tokens.insert(token, token_id(where, token, id));
+  const TokenSettings settings(folder);
+  settings.add_to(tokens, "", json::Value());
+  check_spelling(where, tokens);
+  BpeModel model = bpe_model(where, tokens);
+  model.merges = read_merges(folder / merges_name, tokens, vocab_name, model);
+  model.end_of_text = settings.end_of_text(tokens);
+  model.add_prefix_space = settings.flag("add_prefix_space").value_or(false);
+  const int32_t bos = tokens.find(settings.named("bos_token", kEndOfText));
+  if (bos >= 0 && settings.flag("add_bos_token").value_or(false)) model.beginning = {bos};
+  return model;
+}
 
 }  // namespace gpt2run

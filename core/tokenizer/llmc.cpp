@@ -118,7 +118,7 @@ BpeModel read_llmc_vocabulary(const std::string& path, std::string_view bytes) {
   BpeModel vocabulary;
   vocabulary.pieces = read_pieces(path, bytes, header[kTokens]);
   vocabulary.end_of_text = find_end_of_text(path, header, vocabulary.pieces);
-  if (vocabulary.end_of_text >= 0) vocabulary.special.push_back(vocabulary.end_of_text);
+  if (vocabulary.end_of_text >= 0) vocabulary.special.push_back({vocabulary.end_of_text});
   find_bytes(path, vocabulary);
   vocabulary.merges = recover_merges(vocabulary);
   return vocabulary;
@@ -127,7 +127,7 @@ BpeModel read_llmc_vocabulary(const std::string& path, std::string_view bytes) {
 std::string write_llmc_vocabulary(const std::string& path, const BpeModel& vocabulary) {
   const char* const file = ": llm.c's tokenizer file: ";
   if (vocabulary.end_of_text < 0) fail(path, file, "expected an end-of-text token, found none");
-  for (const int32_t id : vocabulary.special) {
+  for (const auto& [id, settings] : vocabulary.special) {
     if (id != vocabulary.end_of_text) {
       fail(path, file, "expected no special token but the end of text, found id ", id);
     }

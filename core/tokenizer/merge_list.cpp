@@ -1,7 +1,5 @@
 #include "merge_list.hpp"
 
-#include <algorithm>
-
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
@@ -11,7 +9,10 @@ void MergeList::add(const std::string& where, size_t number, std::string_view li
   const size_t blank = line.find(' ');
   if (blank == 0 || blank == line.npos || blank + 1 == line.size() || line.find(' ', blank + 1) != line.npos)
     fail(where, ": expected two tokens with a blank between them, found ", in_quotes(line));
-  const std::string left(line.substr(0, blank)), right(line.substr(blank + 1));
+  add(where, number, std::string(line.substr(0, blank)), std::string(line.substr(blank + 1)));
+}
+
+void MergeList::add(const std::string& where, size_t number, const std::string& left, const std::string& right) {
   const Merge merge = {id_of(where, left), id_of(where, right), id_of(where, left + right)};
   const uint64_t pair = static_cast<uint64_t>(merge.left) << 32 | static_cast<uint32_t>(merge.right);
   if (const auto [known, added] = numbers_.emplace(pair, number); !added)
@@ -21,8 +22,7 @@ void MergeList::add(const std::string& where, size_t number, std::string_view li
 
 std::vector<Merge> MergeList::finish(const std::string& path, const BpeModel& vocabulary) {
   for (size_t id = 0; merges_.empty() && id < vocabulary.pieces.size(); ++id) {
-    const auto& special = vocabulary.special;
-    if (vocabulary.pieces[id].size() == 1 || std::binary_search(special.begin(), special.end(), id)) continue;
+    if (vocabulary.pieces[id].size() <= 1 || is_special(vocabulary, static_cast<int32_t>(id))) continue;
     fail(path, ": expected the merge of token ", id, " (", in_quotes(vocabulary.pieces[id]),
          "), found no merges at all");
   }

@@ -21,6 +21,7 @@ class MergeList {
   // Adds the merge of the next rank. where, number: the file with the place in it, and the place's number. Throws Error
   // for a merge of unknown tokens, and for one that was there before.
   void add(const std::string& where, size_t number, std::string_view line);
+  void add(const std::string& where, size_t number, const std::string& left, const std::string& right);
 
   // The merges. path: the file, for messages. Throws Error for too many, and where a vocabulary of longer tokens has
   // none at all: every text would become single bytes.

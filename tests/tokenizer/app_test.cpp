@@ -66,7 +66,8 @@ TEST(Gpt2tokenize, OtherTokenizers) {
   expect_output("$P encode --tokenizer " + demo + " 'Once upon'", "2441 678\n");
   expect_output("$P --tokenizer=" + demo + " encode 'Once upon'", "2441 678\n");
   expect_complaint("$P encode --tokenizer missing a", 1, "missing:", "vocab.json", "merges.txt");
-  expect_complaint("$P encode --tokenizer . a", 1, "./vocab.json", "No such file or directory");
+  expect_complaint("$P encode --tokenizer . a", 1, ".:", "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt");
+  expect_complaint("ln -s nowhere vocab.json; $P encode --tokenizer . a", 1, "./vocab.json", "link", "\"nowhere\"");
 }
 
 TEST(Gpt2tokenize, WrongCommandLines) {

@@ -123,14 +123,17 @@ std::vector<BadFile> bad_vocabs() {
       {name, "{\n  \"a\": 0,\n}", {"JSON", "13", "\"}\""}},
       {name, "[1, 2]", {"JSON", "list"}},
       {name, R"({"a": 0, "b": 1, "a": 0})", {"\"a\""}},
-      {name, with("the", 300), {"\"the\"", "0", "300"}},
+      {name, with("the", 262143), {"\"the\"", "262142", "262143"}},
       {name, with("the", -1), {"\"the\"", "-1"}},
       {name, with("the", 257.5), {"\"the\"", "257.5"}},
       {name, with("the", "257"), {"\"the\"", "\"257\""}},
       {name, with("the", 1e30), {"\"the\"", "1e+30"}},
       {name, with("the", uint64_t{1} << 63), {"\"the\"", "9223372036854775808"}},
       {name, with("", 259), {"259"}},
-      {name, vocab_with([](json& vocab) { vocab.erase("\u0100"), vocab["\n"] = 188; }), {"\"\u0100\"", "byte 0"}},
+      {name, "{}", {"tokens", "none"}},
+      {name, R"({"t": 0, "h": 1, "th</w>": 2})", {"\"th</w>\"", "byte alphabet"}},
+      {name, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", {"Git LFS pointer"}},
+      {name, "<!DOCTYPE html>\n", {"web page"}},
   };
 }
 
@@ -159,8 +162,10 @@ std::vector<BadFile> bad_others() {
       {config, "7", {"JSON", "7"}},
       {config, R"({"added_tokens_decoder": {"x": {"content": "y"}}})", {"\"y\"", "\"x\""}},
       {config,
-       R"({"added_tokens_decoder": {"259": {"content": "<m>", "lstrip": true}}})",
-       {"\"<m>\"", "false", "true"}},
+       R"({"added_tokens_decoder": {"259": {"content": "<m>", "lstrip": "true"}}})",
+       {"\"<m>\"", "lstrip", "\"true\""}},
+      {config, R"({"split_special_tokens": true})", {"split_special_tokens", "--no-special"}},
+      {config, R"({"add_bos_token": "yes"})", {"add_bos_token", "\"yes\""}},
   };
 }
 
@@ -198,6 +203,94 @@ TEST(TokenizerFiles, TwoTokensOfOneId) {
   folder.file("vocab.json", vocab_with([](json& vocab) { vocab["the"] = 256; }));
   const std::string message = error_of(folder.path().string());
   EXPECT_THAT(message, IsMessage("vocab.json", "256", "\"he\"", "\"the\""));
+}
+
+TEST(TokenizerFiles, BeginningOfTextAndBlankBeforeIt) {
+  SmallFolder folder;
+  const auto encode = [&](const char* config, const char* text) {
+    folder.file("tokenizer_config.json", config);
+    return Tokenizer::open(folder.path().string())->encode(text);
+  };
+  EXPECT_EQ(encode(R"({"add_bos_token": true})", "the"), (Ids{258, 257}));
+  EXPECT_EQ(encode(R"({"add_bos_token": true})", ""), Ids{258});
+  EXPECT_EQ(encode(R"({"add_bos_token": true, "bos_token": "he"})", "he"), (Ids{256, 256}));
+  EXPECT_EQ(encode(R"({"add_bos_token": true, "bos_token": null})", "the"), Ids{257});
+  EXPECT_EQ(encode(R"({"add_bos_token": null, "add_prefix_space": false})", "the"), Ids{257});
+  const Ids blank = encode("{}", " the");
+  EXPECT_EQ(encode(R"({"add_prefix_space": true})", "the"), blank);
+  EXPECT_EQ(encode(R"({"add_prefix_space": true})", " the"), blank);
+  EXPECT_EQ(encode(R"({"add_prefix_space": true})", "<|endoftext|>the"), (Ids{258, blank[0], blank[1]}));
+  EXPECT_EQ(encode(R"({"add_prefix_space": true})", ""), Ids());
+}
+
+// special_tokens_map.json counts where the configuration does not list the added tokens.
+TEST(TokenizerFiles, SpecialTokensMap) {
+  SmallFolder folder;
+  folder.file("special_tokens_map.json", R"({"eos_token": {"content": "he", "lstrip": true}})");
+  const auto open = [&] { return Tokenizer::open(folder.path().string()); };
+  EXPECT_EQ(open()->encode("the  he"), (Ids{open()->encode("t")[0], 256, 256}));
+  EXPECT_EQ(open()->end_of_text(), 256);
+  folder.file("tokenizer_config.json", R"({"added_tokens_decoder": {}})");
+  EXPECT_EQ(open()->encode("the"), Ids{257});
+}
+
+TEST(TokenizerFiles, NamesOfOpenai) {
+  SmallFolder folder;
+  std::filesystem::rename(folder.path() / "vocab.json", folder.path() / "encoder.json");
+  std::filesystem::rename(folder.path() / "merges.txt", folder.path() / "vocab.bpe");
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->encode("the"), Ids{257});
+  const auto files = tokenizer_files(folder.path().string(), TokenizerFormat::huggingface);
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].name, "vocab.json");
+  EXPECT_EQ(files[1].name, "merges.txt");
+  std::filesystem::remove(folder.path() / "vocab.bpe");
+  EXPECT_THAT(error_of(folder.path().string()),
+              IsMessage(folder.path().string() + "/vocab.bpe", "No such file or directory"));
+}
+
+TEST(TokenizerFiles, NotAllBytesAndIdsWithHoles) {
+  SmallFolder folder;
+  folder.file("vocab.json", vocab_with([](json& vocab) { vocab.erase("!"), vocab["the"] = 300; }));
+  const auto tokenizer = Tokenizer::open(folder.path().string());
+  EXPECT_EQ(tokenizer->size(), 301);
+  EXPECT_EQ(tokenizer->encode("the"), Ids{300});
+  EXPECT_EQ(tokenizer->piece(299), "");
+  std::string message = "no error";
+  try {
+    tokenizer->encode("the!");
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  EXPECT_THAT(message, IsMessage("33", "\"!\"", "position 3"));
+  const auto expect_refused = [&](const char* word, const std::function<void(json&)>& change) {
+    folder.file("vocab.json", vocab_with(change));
+    try {
+      tokenizer_files(folder.path().string(), TokenizerFormat::llmc);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), IsMessage(word, "llm.c's tokenizer file"));
+    }
+  };
+  expect_refused("byte", [](json& vocab) { vocab.erase("!"); });
+  expect_refused("id", [](json& vocab) { vocab["the"] = 300; });
+}
+
+TEST(TokenizerFiles, WhatIsThereInsteadIsNamed) {
+  const ScratchFolder folder;
+  const std::string path = folder.path().string();
+  EXPECT_EQ(no_tokenizer_reason(path), "");
+  EXPECT_THAT(error_of(path), IsMessage(path, "tokenizer.json", "vocab.txt", "none of them"));
+  folder.file("spiece.model", "");
+  EXPECT_THAT(no_tokenizer_reason(path), IsMessage("spiece.model", "SentencePiece"));
+  EXPECT_THAT(no_tokenizer_reason(path + "/model.safetensors"), IsMessage("spiece.model", "SentencePiece"));
+  EXPECT_THAT(error_of(path), IsMessage(path, "spiece.model", "SentencePiece"));
+  std::filesystem::create_symlink("../blobs/0", folder.path() / "tokenizer.json");
+  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "link", "\"../blobs/0\""));
+  std::filesystem::remove(folder.path() / "tokenizer.json");
+  folder.file("tokenizer.json", "");
+  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "empty file"));
+  folder.file("tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "Git LFS pointer"));
 }
 
 TEST(TokenizerFiles, MissingFiles) {

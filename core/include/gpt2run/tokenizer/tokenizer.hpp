@@ -1,5 +1,6 @@
-// GPT-2's byte-level BPE tokenizer: text to token ids and back, exact for all of Unicode and for special tokens. A
-// tokenizer is immutable and may be used from any thread.
+// Tokenizers of GPT-2 models: text to token ids and back. That of GPT-2 itself is byte-level BPE, exact for all of
+// Unicode and for special tokens; some models have BERT's WordPiece. A tokenizer is immutable and may be used from any
+// thread.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -8,29 +9,49 @@
 #include <string_view>
 #include <vector>
 
+#include "gpt2run/error.hpp"
+
 namespace gpt2run {
+
+// Thrown for a tokenizer of a kind, or with a setting, that is not read. The line names it.
+struct [[gnu::visibility("default")]] UnreadTokenizer : Error {
+  using Error::Error;
+};
 
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // Opens the tokenizer at a path, whose content decides on the format: a folder with vocab.json and merges.txt, a GGUF
-  // file, of which only the metadata is read, or llm.c's tokenizer file. Throws Error with the file, what was expected
-  // and what was found.
+  // Opens the tokenizer at a path, whose content decides on the format: a folder with Hugging Face's files
+  // (docs/formats.md lists them) or its tokenizer.json, a GGUF file, of which only the metadata is read, or llm.c's
+  // tokenizer file. Throws Error with the file, what was expected and what was found, and UnreadTokenizer.
   static std::unique_ptr<Tokenizer> open(const std::string& path);
 
   // special: true turns special tokens in the text into their ids, as Hugging Face does; false treats them as ordinary
-  // text. Accepts any bytes: text that is not UTF-8 is split as docs/formats.md says, and decodes to the same bytes.
+  // text. Ids that the tokenizer puts before every text, as a beginning of text, come first. Accepts any bytes: text
+  // that is not UTF-8 is split as docs/formats.md says, and decodes to the same bytes, if the tokenizer has tokens for
+  // all bytes. Throws Error for a byte, or a word, that no token stands for.
   virtual std::vector<int32_t> encode(std::string_view text, bool special = true) const = 0;
 
-  // The bytes of one token, possibly only part of a UTF-8 character. Throws Error if id is not in [0, size()).
+  // The bytes of one token behind others, possibly only part of a UTF-8 character, and none for an id without a token.
+  // Throws Error if id is not in [0, size()).
   virtual std::string_view piece(int32_t id) const = 0;
 
-  virtual int32_t size() const = 0;         // number of ids
+  virtual int32_t size() const = 0;         // number of ids: the highest and one
   virtual int32_t end_of_text() const = 0;  // id, or -1 if there is none
 
-  std::string decode(std::span<const int32_t> ids) const;
+  // The text of ids: their pieces one behind the other. WordPiece leaves out the blank before the first.
+  virtual std::string decode(std::span<const int32_t> ids) const;
 };
+
+// The names of the files that a folder's tokenizer may be written in, as gpt2convert writes them.
+inline constexpr const char* kHuggingfaceTokenizerNames[] = {
+    "tokenizer.json",          "vocab.json",           "merges.txt", "vocab.txt", "added_tokens.json",
+    "special_tokens_map.json", "tokenizer_config.json"};
+
+// What a model's folder, or that of its file, has instead of a tokenizer that is read, as "spiece.model, a model of
+// SentencePiece, which is not read". Empty if there is nothing of the kind. Does not throw.
+std::string no_tokenizer_reason(const std::string& path);
 
 // The file formats of a tokenizer. llmc: gpt2_tokenizer.bin, which llm.c keeps beside a checkpoint.
 enum class TokenizerFormat : uint8_t { huggingface, llmc };

@@ -1,0 +1,84 @@
+#include "added_tokens.hpp"
+
+#include <algorithm>
+
+#include "characters.hpp"
+#include "text_tables.hpp"
+
+namespace gpt2run {
+namespace {
+
+bool is_white(uint32_t code) { return (traits_of(code) & trait::kWhite) != 0; }
+bool is_word(uint32_t code) { return (traits_of(code) & trait::kWord) != 0; }
+
+std::vector<PrefixTable::Entry> entries_of(const std::vector<AddedToken>& tokens) {
+  std::vector<PrefixTable::Entry> entries;
+  for (size_t i = 0; i < tokens.size(); ++i) entries.push_back({tokens[i].text, static_cast<int32_t>(i)});
+  return entries;
+}
+
+// Where the white space before `at` begins, but not before `limit`.
+size_t white_before(std::string_view text, size_t at, size_t limit) {
+  while (at > limit) {
+    const Character character = character_before(text, at);
+    if (!is_white(character.code)) break;
+    at -= character.bytes;
+  }
+  return std::max(at, limit);
+}
+
+// Finds where white space ends, for places from left to right. It looks at no character twice.
+class WhiteBehind {
+ public:
+  explicit WhiteBehind(std::string_view text) : text_(text) {}
+
+  size_t end(size_t at) {
+    if (at >= begin_ && at < end_) return end_;
+    begin_ = end_ = at;
+    while (end_ < text_.size()) {
+      const Character character = character_at(text_, end_);
+      if (!is_white(character.code)) break;
+      end_ += character.bytes;
+    }
+    return end_;
+  }
+
+ private:
+  std::string_view text_;
+  size_t begin_ = 0, end_ = 0;
+};
+
+bool is_alone(std::string_view text, size_t begin, size_t end) {
+  return (begin == 0 || !is_word(character_before(text, begin).code)) &&
+         (end == text.size() || !is_word(character_at(text, end).code));
+}
+
+}  // namespace
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), table_(entries_of(tokens_)) {}
+
+void AddedTokens::split(std::string_view text, const std::function<void(size_t, size_t)>& plain,
+                        const std::function<void(int32_t)>& token) const {
+  WhiteBehind white_behind(text);
+  size_t done = 0;
+  for (size_t at = 0; !table_.empty() && (at = table_.next_start(text, at)) < text.size();) {
+    const PrefixTable::Entry* entry = table_.longest(text.substr(at));
+    if (!entry) {
+      ++at;
+      continue;
+    }
+    const AddedToken& found = tokens_[static_cast<size_t>(entry->value)];
+    size_t begin = at, end = at + found.text.size();
+    at = end;
+    if (found.settings.single_word && !is_alone(text, begin, end)) continue;
+    // White space may have been taken by the token before: all that is left to this one, and then it does not count.
+    if (found.settings.lstrip) begin = white_before(text, begin, done);
+    if (found.settings.rstrip) end = white_behind.end(end);
+    if (done < begin) plain(done, begin);
+    if (begin < end) token(found.id);
+    done = end;
+  }
+  if (done < text.size()) plain(done, text.size());
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,21 @@
+// Reading the files of a tokenizer's folder. What is not the file that it should be is named: a link to nothing, a Git
+// LFS pointer, a web page, an empty file.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/json/json.hpp"
+
+namespace gpt2run {
+
+// Whether a file of this name is there, be it a link that leads nowhere.
+bool is_there(const std::filesystem::path& file);
+
+// The contents of a file. Throws Error.
+std::string read_token_file(const std::filesystem::path& path);
+
+// A file with a JSON object. Throws Error.
+json::Document read_token_json(const std::filesystem::path& path);
+
+}  // namespace gpt2run
