@@ -48,7 +48,8 @@ std::string legend(const Comparison& comparison) {
   if (targets > 0)
     text += "floor  the most that rounding alone causes, a mean over the first " + std::to_string(targets) +
             " targets: of 1 - x for shares x, of absolute values for differences\n";
-  if (below) text += "~      not above the floor on the same targets, so rounding alone explains it\n";
+  if (below)
+    text += "~      over the targets of the floor, the difference is not above it: rounding alone causes as much there\n";
   if (equal) text += "=      exactly equal\n";
   return text;
 }

@@ -84,7 +84,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   if (summary.cut > 0)
     log_warning(std::to_string(summary.cut) + " of " + std::to_string(summary.sequences) +
                 " sequences ended where the model's context of " + std::to_string(composition.checkpoint().config().T) +
-                " tokens is full, before all new tokens; --context-shift -1 goes on with the last half of it");
+                " tokens is full, before all new tokens; --context-shift -1 goes on with the last half of the context");
   log_info(summary_line(summary, composition));
 }
 

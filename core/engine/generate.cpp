@@ -21,7 +21,8 @@ void check_prompt(const ModelConfig& config, const Prompt& prompt, const Generat
       "prompt " + std::to_string(index) + (prompt.origin.empty() ? "" : " (" + prompt.origin + ")");
   if (length == 0) fail(name, " is empty");
   if (std::ssize(prompt.tokens) > config.T) {
-    fail(name, " has ", length, " tokens, the model's context holds ", config.T);
+    fail(name, " has ", length, " tokens, the model's context holds ", config.T,
+         "; --truncate-prompt keeps the last ones");
   }
   if (total_length(prompt, generation) < std::ssize(prompt.tokens) + (generation.max_new < 0)) {
     fail(name, " has ", length, " tokens, but --n_gen ", generation.n_gen, " counts the prompt too; use -n ",

@@ -81,7 +81,9 @@ void EngineLoop::check(const Request& request) const {
   for (const std::string& stop : request.stops)
     if (stop.empty()) fail("stops: expected texts, found an empty one");
   if (request.context_shift != 0 && options_.recompute) fail("context_shift: expected 0 with recompute");
-  if (request.context_shift < 0 || (request.context_shift > 0 && request.context_shift >= context))
+  // A request that ends before the context is full never shifts it.
+  const bool may_shift = length + std::min<int64_t>(request.max_new, context + 1) > context + 1;
+  if (request.context_shift < 0 || (may_shift && request.context_shift >= context))
     fail("context_shift: expected 0 or a number of tokens to keep below ", context, ", found ", request.context_shift);
   if (!request.stops.empty() && !tokenizer_) fail("stops: expected none without a tokenizer");
   const int64_t most_tokens = options_.most_waiting_tokens;

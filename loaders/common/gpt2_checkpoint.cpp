@@ -97,6 +97,9 @@ Gpt2Checkpoint::Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tie
       tokenizer_(std::move(tokenizer)),
       is_linear_(is_linear_layout(tensors_)) {
   find_known();
+  if (const std::string more = stored_name(Weight::ln1_w, model_.L); tensors_.find(more))
+    fail(tensors_.path(), ": expected ", model_.L,
+         " layers, as the model's settings say, found more: ", in_quotes(more));
   find_weights(tied, host);
   find_biases(host);
   const auto data_of = [&](Weight weight) { return layers_[0][static_cast<size_t>(weight)].data; };
@@ -155,8 +158,11 @@ Tensor Gpt2Checkpoint::fetch(Weight weight, int layer) const {
   const std::string name = stored_name(weight, layer);
   const StoredTensor* tensor = stored(weight, layer);
   if (!tensor) {
-    fail(tensors_.path(), ": expected tensor ", in_quotes(name),
-         ", found none; nearest: ", tensors_.nearest(name, known_));
+    const std::string nearest = tensors_.nearest(name, known_);
+    fail(tensors_.path(), ": expected tensor ", in_quotes(name), ", found none",
+         !nearest.empty()                    ? "; nearest: " + nearest
+         : is_per_layer(weight) && layer > 0 ? "; the model's settings say " + std::to_string(model_.L) + " layers"
+                                             : "");
   }
   return view(*tensor, name, weight, is_linear_, model_);
 }

@@ -112,14 +112,15 @@ std::string StoredTensors::nearest(std::string_view name, const std::set<std::st
     const size_t distance = edit_distance(name, *candidate);
     if (distance < best_distance) best = candidate, best_distance = distance;
   }
-  return best ? in_quotes(*best) : "nothing";
+  return best ? in_quotes(*best) : "";
 }
 
 void StoredTensors::log_unknown(const Host& host, const std::set<std::string>& known) const {
   constexpr size_t kMostShown = 5;
   const std::vector<const std::string*> names = unknown(known);
   if (names.empty()) return;
-  std::string line = path_ + ": ignored " + std::to_string(names.size()) + " tensors that GPT-2 does not have:";
+  std::string line = path_ + ": ignored " + std::to_string(names.size()) +
+                     (names.size() == 1 ? " tensor" : " tensors") + " that GPT-2 does not have:";
   for (size_t i = 0; i < std::min(names.size(), kMostShown); ++i)
     line += in_quotes(*names[i]).insert(0, i ? ", " : " ");
   if (names.size() > kMostShown) line += " ...";

@@ -63,7 +63,7 @@ class StoredTensors {
   int64_t layers() const;
 
   // For a message about a missing tensor: of the stored names that are not in `known`, the one nearest to `name`, in
-  // quotes; or "nothing".
+  // quotes; or "" if there is none.
   std::string nearest(std::string_view name, const std::set<std::string>& known) const;
 
   // Logs a warning with the stored names that are not in `known`. The attention's mask buffers are ignored silently.

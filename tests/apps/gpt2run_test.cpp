@@ -171,6 +171,10 @@ TEST_F(Gpt2run, AContextThatIsFullEndsTheSequenceOrIsShifted) {
   EXPECT_EQ(words(shifted.out), 200) << shifted.err;
   EXPECT_EQ(shifted.err, "");
   EXPECT_EQ(run("gpt2run -q --config run.json").out, shifted.out);
+  // A run that ends before that is as it would be without it.
+  const std::string brief = std::string(kSmall) + "tokens -q --tokens 1 -n 5 ";
+  EXPECT_EQ(run(brief + "--context-shift -1").out, run(brief).out);
+  EXPECT_EQ(run(brief + "--context-shift 90").out, run(brief).out);
   // What follows is what the last 48 tokens give as a prompt.
   std::istringstream ids(shifted.out);
   std::vector<std::string> all{std::istream_iterator<std::string>(ids), {}};

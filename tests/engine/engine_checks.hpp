@@ -311,6 +311,13 @@ TEST_P(EngineTest, ContextShiftsThatCannotBe) {
     request.context_shift = keep;
     EXPECT_THROW(rig.submit(std::move(request)), Error) << keep;
   }
+  // A request that ends before the context is full may ask for more than a shift could keep.
+  TestRequest short_one = request_for(some_prompt(5), 8);
+  const RequestLog expected = alone(short_one);
+  short_one.request.context_shift = 50;
+  const RequestId id = rig.submit(short_one);
+  rig.run();
+  expect_same(rig.listener.of(id), expected);
   RigOptions setup;
   setup.options.recompute = true;
   Rig recomputing(GetParam(), setup);

@@ -217,6 +217,8 @@ void Configuration::take(Layer layer, const std::vector<Setting>& settings) {
     const std::string name = option->spec.key;
     if (layer == Layer::file && name == "config") usage_error(setting.origin, ": a file cannot name another one");
     const bool again = this->layer(name) == layer;
+    if (again && !option->repeats && origin(name) != setting.origin)
+      usage_error(setting.origin, ": the same option as ", origin(name), ", which is given too");
     if (again && !option->repeats) usage_error(setting.origin, ": given twice");
     if (setting.value.empty() && !option->repeats && option->spec.type == std::string_view("text"))
       refuse_empty(setting.origin);

@@ -17,7 +17,7 @@ struct CoreOption {
   char letter = 0;       // one-letter name, or 0
   bool repeats = false;  // may be given several times, as a list
   // The same option in other tools, which is accepted too; empty names are none.
-  std::array<std::string_view, 2> also = {};
+  std::array<std::string_view, 3> also = {};
 };
 
 // One option as a user gave it.

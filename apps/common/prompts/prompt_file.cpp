@@ -143,6 +143,10 @@ PromptFile read_prompt_file(const std::string& file, const PromptRows& rows, con
   const bool standard_input = file == "-";
   const std::string content = standard_input ? read_standard_input(option + " -: ") : read_text(file);
   const std::filesystem::path path = file;
+  if (path.extension() == ".json")
+    fail(file,
+         ": expected lines of text, or a file .jsonl with a JSON object in each line, found the name of a JSON "
+         "document");
   PromptFile found;
   if (is_prompt_set(content) || path.extension() == ".bin")
     read_rows(file, content, rows, found);

@@ -79,12 +79,14 @@ bool add_files(const Configuration& configuration, const ModelConfig& model, std
   return has_rows;
 }
 
-// Shortens a prompt to its last tokens, so many that the new ones fit, and to one at least. Returns whether it was
-// shortened.
+// Shortens a prompt to its last tokens, so many that the new ones fit, but to no less than half of the context. Where
+// the context is shifted, the prompt alone has to fit. Returns whether it was shortened.
 bool truncate(Prompt& prompt, const ModelConfig& model, const Generation& generation, const Tokenizer* tokenizer) {
-  const int64_t room = generation.max_new >= 0 ? int64_t(model.T) + 1 - std::max(1, generation.max_new)
-                                               : std::min<int64_t>(model.T, int64_t(generation.n_gen) - 1);
-  const auto keep = std::max<std::ptrdiff_t>(1, room);
+  int64_t keep = std::min<int64_t>(model.T, int64_t(generation.n_gen) - 1);
+  if (generation.max_new >= 0)
+    keep = std::max<int64_t>(int64_t(model.T) + 1 - std::max(1, generation.max_new), model.T / 2);
+  if (generation.context_shift > 0) keep = model.T;
+  keep = std::max<int64_t>(1, keep);
   if (std::ssize(prompt.tokens) <= keep) return false;
   prompt.tokens.erase(prompt.tokens.begin(), prompt.tokens.end() - keep);
   prompt.text = text_of(prompt.tokens, tokenizer);
