@@ -120,20 +120,6 @@ TEST(Huggingface, DemoModelOpensWithItsTokenizer) {
   EXPECT_EQ(open(golden("plain").model)->tokenizer(), nullptr);
 }
 
-// Whether they can be read is seen when the tokenizer is opened.
-TEST(Huggingface, AnyFilesOfATokenizerCount) {
-  const std::vector<std::vector<std::string>> all = {
-      {"tokenizer.json"}, {"vocab.json", "merges.txt"}, {"encoder.json", "vocab.bpe"}, {"vocab.txt"}};
-  for (const auto& names : all) {
-    const ModelFolder folder;
-    for (const std::string& name : names) {
-      EXPECT_EQ(open(folder.path())->tokenizer(), nullptr) << name;
-      std::filesystem::create_symlink("nowhere", folder.path(name));
-    }
-    EXPECT_STREQ(open(folder.path())->tokenizer(), folder.path().c_str()) << names[0];
-  }
-}
-
 TEST(Huggingface, FilesStandForTheirFolder) {
   const ModelFolder plain;
   EXPECT_EQ(open(plain.path("model.safetensors"))->config().C, 48);
