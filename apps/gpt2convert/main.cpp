@@ -72,10 +72,17 @@ std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
   return std::nullopt;  // "keep"
 }
 
-// Returns whether there is a tokenizer, and logs if not. Throws Error for one that is larger than the vocabulary.
-bool has_tokenizer(const std::string& path, const ModelConfig& m) {
+// Returns whether there is a tokenizer, and logs if not. is_given: by --tokenizer. Throws Error for one that is larger
+// than the vocabulary, and for a given one that is not read.
+bool has_tokenizer(const std::string& path, bool is_given, const ModelConfig& m) {
   if (path.empty()) return log_info("the model has no tokenizer: none is written"), false;
-  const int32_t size = Tokenizer::open(path)->size();
+  int32_t size = 0;
+  try {
+    size = Tokenizer::open(path)->size();
+  } catch (const UnreadTokenizer& error) {
+    if (is_given) throw;
+    return log_warning(std::string("the model's tokenizer is not read, none is written: ") + error.what()), false;
+  }
   if (size > m.V) fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
   return true;
 }
@@ -84,7 +91,7 @@ bool has_tokenizer(const std::string& path, const ModelConfig& m) {
 void write(const OptionValues& values, OutputSet& files, const Checkpoint& model, const std::string& tokenizer) {
   const std::string_view layout = values.text("to"), type = values.text("type");
   const fs::path out = values.text("out");
-  const bool has = has_tokenizer(tokenizer, model.config());
+  const bool has = has_tokenizer(tokenizer, !values.text("tokenizer").empty(), model.config());
   if (layout == "gguf") {
     const std::optional<TokenTable> table = has ? std::optional(token_table(tokenizer)) : std::nullopt;
     return write_gguf(files, out, model, gguf_type_of(type), table ? &*table : nullptr);

@@ -160,7 +160,7 @@ void write_huggingface(OutputSet& files, const std::filesystem::path& folder, co
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
   const std::vector<Item> items = items_of(model, type);
   files.refuse(folder / "generation_config.json");
-  for (const char* name : {"vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json"}) {
+  for (const char* name : kHuggingfaceTokenizerNames) {
     bool written = false;
     for (const TokenizerFile& file : tokenizer) written |= file.name == name;
     if (!written) files.refuse(folder / name);

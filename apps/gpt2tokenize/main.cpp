@@ -28,7 +28,9 @@ struct Request {
 
 constexpr CoreOption kOptions[] = {
     {{"tokenizer", "text", "", "",
-      "folder with vocab.json and merges.txt, or llm.c's tokenizer file; else the demo model's"}},
+      "folder with tokenizer.json, vocab.json and merges.txt, or vocab.txt; a GGUF file; llm.c's tokenizer file; else "
+      "the "
+      "demo model's"}},
     {{"no_special", "bool", "off", "", "special tokens such as <|endoftext|> are text like any other"}},
     {{"in", "text", "", "",
       "pack: prompts, as gpt2run --prompts reads them; unpack: a prompt set, or a pattern of several"}},

@@ -124,9 +124,14 @@ std::string no_tokenizer_reason(const std::string& path) {
       {"tokenizer.model", "a model of SentencePiece"}, {"tiktoken.model", "a file of tiktoken"},
       {"meta.pkl", "nanoGPT's table of characters"},
   };
+  if (!is_there(path)) return "";
   const fs::path folder = is_folder(path) ? fs::path(path) : fs::path(path).parent_path();
   for (const auto& [name, kind] : kOthers) {
     if (is_there(folder / name)) return std::string(name) + ", " + kind + ", which is not read";
+  }
+  for (const auto& [one, other] : {std::pair("vocab.json", "merges.txt"), {"encoder.json", "vocab.bpe"}}) {
+    if (is_there(folder / one) != is_there(folder / other))
+      return is_there(folder / one) ? std::string(one) + " without " + other : std::string(other) + " without " + one;
   }
   return "";
 }

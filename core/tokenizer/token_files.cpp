@@ -2,10 +2,19 @@
 
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& why) {
+  throw UnreadTokenizer(path.string() + ": " + why);
+}
+
+}  // namespace
 
 bool is_there(const fs::path& file) {
   std::error_code ignored;
@@ -16,21 +25,21 @@ std::string read_token_file(const fs::path& path) {
   std::error_code error;
   if (fs::is_symlink(path, error) && !fs::exists(path, error)) {
     const std::string target = fs::read_symlink(path, error).string();
-    fail(path.string(), ": expected a file, found a link to ", in_quotes(target), ", which is not there");
+    refuse(path, "expected a file, found a link to " + in_quotes(target) + ", which is not there");
   }
   std::string bytes = read_file(path);
   if (bytes.starts_with("version https://git-lfs"))
-    fail(path.string(), ": expected the file, found a Git LFS pointer to it: fetch it with git lfs pull");
+    refuse(path, "expected the file, found a Git LFS pointer to it: fetch it with git lfs pull");
   const size_t first = bytes.find_first_not_of(" \t\r\n");
   if (first != bytes.npos && (bytes.compare(first, 9, "<!doctype") == 0 || bytes.compare(first, 9, "<!DOCTYPE") == 0 ||
                               bytes.compare(first, 5, "<html") == 0))
-    fail(path.string(), ": expected the file, found a web page: download the file itself");
+    refuse(path, "expected the file, found a web page: download the file itself");
   return bytes;
 }
 
 json::Document read_token_json(const fs::path& path) {
   const std::string bytes = read_token_file(path);
-  if (bytes.empty()) fail(path.string(), ": expected JSON from byte 1 on, found an empty file");
+  if (bytes.empty()) refuse(path, "expected JSON from byte 1 on, found an empty file");
   json::Document document = json::parse(bytes, path.string());
   document.root().object();
   return document;

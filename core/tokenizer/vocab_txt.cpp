@@ -34,7 +34,8 @@ TokenSet read_lines(const std::string& path) {
     if (!token.empty()) ids[token] = id;
     begin = end + 1;
   }
-  if (ids.empty()) fail(path, ": expected a token on each line, found ", text.empty() ? "an empty file" : "none");
+  if (text.empty()) throw UnreadTokenizer(path + ": expected a token on each line, found an empty file");
+  if (ids.empty()) fail(path, ": expected a token on each line, found none");
   TokenSet tokens("vocab.txt");
   for (const auto& [token, its] : ids) tokens.insert(token, its);
   return tokens;

@@ -55,6 +55,24 @@ TEST_F(Convert, WithoutATokenizerItSaysSo) {
   EXPECT_EQ(entries(), 3u);
 }
 
+// Copies are of every file; a layout that cannot express a tokenizer refuses it by name.
+TEST_F(Convert, TokenizersOfEveryKindOfFile) {
+  ASSERT_EQ(run("cp -r " SOURCE_DIR "/tests/golden/models/plain m && chmod -R u+w m").code, 0);
+  write("m/vocab.txt", "[UNK]\na\nb\n");
+  write("m/tokenizer_config.json", R"({"do_lower_case": false})");
+  ASSERT_EQ(run("gpt2convert -q -m m -o hf").code, 0);
+  EXPECT_EQ(read_text(folder() / "hf/vocab.txt"), "[UNK]\na\nb\n");
+  EXPECT_EQ(run("gpt2tokenize --tokenizer hf encode 'a B'").out, "1 0\n");
+  expect_refused(1, "-m m --to llmc -o m.bin", "tokenizer", "WordPiece");
+  expect_refused(1, "-m m --to gguf -o m.gguf", "tokenizer", "WordPiece");
+  run("rm m/vocab.txt && touch m/tokenizer.json");
+  EXPECT_THAT(run("gpt2convert -q -m m -o hf").err, HasMessage("gpt2convert: error", "hf/vocab.txt"));
+  const Outcome done = run("gpt2convert -q -m m -o without");
+  EXPECT_EQ(done.code, 0);
+  EXPECT_THAT(done.err, HasMessage("gpt2convert: warning", "m/tokenizer.json", "empty file", "none is written"));
+  expect_refused(1, "-m m -o again --tokenizer m", "m/tokenizer.json", "empty file");
+}
+
 TEST_F(Convert, TokenizerOfAnotherPlace) {
   const Outcome done =
       run("gpt2convert -q -m synthetic:L=1,C=12,H=2,V=4096,T=5 --to llmc -o a/m.bin --tokenizer " + kDemo);

@@ -282,6 +282,8 @@ TEST(TokenizerFiles, WhatIsThereInsteadIsNamed) {
   EXPECT_THAT(error_of(path), IsMessage(path, "tokenizer.json", "vocab.txt", "none of them"));
   folder.file("spiece.model", "");
   EXPECT_THAT(no_tokenizer_reason(path), IsMessage("spiece.model", "SentencePiece"));
+  EXPECT_EQ(no_tokenizer_reason(path + "/model.safetensors"), "");
+  folder.file("model.safetensors", "");
   EXPECT_THAT(no_tokenizer_reason(path + "/model.safetensors"), IsMessage("spiece.model", "SentencePiece"));
   EXPECT_THAT(error_of(path), IsMessage(path, "spiece.model", "SentencePiece"));
   std::filesystem::create_symlink("../blobs/0", folder.path() / "tokenizer.json");

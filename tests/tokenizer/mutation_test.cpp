@@ -6,6 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
+#include "support/memory_file.hpp"
 #include "support/program.hpp"
 #include "tokenizer/small_json.hpp"
 
@@ -19,7 +20,9 @@ using nlohmann::json;
 void mutate(const char* name, const std::string& whole, uint64_t seed, long share = 1) {
   const char* given = std::getenv("GPT2RUN_MUTATIONS");
   const long count = (given ? std::atol(given) : 20'000) / share;
+  const MemoryFile file;
   ScratchFolder folder;
+  std::filesystem::create_symlink(file.path(), folder.path() / name);
   std::mt19937_64 random(seed);
   long opened = 0, refused = 0;
   for (long i = 0; i < count; ++i) {
@@ -39,7 +42,7 @@ void mutate(const char* name, const std::string& whole, uint64_t seed, long shar
           bytes.replace(at, random() % 12, piece);
       }
     }
-    folder.file(name, bytes);
+    file.write(bytes);
     try {
       const auto tokenizer = Tokenizer::open(folder.path().string());
       ++opened;

@@ -74,11 +74,19 @@ std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, co
   const std::string given(configuration.values().text("tokenizer"));
   const char* own = checkpoint.tokenizer();
   if (given.empty() && !own) {
-    log_info("the model has no tokenizer: token ids only");
+    const std::string reason = no_tokenizer_reason(std::string(configuration.values().text("model")));
+    log_info("the model has no tokenizer" + (reason.empty() ? "" : " (" + reason + ")") + ": token ids only");
     return nullptr;
   }
   const std::string path = given.empty() ? own : given;
-  auto tokenizer = Tokenizer::open(path);
+  std::unique_ptr<Tokenizer> tokenizer;
+  try {
+    tokenizer = Tokenizer::open(path);
+  } catch (const UnreadTokenizer& error) {
+    if (!given.empty()) throw;
+    log_warning(std::string("the model's tokenizer is not read, token ids only: ") + error.what());
+    return nullptr;
+  }
   if (tokenizer->size() > checkpoint.config().V)
     fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
          tokenizer->size());

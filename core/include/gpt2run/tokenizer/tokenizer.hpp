@@ -13,7 +13,8 @@
 
 namespace gpt2run {
 
-// Thrown for a tokenizer of a kind, or with a setting, that is not read. The line names it.
+// Thrown for a tokenizer that is there but not read: one of a kind, or with a setting, that is not known here, or whose
+// file has not been downloaded. The line names it. A model can be used without it, by token ids.
 struct [[gnu::visibility("default")]] UnreadTokenizer : Error {
   using Error::Error;
 };
@@ -50,7 +51,8 @@ inline constexpr const char* kHuggingfaceTokenizerNames[] = {
     "special_tokens_map.json", "tokenizer_config.json"};
 
 // What a model's folder, or that of its file, has instead of a tokenizer that is read, as "spiece.model, a model of
-// SentencePiece, which is not read". Empty if there is nothing of the kind. Does not throw.
+// SentencePiece, which is not read". Empty if there is nothing of the kind, and for a path that is not there. Does not
+// throw.
 std::string no_tokenizer_reason(const std::string& path);
 
 // The file formats of a tokenizer. llmc: gpt2_tokenizer.bin, which llm.c keeps beside a checkpoint.

@@ -1,0 +1,87 @@
+// The tokenizer that a model's folder has: which files count, and what is said where it cannot be used.
+#include <gmock/gmock.h>
+
+#include "shell.hpp"
+#include "support/messages.hpp"
+
+namespace gpt2run {
+namespace {
+
+using test::HasMessage;
+using test::IsRefusal;
+
+constexpr char kRun[] = "gpt2run -m m --precision cpu-fp32 --sampler argmax -n 2 --sink tokens ";
+constexpr char kJson[] = R"({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "ByteLevel",
+  "add_prefix_space": false}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})";
+
+class ModelTokenizer : public Shell {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(run("cp -r " SOURCE_DIR "/tests/golden/models/plain m && chmod -R u+w m").code, 0);
+    by_ids_ = run(std::string(kRun) + "-q --tokens 2").out;
+    ASSERT_NE(by_ids_, "");
+  }
+
+  void expect_used(const std::string& text) {
+    const Outcome done = run(kRun + ("-q --prompt '" + text + "'"));
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_EQ(done.out, by_ids_);
+  }
+
+  // Ids are taken, with a warning that says why no text is; a text is refused.
+  template <class... Word>
+  void expect_unread(const Word&... words) {
+    const Outcome done = run(std::string(kRun) + "-q --tokens 2");
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_EQ(done.out, by_ids_);
+    EXPECT_THAT(done.err, HasMessage("gpt2run: warning", words...));
+    const Outcome refused = run(std::string(kRun) + "-q --prompt ab");
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasMessage("gpt2run: error", "--prompt", "--tokenizer"));
+  }
+
+  std::string by_ids_;  // what the model says after the token 2
+};
+
+TEST_F(ModelTokenizer, EveryKindOfFileCounts) {
+  write("m/tokenizer.json", kJson);
+  expect_used("ab");
+  run("rm m/tokenizer.json");
+  write("m/encoder.json", R"({"a": 0, "b": 1, "ab": 2})");
+  write("m/vocab.bpe", "#version: 0.2\na b\n");
+  expect_used("ab");
+  run("rm m/encoder.json m/vocab.bpe");
+  write("m/vocab.txt", "[UNK]\na\n\u4f60\n");
+  expect_used("\u4f60");
+}
+
+TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {
+  run("ln -s ../../blobs/0 m/tokenizer.json");
+  expect_unread("m/tokenizer.json", "link", "\"../../blobs/0\"");
+  run("rm m/tokenizer.json");
+  write("m/tokenizer.json", "");
+  expect_unread("m/tokenizer.json", "empty file");
+  write("m/tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  expect_unread("m/tokenizer.json", "Git LFS pointer");
+  write("m/tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
+  expect_unread("m/tokenizer.json", "\"Unigram\"");
+  write("m/tokenizer.json", "{");
+  EXPECT_THAT(run(std::string(kRun) + "-q --tokens 2"), IsRefusal(1, "m/tokenizer.json", "JSON"));
+}
+
+TEST_F(ModelTokenizer, WhatIsThereInsteadIsNamed) {
+  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("the model has no tokenizer: token ids only"));
+  write("m/spiece.model", "");
+  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("no tokenizer", "spiece.model", "SentencePiece"));
+  run("rm m/spiece.model");
+  write("m/vocab.json", "{}");
+  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("no tokenizer", "vocab.json", "merges.txt"));
+}
+
+TEST_F(ModelTokenizer, OneThatIsNamedIsNeverPassedOver) {
+  run("mkdir t && touch t/tokenizer.json");
+  EXPECT_THAT(run(std::string(kRun) + "-q --tokens 2 --tokenizer t"), IsRefusal(1, "t/tokenizer.json", "empty file"));
+}
+
+}  // namespace
+}  // namespace gpt2run
