@@ -27,6 +27,9 @@ uint64_t width_of(ValueType type) {
   return kWidths[static_cast<uint32_t>(type)];
 }
 
+// Metadata of a model with 262,143 tokens has a few megabytes.
+constexpr uint64_t kMostBytes = uint64_t{1} << 28;
+
 // Reads one item after the other, and checks each length against the size of the whole file.
 class Cursor {
  public:
@@ -48,6 +51,8 @@ class Cursor {
     if (count > size_ - at_)
       refuse("expected ", count, " more bytes from byte ", at_, " on, found ", size_ - at_,
              ", the end of the file: it was cut or is damaged");
+    if (count > kMostBytes - at_)
+      refuse("expected at most ", kMostBytes, " bytes before the tensors, found ", count, " more at byte ", at_);
     if (count > beginning_.size() - at_) throw MoreIsNeeded();
     at_ += count;
     return beginning_.substr(at_ - count, count);

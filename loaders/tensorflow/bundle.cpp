@@ -2,6 +2,7 @@
 #include "bundle.hpp"
 
 #include <algorithm>
+#include <compare>
 #include <cstdio>
 
 #include "gpt2run/error.hpp"
@@ -64,6 +65,13 @@ Entry read_entry(std::string_view message, const std::string& where) {
   return entry;
 }
 
+// Where a tensor lies.
+struct Place {
+  uint64_t shard, begin, end;
+  std::string name;
+  auto operator<=>(const Place&) const = default;
+};
+
 // Type and size of an element; null for types that no weight has.
 std::pair<const char*, uint64_t> element_of(uint64_t type) {
   return type == 1    ? std::pair("F32", uint64_t{4})
@@ -121,6 +129,7 @@ void add_bundle(loaders::StoredTensors& tensors) {
   });
   if (order != 0) fail(path, ": expected little-endian order, found another: save it again on a little-endian machine");
   std::map<uint64_t, const loaders::MappedFile*> files;
+  std::vector<Place> places;
   for (const auto& [name, message] : entries) {
     const std::string where = path + ": " + in_quotes(name);
     const Entry entry = name.empty() ? Entry{} : read_entry(message, where);
@@ -134,7 +143,13 @@ void add_bundle(loaders::StoredTensors& tensors) {
                   static_cast<unsigned>(shards));
     if (!file) file = &tensors.map(path.substr(0, path.rfind('.')) + end);
     tensors.add(name_in_transformers(name), place(entry, *file, where));
+    if (entry.size > 0) places.push_back({entry.shard, entry.offset, entry.offset + entry.size, name});
   }
+  std::ranges::sort(places);
+  for (size_t i = 1; i < places.size(); ++i)
+    if (places[i].shard == places[i - 1].shard && places[i].begin < places[i - 1].end)
+      fail(path, ": expected tensors that do not overlap, found ", in_quotes(places[i - 1].name), " and ",
+           in_quotes(places[i].name), " at byte ", places[i].begin);
 }
 
 }  // namespace gpt2run::tensorflow

@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kFooter = 48, kBehindBlock = 5;  // bytes: two handles and the magic number; a type and a sum
 constexpr uint64_t kMagic = 0xdb4775248b80fb57;
+constexpr size_t kMostBytes = size_t{1} << 26, kMostEntries = 100'000;  // of an index; GPT-2's has some hundred entries
 constexpr size_t kLongestKey = 1000;  // keys that share their beginning could make a small file a large table
 
 // CRC-32C, as LevelDB stores it.
@@ -27,13 +28,16 @@ uint32_t masked_sum(std::string_view bytes) {
 
 using Entries = std::map<std::string, std::string_view>;
 
-// The entries of the block that a handle names by offset and size.
-void read_block(std::string_view file, const std::string& path, Cursor& handle, Entries& entries) {
+// Adds the entries of the block that a handle names by offset and size. begin: where the block may begin; becomes the
+// block's end, because blocks do not overlap.
+void read_block(std::string_view file, const std::string& path, Cursor& handle, uint64_t& begin, Entries& entries) {
   const uint64_t offset = handle.varint(), size = handle.varint();
+  if (offset < begin) fail(path, ": expected a block at byte ", begin, " or behind it, found one at ", offset);
   if (file.size() < kBehindBlock || size > file.size() - kBehindBlock || offset > file.size() - kBehindBlock - size)
     fail(path, ": expected a block within its ", file.size(), " bytes, found ", size, " bytes at ", offset);
   std::string_view block = file.substr(offset, size);
   const std::string where = path + ": block at byte " + std::to_string(offset);
+  begin = offset + size + kBehindBlock;
   Cursor behind(file.substr(offset + size + 1, 4), where);
   if (behind.fixed32() != masked_sum(file.substr(offset, size + 1))) fail(where, ": expected its sum, found another");
   if (file[offset + size] != 0)
@@ -49,6 +53,7 @@ void read_block(std::string_view file, const std::string& path, Cursor& handle, 
     if (shared > key.size() || own > kLongestKey - shared)
       cursor.refuse("expected a key of at most " + std::to_string(kLongestKey) + " bytes, found a longer one");
     key = key.substr(0, shared).append(cursor.piece(own));
+    if (entries.size() == kMostEntries) fail(path, ": expected at most ", kMostEntries, " entries, found more");
     if (!entries.emplace(key, cursor.piece(bytes)).second) cursor.refuse("expected " + in_quotes(key) + " once");
   }
 }
@@ -93,11 +98,14 @@ Entries read_table(const loaders::MappedFile& mapped) {
   }
   Cursor footer(file.substr(file.size() - kFooter), path);
   footer.varint(), footer.varint();  // the handle of the block of metadata, which TensorFlow does not use
+  if (file.size() > kMostBytes)
+    fail(path, ": expected an index of at most ", kMostBytes, " bytes, found ", file.size());
   Entries index, entries;
-  read_block(file, path, footer, index);
+  uint64_t begin = 0, index_begin = 0;
+  read_block(file, path, footer, index_begin, index);
   for (const auto& [last, handle] : index) {
     Cursor cursor(handle, path);
-    read_block(file, path, cursor, entries);
+    read_block(file, path, cursor, begin, entries);
   }
   return entries;
 }

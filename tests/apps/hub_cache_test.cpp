@@ -67,6 +67,11 @@ TEST_F(HubCache, AFolderOfTheCacheStandsForItsSnapshot) {
   make("someone--tales", "aaa", 1);
   const std::string folder = "hf/hub/models--someone--tales";
   EXPECT_THAT(open(folder).out, HasSubstr("snapshots/aaa"));  // the only one
+  set_main("someone--tales", "gone");
+  EXPECT_THAT(open(folder).err, HasSubstr("refs/main names \"gone\", which is not there: aaa is taken"));
+  ASSERT_EQ(run("rm " + folder + "/refs/main && mkfifo " + folder + "/refs/main").code, 0);
+  EXPECT_THAT(open(folder).out, HasSubstr("snapshots/aaa"));
+  ASSERT_EQ(run("rm " + folder + "/refs/main").code, 0);
   make("someone--tales", "bbb", 2);
   const Outcome several = run("gpt2run -q --explain -n 1 --tokens 1 -m " + folder);
   EXPECT_THAT(several, IsRefusal(1, "model " + folder + ":", "refs/main", "2 snapshots", "snapshots/aaa"));

@@ -55,6 +55,19 @@ class GgufBad : public testing::Test {
   GgufFile file_ = gguf_model(*synthetic("synthetic:L=1,C=32,H=2,F=64,V=7,T=5"));
 };
 
+// A sparse file may promise more metadata than any memory holds.
+TEST_F(GgufBad, MetadataOfGigabytesIsRefused) {
+  GgufFile file = file_;
+  const std::string value = GgufFile::raw(kText) + GgufFile::raw(uint64_t{1} << 40);
+  file.values.insert(file.values.begin(), {"a", value});
+  const std::filesystem::path path = folder_.path() / "bad.gguf";
+  folder_.file("bad.gguf", file.bytes());
+  std::filesystem::resize_file(path, uint64_t{1} << 41);
+  const auto loader = make_plugin<Loader>(Kind::loader, "gguf");
+  EXPECT_THAT(error_of([&] { loader->open(path.c_str()); }), IsMessage("bad.gguf:", "\"a\"", "268435456"));
+  EXPECT_THAT(error_of([&] { Tokenizer::open(path); }), IsMessage("bad.gguf:", "\"a\"", "268435456"));
+}
+
 TEST_F(GgufBad, EveryTruncationIsRefused) {
   const std::string whole = file_.bytes();
   const size_t data = whole.find("output_norm.bias") + 60;  // about where the data begins

@@ -183,6 +183,19 @@ TEST_F(Tensorflow, EntriesAreChecked) {
   expect_index_refused(changed(shape, "\x12\x02\x08\x01\x12\x02\x08\x08\x12\x02\x08\x19"s),
                        {"\"model/h0/attn/c_attn/w\":", "800", "[1,8,25]", "768"});
   expect_index_refused(changed(shape, "\x12\x02\x08\x01\x12\x02\x08\x08\x12\x02\x0f\x18"s), {"kind 7"});
+  // Its offset and size: four bytes earlier it lies over another tensor.
+  expect_index_refused(changed("\x20\x68\x28\x80\x06"s, "\x20\x64\x28\x80\x06"s),
+                       {"overlap", "\"model/h0/attn/c_attn/w\""});
+}
+
+TEST_F(Tensorflow, AnIndexOfTerabytesIsRefusedAtOnce) {
+  fs::resize_file(path(kIndex), uint64_t{1} << 40);
+  std::fstream file(path(kIndex), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-48, std::ios::end);
+  const std::string whole = index();
+  file << whole.substr(whole.size() - 48);
+  file.close();
+  expect_refused(kIndex, {"67108864"});
 }
 
 TEST_F(Tensorflow, NoChangeOfTheIndexDoesHarm) {

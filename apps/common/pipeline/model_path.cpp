@@ -66,12 +66,23 @@ bool is_cache_folder(const fs::path& folder) {
   return fs::is_directory(folder / "snapshots", ignored) && !fs::exists(folder / "config.json", ignored);
 }
 
+// The first word of a small file; empty if there is none.
+std::string first_word(const fs::path& path) {
+  constexpr uintmax_t kMostBytes = 4096;
+  std::error_code error;
+  std::string word;
+  if (fs::is_regular_file(path, error) && fs::file_size(path, error) <= kMostBytes) std::ifstream(path) >> word;
+  return word;
+}
+
 // The snapshot that refs/main names, or else the only one.
 fs::path snapshot_of(const fs::path& folder) {
   const std::vector<std::string> names = snapshots_in(folder);
-  std::string main;
-  std::ifstream(folder / "refs/main") >> main;
+  const std::string main = first_word(folder / "refs/main");
   if (std::ranges::find(names, main) != names.end()) return folder / "snapshots" / main;
+  if (names.size() == 1 && !main.empty())
+    log_warning("model " + folder.string() + ": refs/main names " + in_quotes(main) +
+                ", which is not there: " + names.front() + " is taken");
   if (names.size() == 1) return folder / "snapshots" / names.front();
   const std::string where = "model " + folder.string() + ": ";
   if (names.empty())
