@@ -63,11 +63,8 @@ std::optional<Type> type_of(std::string_view name) {
 }
 
 std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
-  constexpr std::pair<std::string_view, gguf::TensorType> kTypes[] = {{"fp32", gguf::TensorType::f32},
-                                                                      {"fp16", gguf::TensorType::f16},
-                                                                      {"bf16", gguf::TensorType::bf16},
-                                                                      {"q8_0", gguf::TensorType::q8_0}};
-  for (const auto& [known, type] : kTypes)
+  using enum gguf::TensorType;
+  for (const auto& [known, type] : {std::pair("fp32", f32), {"fp16", f16}, {"bf16", bf16}, {"q8_0", q8_0}})
     if (name == known) return type;
   return std::nullopt;  // "keep"
 }
@@ -76,15 +73,14 @@ std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
 // than the vocabulary, and for a given one that is not read.
 bool has_tokenizer(const std::string& path, bool is_given, const ModelConfig& m) {
   if (path.empty()) return log_info("the model has no tokenizer: none is written"), false;
-  int32_t size = 0;
   try {
-    size = Tokenizer::open(path)->size();
+    const int32_t size = Tokenizer::open(path)->size();
+    if (size <= m.V) return true;
+    fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
   } catch (const UnreadTokenizer& error) {
     if (is_given) throw;
     return log_warning(std::string("the model's tokenizer is not read, none is written: ") + error.what()), false;
   }
-  if (size > m.V) fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
-  return true;
 }
 
 // Writes the model to the files of the layout that --to names. tokenizer: its path, or empty.
