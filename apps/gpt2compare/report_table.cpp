@@ -49,7 +49,8 @@ std::string legend(const Comparison& comparison) {
     text += "floor  the most that rounding alone causes, a mean over the first " + std::to_string(targets) +
             " targets: of 1 - x for shares x, of absolute values for differences\n";
   if (below)
-    text += "~      over the targets of the floor, the difference is not above it: rounding alone causes as much there\n";
+    text +=
+        "~      over the targets of the floor, the difference is not above it: rounding alone causes as much there\n";
   if (equal) text += "=      exactly equal\n";
   return text;
 }
