@@ -52,6 +52,7 @@ expect no_parts
 
 # A host that knows no ranges: the part is of no use, and the file comes from its beginning.
 if command -v python3 >/dev/null; then
+  : >serving  # it is read before the server has made it
   python3 -u -m http.server 0 --bind 127.0.0.1 --directory host >serving 2>requests &
   server=$!
   for ((i = 0; i < 100; ++i)); do
