@@ -144,11 +144,12 @@ void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile&
   if (bytes.size() < sizeof header) fail(path, ": expected at least 8 bytes, found ", bytes.size());
   std::memcpy(&header, bytes.data(), sizeof header);
   const uint64_t most = std::min<uint64_t>(bytes.size() - sizeof header, kMostJson);
-  if (header < 2 || header > most || bytes[sizeof header] != '{') {
+  const bool is_json = bytes.size() > sizeof header && bytes[sizeof header] == '{';
+  if (header < 2 || header > most || !is_json) {
     const std::string format = loaders::foreign_format(bytes);
     if (!format.empty()) fail(path, ": expected a safetensors file, found ", format);
   }
-  if (header > most && header <= kMostJson && bytes[sizeof header] == '{')
+  if (header > most && header <= kMostJson && is_json)
     fail(path, ": expected a header of ", header, " bytes and more, found a file of ", bytes.size(),
          ": it was cut, download or copy it again");
   if (header < 2 || header > most) fail(path, ": expected a header of 2 to ", most, " bytes, found ", header);
