@@ -22,16 +22,6 @@ struct Item {
   bool is_vector;
 };
 
-std::string stored_name(Weight weight, int layer) {
-  constexpr const char* kNames[kWeights] = {
-      "token_embd.weight", "position_embd.weight", "attn_norm.weight", "attn_norm.bias",  "attn_qkv.weight",
-      "attn_qkv.bias",     "attn_output.weight",   "attn_output.bias", "ffn_norm.weight", "ffn_norm.bias",
-      "ffn_up.weight",     "ffn_up.bias",          "ffn_down.weight",  "ffn_down.bias",   "output_norm.weight",
-      "output_norm.bias",  "output.weight"};
-  const std::string name = kNames[static_cast<size_t>(weight)];
-  return is_per_layer(weight) ? "blk." + std::to_string(layer) + "." + name : name;
-}
-
 // The type of a tensor that keeps its own. Throws Error for one that llama.cpp does not compute GPT-2 with.
 TensorType kept_type(const std::string& where, const std::string& weight, Type type) {
   switch (type) {
@@ -59,7 +49,7 @@ std::vector<Item> items_of(const std::string& where, const Checkpoint& model, st
       const std::string name = shown_name(weight, layer);
       const TensorType own = type ? *type : kept_type(where, name, tensor.type);
       const bool is_wide = is_vector || weight == Weight::wpe;
-      items.push_back({stored_name(weight, layer), name, tensor, is_wide ? TensorType::f32 : own, is_vector});
+      items.push_back({gguf::weight_name(weight, layer), name, tensor, is_wide ? TensorType::f32 : own, is_vector});
     }
   }
   return items;

@@ -196,4 +196,14 @@ std::string type_text(uint32_t type) {
   return type == 39 ? "MXFP4" : "type " + std::to_string(type);
 }
 
+std::string weight_name(Weight weight, int layer) {
+  constexpr const char* kNames[kWeights] = {
+      "token_embd.weight", "position_embd.weight", "attn_norm.weight", "attn_norm.bias",  "attn_qkv.weight",
+      "attn_qkv.bias",     "attn_output.weight",   "attn_output.bias", "ffn_norm.weight", "ffn_norm.bias",
+      "ffn_up.weight",     "ffn_up.bias",          "ffn_down.weight",  "ffn_down.bias",   "output_norm.weight",
+      "output_norm.bias",  "output.weight"};
+  const std::string name = kNames[static_cast<size_t>(weight)];
+  return is_per_layer(weight) ? "blk." + std::to_string(layer) + "." + name : name;
+}
+
 }  // namespace gpt2run::gguf

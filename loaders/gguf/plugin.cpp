@@ -19,17 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The name of a weight in llama.cpp. Matrices are (out, in), which the file calls [in,out].
-std::string stored_name(Weight weight, int layer) {
-  constexpr const char* kNames[kWeights] = {
-      "token_embd.weight", "position_embd.weight", "attn_norm.weight", "attn_norm.bias",  "attn_qkv.weight",
-      "attn_qkv.bias",     "attn_output.weight",   "attn_output.bias", "ffn_norm.weight", "ffn_norm.bias",
-      "ffn_up.weight",     "ffn_up.bias",          "ffn_down.weight",  "ffn_down.bias",   "output_norm.weight",
-      "output_norm.bias",  "output.weight"};
-  const std::string name = kNames[static_cast<size_t>(weight)];
-  return is_per_layer(weight) ? "blk." + std::to_string(layer) + "." + name : name;
-}
-
 // Reads the whole file's metadata, so that more is never needed.
 Contents read_contents(const loaders::MappedFile& file) {
   const std::string_view bytes(file.bytes().data(), file.bytes().size());
@@ -83,7 +72,7 @@ class GgufCheckpoint final : public Checkpoint {
   void add(const Tensors& tensors, Weight weight, int layer) {
     slots_.push_back(nullptr);
     if (layer > 0 && !is_per_layer(weight)) return;
-    const std::string name = stored_name(weight, layer);
+    const std::string name = gguf::weight_name(weight, layer);
     const auto found = tensors.find(name);
     ++known_;
     slots_.back() = std::make_unique<Slot>();

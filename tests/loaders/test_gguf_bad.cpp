@@ -1,7 +1,5 @@
 // Files that are not what the loader `gguf` takes: one clear line for each, and none that crashes it.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <random>
@@ -9,6 +7,7 @@
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "loaders/gguf_model.hpp"
 #include "loaders/weights.hpp"
+#include "support/memory_file.hpp"
 #include "support/messages.hpp"
 #include "support/program.hpp"
 
@@ -20,25 +19,6 @@ constexpr uint32_t kText = 8, kList = 9;
 std::unique_ptr<Checkpoint> open(const std::filesystem::path& path) {
   return make_plugin<Loader>(Kind::loader, "gguf")->open(path.c_str());
 }
-
-// A file in memory, because a million of them on a disk take an hour.
-class MemoryFile {
- public:
-  MemoryFile() : file_(memfd_create("gguf", MFD_CLOEXEC)) {}
-  ~MemoryFile() { close(file_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-
-  std::string path() const { return "/proc/self/fd/" + std::to_string(file_); }
-  void write(const std::string& bytes) const {
-    const auto size = static_cast<ssize_t>(bytes.size());
-    if (ftruncate(file_, size) != 0 || pwrite(file_, bytes.data(), bytes.size(), 0) != size)
-      throw std::runtime_error("a file in memory cannot be written");
-  }
-
- private:
-  int file_;
-};
 
 class GgufBad : public testing::Test {
  protected:

@@ -1,14 +1,13 @@
 // The loader `torch` on files that are wrong, made to do harm, or something else: one line that names the file and says
 // what was found.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <random>
 
 #include "loaders/model_folder.hpp"
 #include "loaders/torch_writer.hpp"
 #include "loaders/weights.hpp"
+#include "support/memory_file.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"
 #include "support/program.hpp"
@@ -239,26 +238,6 @@ void read_all(const Checkpoint& checkpoint) {
     for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) checksum(checkpoint.tensor(weight, layer));
   }
 }
-
-// A file in memory, because a disk would take longer than all else here.
-class MemoryFile {
- public:
-  MemoryFile() : number_(memfd_create("gpt2run-test", MFD_CLOEXEC)) {
-    if (number_ < 0) throw std::runtime_error("memfd_create failed");
-  }
-  ~MemoryFile() { close(number_); }
-  MemoryFile(const MemoryFile&) = delete;
-
-  std::string path() const { return "/proc/self/fd/" + std::to_string(number_); }
-  void write(const std::string& bytes) const {
-    const bool written = ftruncate(number_, static_cast<off_t>(bytes.size())) == 0 &&
-                         pwrite(number_, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size());
-    if (!written) throw std::runtime_error("cannot write a file in memory");
-  }
-
- private:
-  int number_;
-};
 
 // Changes 1 to 4 bytes of `whole`, for the most part of what is no weight, or cuts it.
 std::string spoiled(const std::string& whole, std::mt19937& random) {

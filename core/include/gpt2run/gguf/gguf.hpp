@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gpt2run/loader.hpp"
+
 namespace gpt2run::gguf {
 
 inline constexpr std::string_view kMagic = "GGUF";
@@ -90,6 +92,9 @@ struct Contents {
 // size: of the file. Returns nothing when more of the beginning is needed. Throws Error naming the file, the item, what
 // was expected and what was found; keys and names of tensors that occur twice are refused.
 std::optional<Contents> read(std::string_view beginning, uint64_t size, const std::string& path);
+
+// The name of a weight in llama.cpp. Matrices are (out, in), which the file calls [in,out].
+std::string weight_name(Weight weight, int layer);
 
 // Why the tokenizer in the file cannot be used, as an end of a sentence, or "" if it can.
 std::string tokenizer_problem(const Contents& contents);
