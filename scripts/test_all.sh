@@ -6,13 +6,14 @@
 # debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
 # clang      the release by clang++ with its warnings as errors, and its fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
+# executor   the CUDA plugins on the executor, under ASan and UBSan
 # schedules  all 1,000 random schedules of requests on the executor, of which scripts/test.sh runs 8 for each commit
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto schedules mutations)
+parts=(no-cuda debug clang lto executor schedules mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -38,6 +39,11 @@ run_part() {
       (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine --gtest_filter='*RandomSchedules*')
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
+    executor)
+      build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=ON
+      UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --parallel "$(nproc)" --no-tests=error \
+        --output-on-failure --timeout 600 -L cuda -LE release-only </dev/null
+      ;;
     *)
       build "$1" -D GPT2RUN_TESTS=ON
       ctest --test-dir "build/$1" --parallel "$(nproc)" --no-tests=error --output-on-failure --timeout 600 -L fast \
