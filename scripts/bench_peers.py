@@ -6,6 +6,8 @@
 
 Every measurement is a process of its own. It does its work twice and counts the second time: a prefill of 512 fixed
 tokens with the logits of the last one, and 64 greedy tokens after 8. Weights are random, so speed is all that is compared.
+In int8, ONNX Runtime and CTranslate2 quantise the inputs of products too, as cpu-int8 does; llama.cpp has Q8_0, and Q4_0 and
+Q4_K_M in int4.
 """
 
 import importlib.util
@@ -18,12 +20,15 @@ import time
 
 PROMPT, SHORT, NEW = 512, 8, 64
 LIMIT = float(os.environ.get("LIMIT", "300"))  # seconds that one measurement may take, or the engine is left out
+TYPES = ("fp32", "bf16", "fp16", "int8", "int4")
 ENGINES = {
     "transformers": ("torch", ("fp32", "bf16", "fp16")),
-    "onnxruntime": ("onnxruntime", ("fp32",)),
-    "ctranslate2": ("ctranslate2", ("fp32",)),
-    "llama.cpp": ("llama_cpp", ("fp32", "bf16", "fp16")),
+    "onnxruntime": ("onnxruntime", ("fp32", "int8")),
+    "ctranslate2": ("ctranslate2", ("fp32", "int8")),
+    "llama.cpp": ("llama_cpp", ("fp32", "bf16", "fp16", "int8", "int4")),
+    "llama.cpp Q4_K_M": ("llama_cpp", ("int4",)),
 }
+QUANTISED = {"int8": "Q8_0", "int4": "Q4_0", "int4_k": "Q4_K_M"}  # llama.cpp's forms
 
 
 def tokens(count, vocab):
@@ -96,6 +101,11 @@ def make_onnx(folder):
     graph = helper.make_graph(nodes, "gpt2", inputs, outputs, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), f"{folder}/fp32.onnx")
 
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(f"{folder}/fp32.onnx", f"{folder}/int8.onnx", op_types_to_quantize=["MatMul"], per_channel=True,
+                     weight_type=QuantType.QInt8)
+
 
 def make_gguf(folder):
     import gguf
@@ -133,6 +143,14 @@ def make_gguf(folder):
         file.write_kv_data_to_file()
         file.write_tensors_to_file()
         file.close()
+
+    import llama_cpp
+
+    for name, form in QUANTISED.items():
+        settings = llama_cpp.llama_model_quantize_default_params()
+        settings.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{form}")
+        if llama_cpp.llama_model_quantize(f"{folder}/fp32.gguf".encode(), f"{folder}/{name}.gguf".encode(), settings) != 0:
+            raise RuntimeError(f"llama.cpp does not quantise to {form}")
 
 
 def make_ctranslate2(folder):
@@ -177,7 +195,7 @@ def transformers_steps(kind, threads, folder):
     return step
 
 
-def onnxruntime_steps(_, threads, folder):
+def onnxruntime_steps(kind, threads, folder):
     import numpy as np
     import onnxruntime
 
@@ -185,7 +203,7 @@ def onnxruntime_steps(_, threads, folder):
     C, H, L = config["n_embd"], config["n_head"], config["n_layer"]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(folder + "/fp32.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(f"{folder}/{kind}.onnx", options, providers=["CPUExecutionProvider"])
     names = [f"{part}{layer}" for layer in range(L) for part in "kv"]
     state = {}
 
@@ -232,10 +250,11 @@ def llama_steps(kind, threads, folder):
     return step
 
 
-def ctranslate2_rates(threads, folder, vocab):
+def ctranslate2_rates(kind, threads, folder, vocab):
     import ctranslate2
 
-    generator = ctranslate2.Generator(folder + "/ct2", device="cpu", compute_type="float32", inter_threads=1, intra_threads=threads)
+    form = {"fp32": "float32", "int8": "int8"}[kind]
+    generator = ctranslate2.Generator(folder + "/ct2", device="cpu", compute_type=form, inter_threads=1, intra_threads=threads)
 
     def seconds(count, new):
         begin = time.perf_counter()
@@ -252,9 +271,11 @@ def ctranslate2_rates(threads, folder, vocab):
 def run(engine, kind, threads, folder):
     vocab = json.load(open(f"{folder}/model/config.json"))["vocab_size"]
     if engine == "ctranslate2":
-        prefill, decode = ctranslate2_rates(threads, folder, vocab)
+        prefill, decode = ctranslate2_rates(kind, threads, folder, vocab)
     else:
         steps = {"transformers": transformers_steps, "onnxruntime": onnxruntime_steps, "llama.cpp": llama_steps}
+        if engine == "llama.cpp Q4_K_M":
+            engine, kind = "llama.cpp", "int4_k"
         step = steps[engine](kind, threads, folder)
         for _ in range(2):
             begin = time.perf_counter()
@@ -300,7 +321,7 @@ def shown(values):
 def table(samples):
     lines = ["| type | threads | engine | prefill of 512, tokens/s | to the best peer | of the compute rate | decode, tokens/s | to the best peer | of the read bandwidth |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-    for kind in ("fp32", "bf16", "fp16"):
+    for kind in TYPES:
         for threads in sorted({key[2] for key in samples if key[1] == kind}):
             rows = {key[0]: value for key, value in samples.items() if key[1:] == (kind, threads)}
             for engine, found in rows.items():
@@ -319,7 +340,7 @@ def compare(folder, program, rounds, threads):
     installed = [name for name, (module, _) in ENGINES.items() if importlib.util.find_spec(module)]
     for name in ENGINES.keys() - set(installed):
         print(f"bench_peers: {name} is not installed: skipped", file=sys.stderr)
-    jobs = [(engine, kind, count) for kind in ("fp32", "bf16", "fp16") for count in threads
+    jobs = [(engine, kind, count) for kind in TYPES for count in threads
             for engine in ["gpt2run", *installed] if engine == "gpt2run" or kind in ENGINES[engine][1]]
     samples, failed = {}, set()
     record = open(folder + "/samples.jsonl", "w")
@@ -339,10 +360,10 @@ def compare(folder, program, rounds, threads):
         found = [one["bandwidth"] for job, all_of in samples.items() if job[2] == count for one in all_of if "bandwidth" in one]
         if found:
             print(f"read bandwidth, {count} threads: {shown(found)} GB/s")
-        for kind in ("fp32", "bf16"):
+        for kind in ("fp32", "bf16", "int8"):
             found = [one["compute"] for job, all_of in samples.items() if job[1:] == (kind, count) for one in all_of if "compute" in one]
             if found:
-                print(f"compute rate for {kind}, {count} threads: {shown(found)} GFLOP/s")
+                print(f"compute rate for {kind}, {count} threads: {shown(found)} G operations/s")
     print(table(samples))
 
 

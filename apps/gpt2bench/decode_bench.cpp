@@ -44,11 +44,12 @@ std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig&
   return shapes;
 }
 
-double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int bytes) {
+double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int64_t step_bytes) {
   // The mean number of positions that a row attends to, its own included.
   const double positions = shape.context - new_tokens + (new_tokens + 1) / 2.0;
-  return static_cast<double>(weights_per_step(config, bytes)) +
-         2.0 * bytes * config.L * config.C * positions * shape.sequences;
+  const int64_t element = std::max<int64_t>(2, step_bytes / step_elements(config));  // of keys and values
+  return static_cast<double>(step_bytes) +
+         2.0 * static_cast<double>(element) * config.L * config.C * positions * shape.sequences;
 }
 
 void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
@@ -62,7 +63,7 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
   for (const int32_t context : contexts) {
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
     Driver driver(*precision, samplers, checkpoint, driver_limits(slots, context, prompt, series.threads, work.device));
-    series.weight_bytes = element_bytes(driver.traits(), checkpoint.config());
+    series.step_bytes = driver.traits().step_bytes;
     for (const DecodeShape& shape : shapes) {
       if (shape.context != context) continue;
       for (const bool repeats : {false, true}) {

@@ -64,7 +64,7 @@ void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Bou
   const auto begin = std::chrono::steady_clock::now();
   const auto precision = create<Precision>(series.precision);
   Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
-  series.weight_bytes = element_bytes(driver.traits(), checkpoint.config());
+  series.step_bytes = driver.traits().step_bytes;
   driver.run(1, kShort, 0);
   const auto add = [&](Measure measure, double value) {
     series.samples[static_cast<size_t>(measure)].values.push_back(value);

@@ -42,8 +42,8 @@ struct Samples {
 // One precision at one number of threads.
 struct Series {
   BoundPlugin precision;
-  int threads;           // as the user gave it: 0 is one per core
-  int weight_bytes = 0;  // of one element, by the session's traits; 0 when not known or not opened yet
+  int threads;             // as the user gave it: 0 is one per core
+  int64_t step_bytes = 0;  // of weights, by the session's traits; 0 when not known or not opened yet
   Samples samples[kMeasures];
 };
 

@@ -30,10 +30,10 @@ struct Line {
 };
 
 double weights_per_token(const Report& report, const Series& series, Measure measure) {
-  const int bytes = series.weight_bytes;
+  const int64_t bytes = series.step_bytes;
   const bool single = measure == Measure::decode || measure == Measure::decode_long;
   if (bytes == 0 || (!single && measure != Measure::decode_batch)) return kUnknown;
-  return static_cast<double>(weights_per_step(report.config, bytes)) / (single ? 1 : report.work.batch);
+  return static_cast<double>(bytes) / (single ? 1 : report.work.batch);
 }
 
 std::vector<Line> lines_of(const Report& report) {
@@ -80,7 +80,7 @@ void append(std::string& json, const Samples& samples, double scale = 1) {
 
 // GB/s of weights, keys and values that are read; NaN where the session does not tell their size.
 double read_rate(const Report& report, const Decode& decode) {
-  const int bytes = report.series[decode.series].weight_bytes;
+  const int64_t bytes = report.series[decode.series].step_bytes;
   if (bytes == 0) return kUnknown;
   return bytes_per_step(report.config, decode.shape, report.work.new_tokens, bytes) * decode.samples.median() /
          decode.shape.sequences * 1e-9;
@@ -89,7 +89,9 @@ double read_rate(const Report& report, const Decode& decode) {
 const char* way_of(const Decode& decode) { return decode.repeats ? "repeat" : "loop"; }
 
 const char* kinds_of(Arithmetic arithmetic) {
-  return arithmetic == Arithmetic::fp32 ? "FP32 multiply-adds (FP16 too)" : "dot products of BF16";
+  constexpr const char* kKinds[] = {"FP32 multiply-adds (FP16 too)", "dot products of BF16", "dot products of INT8",
+                                    "BF16 products of tiles", "INT8 products of tiles"};
+  return kKinds[static_cast<size_t>(arithmetic)];
 }
 
 std::string decodes_table(const Report& report) {

@@ -101,7 +101,8 @@ TEST_F(Gpt2bench, PrefillIsAShareOfTheComputeRateOfTheSameRun) {
   const json& rates = all.at("compute");
   ASSERT_FALSE(rates.empty());
   EXPECT_EQ(rates[0].at("arithmetic"), "fp32") << "of fp16";
-  EXPECT_EQ(rates.back().at("arithmetic"), rates.size() > 1 ? "bf16_dot" : "fp32") << "of bf16";
+  EXPECT_TRUE(rates.back().at("arithmetic").get<std::string>().starts_with(rates.size() > 1 ? "bf16_" : "fp32"))
+      << rates;
   for (const json& row : all.at("results")) {
     if (row.at("measure") != "prefill") {
       EXPECT_TRUE(row.at("operations_per_token").is_null() && row.at("of_compute").is_null()) << row;
