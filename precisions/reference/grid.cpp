@@ -39,6 +39,21 @@ RowFormat with_groups(RowFormat part, const char* option) {
   return part;
 }
 
+Zero zero_of(std::string_view name) {
+  for (const Zero zero : {Zero::off, Zero::on, Zero::least})
+    if (name == name_of(zero)) return zero;
+  fail("zero: off, on or least expected, found ", name);
+}
+
+// RowFormat::factors from the option `scales`.
+int factors_of(const RowFormat& part, std::string_view scales) {
+  const bool possible = part.format == Format::int4 && part.zero == Zero::on && part.group > 0;
+  if (scales == "auto") return possible && part.group == kInt4Group ? kInt4Contract.factors : 0;
+  if (scales == "fp32") return 0;
+  if (!possible) fail("scales=", scales, ": expected w=int4 with zero=on and groups");
+  return scales == "8" ? 8 : 63;
+}
+
 // A format without the groups and the zero point of the layers' matrices.
 RowFormat plain(Format format) { return with_groups({format}, "group"); }
 
@@ -53,9 +68,11 @@ Grid grid_of(const Options& options) {
     const std::string_view name = options.text(key);
     return name == "type" ? format_of_type(grid.type) : format_of(name);
   };
-  const bool zero = options.flag("zero");
-  grid.w = with_groups({named("w"), static_cast<int>(options.integer("group")), zero}, "group");
-  if (zero && !is_integer(grid.w.format)) fail("zero=on: expected w=int8 or w=int4, found ", name_of(grid.w.format));
+  grid.w =
+      with_groups({named("w"), static_cast<int>(options.integer("group")), zero_of(options.text("zero"))}, "group");
+  if (grid.w.zero != Zero::off && !is_integer(grid.w.format))
+    fail("zero=", name_of(grid.w.zero), ": expected w=int8 or w=int4, found ", name_of(grid.w.format));
+  grid.w.factors = factors_of(grid.w, options.text("scales"));
   const int a_group = static_cast<int>(options.integer("a_group"));
   grid.a = with_groups({named("a"), a_group}, "a_group");
   const Format head = named("head");
@@ -85,7 +102,8 @@ std::string contract_of(const Grid& grid, const Options& options) {
   add(grid.type != Type::f32, "type", gpt2run::name_of(grid.type));
   add_format("w", grid.w.format, type);
   add_number("group");
-  add(grid.w.zero, "zero", "on");
+  add(grid.w.zero != Zero::off, "zero", name_of(grid.w.zero));
+  add(grid.w.factors != factors_of(grid.w, "auto"), "scales", options.text("scales"));
   add_format("a", grid.a.format, type);
   add_number("a_group");
   add_format("head", grid.head.format, type);
@@ -167,8 +185,7 @@ void GridOps::round_row(const Site& site, std::span<float> row) const {
   if (!format) return ReferenceOps::round_row(site, row);
   // Rounding to int4 again would choose other scales, so weights that the file holds in this form are taken as they
   // are.
-  const RowFormat stored_int4{Format::int4, kInt4Group, true};
-  if (site.stored == Type::u4 && *format == stored_int4) return;
+  if (site.stored == Type::u4 && *format == kInt4Contract) return;
   if (grid::round_row(*format, row) || site.point != Point::weight) return;
   fail("weight ", gpt2run::name_of(site.weight),
        is_per_layer(site.weight) ? " of layer " + std::to_string(site.layer) : "", ", row ", site.row,

@@ -44,17 +44,41 @@ void round_scaled(Row row, float largest_code, Code code) {
   for (float& x : row) x = inverse == 0 ? 0 : scale * code(x * inverse);
 }
 
+// The distance of neighbouring values that a group with a zero point needs.
+float step_with_zero(Row group, int most) {
+  const auto [least, greatest] = std::ranges::minmax(group);
+  return (std::max(0.0f, greatest) - std::min(0.0f, least)) / static_cast<float>(most);
+}
+
 // value = scale x (code - zero point), with codes from 0 to `most`.
-void round_with_zero(Row row, int most) {
-  const float least = std::min(0.0f, *std::ranges::min_element(row));
-  const float greatest = std::max(0.0f, *std::ranges::max_element(row));
-  const float step = (greatest - least) / static_cast<float>(most);
-  const float scale = step < kLeastScaled ? 0 : rounded_up_to_16_bits(step);
-  const int zero = scale > 0 ? std::clamp(nearest_even(-least / scale), 0, most) : 0;
-  for (float& x : row) {
-    const int code = scale > 0 ? std::clamp(nearest_even(x / scale) + zero, 0, most) : 0;
-    x = scale * static_cast<float>(code - zero);
-  }
+void round_with_zero(Row group, float scale, int most) {
+  if (scale == 0) return void(std::ranges::fill(group, 0.0f));
+  const int zero = std::clamp(nearest_even(-std::min(0.0f, std::ranges::min(group)) / scale), 0, most);
+  for (float& x : group) x = scale * static_cast<float>(std::clamp(nearest_even(x / scale) + zero, 0, most) - zero);
+}
+
+float scale_of_step(float step) { return step < kLeastScaled ? 0 : rounded_up_to_16_bits(step); }
+
+void round_with_zero(Row group, int most) { round_with_zero(group, scale_of_step(step_with_zero(group, most)), most); }
+
+// The scale of a group is that of the row, times an integer from 1 to `factors`.
+void round_to_int4(Row row, size_t width, int factors) {
+  float largest = 0;
+  for_each_group(row, width, [&](Row group) { largest = std::max(largest, step_with_zero(group, kMostInt4)); });
+  const float scale = largest < kLeastScaled ? 0 : rounded_up_to_16_bits(largest / static_cast<float>(factors));
+  for_each_group(row, width, [&](Row group) {
+    const float step = step_with_zero(group, kMostInt4);
+    const int factor = scale > 0 ? std::clamp(nearest_even(step / scale), 1, factors) : 0;
+    round_with_zero(group, scale * static_cast<float>(factor), kMostInt4);
+  });
+}
+
+// value = least + scale x code, with codes from 0 to `most`.
+void round_from_least(Row group, int most) {
+  const auto [least, greatest] = std::ranges::minmax(group);
+  const float scale = scale_of_step((greatest - least) / static_cast<float>(most));
+  for (float& x : group)
+    x = scale == 0 ? least : least + scale * static_cast<float>(std::clamp(nearest_even((x - least) / scale), 0, most));
 }
 
 void round_to_mxfp4(Row row) {
@@ -70,10 +94,13 @@ void round_to_scaled_nf4(Row row) {
 void round_group(const RowFormat& format, Row row) {
   switch (format.format) {
     case Format::int8:
-      return format.zero ? round_with_zero(row, 255) : round_to_q8(row);
-    case Format::int4:
-      if (format.zero) return round_with_zero(row, kMostInt4);
+    case Format::int4: {
+      const int most = format.format == Format::int8 ? 255 : kMostInt4;
+      if (format.zero == Zero::on) return round_with_zero(row, most);
+      if (format.zero == Zero::least) return round_from_least(row, most);
+      if (format.format == Format::int8) return round_to_q8(row);
       return round_scaled(row, 7, [](float x) { return static_cast<float>(nearest_even(x)); });
+    }
     case Format::e4m3:
       return round_scaled(row, kE4m3.largest, [](float x) { return round_to(kE4m3, x); });
     case Format::e5m2:
@@ -105,8 +132,10 @@ bool round_row(const RowFormat& format, std::span<float> row) {
     return true;
   }
   bool finite = largest_magnitude(row) < 0x7f800000;
-  if (finite && format.format == Format::int4 && format.zero && format.group == kInt4Group) {
+  if (finite && format == kInt4Contract) {
     round_to_int4(row);
+  } else if (finite && format.factors > 0) {
+    round_to_int4(row, static_cast<size_t>(format.group), format.factors);
   } else if (finite) {
     for_each_group(row, static_cast<size_t>(format.group), [&](Row group) { round_group(format, group); });
   }

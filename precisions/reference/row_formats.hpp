@@ -22,13 +22,26 @@ Format format_of(std::string_view name);
 constexpr bool is_type(Format format) { return format <= Format::fp16; }
 constexpr bool is_integer(Format format) { return format == Format::int8 || format == Format::int4; }
 
+// What stands for 0 in int8 and int4: nothing, as codes have a sign; a zero point, which is a code; or the least value
+// of the group, in FP32, to which codes count.
+enum class Zero : uint8_t { off, on, least };
+
+constexpr const char* name_of(Zero zero) {
+  constexpr const char* names[] = {"off", "on", "least"};
+  return names[static_cast<size_t>(zero)];
+}
+
 struct RowFormat {
   Format format = Format::fp32;
-  int group = 0;      // values that share a scale, 0: the whole row; mxfp4 and nf4: 32 and 64
-  bool zero = false;  // int8 and int4: with a zero point
+  int group = 0;  // values that share a scale, 0: the whole row; mxfp4 and nf4: 32 and 64
+  Zero zero = Zero::off;
+  int factors = 0;  // int4 with a zero point: a group's scale is the row's times an integer up to this; 0: is its own
 
   bool operator==(const RowFormat&) const = default;
 };
+
+// The weights of cpu-int4.
+inline constexpr RowFormat kInt4Contract{Format::int4, 32, Zero::on, 8};
 
 // Rounds a row in place. Returns false if the format has scales and the row holds infinity or NaN: then all its values
 // become NaN.
