@@ -5,17 +5,21 @@ rounded to FP8 and FP4. Needs numpy and ml_dtypes; their versions are written do
     python3 scripts/make_quantise_goldens.py
 
 The contracts are written again here with numpy's FP32, operation by operation. Rounding to E4M3, E5M2 and E2M1 is that
-of ml_dtypes. `nf4` holds the quantiles that define NF4 (Dettmers et al. 2023, QLoRA, appendix E), in double.
+of ml_dtypes. `nf4` holds the quantiles that define NF4 (Dettmers et al. 2023, QLoRA, appendix E), in double. `errors` is the RMS
+error of the demo model's layer matrices in each format, relative to their RMS, with scales in double.
 """
 import json
 import pathlib
 import platform
 import statistics
+import struct
 
 import ml_dtypes
 import numpy
 
-OUT = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "quantise" / "quantise.json"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUT = ROOT / "tests" / "golden" / "quantise" / "quantise.json"
+DEMO = ROOT / "models" / "demo" / "model.safetensors"
 F = numpy.float32
 
 
@@ -61,6 +65,68 @@ def nf4():
     return [value / above[0] for value in values]
 
 
+def demo_matrices():
+    """The matrices of the layers as (out, in)."""
+    data = DEMO.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    for name, about in json.loads(data[8 : 8 + size]).items():
+        if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+            begin, end = (8 + size + offset for offset in about["data_offsets"])
+            yield numpy.frombuffer(data[begin:end], F).reshape(about["shape"]).T.astype(numpy.float64)
+
+
+def contract_int4(matrix):
+    rows = [int4("", row) for row in matrix]
+    steps = numpy.array([[f * row["scale"] for f in row["factors"]] for row in rows])
+    codes = numpy.array([row["codes"] for row in rows]) - numpy.repeat([row["zeros"] for row in rows], 32, axis=1)
+    return numpy.repeat(steps, 32, axis=1) * codes
+
+
+def zero_point(group):
+    low, high = numpy.minimum(0, group.min(-1, keepdims=True)), numpy.maximum(0, group.max(-1, keepdims=True))
+    step = (high - low) / 15
+    zero = numpy.rint(-low / step)
+    return step * (numpy.clip(numpy.rint(group / step) + zero, 0, 15) - zero)
+
+
+def least_value(group):
+    low, step = group.min(-1, keepdims=True), numpy.ptp(group, -1, keepdims=True) / 15
+    return low + step * numpy.rint((group - low) / step)
+
+
+def scaled(rounding, largest):
+    def of(group):
+        scale = numpy.abs(group).max(-1, keepdims=True) / largest
+        return scale * rounding(numpy.clip(group / scale, -largest, largest)).astype(numpy.float64)
+
+    return of
+
+
+def mx(group):
+    scale = 2 ** (numpy.floor(numpy.log2(numpy.abs(group).max(-1, keepdims=True))) - 2)
+    return scale * numpy.clip(group / scale, -6, 6).astype(ml_dtypes.float4_e2m1fn).astype(numpy.float64)
+
+
+def errors():
+    values = numpy.array(nf4())
+    in_groups = {
+        "int8": (0, scaled(numpy.rint, 127)),
+        "int4": (32, scaled(numpy.rint, 7)),
+        "int4 on": (32, zero_point),
+        "int4 least": (32, least_value),
+        "e4m3": (0, scaled(lambda x: x.astype(ml_dtypes.float8_e4m3fn), 448)),
+        "e5m2": (0, scaled(lambda x: x.astype(ml_dtypes.float8_e5m2), 57344)),
+        "mxfp4": (32, mx),
+        "nf4": (64, scaled(lambda x: values[numpy.abs(x[..., None] - values).argmin(-1)], 1)),
+    }
+    kinds = {"contract": contract_int4}
+    for name, (group, rounding) in in_groups.items():
+        kinds[name] = lambda m, g=group, f=rounding: f(m.reshape(len(m), -1, g or m.shape[1])).reshape(m.shape)
+    matrices = list(demo_matrices())
+    power = sum((m**2).sum() for m in matrices)
+    return {name: float((sum(((f(m) - m) ** 2).sum() for m in matrices) / power) ** 0.5) for name, f in kinds.items()}
+
+
 def main():
     draw = numpy.random.default_rng(13)
     normal = [round(x, 4) for x in draw.normal(size=77)]
@@ -85,6 +151,7 @@ def main():
         "e5m2": rounded(values, ml_dtypes.float8_e5m2, 57344),
         "e2m1": rounded(small, ml_dtypes.float4_e2m1fn, 6),
         "nf4": nf4(),
+        "errors": errors(),
     }
     OUT.parent.mkdir(exist_ok=True)
     with OUT.open("w", encoding="utf-8") as file:
