@@ -205,6 +205,34 @@ TEST(Grid, ExactKeepsPartsInFp32) {
   EXPECT_NE(rounded(ops, kGelu, row), row);
 }
 
+TEST(Grid, ATiedModelEmbedsTheHeadsValues) {
+  const TinyCheckpoint checkpoint;
+  const ReferenceWeights weights = ops_with({{"head", "int8"}}).load(checkpoint);
+  EXPECT_EQ(weights.head.w, weights.embedding.wte.data());
+  const Tensor wte = checkpoint.tensor(Weight::wte, 0);
+  const size_t C = checkpoint.config().C;
+  for (int64_t token = 0; token < wte.rows; ++token) {
+    std::vector<float> row(C);
+    for (size_t c = 0; c < C; ++c) row[c] = at(wte, token, int64_t(c));
+    const auto* own = &weights.embedding.wte[size_t(token) * C];
+    EXPECT_EQ(std::vector<float>(own, own + C), rounded({Format::int8}, row));
+  }
+}
+
+// Quantising them again would give other codes.
+TEST(Grid, TakesStoredInt4WeightsAsTheyAre) {
+  // The second group needs 7.6 / 8 of the first one's step and gets it whole, so that it uses fifteen codes.
+  std::vector<float> row(64, 0.1f);
+  row[0] = -7.5f, row[1] = 7.5f, row[32] = -0.95f * 7.5f, row[33] = 0.95f * 7.5f;
+  row = rounded(grid::kInt4Contract, row);
+  Site site = kQkv;
+  const GridOps int4 = ops_with({{"w", "int4"}, {"group", "32"}, {"zero", "on"}});
+  EXPECT_NE(rounded(int4, site, row), row) << "not a row that changes";
+  site.stored = Type::u4;
+  EXPECT_EQ(rounded(int4, site, row), row);
+  EXPECT_EQ(rounded(ops_with({{"w", "int8"}}), site, row), rounded({Format::int8}, row));
+}
+
 TEST(Grid, RefusesWeightsThatAreNoNumbersByName) {
   for (const float bad : {INFINITY, -INFINITY, NAN}) {
     TinyCheckpoint checkpoint;

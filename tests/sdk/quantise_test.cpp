@@ -177,6 +177,28 @@ TEST(Quantise, TiesGoToTheEvenCode) {
   EXPECT_EQ(nearest_even(1 - 0x1p22f), 1 - (1 << 22));
 }
 
+// The product with the inverse is rounded to FP32 before it is rounded to an integer. So a product that is only nearest
+// to a tie in FP32 is one.
+TEST(Quantise, ProductsAreRoundedBeforeTheyBecomeIntegers) {
+  int ties = 0;
+  for (const float most : {1.0f, 0.3f, 7.7f, 1e-20f}) {
+    const float inverse = inverse_scale(int8_scale(std::bit_cast<uint32_t>(most)));
+    Row row = {most};
+    std::vector<int8_t> expected = {127};
+    for (int k = 0; k < 126; ++k) {
+      const float tie = static_cast<float>(k) + 0.5f;
+      float x = std::nextafter(std::nextafter(once(tie / double{inverse}), 0.0f), 0.0f);
+      for (int i = 0; i < 5; ++i, x = std::nextafter(x, most)) {
+        const double product = double{x} * inverse;
+        if (once(product) != tie || product == tie) continue;
+        row.push_back(x), expected.push_back(static_cast<int8_t>(k + k % 2)), ++ties;
+      }
+    }
+    EXPECT_EQ(Int8Row(row).codes, expected);
+  }
+  EXPECT_GE(ties, 100);
+}
+
 TEST(Quantise, RowsThatAreTooSmallAreZeros) {
   const float least = 0x1p-100f, below = std::nextafter(least, 0.0f);
   EXPECT_EQ(Int8Row({below, -below}).scale, 0.0f);
@@ -191,7 +213,8 @@ TEST(Quantise, RowsThatAreTooSmallAreZeros) {
 }
 
 TEST(Quantise, InfinityAndNanGiveAScaleThatIsNan) {
-  for (const float bad : {INFINITY, -INFINITY, NAN, -NAN}) {
+  const auto all_ones = std::bit_cast<float>(0x7fffffff), one_more = std::bit_cast<float>(0x7f800001);
+  for (const float bad : {INFINITY, -INFINITY, NAN, -NAN, all_ones, -all_ones, one_more}) {
     const Row row = {1, 2, bad, 3};
     const Int8Row int8(row);
     EXPECT_TRUE(std::isnan(int8.scale));
