@@ -81,8 +81,8 @@ class CpuOps {
   // the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
-    const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
     pool_.run([&](int worker, int workers) {
+      const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
       float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
       for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
         const int head = static_cast<int>(item / tiles);
@@ -120,10 +120,12 @@ class CpuOps {
 
   void norm_logits(const typename Weights::Head& w, State& s, const Step& step) {
     const int C = s.config.C, V = s.config.V, rows = static_cast<int>(step.logit_rows.size());
-    for (int i = 0; i < rows; ++i)
-      kernels_.norm(&s.x[size_t(step.logit_rows[i]) * C], w.lnf_w, w.lnf_b, C, s.config.epsilon,
-                    &s.normed[size_t(i) * C]);
     if (rows == 0) return;
+    pool_.run_alone([&](int, int) {
+      for (int i = 0; i < rows; ++i)
+        kernels_.norm(&s.x[size_t(step.logit_rows[i]) * C], w.lnf_w, w.lnf_b, C, s.config.epsilon,
+                      &s.normed[size_t(i) * C]);
+    });
     pool_.run([&](int worker, int workers) {
       const WorkRange own(V, worker, workers, kPanel);
       product(w.w, s.normed.data(), C, rows, own, s.logits.data(), s.stride, s, worker);
@@ -161,7 +163,7 @@ class CpuOps {
       const WorkRange own(rows, worker, workers);
       for (int r = own.begin; r < own.end; ++r) work(r);
     };
-    if (rows < kRowsToShare) return part(0, 1);
+    if (rows < kRowsToShare) return pool_.run_alone(part);
     pool_.run(part);
   }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "float_mode.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/processors.hpp"
 
@@ -61,15 +62,21 @@ void Pool::run(Call call, const void* work) {
   busy_.store(static_cast<uint32_t>(threads_.size()), std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
   if (!threads_.empty()) round_.notify_all();
-  if (call) call(work, 0, total_);
+  if (call) call_here(call, work, 0, total_);
   for (uint32_t left = busy_.load(std::memory_order_acquire); left;) left = wait_for_change(busy_, left);
+}
+
+// Arithmetic stays between the two changes of mode because the compiler does not know what is called.
+void Pool::call_here(Call call, const void* work, int worker, int workers) {
+  const FloatMode mode(kStandardFloats);
+  call(work, worker, workers);
 }
 
 void Pool::serve(int worker) {
   for (uint32_t round = 0;;) {
     wait_for_change(round_, round++);
     const Call call = call_;
-    if (call) call(work_, worker, total_);
+    if (call) call_here(call, work_, worker, total_);
     if (busy_.fetch_sub(1, std::memory_order_release) == 1) busy_.notify_one();
     if (!call) return;
   }

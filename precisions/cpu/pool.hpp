@@ -1,5 +1,6 @@
 // Pool: threads that carry out one piece of work together. It is made for work of microseconds to milliseconds: workers
-// spin for a moment before they sleep. One caller at a time. Work must not throw.
+// spin for a moment before they sleep. One caller at a time. Work must not throw. It is carried out in the standard
+// floating-point mode (float_mode.hpp), whatever the mode of the calling thread, which keeps its own.
 #pragma once
 #include <algorithm>
 #include <atomic>
@@ -33,12 +34,22 @@ class Pool {
   // Calls work(worker, workers) on every worker and waits for all of them. What they wrote is visible to the caller.
   template <class Work>
   void run(const Work& work) {
-    run([](const void* at, int worker, int workers) noexcept { (*static_cast<const Work*>(at))(worker, workers); },
-        &work);
+    run(&call<Work>, &work);
+  }
+
+  // Calls work(0, 1) on the caller alone, for work that is done sooner than the workers wake up.
+  template <class Work>
+  void run_alone(const Work& work) {
+    call_here(&call<Work>, &work, 0, 1);
   }
 
  private:
   using Call = void (*)(const void*, int, int) noexcept;
+  template <class Work>
+  static void call(const void* work, int worker, int workers) noexcept {
+    (*static_cast<const Work*>(work))(worker, workers);
+  }
+  static void call_here(Call call, const void* work, int worker, int workers);
   void run(Call call, const void* work);
   void serve(int worker);
   void stop();

@@ -43,13 +43,26 @@ GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes) {
     prefetch(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
 }
 
+// A 16-bit weight that has been widened to FP32.
+struct Widened {
+  float value;
+};
+GPT2RUN_INLINE Vector load_vector(const Widened* at) { return load_vector(&at->value); }
+
+// Multiply-add by a weight of the type. Inputs of 16-bit weights are values of the same type.
+template <class Value>
+GPT2RUN_INLINE Vector add_product(Vector x, Vector weight, Vector total) {
+  if constexpr (std::is_same_v<Value, float>) return fma(x, weight, total);
+  return fma16(x, weight, total);
+}
+
 // Multiplies by the weights of one k (two for BF16) for kV registers of outputs. at: the first of these weights.
 template <int kR, int kV, class Value>
 GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Vector (&total)[kR][kV]) {
   prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value));
   for (int v = 0; v < kV; ++v) {
     const Vector weight = load_vector(at + v * kWidth);
-    for (int r = 0; r < kR; ++r) total[r][v] = fma(splat(x[r * x_stride]), weight, total[r][v]);
+    for (int r = 0; r < kR; ++r) total[r][v] = add_product<Value>(splat(x[r * x_stride]), weight, total[r][v]);
   }
 }
 template <int kR, int kV>
@@ -60,8 +73,8 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, b
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
     const Vector first = (Vector)(pair << 16), second = (Vector)(pair & 0xffff0000);
     for (int r = 0; r < kR; ++r) {
-      total[r][v] = fma(splat(x[r * x_stride]), first, total[r][v]);
-      if (both) total[r][v] = fma(splat(x[r * x_stride + 1]), second, total[r][v]);
+      total[r][v] = fma16(splat(x[r * x_stride]), first, total[r][v]);
+      if (both) total[r][v] = fma16(splat(x[r * x_stride + 1]), second, total[r][v]);
     }
   }
 }
@@ -233,7 +246,7 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   if constexpr (kWiden) {
     if (rows > kRows) {
       widen(w, length, wide);
-      return groups(static_cast<const float*>(wide));
+      return groups(reinterpret_cast<const Widened*>(wide));
     }
   }
   groups(w);

@@ -1,7 +1,7 @@
 // Vectors of 16 floats for the instruction set that the file is compiled for. GPT2RUN_CPU_ISA is the name of the
-// namespace and GPT2RUN_CPU_WIDTH the number of floats in a register. The arithmetic is the same for every width,
-// except that fma is fused only where the machine has the instruction. Everything is inlined, because the linker must
-// not share a function emitted here with code for a lesser machine.
+// namespace and GPT2RUN_CPU_WIDTH the number of floats in a register. The arithmetic is the same for every width, bit
+// for bit: a multiply-add is rounded once also where the machine has no instruction for it. Everything is inlined,
+// because the linker must not share a function emitted here with code for a lesser machine.
 #pragma once
 #include "packed.hpp"
 #ifndef GPT2RUN_CPU_ISA
@@ -58,13 +58,69 @@ GPT2RUN_INLINE Floats operator*(Floats a, Floats b) {
   return map([](Vector x, Vector y) { return x * y; }, a, b);
 }
 
+#if GPT2RUN_CPU_WIDTH == 4 && !defined(__FMA__) && !defined(__FP_FAST_FMAF) && !defined(__aarch64__)
+#define GPT2RUN_CPU_SPLIT_FMA  // the machine has no fused multiply-add
+
+typedef double Doubles __attribute__((vector_size(32)));
+typedef int64_t Longs __attribute__((vector_size(16)));
+
+// A macro, because the machine has no register in which a function could return it.
+#define GPT2RUN_IN_DOUBLE(value) __builtin_convertvector(value, Doubles)
+
+// a * b + c rounded once: the sum is rounded to odd in double, which has enough digits beyond FP32's for the second
+// rounding to be the only one that counts. An inexact sum whose last bit is even moves one unit towards what it lost.
+[[gnu::noinline, gnu::cold]] Vector fma_by_odd(Vector a, Vector b, Vector c) {
+  for (int i = 0; i < kWidth; ++i) {
+    const double product = double(a[i]) * b[i], addend = c[i], sum = product + addend;
+    const double own = sum - product, lost = (product - (sum - own)) + (addend - own);
+    int64_t bits;
+    __builtin_memcpy(&bits, &sum, sizeof bits);
+    if ((lost < 0 || lost > 0) && !(bits & 1)) bits += (lost > 0) == (sum > 0) ? 1 : -1;
+    double odd;
+    __builtin_memcpy(&odd, &bits, sizeof odd);
+    c[i] = static_cast<float>(odd);
+  }
+  return c;
+}
+#endif
+
+// a * b + c, rounded once. Where that is done in double, the product is exact, and the sum is rounded twice: to double
+// and to FP32. This gives another result than one rounding only if the sum in double lies between two neighbours in
+// FP32, exactly in the middle, as the first rounding may have brought it there. In normal numbers the last 29 bits then
+// are a one and zeros. Subnormal results have their middle elsewhere, so all of them are computed again; a zero is
+// right, because what is smaller than the least FP32 number is exact in double.
 GPT2RUN_INLINE Vector fma(Vector a, Vector b, Vector c) {
 #if GPT2RUN_CPU_WIDTH == 16
   return (Vector)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif GPT2RUN_CPU_WIDTH == 8
   return (Vector)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(GPT2RUN_CPU_SPLIT_FMA)
+  typedef int32_t Words __attribute__((vector_size(32)));
+  const Doubles sum = GPT2RUN_IN_DOUBLE(a) * GPT2RUN_IN_DOUBLE(b) + GPT2RUN_IN_DOUBLE(c);
+  const Vector result = __builtin_convertvector(sum, Vector);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  const Ints low = __builtin_shufflevector((Words)sum, (Words)sum, 0, 2, 4, 6);
 #else
-  return a * b + c;
+  const Ints low = __builtin_shufflevector((Words)sum, (Words)sum, 1, 3, 5, 7);
+#endif
+  const Ints size = (Ints)result & 0x7fffffff;
+  const Longs doubtful = (Longs)(((low & 0x1fffffff) == 0x10000000) | ((size > 0) & (size <= 0x00800000)));
+  if (__builtin_expect((doubtful[0] | doubtful[1]) != 0, 0)) return fma_by_odd(a, b, c);
+  return result;
+#else
+  for (int i = 0; i < kWidth; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+#endif
+}
+
+// The same for an `a` and `b` that are both values of BF16, or both of FP16. Their product has at most 22 digits, so
+// that the sum in double is that of two numbers of 24 digits. Then rounding it a second time changes nothing, since 53
+// digits are at least twice 24 and two more.
+GPT2RUN_INLINE Vector fma16(Vector a, Vector b, Vector c) {
+#if defined(GPT2RUN_CPU_SPLIT_FMA)
+  return __builtin_convertvector(GPT2RUN_IN_DOUBLE(a) * GPT2RUN_IN_DOUBLE(b) + GPT2RUN_IN_DOUBLE(c), Vector);
+#else
+  return fma(a, b, c);
 #endif
 }
 // larger: a < b ? b : a. smaller: b < a ? b : a. Both also define what happens with NaN.

@@ -29,9 +29,9 @@ struct FloorPlan {
 };
 
 // Measures an instance against variations of itself: with sequences in other slots; one token at a time; with another
-// number of threads (host memory only); and with another order of sums for the same type, which is isa=portable where
-// the precision has that choice, and `reference` of the type, where the type is known. instance: open, with a context
-// for the longest window. Throws Error.
+// number of threads (host memory only); with isa=portable where the precision has that choice, which is another order
+// of sums unless the instance has the same; and with `reference` of the type, where the type is known, whose sums are
+// in double. instance: open, with a context for the longest window. Throws Error.
 std::vector<FloorPart> floor_of(PluginHost& host, Instance& instance, std::span<const Window> windows,
                                 const FloorPlan& plan);
 
