@@ -1,0 +1,343 @@
+// Products with a packed int8 or int4 matrix (int8_packed.hpp), for the instruction set that the file is compiled for.
+// A sum of integers is exact, so it may be taken in any order, and every set and every blocking gives the same bits:
+//   y = (float(sum of codes' products) x scale of the output) x scale of the row.
+#pragma once
+#include "int8_kernels.hpp"
+#include "vector.hpp"
+
+namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
+namespace {
+
+typedef uint8_t Bytes __attribute__((vector_size(kWidth * 4)));
+typedef int8_t SignedBytes __attribute__((vector_size(kWidth * 4)));
+typedef int16_t Shorts __attribute__((vector_size(kWidth * 4)));
+typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
+
+// The rows and registers of outputs that are summed at the same time, and the inputs and rows for which a part of a
+// panel and the sums stay in the L1 cache.
+constexpr int kTileRows = kWidth == 16 ? 6 : kWidth == 8 ? 4 : 2, kTileVectors = kWidth == 16 ? 4 : 2;
+constexpr int kBlockInputs = 256, kBlockRows = 96;
+constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
+constexpr int kPrefetchAhead = 4096;        // bytes, for a single row, which is limited by memory
+static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
+
+GPT2RUN_INLINE int lesser(int a, int b) { return a < b ? a : b; }
+
+GPT2RUN_INLINE Ints splat_int(int32_t value) { return value - Ints{}; }
+GPT2RUN_INLINE Ints load_ints(const void* at) {
+  Ints value;
+  __builtin_memcpy(&value, at, sizeof value);
+  return value;
+}
+GPT2RUN_INLINE void store_ints(void* at, Ints value) { __builtin_memcpy(at, &value, sizeof value); }
+
+// Four codes of a row, in every lane.
+GPT2RUN_INLINE Ints splat_codes(const int8_t* codes) {
+  int32_t four;
+  __builtin_memcpy(&four, codes, sizeof four);
+  return splat_int(four);
+}
+
+// sum + the four products of each lane: w has codes + kBias, x has codes. Where the processor multiplies unsigned by
+// signed bytes, the bias goes in and counts 128 times the sum of x, which `starting_sum` takes away in advance. These
+// sums are modulo 2^32, and the result fits.
+#if GPT2RUN_CPU_WIDTH == 16
+constexpr bool kBiased = true;
+GPT2RUN_INLINE Ints add_four(Ints sum, Ints w, Ints x) {
+  return (Ints)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)w, (__m512i)x);
+}
+#elif defined(__AVXVNNI__)
+constexpr bool kBiased = true;
+GPT2RUN_INLINE Ints add_four(Ints sum, Ints w, Ints x) {
+  return (Ints)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)x);
+}
+#elif GPT2RUN_CPU_WIDTH == 8
+// |x| x (w with the sign of x): two products are at most 32258 together and fit in 16 bits; two such pairs would not.
+constexpr bool kBiased = false;
+GPT2RUN_INLINE Ints add_four(Ints sum, Ints w, Ints x) {
+  const __m256i codes = _mm256_xor_si256((__m256i)w, _mm256_set1_epi8(-128));
+  const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8((__m256i)x), _mm256_sign_epi8(codes, (__m256i)x));
+  return sum + (Ints)_mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+#else
+// The bytes with even and with odd numbers, as 16 bits. A product fits, and so does the sum of two.
+constexpr bool kBiased = false;
+GPT2RUN_INLINE Ints add_four(Ints sum, Ints w, Ints x) {
+  const Shorts codes = (Shorts)(w ^ static_cast<int32_t>(0x80808080)), inputs = (Shorts)x;
+  const Shorts pairs = (codes << 8 >> 8) * (inputs << 8 >> 8) + (codes >> 8) * (inputs >> 8);
+  return sum + ((Ints)pairs << 16 >> 16) + ((Ints)pairs >> 16);
+}
+#endif
+GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) {
+  return kBiased ? static_cast<int32_t>(static_cast<uint32_t>(sum_of_x) * -uint32_t(kBias)) : 0;
+}
+
+// Calls f.operator()<rows>() for 1 to kMost rows.
+template <int kMost, class F>
+GPT2RUN_INLINE void with_some_rows(int rows, const F& f) {
+  if constexpr (kMost > 1) {
+    if (rows < kMost) return with_some_rows<kMost - 1>(rows, f);
+  }
+  f.template operator()<kMost>();
+}
+
+GPT2RUN_INLINE void prefetch_bytes(const void* at, int bytes) {
+  for (int i = 0; i < bytes; i += 64)  // the address may be past the end, which a prefetch allows
+    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + i));
+}
+
+// Part of the rows of a product, and where their outputs go.
+struct Outputs {
+  float* y;
+  int64_t stride;
+  int count;            // of the panel's outputs
+  const float* scales;  // of the panel
+};
+
+// Writes one register of finished sums, of outputs from o on.
+GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row, int o) {
+  const Vector value = (__builtin_convertvector(sum, Vector) * load_vector(to.scales + o)) * splat(row_scale);
+  float* at = to.y + row * to.stride + o;
+  if (o + kWidth <= to.count) return store_vector(at, value);
+  float lanes[kWidth];
+  store_vector(lanes, value);
+  for (int i = 0; i < to.count - o; ++i) at[i] = lanes[i];
+}
+
+// Adds `steps` times four inputs for kR rows to a whole panel. sums: (kR, kPanel), where the sums of earlier inputs are
+// unless `first`, and where these go unless `last`, which writes the outputs.
+template <int kR, int kV>
+GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, int32_t* sums,
+                         bool first, bool last, const Outputs& to) {
+  const int8_t* codes = x.codes + row * x.stride + from;
+  for (int o = 0; o < kPanel; o += kV * kWidth) {
+    Ints total[kR][kV];  // the loops are unrolled so that it stays in registers
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v)
+        total[r][v] = first ? splat_int(starting_sum(x.sums[row + r])) : load_ints(sums + r * kPanel + o + v * kWidth);
+    }
+    for (int step = 0; step < steps; ++step) {
+      Ints weight[kV];
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
+#pragma GCC unroll 8
+      for (int r = 0; r < kR; ++r) {
+        const Ints four = splat_codes(codes + r * x.stride + step * kFour);
+#pragma GCC unroll 8
+        for (int v = 0; v < kV; ++v) total[r][v] = add_four(total[r][v], weight[v], four);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) {
+        if (last)
+          finish(total[r][v], x.scales[row + r], to, row + r, o + v * kWidth);
+        else
+          store_ints(sums + r * kPanel + o + v * kWidth, total[r][v]);
+      }
+    }
+  }
+}
+
+// One row with one panel of int8, which is as fast as memory. Two sums of each output, because one chain of additions
+// would wait for itself.
+GPT2RUN_INLINE void single(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+  constexpr int kV = kTileVectors;
+  const int steps = padded(K, kFour) / kFour;
+  const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  constexpr int kAll = kPanel / kWidth;
+  if constexpr (kAll <= kV) {
+    Ints even[kAll], odd[kAll];
+#pragma GCC unroll 8
+    for (int v = 0; v < kAll; ++v) even[v] = splat_int(starting_sum(x.sums[0])), odd[v] = Ints{};
+    int step = 0;
+    for (; step + 1 < steps; step += 2) {
+      const uint8_t* at = w + int64_t(step) * kStepBytes;
+      prefetch_bytes(at + kPrefetchAhead, 2 * kStepBytes);
+      const Ints first = splat_codes(x.codes + step * kFour), second = splat_codes(x.codes + (step + 1) * kFour);
+#pragma GCC unroll 8
+      for (int v = 0; v < kAll; ++v) {
+        even[v] = add_four(even[v], load_ints(at + v * kWidth * kFour), first);
+        odd[v] = add_four(odd[v], load_ints(at + kStepBytes + v * kWidth * kFour), second);
+      }
+    }
+    if (step < steps) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kAll; ++v)
+        even[v] = add_four(even[v], load_ints(w + int64_t(step) * kStepBytes + v * kWidth * kFour),
+                           splat_codes(x.codes + step * kFour));
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < kAll; ++v) finish(even[v] + odd[v], x.scales[0], to, 0, v * kWidth);
+  } else {
+    Ints total[kAll];
+#pragma GCC unroll 16
+    for (int v = 0; v < kAll; ++v) total[v] = splat_int(starting_sum(x.sums[0]));
+    for (int step = 0; step < steps; ++step) {
+      const uint8_t* at = w + int64_t(step) * kStepBytes;
+      prefetch_bytes(at + kPrefetchAhead, kStepBytes);
+      const Ints four = splat_codes(x.codes + step * kFour);
+#pragma GCC unroll 16
+      for (int v = 0; v < kAll; ++v) total[v] = add_four(total[v], load_ints(at + v * kWidth * kFour), four);
+    }
+#pragma GCC unroll 16
+    for (int v = 0; v < kAll; ++v) finish(total[v], x.scales[0], to, 0, v * kWidth);
+  }
+}
+
+// int4 groups of one register of outputs: factor and zero point in each lane.
+struct Factors {
+  Ints factor, zero;
+};
+GPT2RUN_INLINE Factors load_factors(const uint8_t* groups) {
+  OutputBytes bytes;
+  __builtin_memcpy(&bytes, groups, sizeof bytes);
+#if GPT2RUN_CPU_WIDTH == 16
+  const Ints wide = (Ints)_mm512_cvtepu8_epi32((__m128i)bytes);
+#elif GPT2RUN_CPU_WIDTH == 8
+  int64_t eight;
+  __builtin_memcpy(&eight, &bytes, sizeof eight);
+  const Ints wide = (Ints)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(eight));
+#else
+  const Ints wide = __builtin_convertvector(bytes, Ints);
+#endif
+  return {(wide >> 4) + 1, wide & 15};
+}
+
+// Turns `inputs` int4 weights, in whole groups, of a panel into the bytes of int8 weights. A code times its factor is
+// at most 120, so that two bytes are multiplied at once in 16 bits, without a carry.
+GPT2RUN_INLINE void unpack(const uint8_t* groups, int inputs, uint8_t* out) {
+  for (int k = 0; k < inputs; k += kGroupInputs, groups += kGroupBytes, out += kGroupInputs * kPanel) {
+#pragma GCC unroll 4
+    for (int o = 0; o < kPanel; o += kWidth) {
+      const Factors f = load_factors(groups + o);
+      const Shorts factor = (Shorts)(f.factor | f.factor << 16);
+      const Shorts zero = (Shorts)(f.zero | f.zero << 16);
+      const Shorts pair = kBias - factor * zero;  // at least 8, at most 128
+      const Bytes bias = (Bytes)(pair | pair << 8);
+#pragma GCC unroll 4
+      for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
+        const Ints codes = load_ints(groups + kPanel + (eight * kPanel + o) * kFour);
+        const Shorts low = (Shorts)(codes & 0x0f0f0f0f), high = (Shorts)(codes >> 4 & 0x0f0f0f0f);
+        store_ints(out + (2 * eight * kPanel + o) * kFour, (Ints)((Bytes)(low * factor) + bias));
+        store_ints(out + ((2 * eight + 1) * kPanel + o) * kFour, (Ints)((Bytes)(high * factor) + bias));
+      }
+    }
+  }
+}
+
+#if GPT2RUN_CPU_WIDTH == 16
+// One row with one register of outputs and one group of int4: sum + factor x (sum of code x input - zero x sum of
+// inputs). Codes are unsigned, so they are used as they lie; those in the high halves count sixteen times.
+GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_t* x, Ints minus_sum) {
+  const Factors f = load_factors(group + o);
+  Ints low = (Ints)_mm512_madd_epi16((__m512i)f.zero, (__m512i)minus_sum), high = {};
+#pragma GCC unroll 4
+  for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
+    const Ints codes = load_ints(group + kPanel + (eight * kPanel + o) * kFour);
+    low = add_four(low, codes & 0x0f0f0f0f, splat_codes(x + eight * 8));
+    high = add_four(high, codes & static_cast<int32_t>(0xf0f0f0f0), splat_codes(x + eight * 8 + kFour));
+  }
+  return sum + (low + (high >> 4)) * f.factor;
+}
+#elif GPT2RUN_CPU_WIDTH == 8
+// The same in 16 bits: two products of a code and an input are at most 3810, and a group has eight such pairs in a
+// lane, which is 30480.
+GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_t* x, Ints minus_sum) {
+  const Factors f = load_factors(group + o);
+  Shorts pairs = {};
+#pragma GCC unroll 4
+  for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
+    const Ints codes = load_ints(group + kPanel + (eight * kPanel + o) * kFour);
+    const Ints low = codes & 0x0f0f0f0f, high = codes >> 4 & 0x0f0f0f0f;
+    pairs += (Shorts)_mm256_maddubs_epi16((__m256i)low, (__m256i)splat_codes(x + eight * 8));
+    pairs += (Shorts)_mm256_maddubs_epi16((__m256i)high, (__m256i)splat_codes(x + eight * 8 + kFour));
+  }
+  const __m256i factor = (__m256i)f.factor, both = _mm256_or_si256(factor, _mm256_slli_epi32(factor, 16));
+  const __m256i zero = _mm256_mullo_epi16((__m256i)f.zero, factor);
+  return sum + (Ints)_mm256_madd_epi16((__m256i)pairs, both) + (Ints)_mm256_madd_epi16(zero, (__m256i)minus_sum);
+}
+#endif
+
+#if GPT2RUN_CPU_WIDTH > 4
+// One row with one panel of int4. minus_sums: of each group's inputs the sum, negative, as the low half of 32 bits.
+GPT2RUN_INLINE void single_int4(const CodedRows& x, const std::byte* panel, int K, const int32_t* minus_sums,
+                                const Outputs& to) {
+  constexpr int kAll = kPanel / kWidth;
+  const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  Ints total[kAll] = {};
+  for (int k = 0, g = 0; k < K; k += kGroupInputs, ++g, group += kGroupBytes) {
+    prefetch_bytes(group + kPrefetchAhead, kGroupBytes);
+    const Ints minus_sum = splat_int(minus_sums[g]);
+#pragma GCC unroll 8
+    for (int v = 0; v < kAll; ++v) total[v] = add_group(total[v], group, v * kWidth, x.codes + k, minus_sum);
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < kAll; ++v) finish(total[v], x.scales[0], to, 0, v * kWidth);
+}
+
+inline constexpr int kMostGroups = kMostInputs / kGroupInputs;
+
+// -(sum of the group's codes) for each group of a row, as the low half of 32 bits.
+GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
+  for (int k = 0; k < K; k += kGroupInputs, ++out) {
+    int32_t sum = 0;
+    for (int i = 0; i < kGroupInputs; ++i) sum += codes[k + i];
+    *out = -sum & 0xffff;
+  }
+}
+#endif
+
+// Up to kBlockRows rows, beginning at `row`, with one panel. Part of the panel after part, so that it stays in the L1
+// cache for all of them; int4 weights are unpacked once for all rows.
+template <Codes kCodes>
+GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
+                                  const Outputs& to) {
+  alignas(64) int32_t sums[kBlockRows * kPanel];
+  alignas(64) uint8_t unpacked[kCodes == Codes::int4 ? kBlockInputs * kPanel : 64];
+  const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  const int width = padded_inputs(kCodes, K);
+  for (int k = 0; k < width; k += kBlockInputs) {
+    const int inputs = lesser(kBlockInputs, width - k);
+    const uint8_t* w = codes + int64_t(k) * kPanel;
+    if constexpr (kCodes == Codes::int4) {
+      unpack(codes + int64_t(k / kGroupInputs) * kGroupBytes, inputs, unpacked);
+      w = unpacked;
+    }
+    for (int r = 0; r < rows; r += kTileRows) {
+      with_some_rows<kTileRows>(lesser(kTileRows, rows - r), [&]<int kR>() {
+        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, sums + r * kPanel, k == 0, k + inputs == width, to);
+      });
+    }
+  }
+}
+
+// Int8Kernels::linear.
+template <Codes kCodes>
+void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride) {
+#if GPT2RUN_CPU_WIDTH > 4
+  int32_t minus_sums[kMostGroups];
+  if (kCodes == Codes::int4 && rows == 1) negative_sums(x.codes, K, minus_sums);
+#endif
+  for (int row = 0; row < rows || row == 0; row += kBlockRows) {
+    for (int o = 0; o < outputs; o += kPanel) {
+      const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
+      const Outputs to{y + o, y_stride, lesser(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
+      if (rows > 1 || (kCodes == Codes::int4 && kWidth == 4)) {
+        block_of_rows<kCodes>(x, row, lesser(kBlockRows, rows - row), panel, K, to);
+      } else if constexpr (kCodes == Codes::int8) {
+        single(x, panel, K, to);
+      } else {
+#if GPT2RUN_CPU_WIDTH > 4
+        single_int4(x, panel, K, minus_sums, to);
+#endif
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::cpu::GPT2RUN_CPU_ISA
