@@ -82,8 +82,8 @@ GPT2RUN_INLINE void add_weighted(const float* weights, int64_t stride, const Val
 }
 
 // The weighted sum over values: out (kR rows, `count` of kB x 16 columns) = weights x values. Row r uses length + r
-// positions. Later ones must not be touched, because 0 times infinity is NaN.
-template <int kR, int kB, class Value>
+// positions. Later ones must not be touched, because 0 times infinity is NaN. Out: what the sum is rounded to.
+template <int kR, int kB, class Out, class Value>
 void weighted_sum(const float* weights, int64_t stride, const Value* values, int D, int length, int count,
                   const float* factors, float* out, int64_t out_stride) {
   Floats sum[kR][kB] = {};
@@ -97,11 +97,11 @@ void weighted_sum(const float* weights, int64_t stride, const Value* values, int
   }
   for (int r = 0; r < kR; ++r) {
     for (int b = 0; b < kB; ++b)
-      store(out + r * out_stride + b * kLanes, rounded<Value>(sum[r][b] * splat16(factors[r])), count - b * kLanes);
+      store(out + r * out_stride + b * kLanes, rounded<Out>(sum[r][b] * splat16(factors[r])), count - b * kLanes);
   }
 }
 
-template <class Value>
+template <class Out, class Value>
 void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, float scale,
                int length, float* scores, int64_t scores_stride, float* out, float* workspace) {
   linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, workspace);
@@ -114,11 +114,11 @@ void attention(const float* q, int rows, int64_t stride, const Value* keys, cons
       const int own = length + first;
       int d = 0;
       for (; d + kSumLanes * kLanes <= D; d += kSumLanes * kLanes)
-        weighted_sum<kR, kSumLanes>(weights, scores_stride, values + d, D, own, kSumLanes * kLanes, factors + first,
-                                    to + d, stride);
+        weighted_sum<kR, kSumLanes, Out>(weights, scores_stride, values + d, D, own, kSumLanes * kLanes,
+                                         factors + first, to + d, stride);
       for (; d < D; d += kLanes)
-        weighted_sum<kR, 1>(weights, scores_stride, values + d, D, own, least(kLanes, D - d), factors + first, to + d,
-                            stride);
+        weighted_sum<kR, 1, Out>(weights, scores_stride, values + d, D, own, least(kLanes, D - d), factors + first,
+                                 to + d, stride);
     });
   }
 }
@@ -154,7 +154,8 @@ const Kernels<Value>& kernels() {
       Isa::GPT2RUN_CPU_ISA,
       norm<Value>,
       linear<Value>,
-      attention<Value>,
+      attention<Value, Value>,
+      attention<float, Value>,
       round<Value>,
       store_rounded<Value>,
       {activate<Value, Activation::gelu_tanh>, activate<Value, Activation::gelu_erf>, activate<Value, Activation::relu>,

@@ -37,6 +37,10 @@ struct Kernels {
   //   workspace: as for linear, with K = D.
   void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D,
                     float scale, int length, float* scores, int64_t scores_stride, float* out, float* workspace);
+  // The same, but out is not rounded, and q holds any FP32 values.
+  void (*attention_unrounded)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D,
+                              float scale, int length, float* scores, int64_t scores_stride, float* out,
+                              float* workspace);
 
   void (*round)(const float* y, const float* bias, int n, float* out);  // out = rounded y + bias
   void (*store)(const float* y, const float* bias, int n, Value* out);  // out = rounded y + bias, stored

@@ -5,6 +5,7 @@
 #include "../common/layer_scale.hpp"
 #include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
+#include "rows.hpp"
 #include "weights.hpp"
 
 namespace gpt2run::cpu {
@@ -14,11 +15,6 @@ template <class Value>
 struct PackedKeys {
   static constexpr size_t elements(int positions, int D) { return packed_elements<Value>(positions, D); }
   static constexpr size_t at(int position, int d, int D) { return packed_at<Value>(position, d, D); }
-};
-
-// Consecutive rows of one slot that attention handles together.
-struct Tile {
-  int first, count;
 };
 
 template <class Value>
@@ -58,13 +54,13 @@ class CpuOps {
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     const int C = s.config.C;
-    share_rows(static_cast<int>(step.rows.size()), [&](int r) {
+    share_rows(pool_, static_cast<int>(step.rows.size()), [&](int r) {
       const HostRow& row = step.rows[r];
       const Value* position = w.wpe + size_t(row.position) * C;
       float* x = &s.x[size_t(r) * C];
       for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[packed_at<Value>(row.token, c, C)]) + to_f32(position[c]);
     });
-    tile(s, step);
+    tile_rows(step.rows, kQueries, s.tiles);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
@@ -143,34 +139,10 @@ class CpuOps {
                     y + own.begin, stride, workspace(s, worker));
   }
 
-  // Divides the rows of a step into tiles of up to kQueries consecutive rows of one slot.
-  static void tile(State& s, const Step& step) {
-    s.tiles.clear();
-    for (int r = 0; r < std::ssize(step.rows); ++r) {
-      const bool goes_on = r > 0 && step.rows[r].slot == step.rows[r - 1].slot && s.tiles.back().count < kQueries;
-      if (goes_on)
-        ++s.tiles.back().count;
-      else
-        s.tiles.push_back({r, 1});
-    }
-  }
-
-  // Calls work(row) for every row. A small number of rows is done by the caller alone.
-  template <class Work>
-  void share_rows(int rows, const Work& work) {
-    constexpr int kRowsToShare = 8;  // with fewer rows, waking the workers costs more than the work
-    const auto part = [&](int worker, int workers) {
-      const WorkRange own(rows, worker, workers);
-      for (int r = own.begin; r < own.end; ++r) work(r);
-    };
-    if (rows < kRowsToShare) return pool_.run_alone(part);
-    pool_.run(part);
-  }
-
   // s.normed (rows, C) = rounded layernorm of s.x (rows, C)
   void norm(const float* gain, const float* bias, State& s, int rows) {
     const int C = s.config.C;
-    share_rows(rows, [&](int r) {
+    share_rows(pool_, rows, [&](int r) {
       const size_t at = size_t(r) * C;
       kernels_.norm(&s.x[at], gain, bias, C, s.config.epsilon, &s.normed[at]);
     });

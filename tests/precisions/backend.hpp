@@ -13,6 +13,7 @@
 #include "gpt2run/sdk/float16.hpp"
 #include "support/plugin.hpp"
 #ifndef GPT2RUN_TEST_PRECISIONS
+#include "int8_kernels.hpp"
 #include "kernels.hpp"
 #endif
 
@@ -82,11 +83,30 @@ inline std::vector<Backend> cpu_backends() {
   return rows;
 }
 
-// All but the reference.
+// The precisions of 8 and 4 bits with every instruction set that this machine has, then their other formats.
+inline std::vector<Backend> quantised_backends() {
+  std::vector<Backend> rows;
+  const auto add = [&](Type type, const std::string& name, const OptionValues& options) {
+    rows.push_back(
+        {"cpu_" + std::string(name_of(type)) + "_" + name, std::string("cpu-") + name_of(type), options, type});
+  };
+  for (const Type type : {Type::i8, Type::u4}) {
+    for (int i = 0; i < cpu::kInt8Isas; ++i)
+      if (cpu::runs(static_cast<cpu::Int8Isa>(i))) add(type, cpu::kInt8IsaNames[i], {{"isa", cpu::kInt8IsaNames[i]}});
+    add(type, "kv_int8", {{"kv", "int8"}});
+    add(type, "bf16", {{"activations", "bf16"}, {"head", "bf16"}});
+    add(type, "fp32", {{"activations", "fp32"}, {"head", "fp32"}, {"kv", "int8"}});
+    add(type, "head_fp32", {{"head", "fp32"}});
+  }
+  return rows;
+}
+
+// All that are made of kernels for types that one value can have.
 inline std::vector<Backend> fast_backends() { return cpu_backends(); }
 
 inline std::vector<Backend> all_backends() {
   std::vector<Backend> rows = cpu_backends();
+  for (const Backend& row : quantised_backends()) rows.push_back(row);
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) rows.push_back(reference(type));
   return rows;
 }

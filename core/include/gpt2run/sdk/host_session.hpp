@@ -11,9 +11,10 @@
 
 namespace gpt2run {
 
-// O: an Ops set whose State is made from (ModelConfig, Limits), whose Weights have a `config`, and whose
-// load(checkpoint) returns the weights. The session shares the Ops object with the precision that opened it. traits: as
-// the session reports them, except for step_bytes, which is the size of one weight element here.
+// O: an Ops set whose State is made from (ModelConfig, Limits), or by make_state() of these if the set has it; whose
+// Weights have a `config`; and whose load(checkpoint) returns the weights. The session shares the Ops object with the
+// precision that opened it. traits: as the session reports them, except for step_bytes, which is the size of one weight
+// element here. If the elements have different sizes, the Weights have a `step_bytes` of their own.
 template <Ops O>
 class HostSession final : public Session {
  public:
@@ -22,7 +23,8 @@ class HostSession final : public Session {
         traits_(with_step_bytes(traits, checkpoint.config())),
         slots_(checkpoint.config(), limits),
         weights_(ops_->load(checkpoint)),
-        state_(checkpoint.config(), limits) {
+        state_(make_state(*ops_, checkpoint.config(), limits)) {
+    if constexpr (requires { weights_.step_bytes; }) traits_.step_bytes = weights_.step_bytes;
     const size_t table = size_t(limits.slots) * (limits.context + 1);
     tokens_.resize(table), logprobs_.resize(table);
     rows_.resize(limits.rows), logit_rows_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
@@ -100,6 +102,13 @@ class HostSession final : public Session {
   static Traits with_step_bytes(Traits traits, const ModelConfig& config) {
     traits.step_bytes *= step_elements(config);
     return traits;
+  }
+
+  static typename O::State make_state(O& ops, const ModelConfig& config, const Limits& limits) {
+    if constexpr (requires { ops.make_state(config, limits); })
+      return ops.make_state(config, limits);
+    else
+      return typename O::State(config, limits);
   }
 
   int64_t row_stride() const { return slots_.limits().context + 1; }

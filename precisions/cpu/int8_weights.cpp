@@ -1,0 +1,331 @@
+// Quantising and packing of weights. A worker takes panels: it gathers the rows of a panel as FP32, quantises each, and
+// writes it where the kernels read it.
+#include "int8_weights.hpp"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "gpt2run/sdk/quantise.hpp"
+
+namespace gpt2run::cpu {
+namespace {
+
+static_assert(kGroupInputs == kInt4Group);
+
+using gpt2run::to_f32;
+float to_f32(double value) { return static_cast<float>(value); }  // as at() of the contract does
+
+size_t bytes_of_packed(Type type, int outputs, int K) {
+  switch (type) {
+    case Type::i8:
+      return packed_bytes(Codes::int8, outputs, K);
+    case Type::u4:
+      return packed_bytes(Codes::int4, outputs, K);
+    case Type::bf16:
+      return packed_elements<bf16>(outputs, K) * sizeof(bf16);
+    default:
+      return packed_elements<float>(outputs, K) * sizeof(float);
+  }
+}
+
+// One matrix that is to be packed.
+struct Packing {
+  Weight weight;
+  int layer;
+  Tensor from;
+  Type type;
+  std::byte* to;
+};
+
+enum class Fault : uint8_t { none, not_finite, lowest_code };
+
+// What a worker needs while it packs.
+struct Scratch {
+  explicit Scratch(int most_inputs)
+      : rows(size_t(kPanel) * most_inputs), codes(padded(most_inputs, kInt4Group)), groups(most_inputs) {}
+  std::vector<float> rows;     // of a panel
+  std::vector<uint8_t> codes;  // of a row
+  std::vector<Int4Group> groups;
+};
+
+template <class From>
+void gather(const Tensor& t, int64_t begin, int count, float* out) {
+  const auto* data = static_cast<const std::byte*>(t.data);
+  const auto copy = [&](int64_t r, int64_t c) {
+    From from;
+    std::memcpy(&from, data + ((begin + r) * t.row_stride + c * t.col_stride) * int64_t(sizeof from), sizeof from);
+    out[r * t.cols + c] = to_f32(from);
+  };
+  if (t.col_stride == 1) {
+    for (int64_t r = 0; r < count; ++r)
+      for (int64_t c = 0; c < t.cols; ++c) copy(r, c);
+  } else {                           // the order in which a transposed file is read
+    constexpr int64_t kInputs = 16;  // whose lines of the output stay in the L1 cache
+    for (int64_t first = 0; first < t.cols; first += kInputs) {
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t c = first; c < std::min(first + kInputs, t.cols); ++c) copy(r, c);
+    }
+  }
+}
+
+// out (count, cols) = rows of a tensor of any type.
+void gather_rows(const Tensor& t, int64_t begin, int count, float* out) {
+  switch (t.type) {
+    case Type::f32:
+      return gather<float>(t, begin, count, out);
+    case Type::f16:
+      return gather<f16>(t, begin, count, out);
+    case Type::bf16:
+      return gather<bf16>(t, begin, count, out);
+    case Type::f64:
+      return gather<double>(t, begin, count, out);
+    default:
+      for (int64_t r = 0; r < count; ++r)
+        for (int64_t c = 0; c < t.cols; ++c) out[r * t.cols + c] = at(t, begin + r, c);
+  }
+}
+
+// True if the file has the codes that are wanted.
+bool is_quantised_already(const Packing& p) {
+  return p.from.type == p.type && (p.type == Type::i8 || (p.type == Type::u4 && p.from.group == kInt4Group));
+}
+
+void write_scale(std::byte* panel, int output, float scale) {
+  std::memcpy(panel + output * sizeof scale, &scale, sizeof scale);
+}
+
+// Writes the codes (K) of an output.
+void write_int8(std::byte* panel, int output, const int8_t* codes, int K) {
+  for (int k = 0; k < K; k += kFour) {
+    uint8_t four[kFour] = {kBias, kBias, kBias, kBias};
+    for (int i = 0; i < std::min(kFour, K - k); ++i) four[i] = static_cast<uint8_t>(codes[k + i] + kBias);
+    std::memcpy(panel + int8_at(output, k), four, sizeof four);
+  }
+}
+
+// Writes the codes (K, one in each byte, with zeros up to a whole group) and the groups of an output.
+void write_int4(std::byte* panel, int output, const uint8_t* codes, const Int4Group* groups, int K) {
+  for (int k = 0; k < K; k += kInt4Group) {
+    panel[int4_group_at(output, k)] = static_cast<std::byte>(groups[k / kInt4Group].byte());
+    for (int i = k; i < k + kInt4Group; i += 2 * kFour) {
+      uint8_t eight[kFour];
+      for (int j = 0; j < kFour; ++j) eight[j] = static_cast<uint8_t>(codes[i + j] | codes[i + kFour + j] << 4);
+      std::memcpy(panel + int4_at(output, i), eight, sizeof eight);
+    }
+  }
+}
+
+// Takes over an output that the file holds in int8 or int4.
+Fault copy_codes(const Packing& p, int64_t row, std::byte* panel, Scratch& scratch) {
+  const Tensor& t = p.from;
+  const int K = static_cast<int>(t.cols), output = static_cast<int>(row % kPanel);
+  const float scale = load_element(t.scales, Type::f32, row);
+  write_scale(panel, output, scale);
+  if (!std::isfinite(scale)) return Fault::not_finite;
+  if (p.type == Type::i8) {
+    auto* codes = reinterpret_cast<int8_t*>(scratch.codes.data());
+    bool lowest = false;
+    for (int64_t k = 0; k < K; ++k) {
+      codes[k] = static_cast<const int8_t*>(t.data)[row * t.row_stride + k * t.col_stride];
+      lowest |= codes[k] == -128;
+    }
+    write_int8(panel, output, codes, K);
+    return lowest ? Fault::lowest_code : Fault::none;
+  }
+  const int groups = padded(K, kInt4Group) / kInt4Group;
+  for (int g = 0; g < groups; ++g)
+    scratch.groups[g] = Int4Group::of(static_cast<const uint8_t*>(t.groups)[row * groups + g]);
+  std::fill(scratch.codes.begin(), scratch.codes.end(), uint8_t{0});
+  for (int64_t k = 0; k < K; ++k) {
+    const int64_t index = row * t.row_stride + k;
+    scratch.codes[k] = static_cast<const uint8_t*>(t.data)[index / 2] >> (index % 2 ? 4 : 0) & 15;
+  }
+  write_int4(panel, output, scratch.codes.data(), scratch.groups.data(), K);
+  return Fault::none;
+}
+
+// Quantises one row (K) and writes it.
+Fault quantise_row(const Packing& p, std::span<const float> row, int output, std::byte* panel,
+                   const Int8Kernels& kernels, Scratch& scratch) {
+  const int K = static_cast<int>(row.size());
+  float scale;
+  if (p.type == Type::i8) {
+    auto* codes = reinterpret_cast<int8_t*>(scratch.codes.data());
+    scale = int8_scale(kernels.largest(row.data(), K));
+    kernels.code(row.data(), K, inverse_scale(scale), codes);
+    write_int8(panel, output, codes, K);
+  } else {
+    std::fill(scratch.codes.begin(), scratch.codes.end(), uint8_t{0});
+    scale = quantise_int4(row, scratch.codes.data(), scratch.groups.data());
+    write_int4(panel, output, scratch.codes.data(), scratch.groups.data(), K);
+  }
+  write_scale(panel, output, scale);
+  return std::isfinite(scale) ? Fault::none : Fault::not_finite;
+}
+
+// Packs rows as BF16 or FP32.
+template <class Value>
+Fault pack_rows(const float* rows, int count, int K, Value* panel) {
+  bool finite = true;
+  std::fill_n(panel, panel_elements<Value>(K), Value{});
+  for (int r = 0; r < count; ++r) {
+    for (int k = 0; k < K; ++k) {
+      const Value value = from_f32<Value>(rows[int64_t(r) * K + k]);
+      finite &= std::isfinite(to_f32(value));
+      panel[packed_at<Value>(r, k, K)] = value;
+    }
+  }
+  return finite ? Fault::none : Fault::not_finite;
+}
+
+// Packs the outputs of one panel.
+Fault pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels, Scratch& scratch) {
+  const int K = static_cast<int>(p.from.cols);
+  std::byte* panel = p.to + bytes_of_packed(p.type, kPanel, K) * (begin / kPanel);
+  const bool quantised = p.type == Type::i8 || p.type == Type::u4;
+  if (quantised && end - begin < kPanel) {  // missing outputs are zeros
+    std::memset(panel, 0, bytes_of_packed(p.type, kPanel, K));
+    if (p.type == Type::i8) std::memset(panel + kScaleBytes, kBias, bytes_of_packed(p.type, kPanel, K) - kScaleBytes);
+  }
+  Fault fault = Fault::none;
+  const auto note = [&](Fault found) {
+    if (fault == Fault::none) fault = found;
+  };
+  if (is_quantised_already(p)) {
+    for (int r = begin; r < end; ++r) note(copy_codes(p, r, panel, scratch));
+    return fault;
+  }
+  gather_rows(p.from, begin, end - begin, scratch.rows.data());
+  if (p.type == Type::bf16) return pack_rows(scratch.rows.data(), end - begin, K, reinterpret_cast<bf16*>(panel));
+  if (p.type == Type::f32) return pack_rows(scratch.rows.data(), end - begin, K, reinterpret_cast<float*>(panel));
+  for (int r = begin; r < end; ++r)
+    note(quantise_row(p, {&scratch.rows[size_t(r - begin) * K], size_t(K)}, r - begin, panel, kernels, scratch));
+  return fault;
+}
+
+[[noreturn]] void refuse(const Packing& p, Fault fault) {
+  const std::string layer = is_per_layer(p.weight) ? " of layer " + std::to_string(p.layer) : "";
+  if (fault == Fault::lowest_code)
+    fail("weight ", name_of(p.weight), layer, ": int8 codes from -127 to 127 expected, found -128");
+  for (int64_t r = 0; r < p.from.rows; ++r) {
+    for (int64_t c = 0; c < p.from.cols; ++c) {
+      const float value = at(p.from, r, c);
+      if (std::isfinite(value) && std::isfinite(round_to(p.type == Type::bf16 ? Type::bf16 : Type::f32, value)))
+        continue;
+      fail("weight ", name_of(p.weight), layer, ": numbers that ", name_of(p.type), " holds expected, found ", value,
+           " in row ", r, ", column ", c);
+    }
+  }
+  fail("weight ", name_of(p.weight), layer, ": finite scales expected, found one that is not");
+}
+
+// Packs all matrices on all workers. Throws Error for the first that cannot be packed.
+void pack_all(const std::vector<Packing>& packings, Pool& pool, const Int8Kernels& kernels, int most_inputs) {
+  std::vector<Scratch> scratch(pool.workers(), Scratch(most_inputs));
+  std::vector<std::atomic<Fault>> faults(packings.size());
+  pool.run([&](int worker, int workers) {
+    for (size_t i = 0; i < packings.size(); ++i) {
+      const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
+      for (int r = own.begin; r < own.end; r += kPanel) {
+        const Fault fault = pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker]);
+        if (fault != Fault::none) faults[i] = fault;
+      }
+    }
+  });
+  for (size_t i = 0; i < packings.size(); ++i)
+    if (faults[i] != Fault::none) refuse(packings[i], faults[i]);
+}
+
+// The type that a matrix is stored as.
+Type type_of(Weight weight, bool tied, Codes codes, Type head) {
+  if (weight == Weight::head_w || (weight == Weight::wte && tied)) return head;
+  return codes == Codes::int8 ? Type::i8 : Type::u4;
+}
+
+bool is_plain(Weight weight, const Shape& shape) { return weight == Weight::wpe || shape.cols == 1; }
+
+// The bytes of all weights in memory; a tied model has no head of its own. step: of those that a step reads.
+size_t bytes_of_weights(const ModelConfig& m, bool tied, Codes codes, Type head, int64_t& step) {
+  size_t bytes = 0;
+  step = 0;
+  for (int i = 0; i < kWeights; ++i) {
+    const Weight weight = static_cast<Weight>(i);
+    if (weight == Weight::head_w && tied) continue;
+    const Shape shape = shape_of(weight, m);
+    const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
+    const size_t count = is_per_layer(weight) ? m.L : 1;
+    const size_t one = is_plain(weight, shape) ? size_t(rows) * cols * sizeof(float)
+                                               : bytes_of_packed(type_of(weight, tied, codes, head), rows, cols);
+    bytes += Arena::aligned_bytes<std::byte>(one) * count;
+    if (weight != Weight::wpe && (weight != Weight::wte || tied)) step += static_cast<int64_t>(one * count);
+  }
+  return bytes;
+}
+
+void check_lengths(const ModelConfig& m) {
+  const int most = std::max(m.C, m.F);
+  if (most > kMostInputs) fail("the model: sums of up to ", kMostInputs, " products of int8 expected, found ", most);
+}
+
+}  // namespace
+
+const std::byte* PackedMatrix::panel(int output, int K) const {
+  return at + bytes_of_packed(type, kPanel, K) * (output / kPanel);
+}
+
+void PackedMatrix::read(int output, int K, float* out) const {
+  const std::byte* own = panel(output, K);
+  const int o = output % kPanel;
+  if (type == Type::bf16) {
+    for (int k = 0; k < K; ++k) out[k] = to_f32(reinterpret_cast<const bf16*>(own)[packed_at<bf16>(o, k, K)]);
+  } else if (type == Type::f32) {
+    for (int k = 0; k < K; ++k) out[k] = reinterpret_cast<const float*>(own)[packed_at<float>(o, k, K)];
+  } else {
+    float scale;
+    std::memcpy(&scale, own + o * sizeof scale, sizeof scale);
+    for (int k = 0; k < K; ++k) {
+      const int code = type == Type::i8 ? static_cast<int>(own[int8_at(o, k)]) - kBias
+                                        : int4_weight(Int4Group::of(static_cast<uint8_t>(own[int4_group_at(o, k)])),
+                                                      static_cast<int>(own[int4_at(o, k)]) >> int4_shift(k) & 15);
+      out[k] = scale * static_cast<float>(code);
+    }
+  }
+}
+
+QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const Int8Kernels& kernels, Codes codes,
+                                Type head) {
+  const ModelConfig& m = checkpoint.config();
+  check_lengths(m);
+  const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
+  int64_t step_bytes;
+  QuantisedWeights w{m, {}, {}, {}, Arena(bytes_of_weights(m, tied, codes, head, step_bytes)), 0};
+  w.step_bytes = step_bytes;
+  std::vector<Packing> packings;
+  const auto matrix = [&](Weight weight, int layer = 0) -> PackedMatrix {
+    const Tensor from = checkpoint.tensor(weight, layer);
+    const Type type = type_of(weight, tied, codes, head);
+    auto* to = w.arena.take<std::byte>(bytes_of_packed(type, static_cast<int>(from.rows), static_cast<int>(from.cols)));
+    packings.push_back({weight, layer, from, type, to});
+    return {type, to};
+  };
+  const auto plain = [&](Weight weight, int layer = 0) {
+    const Tensor from = checkpoint.tensor(weight, layer);
+    float* to = w.arena.take<float>(from.rows * from.cols);
+    gather_rows(from, 0, static_cast<int>(from.rows), to);
+    return to;
+  };
+  w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
+  for (int l = 0; l < m.L; ++l) {
+    w.layers.push_back({plain(Weight::ln1_w, l), plain(Weight::ln1_b, l), plain(Weight::qkv_b, l),
+                        plain(Weight::proj_b, l), plain(Weight::ln2_w, l), plain(Weight::ln2_b, l),
+                        plain(Weight::up_b, l), plain(Weight::down_b, l), matrix(Weight::qkv_w, l),
+                        matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
+  }
+  w.head = {plain(Weight::lnf_w), plain(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
+  pack_all(packings, pool, kernels, std::max(m.C, m.F));
+  return w;
+}
+
+}  // namespace gpt2run::cpu
