@@ -30,10 +30,9 @@ class QuantisedOps {
         cached_(kernels_of<f16>(floats_of(isa))),
         pool_(workers_for(threads)),
         formats_(formats),
-        contract_(std::string("w=") + name_of(formats.weights) + ":a=" + name_of(formats.activations) +
-                  ":head=" + name_of(formats.head) + ":kv=" + (State::kCodedCache ? "int8" : "fp16")) {}
+        contract_(contract_of(formats)) {}
 
-  // The options that give `reference` the same contract.
+  // The options that give `reference` the same contract, as it writes them itself: FP32 is not named.
   const char* contract() const { return contract_.c_str(); }
 
   Weights load(const Checkpoint& checkpoint) {
@@ -72,8 +71,8 @@ class QuantisedOps {
   // Items are (head, tile) pairs, dealt out as CpuOps::attention does.
   void attention(State& s, const Step& step, int layer) {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
-    const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
     pool_.run([&](int worker, int workers) {
+      const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
       float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
       Widened widened;
       for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
@@ -135,6 +134,13 @@ class QuantisedOps {
   struct Widened {
     int slot = -1, head = -1, positions = 0;
   };
+
+  static std::string contract_of(const Formats& formats) {
+    std::string text = formats.weights == Codes::int8 ? "w=int8" : "w=int4:group=32:zero=on";
+    if (formats.activations != Type::f32) text += std::string(":a=") + name_of(formats.activations);
+    if (formats.head != Type::f32) text += std::string(":head=") + name_of(formats.head);
+    return text + (State::kCodedCache ? ":kv=int8" : ":kv=fp16");
+  }
 
   static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 

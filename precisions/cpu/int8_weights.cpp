@@ -39,8 +39,6 @@ struct Packing {
   std::byte* to;
 };
 
-enum class Fault : uint8_t { none, not_finite, lowest_code };
-
 // What a worker needs while it packs.
 struct Scratch {
   explicit Scratch(int most_inputs)
@@ -87,11 +85,6 @@ void gather_rows(const Tensor& t, int64_t begin, int count, float* out) {
   }
 }
 
-// True if the file has the codes that are wanted.
-bool is_quantised_already(const Packing& p) {
-  return p.from.type == p.type && (p.type == Type::i8 || (p.type == Type::u4 && p.from.group == kInt4Group));
-}
-
 void write_scale(std::byte* panel, int output, float scale) {
   std::memcpy(panel + output * sizeof scale, &scale, sizeof scale);
 }
@@ -117,24 +110,34 @@ void write_int4(std::byte* panel, int output, const uint8_t* codes, const Int4Gr
   }
 }
 
-// Takes over an output that the file holds in int8 or int4.
-Fault copy_codes(const Packing& p, int64_t row, std::byte* panel, Scratch& scratch) {
+// True if quantising values of int8 again gives these codes (K) and this scale.
+bool is_quantised(float scale, const int8_t* codes, int K) {
+  if (!(scale * kMostInt8 >= kLeastScaled) || scale != rounded_up_to_16_bits(scale)) return false;
+  int most = 0;
+  for (int k = 0; k < K; ++k) most = std::max(most, std::abs(int{codes[k]}));
+  return most == kMostInt8;
+}
+
+// Takes over a row that the file holds as int8 codes. Returns false for codes of another quantiser.
+bool copy_int8(const Packing& p, int64_t row, int output, std::byte* panel, Scratch& scratch) {
   const Tensor& t = p.from;
-  const int K = static_cast<int>(t.cols), output = static_cast<int>(row % kPanel);
+  const int K = static_cast<int>(t.cols);
   const float scale = load_element(t.scales, Type::f32, row);
+  auto* codes = reinterpret_cast<int8_t*>(scratch.codes.data());
+  const auto* from = static_cast<const int8_t*>(t.data) + row * t.row_stride;
+  for (int64_t k = 0; k < K; ++k) codes[k] = from[k * t.col_stride];
+  if (!std::isfinite(scale) || !is_quantised(scale, codes, K)) return false;
+  write_int8(panel, output, codes, K);
   write_scale(panel, output, scale);
-  if (!std::isfinite(scale)) return Fault::not_finite;
-  if (p.type == Type::i8) {
-    auto* codes = reinterpret_cast<int8_t*>(scratch.codes.data());
-    bool lowest = false;
-    for (int64_t k = 0; k < K; ++k) {
-      codes[k] = static_cast<const int8_t*>(t.data)[row * t.row_stride + k * t.col_stride];
-      lowest |= codes[k] == -128;
-    }
-    write_int8(panel, output, codes, K);
-    return lowest ? Fault::lowest_code : Fault::none;
-  }
-  const int groups = padded(K, kInt4Group) / kInt4Group;
+  return true;
+}
+
+// Takes over a row that the file holds as int4 in groups of 32. Quantising its values again could choose other groups.
+// Returns false if its scale is not finite.
+bool copy_int4(const Packing& p, int64_t row, int output, std::byte* panel, Scratch& scratch) {
+  const Tensor& t = p.from;
+  const int K = static_cast<int>(t.cols), groups = padded(K, kInt4Group) / kInt4Group;
+  const float scale = load_element(t.scales, Type::f32, row);
   for (int g = 0; g < groups; ++g)
     scratch.groups[g] = Int4Group::of(static_cast<const uint8_t*>(t.groups)[row * groups + g]);
   std::fill(scratch.codes.begin(), scratch.codes.end(), uint8_t{0});
@@ -143,12 +146,13 @@ Fault copy_codes(const Packing& p, int64_t row, std::byte* panel, Scratch& scrat
     scratch.codes[k] = static_cast<const uint8_t*>(t.data)[index / 2] >> (index % 2 ? 4 : 0) & 15;
   }
   write_int4(panel, output, scratch.codes.data(), scratch.groups.data(), K);
-  return Fault::none;
+  write_scale(panel, output, scale);
+  return std::isfinite(scale);
 }
 
-// Quantises one row (K) and writes it.
-Fault quantise_row(const Packing& p, std::span<const float> row, int output, std::byte* panel,
-                   const Int8Kernels& kernels, Scratch& scratch) {
+// Quantises one row (K) and writes it. Returns false if it is not finite.
+bool quantise_row(const Packing& p, std::span<const float> row, int output, std::byte* panel,
+                  const Int8Kernels& kernels, Scratch& scratch) {
   const int K = static_cast<int>(row.size());
   float scale;
   if (p.type == Type::i8) {
@@ -162,12 +166,12 @@ Fault quantise_row(const Packing& p, std::span<const float> row, int output, std
     write_int4(panel, output, scratch.codes.data(), scratch.groups.data(), K);
   }
   write_scale(panel, output, scale);
-  return std::isfinite(scale) ? Fault::none : Fault::not_finite;
+  return std::isfinite(scale);
 }
 
-// Packs rows as BF16 or FP32.
+// Packs rows as BF16 or FP32. Returns false if a value is not finite then.
 template <class Value>
-Fault pack_rows(const float* rows, int count, int K, Value* panel) {
+bool pack_rows(const float* rows, int count, int K, Value* panel) {
   bool finite = true;
   std::fill_n(panel, panel_elements<Value>(K), Value{});
   for (int r = 0; r < count; ++r) {
@@ -177,70 +181,69 @@ Fault pack_rows(const float* rows, int count, int K, Value* panel) {
       panel[packed_at<Value>(r, k, K)] = value;
     }
   }
-  return finite ? Fault::none : Fault::not_finite;
+  return finite;
 }
 
-// Packs the outputs of one panel.
-Fault pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels, Scratch& scratch) {
-  const int K = static_cast<int>(p.from.cols);
+// Packs the outputs of one panel. Returns false if one of them cannot be packed.
+bool pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels, Scratch& scratch) {
+  const int K = static_cast<int>(p.from.cols), count = end - begin;
   std::byte* panel = p.to + bytes_of_packed(p.type, kPanel, K) * (begin / kPanel);
   const bool quantised = p.type == Type::i8 || p.type == Type::u4;
-  if (quantised && end - begin < kPanel) {  // missing outputs are zeros
+  if (quantised && count < kPanel) {  // missing outputs are zeros
     std::memset(panel, 0, bytes_of_packed(p.type, kPanel, K));
     if (p.type == Type::i8) std::memset(panel + kScaleBytes, kBias, bytes_of_packed(p.type, kPanel, K) - kScaleBytes);
   }
-  Fault fault = Fault::none;
-  const auto note = [&](Fault found) {
-    if (fault == Fault::none) fault = found;
-  };
-  if (is_quantised_already(p)) {
-    for (int r = begin; r < end; ++r) note(copy_codes(p, r, panel, scratch));
-    return fault;
+  bool packed = true;
+  if (p.type == Type::u4 && p.from.type == Type::u4 && p.from.group == kInt4Group) {
+    for (int r = 0; r < count; ++r) packed &= copy_int4(p, begin + r, r, panel, scratch);
+    return packed;
   }
-  gather_rows(p.from, begin, end - begin, scratch.rows.data());
-  if (p.type == Type::bf16) return pack_rows(scratch.rows.data(), end - begin, K, reinterpret_cast<bf16*>(panel));
-  if (p.type == Type::f32) return pack_rows(scratch.rows.data(), end - begin, K, reinterpret_cast<float*>(panel));
-  for (int r = begin; r < end; ++r)
-    note(quantise_row(p, {&scratch.rows[size_t(r - begin) * K], size_t(K)}, r - begin, panel, kernels, scratch));
-  return fault;
+  const bool codes = p.type == Type::i8 && p.from.type == Type::i8;
+  if (!codes) gather_rows(p.from, begin, count, scratch.rows.data());
+  if (p.type == Type::bf16) return pack_rows(scratch.rows.data(), count, K, reinterpret_cast<bf16*>(panel));
+  if (p.type == Type::f32) return pack_rows(scratch.rows.data(), count, K, reinterpret_cast<float*>(panel));
+  for (int r = 0; r < count; ++r) {
+    float* row = &scratch.rows[size_t(r) * K];
+    if (codes && copy_int8(p, begin + r, r, panel, scratch)) continue;
+    if (codes) gather_rows(p.from, begin + r, 1, row);
+    packed &= quantise_row(p, {row, size_t(K)}, r, panel, kernels, scratch);
+  }
+  return packed;
 }
 
-[[noreturn]] void refuse(const Packing& p, Fault fault) {
+[[noreturn]] void refuse(const Packing& p) {
   const std::string layer = is_per_layer(p.weight) ? " of layer " + std::to_string(p.layer) : "";
-  if (fault == Fault::lowest_code)
-    fail("weight ", name_of(p.weight), layer, ": int8 codes from -127 to 127 expected, found -128");
+  const Type type = p.type == Type::bf16 ? Type::bf16 : Type::f32;
   for (int64_t r = 0; r < p.from.rows; ++r) {
     for (int64_t c = 0; c < p.from.cols; ++c) {
       const float value = at(p.from, r, c);
-      if (std::isfinite(value) && std::isfinite(round_to(p.type == Type::bf16 ? Type::bf16 : Type::f32, value)))
-        continue;
-      fail("weight ", name_of(p.weight), layer, ": numbers that ", name_of(p.type), " holds expected, found ", value,
-           " in row ", r, ", column ", c);
+      if (!std::isfinite(round_to(type, value)))
+        fail("weight ", name_of(p.weight), layer, ": finite numbers that ", name_of(p.type), " holds expected, found ",
+             value, " in row ", r, ", column ", c);
     }
   }
-  fail("weight ", name_of(p.weight), layer, ": finite scales expected, found one that is not");
+  fail("weight ", name_of(p.weight), layer, ": values whose differences FP32 holds expected, found larger ones");
 }
 
 // Packs all matrices on all workers. Throws Error for the first that cannot be packed.
 void pack_all(const std::vector<Packing>& packings, Pool& pool, const Int8Kernels& kernels, int most_inputs) {
   std::vector<Scratch> scratch(pool.workers(), Scratch(most_inputs));
-  std::vector<std::atomic<Fault>> faults(packings.size());
+  std::vector<std::atomic<bool>> refused(packings.size());
   pool.run([&](int worker, int workers) {
     for (size_t i = 0; i < packings.size(); ++i) {
       const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
       for (int r = own.begin; r < own.end; r += kPanel) {
-        const Fault fault = pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker]);
-        if (fault != Fault::none) faults[i] = fault;
+        if (!pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
       }
     }
   });
   for (size_t i = 0; i < packings.size(); ++i)
-    if (faults[i] != Fault::none) refuse(packings[i], faults[i]);
+    if (refused[i]) refuse(packings[i]);
 }
 
 // The type that a matrix is stored as.
-Type type_of(Weight weight, bool tied, Codes codes, Type head) {
-  if (weight == Weight::head_w || (weight == Weight::wte && tied)) return head;
+Type type_of(Weight weight, Codes codes, Type head) {
+  if (weight == Weight::head_w || weight == Weight::wte) return head;
   return codes == Codes::int8 ? Type::i8 : Type::u4;
 }
 
@@ -257,7 +260,7 @@ size_t bytes_of_weights(const ModelConfig& m, bool tied, Codes codes, Type head,
     const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
     const size_t count = is_per_layer(weight) ? m.L : 1;
     const size_t one = is_plain(weight, shape) ? size_t(rows) * cols * sizeof(float)
-                                               : bytes_of_packed(type_of(weight, tied, codes, head), rows, cols);
+                                               : bytes_of_packed(type_of(weight, codes, head), rows, cols);
     bytes += Arena::aligned_bytes<std::byte>(one) * count;
     if (weight != Weight::wpe && (weight != Weight::wte || tied)) step += static_cast<int64_t>(one * count);
   }
@@ -305,7 +308,7 @@ QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const 
   std::vector<Packing> packings;
   const auto matrix = [&](Weight weight, int layer = 0) -> PackedMatrix {
     const Tensor from = checkpoint.tensor(weight, layer);
-    const Type type = type_of(weight, tied, codes, head);
+    const Type type = type_of(weight, codes, head);
     auto* to = w.arena.take<std::byte>(bytes_of_packed(type, static_cast<int>(from.rows), static_cast<int>(from.cols)));
     packings.push_back({weight, layer, from, type, to});
     return {type, to};

@@ -25,7 +25,7 @@ struct PackedMatrix {
 
 struct QuantisedWeights {
   struct Embedding {
-    PackedMatrix wte;  // (V, C): the head's matrix if tied
+    PackedMatrix wte;  // (V, C): the head's matrix if tied, else one of the same type
     const float* wpe;  // (T, C)
   };
   struct Layer {
@@ -44,9 +44,9 @@ struct QuantisedWeights {
   int64_t step_bytes;  // Traits::step_bytes
 };
 
-// Quantises every matrix on all workers: those of the layers and an untied embedding to `codes`, the head to `head`
-// (i8, bf16 or f32). A tensor that the files hold in the codes that are wanted is taken as it is. Throws Error for a
-// matrix with Inf or NaN, for sums that are too long, if memory is short, and as Checkpoint::tensor does.
+// Quantises every matrix on all workers: those of the layers to `codes`, head and embedding to `head` (i8, bf16 or
+// f32). Throws Error for a matrix with values that its type does not hold, for sums that are too long, if memory is
+// short, and as Checkpoint::tensor does.
 QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const Int8Kernels& kernels, Codes codes,
                                 Type head);
 

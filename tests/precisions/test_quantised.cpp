@@ -1,0 +1,462 @@
+// cpu-int8 and cpu-int4 against their contracts: operation by operation beside `reference` on equal inputs, whole
+// networks, the same bits from every instruction set, and what they make of the tensors of a file.
+#include <gmock/gmock.h>
+
+#include "backend.hpp"
+#include "gpt2run/sdk/quantise.hpp"
+#include "grid.hpp"
+#include "int8_ops.hpp"
+#include "support/tiny_checkpoint.hpp"
+
+namespace gpt2run::test {
+namespace {
+
+using cpu::Codes;
+using grid::GridOps;
+using testing::HasSubstr;
+
+constexpr double kEqualShare = 0.99;        // of codes
+constexpr double kRounding = 0x1p-21;       // of sums: some roundings to FP32, and the order of sums in FP32
+constexpr double kScaleRounding = 0x1p-14;  // two units of a scale's 16 bits
+
+constexpr const char* kModels[] = {"synthetic:L=2,C=52,H=4,F=100,V=301,T=40,std=0.2,seed=3",
+                                   "synthetic:L=2,C=96,H=3,F=200,V=130,T=40,std=0.1,outliers=1,seed=4",
+                                   "synthetic:L=1,C=104,H=8,F=600,V=101,T=40,std=0.1,seed=5,activation=relu"};
+
+std::unique_ptr<Checkpoint> open_model(const char* model) {
+  static const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
+  return loader->open(model);
+}
+
+// The options of `reference` in the text of a contract.
+OptionValues options_of(std::string_view contract) {
+  OptionValues values;
+  while (!contract.empty()) {
+    const std::string_view one = contract.substr(0, contract.find(':'));
+    values[std::string(one.substr(0, one.find('=')))] = one.substr(one.find('=') + 1);
+    contract.remove_prefix(std::min(one.size() + 1, contract.size()));
+  }
+  return values;
+}
+
+Backend reference_of(const std::string& contract) { return {contract, "reference", options_of(contract), Type::f32}; }
+
+std::string contract_of(const Backend& backend) {
+  const auto session = make_precision(backend)->open(TinyCheckpoint(), {1, 4, 1, 1, 1, 0, false});
+  return session->traits().contract;
+}
+
+class Quantised : public testing::TestWithParam<Backend> {};
+INSTANTIATE_TEST_SUITE_P(All, Quantised, testing::ValuesIn(quantised_backends()), row_name);
+
+TEST_P(Quantised, NamesItsContractAsTheReferenceDoes) {
+  const std::string contract = contract_of(GetParam());
+  const PluginOptions options(load_precision("reference"), options_of(contract));
+  EXPECT_EQ(GridOps(options, kTestHost).contract(), contract);
+}
+
+// A contract's own error is what its reference has against FP32.
+TEST_P(Quantised, ErrorIsThatOfTheContract) {
+  const auto checkpoint = open_model("synthetic:L=4,C=96,H=4,F=200,V=301,T=64,std=0.1,seed=5");
+  const auto tokens = some_tokens(64, checkpoint->config().V);
+  const auto exact = logits_of(reference(Type::f32), *checkpoint, tokens);
+  const auto rounded = logits_of(reference_of(contract_of(GetParam())), *checkpoint, tokens);
+  const auto own = logits_of(GetParam(), *checkpoint, tokens);
+  const double of_contract = rms_error(rounded, exact);
+  EXPECT_GT(of_contract, 0.0);
+  EXPECT_GE(rms_error(own, exact), 0.5 * of_contract);
+  EXPECT_LE(rms_error(own, exact), 1.5 * of_contract);
+  EXPECT_LE(rms_error(own, rounded), 0.75 * of_contract);
+  const double tolerance = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint))->traits().tolerance;
+  EXPECT_LE(rms_error(own, rounded), tolerance * rms(rounded));
+}
+
+// Prompts at once, in pieces and by token, on every set of this machine.
+TEST_P(Quantised, EverySetOfInstructionsGivesTheSameBits) {
+  for (const char* setting : {"", ",activation=gelu_erf,scale_by_layer=1", ",activation=silu", ",activation=tanh"}) {
+    const auto checkpoint =
+        open_model((std::string("synthetic:L=2,C=52,H=2,F=300,V=97,T=90,std=0.2,seed=7") + setting).c_str());
+    const auto tokens = some_tokens(80, checkpoint->config().V);
+    std::vector<float> first;
+    for (int i = 0; i < cpu::kInt8Isas; ++i) {
+      if (!cpu::runs(static_cast<cpu::Int8Isa>(i))) continue;
+      Backend backend = GetParam();
+      backend.options["isa"] = cpu::kInt8IsaNames[i];
+      const auto session = make_precision(backend)->open(*checkpoint, limits_for(*checkpoint, 1, 2));
+      EXPECT_TRUE(session->traits().machine);
+      std::vector<float> logits;
+      for (const size_t end : {30, 31, 38, 80}) {
+        const size_t begin = logits.size() / checkpoint->config().V;
+        const auto part = feed(*session, 0, {tokens.begin() + begin, tokens.begin() + end});
+        logits.insert(logits.end(), part.begin(), part.end());
+      }
+      for (const float logit : logits) ASSERT_TRUE(std::isfinite(logit));
+      if (first.empty()) first = logits;
+      ASSERT_EQ(std::memcmp(logits.data(), first.data(), logits.size() * sizeof(float)), 0) << cpu::kInt8IsaNames[i];
+    }
+  }
+}
+
+// What an operation's outputs were, all calls together.
+struct Deviation {
+  int64_t codes = 0, equal = 0, outside = 0, outputs = 0;
+  std::string first;  // that was outside
+};
+
+// One operation at a time of both on the reference's inputs.
+template <class Storage>
+class Lockstep {
+ public:
+  using Ops = cpu::QuantisedOps<Storage>;
+
+  Lockstep(cpu::Int8Isa isa, Codes codes, const Checkpoint& checkpoint, const Limits& limits)
+      : own_(isa, limits.threads, {codes, Type::i8, Type::i8}),
+        expected_(PluginOptions(load_precision("reference"), options_of(own_.contract())), kTestHost),
+        weights_(expected_.load(checkpoint)),
+        own_weights_(own_.load(checkpoint)),
+        state_(checkpoint.config(), limits),
+        own_state_(own_.make_state(checkpoint.config(), limits)) {}
+
+  void run(const HostStep& step) {
+    const std::vector<float> none;
+    visit(Op::embed, -1, step, none, [&](auto& ops, auto& w, auto& s) { ops.embed(w.embedding, s, step); });
+    for (int l = 0; l < weights_.config.L; ++l) {
+      const auto& own = weights_.layers[l];
+      visit(Op::norm_qkv, l, step, own.qkv_b,
+            [&](auto& ops, auto& w, auto& s) { ops.norm_qkv(w.layers[l], s, step, l); });
+      visit(Op::attention, l, step, none, [&](auto& ops, auto&, auto& s) { ops.attention(s, step, l); });
+      visit(Op::project_add, l, step, own.proj_b,
+            [&](auto& ops, auto& w, auto& s) { ops.project_add(w.layers[l], s, step); });
+      visit(Op::norm_up_gelu, l, step, own.up_b,
+            [&](auto& ops, auto& w, auto& s) { ops.norm_up_gelu(w.layers[l], s, step); });
+      visit(Op::down_add, l, step, own.down_b,
+            [&](auto& ops, auto& w, auto& s) { ops.down_add(w.layers[l], s, step); });
+    }
+    visit(Op::norm_logits, -1, step, none, [&](auto& ops, auto& w, auto& s) { ops.norm_logits(w.head, s, step); });
+  }
+
+  const std::map<Op, Deviation>& deviations() const { return deviations_; }
+
+ private:
+  template <class Run>
+  void visit(Op op, int layer, const HostStep& step, const std::vector<float>& bias, Run run) {
+    copy_state();
+    const std::vector<float> before = state_.x;
+    run(own_, own_weights_, own_state_);
+    run(expected_, weights_, state_);
+    std::vector<float> scratch, own_scratch;
+    const Matrix expected = state_.written(op, layer, step, scratch);
+    const Matrix own = own_state_.written(op, layer, step, own_scratch);
+    ASSERT_EQ(own.rows, expected.rows);
+    ASSERT_EQ(own.cols, expected.cols);
+    const int C = weights_.config.C, D = C / weights_.config.H, cols = own.cols;
+    double most_bias = 0;
+    for (const double b : bias) most_bias = std::max(most_bias, std::abs(b));
+    Deviation& deviation = deviations_[op];
+    for (int r = 0; r < own.rows; ++r) {
+      const std::span<const float> a(own.data + int64_t(r) * cols, cols), b(expected.data + int64_t(r) * cols, cols);
+      if (op == Op::attention || op == Op::norm_up_gelu) {
+        judge_codes(a, b, deviation);
+        continue;
+      }
+      const int plain = op == Op::norm_qkv ? C : cols;
+      const bool adds = op == Op::project_add || op == Op::down_add;
+      for (int c = 0; c < plain; ++c) judge(a[c], b[c], adds ? before[size_t(r) * C + c] : 0, most_bias, deviation);
+      for (int c = plain; c < cols; c += D) judge_cached(a.subspan(c, D), b.subspan(c, D), deviation);
+    }
+  }
+
+  // A sum, then a bias and what was there before.
+  static void judge(double own, double expected, double before, double bias, Deviation& deviation) {
+    const double size = std::abs(expected) + std::abs(before) + std::abs(expected - before) + bias;
+    note(std::abs(own - expected) <= kRounding * size, own, expected, deviation);
+  }
+
+  static void note(bool inside, double own, double expected, Deviation& deviation) {
+    ++deviation.outputs;
+    if (inside || own == expected) return;  // infinity of FP16 is the same on both sides
+    if (deviation.outside++ == 0) deviation.first = std::to_string(own) + " for " + std::to_string(expected);
+  }
+
+  // Rows of int8: quantising them again gives their codes.
+  static void judge_codes(std::span<const float> own, std::span<const float> expected, Deviation& deviation) {
+    std::vector<int8_t> codes(own.size()), expected_codes(own.size());
+    const float scale = quantise_int8(own, codes.data());
+    const float expected_scale = quantise_int8(expected, expected_codes.data());
+    note(std::abs(double(scale) - expected_scale) <= kScaleRounding * expected_scale, scale, expected_scale, deviation);
+    for (size_t i = 0; i < own.size(); ++i) {
+      ++deviation.codes;
+      deviation.equal += codes[i] == expected_codes[i];
+      note(std::abs(codes[i] - expected_codes[i]) <= 1, codes[i], expected_codes[i], deviation);
+    }
+  }
+
+  // A key or value of one head.
+  static void judge_cached(std::span<const float> own, std::span<const float> expected, Deviation& deviation) {
+    if constexpr (std::is_same_v<Storage, int8_t>) {
+      judge_codes(own, expected, deviation);
+    } else {
+      for (size_t i = 0; i < own.size(); ++i) {
+        ++deviation.codes;
+        deviation.equal += own[i] == expected[i];
+        const double unit = std::ldexp(1.0, std::max(std::ilogb(std::max(std::abs(expected[i]), 0x1p-14f)), -14) - 10);
+        note(std::abs(double(own[i]) - expected[i]) <= unit, own[i], expected[i], deviation);
+      }
+    }
+  }
+
+  // Everything that an operation may read.
+  void copy_state() {
+    own_state_.x = state_.x, own_state_.q = state_.q, own_state_.a = state_.a, own_state_.h = state_.h;
+    const ModelConfig& m = state_.config;
+    const int D = m.C / m.H;
+    for (int i = 0; i < m.L * state_.slots * m.H * state_.context; ++i) {
+      const int layer = i / state_.context / m.H / state_.slots, slot = i / state_.context / m.H % state_.slots;
+      const int head = i / state_.context % m.H, t = i % state_.context;
+      const size_t at = state_.cache(layer, slot, head, t);
+      const std::span<const float> key(&state_.keys[at], D), value(&state_.values[at], D);
+      Storage* own = &own_state_.values[own_state_.cache(layer, slot, head, t)];
+      std::vector<Storage> codes(D);
+      if constexpr (std::is_same_v<Storage, int8_t>) {
+        const size_t scale = own_state_.scale(layer, slot, head, t);
+        own_state_.value_scales[scale] = quantise_int8(value, own);
+        own_state_.key_scales[scale] = quantise_int8(key, codes.data());
+      } else {
+        for (int d = 0; d < D; ++d) own[d] = from_f32<f16>(value[d]), codes[d] = from_f32<f16>(key[d]);
+      }
+      for (int d = 0; d < D; ++d) own_state_.keys[own_state_.key(layer, slot, head, t, d)] = codes[d];
+    }
+  }
+
+  Ops own_;
+  GridOps expected_;
+  ReferenceWeights weights_;
+  cpu::QuantisedWeights own_weights_;
+  HostState<float> state_;
+  typename Ops::State own_state_;
+  std::map<Op, Deviation> deviations_;
+};
+
+template <class Storage>
+void expect_kept(cpu::Int8Isa isa, Codes codes) {
+  for (const char* model : kModels) {
+    SCOPED_TRACE(std::string(model) + (sizeof(Storage) == 1 ? ", kv=int8" : ""));
+    const auto checkpoint = open_model(model);
+    Lockstep<Storage> lockstep(isa, codes, *checkpoint, limits_for(*checkpoint, 2, 2));
+    const auto tokens = some_tokens(64, checkpoint->config().V);
+    std::vector<HostRow> rows;
+    for (int i = 0; i < 21; ++i) rows.push_back({0, i, tokens[i]});
+    for (int i = 0; i < 5; ++i) rows.push_back({1, i, tokens[30 + i]});
+    const std::vector<int32_t> logit_rows = {0, 20, 25};
+    lockstep.run({rows, logit_rows});
+    rows = {{0, 21, tokens[40]}};
+    lockstep.run({rows, {logit_rows.data(), 1}});
+    for (const auto& [op, deviation] : lockstep.deviations()) {
+      EXPECT_GT(deviation.outputs, 0) << name_of(op);
+      EXPECT_EQ(deviation.outside, 0) << name_of(op) << ", the first " << deviation.first;
+      EXPECT_GE(deviation.equal, kEqualShare * deviation.codes) << name_of(op);
+    }
+  }
+}
+
+class QuantisedContract : public testing::TestWithParam<cpu::Int8Isa> {};
+
+std::vector<cpu::Int8Isa> sets() {
+  std::vector<cpu::Int8Isa> all;
+  for (int i = 0; i < cpu::kInt8Isas; ++i)
+    if (cpu::runs(static_cast<cpu::Int8Isa>(i))) all.push_back(static_cast<cpu::Int8Isa>(i));
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, QuantisedContract, testing::ValuesIn(sets()),
+                         [](const auto& set) { return std::string(cpu::kInt8IsaNames[static_cast<int>(set.param)]); });
+
+TEST_P(QuantisedContract, EveryOperationOfInt8KeepsIt) {
+  expect_kept<f16>(GetParam(), Codes::int8);
+  expect_kept<int8_t>(GetParam(), Codes::int8);
+}
+
+TEST_P(QuantisedContract, EveryOperationOfInt4KeepsIt) {
+  expect_kept<f16>(GetParam(), Codes::int4);
+  expect_kept<int8_t>(GetParam(), Codes::int4);
+}
+
+// A checkpoint whose matrices are stored in another way.
+class StoredAs final : public Checkpoint {
+ public:
+  enum class Form { int8, int4, other_int8, transposed };
+
+  StoredAs(const Checkpoint& from, Form form) : from_(from) {
+    for (int w = 0; w < kWeights; ++w) {
+      const auto weight = static_cast<Weight>(w);
+      const bool matrix = shape_of(weight, from.config()).cols > 1 && weight != Weight::wpe;
+      for (int layer = 0; matrix && layer < (is_per_layer(weight) ? from.config().L : 1); ++layer)
+        store(weight, layer, form);
+    }
+  }
+
+  const ModelConfig& config() const override { return from_.config(); }
+  const char* tokenizer() const override { return nullptr; }
+  Tensor tensor(Weight weight, int layer) const override {
+    if (weight == Weight::head_w) weight = Weight::wte;
+    const auto found = stored_.find({weight, layer});
+    return found == stored_.end() ? from_.tensor(weight, layer) : found->second.tensor;
+  }
+
+ private:
+  struct Stored {
+    Tensor tensor{};
+    std::vector<float> scales, values;
+    std::vector<int8_t> codes;
+    std::vector<uint8_t> nibbles, groups;
+  };
+
+  void store(Weight weight, int layer, Form form) {
+    if (weight == Weight::head_w) return;
+    const Tensor t = from_.tensor(weight, layer);
+    Stored& own = stored_[{weight, layer}];
+    const int64_t cols = t.cols, groups = (cols + kInt4Group - 1) / kInt4Group;
+    own.tensor = {nullptr, Type::f32, t.rows, cols, cols, 1};
+    own.values.resize(t.rows * cols), own.codes.resize(t.rows * cols), own.nibbles.resize((t.rows * cols + 1) / 2);
+    for (int64_t r = 0; r < t.rows; ++r) {
+      std::vector<float> row(cols);
+      for (int64_t c = 0; c < cols; ++c) row[c] = at(t, r, c), own.values[c * t.rows + r] = row[c];
+      if (form == Form::int4 && weight != Weight::wte) {
+        std::vector<uint8_t> codes(cols);
+        std::vector<Int4Group> factors(groups);
+        own.scales.push_back(quantise_int4(row, codes.data(), factors.data()));
+        for (const Int4Group& one : factors) own.groups.push_back(one.byte());
+        for (int64_t c = 0; c < cols; ++c) {
+          const int64_t index = r * cols + c;
+          own.nibbles[index / 2] |= static_cast<uint8_t>(codes[c] << (index % 2 ? 4 : 0));
+        }
+      } else {
+        own.scales.push_back(quantise_int8(row, &own.codes[r * cols]));
+        if (form == Form::other_int8) own.codes[r * cols] = -128, own.scales.back() *= 1.0001f;
+      }
+    }
+    if (form == Form::transposed) {
+      own.tensor.data = own.values.data(), own.tensor.row_stride = 1, own.tensor.col_stride = t.rows;
+      return;
+    }
+    own.tensor.scales = own.scales.data();
+    own.tensor.type = own.groups.empty() ? Type::i8 : Type::u4;
+    own.tensor.data = own.groups.empty() ? static_cast<const void*>(own.codes.data()) : own.nibbles.data();
+    if (!own.groups.empty()) own.tensor.groups = own.groups.data(), own.tensor.group = kInt4Group;
+  }
+
+  const Checkpoint& from_;
+  std::map<std::pair<Weight, int>, Stored> stored_;
+};
+
+// A model whose C, F and V are no multiples of what a panel or a group has.
+ModelConfig odd_shape() {
+  return {.L = 2, .H = 2, .C = 44, .F = 76, .V = 71, .T = 40, .end_of_text = 22, .epsilon = 1e-5f};
+}
+
+TEST(QuantisedWeights, AreThoseThatAFileHolds) {
+  const TinyCheckpoint model(odd_shape());
+  const auto tokens = some_tokens(20, odd_shape().V);
+  const Backend int8{"int8", "cpu-int8", {}, Type::i8}, int4{"int4", "cpu-int4", {}, Type::u4};
+  const auto of_int8 = logits_of(int8, model, tokens), of_int4 = logits_of(int4, model, tokens);
+  EXPECT_EQ(logits_of(int8, StoredAs(model, StoredAs::Form::transposed), tokens), of_int8);
+  EXPECT_EQ(logits_of(int4, StoredAs(model, StoredAs::Form::transposed), tokens), of_int4);
+  EXPECT_EQ(logits_of(int8, StoredAs(model, StoredAs::Form::int8), tokens), of_int8);
+  EXPECT_EQ(logits_of(int4, StoredAs(model, StoredAs::Form::int4), tokens), of_int4);
+  EXPECT_NE(of_int8, of_int4);
+}
+
+// Codes of another quantiser are values like any others.
+TEST(QuantisedWeights, OfAnotherQuantiserAreQuantisedAsTheReferenceDoes) {
+  const TinyCheckpoint model(odd_shape());
+  const auto tokens = some_tokens(20, odd_shape().V);
+  for (const auto form : {StoredAs::Form::other_int8, StoredAs::Form::int4}) {
+    const StoredAs stored(model, form);
+    const Backend int8{"int8", "cpu-int8", {}, Type::i8};
+    const auto own = logits_of(int8, stored, tokens);
+    EXPECT_LT(rms_error(own, logits_of(reference_of(contract_of(int8)), stored, tokens)), 0.01 * rms(own));
+    EXPECT_GT(rms_error(own, logits_of(int8, model, tokens)), 0.0);
+  }
+}
+
+std::string refusal_of(const Checkpoint& model, const char* precision, const OptionValues& options = {}) {
+  try {
+    make_plugin<Precision>(Kind::precision, precision, options)->open(model, {1, 4, 1, 1, 2, 0, false});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(QuantisedWeights, ThatAreNotFiniteAreRefusedByName) {
+  for (const char* precision : {"cpu-int8", "cpu-int4"}) {
+    for (const float wrong : {INFINITY, -INFINITY, NAN}) {
+      TinyCheckpoint model;
+      EXPECT_EQ(refusal_of(model, precision), "no error");
+      model.values(Weight::down_w, 1)[20 * 3 + 7] = wrong;
+      EXPECT_THAT(refusal_of(model, precision), HasSubstr("weight down_w of layer 1: finite numbers"));
+      EXPECT_THAT(refusal_of(model, precision), HasSubstr("in row 3, column 7"));
+      TinyCheckpoint head;
+      head.values(Weight::wte, 0)[0] = wrong;
+      for (const char* format : {"int8", "bf16", "fp32"})
+        EXPECT_THAT(refusal_of(head, precision, {{"head", format}}), HasSubstr("weight wte: finite numbers"));
+    }
+    TinyCheckpoint large;  // that BF16 rounds to infinity
+    large.values(Weight::wte, 0)[0] = std::numeric_limits<float>::max();
+    EXPECT_THAT(refusal_of(large, precision, {{"head", "bf16"}}), HasSubstr("weight wte: finite numbers that bf16"));
+  }
+  TinyCheckpoint wide;
+  wide.values(Weight::up_w, 0)[0] = 3e38f, wide.values(Weight::up_w, 0)[1] = -3e38f;
+  EXPECT_THAT(refusal_of(wide, "cpu-int4"), HasSubstr("weight up_w of layer 0: values whose differences"));
+}
+
+TEST(QuantisedWeights, WithSumsThatAreTooLongAreRefused) {
+  TinyCheckpoint model({.L = 1, .H = 1, .C = 2, .F = 131073, .V = 3, .T = 4, .end_of_text = 2, .epsilon = 1e-5f});
+  EXPECT_THAT(refusal_of(model, "cpu-int8"), HasSubstr("131072"));
+}
+
+TEST(QuantisedWeights, StepBytesAreThoseThatAreRead) {
+  // C and F are multiples of a panel and of a group, so that nothing is filled up.
+  const TinyCheckpoint model({.L = 3, .H = 2, .C = 64, .F = 256, .V = 128, .T = 4, .end_of_text = 2, .epsilon = 1e-5f});
+  const int64_t C = 64, F = 256, layer_vectors = 4 * (2 * C + 3 * C + C + 2 * C + F + C),
+                matrices = 4 * C * C + 2 * C * F;
+  const int64_t scales = 4 * (3 * C + C + F + C), ends = 4 * 2 * C, head = 128 * C + 4 * 128;
+  const auto bytes = [&](const char* precision, const OptionValues& options) {
+    const auto maker = make_plugin<Precision>(Kind::precision, precision, options);
+    return maker->open(model, {1, 4, 1, 1, 1, 0, false})->traits().step_bytes;
+  };
+  EXPECT_EQ(bytes("cpu-int8", {}), 3 * (layer_vectors + matrices + scales) + ends + head);
+  EXPECT_EQ(bytes("cpu-int4", {}), 3 * (layer_vectors + matrices * 17 / 32 + scales) + ends + head);
+  EXPECT_EQ(bytes("cpu-int4", {{"head", "bf16"}}),
+            3 * (layer_vectors + matrices * 17 / 32 + scales) + ends + 128 * C * 2);
+}
+
+// Infinity in one position's embedding: that row has no scale, so its outputs are NaN, and so are those of the rows
+// that see its key. Rows before it and other slots stay as they are.
+TEST(QuantisedActivations, ARowWithInfinityIsNaNAlone) {
+  for (const OptionValues& options : {OptionValues{}, OptionValues{{"kv", "int8"}}}) {
+    for (const char* precision : {"cpu-int8", "cpu-int4"}) {
+      TinyCheckpoint model(odd_shape());
+      const int V = odd_shape().V;
+      std::vector<std::vector<float>> logits;
+      for (const bool broken : {false, true}) {
+        if (broken) model.values(Weight::wpe, 0)[3 * odd_shape().C + 5] = INFINITY;
+        const auto maker = make_plugin<Precision>(Kind::precision, precision, options);
+        const auto session = maker->open(model, limits_for(model, 2));
+        std::vector<Row> rows;
+        for (int i = 0; i < 3; ++i) rows.push_back({1, 7 + i, true});
+        for (int i = 0; i < 5; ++i) rows.push_back({0, 11 + i, true});
+        logits.push_back(copy_logits(*session, session->step(rows)));
+      }
+      for (int i = 0; i < 8 * V; ++i) {
+        if (i / V >= 6)
+          ASSERT_TRUE(std::isnan(logits[1][i])) << i / V;
+        else
+          ASSERT_EQ(logits[1][i], logits[0][i]) << i / V;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt2run::test
