@@ -211,7 +211,7 @@ class QuantisedOps {
         f16 key[kPanel];
         cached_.store(sums + o, bias + o, end - o, key);
         f16* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
-        for (int i = o; i < end; ++i) at[packed_at<f16>(0, d + i - o, D)] = key[i - o];
+        for (int i = o; i < end; ++i) at[VectorLayout<f16>::at(0, d + i - o, D)] = key[i - o];
       } else {
         cached_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
       }
@@ -233,7 +233,7 @@ class QuantisedOps {
       int8_t* key = &scratch[size_t(r) * s.codes_stride];
       code(sums + C + head * D, s.key_scales[at], key);
       int8_t* to = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
-      for (int d = 0; d < D; ++d) to[packed_at<int8_t>(0, d, D)] = key[d];
+      for (int d = 0; d < D; ++d) to[VectorLayout<int8_t>::at(0, d, D)] = key[d];
       code(sums + 2 * C + head * D, s.value_scales[at], &s.values[s.cache(layer, row.slot, head, row.position)]);
     }
   }

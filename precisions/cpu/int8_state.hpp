@@ -9,12 +9,14 @@ namespace gpt2run::cpu {
 
 // Storage: of keys and values, f16 or int8_t. An int8_t vector of one position and head has a scale.
 template <class Storage>
-struct QuantisedState : State<Storage> {
+struct QuantisedState : State<Storage, VectorPacking<Storage>> {
   static constexpr bool kCodedCache = std::is_same_v<Storage, int8_t>;
 
   // activations: the format of the inputs of products, Type::i8, bf16 or f32.
   QuantisedState(const ModelConfig& m, const Limits& limits, Type activations)
-      : State<Storage>(m, limits), activations(activations), codes_stride(padded(std::max(m.C, m.F), kLineBytes)) {
+      : State<Storage, VectorPacking<Storage>>(m, limits),
+        activations(activations),
+        codes_stride(padded(std::max(m.C, m.F), kLineBytes)) {
     const size_t rows = limits.rows, workers = workers_for(limits.threads);
     codes.resize(rows * codes_stride), code_scales.resize(rows), code_sums.resize(rows);
     if (activations != Type::i8) panel_values.resize(workers * panel_stride());
@@ -29,7 +31,7 @@ struct QuantisedState : State<Storage> {
   }
 
   void copy_cache(int slot, int from, int keep) {
-    State<Storage>::copy_cache(slot, from, keep);
+    State<Storage, VectorPacking<Storage>>::copy_cache(slot, from, keep);
     if constexpr (kCodedCache) {
       for (int layer = 0; layer < this->config.L; ++layer) {
         for (int head = 0; head < this->config.H; ++head) {
@@ -44,7 +46,7 @@ struct QuantisedState : State<Storage> {
     if constexpr (kCodedCache) {
       if (op == Op::norm_qkv) return gather_coded(layer, step, scratch);
     }
-    const Matrix m = State<Storage>::written(op, layer, step, scratch);
+    const Matrix m = State<Storage, VectorPacking<Storage>>::written(op, layer, step, scratch);
     if (activations != Type::i8 || (op != Op::attention && op != Op::norm_up_gelu)) return m;
     scratch.resize(size_t(m.rows) * m.cols);
     std::vector<int8_t> row(m.cols);

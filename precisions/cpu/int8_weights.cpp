@@ -24,9 +24,9 @@ size_t bytes_of_packed(Type type, int outputs, int K) {
     case Type::u4:
       return packed_bytes(Codes::int4, outputs, K);
     case Type::bf16:
-      return packed_elements<bf16>(outputs, K) * sizeof(bf16);
+      return VectorLayout<bf16>::elements(outputs, K) * sizeof(bf16);
     default:
-      return packed_elements<float>(outputs, K) * sizeof(float);
+      return VectorLayout<float>::elements(outputs, K) * sizeof(float);
   }
 }
 
@@ -173,12 +173,12 @@ bool quantise_row(const Packing& p, std::span<const float> row, int output, std:
 template <class Value>
 bool pack_rows(const float* rows, int count, int K, Value* panel) {
   bool finite = true;
-  std::fill_n(panel, panel_elements<Value>(K), Value{});
+  std::fill_n(panel, VectorLayout<Value>::panel_elements(K), Value{});
   for (int r = 0; r < count; ++r) {
     for (int k = 0; k < K; ++k) {
       const Value value = from_f32<Value>(rows[int64_t(r) * K + k]);
       finite &= std::isfinite(to_f32(value));
-      panel[packed_at<Value>(r, k, K)] = value;
+      panel[VectorLayout<Value>::at(r, k, K)] = value;
     }
   }
   return finite;
@@ -282,9 +282,9 @@ void PackedMatrix::read(int output, int K, float* out) const {
   const std::byte* own = panel(output, K);
   const int o = output % kPanel;
   if (type == Type::bf16) {
-    for (int k = 0; k < K; ++k) out[k] = to_f32(reinterpret_cast<const bf16*>(own)[packed_at<bf16>(o, k, K)]);
+    for (int k = 0; k < K; ++k) out[k] = to_f32(reinterpret_cast<const bf16*>(own)[VectorLayout<bf16>::at(o, k, K)]);
   } else if (type == Type::f32) {
-    for (int k = 0; k < K; ++k) out[k] = reinterpret_cast<const float*>(own)[packed_at<float>(o, k, K)];
+    for (int k = 0; k < K; ++k) out[k] = reinterpret_cast<const float*>(own)[VectorLayout<float>::at(o, k, K)];
   } else {
     float scale;
     std::memcpy(&scale, own + o * sizeof scale, sizeof scale);

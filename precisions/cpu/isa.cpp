@@ -1,48 +1,123 @@
-// Detection of instruction sets. Every call asks the processor and the operating system.
+// Detection of processors and the choice of an instruction set.
+#include "isa.hpp"
+
+#include <string>
 #ifdef GPT2RUN_CPU_X86
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "gpt2run/error.hpp"
-#include "kernels.hpp"
 
 namespace gpt2run::cpu {
 namespace {
 
 #ifdef GPT2RUN_CPU_X86
-// Conversions of FP16. clang's __builtin_cpu_supports does not know this name.
-bool has_f16c() {
-  unsigned a, b, c, d;
-  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+struct Registers {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+};
+
+// Zeros if the processor does not know the question.
+Registers ask(unsigned leaf, unsigned part) {
+  Registers r;
+  if (!__get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d)) return {};
+  return r;
+}
+
+Processor::Vendor vendor() {
+  const Registers r = ask(0, 0);
+  if (r.b == signature_AMD_ebx && r.c == signature_AMD_ecx && r.d == signature_AMD_edx) return Processor::Vendor::amd;
+  if (r.b == signature_INTEL_ebx && r.c == signature_INTEL_ecx && r.d == signature_INTEL_edx)
+    return Processor::Vendor::intel;
+  return Processor::Vendor::other;
 }
 #endif
 
 }  // namespace
 
-bool runs(Isa isa) {
-  if (isa == Isa::portable) return true;
+Processor this_processor() {
+  Processor p;
 #ifdef GPT2RUN_CPU_X86
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-  if (isa == Isa::avx2) return avx2;
-  const bool dot = isa != Isa::avx512bf16 || __builtin_cpu_supports("avx512bf16");
-  return dot && avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // of leaf 7
+  p.vendor = vendor();
+  // clang's __builtin_cpu_supports knows neither the conversions of FP16 nor tiles.
+  p.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && (ask(1, 0).c & bit_F16C);
+  p.avx512 = p.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  p.avx512bf16 = p.avx512 && __builtin_cpu_supports("avx512bf16");
+  const unsigned tiles = ask(7, 0).d;
+  p.amx = p.avx512 && (tiles & kAmxBf16) && (tiles & kAmxTile);
+#endif
+  return p;
+}
+
+bool runs(Isa isa, const Processor& p) {
+  switch (isa) {
+    case Isa::portable:
+    case Isa::portable_amx_order:
+      return true;
+#ifdef GPT2RUN_CPU_X86
+    case Isa::avx2:
+      return p.avx2;
+    case Isa::avx512:
+    case Isa::avx512_amx_order:
+      return p.avx512;
+    case Isa::avx512bf16:
+      return p.avx512bf16;
+    case Isa::amx:
+      return p.amx;
+#endif
+    default:
+      return (void)p, false;
+  }
+}
+
+bool runs(Isa isa) { return runs(isa, this_processor()); }
+
+Isa auto_isa(Type type, const Processor& p) {
+  if (type == Type::bf16 && runs(Isa::amx, p)) return Isa::amx;
+  if (type == Type::bf16 && p.vendor == Processor::Vendor::amd && runs(Isa::avx512bf16, p)) return Isa::avx512bf16;
+  if (runs(Isa::avx512, p)) return Isa::avx512;
+  return runs(Isa::avx2, p) ? Isa::avx2 : Isa::portable;
+}
+
+Isa choose_isa(std::string_view name, Type type, const Processor& processor) {
+  const Isa own = auto_isa(type, processor);
+  if (name == "auto") return own;
+  std::string known = "auto";
+  for (int i = 0; i < kIsas; ++i) {
+    const Isa isa = static_cast<Isa>(i);
+    if (!serves(isa, type)) continue;
+    if (name != kIsaNames[i]) {
+      known += std::string("|") + kIsaNames[i];
+      continue;
+    }
+    if (runs(isa, processor)) return isa;
+    fail("isa: this machine does not run ", name, ", auto takes ", kIsaNames[static_cast<int>(own)]);
+  }
+  fail("isa: ", known, " expected, found ", name);
+}
+
+Isa choose_isa(std::string_view name, Type type) { return choose_isa(name, type, this_processor()); }
+
+bool tiles_allowed() {
+#ifdef GPT2RUN_CPU_X86
+  constexpr long kGetPermission = 0x1022, kAskPermission = 0x1023, kTileData = 18;  // of arch_prctl
+  uint64_t allowed = 0;
+  const auto asked = [&] {
+    return syscall(SYS_arch_prctl, kGetPermission, &allowed) == 0 && (allowed >> kTileData & 1);
+  };
+  return this_processor().amx && (asked() || (syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0 && asked()));
 #else
   return false;
 #endif
 }
 
-Isa choose_isa(std::string_view name, Type type) {
-  for (int i = kIsas - 1; i >= 0; --i) {
-    const Isa isa = static_cast<Isa>(i);
-    if (!serves(isa, type)) continue;
-    if (name == "auto" && runs(isa)) return isa;
-    if (name != kIsaNames[i]) continue;
-    if (!runs(isa))
-      fail("isa: this machine does not run ", name, ", auto takes ", kIsaNames[int(choose_isa("auto", type))]);
-    return isa;
-  }
-  fail("isa: auto, portable, avx2, avx512 or (bf16 only) avx512bf16 expected, found ", name);
+int prefetch_distance(Processor::Vendor vendor, Type type, std::string_view order) {
+  if (type != Type::f16 && type != Type::bf16) return 0;
+  if (vendor != Processor::Vendor::intel) return 8192;
+  return order == "amx-4" ? 2048 : 0;
 }
 
 }  // namespace gpt2run::cpu

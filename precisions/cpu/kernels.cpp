@@ -4,10 +4,25 @@
 #include "kernels.hpp"
 
 #include "activations.hpp"
-#include "product.hpp"
+#include "linear.hpp"
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
+
+#if defined(GPT2RUN_CPU_AMX_ORDER)
+template <class Value>
+using Packing = TilePacking<Value>;
+#else
+template <class Value>
+using Packing = VectorPacking<Value>;
+#endif
+
+// Queries that attention takes at once. Tiles are 16 rows high; vectors compute kRows rows at a time.
+#if defined(GPT2RUN_CPU_TILES)
+constexpr int kOwnQueries = kMostQueries;
+#else
+constexpr int kOwnQueries = kQueries;
+#endif
 
 double sum_of(const double (&lanes)[kLanes]) {
   double total = 0;
@@ -104,8 +119,9 @@ void weighted_sum(const float* weights, int64_t stride, const Value* values, int
 template <class Out, class Value>
 void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, float scale,
                int length, float* scores, int64_t scores_stride, float* out, float* workspace) {
-  linear(q, rows, stride, keys, D, padded(length + rows - 1, kPanel), scores, scores_stride, workspace);
-  float factors[kQueries];
+  const int positions = padded(length + rows - 1, Packing<Value>::Keys::panel);
+  linear(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+  float factors[kOwnQueries];
   for (int r = 0; r < rows; ++r) factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, scale);
   for (int first = 0; first < rows; first += kSumRows) {
     with_rows<kSumRows>(least(kSumRows, rows - first), [&]<int kR>() {
@@ -152,8 +168,9 @@ template <class Value>
 const Kernels<Value>& kernels() {
   static constexpr Kernels<Value> table = {
       Isa::GPT2RUN_CPU_ISA,
+      kOwnQueries,
       norm<Value>,
-      linear<Value>,
+      linear,
       attention<Value, Value>,
       attention<float, Value>,
       round<Value>,
@@ -163,7 +180,7 @@ const Kernels<Value>& kernels() {
       accumulate};
   return table;
 }
-#if !defined(GPT2RUN_CPU_DOT)
+#if !defined(GPT2RUN_CPU_DOT) && !defined(GPT2RUN_CPU_AMX_ORDER)
 template const Kernels<float>& kernels<float>();
 template const Kernels<f16>& kernels<f16>();
 #endif

@@ -5,33 +5,29 @@
 // C, D and `length`, never on the rows or outputs that are computed with it. Kernels own nothing. Pointers need only
 // the alignment of their elements. Kernels are pure functions, may run on any thread, and have no errors.
 #pragma once
-#include <string_view>
-
+#include "isa.hpp"
 #include "packed.hpp"
 
 namespace gpt2run::cpu {
 
-// avx512bf16 is avx512 with BF16 dot products. It is a set of its own because its bits differ (docs/numerics.md).
-enum class Isa : uint8_t { portable, avx2, avx512, avx512bf16 };
-inline constexpr const char* kIsaNames[] = {"portable", "avx2", "avx512", "avx512bf16"};
-inline constexpr int kIsas = 4;
-
 template <class Value>
 struct Kernels {
-  Isa isa;  // the set that the kernels were compiled for
+  Isa isa;      // the set that the kernels were compiled for
+  int queries;  // the most that `attention` takes at once, up to kMostQueries
 
   // out (C) = rounded layernorm of x (C)
   void (*norm)(const float* x, const float* gain, const float* bias, int C, float epsilon, float* out);
 
-  // y (rows, outputs) = x (rows, K) times w, where w points to the first panel of the outputs (packed.hpp). Rows of x
-  // and y are x_stride and y_stride apart. x holds values of Value. workspace: product_workspace(rows, K) floats.
+  // y (rows, outputs) = x (rows, K) times w, where w points to the first panel of the outputs. Rows of x and y are
+  // x_stride and y_stride apart. x holds values of Value. The layout and the size of the workspace are those of the
+  // set's packing: VectorPacking, or TilePacking where reads_tiles(isa).
   void (*linear)(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y,
                  int64_t y_stride, float* workspace);
 
-  // Attention of up to kQueries queries of one head at successive positions; query r attends to length + r positions.
+  // Attention of up to `queries` queries of one head at successive positions; query r attends to length + r positions.
   //   out (rows, D) = rounded softmax(scale q k) v
   //   q, out: rows are `stride` apart.
-  //   keys: packed, with positions as outputs.
+  //   keys: packed in the packing's layout for keys, with positions as outputs.
   //   values: (positions, D).
   //   scores: scratch rows of padded(positions, kPanel) floats, scores_stride apart.
   //   workspace: as for linear, with K = D.
@@ -49,7 +45,7 @@ struct Kernels {
   void (*accumulate)(const float* y, const float* bias, int n, float* x);  // x += y + bias
 };
 
-inline constexpr int kQueries = 6;
+inline constexpr int kQueries = 6, kMostQueries = 16;
 
 namespace portable {
 template <class Value>
@@ -63,31 +59,35 @@ namespace avx512 {
 template <class Value>
 const Kernels<Value>& kernels();
 }
-
 namespace avx512bf16 {
 template <class Value>
 const Kernels<Value>& kernels();
 }
+namespace portable_amx_order {
+template <class Value>
+const Kernels<Value>& kernels();
+}
+namespace avx512_amx_order {
+template <class Value>
+const Kernels<Value>& kernels();
+}
+namespace amx {
+template <class Value>
+const Kernels<Value>& kernels();
+}
 
-// The name in docs/numerics.md of the order of sums that a set's kernels keep.
-constexpr const char* order_of(Isa isa) { return isa == Isa::avx512bf16 ? "dot" : "ascending"; }
-
-// True if this build has the kernels and this machine can run them.
-bool runs(Isa);
-
-// True if the set has kernels for the type.
-constexpr bool serves(Isa isa, Type type) { return isa != Isa::avx512bf16 || type == Type::bf16; }
-
-// Returns a set by its name. `auto` is the last set that runs here and serves the type. Throws Error for an unknown
-// name, and for a set that this machine does not run.
-Isa choose_isa(std::string_view name, Type type);
-
+// The kernels of a set that serves the type.
 template <class Value>
 const Kernels<Value>& kernels_of(Isa isa) {
-#ifdef GPT2RUN_CPU_X86
   if constexpr (std::is_same_v<Value, bf16>) {
+    if (isa == Isa::portable_amx_order) return portable_amx_order::kernels<Value>();
+#ifdef GPT2RUN_CPU_X86
+    if (isa == Isa::amx) return amx::kernels<Value>();
+    if (isa == Isa::avx512_amx_order) return avx512_amx_order::kernels<Value>();
     if (isa == Isa::avx512bf16) return avx512bf16::kernels<Value>();
+#endif
   }
+#ifdef GPT2RUN_CPU_X86
   if (isa == Isa::avx512) return avx512::kernels<Value>();
   if (isa == Isa::avx2) return avx2::kernels<Value>();
 #endif

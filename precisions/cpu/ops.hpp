@@ -10,22 +10,16 @@
 
 namespace gpt2run::cpu {
 
-// The layout of keys: a packed matrix (packed.hpp) whose outputs are positions, so that scores are an ordinary product.
-template <class Value>
-struct PackedKeys {
-  static constexpr size_t elements(int positions, int D) { return packed_elements<Value>(positions, D); }
-  static constexpr size_t at(int position, int d, int D) { return packed_at<Value>(position, d, D); }
-};
-
-template <class Value>
-struct State : HostState<Value, PackedKeys<Value>> {
+// Keys are a packed matrix (packed.hpp) whose outputs are positions, so that scores are an ordinary product.
+template <class Value, class Packing>
+struct State : HostState<Value, typename Packing::Keys> {
   State(const ModelConfig& m, const Limits& limits)
-      : HostState<Value, PackedKeys<Value>>(m, limits),
+      : HostState<Value, typename Packing::Keys>(m, limits),
         normed(size_t(limits.rows) * m.C),
         sums(size_t(limits.rows) * 3 * m.C),
         scores_stride(padded(limits.context, kPanel) + kPanel),
-        scores(size_t(workers_for(limits.threads)) * kQueries * scores_stride),
-        workspace_stride(product_workspace(limits.rows, std::max(m.C, m.F))),
+        scores(size_t(workers_for(limits.threads)) * kMostQueries * scores_stride),
+        workspace_stride(Packing::workspace(limits.rows, std::max(m.C, m.F))),
         workspaces(workers_for(limits.threads) * workspace_stride) {
     tiles.reserve(limits.rows);
   }
@@ -33,24 +27,30 @@ struct State : HostState<Value, PackedKeys<Value>> {
   std::vector<float> normed;      // (R, C)
   std::vector<float> sums;        // (R, 3C) products before the bias
   int64_t scores_stride;          // floats per query
-  std::vector<float> scores;      // (workers, kQueries, scores_stride)
+  std::vector<float> scores;      // (workers, kMostQueries, scores_stride)
   size_t workspace_stride;        // floats per worker
   std::vector<float> workspaces;  // (workers, workspace_stride) scratch memory of the kernels
   std::vector<Tile> tiles;        // of the running step
 };
 
-// An object belongs to one session, because only one thread at a time may use its pool.
-template <class Value>
+// An object belongs to one session, because only one thread at a time may use its pool. Packing: what the kernels of
+// the instruction set read (packing_of in kernels.hpp).
+template <class Value, class Packing = VectorPacking<Value>>
 class CpuOps {
  public:
   using Weights = cpu::Weights<Value>;
-  using State = cpu::State<Value>;
+  using State = cpu::State<Value, Packing>;
   using Step = HostStep;
 
+  // A thread that may not use tiles is found here. The same order by vectors then takes their place on all threads.
   CpuOps(Isa isa, int threads, Overflow overflow = Overflow::error)
-      : kernels_(kernels_of<Value>(isa)), pool_(workers_for(threads)), overflow_(overflow) {}
+      : pool_(workers_for(threads)), isa_(allowed(isa)), kernels_(kernels_of<Value>(isa_)), overflow_(overflow) {}
 
-  Weights load(const Checkpoint& checkpoint) { return load_weights<Value>(checkpoint, pool_, overflow_); }
+  Isa isa() const { return isa_; }
+
+  Weights load(const Checkpoint& checkpoint) {
+    return load_weights<Value, typename Packing::Weights>(checkpoint, pool_, overflow_);
+  }
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
     const int C = s.config.C;
@@ -58,16 +58,16 @@ class CpuOps {
       const HostRow& row = step.rows[r];
       const Value* position = w.wpe + size_t(row.position) * C;
       float* x = &s.x[size_t(r) * C];
-      for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[packed_at<Value>(row.token, c, C)]) + to_f32(position[c]);
+      for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[Layout::at(row.token, c, C)]) + to_f32(position[c]);
     });
-    tile_rows(step.rows, kQueries, s.tiles);
+    tile_rows(step.rows, kernels_.queries, s.tiles);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
     const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     norm(w.ln1_w, w.ln1_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const WorkRange own(3 * C, worker, workers, kPanel);
+      const WorkRange own(3 * C, worker, workers, Layout::panel);
       product(w.qkv_w, s.normed.data(), C, rows, own, s.sums.data(), 3 * C, s, worker);
       for (int r = 0; r < rows; ++r) store_qkv(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
     });
@@ -79,7 +79,7 @@ class CpuOps {
     const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
     pool_.run([&](int worker, int workers) {
       const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
-      float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
+      float* scores = &s.scores[size_t(worker) * kMostQueries * s.scores_stride];
       for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
         const int head = static_cast<int>(item / tiles);
         const Tile& own = s.tiles[item % tiles];
@@ -101,7 +101,7 @@ class CpuOps {
     const auto activate = kernels_.activate[static_cast<size_t>(s.config.activation)];
     norm(w.ln2_w, w.ln2_b, s, rows);
     pool_.run([&](int worker, int workers) {
-      const WorkRange own(F, worker, workers, kPanel);
+      const WorkRange own(F, worker, workers, Layout::panel);
       product(w.up_w, s.normed.data(), C, rows, own, s.h.data(), F, s, worker);
       for (int r = 0; r < rows; ++r) {
         float* h = &s.h[size_t(r) * F + own.begin];
@@ -123,19 +123,30 @@ class CpuOps {
                       &s.normed[size_t(i) * C]);
     });
     pool_.run([&](int worker, int workers) {
-      const WorkRange own(V, worker, workers, kPanel);
+      const WorkRange own(V, worker, workers, Layout::panel);
       product(w.w, s.normed.data(), C, rows, own, s.logits.data(), s.stride, s, worker);
     });
   }
 
  private:
+  using Layout = typename Packing::Weights;
+
+  Isa allowed(Isa isa) {
+    if (isa != Isa::amx) return isa;
+    std::atomic<bool> everywhere = true;
+    pool_.run([&](int, int) {
+      if (!tiles_allowed()) everywhere = false;
+    });
+    return everywhere ? isa : Isa::avx512_amx_order;
+  }
+
   static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 
   // Computes the columns `own` of y (rows, stride) = x (rows, K) times w.
   void product(const Value* w, const float* x, int K, int rows, const WorkRange& own, float* y, int64_t stride,
                State& s, int worker) const {
     if (own.begin == own.end) return;
-    kernels_.linear(x, rows, K, w + own.begin / kPanel * panel_elements<Value>(K), K, own.end - own.begin,
+    kernels_.linear(x, rows, K, w + own.begin / Layout::panel * Layout::panel_elements(K), K, own.end - own.begin,
                     y + own.begin, stride, workspace(s, worker));
   }
 
@@ -162,7 +173,7 @@ class CpuOps {
         Value key[kPanel];
         kernels_.store(sums + o, bias + o, end - o, key);
         Value* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
-        for (int i = o; i < end; ++i) at[packed_at<Value>(0, d + i - o, D)] = key[i - o];
+        for (int i = o; i < end; ++i) at[Packing::Keys::at(0, d + i - o, D)] = key[i - o];
       } else {
         kernels_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
       }
@@ -173,7 +184,7 @@ class CpuOps {
   void linear_add(const Value* w, const float* b, const float* in, int K, State& s, const Step& step) {
     const int C = s.config.C, rows = static_cast<int>(step.rows.size());
     pool_.run([&](int worker, int workers) {
-      const WorkRange own(C, worker, workers, kPanel);
+      const WorkRange own(C, worker, workers, Layout::panel);
       product(w, in, K, rows, own, s.sums.data(), C, s, worker);
       for (int r = 0; r < rows; ++r) {
         const size_t at = size_t(r) * C + own.begin;
@@ -182,8 +193,9 @@ class CpuOps {
     });
   }
 
-  const Kernels<Value>& kernels_;
   Pool pool_;
+  const Isa isa_;
+  const Kernels<Value>& kernels_;
   Overflow overflow_;
 };
 

@@ -1,8 +1,14 @@
-// The packed layout of a matrix for the kernels. The outputs are divided into panels of 64; within a panel k ascends,
-// and the 64 values for one k are contiguous. A register then holds several outputs rather than parts of one sum. So
-// every output is a single sum over ascending k, whatever is computed with it, and a panel is read as one stream of
-// memory. BF16 interleaves two successive k of each output, as its dot product needs them. Missing outputs of the last
-// panel, and the missing second k of the last pair, are zero. Letters: K inputs.
+// The packed layouts of a matrix for the kernels. The outputs are divided into panels; within a panel k ascends, and
+// the values of all outputs for one k are contiguous. A register then holds several outputs rather than parts of one
+// sum. So every output is a single sum over ascending k, whatever is computed with it, and a panel is read as one
+// stream of memory. The order of sums (docs/numerics.md) decides about the layout:
+//
+// - VectorLayout: panels of 64 outputs. BF16 interleaves two successive k of each output, as its dot product needs
+// them.
+// - TileLayout: panels of 32 outputs, two k of each output interleaved, and K filled up to a multiple of 32, so that 16
+//   pairs of k and 16 outputs are a tile (tile.hpp). It is for 16-bit types.
+//
+// Missing outputs of the last panel, and k that are filled up, are zero. Letters: K inputs.
 #pragma once
 #include <type_traits>
 
@@ -22,23 +28,29 @@ inline constexpr int kPair = std::is_same_v<Value, bf16> ? 2 : 1;
 
 constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * unit; }
 
-// The number of elements in one panel, and in all panels.
-template <class Value>
-constexpr size_t panel_elements(int K) {
-  return size_t(kPanel) * padded(K, kPair<Value>);
-}
-template <class Value>
-constexpr size_t packed_elements(int outputs, int K) {
-  return size_t(padded(outputs, kPanel) / kPanel) * panel_elements<Value>(K);
-}
+// kOutputs: of a panel. kTogether: successive k of an output that are interleaved. kMultiple: what K is filled up to.
+template <int kOutputs, int kTogether, int kMultiple>
+struct PanelLayout {
+  static constexpr int panel = kOutputs, together = kTogether;
 
-// The index of the weight from input k to an output.
+  // The number of elements in one panel, and in all panels.
+  static constexpr size_t panel_elements(int K) { return size_t(kOutputs) * padded(K, kMultiple); }
+  static constexpr size_t elements(int outputs, int K) {
+    return size_t(padded(outputs, kOutputs) / kOutputs) * panel_elements(K);
+  }
+
+  // The index of the weight from input k to an output.
+  static constexpr size_t at(int output, int k, int K) {
+    return size_t(output / kOutputs) * panel_elements(K) +
+           (size_t(k / kTogether) * kOutputs + output % kOutputs) * kTogether + k % kTogether;
+  }
+};
+
 template <class Value>
-constexpr size_t packed_at(int output, int k, int K) {
-  constexpr int pair = kPair<Value>;
-  return size_t(output / kPanel) * panel_elements<Value>(K) + (size_t(k / pair) * kPanel + output % kPanel) * pair +
-         k % pair;
-}
+using VectorLayout = PanelLayout<kPanel, kPair<Value>, kPair<Value>>;
+
+inline constexpr int kTilePanel = 32, kTileInputs = 32;
+using TileLayout = PanelLayout<kTilePanel, 2, kTileInputs>;
 
 // Blocking of products. Up to kDirectRows rows read their inputs in place, except for dot products. With more rows,
 // kSegment inputs (twice as many for dot products) of kPackedRows rows at a time are packed first: 442 KB, which leaves
@@ -54,5 +66,39 @@ constexpr size_t product_workspace(int rows, int K) {
   const size_t few = size_t(kDirectRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
   return kWideElements + (few < many ? many : few);
 }
+
+// Blocking of products by tiles. So many rows, two tiles high at least, are packed at a time that they take about
+// kTileBytes, or up to kTileRows: they stay in a second-level cache while all panels are multiplied.
+inline constexpr int kTileRows = 512, kTileBytes = 3 << 19, kTilePair = 32;
+constexpr int tile_rows(int K) {
+  const int rows = kTileBytes / (2 * padded(K, kTileInputs)) / kTilePair * kTilePair;
+  return rows < kTilePair ? kTilePair : rows < kTileRows ? rows : kTileRows;
+}
+
+// Floats of workspace for a product by tiles: the packed inputs, of 16 bits, the sums of one panel, and what it takes
+// to align both to a cache line.
+constexpr size_t tile_workspace(int rows, int K) {
+  const size_t most = padded(rows < kTileRows ? rows : kTileRows, kTilePair), width = padded(K, kTileInputs);
+  const size_t limit = kTileBytes / 2 < kTilePair * width ? kTilePair * width : kTileBytes / 2;
+  return (most * width < limit ? most * width : limit) / 2 + most * kTilePanel + 32;
+}
+
+// How the weights and the keys of a precision are packed, and what its products need. The orders of tiles are those of
+// the 16-bit types; only BF16 also has scores in such an order.
+template <class Value>
+struct VectorPacking {
+  using Weights = VectorLayout<Value>;
+  using Keys = VectorLayout<Value>;
+  static constexpr size_t workspace(int rows, int K) { return product_workspace(rows, K); }
+};
+template <class Value>
+struct TilePacking {
+  using Weights = TileLayout;
+  using Keys = std::conditional_t<std::is_same_v<Value, bf16>, TileLayout, VectorLayout<Value>>;
+  static constexpr size_t workspace(int rows, int K) {
+    const size_t vectors = product_workspace(rows, padded(K, kTileInputs)), tiles = tile_workspace(rows, K);
+    return vectors < tiles ? tiles : vectors;
+  }
+};
 
 }  // namespace gpt2run::cpu

@@ -10,8 +10,9 @@ namespace gpt2run::cpu {
 template <class Value>
 inline constexpr OptionSpec kOptions[] = {
     {"isa", "enum", "auto",
-     std::is_same_v<Value, bf16> ? "auto|portable|avx2|avx512|avx512bf16" : "auto|portable|avx2|avx512",
-     "instruction set of the kernels; auto: the last of these that runs"},
+     std::is_same_v<Value, bf16> ? "auto|portable|avx2|avx512|avx512bf16|portable-amx-order|avx512-amx-order|amx"
+                                 : "auto|portable|avx2|avx512",
+     "instruction set of the kernels, and with it the order of sums; auto: by the kind of processor"},
     kOverflowOption};
 
 template <class Value>
@@ -35,18 +36,38 @@ class CpuPrecision final : public Precision {
     if constexpr (kRounds<Value>) {
       if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
     }
+    if (isa_ == Isa::amx && !tiles_allowed()) {
+      isa_ = Isa::avx512_amx_order;
+      host.log(1, "cpu kernels: the system does not allow AMX tiles here; avx512-amx-order gives the same bits");
+    }
     const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(kernels_of<Value>(isa_).isa)];
     host.log(0, line.c_str());
   }
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    auto ops = std::make_shared<CpuOps<Value>>(isa_, limits.threads, overflow_);
-    const Traits traits{
-        true, true, true, true, kTolerance<Value>, sizeof(Value), order_of(isa_), false, contract_of(kType<Value>)};
-    return std::make_unique<HostSession<CpuOps<Value>>>(std::move(ops), checkpoint, limits, traits);
+    if constexpr (serves(Isa::amx, kType<Value>)) {
+      if (reads_tiles(isa_)) return open_as<TilePacking<Value>>(checkpoint, limits);
+    }
+    return open_as<VectorPacking<Value>>(checkpoint, limits);
   }
 
  private:
+  template <class Packing>
+  std::unique_ptr<Session> open_as(const Checkpoint& checkpoint, const Limits& limits) const {
+    using Ops = CpuOps<Value, Packing>;
+    const Traits traits{true,
+                        true,
+                        true,
+                        true,
+                        kTolerance<Value>,
+                        sizeof(Value),
+                        order_of(isa_, kType<Value>),
+                        false,
+                        contract_of(kType<Value>)};
+    return std::make_unique<HostSession<Ops>>(std::make_shared<Ops>(isa_, limits.threads, overflow_), checkpoint,
+                                              limits, traits);
+  }
+
   Isa isa_;
   Overflow overflow_ = Overflow::error;
 };

@@ -1,22 +1,49 @@
-// Products with a packed matrix (packed.hpp), for the instruction set that the file is compiled for. Each output is a
-// sum over ascending K in blocks of kBlock: within a block, products are added one by one starting from zero; then the
-// blocks are added one by one. Its bits depend on nothing else, so one row gives the same as five hundred, with any of
-// the blockings below.
+// Products with a packed matrix (packed.hpp) by vectors, for the instruction set that the file is compiled for. Each
+// output is a sum over ascending K in blocks, and the blocks are added one by one. Its bits depend on nothing else, so
+// one row gives the same as five hundred, with any of the blockings below. The form of the inputs decides about the
+// order of sums (docs/numerics.md):
+//
+//   float   `ascending`: in a block of 64, products are added one by one, starting from zero
+//   Pairs   `dot`: the same by the processor's dot product of BF16
+//   Filled  `amx`: in a block of 32, products of even and of odd index are added up apart. The thread must flush
+//           subnormals (float_mode.hpp).
 #pragma once
+#include "isa.hpp"
 #include "packed.hpp"
 #include "vector.hpp"
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
-constexpr int kBlock = 64;  // short sums lose little precision; a panel's block stays in the L1 cache for all rows
+// Short sums lose little precision, and a panel's block stays in the L1 cache for all rows.
+constexpr int kBlock = 64;
+
+// The inputs of a dot product: two BF16 values of successive k. A last single value is paired with zero.
+struct Pairs {
+  uint32_t bits;
+};
+// An input of the order `amx`, which are filled up with zeros to whole blocks of kTileInputs.
+struct Filled {
+  float value;
+};
+template <class Input>
+constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // values of k in one Input
+template <class Input>
+constexpr bool kTiled = std::is_same_v<Input, Filled>;
+template <class Input>
+constexpr int kBlockOf = kTiled<Input> ? kTileInputs : kBlock;
+template <class Input>
+constexpr int kPanelOf = kTiled<Input> ? kTilePanel : kPanel;
+template <class Input, class Value>
+using LayoutOf = std::conditional_t<kTiled<Input>, TileLayout, VectorLayout<Value>>;
 
 // The rows and registers of outputs that are summed at the same time: as many as the registers allow.
 constexpr int kRows = kWidth == 4 ? 3 : 6, kVectors = kWidth == 16 ? 4 : 2;
 constexpr int kSingleVectors = kWidth == 16 ? 4 : kWidth == 8 ? 8 : 4;  // for a single row
 constexpr int kGroup = 48;  // rows for which a block of weights is kept in the cache
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
-static_assert(kSegment % kBlock == 0, "a segment ends where a block does, or sums depend on the number of rows");
+static_assert(kSegment % kBlock == 0 && kSegment % kTileInputs == 0,
+              "a segment ends where a block does, or sums depend on the number of rows");
 static_assert(kRows <= kDirectRows, "rows that are not cut into segments have room");
 
 GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
@@ -30,17 +57,18 @@ GPT2RUN_INLINE void with_rows(int rows, const F& f) {
   f.template operator()<kMost>();
 }
 
-// Software prefetch for a single row, which is limited by memory. Where values must be widened, the processor does not
-// look far enough ahead: FP16 then reaches 0.8 to 0.9 of the bandwidth of plain reading. With prefetches of `bytes`
-// this far ahead it reaches nearly all of it.
-constexpr int kAhead = 8192, kLine = 64;
+// Software prefetch for a single row, which is limited by memory. Where values must be widened, some processors do not
+// look far enough ahead: on AMD, FP16 reaches 0.8 to 0.9 of the bandwidth of plain reading without it, and nearly all
+// of it with prefetches of `bytes` as far ahead as the table in isa.hpp says.
+constexpr int kLine = 64;
 GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
   for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
 }
 template <int kR, class Value>
-GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes) {
-  if constexpr (kR == 1 && sizeof(Value) == 2)  // the address may be past the end, which a prefetch allows
-    prefetch(reinterpret_cast<uintptr_t>(at) + kAhead, bytes);
+GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes, int ahead) {
+  if constexpr (kR == 1 && sizeof(Value) == 2) {  // the address may be past the end, which a prefetch allows
+    if (ahead) prefetch(reinterpret_cast<uintptr_t>(at) + ahead, bytes);
+  }
 }
 
 // A 16-bit weight that has been widened to FP32.
@@ -58,16 +86,17 @@ GPT2RUN_INLINE Vector add_product(Vector x, Vector weight, Vector total) {
 
 // Multiplies by the weights of one k (two for BF16) for kV registers of outputs. at: the first of these weights.
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, Vector (&total)[kR][kV]) {
-  prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value));
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, int ahead, Vector (&total)[kR][kV]) {
+  prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value), ahead);
   for (int v = 0; v < kV; ++v) {
     const Vector weight = load_vector(at + v * kWidth);
     for (int r = 0; r < kR; ++r) total[r][v] = add_product<Value>(splat(x[r * x_stride]), weight, total[r][v]);
   }
 }
 template <int kR, int kV>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, Vector (&total)[kR][kV]) {
-  prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16));
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, int ahead,
+                             Vector (&total)[kR][kV]) {
+  prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16), ahead);
   for (int v = 0; v < kV; ++v) {
     Bits pair;
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
@@ -80,25 +109,23 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, b
 }
 
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, Vector (&total)[kR][kV]) {
+GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, int ahead,
+                                 Vector (&total)[kR][kV]) {
   if constexpr (kPair<Value> == 1) {
-    for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, total);
+    for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, ahead, total);
   } else {
     int k = 0;
-    for (; k + 1 < K; k += 2) multiply(x + k, x_stride, w + k * kPanel, true, total);
-    if (k < K) multiply(x + k, x_stride, w + k * kPanel, false, total);
+    for (; k + 1 < K; k += 2) multiply(x + k, x_stride, w + k * kPanel, true, ahead, total);
+    if (k < K) multiply(x + k, x_stride, w + k * kPanel, false, ahead, total);
   }
 }
 
-// The inputs of a dot product: two BF16 values of successive k. A last single value is paired with zero.
-struct Pairs {
-  uint32_t bits;
-};
-template <class Input>
-constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // values of k in one Input
-
 // Packs x (K) as the product reads it.
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
+GPT2RUN_INLINE void pack_inputs(const float* x, int K, Filled* out) {
+  __builtin_memcpy(out, x, K * sizeof(float));
+  __builtin_memset(out + K, 0, (padded(K, kTileInputs) - K) * sizeof(float));
+}
 
 #if defined(GPT2RUN_CPU_DOT)
 // The values are those of BF16, so their upper halves hold all of their bits.
@@ -120,9 +147,10 @@ GPT2RUN_INLINE void pack_inputs(const float* x, int K, Pairs* out) {
 }
 
 template <int kR, int kV>
-GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, Vector (&total)[kR][kV]) {
+GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, int ahead,
+                                 Vector (&total)[kR][kV]) {
   for (int k = 0; k < (K + 1) / 2; ++k) {
-    prefetch_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16));
+    prefetch_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16), ahead);
     for (int v = 0; v < kV; ++v) {
       const __m512i weight = _mm512_loadu_si512(w + (int64_t(k) * kPanel + v * kWidth) * 2);
       for (int r = 0; r < kR; ++r) {
@@ -144,7 +172,7 @@ struct Sums {
 
 // Adds one block of K for kR rows and a whole panel: after = before + products.
 template <int kR, int kV, class Input, class Value>
-GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, Sums<const float> before,
+GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, int ahead, Sums<const float> before,
                           Sums<float> after) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Vector total[kR][kV];  // the loops are unrolled so that it stays in registers
@@ -153,7 +181,7 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) total[r][v] = Vector{};
     }
-    add_products(x, x_stride, w + o * kPair<Value>, K, total);
+    add_products(x, x_stride, w + o * kPair<Value>, K, ahead, total);
     if (before.at) {
 #pragma GCC unroll 8
       for (int r = 0; r < kR; ++r) {
@@ -166,6 +194,44 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) store_vector(after.at + r * after.stride + o + v * kWidth, total[r][v]);
+    }
+  }
+}
+
+// The same in the order `amx`: after = (even + odd) + before, also if `before` is zeros, which turn -0 into +0.
+template <int kR, int kV>
+GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int K, int ahead, Sums<const float> before,
+                          Sums<float> after) {
+  for (int o = 0; o < kTilePanel; o += kV * kWidth) {
+    Vector even[kR][kV], odd[kR][kV];
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) even[r][v] = odd[r][v] = Vector{};
+    }
+    for (int k = 0; k < K; k += 2) {
+      const bf16* at = w + k * kTilePanel + o * 2;
+      prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16), ahead);
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) {
+        Bits pair;
+        __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
+        const Vector first = (Vector)(pair << 16), second = (Vector)(pair & 0xffff0000);
+#pragma GCC unroll 8
+        for (int r = 0; r < kR; ++r) {
+          even[r][v] = fma16(splat(x[r * x_stride + k].value), first, even[r][v]);
+          odd[r][v] = fma16(splat(x[r * x_stride + k + 1].value), second, odd[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) {
+        const Vector own = even[r][v] + odd[r][v];
+        const Vector sum = before.at ? load_vector(before.at + r * before.stride + o + v * kWidth) : Vector{};
+        store_vector(after.at + r * after.stride + o + v * kWidth, own + sum);
+      }
     }
   }
 }
@@ -186,26 +252,28 @@ struct Prefetcher {
 // w. It goes block by block over all of these rows, so that a block of weights and the rows' inputs and sums stay in
 // the L1 cache, and y is read and written once.
 template <class Input, class Value>
-GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, bool first,
+GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, int ahead, bool first,
                           int outputs, Sums<float> y, Prefetcher& prefetcher) {
-  alignas(64) float workspace[kGroup * kPanel];
-  const Sums<float> scratch{workspace, kPanel};
-  const bool whole = outputs == kPanel;
+  constexpr int kOutputs = kPanelOf<Input>, kLength = kBlockOf<Input>;
+  alignas(64) float workspace[kGroup * kOutputs];
+  const Sums<float> scratch{workspace, kOutputs};
+  const bool whole = outputs == kOutputs;
   for (int r = 0; r < rows && !whole && !first; ++r)
     __builtin_memcpy(scratch.from(r).at, y.from(r).at, outputs * sizeof(float));
-  for (int k = 0; k < length; k += kBlock) {
-    const Sums<float> after = whole && k + kBlock >= length ? y : scratch;
+  for (int k = 0; k < length; k += kLength) {
+    const Sums<float> after = whole && k + kLength >= length ? y : scratch;
     Sums<const float> before{scratch.at, scratch.stride};
     if (k == 0 && whole) before = {y.at, y.stride};
     if (k == 0 && first) before.at = nullptr;
     for (int r = 0; r < rows; r += kRows) {
       with_rows<kRows>(least(kRows, rows - r), [&]<int kR>() {
-        constexpr int kV = kR == 1 ? kSingleVectors : kVectors;
+        constexpr int kMost = kR == 1 ? kSingleVectors : kVectors;
+        constexpr int kV = kMost * kWidth < kOutputs ? kMost : kOutputs / kWidth;
         prefetcher.advance();
         for (int own = r; k == 0 && whole && own < r + kR; ++own)
-          prefetch(reinterpret_cast<uintptr_t>(y.from(own).at), kPanel * sizeof(float));
-        block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kPanel,
-                      least(kBlock, length - k), before.from(r), after.from(r));
+          prefetch(reinterpret_cast<uintptr_t>(y.from(own).at), kOutputs * sizeof(float));
+        block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kOutputs,
+                      least(kLength, length - k), ahead, before.from(r), after.from(r));
       });
     }
   }
@@ -232,15 +300,15 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 // Adds `length` values of K for one panel: y = x w if `first`, else y += x w. x: (rows, length). next: the address of
 // the weights that are needed after these. wide: scratch (kSegment, kPanel).
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, uintptr_t next, bool first,
-           int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
-  constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1;
-  const int bytes = rows > kRows ? length * kPanel * static_cast<int>(sizeof(Value)) : 0;
-  const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlock) / kBlock);
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, int ahead, uintptr_t next,
+           bool first, int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
+  constexpr bool kWiden = sizeof(Value) == 2 && std::is_same_v<Input, float>;
+  const int bytes = rows > kRows ? length * kPanelOf<Input> * static_cast<int>(sizeof(Value)) : 0;
+  const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlockOf<Input>) / kBlockOf<Input>);
   Prefetcher prefetcher{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
-      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, first, outputs, y.from(r),
+      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, ahead, first, outputs, y.from(r),
             prefetcher);
   };
   if constexpr (kWiden) {
@@ -252,33 +320,37 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   groups(w);
 }
 
+// How far ahead this machine prefetches. The kernels ask once.
+template <class Value>
+int ahead_of() {
+  static const int bytes =
+      prefetch_distance(this_processor().vendor, kType<Value>, order_of(Isa::GPT2RUN_CPU_ISA, kType<Value>));
+  return bytes;
+}
+
 // Kernels::linear (kernels.hpp). Few rows go panel by panel, which reads the weights as one stream. For many rows, a
 // segment of K is packed for some of them, and stays in the second-level cache while all panels are multiplied.
-template <class Value>
-void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
-            float* workspace) {
-#if defined(GPT2RUN_CPU_DOT)
-  using Input = Pairs;
-#else
-  using Input = float;
-#endif
+template <class Input, class Value>
+void product(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
+             float* workspace) {
+  using Layout = LayoutOf<Input, Value>;
   constexpr int kBoth = kInputs<Input>;
   auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
   auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
-  const bool direct = rows <= kDirectRows && kBoth == 1;
-  const int most = rows <= kRows ? K : kSegment * kBoth;
+  const bool direct = rows <= kDirectRows && std::is_same_v<Input, float>;
+  const int most = rows <= kRows ? K : kSegment * kBoth, ahead = rows == 1 ? ahead_of<Value>() : 0;
   for (int from = 0; from < rows; from += kPackedRows) {
     const int count = least(kPackedRows, rows - from);
     for (int k = 0; k < K; k += most) {
-      const int length = least(most, K - k);
+      const int given = least(most, K - k), length = kTiled<Input> ? padded(given, kTileInputs) : given;
       const float* begin = x + from * x_stride + k;
       const int64_t stride = direct ? x_stride : (length + kBoth - 1) / kBoth;
-      for (int r = 0; r < count && !direct; ++r) pack_inputs(begin + r * x_stride, length, scratch + r * stride);
+      for (int r = 0; r < count && !direct; ++r) pack_inputs(begin + r * x_stride, given, scratch + r * stride);
       const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : scratch;
-      for (int o = 0; o < outputs; o += kPanel) {
-        const Value* own = w + int64_t(o / kPanel) * panel_elements<Value>(K) + int64_t(k) * kPanel;
-        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + panel_elements<Value>(K) * sizeof(Value);
-        panel(inputs, count, stride, own, length, next, k == 0, least(kPanel, outputs - o),
+      for (int o = 0; o < outputs; o += Layout::panel) {
+        const Value* own = w + Layout::at(o, 0, K) + int64_t(k) * Layout::panel;
+        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + Layout::panel_elements(K) * sizeof(Value);
+        panel(inputs, count, stride, own, length, ahead, next, k == 0, least(Layout::panel, outputs - o),
               Sums<float>{y + from * y_stride + o, y_stride}, wide);
       }
     }

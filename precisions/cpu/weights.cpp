@@ -47,30 +47,30 @@ void convert(const Tensor& t, int begin, int end, Value* target) {
 }
 
 // The same for a packed target. begin: the first row of a panel.
-template <class From, class Value>
+template <class Layout, class From, class Value>
 void pack(const Tensor& t, int begin, int end, Value* target) {
   const int K = static_cast<int>(t.cols);
-  for (int first = begin; first < end; first += kPanel) {
-    const int last = std::min(first + kPanel, end);
-    if (last - first < kPanel || K % kPair<Value> != 0)
-      std::fill_n(target + packed_at<Value>(first, 0, K), panel_elements<Value>(K), Value{});
+  for (int first = begin; first < end; first += Layout::panel) {
+    const int last = std::min(first + Layout::panel, end);
+    if (last - first < Layout::panel || Layout::panel_elements(K) != size_t(K) * Layout::panel)
+      std::fill_n(target + Layout::at(first, 0, K), Layout::panel_elements(K), Value{});
     for (int k0 = 0; k0 < K; k0 += kTile) {
       const int k_end = std::min(k0 + kTile, K);
       for (int k = k0; k < k_end; ++k) {
-        Value* at = target + packed_at<Value>(first, k, K);
+        Value* at = target + Layout::at(first, k, K);
         for (int r = first; r < last; ++r)
-          at[(r - first) * kPair<Value>] = from_f32<Value>(to_f32(element<From>(t, r, k)));
+          at[(r - first) * Layout::together] = from_f32<Value>(to_f32(element<From>(t, r, k)));
       }
     }
   }
 }
 
-template <class Value>
+template <class Layout, class Value>
 void convert_rows(const Conversion<Value>& conversion, int begin, int end) {
   const Tensor& t = conversion.from;
   const auto to = [&](auto from) {
     using From = decltype(from);
-    return conversion.packed ? pack<From>(t, begin, end, conversion.packed)
+    return conversion.packed ? pack<Layout, From>(t, begin, end, conversion.packed)
                              : convert<From>(t, begin, end, conversion.matrix);
   };
   switch (t.type) {
@@ -113,21 +113,21 @@ bool saturate(const Tensor& t, int64_t begin, int64_t end, const Stored* target,
   return any;
 }
 
-template <class Value>
+template <class Layout, class Value>
 bool saturate_rows(const Conversion<Value>& conversion, int begin, int end) {
   const Tensor& t = conversion.from;
   const int K = static_cast<int>(t.cols);
   if (conversion.packed)
-    return saturate<Value>(t, begin, end, conversion.packed + packed_at<Value>(begin, 0, K),
-                           packed_elements<Value>(end - begin, K), [&](int64_t r, int64_t c) -> Value& {
-                             return conversion.packed[packed_at<Value>(static_cast<int>(r), static_cast<int>(c), K)];
+    return saturate<Value>(t, begin, end, conversion.packed + Layout::at(begin, 0, K), Layout::elements(end - begin, K),
+                           [&](int64_t r, int64_t c) -> Value& {
+                             return conversion.packed[Layout::at(static_cast<int>(r), static_cast<int>(c), K)];
                            });
   return saturate<Value>(t, begin, end, conversion.matrix + int64_t(begin) * K, size_t(end - begin) * K,
                          [&](int64_t r, int64_t c) -> Value& { return conversion.matrix[r * K + c]; });
 }
 
 // Converts one worker's part of a tensor. Returns true if a weight overflowed, and was clamped to the largest value.
-template <class Value>
+template <class Layout, class Value>
 bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers) {
   const Tensor& t = conversion.from;
   if (conversion.vector) {
@@ -137,11 +137,11 @@ bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers
                            [&](int64_t r, int64_t) -> float& { return conversion.vector[r]; });
   }
   bool overflow = false;
-  const WorkRange range(static_cast<int>(t.rows), worker, workers, kPanel);
-  for (int r = range.begin; r < range.end; r += kPanel) {
-    const int end = std::min(r + kPanel, range.end);
-    convert_rows(conversion, r, end);
-    overflow |= saturate_rows(conversion, r, end);
+  const WorkRange range(static_cast<int>(t.rows), worker, workers, Layout::panel);
+  for (int r = range.begin; r < range.end; r += Layout::panel) {
+    const int end = std::min(r + Layout::panel, range.end);
+    convert_rows<Layout>(conversion, r, end);
+    overflow |= saturate_rows<Layout>(conversion, r, end);
   }
   return overflow;
 }
@@ -155,7 +155,7 @@ void check_type(Weight weight, int layer_index, Type type) {
 }
 
 // The bytes of all weights in memory. A tied model has no head of its own.
-template <class Value>
+template <class Value, class Layout>
 size_t bytes_of_weights(const ModelConfig& m, bool tied) {
   size_t bytes = 0;
   for (int i = 0; i < kWeights; ++i) {
@@ -165,7 +165,7 @@ size_t bytes_of_weights(const ModelConfig& m, bool tied) {
     const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
     const size_t one = cols == 1               ? Arena::aligned_bytes<float>(rows)
                        : weight == Weight::wpe ? Arena::aligned_bytes<Value>(size_t(rows) * cols)
-                                               : Arena::aligned_bytes<Value>(packed_elements<Value>(rows, cols));
+                                               : Arena::aligned_bytes<Value>(Layout::elements(rows, cols));
     bytes += one * (is_per_layer(weight) ? m.L : 1);
   }
   return bytes;
@@ -184,18 +184,18 @@ Arena::Arena(size_t bytes) {
 
 void Arena::Free::operator()(std::byte* at) const { std::free(at); }
 
-template <class Value>
+template <class Value, class Layout>
 Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow) {
   const ModelConfig& m = checkpoint.config();
   const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
   const bool tied = head.data == wte.data;
-  Weights<Value> w{m, {}, {}, {}, Arena(bytes_of_weights<Value>(m, tied))};
+  Weights<Value> w{m, {}, {}, {}, Arena(bytes_of_weights<Value, Layout>(m, tied))};
   std::vector<Conversion<Value>> conversions;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
     check_type(weight, layer, from.type);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
-    Value* packed = w.arena.template take<Value>(packed_elements<Value>(rows, cols));
+    Value* packed = w.arena.template take<Value>(Layout::elements(rows, cols));
     conversions.push_back({weight, layer, from, packed, nullptr, nullptr});
     return packed;
   };
@@ -221,7 +221,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   std::atomic<size_t> first = conversions.size();  // the first tensor with an overflow
   pool.run([&](int worker, int workers) {
     for (size_t i = 0; i < conversions.size(); ++i) {
-      if (!convert_tensor(conversions[i], worker, workers)) continue;
+      if (!convert_tensor<Layout>(conversions[i], worker, workers)) continue;
       for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
     }
   });
@@ -230,8 +230,10 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   return w;
 }
 
-template Weights<float> load_weights(const Checkpoint&, Pool&, Overflow);
-template Weights<f16> load_weights(const Checkpoint&, Pool&, Overflow);
-template Weights<bf16> load_weights(const Checkpoint&, Pool&, Overflow);
+template Weights<float> load_weights<float, VectorLayout<float>>(const Checkpoint&, Pool&, Overflow);
+template Weights<f16> load_weights<f16, VectorLayout<f16>>(const Checkpoint&, Pool&, Overflow);
+template Weights<bf16> load_weights<bf16, VectorLayout<bf16>>(const Checkpoint&, Pool&, Overflow);
+template Weights<f16> load_weights<f16, TileLayout>(const Checkpoint&, Pool&, Overflow);
+template Weights<bf16> load_weights<bf16, TileLayout>(const Checkpoint&, Pool&, Overflow);
 
 }  // namespace gpt2run::cpu

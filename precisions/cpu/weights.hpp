@@ -58,13 +58,15 @@ struct Weights {
   Arena arena;
 };
 
-// Converts every weight, on all workers. overflow: what to do with weights beyond the type. Throws Error for that, if
-// memory is short, and as Checkpoint::tensor does.
-template <class Value>
+// Converts every weight, on all workers, to matrices of a layout of packed.hpp. overflow: what to do with weights
+// beyond the type. Throws Error for that, if memory is short, and as Checkpoint::tensor does.
+template <class Value, class Layout = VectorLayout<Value>>
 Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow);
 
-extern template Weights<float> load_weights(const Checkpoint&, Pool&, Overflow);
-extern template Weights<f16> load_weights(const Checkpoint&, Pool&, Overflow);
-extern template Weights<bf16> load_weights(const Checkpoint&, Pool&, Overflow);
+extern template Weights<float> load_weights<float, VectorLayout<float>>(const Checkpoint&, Pool&, Overflow);
+extern template Weights<f16> load_weights<f16, VectorLayout<f16>>(const Checkpoint&, Pool&, Overflow);
+extern template Weights<bf16> load_weights<bf16, VectorLayout<bf16>>(const Checkpoint&, Pool&, Overflow);
+extern template Weights<f16> load_weights<f16, TileLayout>(const Checkpoint&, Pool&, Overflow);
+extern template Weights<bf16> load_weights<bf16, TileLayout>(const Checkpoint&, Pool&, Overflow);
 
 }  // namespace gpt2run::cpu

@@ -71,13 +71,18 @@ inline std::vector<Backend> all_backends() {
 #else
 inline const Plugin& load_precision(const std::string& name) { return load_plugin(Kind::precision, name); }
 
+// Whether kernels of the set can be called here: the system may refuse tiles that the processor has.
+inline bool usable(cpu::Isa isa) { return cpu::runs(isa) && (isa != cpu::Isa::amx || cpu::tiles_allowed()); }
+
 inline std::vector<Backend> cpu_backends() {
   std::vector<Backend> rows;
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
     for (int i = 0; i < cpu::kIsas; ++i) {
       const std::string isa = cpu::kIsaNames[i], plugin = std::string("cpu-") + name_of(type);
-      if (cpu::runs(static_cast<cpu::Isa>(i)) && cpu::serves(static_cast<cpu::Isa>(i), type))
-        rows.push_back({"cpu_" + std::string(name_of(type)) + "_" + isa, plugin, {{"isa", isa}}, type});
+      std::string name = "cpu_" + std::string(name_of(type)) + "_" + isa;
+      std::replace(name.begin(), name.end(), '-', '_');  // a test's name has no other sign
+      if (usable(static_cast<cpu::Isa>(i)) && cpu::serves(static_cast<cpu::Isa>(i), type))
+        rows.push_back({name, plugin, {{"isa", isa}}, type});
     }
   }
   return rows;
@@ -99,6 +104,15 @@ inline std::vector<Backend> quantised_backends() {
     add(type, "head_fp32", {{"head", "fp32"}});
   }
   return rows;
+}
+
+// Calls run(packing), where the packing is the one that the kernels of a set that serves the type read.
+template <class Value, class Run>
+void with_packing(cpu::Isa isa, const Run& run) {
+  if constexpr (cpu::serves(cpu::Isa::amx, cpu::kType<Value>)) {
+    if (cpu::reads_tiles(isa)) return run(cpu::TilePacking<Value>());
+  }
+  run(cpu::VectorPacking<Value>());
 }
 
 // All that are made of kernels for types that one value can have.

@@ -49,23 +49,27 @@ bool rounds(Op op, Type type) {
 }
 
 #ifdef GPT2RUN_TEST_PRECISIONS
-template <class Value>
-auto ops_of(const Backend& backend) {
-  return CudaLockstepOps<Value>(cuda::invariant_of(backend.options.at("invariant"), 2),
-                                fused(backend) ? cuda::Epilogue::fused : cuda::Epilogue::exact);
+template <class Value, class Run>
+void with_ops(const Backend& backend, const Run& run) {
+  CudaLockstepOps<Value> ops(cuda::invariant_of(backend.options.at("invariant"), 2),
+                             fused(backend) ? cuda::Epilogue::fused : cuda::Epilogue::exact);
+  run(ops);
 }
 #else
-template <class Value>
-auto ops_of(const Backend& backend) {
-  return cpu::CpuOps<Value>(cpu::choose_isa(backend.options.at("isa"), backend.type), 2);
+template <class Value, class Run>
+void with_ops(const Backend& backend, const Run& run) {
+  const cpu::Isa isa = cpu::choose_isa(backend.options.at("isa"), backend.type);
+  with_packing<Value>(isa, [&](auto packing) {
+    cpu::CpuOps<Value, decltype(packing)> ops(isa, 2);
+    run(ops);
+  });
 }
 #endif
 
 class Contract : public testing::TestWithParam<Backend> {};
 
-template <class Value>
-void expect_kept(const Backend& backend, const char* model) {
-  auto ops = ops_of<Value>(backend);
+template <Ops O>
+void expect_kept(O& ops, const Backend& backend, const char* model) {
   const bool gelu_tanh = std::string_view(model).find("activation=") == std::string_view::npos;
   const double tanh_error = fused(backend) && gelu_tanh ? kFusedTanhError : 0;
   for (const auto& [op, deviation] : deviations_of(ops, backend.type, model, tanh_error)) {
@@ -79,9 +83,10 @@ void expect_kept(const Backend& backend, const char* model) {
 void expect_kept(const Backend& backend, std::span<const char* const> models) {
   for (const char* model : models) {
     SCOPED_TRACE(model);
-    if (backend.type == Type::f32) expect_kept<float>(backend, model);
-    if (backend.type == Type::f16) expect_kept<f16>(backend, model);
-    if (backend.type == Type::bf16) expect_kept<bf16>(backend, model);
+    const auto expect = [&](auto& ops) { expect_kept(ops, backend, model); };
+    if (backend.type == Type::f32) with_ops<float>(backend, expect);
+    if (backend.type == Type::f16) with_ops<f16>(backend, expect);
+    if (backend.type == Type::bf16) with_ops<bf16>(backend, expect);
   }
 }
 

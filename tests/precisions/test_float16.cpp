@@ -102,6 +102,32 @@ TEST(Numeric, ElementsMayBeUnalignedAndStrided) {
 
 class KernelNumeric : public testing::TestWithParam<Backend> {};
 
+// Every value of the type times one, in a product of one row and in one of many: how many are not that value. The
+// hardware's products of BF16 take subnormals as zero.
+template <class Value, class Packing>
+int wrong_products_by_one(cpu::Isa isa, Packing) {
+  using Layout = typename Packing::Weights;
+  const auto& kernels = cpu::kernels_of<Value>(isa);
+  const bool flushes = isa == cpu::Isa::avx512bf16 || cpu::reads_tiles(isa);
+  constexpr int kMany = 2 * cpu::kDirectRows + 1, kOutputs = 64;
+  const std::vector<float> ones(kMany, 1.0f);
+  std::vector<float> wide(kMany * kOutputs), workspace(Packing::workspace(kMany, 1));
+  int wrong = 0;
+  for (uint32_t bits = 0; bits < 0x10000; bits += kOutputs) {
+    std::vector<Value> values(Layout::elements(kOutputs, 1), Value{});
+    for (int o = 0; o < kOutputs; ++o) values[Layout::at(o, 0, 1)] = {static_cast<uint16_t>(bits + o)};
+    for (const int rows : {1, kMany}) {
+      kernels.linear(ones.data(), rows, 1, values.data(), 1, kOutputs, wide.data(), kOutputs, workspace.data());
+      for (int i = 0; i < rows * kOutputs; ++i) {
+        float expected = to_f32(Value{static_cast<uint16_t>(bits + i % kOutputs)});
+        if (flushes && std::abs(expected) < 0x1p-126f) expected = 0;
+        wrong += std::isnan(expected) ? !std::isnan(wide[i]) : wide[i] != expected;
+      }
+    }
+  }
+  return wrong;
+}
+
 // store() adds a bias: negative zero changes no number. Fifteen at a time, so that the part of a vector is used too.
 template <class Value>
 void expect_conversions(cpu::Isa isa) {
@@ -123,23 +149,7 @@ void expect_conversions(cpu::Isa isa) {
     batch.clear();
   });
   EXPECT_EQ(wrong, 0);
-  // Times one, in a product of one row and in one of many: the hardware's dot product of BF16 takes subnormals as zero.
-  const bool flushes = isa == cpu::Isa::avx512bf16;
-  constexpr int kMany = 2 * cpu::kDirectRows + 1;
-  const std::vector<float> ones(kMany, 1.0f);
-  std::vector<float> wide(kMany * cpu::kPanel), workspace(cpu::product_workspace(kMany, 1));
-  for (uint32_t bits = 0; bits < 0x10000; bits += cpu::kPanel) {
-    std::vector<Value> values(cpu::packed_elements<Value>(cpu::kPanel, 1), Value{});
-    for (int o = 0; o < cpu::kPanel; ++o) values[cpu::packed_at<Value>(o, 0, 1)] = {static_cast<uint16_t>(bits + o)};
-    for (const int rows : {1, kMany}) {
-      kernels.linear(ones.data(), rows, 1, values.data(), 1, cpu::kPanel, wide.data(), cpu::kPanel, workspace.data());
-      for (int i = 0; i < rows * cpu::kPanel; ++i) {
-        float expected = to_f32(Value{static_cast<uint16_t>(bits + i % cpu::kPanel)});
-        if (flushes && std::abs(expected) < 0x1p-126f) expected = 0;
-        wrong += std::isnan(expected) ? !std::isnan(wide[i]) : wide[i] != expected;
-      }
-    }
-  }
+  with_packing<Value>(isa, [&](auto packing) { wrong += wrong_products_by_one<Value>(isa, packing); });
   EXPECT_EQ(wrong, 0);
 }
 
@@ -163,13 +173,15 @@ TEST_P(KernelNumeric, KeepsNan) {
 INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backends(), {Type::f16, Type::bf16})),
                          row_name);
 
-// As docs/numerics.md says: K ascending in blocks of 64, each from zero, the blocks added one after another.
-float sum_in_blocks(const float* x, const float* w, int K, bool fused) {
+// As docs/numerics.md says, for numbers of a size that nothing is flushed. `ascending`: K ascending in blocks of 64,
+// each from zero, the blocks added one after another. `amx`: in blocks of 32, those of even and of odd index apart.
+float sum_in_blocks(const float* x, const float* w, int K, bool tiles) {
+  const int length = tiles ? 32 : 64, step = tiles ? 2 : 1;
   float total = 0;
-  for (int begin = 0; begin < K; begin += 64) {
-    float block = 0;
-    for (int k = begin; k < std::min(begin + 64, K); ++k)
-      block = fused ? std::fma(x[k], w[k], block) : block + x[k] * w[k];
+  for (int begin = 0; begin < K; begin += length) {
+    float chain[2] = {0, 0};
+    for (int k = begin; k < std::min(begin + length, K); ++k) chain[k % step] = std::fma(x[k], w[k], chain[k % step]);
+    const float block = chain[0] + chain[1];
     total = begin == 0 ? block : total + block;
   }
   return total;
@@ -178,19 +190,20 @@ float sum_in_blocks(const float* x, const float* w, int K, bool fused) {
 class KernelProduct : public testing::TestWithParam<Backend> {};
 
 // More rows, inputs and outputs than any blocking of the kernels takes at a time, and none of them a multiple of it.
-template <class Value>
-void expect_rows_alone(cpu::Isa isa) {
+template <class Value, class Packing>
+void expect_rows_alone(cpu::Isa isa, Packing) {
+  using Layout = typename Packing::Weights;
   const auto& kernels = cpu::kernels_of<Value>(isa);
   constexpr int kRows = cpu::kPackedRows + 53, K = 2 * cpu::kSegment + 71, kOutputs = 2 * cpu::kPanel + 2;
   std::mt19937 random(7);
   const auto draw = [&] { return to_f32(from_f32<Value>(static_cast<float>(random()) * 0x1p-32f - 0.5f)); };
   std::vector<float> x(size_t(kRows) * K), w(size_t(kOutputs) * K), together(size_t(kRows) * kOutputs);
-  std::vector<float> workspace(cpu::product_workspace(kRows, K)), alone(kOutputs);
+  std::vector<float> workspace(Packing::workspace(kRows, K)), alone(kOutputs);
   for (float& value : x) value = draw();
   for (float& value : w) value = draw();
-  std::vector<Value> packed(cpu::packed_elements<Value>(kOutputs, K), Value{});
+  std::vector<Value> packed(Layout::elements(kOutputs, K), Value{});
   for (int o = 0; o < kOutputs; ++o)
-    for (int k = 0; k < K; ++k) packed[cpu::packed_at<Value>(o, k, K)] = from_f32<Value>(w[size_t(o) * K + k]);
+    for (int k = 0; k < K; ++k) packed[Layout::at(o, k, K)] = from_f32<Value>(w[size_t(o) * K + k]);
   kernels.linear(x.data(), kRows, K, packed.data(), K, kOutputs, together.data(), kOutputs, workspace.data());
   int other = 0, wrong = 0;
   for (int r = 0; r < kRows; ++r) {
@@ -198,7 +211,7 @@ void expect_rows_alone(cpu::Isa isa) {
     kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, workspace.data());
     other += std::memcmp(alone.data(), found, kOutputs * sizeof(float)) != 0;
     for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
-      wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, isa != cpu::Isa::portable);
+      wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, cpu::reads_tiles(isa));
   }
   for (const int few : {2, 4, 6, 7}) {
     std::vector<float> found(size_t(few) * kOutputs);
@@ -211,27 +224,16 @@ void expect_rows_alone(cpu::Isa isa) {
 
 TEST_P(KernelProduct, RowsTogetherAreRowsAlone) {
   const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), GetParam().type);
-  if (GetParam().type == Type::f32) expect_rows_alone<float>(isa);
-  if (GetParam().type == Type::f16) expect_rows_alone<f16>(isa);
-  if (GetParam().type == Type::bf16) expect_rows_alone<bf16>(isa);
+  const auto expect = [&]<class Value>(Value) {
+    with_packing<Value>(isa, [&](auto packing) { expect_rows_alone<Value>(isa, packing); });
+  };
+  if (GetParam().type == Type::f32) expect(float());
+  if (GetParam().type == Type::f16) expect(f16());
+  if (GetParam().type == Type::bf16) expect(bf16());
 }
 INSTANTIATE_TEST_SUITE_P(All, KernelProduct, testing::ValuesIn(cpu_backends()), row_name);
 
-// A forced instruction set is the one that runs: the portable kernels do not fuse, so their sums have other bits.
-TEST(Isa, ForcedIsTheOneThatRuns) {
-  const auto widest = cpu::choose_isa("auto", Type::f32);
-  if (widest == cpu::Isa::portable) GTEST_SKIP() << "this machine runs the portable kernels only";
-  const float x[2] = {1, 1 + 0x1p-12f};
-  std::vector<float> w(2 * cpu::kPanel), workspace(cpu::product_workspace(1, 2));
-  w[cpu::packed_at<float>(0, 0, 2)] = -1, w[cpu::packed_at<float>(0, 1, 2)] = x[1];  // (1 + 2^-12)^2 - 1
-  float fused = 0, plain = 0;
-  cpu::kernels_of<float>(widest).linear(x, 1, 2, w.data(), 2, 1, &fused, 1, workspace.data());
-  cpu::kernels_of<float>(cpu::Isa::portable).linear(x, 1, 2, w.data(), 2, 1, &plain, 1, workspace.data());
-  EXPECT_EQ(fused, 0x1p-11f + 0x1p-24f);
-  EXPECT_EQ(plain, 0x1p-11f);
-}
-
-// AVX2 and AVX-512 give the same bits: each table says what it was compiled for, and the log what the table says.
+// Sets of one order give the same bits: each table says what it was compiled for, and the log what the table says.
 TEST(Isa, EveryNameIsItsOwnTable) {
   PluginLog::instance().take();
   for (const Backend& row : cpu_backends()) {
@@ -246,12 +248,11 @@ TEST(Isa, EveryNameIsItsOwnTable) {
   }
 }
 
-// As above: the dot product of BF16 flushes a subnormal, the AVX-512 kernels keep it.
+// A forced set is the one that runs: the dot product of BF16 flushes a subnormal, the AVX-512 kernels keep it.
 TEST(Isa, ForcedDotProductIsTheOneThatRuns) {
   if (!cpu::runs(cpu::Isa::avx512bf16)) GTEST_SKIP() << "this machine has no AVX512-BF16";
-  EXPECT_EQ(cpu::choose_isa("auto", Type::bf16), cpu::Isa::avx512bf16);
   const float one = 1;
-  std::vector<bf16> w(cpu::packed_elements<bf16>(1, 1), bf16{});
+  std::vector<bf16> w(cpu::VectorLayout<bf16>::elements(1, 1), bf16{});
   w[0] = {1};  // 2^-133
   std::vector<float> workspace(cpu::product_workspace(1, 1));
   float dot = -1, wide = -1;

@@ -94,19 +94,19 @@ std::vector<float> random_values(std::mt19937& random, size_t count, Regime regi
   return values;
 }
 
-template <class Value>
+template <class Value, class Layout>
 std::vector<Value> packed(std::mt19937& random, int outputs, int K, Regime regime) {
-  std::vector<Value> w(cpu::packed_elements<Value>(outputs, K));
+  std::vector<Value> w(Layout::elements(outputs, K));
   for (int o = 0; o < outputs; ++o) {
     for (int k = 0; k < K; ++k)
-      w[cpu::packed_at<Value>(o, k, K)] = from_f32<Value>(random_value(random, regime, cpu::kType<Value>));
+      w[Layout::at(o, k, K)] = from_f32<Value>(random_value(random, regime, cpu::kType<Value>));
   }
   return w;
 }
 
 // What every kernel gives for these seeded inputs, one after another.
-template <class Value>
-std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime) {
+template <class Value, class Packing>
+std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime, Packing) {
   constexpr Type type = cpu::kType<Value>;
   std::mt19937 random(7);
   std::vector<float> all;
@@ -116,19 +116,19 @@ std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime)
   } const shapes[] = {{1, 1, 1}, {1, 64, 64}, {2, 65, 130}, {7, 100, 67}, {61, 300, 100}, {300, 401, 64}};
   for (const auto& [rows, K, outputs] : shapes) {
     const auto x = random_values(random, size_t(rows) * K, regime, type);
-    const auto w = packed<Value>(random, outputs, K, regime);
-    std::vector<float> y(size_t(rows) * outputs), workspace(cpu::product_workspace(rows, K));
+    const auto w = packed<Value, typename Packing::Weights>(random, outputs, K, regime);
+    std::vector<float> y(size_t(rows) * outputs), workspace(Packing::workspace(rows, K));
     kernels.linear(x.data(), rows, K, w.data(), K, outputs, y.data(), outputs, workspace.data());
     keep(y);
   }
   for (const int D : {1, 26, 64}) {
     constexpr int kRows = 5, kLength = 40, kPositions = kLength + kRows - 1;
     const auto q = random_values(random, size_t(kRows) * D, regime, type);
-    const auto keys = packed<Value>(random, kPositions, D, regime);
+    const auto keys = packed<Value, typename Packing::Keys>(random, kPositions, D, regime);
     std::vector<Value> values(size_t(kPositions) * D);
     for (Value& value : values) value = from_f32<Value>(random_value(random, regime, type));
     const int64_t stride = cpu::padded(kPositions, cpu::kPanel);
-    std::vector<float> scores(kRows * stride), out(size_t(kRows) * D), workspace(cpu::product_workspace(kRows, D));
+    std::vector<float> scores(kRows * stride), out(size_t(kRows) * D), workspace(Packing::workspace(kRows, D));
     kernels.attention(q.data(), kRows, D, keys.data(), values.data(), D, 0.125f, kLength, scores.data(), stride,
                       out.data(), workspace.data());
     keep(out);
@@ -147,33 +147,41 @@ std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime)
   return all;
 }
 
-std::vector<cpu::Isa> ascending_isas() {
+// The sets that run here, serve the type, and keep the order.
+std::vector<cpu::Isa> isas_of(const std::string& order, Type type) {
   std::vector<cpu::Isa> isas;
-  for (const cpu::Isa isa : {cpu::Isa::portable, cpu::Isa::avx2, cpu::Isa::avx512}) {
-    if (cpu::runs(isa)) isas.push_back(isa);
+  for (int i = 0; i < cpu::kIsas; ++i) {
+    const cpu::Isa isa = static_cast<cpu::Isa>(i);
+    if (usable(isa) && cpu::serves(isa, type) && cpu::order_of(isa, type) == order) isas.push_back(isa);
   }
   return isas;
 }
 
+// The sets of an order and a type against the first of them, which is its plain twin.
 template <class Value>
-void expect_equal_kernels() {
+void expect_equal_kernels(const std::string& order) {
+  const auto isas = isas_of(order, cpu::kType<Value>);
+  ASSERT_FALSE(isas.empty());
   for (const Regime regime : kRegimes) {
-    const auto expected = outputs_of(cpu::kernels_of<Value>(cpu::Isa::portable), regime);
-    for (const cpu::Isa isa : ascending_isas()) {
-      const auto own = outputs_of(cpu::kernels_of<Value>(isa), regime);
-      ASSERT_EQ(own.size(), expected.size());
+    std::vector<std::vector<float>> all;
+    for (const cpu::Isa isa : isas)
+      with_packing<Value>(
+          isa, [&](auto packing) { all.push_back(outputs_of(cpu::kernels_of<Value>(isa), regime, packing)); });
+    for (size_t n = 1; n < isas.size(); ++n) {
+      ASSERT_EQ(all[n].size(), all[0].size());
       int64_t wrong = 0;
-      for (size_t i = 0; i < own.size(); ++i) wrong += !same(own[i], expected[i]);
-      EXPECT_EQ(wrong, 0) << cpu::kIsaNames[int(isa)] << ", " << name_of(cpu::kType<Value>) << ", regime "
+      for (size_t i = 0; i < all[0].size(); ++i) wrong += !same(all[n][i], all[0][i]);
+      EXPECT_EQ(wrong, 0) << cpu::kIsaNames[int(isas[n])] << ", " << name_of(cpu::kType<Value>) << ", regime "
                           << int(regime);
     }
   }
 }
 
-TEST(Ascending, EveryKernelGivesTheSameBitsInEverySet) {
-  expect_equal_kernels<float>();
-  expect_equal_kernels<f16>();
-  expect_equal_kernels<bf16>();
+TEST(SetsOfOneOrder, EveryKernelGivesTheSameBits) {
+  expect_equal_kernels<float>("ascending");
+  expect_equal_kernels<f16>("ascending");
+  expect_equal_kernels<bf16>("ascending");
+  expect_equal_kernels<bf16>("amx");
 }
 
 const char* const kModels[] = {"synthetic:L=2,C=52,H=2,F=300,V=97,T=80,std=0.2,seed=7",
@@ -186,19 +194,23 @@ std::vector<float> model_logits(const char* model, const std::string& isa, Type 
                    some_tokens(67, checkpoint->config().V));
 }
 
-TEST(Ascending, LogitsAreTheSameInEverySet) {
+void expect_equal_logits(const std::string& order, Type type) {
+  const auto isas = isas_of(order, type);
   for (const char* model : kModels) {
-    for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
-      const auto expected = model_logits(model, "portable", type);
-      for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
-      for (const cpu::Isa isa : ascending_isas()) {
-        const auto own = model_logits(model, cpu::kIsaNames[int(isa)], type);
-        ASSERT_EQ(own.size(), expected.size());
-        EXPECT_EQ(std::memcmp(own.data(), expected.data(), own.size() * sizeof(float)), 0)
-            << cpu::kIsaNames[int(isa)] << " " << name_of(type) << " " << model;
-      }
+    const auto expected = model_logits(model, cpu::kIsaNames[int(isas.at(0))], type);
+    for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
+    for (const cpu::Isa isa : isas) {
+      const auto own = model_logits(model, cpu::kIsaNames[int(isa)], type);
+      ASSERT_EQ(own.size(), expected.size());
+      EXPECT_EQ(std::memcmp(own.data(), expected.data(), own.size() * sizeof(float)), 0)
+          << cpu::kIsaNames[int(isa)] << " " << name_of(type) << " " << model;
     }
   }
+}
+
+TEST(SetsOfOneOrder, LogitsAreTheSame) {
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) expect_equal_logits("ascending", type);
+  expect_equal_logits("amx", Type::bf16);
 }
 
 #if defined(__SSE2__)
@@ -231,6 +243,109 @@ TEST_P(CallersMode, ChangesNoBitAndIsKept) {
 }
 INSTANTIATE_TEST_SUITE_P(All, CallersMode, testing::ValuesIn(cpu_backends()), row_name);
 #endif
+
+// A product of one row and one output.
+float sum_by(cpu::Isa isa, const std::vector<float>& x, const std::vector<float>& weights) {
+  using Layout = cpu::TilePacking<bf16>::Weights;
+  const int K = static_cast<int>(x.size());
+  std::vector<bf16> w(Layout::elements(1, K), bf16{});
+  for (int k = 0; k < K; ++k) w[Layout::at(0, k, K)] = from_f32<bf16>(weights[k]);
+  std::vector<float> workspace(cpu::TilePacking<bf16>::workspace(1, K));
+  float y = NAN;
+  cpu::kernels_of<bf16>(isa).linear(x.data(), 1, K, w.data(), K, 1, &y, 1, workspace.data());
+  return y;
+}
+
+class AmxOrder : public testing::TestWithParam<Backend> {
+ protected:
+  cpu::Isa isa() const { return cpu::choose_isa(GetParam().options.at("isa"), Type::bf16); }
+};
+
+// Two blocks leave a sum of -0, since -2^-128 is too small. The products of the last block are too small as well, so
+// that both of its sums become -0. The zeros that it is filled up with make them +0, and so the whole.
+TEST_P(AmxOrder, FillingIsComputed) {
+  std::vector<float> x(96, 0.0f), w(96, 1.0f);
+  x[0] = -0x1.8p-126f, x[32] = 0x1.4p-126f;
+  for (int k = 64; k < 96; ++k) x[k] = -0x1p-100f, w[k] = 0x1p-100f;
+  const float whole = sum_by(isa(), x, w);
+  EXPECT_EQ(whole, 0);
+  EXPECT_TRUE(std::signbit(whole));
+  x.resize(66);
+  const float filled = sum_by(isa(), x, w);
+  EXPECT_EQ(filled, 0);
+  EXPECT_FALSE(std::signbit(filled));
+}
+
+// In a network of the type, a probability and a normalised value may be subnormal. Only products flush.
+TEST_P(AmxOrder, FlushingStaysInTheProducts) {
+  using Packing = cpu::TilePacking<bf16>;
+  const auto& kernels = cpu::kernels_of<bf16>(isa());
+  constexpr int kLength = 2;
+  std::vector<bf16> keys(Packing::Keys::elements(kLength, 1), bf16{});
+  keys[Packing::Keys::at(1, 0, 1)] = from_f32<bf16>(-98);
+  const bf16 values[] = {from_f32<bf16>(0), from_f32<bf16>(0x1p120f)};
+  const float q = 1, gain[] = {0x1p-130f, 0x1p-130f}, bias[] = {0, 0}, x[] = {-1, 1};
+  std::vector<float> scores(64), workspace(Packing::workspace(1, 1));
+  float out = NAN, normed[2] = {NAN, NAN};
+  kernels.attention(&q, 1, 1, keys.data(), values, 1, 1, kLength, scores.data(), 64, &out, workspace.data());
+  EXPECT_NEAR(out, std::exp(-98.0) * 0x1p120, 0.01 * std::exp(-98.0) * 0x1p120);  // the probability is below 2^-126
+  EXPECT_EQ(sum_by(isa(), {1}, {1}), 1);
+  kernels.norm(x, gain, bias, 2, 0, normed);
+  EXPECT_EQ(normed[0], -0x1p-130f);
+  EXPECT_EQ(normed[1], 0x1p-130f);
+}
+
+std::vector<Backend> tile_backends() {
+  std::vector<Backend> rows = rows_of(cpu_backends(), {Type::bf16});
+  std::erase_if(
+      rows, [](const Backend& row) { return !cpu::reads_tiles(cpu::choose_isa(row.options.at("isa"), Type::bf16)); });
+  return rows;
+}
+INSTANTIATE_TEST_SUITE_P(All, AmxOrder, testing::ValuesIn(tile_backends()), row_name);
+
+// By kind of processor, whatever this one is.
+TEST(AutoIsa, GoesByTheKindOfProcessor) {
+  using Vendor = cpu::Processor::Vendor;
+  const cpu::Processor old{}, haswell{Vendor::intel, true, false, false, false};
+  const cpu::Processor skylake{Vendor::intel, true, true, false, false};
+  const cpu::Processor cooper_lake{Vendor::intel, true, true, true, false};
+  const cpu::Processor sapphire_rapids{Vendor::intel, true, true, true, true};
+  const cpu::Processor zen3{Vendor::amd, true, false, false, false}, zen4{Vendor::amd, true, true, true, false};
+  const cpu::Processor other{Vendor::other, true, true, true, false};
+  struct {
+    const cpu::Processor& processor;
+    cpu::Isa bf16, others;
+  } const kinds[] = {
+      {old, cpu::Isa::portable, cpu::Isa::portable},      {haswell, cpu::Isa::avx2, cpu::Isa::avx2},
+      {skylake, cpu::Isa::avx512, cpu::Isa::avx512},      {cooper_lake, cpu::Isa::avx512, cpu::Isa::avx512},
+      {sapphire_rapids, cpu::Isa::amx, cpu::Isa::avx512}, {zen3, cpu::Isa::avx2, cpu::Isa::avx2},
+      {zen4, cpu::Isa::avx512bf16, cpu::Isa::avx512},     {other, cpu::Isa::avx512, cpu::Isa::avx512}};
+#ifndef GPT2RUN_CPU_X86
+  GTEST_SKIP() << "this build has the portable kernels only";
+#endif
+  for (const auto& [processor, bf16, others] : kinds) {
+    EXPECT_EQ(cpu::auto_isa(Type::bf16, processor), bf16);
+    for (const Type type : {Type::f32, Type::f16}) EXPECT_EQ(cpu::auto_isa(type, processor), others);
+    for (const Type type : {Type::f32, Type::f16, Type::bf16})
+      EXPECT_TRUE(cpu::runs(cpu::auto_isa(type, processor), processor));
+  }
+  EXPECT_THROW(cpu::choose_isa("amx", Type::bf16, zen4), Error);
+  EXPECT_THROW(cpu::choose_isa("amx", Type::f32, sapphire_rapids), Error);
+  EXPECT_EQ(cpu::choose_isa("avx512-amx-order", Type::bf16, zen4), cpu::Isa::avx512_amx_order);
+}
+
+TEST(PrefetchDistance, GoesByProcessorTypeAndOrder) {
+  using Vendor = cpu::Processor::Vendor;
+  for (const Vendor vendor : {Vendor::amd, Vendor::intel, Vendor::other})
+    EXPECT_EQ(cpu::prefetch_distance(vendor, Type::f32, "ascending"), 0);
+  for (const Type type : {Type::f16, Type::bf16}) {
+    EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, type, "ascending"), 8192);
+    EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, type, "ascending"), 0);
+  }
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, Type::bf16, "dot"), 8192);
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::bf16, "amx"), 0);
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::f16, "amx-4"), 2048);
+}
 
 }  // namespace
 }  // namespace gpt2run::test
