@@ -8,6 +8,7 @@
 #include "common/program/program.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
+#include "inputs.hpp"
 #include "target.hpp"
 
 namespace gpt2run::convert {
@@ -22,8 +23,8 @@ constexpr CoreOption kOptions[] = {
     {{"out", "text", "", "",
       "huggingface: the folder to write; llmc: the .bin file, with gpt2_tokenizer.bin beside it; gguf: the .gguf file"},
      'o'},
-    {{"type", "enum", "keep", "keep|fp32|bf16|fp16|q8_0",
-      "number type of the weights; llmc has no fp16, only gguf has q8_0"}},
+    {{"type", "enum", "keep", "keep|fp32|bf16|fp16|q8_0|int8|int4",
+      "number type of the weights; llmc has no fp16, only gguf has q8_0, only huggingface int8 and int4"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own, if it has one"}},
     {{"force", "bool", "off", "", "replace files that are there; never those that are read"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -31,33 +32,8 @@ constexpr CoreOption kOptions[] = {
     {{"help", "bool", "off", "", "print the options"}, 'h'},
 };
 
-// Adds the files that are read: the path itself, or all files in a folder.
-void add_inputs(const fs::path& path, std::vector<fs::path>& inputs) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return inputs.push_back(path);
-  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error))
-    inputs.push_back(file->path());
-}
-
-std::vector<fs::path> inputs_of(const fs::path& model, const std::string& tokenizer) {
-  std::vector<fs::path> inputs;
-  add_inputs(model, inputs);
-  if (!tokenizer.empty()) add_inputs(tokenizer, inputs);
-  std::error_code ignored;
-  const bool is_prefix = fs::exists(model.string() + ".index", ignored);  // of TensorFlow's files
-  if (!is_prefix && !fs::is_regular_file(model, ignored)) return inputs;
-  // Settings stand beside a file of weights. What is one of several files is read with the others.
-  const fs::path folder = fs::absolute(model).parent_path();
-  for (const char* name : {"config.json", "generation_config.json", "hparams.json"}) inputs.push_back(folder / name);
-  const std::string name = model.filename().string();
-  const bool is_part = is_prefix || name.find("-of-") != name.npos || name.ends_with(".safetensors") ||
-                       name.ends_with(".json") || name.ends_with(".index") || name.ends_with(".meta");
-  if (is_part) add_inputs(folder, inputs);
-  return inputs;
-}
-
 std::optional<Type> type_of(std::string_view name) {
-  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+  for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8, Type::u4})
     if (name == name_of(type)) return type;
   return std::nullopt;  // "keep"
 }
@@ -98,6 +74,15 @@ void write(const OptionValues& values, OutputSet& files, const Checkpoint& model
   (to_llmc ? write_llmc : write_huggingface)(files, out, model, type_of(type), tokenizer_files);
 }
 
+// Throws Error where the layout does not have the type.
+void check_type(std::string_view layout, std::string_view type) {
+  const bool is_quantised = type == name_of(Type::i8) || type == name_of(Type::u4);
+  const char* only = is_quantised ? "huggingface" : type == "q8_0" ? "gguf" : "";
+  if (*only && layout != only)
+    usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found ", type, ", which only ", only,
+                " has");
+}
+
 void convert(PluginHost& host, Configuration& configuration) {
   const OptionValues& values = configuration.values();
   const std::string given(values.text("tokenizer"));
@@ -109,8 +94,7 @@ void convert(PluginHost& host, Configuration& configuration) {
   std::error_code ignored;
   if (layout != "huggingface" && (fs::is_directory(out, ignored) || !out.has_filename()))
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
-  if (layout != "gguf" && values.text("type") == "q8_0")
-    usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found q8_0, which only gguf has");
+  check_type(layout, values.text("type"));
   const std::string model = model_of(configuration);
   BoundPlugin chosen = choose_loader(host, configuration, model);
   BoundPlugin* const all[] = {&chosen};

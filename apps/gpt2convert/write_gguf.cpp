@@ -22,10 +22,13 @@ struct Item {
   bool is_vector;
 };
 
-// The type of a tensor that keeps its own. Throws Error for one that llama.cpp does not compute GPT-2 with.
+// The type of a tensor that keeps its own. What is quantised here is FP32 there, which changes no value. Throws Error
+// for one that llama.cpp does not compute GPT-2 with.
 TensorType kept_type(const std::string& where, const std::string& weight, Type type) {
   switch (type) {
     case Type::f32:
+    case Type::i8:
+    case Type::u4:
       return TensorType::f32;
     case Type::f16:
       return TensorType::f16;

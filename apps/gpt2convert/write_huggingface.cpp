@@ -4,19 +4,21 @@
 #include "common/pipeline/explain.hpp"
 #include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/sdk/json_text.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 #include "target.hpp"
 #include "write_values.hpp"
 
 namespace gpt2run::convert {
 namespace {
 
-// One tensor of the file.
+// One weight of the file.
 struct Item {
   std::string name;
-  std::string shape;  // as JSON
-  std::string where;  // the weight's name in messages
-  Tensor tensor;      // in the orientation of the file
+  std::string where;  // its name in messages
+  Tensor tensor;
   Type type;
+  Orientation orientation;
+  bool is_matrix;
 };
 
 std::string stored_name(Weight weight, int layer) {
@@ -38,14 +40,26 @@ bool is_matrix(Weight weight) {
   return is_transposed(weight) || weight == Weight::wte || weight == Weight::wpe || weight == Weight::head_w;
 }
 
+// The type of a weight in the file. type: as write_huggingface has it. Vectors and the position embedding of a
+// quantised model are FP32.
+Type stored_type(Weight weight, Type own, std::optional<Type> type) {
+  const Type wanted = type.value_or(own);
+  const bool stays_wide = !is_matrix(weight) || weight == Weight::wpe;
+  return is_quantised(wanted) && stays_wide ? Type::f32 : wanted;
+}
+
 std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
   std::vector<Item> items;
+  const Type matrices = stored_type(Weight::wte, model.tensor(Weight::wte, 0).type, type);
   const auto add = [&](Weight weight, int layer) {
     const Tensor own = model.tensor(weight, layer);
-    const Tensor stored = is_transposed(weight) ? transposed(own) : own;
-    const std::string rows = std::to_string(stored.rows);
-    const std::string shape = is_matrix(weight) ? rows + "," + std::to_string(stored.cols) : rows;
-    items.push_back({stored_name(weight, layer), shape, shown_name(weight, layer), stored, type.value_or(own.type)});
+    const bool turned = is_transposed(weight) && !is_quantised(matrices);
+    items.push_back({stored_name(weight, layer), shown_name(weight, layer), own, stored_type(weight, own.type, type),
+                     turned ? Orientation::in_out : Orientation::out_in, is_matrix(weight)});
+    const bool is_mixed = is_quantised(items.back().type) != is_quantised(matrices);
+    if (is_mixed && is_matrix(weight) && weight != Weight::wpe)
+      fail("weight ", items.back().where, ": expected the type of wte, ", name_of(matrices),
+           ", because only all matrices are quantised together, found ", name_of(own.type), "; --type chooses one");
   };
   add(Weight::wte, 0);
   add(Weight::wpe, 0);
@@ -74,26 +88,61 @@ TypeNames names_of(Type type) {
       return {"BF16", "bfloat16"};
     case Type::f64:
       return {"F64", "float64"};
+    case Type::i8:
+      return {"I8", "float32"};
+    case Type::u4:
+      return {"U8", "float32"};
     default:
       fail_type(type);
   }
 }
 
-int64_t bytes_of(const Item& item) { return item.tensor.rows * item.tensor.cols * gpt2run::bytes_of(item.type); }
+// One tensor of the file.
+struct Part {
+  std::string name;
+  const char* dtype;
+  std::string shape;  // as JSON
+  int64_t bytes;
+};
+
+std::string shape_text(int64_t rows, int64_t cols) { return std::to_string(rows) + "," + std::to_string(cols); }
+
+// The tensors of a weight, in the order in which write() writes them.
+std::vector<Part> parts_of(const Item& item) {
+  const auto [rows, cols] = Shape{item.tensor.rows, item.tensor.cols};
+  const int64_t line = bytes_of(item.type, cols), groups = (cols + kInt4Group - 1) / kInt4Group;
+  const bool turned = item.orientation == Orientation::in_out;
+  std::string shape = !item.is_matrix ? std::to_string(rows) : turned ? shape_text(cols, rows) : shape_text(rows, cols);
+  if (item.type == Type::u4) shape = shape_text(rows, line);
+  std::vector<Part> parts = {{item.name, names_of(item.type).safetensors, shape, rows * line}};
+  if (!is_quantised(item.type)) return parts;
+  parts.push_back({item.name + ".scales", "F32", std::to_string(rows), rows * bytes_of(Type::f32)});
+  if (item.type == Type::u4) parts.push_back({item.name + ".groups", "U8", shape_text(rows, groups), rows * groups});
+  return parts;
+}
+
+void write(OutputFile& file, const Item& item) {
+  if (is_quantised(item.type)) return write_quantised(file, item.tensor, item.type, item.where);
+  write_values(file, item.tensor, item.type, item.where, item.orientation);
+}
 
 // The header of a safetensors file with its length before it. It is padded with blanks so that the data begins at a
 // multiple of 8 bytes.
 std::string header_of(const std::vector<Item>& items) {
   JsonWriter json(-1);
   json.begin_object();
-  json.raw_field("__metadata__", R"({"format":"pt"})");
+  const bool is_plain = !is_quantised(items.front().type);
+  json.raw_field("__metadata__", is_plain ? R"({"format":"pt"})" : R"({"format":"pt","matrices":"out,in"})");
+  std::vector<Part> parts;
+  for (const Item& item : items)
+    for (Part& part : parts_of(item)) parts.push_back(std::move(part));
   int64_t at = 0;
-  for (const Item& item : items) {
-    const int64_t end = at + bytes_of(item);
-    json.key(item.name);
+  for (const Part& part : parts) {
+    const int64_t end = at + part.bytes;
+    json.key(part.name);
     json.begin_object();
-    json.field("dtype", names_of(item.type).safetensors);
-    json.raw_field("shape", "[" + item.shape + "]");
+    json.field("dtype", part.dtype);
+    json.raw_field("shape", "[" + part.shape + "]");
     json.key("data_offsets");
     json.begin_list();
     json.value(at);
@@ -127,6 +176,19 @@ std::string ends_of(const ModelConfig& m) {
   return count == 0 ? "null" : count == 1 ? ids : "[" + ids + "]";
 }
 
+// The usual names of such settings: 8 bits have one scale for each row of a matrix, 4 bits also a factor and a zero
+// point for each group of columns.
+void add_quantisation(JsonWriter& json, Type type) {
+  json.key("quantization_config");
+  json.begin_object();
+  json.field("quant_method", "gpt2run");
+  json.field("bits", type == Type::u4 ? 4 : 8);
+  json.field("group_size", type == Type::u4 ? kInt4Group : -1);
+  json.field("zero_point", type == Type::u4);
+  json.raw_field("modules_to_not_convert", "[\"wpe\"]");
+  json.end_object();
+}
+
 std::string config_of(const Checkpoint& model, Type type) {
   const ModelConfig& m = model.config();
   const int32_t start = m.start_of_text >= 0 ? m.start_of_text : m.end_of_text;
@@ -150,6 +212,7 @@ std::string config_of(const Checkpoint& model, Type type) {
   json.raw_field("eos_token_id", ends_of(m));
   json.field("tie_word_embeddings", is_tied(model));
   json.field("torch_dtype", names_of(type).config);
+  if (is_quantised(type)) add_quantisation(json, type);
   json.end_object();
   return json.json() + "\n";
 }
@@ -169,7 +232,7 @@ void write_huggingface(OutputSet& files, const std::filesystem::path& folder, co
   for (const TokenizerFile& file : tokenizer) files.add(folder / file.name, file.bytes);
   OutputFile& weights = files.add(folder / "model.safetensors");
   weights.write(header_of(items));
-  for (const Item& item : items) write_values(weights, item.tensor, item.type, item.where);
+  for (const Item& item : items) write(weights, item);
 }
 
 }  // namespace gpt2run::convert

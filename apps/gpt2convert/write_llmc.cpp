@@ -29,13 +29,16 @@ void check(const std::string& where, const Checkpoint& model) {
   if (m.scale_by_layer) refuse("attention scores", "the same scale in all layers", "one for each layer");
 }
 
+// The type of a weight without --type. What is quantised here is FP32 there, which changes no value.
+Type kept_type(Type own) { return is_quantised(own) ? Type::f32 : own; }
+
 // The type of all tensors. Throws Error when they differ, or when the format does not have it.
 Type type_of(const std::string& where, const Checkpoint& model, std::optional<Type> given) {
-  const Type type = given.value_or(model.tensor(Weight::wte, 0).type);
+  const Type type = given.value_or(kept_type(model.tensor(Weight::wte, 0).type));
   for (int i = 0; i < kWeights && !given; ++i) {
     const auto weight = static_cast<Weight>(i);
     for (int layer = 0; layer < (is_per_layer(weight) ? model.config().L : 1); ++layer) {
-      const Type own = model.tensor(weight, layer).type;
+      const Type own = kept_type(model.tensor(weight, layer).type);
       if (own == type) continue;
       fail(where, ": llm.c's checkpoint: expected one type, found ", name_of(own), " in ", shown_name(weight, layer),
            " and ", name_of(type), " in wte; --type chooses one");

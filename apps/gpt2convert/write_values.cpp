@@ -86,33 +86,34 @@ void write_q8_0(OutputFile& file, const Tensor& t, const std::string& name) {
   }
 }
 
-void write_values(OutputFile& file, const Tensor& t, Type type, const std::string& name) {
-  const int64_t size = bytes_of(type), stored = bytes_of(t.type);
+void write_values(OutputFile& file, const Tensor& t, Type type, const std::string& name, Orientation orientation) {
+  const bool turned = orientation == Orientation::in_out;
+  const int64_t lines = turned ? t.cols : t.rows, length = turned ? t.rows : t.cols;
+  const int64_t size = bytes_of(type);
   std::string block;
-  for (int64_t begin = 0; begin < t.rows; begin += kBlockRows) {
+  for (int64_t begin = 0; begin < lines; begin += kBlockRows) {
     if (interrupted()) fail("interrupted while ", name, " was written to ", file.path());
-    const int64_t rows = std::min(kBlockRows, t.rows - begin);
-    block.resize(static_cast<size_t>(rows * t.cols * size));
-    const auto move = [&](int64_t row, int64_t col) {
-      const int64_t from = (begin + row) * t.row_stride + col * t.col_stride;
-      char* to = block.data() + (row * t.cols + col) * size;
+    const int64_t count = std::min(kBlockRows, lines - begin);
+    block.resize(static_cast<size_t>(count * length * size));
+    const auto move = [&](int64_t line, int64_t i) {
+      const int64_t row = turned ? i : begin + line, col = turned ? begin + line : i;
+      char* to = block.data() + (line * length + i) * size;
+      const int64_t from = row * t.row_stride + col * t.col_stride;
       if (t.type == type)
-        std::memcpy(to, static_cast<const char*>(t.data) + from * stored, static_cast<size_t>(size));
+        std::memcpy(to, static_cast<const char*>(t.data) + from * size, static_cast<size_t>(size));
       else
-        convert(exact_at(t, begin + row, col), type, to, name);
+        convert(exact_at(t, row, col), type, to, name);
     };
-    if (t.col_stride == 1) {
-      for (int64_t row = 0; row < rows; ++row)
-        for (int64_t col = 0; col < t.cols; ++col) move(row, col);
+    if ((turned ? t.row_stride : t.col_stride) == 1) {
+      for (int64_t line = 0; line < count; ++line)
+        for (int64_t i = 0; i < length; ++i) move(line, i);
     } else {
-      for (int64_t col = 0; col < t.cols; ++col)
-        for (int64_t row = 0; row < rows; ++row) move(row, col);
+      for (int64_t i = 0; i < length; ++i)
+        for (int64_t line = 0; line < count; ++line) move(line, i);
     }
     file.write(block);
   }
 }
-
-Tensor transposed(const Tensor& t) { return {t.data, t.type, t.cols, t.rows, t.col_stride, t.row_stride}; }
 
 std::string shown_name(Weight weight, int layer) {
   const std::string name = name_of(weight);

@@ -4,6 +4,7 @@
 #include "json.hpp"
 #include "limits.hpp"
 #include "mapped_file.hpp"
+#include "quantised.hpp"
 #include "text_ends.hpp"
 
 namespace gpt2run::loaders {
@@ -48,8 +49,7 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
   };
   constexpr Setting kSettings[] = {{"model_type", "\"gpt2\""},       {"scale_attn_weights", "true"},
                                    {"add_cross_attention", "false"}, {"is_encoder_decoder", "false"},
-                                   {"quantization_config", nullptr}, {"position_embedding_type", "\"absolute\""},
-                                   {"pruned_heads", nullptr}};
+                                   {"pruned_heads", nullptr},        {"position_embedding_type", "\"absolute\""}};
   for (const auto& [key, only] : kSettings) {
     const Value value = find(config, key);
     if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
@@ -124,7 +124,8 @@ FolderConfig read_config(const std::string& path, const Host& host) {
   m.epsilon = read_epsilon(path, config);
   m.activation = read_activation(path, config);
   m.scale_by_layer = read_flag(path, config, "scale_attn_by_inverse_layer_idx", false);
-  return {m, read_flag(path, config, "tie_word_embeddings", true)};
+  return {m, read_flag(path, config, "tie_word_embeddings", true),
+          read_quantisation(path, find(config, "quantization_config"))};
 }
 
 }  // namespace gpt2run::loaders

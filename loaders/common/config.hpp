@@ -1,5 +1,6 @@
 // The reader of config.json. It refuses every setting that would change the arithmetic in a way that is not supported.
 #pragma once
+#include <optional>
 #include <string>
 
 #include "gpt2run/loader.hpp"
@@ -9,7 +10,8 @@ namespace gpt2run::loaders {
 // What config.json tells.
 struct FolderConfig {
   ModelConfig model;
-  bool tied;  // tie_word_embeddings
+  bool tied;                      // tie_word_embeddings
+  std::optional<Type> quantised;  // i8 or u4: the type of all matrices but wpe, by quantization_config
 };
 
 // Missing settings have the defaults of transformers, except that the model's sizes must be given and a missing

@@ -7,6 +7,7 @@
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/float16.hpp"
 #include "limits.hpp"
+#include "quantised.hpp"
 
 namespace gpt2run::loaders {
 namespace {
@@ -58,9 +59,22 @@ Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, 
                     : Tensor{stored.data, type, shape.rows, shape.cols, first, second};
 }
 
+bool has_codes(Type type) { return type == Type::i8 || type == Type::u4; }
+
+// Whether two quantised tensors of one shape and type have the same bits. Their rows lie without gaps.
+bool is_equal_quantised(const Tensor& a, const Tensor& b) {
+  const auto is_same = [](const void* one, const void* other, int64_t bytes) {
+    return std::memcmp(one, other, static_cast<size_t>(bytes)) == 0;
+  };
+  return is_same(a.data, b.data, a.rows * bytes_of(a.type, a.cols)) &&
+         is_same(a.scales, b.scales, a.rows * bytes_of(Type::f32)) &&
+         (a.type == Type::i8 || is_same(a.groups, b.groups, a.rows * groups_of(a)));
+}
+
 // Whether two tensors of one shape have the same type and the same bits.
 bool is_equal(const Tensor& a, const Tensor& b) {
   if (a.type != b.type) return false;
+  if (has_codes(a.type)) return is_equal_quantised(a, b);
   const bool same_strides = a.row_stride == b.row_stride && a.col_stride == b.col_stride;
   if (a.data == b.data && same_strides) return true;
   const size_t size = static_cast<size_t>(bytes_of(a.type));
@@ -91,10 +105,11 @@ bool is_linear_layout(const StoredTensors& tensors) {
 }
 
 Gpt2Checkpoint::Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tied, StoredTensors tensors,
-                               std::string tokenizer, const Host& host)
+                               std::string tokenizer, const Host& host, std::optional<Type> quantised)
     : model_(model),
       tensors_(std::move(tensors)),
       tokenizer_(std::move(tokenizer)),
+      quantised_(quantised),
       is_linear_(is_linear_layout(tensors_)) {
   find_known();
   if (const std::string more = stored_name(Weight::ln1_w, model_.L); tensors_.find(more))
@@ -109,7 +124,11 @@ Gpt2Checkpoint::Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tie
 
 void Gpt2Checkpoint::find_known() {
   for (int layer = 0; layer < model_.L; ++layer)
-    for (int i = 0; i < kWeights; ++i) known_.insert(stored_name(static_cast<Weight>(i), layer));
+    for (int i = 0; i < kWeights; ++i) {
+      const std::string name = stored_name(static_cast<Weight>(i), layer);
+      known_.insert(name);
+      if (quantised_) known_.insert({scales_name(name), groups_name(name)});
+    }
 }
 
 void Gpt2Checkpoint::find_weights(std::optional<bool> tied, const Host& host) {
@@ -164,6 +183,8 @@ Tensor Gpt2Checkpoint::fetch(Weight weight, int layer) const {
          : is_per_layer(weight) && layer > 0 ? "; the model's settings say " + std::to_string(model_.L) + " layers"
                                              : "");
   }
+  const bool is_wide = is_vector(weight) || weight == Weight::wpe;
+  if (quantised_ && !is_wide) return quantised_view(tensors_, *tensor, name, *quantised_, shape_of(weight, model_));
   return view(*tensor, name, weight, is_linear_, model_);
 }
 

@@ -24,10 +24,11 @@ bool is_linear_layout(const StoredTensors& tensors);
 class Gpt2Checkpoint final : public Checkpoint {
  public:
   // tied: whether the output head is said to be wte; nothing if the model's files do not say. A stored head is used
-  // whatever they say, and one that equals wte counts as tied. tokenizer: a path, or "" for none. Throws Error for a
-  // missing tensor, a wrong shape or a wrong type.
+  // whatever they say, and one that equals wte counts as tied. tokenizer: a path, or "" for none. quantised:
+  // i8 or u4, the type of all matrices but wpe, which are then stored as (out, in). Throws Error for a missing tensor,
+  // a wrong shape, a wrong type, and as quantised_view() does.
   Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tied, StoredTensors tensors, std::string tokenizer,
-                 const Host& host);
+                 const Host& host, std::optional<Type> quantised = std::nullopt);
 
   const ModelConfig& config() const override { return model_; }
   const char* tokenizer() const override { return tokenizer_.empty() ? nullptr : tokenizer_.c_str(); }
@@ -45,6 +46,7 @@ class Gpt2Checkpoint final : public Checkpoint {
   ModelConfig model_;
   StoredTensors tensors_;
   std::string tokenizer_;
+  std::optional<Type> quantised_;
   bool is_linear_;
   std::set<std::string> known_;                       // the names of all tensors of a GPT-2 with this many layers
   std::vector<std::array<Tensor, kWeights>> layers_;  // [layer][weight]; weights outside of layers are in layer 0

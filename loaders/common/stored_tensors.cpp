@@ -58,6 +58,11 @@ void StoredTensors::add_alias(std::string_view name, std::string_view other) {
   if (!tensors_.contains(name) && tensors_.contains(other)) aliases_.emplace(name, other);
 }
 
+const std::string* StoredTensors::metadata(std::string_view key) const {
+  const auto found = metadata_.find(key);
+  return found == metadata_.end() ? nullptr : &found->second;
+}
+
 void StoredTensors::strip_prefixes() {
   std::optional<std::string> prefix = prefix_before(tensors_, "wte.weight");
   if (!prefix) prefix = prefix_before(tensors_, "ln_f.weight");

@@ -50,6 +50,10 @@ class StoredTensors {
   // tied weights once and writes the other name into the metadata.
   void add_alias(std::string_view name, std::string_view other);
 
+  // Remembers what the metadata of a file says under a key. The first file that says something counts.
+  void add_metadata(std::string_view key, std::string_view text) { metadata_.emplace(key, text); }
+  const std::string* metadata(std::string_view key) const;  // null if there is none
+
   // Reduces all names to those of transformers without "transformer.": what stands before "wte.weight" (or, without
   // one, "ln_f.weight") is removed wherever it stands, such as "_orig_mod.", "module." and "transformer.". Throws Error
   // if two names become one.
@@ -75,7 +79,7 @@ class StoredTensors {
   std::string path_;
   std::deque<MappedFile> files_;
   std::map<std::string, StoredTensor, std::less<>> tensors_;
-  std::map<std::string, std::string, std::less<>> aliases_;
+  std::map<std::string, std::string, std::less<>> aliases_, metadata_;
 };
 
 }  // namespace gpt2run::loaders

@@ -5,6 +5,7 @@
 #include "../common/config.hpp"
 #include "../common/foreign.hpp"
 #include "../common/gpt2_checkpoint.hpp"
+#include "../common/quantised.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "weight_files.hpp"
 
@@ -30,10 +31,12 @@ std::unique_ptr<Checkpoint> open_model(const fs::path& folder, const fs::path& w
   check_config(folder, weights);
   const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string(), host);
   loaders::StoredTensors tensors = open_weights(weights, host);
-  if (loaders::is_linear_layout(tensors))
+  if (config.quantised)
+    loaders::check_orientation(tensors);
+  else if (loaders::is_linear_layout(tensors))
     host.log(1, (tensors.path() + ": matrices are stored as nn.Linear has them (nanoGPT), not as Conv1D").c_str());
   return std::make_unique<loaders::Gpt2Checkpoint>(config.model, config.tied, std::move(tensors),
-                                                   loaders::tokenizer_in(folder), host);
+                                                   loaders::tokenizer_in(folder), host, config.quantised);
 }
 
 class HuggingfaceLoader final : public Loader {
@@ -86,4 +89,5 @@ class HuggingfaceLoader final : public Loader {
 
 GPT2RUN_PLUGIN = gpt2run::host_plugin<gpt2run::Loader, gpt2run::huggingface::HuggingfaceLoader>(
     gpt2run::Kind::loader, false, "huggingface", "0.1.0",
-    "a folder with config.json and safetensors (F64, F32, F16, BF16, one file or shards)");
+    "a folder with config.json and safetensors (F64, F32, F16, BF16, int8 and int4 of gpt2convert, one file or "
+    "shards)");

@@ -130,9 +130,14 @@ void check_whole(const std::string& path, const json::Value& header, size_t begi
          ": it was cut, download or copy it again");
 }
 
-void add_aliases(loaders::StoredTensors& tensors, const json::Value& metadata) {
-  for (const auto& [name, other] : metadata.members())
-    if (const auto text = other.as_text()) tensors.add_alias(name, *text);
+// A text of the metadata is the other name of a tensor where there is a tensor of that name.
+void add_metadata(loaders::StoredTensors& tensors, const json::Value& metadata) {
+  for (const auto& [name, other] : metadata.members()) {
+    const auto text = other.as_text();
+    if (!text) continue;
+    tensors.add_alias(name, *text);
+    tensors.add_metadata(name, *text);
+  }
 }
 
 }  // namespace
@@ -166,7 +171,7 @@ void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile&
   }
   check_cover(path, data, entries);
   for (auto& [name, entry] : entries) tensors.add(name, std::move(entry.tensor));
-  add_aliases(tensors, root.find("__metadata__").value_or(json::Value()));
+  add_metadata(tensors, root.find("__metadata__").value_or(json::Value()));
 }
 
 }  // namespace gpt2run::huggingface

@@ -5,9 +5,9 @@
 
 namespace gpt2run::huggingface {
 
-// Adds all tensors of a mapped file by the names that they have in it, and the other names of tensors that the metadata
-// tells. Throws Error naming the file, the tensor, what was expected and what was found unless the header describes the
-// file exactly.
+// Adds all tensors of a mapped file by the names that they have in it, the metadata, and the other names of tensors
+// that the metadata tells. Throws Error naming the file, the tensor, what was expected and what was found unless the
+// header describes the file exactly.
 void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile& file);
 
 }  // namespace gpt2run::huggingface

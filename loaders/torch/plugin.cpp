@@ -41,6 +41,9 @@ class Opening {
                          .c_str());
     } else {
       settings = loaders::read_config(config.string(), host_);
+      if (settings.quantised)
+        fail(config.string(), ": quantization_config: expected none, found ", name_of(*settings.quantised),
+             ", which only safetensors files hold");
       tied = settings.tied;
     }
     if (activation == "gelu_tanh") settings.model.activation = Activation::gelu_tanh;

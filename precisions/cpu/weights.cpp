@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <string>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -20,6 +19,12 @@ constexpr int kTile = 32;  // inputs packed at a time; with a panel's outputs th
 // FP64 is rounded to FP32 first, as at() of the contract does.
 float to_f32(double value) { return static_cast<float>(value); }
 using gpt2run::to_f32;
+
+// An element of a quantised type, which needs the scales of its tensor.
+struct Quantised {
+  float value;
+};
+float to_f32(Quantised element) { return element.value; }
 
 template <class Value>
 struct Conversion {
@@ -36,6 +41,11 @@ From element(const Tensor& t, int64_t row, int64_t col) {
   From from;
   std::memcpy(&from, static_cast<const From*>(t.data) + row * t.row_stride + col * t.col_stride, sizeof from);
   return from;
+}
+
+template <>
+Quantised element<Quantised>(const Tensor& t, int64_t row, int64_t col) {
+  return {at(t, row, col)};
 }
 
 // target = rows [begin, end) of the tensor (rows, cols), rounded to Value. From: the type in the file.
@@ -82,8 +92,9 @@ void convert_rows(const Conversion<Value>& conversion, int begin, int end) {
       return to(bf16{});
     case Type::f64:
       return to(double{});
-    default:
-      fail_type(t.type);
+    case Type::i8:
+    case Type::u4:
+      return to(Quantised{});
   }
 }
 
@@ -146,14 +157,6 @@ bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers
   return overflow;
 }
 
-// Throws Error for types that convert_rows() does not read. Workers cannot throw, so this is called before they begin.
-void check_type(Weight weight, int layer_index, Type type) {
-  if (type == Type::f32 || type == Type::f16 || type == Type::bf16 || type == Type::f64) return;
-  const std::string layer = is_per_layer(weight) ? " of layer " + std::to_string(layer_index) : "";
-  fail("weight ", name_of(weight), layer, ": expected a matrix of fp64, fp32, fp16 or bf16, found ", name_of(type),
-       ", which this precision does not read yet");
-}
-
 // The bytes of all weights in memory. A tied model has no head of its own.
 template <class Value, class Layout>
 size_t bytes_of_weights(const ModelConfig& m, bool tied) {
@@ -193,7 +196,6 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   std::vector<Conversion<Value>> conversions;
   const auto matrix = [&](Weight weight, int layer = 0) {
     const Tensor from = checkpoint.tensor(weight, layer);
-    check_type(weight, layer, from.type);
     const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
     Value* packed = w.arena.template take<Value>(Layout::elements(rows, cols));
     conversions.push_back({weight, layer, from, packed, nullptr, nullptr});
@@ -201,7 +203,6 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
   };
   const auto plain = [&](Weight weight) {
     const Tensor from = checkpoint.tensor(weight, 0);
-    check_type(weight, 0, from.type);
     conversions.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
     return conversions.back().matrix;
   };

@@ -119,8 +119,19 @@ class WeightLoader {
     int layer;
   };
 
-  const float* vector(Weight weight, int layer = 0) {
+  // The weight in a floating-point type: as it is stored, or the exact values of a quantised one, which stay until the
+  // next call.
+  Tensor floating(Weight weight, int layer) {
     const Tensor t = checkpoint_.tensor(weight, layer);
+    if (t.type != Type::i8 && t.type != Type::u4) return t;
+    values_.resize(size_t(t.rows) * t.cols);
+    for (int64_t r = 0; r < t.rows; ++r)
+      for (int64_t c = 0; c < t.cols; ++c) values_[r * t.cols + c] = at(t, r, c);
+    return {values_.data(), Type::f32, t.rows, t.cols, t.cols, 1};
+  }
+
+  const float* vector(Weight weight, int layer = 0) {
+    const Tensor t = floating(weight, layer);
     w_.vectors.emplace_back(size_t(t.rows));
     float* target = w_.vectors.back().data();
     convert({weight, layer}, {t.data, t.type, 1, t.rows, t.rows, t.row_stride}, target, t.rows);
@@ -128,7 +139,7 @@ class WeightLoader {
   }
 
   DeviceMatrix<Value> matrix(Weight weight, int layer = 0) {
-    const Tensor t = checkpoint_.tensor(weight, layer);
+    const Tensor t = floating(weight, layer);
     const int stride = padded_to_line<Value>(static_cast<int>(t.cols));
     w_.matrices.emplace_back(size_t(t.rows) * stride);
     const Array<Value>& target = w_.matrices.back();
@@ -196,6 +207,7 @@ class WeightLoader {
   void* stream_;
   Array<uint32_t> beyond_;   // 1 for each tensor of names_ with a weight beyond the type
   std::vector<Name> names_;  // the converted tensors
+  std::vector<float> values_;
   DeviceWeights<Value> w_;
   Staging staging_;  // destroyed first: it waits for copies and conversions that are still enqueued
 };

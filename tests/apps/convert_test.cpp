@@ -265,7 +265,7 @@ TEST_F(Convert, WrongCommandLines) {
   expect_refused(2, model, "--out");
   expect_refused(2, model + " -o - --to llmc", "--out", "\"-\"");
   expect_refused(2, model + " -o a --to onnx", "--to", "huggingface|llmc", "\"onnx\"");
-  expect_refused(2, model + " -o a --type int8", "--type", "keep|fp32|bf16|fp16", "\"int8\"");
+  expect_refused(2, model + " -o a --type int2", "--type", "keep|fp32|bf16|fp16", "\"int2\"");
   expect_refused(2, model + " -o a --tpye fp16", "--tpye", "--type");
   expect_refused(2, model + " -o . --to llmc", "--out", "llmc", "folder");
   expect_refused(1, "-m missing -o a", "model missing");

@@ -6,6 +6,7 @@
 
 #include "../../precisions/cuda/plan.hpp"
 #include "support/plugin.hpp"
+#include "support/quantised_checkpoint.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
@@ -136,6 +137,18 @@ TEST_P(DeviceWeights, AreThoseOfTheHost) {
 }
 INSTANTIATE_TEST_SUITE_P(Files, DeviceWeights, testing::Values(Type::f32, Type::f16, Type::bf16),
                          [](const auto& type) { return name_of(type.param); });
+
+TEST(DeviceWeights, OfQuantisedFilesAreTheExactValues) {
+  const TinyCheckpoint tiny;
+  for (const Type type : {Type::i8, Type::u4}) {
+    const QuantisedCheckpoint quantised(tiny, type);
+    for (const size_t staged : {20, 20000}) {
+      expect_converted<float>(quantised, staged);
+      expect_converted<f16>(quantised, staged);
+      expect_converted<bf16>(quantised, staged);
+    }
+  }
+}
 
 template <class Open>
 std::string error_of(Open open) {

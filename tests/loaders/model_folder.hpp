@@ -20,7 +20,7 @@ struct TensorBytes {
 
 class ModelFolder {
  public:
-  explicit ModelFolder(const std::string& golden = "plain");  // a folder of tests/golden/models
+  explicit ModelFolder(const std::string& golden = "plain");  // a folder, a relative one of tests/golden/models
   ~ModelFolder();
   ModelFolder(const ModelFolder&) = delete;
   ModelFolder& operator=(const ModelFolder&) = delete;

@@ -8,6 +8,17 @@
 namespace gpt2run {
 namespace {
 
+// Adds an element: its bits, or its exact value where the type is quantised.
+void add(const Tensor& t, int64_t row, int64_t col, Fingerprint& print) {
+  if (t.type == Type::i8 || t.type == Type::u4) {
+    const float value = at(t, row, col);
+    return print.add(&value, sizeof value);
+  }
+  const int64_t size = bytes_of(t.type);
+  print.add(static_cast<const char*>(t.data) + (row * t.row_stride + col * t.col_stride) * size,
+            static_cast<size_t>(size));
+}
+
 // Hashes a few elements of every tensor. That is cheap, and one model has the same hash in any file layout.
 std::string hash_of_model(const Checkpoint& checkpoint) {
   constexpr int64_t kSamples = 16;
@@ -17,11 +28,10 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
     const auto weight = static_cast<Weight>(w);
     for (int layer = 0; layer < (is_per_layer(weight) ? config.L : 1); ++layer) {
       const Tensor t = checkpoint.tensor(weight, layer);
-      const int64_t size = bytes_of(t.type), count = t.rows * t.cols;
+      const int64_t count = t.rows * t.cols;
       for (int64_t i = 0; i < std::min(count, kSamples); ++i) {
         const int64_t at = i * count / std::min(count, kSamples), r = at / t.cols, c = at % t.cols;
-        print.add(static_cast<const char*>(t.data) + (r * t.row_stride + c * t.col_stride) * size,
-                  static_cast<size_t>(size));
+        add(t, r, c, print);
       }
     }
   }

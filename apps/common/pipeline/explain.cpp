@@ -141,7 +141,11 @@ int64_t stored_bytes(const Checkpoint& checkpoint) {
   for (int w = 0; w < kWeights; ++w) {
     const auto weight = static_cast<Weight>(w);
     if (tied && weight == Weight::head_w) continue;
-    sum += elements(weight, checkpoint.config()) * bytes_of(checkpoint.tensor(weight, 0).type);
+    const Tensor tensor = checkpoint.tensor(weight, 0);
+    const int64_t layers = is_per_layer(weight) ? checkpoint.config().L : 1;
+    sum += layers * tensor.rows * bytes_of(tensor.type, tensor.cols);
+    if (tensor.scales) sum += layers * tensor.rows * bytes_of(Type::f32);
+    if (tensor.groups) sum += layers * tensor.rows * groups_of(tensor);
   }
   return sum;
 }
