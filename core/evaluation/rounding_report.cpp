@@ -2,13 +2,10 @@
 #include "gpt2run/evaluation/rounding_report.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <system_error>
-#include <thread>
 
+#include "each_tensor.hpp"
 #include "gpt2run/sdk/float16.hpp"
-#include "gpt2run/sdk/processors.hpp"
 
 namespace gpt2run {
 namespace {
@@ -52,32 +49,11 @@ void measure(const Tensor& t, Type to, RoundingReport& result) {
 }  // namespace
 
 std::vector<RoundingReport> rounding_report_of(const Checkpoint& model, Type to) {
-  const ModelConfig& m = model.config();
+  const std::vector<NamedTensor> tensors = tensors_of(model);
   std::vector<RoundingReport> results;
-  std::vector<Tensor> tensors;
-  for (int i = 0; i < kWeights; ++i) {
-    const auto weight = static_cast<Weight>(i);
-    for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) {
-      const Tensor tensor = model.tensor(weight, layer);
-      if (weight == Weight::head_w && tensor.data == tensors.front().data) continue;
-      tensors.push_back(tensor);
-      results.push_back({weight, layer, tensor.type, 0, 0, 0, 0, 0, 0, 0});
-    }
-  }
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < tensors.size(); i = next++) measure(tensors[i], to, results[i]);
-  };
-  std::vector<std::jthread> workers;
-  for (int n = 1; n < processors(); ++n) {
-    try {
-      workers.emplace_back(work);
-    } catch (const std::system_error&) {  // no more threads available: the others do the work
-      break;
-    }
-  }
-  work();
-  workers.clear();
+  for (const auto& [weight, layer, tensor] : tensors)
+    results.push_back({weight, layer, tensor.type, 0, 0, 0, 0, 0, 0, 0});
+  on_all_processors(tensors.size(), [&](size_t i) { measure(tensors[i].tensor, to, results[i]); });
   return results;
 }
 
