@@ -7,6 +7,7 @@
 #include "common/config/create.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/model_path.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
@@ -104,7 +105,7 @@ void start(std::vector<std::string> arguments) {
   check_output(host, configuration, report.model, plugins_of(loader, samplers, report), {"--json", json});
   if (!json.empty() && json != "-") OutputFile taken(json);  // a file that cannot be written is an early error
   const auto opener = create<Loader>(loader);
-  const auto checkpoint = opener->open(report.model.c_str());
+  const auto checkpoint = open_model(*opener, loader, report.model);
   report.config = checkpoint->config();
   const std::string_view decode = values.text("decode");
   const std::vector<DecodeShape> shapes =

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "common/config/create.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "gpt2bench/plan.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -180,7 +181,8 @@ std::vector<SweepRun> plan_sweep(PluginHost& host, const Configuration& configur
           choose_for(host, joined(shared, {"--precision=" + asked, "--sampler=" + sampler.spec, "--sink=timings"}));
       if (&sampler != &samplers.front()) continue;
       add(precisions, {asked, label_of(choice.precision)}, "--precision");
-      if (precisions.size() == 1) model = create<Loader>(choice.loader)->open(choice.model.c_str())->config();
+      if (precisions.size() == 1)
+        model = open_model(*create<Loader>(choice.loader), choice.loader, choice.model)->config();
     }
   }
   const std::string out(configuration.values().text("out"));

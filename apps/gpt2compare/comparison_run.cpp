@@ -9,6 +9,7 @@
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/model_path.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/progress.hpp"
@@ -55,7 +56,7 @@ void ComparisonRun::open_test_model() {
   const BoundPlugin& bound = *evaluation_.plugins().front();
   if (loader.plugin == bound.plugin) loader.values = bound.values;
   test_loader_ = create<Loader>(loader);
-  test_model_ = test_loader_->open(path.c_str());
+  test_model_ = open_model(*test_loader_, loader, path);
   const ModelConfig& theirs = test_model_->config();
   if (theirs.V != ours.V)
     fail("--test_model ", path, ": expected a vocabulary of ", ours.V, " tokens, that of ", evaluation_.model(),

@@ -4,12 +4,14 @@
 #include "common/pipeline/compose.hpp"
 #include "common/pipeline/explain.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/model_files.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
-#include "inputs.hpp"
-#include "target.hpp"
+#include "write_layout.hpp"
+#include "write_packed.hpp"
 
 namespace gpt2run::convert {
 namespace {
@@ -25,6 +27,9 @@ constexpr CoreOption kOptions[] = {
      'o'},
     {{"type", "enum", "keep", "keep|fp32|bf16|fp16|q8_0|int8|int4",
       "number type of the weights; llmc has no fp16, only gguf has q8_0, only huggingface int8 and int4"}},
+    {{"packed", "text", "", "", "precision: write the weights as its kernels read them, into the folder --out"}},
+    {{"verify", "bool", "off", "",
+      "check the sums of the packed weights --model, and of the files that they are from"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own, if it has one"}},
     {{"force", "bool", "off", "", "replace files that are there; never those that are read"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -32,82 +37,63 @@ constexpr CoreOption kOptions[] = {
     {{"help", "bool", "off", "", "print the options"}, 'h'},
 };
 
-std::optional<Type> type_of(std::string_view name) {
-  for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8, Type::u4})
-    if (name == name_of(type)) return type;
-  return std::nullopt;  // "keep"
-}
-
-std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
-  using enum gguf::TensorType;
-  for (const auto& [known, type] : {std::pair("fp32", f32), {"fp16", f16}, {"bf16", bf16}, {"q8_0", q8_0}})
-    if (name == known) return type;
-  return std::nullopt;  // "keep"
-}
-
-// Returns whether there is a tokenizer, and logs if not. is_given: by --tokenizer. Throws Error for one that is larger
-// than the vocabulary, and for a given one that is not read.
-bool has_tokenizer(const std::string& path, bool is_given, const ModelConfig& m) {
-  if (path.empty()) return log_info("the model has no tokenizer: none is written"), false;
-  try {
-    const int32_t size = Tokenizer::open(path)->size();
-    if (size <= m.V) return true;
-    fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
-  } catch (const UnreadTokenizer& error) {
-    if (is_given) throw;
-    return log_warning(std::string("the model's tokenizer is not read, none is written: ") + error.what()), false;
-  }
-}
-
-// Writes the model to the files of the layout that --to names. tokenizer: its path, or empty.
-void write(const OptionValues& values, OutputSet& files, const Checkpoint& model, const std::string& tokenizer) {
-  const std::string_view layout = values.text("to"), type = values.text("type");
-  const fs::path out = values.text("out");
-  const bool has = has_tokenizer(tokenizer, !values.text("tokenizer").empty(), model.config());
-  if (layout == "gguf") {
-    const std::optional<TokenTable> table = has ? std::optional(token_table(tokenizer)) : std::nullopt;
-    return write_gguf(files, out, model, gguf_type_of(type), table ? &*table : nullptr);
-  }
-  const bool to_llmc = layout == "llmc";
-  const auto format = to_llmc ? TokenizerFormat::llmc : TokenizerFormat::huggingface;
-  const auto tokenizer_files = has ? gpt2run::tokenizer_files(tokenizer, format) : std::vector<TokenizerFile>();
-  (to_llmc ? write_llmc : write_huggingface)(files, out, model, type_of(type), tokenizer_files);
-}
-
-// Throws Error where the layout does not have the type.
-void check_type(std::string_view layout, std::string_view type) {
-  const bool is_quantised = type == name_of(Type::i8) || type == name_of(Type::u4);
-  const char* only = is_quantised ? "huggingface" : type == "q8_0" ? "gguf" : "";
-  if (*only && layout != only)
-    usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found ", type, ", which only ", only,
-                " has");
-}
-
-void convert(PluginHost& host, Configuration& configuration) {
+// Throws UsageError for options that do not go together.
+void check(const Configuration& configuration) {
   const OptionValues& values = configuration.values();
-  const std::string given(values.text("tokenizer"));
   const fs::path out = values.text("out");
+  const std::string_view layout = values.text("to");
   if (values.text("model").empty()) usage_error("--model: expected a folder, a file or synthetic:..., found none");
+  if (values.flag("verify")) return;
   if (out.empty()) usage_error("--out: expected a path, found none");
   if (out == "-") usage_error("--out: expected a path, found \"-\": a model is not written to standard output");
-  const std::string_view layout = values.text("to");
+  for (const char* option : {"to", "type", "tokenizer"})
+    if (!values.text("packed").empty() && configuration.layer(option) != Layer::fallback)
+      usage_error("--packed: not beside --", option,
+                  ": packed weights have the type and the layout of their precision");
   std::error_code ignored;
   if (layout != "huggingface" && (fs::is_directory(out, ignored) || !out.has_filename()))
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
   check_type(layout, values.text("type"));
-  const std::string model = model_of(configuration);
-  BoundPlugin chosen = choose_loader(host, configuration, model);
-  BoundPlugin* const all[] = {&chosen};
-  bind_options(configuration, host, all);
-  const auto loader = create<Loader>(chosen);
-  const auto checkpoint = loader->open(model.c_str());
+}
+
+void convert(const OptionValues& values, Loader& loader, const std::string& model, const std::string& source) {
+  const std::string given(values.text("tokenizer"));
+  const auto checkpoint = loader.open(source.c_str());
   const char* own = checkpoint->tokenizer();
   const std::string tokenizer = given.empty() && own ? own : given;
-  OutputSet files(inputs_of(model, tokenizer), values.flag("force"));
-  write(values, files, *checkpoint, tokenizer);
+  std::vector<fs::path> inputs = model_files(source);
+  for (const std::string& more : {tokenizer, model}) {
+    const std::vector<fs::path> others = more.empty() ? std::vector<fs::path>() : files_at(more);
+    inputs.insert(inputs.end(), others.begin(), others.end());
+  }
+  OutputSet files(std::move(inputs), values.flag("force"));
+  write_layout(values, files, *checkpoint, tokenizer);
   files.publish();
   for (const OutputFile& file : files.files())
     log_info("wrote " + file.path() + ", " + shown_bytes(static_cast<int64_t>(fs::file_size(file.path()))));
+}
+
+void run(PluginHost& host, Configuration& configuration) {
+  const OptionValues& values = configuration.values();
+  check(configuration);
+  const std::string model = model_of(configuration), source = source_of_model(model);
+  if (values.flag("verify")) {
+    verify_packed(model);
+    return log_info(model + ": the weights and the files that they are from have their sums");
+  }
+  std::vector<BoundPlugin> chosen = {choose_loader(host, configuration, model)};
+  const bool is_packed = !values.text("packed").empty();
+  if (is_packed) {
+    const PluginSpec spec = single_plugin(configuration, "packed");
+    chosen.emplace_back(host.precision(spec.name), spec, configuration.layer("packed"), &host);
+  }
+  std::vector<BoundPlugin*> all;
+  for (BoundPlugin& one : chosen) all.push_back(&one);
+  bind_options(configuration, host, all);
+  const auto loader = create<Loader>(chosen.front());
+  if (!is_packed) return convert(values, *loader, model, source);
+  const PackedSource files = look_at_source(source, chosen.front().plugin->name);
+  write_packed(values.text("out"), loader->open(source.c_str()), files, chosen.back(), values.flag("force"));
 }
 
 void start(std::vector<std::string> arguments) {
@@ -119,7 +105,7 @@ void start(std::vector<std::string> arguments) {
                  help_of(configuration.core()));
   watch_interrupts();
   PluginHost host = plugin_host(configuration);
-  convert(host, configuration);
+  run(host, configuration);
 }
 
 }  // namespace

@@ -215,4 +215,9 @@ Tensor Gpt2Checkpoint::tensor(Weight weight, int layer) const {
   return layers_[layer][static_cast<size_t>(weight)];
 }
 
+void Gpt2Checkpoint::release(Weight weight, int layer) const {
+  const Tensor t = tensor(weight, layer);
+  tensors_.release({static_cast<const char*>(t.data), bytes_between_ends(t)});
+}
+
 }  // namespace gpt2run::loaders

@@ -33,6 +33,7 @@ class Gpt2Checkpoint final : public Checkpoint {
   const ModelConfig& config() const override { return model_; }
   const char* tokenizer() const override { return tokenizer_.empty() ? nullptr : tokenizer_.c_str(); }
   Tensor tensor(Weight weight, int layer) const override;
+  void release(Weight weight, int layer) const override;
 
  private:
   void find_known();

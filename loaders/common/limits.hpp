@@ -6,6 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/loader.hpp"
+#include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run::loaders {
@@ -46,6 +47,12 @@ inline void check_layer(std::string_view where, Weight weight, int layer, const 
   if (layer < 0 || layer >= layers) {
     fail(where, ": ", name_of(weight), ": expected a layer below ", layers, ", found ", layer);
   }
+}
+
+// The bytes from the first element of a tensor to the end of its last one.
+inline size_t bytes_between_ends(const Tensor& t) {
+  const int64_t last = (t.rows - 1) * t.row_stride + (t.cols - 1) * t.col_stride;
+  return static_cast<size_t>(bytes_of(t.type, last + 1));
 }
 
 }  // namespace gpt2run::loaders

@@ -59,6 +59,13 @@ void MappedFile::prefetch(std::span<const char> part) const {
   madvise(const_cast<char*>(data_) + begin, end - begin, MADV_WILLNEED);
 }
 
+void MappedFile::release(std::span<const char> part) const {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t begin = (static_cast<size_t>(part.data() - data_) + page - 1) / page * page;
+  const size_t end = (static_cast<size_t>(part.data() - data_) + part.size()) / page * page;
+  if (begin < end) madvise(const_cast<char*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   if (data_) munmap(const_cast<char*>(data_), size_);
 }

@@ -27,6 +27,9 @@ class MappedFile {
   // Asks the system to begin reading a part of bytes(), which will be needed soon.
   void prefetch(std::span<const char> part) const;
 
+  // Gives back the memory of the whole pages in a part of bytes(). Reading it again fetches them from the file.
+  void release(std::span<const char> part) const;
+
  private:
   std::string path_;
   const char* data_ = nullptr;

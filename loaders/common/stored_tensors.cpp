@@ -58,6 +58,14 @@ void StoredTensors::add_alias(std::string_view name, std::string_view other) {
   if (!tensors_.contains(name) && tensors_.contains(other)) aliases_.emplace(name, other);
 }
 
+void StoredTensors::release(std::span<const char> part) const {
+  const auto address = [](const char* at) { return reinterpret_cast<uintptr_t>(at); };
+  for (const MappedFile& file : files_) {
+    const uintptr_t begin = address(file.bytes().data()), end = begin + file.bytes().size();
+    if (address(part.data()) >= begin && address(part.data()) + part.size() <= end) return file.release(part);
+  }
+}
+
 const std::string* StoredTensors::metadata(std::string_view key) const {
   const auto found = metadata_.find(key);
   return found == metadata_.end() ? nullptr : &found->second;

@@ -50,6 +50,9 @@ class StoredTensors {
   // tied weights once and writes the other name into the metadata.
   void add_alias(std::string_view name, std::string_view other);
 
+  // Gives back the memory of a part of one of the files.
+  void release(std::span<const char> part) const;
+
   // Remembers what the metadata of a file says under a key. The first file that says something counts.
   void add_metadata(std::string_view key, std::string_view text) { metadata_.emplace(key, text); }
   const std::string* metadata(std::string_view key) const;  // null if there is none

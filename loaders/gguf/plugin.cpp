@@ -55,6 +55,12 @@ class GgufCheckpoint final : public Checkpoint {
     return {slot.values.get(), Type::f32, shape.rows, shape.cols, shape.cols, 1};
   }
 
+  void release(Weight weight, int layer) const override {
+    if (weight == Weight::head_w && model_.tied_head) weight = Weight::wte;
+    const PlacedTensor& stored = slot_of(weight, layer).stored;
+    file_.release({stored.data, stored.bytes});
+  }
+
  private:
   using Tensors = std::map<std::string_view, PlacedTensor>;
 

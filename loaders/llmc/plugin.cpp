@@ -57,6 +57,11 @@ class LlmcCheckpoint final : public Checkpoint {
     return {file_.bytes().data() + begin, header_.type, shape.rows, shape.cols, shape.cols, 1};
   }
 
+  void release(Weight weight, int layer) const override {
+    const Tensor t = tensor(weight, layer);
+    file_.release({static_cast<const char*>(t.data), loaders::bytes_between_ends(t)});
+  }
+
  private:
   loaders::MappedFile file_;
   Header header_;

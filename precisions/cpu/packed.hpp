@@ -31,7 +31,7 @@ constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * u
 // kOutputs: of a panel. kTogether: successive k of an output that are interleaved. kMultiple: what K is filled up to.
 template <int kOutputs, int kTogether, int kMultiple>
 struct PanelLayout {
-  static constexpr int panel = kOutputs, together = kTogether;
+  static constexpr int panel = kOutputs, together = kTogether, multiple = kMultiple;
 
   // The number of elements in one panel, and in all panels.
   static constexpr size_t panel_elements(int K) { return size_t(kOutputs) * padded(K, kMultiple); }

@@ -1,10 +1,13 @@
-// Loading of weights. Fetching a tensor checks it; then all workers together convert the tensors, and transpose those
-// that the file stores transposed.
+// Loading of weights. Where the checkpoint has all of them as the kernels read them, they are used where they lie.
+// Otherwise fetching a tensor checks it, and all workers together convert the tensors, and transpose those that the
+// file stores transposed. A tensor that all workers have read is released.
 #include "weights.hpp"
 
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <string>
+#include <string_view>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -157,26 +160,116 @@ bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers
   return overflow;
 }
 
-// The bytes of all weights in memory. A tied model has no head of its own.
+enum class Form : uint8_t { vector, rows, panels };
+
+Form form_of(Weight weight) {
+  const std::string_view name = name_of(weight);
+  if (name.starts_with("ln") || name.ends_with("_b")) return Form::vector;
+  return weight == Weight::wpe ? Form::rows : Form::panels;
+}
+
+// The names of the forms for Checkpoint::packed: the rounding contract, and all that the place of a value depends on.
 template <class Value, class Layout>
-size_t bytes_of_weights(const ModelConfig& m, bool tied) {
-  size_t bytes = 0;
+struct Layouts {
+  std::string names[3] = {contract() + ":vector", contract() + ":rows",
+                          contract() + ":panel=" + std::to_string(Layout::panel) + ":together=" +
+                              std::to_string(Layout::together) + ":multiple=" + std::to_string(Layout::multiple)};
+  static std::string contract() { return contract_of(kType<Value>); }
+  const char* of(Weight weight) const { return names[static_cast<size_t>(form_of(weight))].c_str(); }
+};
+
+// The bytes of a weight in memory.
+template <class Value, class Layout>
+size_t bytes_in_memory(Weight weight, const ModelConfig& m) {
+  const Shape shape = shape_of(weight, m);
+  const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
+  switch (form_of(weight)) {
+    case Form::vector:
+      return rows * sizeof(float);
+    case Form::rows:
+      return size_t(rows) * cols * sizeof(Value);
+    default:
+      return Layout::elements(rows, cols) * sizeof(Value);
+  }
+}
+
+// Calls call(weight, layer) for all weights in memory. A tied model has no head of its own.
+template <class Call>
+void for_each_weight(const ModelConfig& m, bool tied, const Call& call) {
   for (int i = 0; i < kWeights; ++i) {
     const Weight weight = static_cast<Weight>(i);
     if (weight == Weight::head_w && tied) continue;
-    const Shape shape = shape_of(weight, m);
-    const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
-    const size_t one = cols == 1               ? Arena::aligned_bytes<float>(rows)
-                       : weight == Weight::wpe ? Arena::aligned_bytes<Value>(size_t(rows) * cols)
-                                               : Arena::aligned_bytes<Value>(Layout::elements(rows, cols));
-    bytes += one * (is_per_layer(weight) ? m.L : 1);
+    for (int layer = 0; layer < (is_per_layer(weight) ? m.L : 1); ++layer) call(weight, layer);
   }
-  return bytes;
+}
+
+// Gives every weight its place: that in the checkpoint if all are packed there, else a part of an arena.
+template <class Value, class Layout>
+class Placement {
+ public:
+  Placement(const Checkpoint& checkpoint, bool tied) : checkpoint_(checkpoint), arena_(0) {
+    size_t bytes = 0;
+    for_each_weight(checkpoint.config(), tied, [&](Weight weight, int layer) {
+      const size_t own = bytes_in_memory<Value, Layout>(weight, checkpoint.config());
+      const PackedWeights packed = checkpoint.packed(weight, layer, layouts_.of(weight));
+      is_packed_ =
+          is_packed_ && packed.data && packed.bytes == own && reinterpret_cast<uintptr_t>(packed.data) % 64 == 0;
+      bytes += Arena::aligned_bytes<std::byte>(own);
+    });
+    if (!is_packed_) arena_ = Arena(bytes);
+  }
+
+  // Stored: the type of the weight's elements in memory.
+  template <class Stored>
+  const Stored* place(Weight weight, int layer = 0) {
+    const char* layout = layouts_.of(weight);
+    if (is_packed_) return static_cast<const Stored*>(checkpoint_.packed(weight, layer, layout).data);
+    const size_t bytes = bytes_in_memory<Value, Layout>(weight, checkpoint_.config());
+    std::byte* at = arena_.take<std::byte>(bytes);
+    const Form form = form_of(weight);
+    conversions_.push_back({weight, layer, checkpoint_.tensor(weight, layer),
+                            form == Form::panels ? reinterpret_cast<Value*>(at) : nullptr,
+                            form == Form::rows ? reinterpret_cast<Value*>(at) : nullptr,
+                            form == Form::vector ? reinterpret_cast<float*>(at) : nullptr});
+    parts_.push_back({weight, layer, layout, {at, bytes}});
+    return reinterpret_cast<const Stored*>(at);
+  }
+
+  Arena take_arena() { return std::move(arena_); }
+  const std::vector<Conversion<Value>>& conversions() const { return conversions_; }  // none if all are packed
+  void keep() const {
+    if (!is_packed_) checkpoint_.keep_packed(parts_);
+  }
+
+ private:
+  const Checkpoint& checkpoint_;
+  Arena arena_;
+  Layouts<Value, Layout> layouts_;
+  bool is_packed_ = true;
+  std::vector<Conversion<Value>> conversions_;
+  std::vector<PackedPart> parts_;
+};
+
+// Converts on all workers. Returns the number of the first tensor with an overflow, or of all if there is none.
+template <class Layout, class Value>
+size_t convert_all(const std::vector<Conversion<Value>>& conversions, const Checkpoint& checkpoint, Pool& pool) {
+  std::atomic<size_t> first = conversions.size();
+  std::vector<std::atomic<int>> done(conversions.size());
+  pool.run([&](int worker, int workers) {
+    for (size_t i = 0; i < conversions.size(); ++i) {
+      const bool overflow = convert_tensor<Layout>(conversions[i], worker, workers);
+      if (++done[i] == workers) checkpoint.release(conversions[i].weight, conversions[i].layer);
+      if (!overflow) continue;
+      for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
+    }
+  });
+  return first;
 }
 
 }  // namespace
 
 Arena::Arena(size_t bytes) {
+  if (bytes == 0) return;
   const size_t size = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePage, size)));
   if (!memory_) fail("weights: no memory for ", size, " bytes");
@@ -190,28 +283,11 @@ void Arena::Free::operator()(std::byte* at) const { std::free(at); }
 template <class Value, class Layout>
 Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow) {
   const ModelConfig& m = checkpoint.config();
-  const Tensor head = checkpoint.tensor(Weight::head_w, 0), wte = checkpoint.tensor(Weight::wte, 0);
-  const bool tied = head.data == wte.data;
-  Weights<Value> w{m, {}, {}, {}, Arena(bytes_of_weights<Value, Layout>(m, tied))};
-  std::vector<Conversion<Value>> conversions;
-  const auto matrix = [&](Weight weight, int layer = 0) {
-    const Tensor from = checkpoint.tensor(weight, layer);
-    const int rows = static_cast<int>(from.rows), cols = static_cast<int>(from.cols);
-    Value* packed = w.arena.template take<Value>(Layout::elements(rows, cols));
-    conversions.push_back({weight, layer, from, packed, nullptr, nullptr});
-    return packed;
-  };
-  const auto plain = [&](Weight weight) {
-    const Tensor from = checkpoint.tensor(weight, 0);
-    conversions.push_back({weight, 0, from, nullptr, w.arena.template take<Value>(from.rows * from.cols), nullptr});
-    return conversions.back().matrix;
-  };
-  const auto vector = [&](Weight weight, int layer = 0) {
-    const Tensor from = checkpoint.tensor(weight, layer);
-    conversions.push_back({weight, layer, from, nullptr, nullptr, w.arena.template take<float>(from.rows)});
-    return conversions.back().vector;
-  };
-  w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
+  const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
+  Placement<Value, Layout> placement(checkpoint, tied);
+  const auto matrix = [&](Weight weight, int layer = 0) { return placement.template place<Value>(weight, layer); };
+  const auto vector = [&](Weight weight, int layer = 0) { return placement.template place<float>(weight, layer); };
+  Weights<Value> w{m, {matrix(Weight::wte), matrix(Weight::wpe)}, {}, {}, Arena(0)};
   for (int l = 0; l < m.L; ++l) {
     w.layers.push_back({vector(Weight::ln1_w, l), vector(Weight::ln1_b, l), vector(Weight::qkv_b, l),
                         vector(Weight::proj_b, l), vector(Weight::ln2_w, l), vector(Weight::ln2_b, l),
@@ -219,14 +295,12 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
                         matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
   }
   w.head = {vector(Weight::lnf_w), vector(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
-  std::atomic<size_t> first = conversions.size();  // the first tensor with an overflow
-  pool.run([&](int worker, int workers) {
-    for (size_t i = 0; i < conversions.size(); ++i) {
-      if (!convert_tensor<Layout>(conversions[i], worker, workers)) continue;
-      for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
-    }
-  });
-  if (overflow == Overflow::error && first < conversions.size())
+  w.arena = placement.take_arena();
+  const std::vector<Conversion<Value>>& conversions = placement.conversions();
+  const size_t first = convert_all<Layout>(conversions, checkpoint, pool);
+  if (first == conversions.size())
+    placement.keep();
+  else if (overflow == Overflow::error)
     refuse_overflow(conversions[first].weight, conversions[first].layer, conversions[first].from, kType<Value>);
   return w;
 }

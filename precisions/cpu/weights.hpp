@@ -1,6 +1,6 @@
 // A model's weights as the CPU kernels read them. Matrices are packed (packed.hpp) and stored in the type, except for
 // wpe, which is row-major. Vectors (biases, layernorm) are rounded to the type and stored as FP32. All are in one piece
-// of memory.
+// of memory, or all where the checkpoint has them packed.
 #pragma once
 #include <memory>
 #include <span>
@@ -15,7 +15,7 @@ namespace gpt2run::cpu {
 // A bump allocator of uninitialised memory, in huge pages where the system has them.
 class Arena {
  public:
-  explicit Arena(size_t bytes);
+  explicit Arena(size_t bytes);  // 0: no memory
 
   // Returns `count` elements, 64-byte aligned. The aligned_bytes of all calls together must not exceed those that the
   // constructor was given.
@@ -55,11 +55,13 @@ struct Weights {
   Embedding embedding;
   std::vector<Layer> layers;
   Head head;
-  Arena arena;
+  Arena arena;  // none where the weights are the checkpoint's
 };
 
-// Converts every weight, on all workers, to matrices of a layout of packed.hpp. overflow: what to do with weights
-// beyond the type. Throws Error for that, if memory is short, and as Checkpoint::tensor does.
+// Uses the weights where the checkpoint has all of them packed, or else converts every weight, on all workers,
+// to matrices of a layout of packed.hpp, and hands them to Checkpoint::keep_packed if none of them overflowed.
+// overflow: what to do with weights beyond the type. Throws Error for that, if memory is short, and as
+// Checkpoint::tensor does.
 template <class Value, class Layout = VectorLayout<Value>>
 Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow overflow);
 

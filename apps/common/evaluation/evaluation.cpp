@@ -6,6 +6,7 @@
 #include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -55,7 +56,7 @@ Evaluation::Evaluation(PluginHost& host, Configuration& configuration, std::span
   bind_options(configuration, host, chosen);
   warn_unused_device(configuration, precisions_);
   opener_ = create<Loader>(loader_);
-  checkpoint_ = opener_->open(model_.c_str());
+  checkpoint_ = open_model(*opener_, loader_, model_);
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);
 }
 

@@ -7,6 +7,7 @@
 #include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/prompts/prompts.hpp"
 #include "common/ranks/ranked_run.hpp"
@@ -46,7 +47,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   if (ranks_) share_prompts(configuration);
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
-  checkpoint_ = loader_->open(choice_.model.c_str());
+  checkpoint_ = open_model(*loader_, choice_.loader, choice_.model);
   const int32_t context = checkpoint_->config().T;
   if (generation_.context_shift < 0) generation_.context_shift = context / 2;
   if (generation_.context_shift > 0 && generation_.context_shift >= context)

@@ -6,6 +6,7 @@
 
 #include "common/config/create.hpp"
 #include "common/pipeline/model_path.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "host/discovery.hpp"
 #include "host/log.hpp"
@@ -65,7 +66,7 @@ PluginSpec single_plugin(const Configuration& configuration, const char* option)
 }
 
 BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, const std::string& model) {
-  if (configuration.values().text("loader").empty()) return find_loader(host, model);
+  if (configuration.values().text("loader").empty()) return find_loader(host, source_of_model(model));
   const PluginSpec spec = single_plugin(configuration, "loader");
   return BoundPlugin(host.get(Kind::loader, spec.name), spec, configuration.layer("loader"), &host);
 }

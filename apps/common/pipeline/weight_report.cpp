@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "common/config/create.hpp"
+#include "common/pipeline/packed_model.hpp"
 #include "gpt2run/evaluation/quantisation_report.hpp"
 #include "gpt2run/evaluation/rounding_report.hpp"
 #include "gpt2run/sdk/float16.hpp"
@@ -118,7 +119,7 @@ std::string weight_report(const Selection& choice) {
     fail("--report weights: the type of precision ", choice.precision.spec.name,
          " is not known: name one for fp32, fp16, bf16, int8 or int4");
   const auto loader = create<Loader>(choice.loader);
-  const auto model = loader->open(choice.model.c_str());
+  const auto model = open_model(*loader, choice.loader, choice.model);
   return quantised ? quantisation_table(*model, *known) : rounding_table(*model, *known);
 }
 

@@ -1,0 +1,243 @@
+// Reads and writes packed.json and packed.bin.
+#include "common/pipeline/packed_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/files/sha256.hpp"
+#include "gpt2run/json/json.hpp"
+#include "gpt2run/sdk/json_text.hpp"
+#include "gpt2run/sdk/output_file.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kFormat = 1;
+constexpr uint64_t kAlignment = 64;
+constexpr const char* kManifest = "packed.json";
+constexpr const char* kData = "packed.bin";
+
+uint64_t aligned(uint64_t at) { return (at + kAlignment - 1) / kAlignment * kAlignment; }
+
+uint64_t size_in(const json::Value& object, const char* key) {
+  const json::Value value = object.at(key);
+  if (!value.as_unsigned()) value.refuse("a number from 0");
+  return *value.as_unsigned();
+}
+
+SourceFile source_file(const json::Value& file) {
+  return {file.at("path").text(),
+          size_in(file, "device"),
+          size_in(file, "inode"),
+          size_in(file, "size"),
+          file.at("mtime_ns").integer(INT64_MIN, INT64_MAX),
+          file.at("head_sha256").text()};
+}
+
+Weight weight_named(const json::Value& name) {
+  for (int i = 0; i < kWeights; ++i)
+    if (name.text() == name_of(static_cast<Weight>(i))) return static_cast<Weight>(i);
+  name.refuse("the name of a weight");
+}
+
+void write_source(JsonWriter& json, const PackedSource& source, const std::function<void()>& between) {
+  json.begin_object();
+  json.field("model", source.model);
+  json.field("loader", source.loader);
+  json.key("files");
+  json.begin_list();
+  for (const SourceFile& file : source.files) {
+    json.begin_object();
+    json.field("path", file.path);
+    json.field("device", file.device);
+    json.field("inode", file.inode);
+    json.field("size", file.size);
+    json.field("mtime_ns", file.mtime_ns);
+    json.field("head_sha256", file.head);
+    json.field("sha256", sha256_of_file(file.path, between));
+    json.end_object();
+  }
+  json.end_list();
+  json.end_object();
+}
+
+std::string manifest_of(const PackedSource& source, std::span<const PackedPart> parts, uint64_t size,
+                        const std::string& sum, const std::function<void()>& between) {
+  JsonWriter json(1);
+  json.begin_object();
+  json.field("format", kFormat);
+  json.key("source");
+  write_source(json, source, between);
+  json.key("data");
+  json.begin_object();
+  json.field("size", size);
+  json.field("sha256", sum);
+  json.end_object();
+  json.key("weights");
+  json.begin_list();
+  uint64_t at = 0;
+  for (const PackedPart& part : parts) {
+    json.begin_object();
+    json.field("weight", name_of(part.weight));
+    json.field("layer", part.layer);
+    json.field("layout", part.layout);
+    json.field("offset", at);
+    json.field("bytes", uint64_t{part.packed.bytes});
+    json.end_object();
+    at = aligned(at + part.packed.bytes);
+  }
+  json.end_list();
+  json.end_object();
+  return json.json() + "\n";
+}
+
+// A folder with a temporary name, which is removed with its contents unless publish() has renamed it.
+class Aside {
+ public:
+  explicit Aside(const fs::path& folder) : target_(folder), path_(detail::temporary_name(folder)) {
+    std::error_code error;
+    fs::create_directories(target_.parent_path(), error);
+    fs::remove_all(path_, error);
+    if (mkdir(path_.c_str(), 0700) != 0) fail(target_.string(), ": cannot be made: ", std::strerror(errno));
+  }
+  ~Aside() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+
+  fs::path file(const char* name) const { return path_ / name; }
+
+  // An older folder of the name is moved away first. Where another process was quicker, its folder stays.
+  void publish() {
+    sync(path_);
+    std::error_code error;
+    const fs::path old = path_.string() + ".old";
+    fs::rename(target_, old, error);
+    fs::rename(path_, target_, error);
+    std::error_code ignored;
+    if (error && PackedFolder::is_one(target_)) error.clear(), fs::remove_all(path_, ignored);
+    if (error) fs::rename(old, target_, ignored);
+    fs::remove_all(old, ignored);
+    if (error) fail(target_.string(), ": cannot be put in place: ", error.message());
+    path_.clear();
+    sync(target_.parent_path());
+  }
+
+  static void sync(const fs::path& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const bool is_done = fd >= 0 && fsync(fd) == 0;
+    const int reason = errno;
+    if (fd >= 0) close(fd);
+    if (!is_done) fail(path.string(), ": cannot be brought to the disk: ", std::strerror(reason));
+  }
+
+ private:
+  fs::path target_, path_;
+};
+
+void write_file(const fs::path& path, const std::function<void(OutputFile&)>& fill) {
+  OutputFile file(path);
+  fill(file);
+  file.publish();
+  Aside::sync(path);
+}
+
+}  // namespace
+
+bool PackedFolder::is_one(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / kManifest, ignored);
+}
+
+PackedFolder::PackedFolder(const fs::path& folder) : path_(folder.string()) {
+  const std::string manifest = (folder / kManifest).string();
+  const json::Document document = json::parse(read_file(manifest), manifest);
+  const json::Value root = document.root();
+  const json::Value format = root.at("format");
+  if (format.as_integer() != kFormat) format.refuse(std::to_string(kFormat) + ", the version that is read here");
+  const json::Value source = root.at("source"), data = root.at("data");
+  source_ = {source.at("model").text(), source.at("loader").text(), {}};
+  for (const json::Value& file : source.at("files").list()) {
+    source_.files.push_back(source_file(file));
+    sums_[source_.files.back().path] = file.at("sha256").text();
+  }
+  data_sum_ = data.at("sha256").text();
+  const uint64_t size = size_in(data, "size");
+  map_data(size);
+  for (const json::Value& part : root.at("weights").list()) {
+    const uint64_t offset = size_in(part, "offset"), bytes = size_in(part, "bytes");
+    if (offset % kAlignment || offset > size || bytes > size - offset)
+      part.at("offset").refuse("a place within packed.bin at a multiple of 64 bytes");
+    const auto layer = static_cast<int>(part.at("layer").integer(0, INT32_MAX));
+    weights_[{{weight_named(part.at("weight")), layer}, part.at("layout").text()}] = {data_.get() + offset, bytes};
+  }
+}
+
+void PackedFolder::map_data(uint64_t size) {
+  const std::string path = path_ + "/" + kData;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
+  struct stat status {};
+  const bool is_right =
+      fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && static_cast<uint64_t>(status.st_size) == size && size > 0;
+  void* data = is_right ? mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+  close(fd);
+  if (!is_right) fail(path, ": expected a file of ", size, " bytes, found ", status.st_size);
+  if (data == MAP_FAILED) fail(path, ": ", size, " bytes cannot be mapped: ", std::strerror(errno));
+  data_ = {static_cast<const char*>(data), Unmap{size}};
+  madvise(data, size, MADV_WILLNEED);
+}
+
+void PackedFolder::Unmap::operator()(const char* data) const { munmap(const_cast<char*>(data), size); }
+
+PackedWeights PackedFolder::find(Weight weight, int layer, std::string_view layout) const {
+  const auto found = weights_.find(Key{{weight, layer}, std::string(layout)});
+  return found == weights_.end() ? PackedWeights{nullptr, 0} : found->second;
+}
+
+void PackedFolder::verify(const std::function<void()>& between) const {
+  const auto check = [&](const std::string& path, const std::string& sum) {
+    const std::string found = sha256_of_file(path, between);
+    if (found != sum) fail(path, ": expected the SHA-256 ", sum, ", which it had when it was packed, found ", found);
+  };
+  for (const auto& [path, sum] : sums_) check(path, sum);
+  check(path_ + "/" + kData, data_sum_);
+}
+
+void write_packed_folder(const fs::path& folder, const PackedSource& source, std::span<const PackedPart> parts,
+                         const std::function<void()>& between) {
+  constexpr uint64_t kStep = uint64_t{1} << 20;
+  Aside aside(fs::absolute(folder));
+  Sha256 sum;
+  uint64_t size = 0;
+  write_file(aside.file(kData), [&](OutputFile& file) {
+    const auto write = [&](std::string_view bytes) {
+      sum.add(bytes);
+      file.write(bytes);
+      if (between) between();
+    };
+    for (const PackedPart& part : parts) {
+      const std::string_view bytes(static_cast<const char*>(part.packed.data), part.packed.bytes);
+      for (size_t at = 0; at < bytes.size(); at += kStep) write(bytes.substr(at, kStep));
+      size += bytes.size();
+      write(std::string(aligned(size) - size, '\0'));
+      size = aligned(size);
+    }
+  });
+  write_file(aside.file(kManifest),
+             [&](OutputFile& file) { file.write(manifest_of(source, parts, size, sum.hex(), between)); });
+  aside.publish();
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,116 @@
+// Finds the packed weights of a model.
+#include "common/pipeline/packed_model.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "gpt2run/error.hpp"
+#include "gpt2run/files/sha256.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kVariable = "GPT2RUN_CACHE";
+
+// Throws Error unless the folder is there, or can be made, and nobody else may write to it.
+void prepare_cache(const fs::path& cache) {
+  const std::string where = std::string(kVariable) + " " + in_quotes(cache.string());
+  std::error_code error;
+  if (cache.has_parent_path()) fs::create_directories(cache.parent_path(), error);
+  if (mkdir(cache.c_str(), 0700) != 0 && errno != EEXIST)
+    fail(where, ": expected a folder that can be made: ", std::strerror(errno));
+  struct stat status {};
+  if (stat(cache.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) fail(where, ": expected a folder");
+  if (status.st_uid != geteuid() || (status.st_mode & 022))
+    fail(where, ": expected a folder of this user, to which nobody else may write");
+}
+
+// The beginning of the names of a model's folders.
+std::string name_of_source(const PackedSource& source) {
+  return sha256_of(source.loader + "\n" + source.model).substr(0, 24) + "-";
+}
+
+// The name of the folder with these layouts.
+std::string name_of_parts(const PackedSource& source, std::span<const PackedPart> parts) {
+  std::string layouts;
+  for (const PackedPart& part : parts)
+    if (part.layer == 0) layouts += std::string(name_of(part.weight)) + " " + part.layout + "\n";
+  return name_of_source(source) + sha256_of(layouts).substr(0, 16);
+}
+
+std::vector<PackedFolder> folders_in(const fs::path& cache, const PackedSource& source) {
+  std::vector<PackedFolder> found;
+  const std::string name = name_of_source(source);
+  std::error_code error;
+  for (fs::directory_iterator entry(cache, error), end; !error && entry != end; entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(name)) continue;
+    try {
+      PackedFolder folder(entry->path());
+      if (folder.source() == source) found.push_back(std::move(folder));
+    } catch (const Error& broken) {
+      log_warning(std::string("packed weights are not used: ") + broken.what());
+    }
+  }
+  return found;
+}
+
+// Keeps what a session has packed.
+PackedCheckpoint::Keep keeper(const fs::path& cache, const PackedSource& source) {
+  return [=](std::span<const PackedPart> parts) {
+    try {
+      const fs::path folder = cache / name_of_parts(source, parts);
+      write_packed_folder(folder, source, parts);
+      log_info("packed weights are kept in " + folder.string());
+    } catch (const std::exception& error) {
+      log_warning(std::string(kVariable) + ": packed weights are not kept: " + error.what());
+    }
+  };
+}
+
+}  // namespace
+
+PackedWeights PackedCheckpoint::packed(Weight weight, int layer, const char* layout) const {
+  for (const PackedFolder& folder : folders_)
+    if (const PackedWeights found = folder.find(weight, layer, layout); found.data) return found;
+  return inner_->packed(weight, layer, layout);
+}
+
+std::string source_of_model(const std::string& model) {
+  return PackedFolder::is_one(model) ? PackedFolder(model).source().model : model;
+}
+
+std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen, const std::string& model) {
+  if (PackedFolder::is_one(model)) {
+    std::vector<PackedFolder> folders;
+    folders.emplace_back(model);
+    const PackedSource then = folders.front().source(), now = look_at_source(then.model, chosen.plugin->name);
+    if (const std::string changed = difference(then, now); !changed.empty())
+      fail(model, ": packed weights of another model: ", changed, "; pack it again with gpt2convert --packed");
+    return std::make_unique<PackedCheckpoint>(loader.open(then.model.c_str()), std::move(folders),
+                                              PackedCheckpoint::Keep());
+  }
+  auto checkpoint = loader.open(model.c_str());
+  const char* cache = std::getenv(kVariable);
+  std::error_code ignored;
+  const bool is_file = fs::exists(model, ignored) || fs::exists(model + ".index", ignored);
+  if (!cache || !*cache || !is_file) return checkpoint;
+  try {
+    const PackedSource source = look_at_source(model, chosen.plugin->name);
+    prepare_cache(cache);
+    std::vector<PackedFolder> folders = folders_in(cache, source);
+    return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), keeper(cache, source));
+  } catch (const Error& error) {
+    log_warning(std::string(kVariable) + " is not used: " + error.what());
+    return checkpoint;
+  }
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,336 @@
+// Packed weights: what gpt2convert --packed writes and GPT2RUN_CACHE keeps gives the same bits as the model itself, is
+// used and not made again, and is refused or left out when its source is no longer what it was.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt2run/files/sha256.hpp"
+#include "shell.hpp"
+#include "support/messages.hpp"
+
+namespace gpt2run {
+namespace {
+
+using test::HasMessage;
+using test::IsRefusal;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+TEST(Sha256, KnownSums) {
+  EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_of("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  Sha256 million;  // in pieces of a length that no block has
+  const std::string piece(37, 'a');
+  for (size_t left = 1'000'000; left > 0; left -= std::min(left, piece.size()))
+    million.add(std::string_view(piece).substr(0, left));
+  EXPECT_EQ(million.hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+class Packed : public Shell {
+ protected:
+  void SetUp() override {
+    // Odd sizes: a panel that is not full, and a last pair without its second input.
+    make_model("m", "synthetic:L=2,C=35,H=5,F=67,V=131,T=24");
+  }
+
+  void make_model(const std::string& name, const std::string& from) const {
+    ASSERT_EQ(run("gpt2convert -q -o " + name + " -m " + from).code, 0);
+  }
+  void pack(const std::string& precision, const std::string& more = "") const {
+    const Outcome done = run("gpt2convert -q -m m --packed " + precision + " -o p " + more);
+    ASSERT_EQ(done.code, 0) << done.err;
+    ASSERT_EQ(done.err, "");
+  }
+
+  // Runs a few tokens, and returns their logits by the bytes of the file.
+  std::string logits(const std::string& model, const std::string& precision, const std::string& before = "") const {
+    const Outcome done = run(before + " gpt2run -q -m " + model + " --precision " + precision +
+                             " --tokens 1,2,3 -n 3 --sampler argmax --sink logits:dir=l && cat l/*");
+    EXPECT_EQ(done.code, 0) << done.err;
+    EXPECT_EQ(done.err, "");
+    return done.out;
+  }
+
+  Json manifest(const std::string& folder_name) const {
+    return Json::parse(read_text(folder() / folder_name / "packed.json"));
+  }
+  void set_manifest(const std::string& folder_name, const Json& json) const {
+    write(folder_name + "/packed.json", json.dump());
+  }
+
+  // Weights that give other logits, in place of those of a folder.
+  void blank(const std::string& folder_name) const {
+    const size_t size = std::filesystem::file_size(folder() / folder_name / "packed.bin");
+    write(folder_name + "/packed.bin", std::string(size, '\0'));
+  }
+
+  template <class... Word>
+  void expect_refused(const Word&... words) const {
+    EXPECT_THAT(run("gpt2run -q -m p --precision cpu-fp32 --tokens 1 -n 1 --sampler argmax --sink tokens"),
+                IsRefusal(1, "gpt2run", words...));
+  }
+};
+
+TEST_F(Packed, TheSameBitsInEveryType) {
+  for (const char* precision : {"cpu-fp32", "cpu-fp16", "cpu-bf16"}) {
+    SCOPED_TRACE(precision);
+    pack(precision, "--force");
+    const std::string expected = logits("m", precision);
+    EXPECT_TRUE(logits("p", precision) == expected);
+    blank("p");
+    EXPECT_FALSE(logits("p", precision) == expected);  // they are not made again
+  }
+}
+
+// Another instruction set reads the same layout, another type does not.
+TEST_F(Packed, OtherPrecisionsReadTheSource) {
+  pack("cpu-fp16:isa=portable");
+  EXPECT_TRUE(logits("p", "cpu-bf16") == logits("m", "cpu-bf16"));
+  EXPECT_TRUE(logits("p", "reference") == logits("m", "reference"));
+  EXPECT_TRUE(logits("p", "cpu-fp16:isa=portable") == logits("m", "cpu-fp16:isa=portable"));
+  const std::string usual = logits("m", "cpu-fp16");
+  EXPECT_TRUE(logits("p", "cpu-fp16") == usual);
+  blank("p");
+  EXPECT_FALSE(logits("p", "cpu-fp16") == usual);
+  ASSERT_EQ(run("gpt2convert -q -m p -o copy").code, 0);
+  EXPECT_TRUE(read_text(folder() / "copy/model.safetensors") == read_text(folder() / "m/model.safetensors"));
+}
+
+TEST_F(Packed, SaysWhatItIsMadeOf) {
+  pack("cpu-bf16");
+  const Json json = manifest("p");
+  EXPECT_EQ(json["format"], 1);
+  EXPECT_EQ(json["source"]["model"], (folder() / "m").string());
+  EXPECT_EQ(json["source"]["loader"], "huggingface");
+  ASSERT_EQ(json["source"]["files"].size(), 2u);
+  const Json& weights = json["source"]["files"][1];
+  EXPECT_EQ(weights["path"], (folder() / "m/model.safetensors").string());
+  EXPECT_EQ(weights["sha256"], sha256_of(read_text(folder() / "m/model.safetensors")));
+  EXPECT_EQ(json["data"]["sha256"], sha256_of(read_text(folder() / "p/packed.bin")));
+  for (const Json& weight : json["weights"]) {
+    EXPECT_EQ(weight["offset"].get<size_t>() % 64, 0u);
+    EXPECT_THAT(weight["layout"].get<std::string>(), testing::StartsWith("type=bf16:"));
+  }
+  EXPECT_EQ(json["weights"].size(), 2 + 2 * 12 + 2u);  // the head is wte's
+  namespace fs = std::filesystem;
+  EXPECT_EQ(fs::status(folder() / "p").permissions(), fs::perms::owner_all);
+}
+
+TEST_F(Packed, AModelWithAHeadOfItsOwn) {
+  make_model("m --force", "synthetic:L=1,C=12,H=2,V=70,T=9,tied=0");
+  pack("cpu-fp32");
+  EXPECT_TRUE(logits("p", "cpu-fp32") == logits("m", "cpu-fp32"));
+  EXPECT_EQ(manifest("p")["weights"].size(), 2 + 12 + 3u);
+}
+
+// A quantised folder is packed as its exact values.
+TEST_F(Packed, OfAQuantisedFolder) {
+  ASSERT_EQ(run("gpt2convert -q -m m -o q --type int8 && rm -r m && mv q m").code, 0);
+  pack("cpu-bf16");
+  EXPECT_TRUE(logits("p", "cpu-bf16") == logits("m", "cpu-bf16"));
+}
+
+TEST_F(Packed, AChangedSourceIsRefused) {
+  pack("cpu-fp32");
+  const auto changed = [&](const std::string& change, const auto&... words) {
+    SCOPED_TRACE(change);
+    ASSERT_EQ(run("cp -rp m kept && cp -rp p p-kept && " + change).code, 0);
+    expect_refused("p:", "--packed", words...);
+    ASSERT_EQ(run("rm -rf m p && cp -rp kept m && mv p-kept p && rm -r kept").code, 0);
+    ASSERT_EQ(run("rm -rf p").code, 0);
+    pack("cpu-fp32");
+  };
+  const std::string weights = (folder() / "m/model.safetensors").string();
+  changed("touch -d '2001-01-01' m/model.safetensors", weights);
+  changed("printf x >>m/model.safetensors", weights, "bytes");
+  changed("cp m/model.safetensors x && rm m/model.safetensors && mv x m/model.safetensors", weights);
+  changed("sed -i 's/\"n_head\": 5/\"n_head\": 7/' m/config.json", (folder() / "m/config.json").string());
+  changed("cp m/model.safetensors m/other.safetensors", (folder() / "m/other.safetensors").string(), "new");
+  changed("mv m/config.json m/config.txt", (folder() / "m/config.json").string());
+  EXPECT_EQ(run("mv m moved").code, 0);
+  expect_refused("m");
+}
+
+// Files beside the weights, and another name of the folder, change nothing.
+TEST_F(Packed, OtherFilesBesideTheSourceDoNotMatter) {
+  pack("cpu-fp32");
+  const std::string expected = logits("m", "cpu-fp32");
+  ASSERT_EQ(run("touch m/notes.txt m/vocabulary.json && mv p elsewhere && ln -s elsewhere p").code, 0);
+  EXPECT_TRUE(logits("p", "cpu-fp32") == expected);
+}
+
+TEST_F(Packed, ADamagedFolderIsRefused) {
+  pack("cpu-fp32");
+  const Json good = manifest("p");
+  const auto refused = [&](const std::function<void(Json&)>& edit, const auto&... words) {
+    Json json = good;
+    edit(json);
+    set_manifest("p", json);
+    expect_refused("p/packed.json:", words...);
+    set_manifest("p", good);
+  };
+  refused([](Json& j) { j["format"] = 2; }, "1", "2");
+  refused([](Json& j) { j["weights"][3]["offset"] = 63; }, "64", "63");
+  refused([](Json& j) { j["weights"][3]["offset"] = uint64_t{1} << 63; }, "packed.bin");
+  refused([](Json& j) { j["weights"][3]["bytes"] = UINT64_MAX; }, "packed.bin");
+  refused([](Json& j) { j["weights"][3]["weight"] = "wte2"; }, "\"wte2\"");
+  refused([](Json& j) { j["weights"][3]["layer"] = -1; }, "-1");
+  refused([](Json& j) { j.erase("source"); }, "source");
+  write("p/packed.json", "{");
+  expect_refused("p/packed.json:", "JSON");
+  set_manifest("p", good);
+  const std::string data = read_text(folder() / "p/packed.bin");
+  write("p/packed.bin", data.substr(1));
+  expect_refused("p/packed.bin:", std::to_string(data.size()), std::to_string(data.size() - 1));
+  ASSERT_EQ(run("rm p/packed.bin").code, 0);
+  expect_refused("p/packed.bin:");
+}
+
+// A weight of another size, or none, is converted with all others.
+TEST_F(Packed, AWeightThatDoesNotFitIsConverted) {
+  pack("cpu-fp32");
+  const std::string expected = logits("m", "cpu-fp32");
+  Json json = manifest("p");
+  json["weights"][3]["bytes"] = 4;
+  set_manifest("p", json);
+  blank("p");
+  EXPECT_TRUE(logits("p", "cpu-fp32") == expected);
+  json["weights"].erase(3);
+  set_manifest("p", json);
+  EXPECT_TRUE(logits("p", "cpu-fp32") == expected);
+}
+
+TEST_F(Packed, VerifyReadsEverything) {
+  pack("cpu-fp32");
+  EXPECT_THAT(run("gpt2convert --verify -m p").err, HasMessage("gpt2convert", "p:"));
+  std::string data = read_text(folder() / "p/packed.bin");
+  data[data.size() / 2] ^= 1;
+  write("p/packed.bin", data);
+  EXPECT_THAT(run("gpt2convert --verify -m p"), IsRefusal(1, "gpt2convert", "p/packed.bin:", "SHA-256"));
+  // A change that keeps size and time is not seen at start.
+  pack("cpu-fp32", "--force");
+  ASSERT_EQ(run("touch -r m/model.safetensors stamp && printf x | dd of=m/model.safetensors bs=1 conv=notrunc "
+                "seek=$(($(stat -c %s m/model.safetensors) - 9)) status=none && touch -r stamp m/model.safetensors")
+                .code,
+            0);
+  EXPECT_EQ(logits("p", "cpu-fp32").empty(), false);
+  EXPECT_THAT(run("gpt2convert --verify -m p"), IsRefusal(1, "gpt2convert", "m/model.safetensors:", "SHA-256"));
+  EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "m/packed.json:"));
+}
+
+TEST_F(Packed, WrongCommandLines) {
+  const auto refused = [&](int code, const std::string& arguments, const auto&... words) {
+    const size_t before = entries();
+    EXPECT_THAT(run("gpt2convert -q " + arguments), IsRefusal(code, "gpt2convert", words...)) << arguments;
+    EXPECT_EQ(entries(), before) << arguments;
+  };
+  refused(2, "-m m --packed cpu-fp32", "--out");
+  refused(2, "-m m --packed cpu-fp32 -o p --type bf16", "--packed", "--type");
+  refused(2, "-m m --packed cpu-fp32 -o p --to gguf", "--packed", "--to");
+  refused(2, "-m m --packed cpu-fp32,cpu-bf16 -o p", "--packed", "2");
+  refused(1, "-m synthetic:L=1,C=12,H=2,V=31,T=5 --packed cpu-fp32 -o p", "synthetic:L=1,C=12,H=2,V=31,T=5", "files");
+  refused(1, "-m m --packed reference -o p", "--packed", "reference");
+  refused(1, "-m m --packed cpu-fp32 -o m", "m:", "exists");
+  pack("cpu-fp32");
+  refused(1, "-m m --packed cpu-bf16 -o p", "p:", "--force");
+}
+
+class PackedCache : public Packed {
+ protected:
+  static constexpr const char* kCache = "GPT2RUN_CACHE=cache";
+
+  std::string only_entry() const {
+    const std::string names = run("ls -A cache").out;
+    EXPECT_EQ(std::count(names.begin(), names.end(), '\n'), 1) << names;
+    return "cache/" + names.substr(0, names.find('\n'));
+  }
+  Outcome run_cached(const std::string& precision) const {
+    return run(std::string(kCache) + " gpt2run -m m --precision " + precision +
+               " --tokens 1 -n 1 --sampler argmax --sink tokens");
+  }
+};
+
+TEST_F(PackedCache, KeepsWhatWasUsed) {
+  const std::string expected = logits("m", "cpu-bf16");
+  EXPECT_EQ(run("test -e cache").code, 1);
+  EXPECT_TRUE(logits("m", "cpu-bf16", kCache) == expected);
+  const std::string entry = only_entry();
+  namespace fs = std::filesystem;
+  EXPECT_EQ(fs::status(folder() / "cache").permissions(), fs::perms::owner_all);
+  EXPECT_EQ(fs::status(folder() / entry).permissions(), fs::perms::owner_all);
+  EXPECT_TRUE(logits("m", "cpu-bf16", kCache) == expected);
+  EXPECT_TRUE(logits("m", "cpu-bf16:isa=portable", kCache) == logits("m", "cpu-bf16:isa=portable"));
+  EXPECT_EQ(only_entry(), entry);
+  blank(entry);
+  EXPECT_FALSE(logits("m", "cpu-bf16", kCache) == expected);
+  EXPECT_TRUE(logits("m", "cpu-bf16") == expected);  // off without the variable
+  EXPECT_TRUE(logits("m", "cpu-bf16", "GPT2RUN_CACHE=") == expected);
+}
+
+TEST_F(PackedCache, EachTypeHasAFolder) {
+  for (int i = 0; i < 2; ++i)
+    for (const char* precision : {"cpu-bf16", "cpu-fp16", "cpu-fp32"})
+      EXPECT_TRUE(logits("m", precision, kCache) == logits("m", precision)) << precision;
+  EXPECT_EQ(run("ls -A cache | wc -l").out, "3\n");
+  EXPECT_TRUE(logits("m", "reference", kCache) == logits("m", "reference"));
+  EXPECT_EQ(run("ls -A cache | wc -l").out, "3\n");
+}
+
+TEST_F(PackedCache, IsMadeAgainForAChangedModel) {
+  logits("m", "cpu-fp32", kCache);
+  const std::string entry = only_entry();
+  make_model("m --force", "synthetic:L=2,C=35,H=5,F=67,V=131,T=24,seed=9");
+  const std::string expected = logits("m", "cpu-fp32");
+  EXPECT_TRUE(logits("m", "cpu-fp32", kCache) == expected);
+  EXPECT_EQ(only_entry(), entry);
+  blank(entry);
+  EXPECT_FALSE(logits("m", "cpu-fp32", kCache) == expected);
+}
+
+TEST_F(PackedCache, WhatCannotBeUsedIsLeftOutWithAWarning) {
+  EXPECT_EQ(run_cached("cpu-fp32").code, 0);
+  const std::string entry = only_entry();
+  const auto warned = [&](const std::string& change, const auto&... words) {
+    SCOPED_TRACE(change);
+    ASSERT_EQ(run(change).code, 0);
+    const Outcome done = run_cached("cpu-fp32");
+    EXPECT_EQ(done.code, 0);
+    EXPECT_FALSE(done.out.empty());
+    EXPECT_THAT(done.err, HasMessage("gpt2run: warning", words...));
+  };
+  warned("chmod 0770 cache", "GPT2RUN_CACHE", "\"cache\"");
+  warned("chmod 0700 cache && echo '{' >" + entry + "/packed.json", "packed.json:", "JSON");
+  EXPECT_EQ(run_cached("cpu-fp32").err.find("warning"), std::string::npos);  // it was made again
+  warned("rm -r cache && touch cache", "GPT2RUN_CACHE", "folder");
+  warned("rm cache && ln -s /dev/null/none cache", "GPT2RUN_CACHE");
+}
+
+TEST_F(PackedCache, AFullDiskIsAWarning) {
+  const Outcome done = run("ulimit -f 20; " + std::string(kCache) +
+                           " gpt2run -q -m m --precision cpu-fp32 --tokens 1 -n 1 --sampler argmax --sink tokens");
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasMessage("gpt2run: warning", "GPT2RUN_CACHE", "File too large"));
+  EXPECT_EQ(run("ls -A cache").out, "");
+}
+
+// Clamped weights are not those of the model: nothing is kept, for the next run may refuse them.
+TEST_F(PackedCache, WeightsBeyondTheTypeAreNotKept) {
+  ASSERT_EQ(run(R"(python3 - <<'E'
+bytes = bytearray(open('m/model.safetensors', 'rb').read())
+at = 8 + int.from_bytes(bytes[:8], 'little')
+bytes[at:at + 4] = b'\0\0\x80\x7b'
+open('m/model.safetensors', 'wb').write(bytes)
+E)")
+                .code,
+            0);
+  EXPECT_FALSE(logits("m", "cpu-fp16:overflow=saturate", kCache).empty());
+  EXPECT_EQ(run("ls -A cache").out, "");
+  EXPECT_EQ(run_cached("cpu-fp16").code, 1);
+  EXPECT_THAT(run("gpt2convert -q -m m -o p --packed cpu-fp16:overflow=saturate"),
+              IsRefusal(1, "gpt2convert", "--packed", "cpu-fp16"));
+}
+
+}  // namespace
+}  // namespace gpt2run
