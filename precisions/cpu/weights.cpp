@@ -16,7 +16,6 @@ namespace gpt2run::cpu {
 namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
-constexpr int kTile = 32;  // inputs packed at a time; with a panel's outputs they fit in the L1 cache
 
 // The conversion of one tensor. Exactly one of the three targets is set.
 // FP64 is rounded to FP32 first, as at() of the contract does.
@@ -59,21 +58,49 @@ void convert(const Tensor& t, int begin, int end, Value* target) {
   }
 }
 
-// The same for a packed target. begin: the first row of a panel.
+// An element rounded to Value. Where the type stays the same, so do the bits.
+template <class Value, class From>
+Value converted(From value) {
+  if constexpr (std::is_same_v<Value, From>)
+    return value;
+  else
+    return from_f32<Value>(to_f32(value));
+}
+
+// at = the elements of rows [first, last) for one input, or for a pair of them, as a packed target has them. get(r, k):
+// the element of the file.
+template <class Layout, class Value, class Get>
+void pack_inputs(int first, int last, int k, int K, Value* at, const Get& get) {
+  if (Layout::together == 2 && k + 1 < K) {
+    for (int r = first; r < last; ++r) {
+      at[2 * (r - first)] = converted<Value>(get(r, k));
+      at[2 * (r - first) + 1] = converted<Value>(get(r, k + 1));
+    }
+  } else {
+    for (int r = first; r < last; ++r) at[(r - first) * Layout::together] = converted<Value>(get(r, k));
+  }
+}
+
+// The same as convert() for a packed target. begin: the first row of a panel.
 template <class Layout, class From, class Value>
 void pack(const Tensor& t, int begin, int end, Value* target) {
   const int K = static_cast<int>(t.cols);
+  const auto get = [&t](int r, int k) { return element<From>(t, r, k); };
+  // What the compiler knows to be contiguous it reads many at a time.
+  const auto get_along_rows = [data = t.data, step = t.col_stride](int r, int k) {
+    return element<From>({data, Type{}, 0, 0, 1, step}, r, k);
+  };
+  const bool is_along_rows = t.row_stride == 1 && !std::is_same_v<From, Quantised>;
   for (int first = begin; first < end; first += Layout::panel) {
     const int last = std::min(first + Layout::panel, end);
-    if (last - first < Layout::panel || Layout::panel_elements(K) != size_t(K) * Layout::panel)
+    if (last - first < Layout::panel || K % Layout::multiple != 0)
       std::fill_n(target + Layout::at(first, 0, K), Layout::panel_elements(K), Value{});
-    for (int k0 = 0; k0 < K; k0 += kTile) {
-      const int k_end = std::min(k0 + kTile, K);
-      for (int k = k0; k < k_end; ++k) {
-        Value* at = target + Layout::at(first, k, K);
-        for (int r = first; r < last; ++r)
-          at[(r - first) * Layout::together] = from_f32<Value>(to_f32(element<From>(t, r, k)));
-      }
+    for (int k = 0; k < K; k += Layout::together) {
+      Value* at = target + Layout::at(first, k, K);
+      if (is_along_rows)
+        pack_inputs<Layout>(first, last, k, K, at, get_along_rows);
+      else
+        pack_inputs<Layout>(first, last, k, K, at, get);
     }
   }
 }
