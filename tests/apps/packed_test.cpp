@@ -202,6 +202,16 @@ TEST_F(Packed, AWeightThatDoesNotFitIsConverted) {
   EXPECT_TRUE(logits("p", "cpu-fp32") == expected);
 }
 
+TEST_F(Packed, NoOutputReplacesTheSource) {
+  pack("cpu-fp32");
+  const std::string before = read_text(folder() / "m/config.json");
+  for (const char* file : {"m/config.json", "p/packed.json"})
+    EXPECT_THAT(run("gpt2run -q -m p --precision cpu-fp32 --tokens 1 -n 1 --sampler argmax --sink tokens:out=" +
+                    std::string(file)),
+                IsRefusal(2, "gpt2run", "--tokens.out", "--model"));
+  EXPECT_EQ(read_text(folder() / "m/config.json"), before);
+}
+
 TEST_F(Packed, VerifyReadsEverything) {
   pack("cpu-fp32");
   EXPECT_THAT(run("gpt2convert --verify -m p").err, HasMessage("gpt2convert", "p:"));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "common/pipeline/packed_model.hpp"
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
@@ -58,6 +59,7 @@ std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& co
     if (!path.empty()) inputs.push_back({std::string("--") + key, path == "-" ? "/dev/stdin" : path});
   }
   inputs.push_back({"--model", model});
+  if (const std::string source = source_of_model(model); source != model) inputs.push_back({"--model", source});
   const std::vector<std::string>& prompts = configuration.list("prompt");
   if (std::find(prompts.begin(), prompts.end(), "-") != prompts.end()) inputs.push_back({"--prompt -", "/dev/stdin"});
   for (const std::string& pattern : configuration.list("prompts"))
