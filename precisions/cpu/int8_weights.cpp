@@ -1,10 +1,11 @@
 // Quantising and packing of weights. A worker takes panels: it gathers the rows of a panel as FP32, quantises each, and
-// writes it where the kernels read it.
+// writes it where the kernels read it. Where the checkpoint has all weights so already, they are used in place.
 #include "int8_weights.hpp"
 
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <string>
 
 #include "gpt2run/sdk/quantise.hpp"
@@ -225,16 +226,20 @@ bool pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels
   fail("weight ", name_of(p.weight), layer, ": values whose differences FP32 holds expected, found larger ones");
 }
 
-// Packs all matrices on all workers. Throws Error for the first that cannot be packed.
-void pack_all(const std::vector<Packing>& packings, Pool& pool, const Int8Kernels& kernels, int most_inputs) {
+// Packs all matrices on all workers, and releases each that all workers have read. Throws Error for the first that
+// cannot be packed.
+void pack_all(const std::vector<Packing>& packings, const Checkpoint& checkpoint, Pool& pool,
+              const Int8Kernels& kernels, int most_inputs) {
   std::vector<Scratch> scratch(pool.workers(), Scratch(most_inputs));
   std::vector<std::atomic<bool>> refused(packings.size());
+  std::vector<std::atomic<int>> done(packings.size());
   pool.run([&](int worker, int workers) {
     for (size_t i = 0; i < packings.size(); ++i) {
       const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
       for (int r = own.begin; r < own.end; r += kPanel) {
         if (!pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
       }
+      if (++done[i] == workers) checkpoint.release(packings[i].weight, packings[i].layer);
     }
   });
   for (size_t i = 0; i < packings.size(); ++i)
@@ -249,6 +254,23 @@ Type type_of(Weight weight, Codes codes, Type head) {
 
 bool is_plain(Weight weight, const Shape& shape) { return weight == Weight::wpe || shape.cols == 1; }
 
+// The name of a weight's form for Checkpoint::packed: the type, and all that the place of a value depends on.
+std::string layout_of(Weight weight, const ModelConfig& m, Codes codes, Type head) {
+  if (is_plain(weight, shape_of(weight, m))) return "quantised:rows=fp32";
+  const Type type = type_of(weight, codes, head);
+  const std::string name = std::string("quantised:") + name_of(type) + ":panel=" + std::to_string(kPanel);
+  if (type == Type::i8) return name + ":four=" + std::to_string(kFour) + ":bias=" + std::to_string(kBias);
+  if (type == Type::u4) return name + ":four=" + std::to_string(kFour) + ":group=" + std::to_string(kInt4Group);
+  return name + ":pair=" + std::to_string(type == Type::bf16 ? kPair<bf16> : kPair<float>);
+}
+
+size_t bytes_of_weight(Weight weight, const ModelConfig& m, Codes codes, Type head) {
+  const Shape shape = shape_of(weight, m);
+  const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
+  if (is_plain(weight, shape)) return size_t(rows) * cols * sizeof(float);
+  return bytes_of_packed(type_of(weight, codes, head), rows, cols);
+}
+
 // The bytes of all weights in memory; a tied model has no head of its own. step: of those that a step reads.
 size_t bytes_of_weights(const ModelConfig& m, bool tied, Codes codes, Type head, int64_t& step) {
   size_t bytes = 0;
@@ -256,11 +278,7 @@ size_t bytes_of_weights(const ModelConfig& m, bool tied, Codes codes, Type head,
   for (int i = 0; i < kWeights; ++i) {
     const Weight weight = static_cast<Weight>(i);
     if (weight == Weight::head_w && tied) continue;
-    const Shape shape = shape_of(weight, m);
-    const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
-    const size_t count = is_per_layer(weight) ? m.L : 1;
-    const size_t one = is_plain(weight, shape) ? size_t(rows) * cols * sizeof(float)
-                                               : bytes_of_packed(type_of(weight, codes, head), rows, cols);
+    const size_t count = is_per_layer(weight) ? m.L : 1, one = bytes_of_weight(weight, m, codes, head);
     bytes += Arena::aligned_bytes<std::byte>(one) * count;
     if (weight != Weight::wpe && (weight != Weight::wte || tied)) step += static_cast<int64_t>(one * count);
   }
@@ -271,6 +289,60 @@ void check_lengths(const ModelConfig& m) {
   const int most = std::max(m.C, m.F);
   if (most > kMostInputs) fail("the model: sums of up to ", kMostInputs, " products of int8 expected, found ", most);
 }
+
+// The memory of the weights: that of the checkpoint if all are packed there, else an arena.
+class Memory {
+ public:
+  Memory(const Checkpoint& checkpoint, bool tied, Codes codes, Type head)
+      : checkpoint_(checkpoint),
+        codes_(codes),
+        head_(head),
+        arena_(0),
+        bytes_(bytes_of_weights(checkpoint.config(), tied, codes, head, step_bytes_)) {
+    for (int i = 0; i < kWeights; ++i) {
+      const Weight weight = static_cast<Weight>(i);
+      if (weight == Weight::head_w && tied) continue;
+      for (int layer = 0; layer < (is_per_layer(weight) ? checkpoint.config().L : 1); ++layer)
+        is_packed_ = is_packed_ && find(weight, layer);
+    }
+    if (!is_packed_) arena_ = Arena(bytes_);
+  }
+
+  bool is_packed() const { return is_packed_; }
+  int64_t step_bytes() const { return step_bytes_; }
+  Arena take_arena() { return std::move(arena_); }
+
+  // The weight as it is packed in the checkpoint, or null.
+  const std::byte* find(Weight weight, int layer) const {
+    const PackedWeights found = checkpoint_.packed(weight, layer, layout(weight).c_str());
+    const bool fits = found.bytes == bytes(weight) && reinterpret_cast<uintptr_t>(found.data) % 64 == 0;
+    return fits ? static_cast<const std::byte*>(found.data) : nullptr;
+  }
+
+  // The place of a weight that is to be packed.
+  std::byte* take(Weight weight, int layer) {
+    std::byte* at = arena_.take<std::byte>(bytes(weight));
+    layouts_.push_back(layout(weight));
+    parts_.push_back({weight, layer, layouts_.back().c_str(), {at, bytes(weight)}});
+    return at;
+  }
+
+  void keep() const { checkpoint_.keep_packed(parts_); }
+
+ private:
+  std::string layout(Weight weight) const { return layout_of(weight, checkpoint_.config(), codes_, head_); }
+  size_t bytes(Weight weight) const { return bytes_of_weight(weight, checkpoint_.config(), codes_, head_); }
+
+  const Checkpoint& checkpoint_;
+  Codes codes_;
+  Type head_;
+  Arena arena_;
+  int64_t step_bytes_ = 0;
+  size_t bytes_;
+  bool is_packed_ = true;
+  std::deque<std::string> layouts_;
+  std::vector<PackedPart> parts_;
+};
 
 }  // namespace
 
@@ -302,23 +374,22 @@ QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const 
   const ModelConfig& m = checkpoint.config();
   check_lengths(m);
   const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
-  int64_t step_bytes;
-  QuantisedWeights w{m, {}, {}, {}, Arena(bytes_of_weights(m, tied, codes, head, step_bytes)), 0};
-  w.step_bytes = step_bytes;
+  Memory memory(checkpoint, tied, codes, head);
   std::vector<Packing> packings;
   const auto matrix = [&](Weight weight, int layer = 0) -> PackedMatrix {
-    const Tensor from = checkpoint.tensor(weight, layer);
     const Type type = type_of(weight, codes, head);
-    auto* to = w.arena.take<std::byte>(bytes_of_packed(type, static_cast<int>(from.rows), static_cast<int>(from.cols)));
-    packings.push_back({weight, layer, from, type, to});
-    return {type, to};
+    if (memory.is_packed()) return {type, memory.find(weight, layer)};
+    packings.push_back({weight, layer, checkpoint.tensor(weight, layer), type, memory.take(weight, layer)});
+    return {type, packings.back().to};
   };
-  const auto plain = [&](Weight weight, int layer = 0) {
+  const auto plain = [&](Weight weight, int layer = 0) -> const float* {
+    if (memory.is_packed()) return reinterpret_cast<const float*>(memory.find(weight, layer));
     const Tensor from = checkpoint.tensor(weight, layer);
-    float* to = w.arena.take<float>(from.rows * from.cols);
+    float* to = reinterpret_cast<float*>(memory.take(weight, layer));
     gather_rows(from, 0, static_cast<int>(from.rows), to);
     return to;
   };
+  QuantisedWeights w{m, {}, {}, {}, Arena(0), memory.step_bytes()};
   w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
   for (int l = 0; l < m.L; ++l) {
     w.layers.push_back({plain(Weight::ln1_w, l), plain(Weight::ln1_b, l), plain(Weight::qkv_b, l),
@@ -327,7 +398,9 @@ QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const 
                         matrix(Weight::proj_w, l), matrix(Weight::up_w, l), matrix(Weight::down_w, l)});
   }
   w.head = {plain(Weight::lnf_w), plain(Weight::lnf_b), tied ? w.embedding.wte : matrix(Weight::head_w)};
-  pack_all(packings, pool, kernels, std::max(m.C, m.F));
+  w.arena = memory.take_arena();
+  pack_all(packings, checkpoint, pool, kernels, std::max(m.C, m.F));
+  if (!memory.is_packed()) memory.keep();
   return w;
 }
 

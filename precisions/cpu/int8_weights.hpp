@@ -1,5 +1,6 @@
 // The weights of cpu-int8 and cpu-int4 in memory. Matrices are quantised and packed (int8_packed.hpp); the head may be
-// BF16 or FP32 instead (packed.hpp). Vectors and wpe are FP32. All are in one piece of memory.
+// BF16 or FP32 instead (packed.hpp). Vectors and wpe are FP32. All are in one piece of memory, or all where the
+// checkpoint has them packed.
 #pragma once
 #include <vector>
 
@@ -44,7 +45,8 @@ struct QuantisedWeights {
   int64_t step_bytes;  // Traits::step_bytes
 };
 
-// Quantises every matrix on all workers: those of the layers to `codes`, head and embedding to `head` (i8, bf16 or
+// Uses the weights where the checkpoint has all of them packed, or else quantises every matrix on all workers and hands
+// them to Checkpoint::keep_packed: those of the layers to `codes`, head and embedding to `head` (i8, bf16 or
 // f32). Throws Error for a matrix with values that its type does not hold, for sums that are too long, if memory is
 // short, and as Checkpoint::tensor does.
 QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const Int8Kernels& kernels, Codes codes,

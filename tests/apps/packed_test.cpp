@@ -74,7 +74,8 @@ class Packed : public Shell {
 };
 
 TEST_F(Packed, TheSameBitsInEveryType) {
-  for (const char* precision : {"cpu-fp32", "cpu-fp16", "cpu-bf16"}) {
+  for (const char* precision :
+       {"cpu-fp32", "cpu-fp16", "cpu-bf16", "cpu-int8", "cpu-int4", "cpu-int4:head=bf16", "cpu-int8:head=fp32"}) {
     SCOPED_TRACE(precision);
     pack(precision, "--force");
     const std::string expected = logits("m", precision);
