@@ -127,6 +127,7 @@ Tensor quantised_view(const StoredTensors& tensors, const StoredTensor& codes, c
   check_scales(where(scales, scales_name(name)), scales.data, rows, type == Type::i8 ? kMostInt8 : kMostInt4Weight);
   if (type == Type::i8) {
     check_codes(where(codes, name), codes.data, rows, cols);
+    tensors.release({codes.data, static_cast<size_t>(rows * line)});
     return view;
   }
   view.group = kInt4Group;

@@ -25,7 +25,7 @@ void check_orientation(const StoredTensors& tensors);
 // A view of a matrix of i8 or u4 where it lies. codes: the tensor of that name. Throws Error, naming file and tensor,
 // for a part that is missing or has another shape or type, and for every number that the type does not have: a code of
 // -128, a factor above 8, and a scale that is not 0 and not a number from 2^-107 on with 16 significant bits whose
-// products with all codes are finite.
+// products with all codes are finite. The codes are released after the check.
 Tensor quantised_view(const StoredTensors& tensors, const StoredTensor& codes, const std::string& name, Type type,
                       const Shape& shape);
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <string>
 
+#include "batches.hpp"
 #include "gpt2run/sdk/quantise.hpp"
 
 namespace gpt2run::cpu {
@@ -226,20 +227,15 @@ bool pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels
   fail("weight ", name_of(p.weight), layer, ": values whose differences FP32 holds expected, found larger ones");
 }
 
-// Packs all matrices on all workers, and releases each that all workers have read. Throws Error for the first that
-// cannot be packed.
+// Packs all matrices on all workers. Throws Error for the first that cannot be packed.
 void pack_all(const std::vector<Packing>& packings, const Checkpoint& checkpoint, Pool& pool,
               const Int8Kernels& kernels, int most_inputs) {
   std::vector<Scratch> scratch(pool.workers(), Scratch(most_inputs));
   std::vector<std::atomic<bool>> refused(packings.size());
-  std::vector<std::atomic<int>> done(packings.size());
-  pool.run([&](int worker, int workers) {
-    for (size_t i = 0; i < packings.size(); ++i) {
-      const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
-      for (int r = own.begin; r < own.end; r += kPanel) {
-        if (!pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
-      }
-      if (++done[i] == workers) checkpoint.release(packings[i].weight, packings[i].layer);
+  read_in_batches(packings, checkpoint, pool, [&](size_t i, int worker, int workers) {
+    const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
+    for (int r = own.begin; r < own.end; r += kPanel) {
+      if (!pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
     }
   });
   for (size_t i = 0; i < packings.size(); ++i)

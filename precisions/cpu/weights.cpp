@@ -1,6 +1,6 @@
 // Loading of weights. Where the checkpoint has all of them as the kernels read them, they are used where they lie.
 // Otherwise fetching a tensor checks it, and all workers together convert the tensors, and transpose those that the
-// file stores transposed. A tensor that all workers have read is released.
+// file stores transposed.
 #include "weights.hpp"
 
 #include <atomic>
@@ -11,6 +11,8 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+
+#include "batches.hpp"
 
 namespace gpt2run::cpu {
 namespace {
@@ -281,14 +283,9 @@ class Placement {
 template <class Layout, class Value>
 size_t convert_all(const std::vector<Conversion<Value>>& conversions, const Checkpoint& checkpoint, Pool& pool) {
   std::atomic<size_t> first = conversions.size();
-  std::vector<std::atomic<int>> done(conversions.size());
-  pool.run([&](int worker, int workers) {
-    for (size_t i = 0; i < conversions.size(); ++i) {
-      const bool overflow = convert_tensor<Layout>(conversions[i], worker, workers);
-      if (++done[i] == workers) checkpoint.release(conversions[i].weight, conversions[i].layer);
-      if (!overflow) continue;
-      for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
-    }
+  read_in_batches(conversions, checkpoint, pool, [&](size_t i, int worker, int workers) {
+    if (!convert_tensor<Layout>(conversions[i], worker, workers)) return;
+    for (size_t known = first; i < known && !first.compare_exchange_weak(known, i);) continue;
   });
   return first;
 }

@@ -33,6 +33,7 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
         const int64_t at = i * count / std::min(count, kSamples), r = at / t.cols, c = at % t.cols;
         add(t, r, c, print);
       }
+      checkpoint.release(weight, layer);
     }
   }
   return print.hex();
