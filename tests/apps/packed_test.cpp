@@ -87,14 +87,14 @@ TEST_F(Packed, TheSameBitsInEveryType) {
 
 // Another instruction set reads the same layout, another type does not.
 TEST_F(Packed, OtherPrecisionsReadTheSource) {
-  pack("cpu-fp16:isa=portable");
+  pack("cpu-fp32:isa=portable");
   EXPECT_TRUE(logits("p", "cpu-bf16") == logits("m", "cpu-bf16"));
   EXPECT_TRUE(logits("p", "reference") == logits("m", "reference"));
-  EXPECT_TRUE(logits("p", "cpu-fp16:isa=portable") == logits("m", "cpu-fp16:isa=portable"));
-  const std::string usual = logits("m", "cpu-fp16");
-  EXPECT_TRUE(logits("p", "cpu-fp16") == usual);
+  EXPECT_TRUE(logits("p", "cpu-fp32:isa=portable") == logits("m", "cpu-fp32:isa=portable"));
+  const std::string usual = logits("m", "cpu-fp32");
+  EXPECT_TRUE(logits("p", "cpu-fp32") == usual);
   blank("p");
-  EXPECT_FALSE(logits("p", "cpu-fp16") == usual);
+  EXPECT_FALSE(logits("p", "cpu-fp32") == usual);
   ASSERT_EQ(run("gpt2convert -q -m p -o copy").code, 0);
   EXPECT_TRUE(read_text(folder() / "copy/model.safetensors") == read_text(folder() / "m/model.safetensors"));
 }
@@ -264,20 +264,20 @@ class PackedCache : public Packed {
 };
 
 TEST_F(PackedCache, KeepsWhatWasUsed) {
-  const std::string expected = logits("m", "cpu-bf16");
+  const std::string expected = logits("m", "cpu-fp32");
   EXPECT_EQ(run("test -e cache").code, 1);
-  EXPECT_TRUE(logits("m", "cpu-bf16", kCache) == expected);
+  EXPECT_TRUE(logits("m", "cpu-fp32", kCache) == expected);
   const std::string entry = only_entry();
   namespace fs = std::filesystem;
   EXPECT_EQ(fs::status(folder() / "cache").permissions(), fs::perms::owner_all);
   EXPECT_EQ(fs::status(folder() / entry).permissions(), fs::perms::owner_all);
-  EXPECT_TRUE(logits("m", "cpu-bf16", kCache) == expected);
-  EXPECT_TRUE(logits("m", "cpu-bf16:isa=portable", kCache) == logits("m", "cpu-bf16:isa=portable"));
+  EXPECT_TRUE(logits("m", "cpu-fp32", kCache) == expected);
+  EXPECT_TRUE(logits("m", "cpu-fp32:isa=portable", kCache) == logits("m", "cpu-fp32:isa=portable"));
   EXPECT_EQ(only_entry(), entry);
   blank(entry);
-  EXPECT_FALSE(logits("m", "cpu-bf16", kCache) == expected);
-  EXPECT_TRUE(logits("m", "cpu-bf16") == expected);  // off without the variable
-  EXPECT_TRUE(logits("m", "cpu-bf16", "GPT2RUN_CACHE=") == expected);
+  EXPECT_FALSE(logits("m", "cpu-fp32", kCache) == expected);
+  EXPECT_TRUE(logits("m", "cpu-fp32") == expected);  // off without the variable
+  EXPECT_TRUE(logits("m", "cpu-fp32", "GPT2RUN_CACHE=") == expected);
 }
 
 TEST_F(PackedCache, EachTypeHasAFolder) {
