@@ -26,17 +26,26 @@ std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
   return std::nullopt;  // "keep"
 }
 
-// Returns whether there is a tokenizer, and logs if not. is_given: by --tokenizer. Throws Error for one that is larger
-// than the vocabulary, and for a given one that is not read.
-bool has_tokenizer(const std::string& path, bool is_given, const ModelConfig& m) {
-  if (path.empty()) return log_info("the model has no tokenizer: none is written"), false;
+// Returns what `read` makes of the tokenizer, or nothing if there is none to write, and logs that. is_given: by
+// --tokenizer. Throws Error for one that is larger than the vocabulary, and for a given one that is not read or has no
+// place in the layout.
+template <class Read>
+auto read_tokenizer(const std::string& path, bool is_given, const ModelConfig& m, const Read& read)
+    -> std::optional<decltype(read())> {
+  if (path.empty()) return log_info("the model has no tokenizer: none is written"), std::nullopt;
+  bool is_read = false;
   try {
     const int32_t size = Tokenizer::open(path)->size();
-    if (size <= m.V) return true;
-    fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
+    if (size > m.V)
+      fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
+    is_read = true;
+    return read();
   } catch (const UnreadTokenizer& error) {
     if (is_given) throw;
-    return log_warning(std::string("the model's tokenizer is not read, none is written: ") + error.what()), false;
+    return log_warning(std::string("the model's tokenizer ") +
+                       (is_read ? "has no place in this layout" : "is not read") +
+                       ", none is written: " + error.what()),
+           std::nullopt;
   }
 }
 
@@ -45,15 +54,17 @@ bool has_tokenizer(const std::string& path, bool is_given, const ModelConfig& m)
 void write_layout(const OptionValues& values, OutputSet& files, const Checkpoint& model, const std::string& tokenizer) {
   const std::string_view layout = values.text("to"), type = values.text("type");
   const fs::path out = values.text("out");
-  const bool has = has_tokenizer(tokenizer, !values.text("tokenizer").empty(), model.config());
+  const bool is_given = !values.text("tokenizer").empty();
+  const auto read = [&](const auto& reader) { return read_tokenizer(tokenizer, is_given, model.config(), reader); };
   if (layout == "gguf") {
-    const std::optional<TokenTable> table = has ? std::optional(token_table(tokenizer)) : std::nullopt;
+    const auto table = read([&] { return token_table(tokenizer); });
     return write_gguf(files, out, model, gguf_type_of(type), table ? &*table : nullptr);
   }
   const bool to_llmc = layout == "llmc";
   const auto format = to_llmc ? TokenizerFormat::llmc : TokenizerFormat::huggingface;
-  const auto tokenizer_files = has ? gpt2run::tokenizer_files(tokenizer, format) : std::vector<TokenizerFile>();
-  (to_llmc ? write_llmc : write_huggingface)(files, out, model, type_of(type), tokenizer_files);
+  const auto tokenizer_files = read([&] { return gpt2run::tokenizer_files(tokenizer, format); });
+  (to_llmc ? write_llmc : write_huggingface)(files, out, model, type_of(type),
+                                             tokenizer_files.value_or(std::vector<TokenizerFile>()));
 }
 
 void check_type(std::string_view layout, std::string_view type) {

@@ -3,12 +3,14 @@
 #include <filesystem>
 
 #include "byte_letters.hpp"
+#include "character_tokenizer.hpp"
 #include "gguf.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "huggingface.hpp"
 #include "llmc.hpp"
+#include "meta_pkl.hpp"
 #include "token_files.hpp"
 #include "tokenizer_json.hpp"
 #include "vocab_txt.hpp"
@@ -19,6 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kTokenizerJson = "tokenizer.json";
+constexpr const char* kMetaPkl = "meta.pkl";
+
+using AnyModel = std::variant<BpeModel, WordPieceModel, CharacterModel>;
 
 bool is_folder(const std::string& path) {
   std::error_code ignored;
@@ -40,20 +45,28 @@ std::string read_llmc_file(const std::string& path) {
     found = error.message();
   }
   fail(path,
-       ": expected a folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt, a GGUF file, or llm.c's "
-       "tokenizer file, found ",
+       ": expected a folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or meta.pkl, a GGUF file, "
+       "or "
+       "llm.c's tokenizer file, found ",
        found);
 }
 
-TokenizerModel read_folder(const fs::path& folder) {
+// That of tokenizer.json is one of two kinds.
+AnyModel any(TokenizerModel model) {
+  return std::visit([](auto& kind) { return AnyModel(std::move(kind)); }, model);
+}
+
+AnyModel read_folder(const fs::path& folder) {
   const auto has = [&](const char* name) { return is_there(folder / name); };
-  if (has(kTokenizerJson)) return read_tokenizer_json(folder);
+  if (has(kTokenizerJson)) return any(read_tokenizer_json(folder));
   if (has("vocab.json") || has("merges.txt")) return read_vocab_and_merges(folder, "vocab.json", "merges.txt");
   if (has("encoder.json") || has("vocab.bpe")) return read_vocab_and_merges(folder, "encoder.json", "vocab.bpe");
   if (has("vocab.txt")) return read_vocab_txt(folder);
+  if (has(kMetaPkl)) return read_meta_pkl(folder / kMetaPkl);
   const std::string why = no_tokenizer_reason(folder.string());
   fail(folder.string(),
-       ": expected tokenizer.json, vocab.json and merges.txt, encoder.json and vocab.bpe, or vocab.txt, found ",
+       ": expected tokenizer.json, vocab.json and merges.txt, encoder.json and vocab.bpe, vocab.txt, or meta.pkl, "
+       "found ",
        why.empty() ? "none of them" : why);
 }
 
@@ -65,9 +78,10 @@ std::string folder_of(const std::string& path) {
   return given.has_parent_path() ? given.parent_path().string() : ".";
 }
 
-TokenizerModel read_model(const std::string& path) {
+AnyModel read_model(const std::string& path) {
   if (const std::string folder = folder_of(path); !folder.empty()) return read_folder(folder);
   if (is_gguf(path)) return read_gguf_vocabulary(path);
+  if (is_pickle(path)) return read_meta_pkl(path);
   return read_llmc_vocabulary(path, read_llmc_file(path));
 }
 
@@ -90,7 +104,9 @@ const char* own_setting(const BpeModel& model) {
 
 // The vocabulary of a tokenizer that other formats than Hugging Face's files can express. Throws Error for any other.
 BpeModel read_plain(const std::string& path, const char* format) {
-  TokenizerModel model = read_model(path);
+  AnyModel model = read_model(path);
+  if (std::holds_alternative<CharacterModel>(model))
+    throw UnreadTokenizer("tokenizer " + path + ": " + format + ": expected GPT-2's kind, found a table of characters");
   BpeModel* bpe = std::get_if<BpeModel>(&model);
   const char* found = bpe ? own_setting(*bpe) : "WordPiece";
   if (found) fail("tokenizer ", path, ": ", format, ": expected GPT-2's kind without special settings, found ", found);
@@ -113,16 +129,18 @@ std::vector<TokenizerFile> copied_files(const fs::path& folder) {
 }  // namespace
 
 std::unique_ptr<Tokenizer> Tokenizer::open(const std::string& path) {
-  TokenizerModel model = read_model(path);
+  AnyModel model = read_model(path);
   if (auto* bpe = std::get_if<BpeModel>(&model)) return make_bpe_tokenizer(std::move(*bpe));
+  if (auto* table = std::get_if<CharacterModel>(&model)) return make_character_tokenizer(std::move(*table));
   return make_wordpiece_tokenizer(std::move(std::get<WordPieceModel>(model)));
 }
 
 std::string no_tokenizer_reason(const std::string& path) {
   constexpr std::pair<const char*, const char*> kOthers[] = {
-      {"spiece.model", "a model of SentencePiece"},    {"sentencepiece.bpe.model", "a model of SentencePiece"},
-      {"tokenizer.model", "a model of SentencePiece"}, {"tiktoken.model", "a file of tiktoken"},
-      {"meta.pkl", "nanoGPT's table of characters"},
+      {"spiece.model", "a model of SentencePiece"},
+      {"sentencepiece.bpe.model", "a model of SentencePiece"},
+      {"tokenizer.model", "a model of SentencePiece"},
+      {"tiktoken.model", "a file of tiktoken"},
   };
   if (!is_there(path)) return "";
   const fs::path folder = is_folder(path) ? fs::path(path) : fs::path(path).parent_path();
@@ -143,6 +161,8 @@ std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFor
     const BpeModel vocabulary = read_plain(path, "llm.c's tokenizer file");
     return {{kLlmcTokenizerName, is_file ? read_file(path) : write_llmc_vocabulary(path, vocabulary)}};
   }
+  if (folder.empty() && is_pickle(path))
+    return read_meta_pkl(path), std::vector{TokenizerFile{kMetaPkl, read_file(path)}};
   if (folder.empty()) return write_huggingface_vocabulary(path, read_plain(path, "vocab.json"));
   read_model(path);
   return copied_files(folder);

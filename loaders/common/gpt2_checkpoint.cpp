@@ -94,7 +94,7 @@ bool is_equal(const Tensor& a, const Tensor& b) {
 std::string tokenizer_in(const fs::path& folder) {
   const auto has = [&](const char* name) { return is_there(folder / name); };
   const bool has_any = has("tokenizer.json") || (has("vocab.json") && has("merges.txt")) ||
-                       (has("encoder.json") && has("vocab.bpe")) || has("vocab.txt");
+                       (has("encoder.json") && has("vocab.bpe")) || has("vocab.txt") || has("meta.pkl");
   return has_any ? folder.string() : "";
 }
 

@@ -12,8 +12,8 @@
 
 namespace gpt2run::loaders {
 
-// The folder, if it has a tokenizer, or "": tokenizer.json, vocab.json with merges.txt, encoder.json with vocab.bpe, or
-// vocab.txt. A link to nothing counts, so that opening the tokenizer can name it.
+// The folder, if it has a tokenizer, or "": tokenizer.json, vocab.json with merges.txt, encoder.json with vocab.bpe,
+// vocab.txt, or meta.pkl. A link to nothing counts, so that opening the tokenizer can name it.
 std::string tokenizer_in(const std::filesystem::path& folder);
 
 // Whether the four matrices of the layers are stored as (out, in), as nn.Linear in nanoGPT and minGPT keeps them, and

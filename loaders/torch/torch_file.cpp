@@ -12,12 +12,14 @@ namespace {
 
 using namespace std::string_view_literals;
 
+constexpr std::string_view kHowToSave =
+    "; save the weights alone: torch.save(model.state_dict(), \"pytorch_model.bin\") in Python";
 constexpr std::string_view kArchiveMark = "PK\x03\x04"sv;
 constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;  // the first pickle of a series
 constexpr std::string_view kSeriesMark = "\x8a\x0a\x6c\xfc\x9c\x46"sv;             // behind the protocol
 
 // The number of elements that a tensor spans in its storage from its first one, or nothing if it does not fit 64 bits.
-std::optional<int64_t> span_of(const PickledTensor& tensor) {
+std::optional<int64_t> span_of(const pickle::PickledTensor& tensor) {
   int64_t last = 0;
   for (size_t i = 0; i < tensor.shape.size(); ++i) {
     if (tensor.shape[i] == 0) return 0;
@@ -68,7 +70,7 @@ void TorchFile::read_archive() {
   if (order && as_text(*order) != "little")
     fail(path(), ": byteorder: expected \"little\", found ", in_quotes(as_text(*order)),
          ": save it again on a little-endian machine");
-  pickle_ = read_pickle(as_text(*pickle), path());
+  pickle_ = pickle::read_pickle(as_text(*pickle), path(), kHowToSave);
 }
 
 // A magic number, the version, the properties of the machine, the object itself, the keys of its storages; then each
@@ -77,7 +79,7 @@ void TorchFile::read_pickles() {
   const std::string_view bytes = as_text(file_.bytes());
   size_t at = 0;
   const auto next = [&] {
-    Pickle pickle = read_pickle(bytes.substr(at), path());
+    Pickle pickle = pickle::read_pickle(bytes.substr(at), path(), kHowToSave);
     at += pickle.bytes;
     return pickle;
   };
@@ -100,8 +102,8 @@ void TorchFile::read_pickles() {
 // at: where the first storage begins.
 void TorchFile::find_storages(const Pickle& keys, uint64_t at) {
   const std::span<const char> bytes = file_.bytes();
-  std::map<std::string_view, const Storage*> known;
-  for (const Storage& storage : pickle_.storages) known.emplace(storage.key, &storage);
+  std::map<std::string_view, const pickle::Storage*> known;
+  for (const pickle::Storage& storage : pickle_.storages) known.emplace(storage.key, &storage);
   uint64_t expected = at;
   for (const Value& key : keys.items(keys.root)) {
     if (key.kind != Kind::text) fail(path(), ": expected a list of the keys of storages, found a ", name_of(key.kind));
@@ -129,7 +131,7 @@ void TorchFile::find_storages(const Pickle& keys, uint64_t at) {
   if (bytes.size() > expected) fail(path(), ": expected ", expected, " bytes, found ", bytes.size());
 }
 
-std::span<const char> TorchFile::storage_bytes(const Storage& storage, const std::string& where) const {
+std::span<const char> TorchFile::storage_bytes(const pickle::Storage& storage, const std::string& where) const {
   std::optional<std::span<const char>> found;
   if (archive_) {
     found = archive_->find("data/" + std::string(storage.key));
@@ -146,8 +148,8 @@ std::span<const char> TorchFile::storage_bytes(const Storage& storage, const std
 
 loaders::StoredTensor TorchFile::tensor(const Value& value, std::string_view name) const {
   const std::string where = path() + ": " + in_quotes(name);
-  const PickledTensor& tensor = pickle_.tensors[value.index];
-  const Storage& storage = pickle_.storages[tensor.storage];
+  const pickle::PickledTensor& tensor = pickle_.tensors[value.index];
+  const pickle::Storage& storage = pickle_.storages[tensor.storage];
   const std::span<const char> bytes = storage_bytes(storage, where);
   const auto span = span_of(tensor);
   if (!span || tensor.offset > storage.count || *span > storage.count - tensor.offset)

@@ -7,9 +7,13 @@
 
 #include "../common/stored_tensors.hpp"
 #include "archive.hpp"
-#include "pickle.hpp"
+#include "gpt2run/pickle/pickle.hpp"
 
 namespace gpt2run::torch {
+
+using pickle::Kind;
+using pickle::Pickle;
+using pickle::Value;
 
 // Whether a file begins as one of torch.save. bytes: its first ones, 512 are enough.
 bool is_torch_file(std::string_view bytes);
@@ -31,7 +35,7 @@ class TorchFile {
   void read_archive();
   void read_pickles();
   void find_storages(const Pickle& keys, uint64_t at);
-  std::span<const char> storage_bytes(const Storage& storage, const std::string& where) const;
+  std::span<const char> storage_bytes(const pickle::Storage& storage, const std::string& where) const;
 
   const loaders::MappedFile& file_;
   std::optional<Archive> archive_;

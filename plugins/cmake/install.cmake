@@ -11,7 +11,8 @@ install(EXPORT gpt2runSdk FILE gpt2runSdkTargets.cmake NAMESPACE gpt2run:: DESTI
 set_target_properties(gpt2run_core PROPERTIES EXPORT_NAME core)
 set_target_properties(gpt2run_json PROPERTIES EXPORT_NAME json)
 set_target_properties(gpt2run_gguf PROPERTIES EXPORT_NAME gguf)
-install(TARGETS gpt2run_core gpt2run_json gpt2run_gguf EXPORT gpt2runCore)
+set_target_properties(gpt2run_pickle PROPERTIES EXPORT_NAME pickle)
+install(TARGETS gpt2run_core gpt2run_json gpt2run_gguf gpt2run_pickle EXPORT gpt2runCore)
 install(EXPORT gpt2runCore FILE gpt2runCoreTargets.cmake NAMESPACE gpt2run:: DESTINATION ${package_folder})
 
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -14,6 +14,12 @@ constexpr char kRun[] = "gpt2run -m m --precision cpu-fp32 --sampler argmax -n 2
 constexpr char kJson[] = R"({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "ByteLevel",
   "add_prefix_space": false}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})";
 
+// A pickle of {"itos": ["a", "b", "\u4f60"]}, as nanoGPT's meta.pkl has it.
+const std::string kCharacters = std::string(
+    "\x80\x04}\x8c\x04itos](\x8c\x01"
+    "a\x8c\x01"
+    "b\x8c\x03\u4f60es.");
+
 class ModelTokenizer : public Shell {
  protected:
   void SetUp() override {
@@ -53,6 +59,21 @@ TEST_F(ModelTokenizer, EveryKindOfFileCounts) {
   run("rm m/encoder.json m/vocab.bpe");
   write("m/vocab.txt", "[UNK]\na\n\u4f60\n");
   expect_used("\u4f60");
+  run("rm m/vocab.txt");
+  write("m/meta.pkl", kCharacters);
+  expect_used("\u4f60");
+}
+
+// Only Hugging Face's layout has a place for a table of characters; the weights are written all the same.
+TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
+  write("m/meta.pkl", kCharacters);
+  EXPECT_EQ(run("gpt2convert -m m -o hf -q").code, 0);
+  EXPECT_EQ(read_text(folder() / "hf/meta.pkl"), kCharacters);
+  const Outcome done = run("gpt2convert -m m --to gguf -o m.gguf");
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.err, HasMessage("gpt2convert: warning", "GGUF", "characters"));
+  EXPECT_THAT(run("gpt2convert -m m --tokenizer m/meta.pkl --to gguf -o n.gguf"), IsRefusal(1, "m/meta.pkl", "GGUF"));
+  EXPECT_THAT(run("gpt2run -m m --prompt 'a?'"), IsRefusal(1, "\"?\"", "byte 2"));
 }
 
 TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {

@@ -13,7 +13,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTIL
 # stands for the headers right in gpt2run/. The file's own folder and the folder `common` beside it are free besides.
 CONTRACT = "gpt2run/"
 SDK = (CONTRACT, "gpt2run/sdk/")
-CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/gguf/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/")
+CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/gguf/", "gpt2run/pickle/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/")
 OWN_FOLDER_IS_BELOW_TOP = ("precisions", "samplers", "loaders", "sinks")
 COMMON = ("program", "config", "prompts", "ranks", "pipeline", "evaluation")  # each folder includes those before it
 PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2tokenize")
@@ -24,7 +24,7 @@ MAY = {
     "docs/library": CORE,
     "precisions": SDK,
     "samplers": SDK,
-    "loaders": (*SDK, "gpt2run/json/", "gpt2run/gguf/"),
+    "loaders": (*SDK, "gpt2run/json/", "gpt2run/gguf/", "gpt2run/pickle/"),
     "sinks": (*SDK, "gpt2run/json/"),
     "plugins/template": SDK,
     "plugins/host": (*CORE, "host/"),
@@ -33,7 +33,7 @@ MAY = {
     **{f"apps/{name}": (*CORE, "host/", "common/", f"{name}/") for name in PROGRAMS},
     "apps/gpt2plugins": (*CORE, "host/", "common/", "conformance/", "gpt2plugins/"),
 }
-LAYERS = (("files", ()), ("json", ("files",)), ("gguf", ()), ("tokenizer", ("files", "json", "gguf")), ("evaluation", ()), ("engine", ("tokenizer",)))
+LAYERS = (("files", ()), ("json", ("files",)), ("gguf", ()), ("pickle", ()), ("tokenizer", ("files", "json", "gguf", "pickle")), ("evaluation", ()), ("engine", ("tokenizer",)))
 for name, below in LAYERS:
     for folder in (f"core/include/gpt2run/{name}", f"core/{name}"):
         MAY[folder] = (*SDK, f"gpt2run/{name}/", *(f"gpt2run/{other}/" for other in below))

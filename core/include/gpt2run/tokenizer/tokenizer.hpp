@@ -1,5 +1,6 @@
 // Tokenizers of GPT-2 models: text to token ids and back. That of GPT-2 itself is byte-level BPE, exact for all of
-// Unicode and for special tokens; some models have BERT's WordPiece. A tokenizer is immutable and may be used from any
+// Unicode and for special tokens; some models have BERT's WordPiece, or one token for each character. A tokenizer is
+// immutable and may be used from any
 // thread.
 #pragma once
 #include <cstdint>
@@ -24,8 +25,9 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // Opens the tokenizer at a path, whose content decides on the format: a folder with Hugging Face's files
-  // (docs/formats.md lists them) or its tokenizer.json, a GGUF file, of which only the metadata is read, or llm.c's
-  // tokenizer file. Throws Error with the file, what was expected and what was found, and UnreadTokenizer.
+  // (docs/formats.md lists them) or its tokenizer.json, a GGUF file, of which only the metadata is read, nanoGPT's
+  // meta.pkl or a folder with it, or llm.c's tokenizer file. Throws Error with the file, what was expected and what was
+  // found, and UnreadTokenizer.
   static std::unique_ptr<Tokenizer> open(const std::string& path);
 
   // special: true turns special tokens in the text into their ids, as Hugging Face does; false treats them as ordinary
@@ -47,8 +49,8 @@ class Tokenizer {
 
 // The names of the files that a folder's tokenizer may be written in, as gpt2convert writes them.
 inline constexpr const char* kHuggingfaceTokenizerNames[] = {
-    "tokenizer.json",          "vocab.json",           "merges.txt", "vocab.txt", "added_tokens.json",
-    "special_tokens_map.json", "tokenizer_config.json"};
+    "tokenizer.json",        "vocab.json", "merges.txt", "vocab.txt", "added_tokens.json", "special_tokens_map.json",
+    "tokenizer_config.json", "meta.pkl"};
 
 // What a model's folder, or that of its file, has instead of a tokenizer that is read, as "spiece.model, a model of
 // SentencePiece, which is not read". Empty if there is nothing of the kind, and for a path that is not there. Does not
@@ -62,8 +64,9 @@ struct TokenizerFile {
   std::string name, bytes;  // name: without folders
 };
 
-// Converts the tokenizer at `path` to a format. If it has that format already, its files are copied. Throws Error as
-// Tokenizer::open does, and for a tokenizer that the format cannot express (docs/formats.md).
+// Converts the tokenizer at `path` to a format. If it has that format already, its files are copied, and so is
+// meta.pkl, which stands beside Hugging Face's files. Throws Error as Tokenizer::open does, and for a tokenizer that
+// the format cannot express (docs/formats.md): UnreadTokenizer for a table of characters.
 std::vector<TokenizerFile> tokenizer_files(const std::string& path, TokenizerFormat format);
 
 // The tokens and merges of a tokenizer as most files spell them: ordinary tokens in GPT-2's byte alphabet
@@ -78,7 +81,7 @@ struct TokenTable {
   int32_t end_of_text;              // id, or -1 if there is none
 };
 
-// Returns the table of the tokenizer at `path`. Throws Error as Tokenizer::open does.
+// Returns the table of the tokenizer at `path`. Throws Error as Tokenizer::open does, and as tokenizer_files().
 TokenTable token_table(const std::string& path);
 
 }  // namespace gpt2run

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-namespace gpt2run::torch {
+namespace gpt2run::pickle {
 
 // Those that the reader knows.
 enum class Opcode : uint8_t {
@@ -74,4 +74,4 @@ inline std::string opcode_text(Opcode opcode) {
   return "a byte " + std::to_string(static_cast<int>(opcode)) + " that is none";
 }
 
-}  // namespace gpt2run::torch
+}  // namespace gpt2run::pickle

@@ -1,5 +1,5 @@
 // The machine of a pickle: a stack of values, marks on it, and a memo of values that are used again.
-#include "pickle.hpp"
+#include "gpt2run/pickle/pickle.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -10,15 +10,13 @@
 #include "gpt2run/sdk/escape.hpp"
 #include "opcodes.hpp"
 
-namespace gpt2run::torch {
+namespace gpt2run::pickle {
 namespace {
-
-constexpr const char* kHowToSave =
-    "; save the weights alone: torch.save(model.state_dict(), \"pytorch_model.bin\") in Python";
 
 class Machine {
  public:
-  Machine(std::string_view bytes, const std::string& where) : bytes_(bytes), where_(where) {}
+  Machine(std::string_view bytes, const std::string& where, std::string_view advice)
+      : bytes_(bytes), where_(where), advice_(advice) {}
 
   Pickle run() {
     for (size_t count = 0;; ++count) {
@@ -163,7 +161,7 @@ class Machine {
       refuse("expected tensors of float64, float32, float16, bfloat16 or whole numbers, found the kind that ",
              in_quotes(name), " makes: convert the weights first, as by model.float() in Python");
     refuse("expected tensors and plain values, found ", in_quotes(std::string(module) + "." + std::string(name)),
-           ", which is never imported or called here", kHowToSave);
+           ", which is never imported or called here", advice_);
   }
 
   void push_stack_global() {
@@ -258,7 +256,7 @@ class Machine {
     const Global& type = global_of(parts[1]);
     if (type.meaning != Meaning::storage) refuse("expected the type of a storage, found ", type.name);
     if (parts.size() > 5 && parts[5].kind != Kind::none)
-      refuse("expected a storage of its own, found the view of another one (PyTorch before 0.4)", kHowToSave);
+      refuse("expected a storage of its own, found the view of another one (PyTorch before 0.4)", advice_);
     push({.kind = Kind::storage, .index = static_cast<uint32_t>(pickle_.storages.size())});
     pickle_.storages.push_back({type.dtype, type.element_bytes, size_of(parts[4]), parts[2].view()});
   }
@@ -276,6 +274,7 @@ class Machine {
 
   std::string_view bytes_;
   const std::string& where_;
+  std::string_view advice_;
   size_t at_ = 0, opcode_at_ = 0;
   std::vector<Value> stack_;
   std::vector<size_t> marks_;
@@ -393,7 +392,7 @@ void Machine::step(Opcode opcode) {
     case Opcode::bin_pers_id:
       return push_storage();
     default:
-      refuse("expected an opcode of torch.save, found ", opcode_text(opcode), kHowToSave);
+      refuse("expected an opcode of protocols 2 to 5 for plain values, found ", opcode_text(opcode), advice_);
   }
 }
 
@@ -419,6 +418,8 @@ std::optional<Value> Pickle::find(const Value& dict, std::string_view key) const
   return found;
 }
 
-Pickle read_pickle(std::string_view bytes, const std::string& where) { return Machine(bytes, where).run(); }
+Pickle read_pickle(std::string_view bytes, const std::string& where, std::string_view advice) {
+  return Machine(bytes, where, advice).run();
+}
 
-}  // namespace gpt2run::torch
+}  // namespace gpt2run::pickle

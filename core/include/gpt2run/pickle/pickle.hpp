@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gpt2run::torch {
+namespace gpt2run::pickle {
 
 inline constexpr size_t kMaxOpcodes = size_t{1} << 22;  // of one pickle
 inline constexpr size_t kMaxDepth = 1000;               // of lists and dictionaries in each other
@@ -74,7 +74,8 @@ struct Pickle {
   std::optional<Value> find(const Value& dict, std::string_view key) const;
 };
 
-// Reads the pickle at the beginning of `bytes`, whose end it tells itself. where: the file, for messages. Throws Error.
-Pickle read_pickle(std::string_view bytes, const std::string& where);
+// Reads the pickle at the beginning of `bytes`, whose end it tells itself. where: the file, for messages. advice: what
+// to do about a name or an opcode that is refused, which ends the message. Throws Error.
+Pickle read_pickle(std::string_view bytes, const std::string& where, std::string_view advice = {});
 
-}  // namespace gpt2run::torch
+}  // namespace gpt2run::pickle

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace gpt2run::torch {
+namespace gpt2run::pickle {
 
 enum class Meaning : uint8_t {
   ordered_dict,       // a dictionary
@@ -61,4 +61,4 @@ inline constexpr Global kGlobals[] = {
     {"numpy._core.multiarray", "scalar", Meaning::ignored},
 };
 
-}  // namespace gpt2run::torch
+}  // namespace gpt2run::pickle
