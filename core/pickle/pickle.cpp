@@ -160,6 +160,10 @@ class Machine {
     if (module == "torch._utils")
       refuse("expected tensors of float64, float32, float16, bfloat16 or whole numbers, found the kind that ",
              in_quotes(name), " makes: convert the weights first, as by model.float() in Python");
+    if (module.starts_with("numpy"))
+      refuse("expected tensors and plain values, found an array of numpy (",
+             in_quotes(std::string(module) + "." + std::string(name)),
+             "): make tensors of the arrays, by torch.from_numpy() in Python, and save again");
     refuse("expected tensors and plain values, found ", in_quotes(std::string(module) + "." + std::string(name)),
            ", which is never imported or called here", advice_);
   }

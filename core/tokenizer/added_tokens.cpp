@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "characters.hpp"
+#include "gpt2run/error.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "text_tables.hpp"
 
 namespace gpt2run {
@@ -10,6 +12,9 @@ namespace {
 
 bool is_white(uint32_t code) { return (traits_of(code) & trait::kWhite) != 0; }
 bool is_word(uint32_t code) { return (traits_of(code) & trait::kWord) != 0; }
+
+// At every place of a text the longest token is looked for, so that long ones cost the product of both lengths.
+constexpr size_t kLongest = 1000;
 
 std::vector<PrefixTable::Entry> entries_of(const std::vector<AddedToken>& tokens) {
   std::vector<PrefixTable::Entry> entries;
@@ -55,7 +60,12 @@ bool is_alone(std::string_view text, size_t begin, size_t end) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), table_(entries_of(tokens_)) {}
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), table_(entries_of(tokens_)) {
+  for (const AddedToken& token : tokens_)
+    if (token.text.size() > kLongest)
+      fail("token ", token.id, ": expected a special token of at most ", kLongest, " bytes, found ", token.text.size(),
+           ": ", in_quotes(token.text));
+}
 
 void AddedTokens::split(std::string_view text, const std::function<void(size_t, size_t)>& plain,
                         const std::function<void(int32_t)>& token) const {

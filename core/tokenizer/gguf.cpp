@@ -2,6 +2,7 @@
 #include "gguf.hpp"
 
 #include <filesystem>
+#include <unordered_map>
 
 #include "byte_letters.hpp"
 #include "gpt2run/error.hpp"
@@ -79,6 +80,9 @@ class VocabularyReader {
     if (token.empty()) fail(path_, ": ", kTokens, ": id ", id, ": expected a token of at least one byte, found none");
     const bool special = kind == TokenKind::control || kind == TokenKind::user_defined || kind == TokenKind::unknown;
     if (special) vocabulary_.special.push_back({id});
+    if (const bool added = seen_[special].emplace(token, id).second; !added && kind != TokenKind::unused)
+      fail(path_, ": ", kTokens, ": id ", id, ": expected every token once, found ", in_quotes(token), " as id ",
+           seen_[special].at(token), " too");
     vocabulary_.pieces.push_back(special ? std::string(token) : bytes_of_letters(token));
     if (!special || !ids_.contains(std::string(token))) ids_[std::string(token)] = id;
   }
@@ -108,7 +112,8 @@ class VocabularyReader {
 
   const gguf::Contents& contents_;
   const std::string& path_;
-  TokenIds ids_;  // keyed by the tokens as the file spells them
+  TokenIds ids_;                                           // keyed by the tokens as the file spells them
+  std::unordered_map<std::string_view, int32_t> seen_[2];  // ordinary and special tokens, which are spelled differently
   BpeModel vocabulary_;
 };
 

@@ -21,16 +21,11 @@ struct Found {
   Value value;
 };
 
-std::optional<json::Document> read_generation_config(const std::string& path, const Host& host) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(path, ignored)) return std::nullopt;
-  try {
-    const MappedFile file(path);
-    return parse_settings(path, file.bytes());
-  } catch (const Error& error) {
-    host.log(2, (std::string(error.what()) + ": the file is ignored").c_str());
-    return std::nullopt;
-  }
+// The file decides where a text ends, so one that cannot be read is an error.
+std::optional<json::Document> read_generation_config(const std::string& path) {
+  if (!is_there(path)) return std::nullopt;
+  const MappedFile file(path);
+  return parse_settings(path, file.bytes());
 }
 
 // The ids of a setting that are tokens of the model, each once.
@@ -60,7 +55,7 @@ std::vector<int32_t> ids_of(const Found& found, int32_t V, const Host& host) {
 
 void read_text_ends(const std::string& path, const Value& config, ModelConfig& model, const Host& host) {
   const std::string generation_path = std::filesystem::path(path).replace_filename("generation_config.json").string();
-  const auto generation = read_generation_config(generation_path, host);
+  const auto generation = read_generation_config(generation_path);
   const auto find = [&](const char* key) -> Found {
     const Value general = config.find(key).value_or(Value());
     const Value special = generation ? generation->root().find(key).value_or(Value()) : Value();

@@ -25,6 +25,8 @@ uint64_t bytes_of(const std::string& where, const StoredTensor& stored, const Bl
   return elements / block * static_cast<uint64_t>(type.bytes);
 }
 
+constexpr uint64_t kMostBehind = uint64_t{1} << 20;  // bytes of padding behind the last tensor
+
 // An offset of the data, for sorting.
 struct Extent {
   uint64_t begin, end;
@@ -46,6 +48,9 @@ void check_extents(const Contents& contents, std::vector<Extent> extents, uint64
   if (contents.data_begin + end > size)
     fail(contents.path, ": expected at least ", contents.data_begin + end, " bytes, up to the end of tensor ",
          in_quotes(last), ", found ", size, ": it was cut, download or copy it again");
+  if (size - contents.data_begin - end > kMostBehind)
+    fail(contents.path, ": expected at most ", kMostBehind, " bytes behind the last tensor, found ",
+         size - contents.data_begin - end, ": the file is damaged, download or copy it again");
 }
 
 }  // namespace

@@ -81,6 +81,16 @@ std::pair<const char*, uint64_t> element_of(uint64_t type) {
                       : std::pair<const char*, uint64_t>(nullptr, 0);
 }
 
+// A type of TensorFlow, for messages.
+std::string type_text(uint64_t type) {
+  constexpr std::pair<uint64_t, const char*> kNames[] = {{3, "int32"},  {4, "uint8"},     {5, "int16"},  {6, "int8"},
+                                                         {7, "string"}, {8, "complex64"}, {9, "int64"},  {10, "bool"},
+                                                         {11, "qint8"}, {12, "quint8"},   {17, "uint16"}};
+  for (const auto& [number, name] : kNames)
+    if (number == type) return name;
+  return "type " + std::to_string(type);
+}
+
 std::string name_in_transformers(std::string_view name) {
   if (!name.starts_with("model/")) return std::string(name);
   std::string out(name.substr(6));
@@ -133,7 +143,10 @@ void add_bundle(loaders::StoredTensors& tensors) {
   for (const auto& [name, message] : entries) {
     const std::string where = path + ": " + in_quotes(name);
     const Entry entry = name.empty() ? Entry{} : read_entry(message, where);
-    if (!element_of(entry.type).first) continue;
+    // A step or a table of strings is no weight; the weights of a model are under this name.
+    if (!element_of(entry.type).first && !name.starts_with("model/")) continue;
+    if (!element_of(entry.type).first)
+      fail(where, ": expected weights of type float32, float64, bfloat16 or float16, found ", type_text(entry.type));
     if (entry.is_sliced) fail(where, ": expected a whole tensor, found slices: save it again without partitions");
     if (entry.shard >= shards || shards > 99'999)
       fail(where, ": expected one of ", shards, " data files, found number ", entry.shard);

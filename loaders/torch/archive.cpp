@@ -2,6 +2,7 @@
 #include "archive.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -25,7 +26,22 @@ struct Entry {
   std::string_view name;
   uint64_t local, size;  // where the local header begins, bytes of the data in the file
   int method;
+  uint32_t sum;
 };
+
+uint32_t crc32(std::span<const char> bytes) {
+  static const std::array<uint32_t, 256> table = [] {
+    std::array<uint32_t, 256> sums;
+    for (uint32_t i = 0; i < 256; ++i) {
+      sums[i] = i;
+      for (int bit = 0; bit < 8; ++bit) sums[i] = sums[i] >> 1 ^ (sums[i] & 1 ? 0xedb88320u : 0u);
+    }
+    return sums;
+  }();
+  uint32_t sum = ~0u;
+  for (const char byte : bytes) sum = sum >> 8 ^ table[(sum ^ static_cast<unsigned char>(byte)) & 0xff];
+  return ~sum;
+}
 
 class DirectoryReader {
  public:
@@ -114,7 +130,7 @@ class DirectoryReader {
     uint64_t packed = number<uint32_t>(at + 20), size = number<uint32_t>(at + 24), local = number<uint32_t>(at + 42);
     read_extra(where, at + kEntryBytes + name_bytes, extra_bytes, {&size, &packed, &local});
     if (method == 0 && packed != size) fail(where, ": expected ", size, " bytes stored, found ", packed);
-    return {name, local, packed, method};
+    return {name, local, packed, method, number<uint32_t>(at + 16)};
   }
 
   // The field of zip64 has, in this order, those of the values that do not fit 32 bits.
@@ -153,7 +169,7 @@ Archive::Archive(std::span<const char> bytes, const std::string& path) : path_(p
   for (size_t i = 0; i < entries.size(); ++i) {
     const uint64_t limit = i + 1 < entries.size() ? entries[i + 1].local : directory.begin;
     const auto data = reader.data_of(entries[i], std::min(limit, directory.begin));
-    if (!records_.emplace(entries[i].name, Record{data, entries[i].method}).second)
+    if (!records_.emplace(entries[i].name, Record{data, entries[i].method, entries[i].sum}).second)
       fail(path, ": ", in_quotes(entries[i].name), ": expected one record of this name, found two");
   }
 }
@@ -168,6 +184,16 @@ std::optional<std::span<const char>> Archive::find(std::string_view name) const 
          ": expected a record as torch.save stores it, found one compressed by method ", found->second.method,
          ": pack it again without compression (zip -0)");
   return found->second.data;
+}
+
+std::optional<std::span<const char>> Archive::find_checked(std::string_view name) const {
+  const auto data = find(name);
+  if (!data) return data;
+  const uint32_t expected = records_.find(root_ + std::string(name))->second.sum, found = crc32(*data);
+  if (expected != 0 && found != expected)
+    fail(path_, ": ", in_quotes(name), ": expected bytes with the CRC ", expected, ", found those of ", found,
+         ": the file is damaged, download or copy it again");
+  return data;
 }
 
 }  // namespace gpt2run::torch

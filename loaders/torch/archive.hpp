@@ -1,5 +1,6 @@
 // The records of a zip archive as torch.save() writes it: stored, not compressed.
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -21,10 +22,15 @@ class Archive {
   // The bytes of a record, or nothing if there is none. Throws Error for one that is compressed.
   std::optional<std::span<const char>> find(std::string_view name) const;
 
+  // The same, with its sum (CRC-32) checked, which takes the time of reading it once. A sum of 0 is one that torch.save
+  // was told not to compute. Throws Error for another sum than the directory's.
+  std::optional<std::span<const char>> find_checked(std::string_view name) const;
+
  private:
   struct Record {
     std::span<const char> data;
-    int method;  // of compression, 0: none
+    int method;    // of compression, 0: none
+    uint32_t sum;  // CRC-32, or 0 if it was not computed
   };
 
   const std::string& path_;

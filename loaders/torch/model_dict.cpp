@@ -19,6 +19,21 @@ bool is_weights(const Pickle& pickle, const Value& value) {
   return false;
 }
 
+// Where a model's weights stand, one or two dictionaries down, as Python writes it: ["net"], ["state"]["net"]. Empty if
+// there are none. budget: how many values are looked at.
+std::string place_of_weights(const Pickle& pickle, const Value& dict, int levels, size_t& budget) {
+  if (dict.kind == Kind::list || levels == 0) return "";
+  const auto items = pickle.items(dict);
+  for (size_t i = 0; i + 1 < items.size() && budget > 0; i += 2, --budget) {
+    if (items[i].kind != Kind::text) continue;
+    const bool is_here = is_weights(pickle, items[i + 1]);
+    const std::string below = is_here ? "" : place_of_weights(pickle, items[i + 1], levels - 1, budget);
+    if (is_here || !below.empty())
+      return std::string(1, '[').append(in_quotes(items[i].view())).append("]").append(below);
+  }
+  return "";
+}
+
 // The first keys of a dictionary, for messages.
 std::string keys_of(const Pickle& pickle, const Value& dict) {
   constexpr size_t kMostShown = 5;
@@ -37,6 +52,12 @@ std::string keys_of(const Pickle& pickle, const Value& dict) {
   const Value& root = pickle.root;
   if (root.kind != Kind::dict && root.kind != Kind::object)
     fail(file.path(), ": expected the weights of a model, found a ", name_of(root.kind));
+  size_t budget = 1000;
+  if (const std::string place = place_of_weights(pickle, root, 2, budget); !place.empty())
+    fail(file.path(),
+         ": expected the weights of a model as the object itself or under \"model\", \"state_dict\" or "
+         "\"model_state_dict\", found them under ",
+         place, ": save them alone: torch.save(checkpoint", place, ", \"pytorch_model.bin\") in Python");
   const bool is_optimizer = pickle.find(root, "optimizer") || pickle.find(root, "optimizer_state_dict") ||
                             (pickle.find(root, "state") && pickle.find(root, "param_groups"));
   if (is_optimizer)

@@ -64,7 +64,7 @@ void TorchFile::read_archive() {
     fail(path(),
          ": expected weights, found a TorchScript program (torch.jit.save); save its weights: "
          "torch.save(module.state_dict(), \"pytorch_model.bin\") in Python");
-  const auto pickle = archive_->find("data.pkl");
+  const auto pickle = archive_->find_checked("data.pkl");
   if (!pickle) fail(path(), ": expected an archive of torch.save, found a zip file without data.pkl");
   const auto order = archive_->find("byteorder");
   if (order && as_text(*order) != "little")

@@ -48,6 +48,16 @@ TEST_F(GgufBad, MetadataOfGigabytesIsRefused) {
   EXPECT_THAT(error_of([&] { Tokenizer::open(path); }), IsMessage("bad.gguf:", "\"a\"", "268435456"));
 }
 
+// Padding is taken, and a hole of terabytes is not.
+TEST_F(GgufBad, WhatStandsBehindTheTensorsIsBounded) {
+  const std::string whole = file_.bytes();
+  EXPECT_EQ(refusal_of(whole + std::string(4096, '\0')), "no error");
+  const std::filesystem::path path = folder_.path() / "bad.gguf";
+  std::filesystem::resize_file(path, uint64_t{1} << 41);
+  EXPECT_THAT(error_of([&] { open(path); }),
+              IsMessage("bad.gguf:", "1048576", std::to_string((uint64_t{1} << 41) - whole.size()), "damaged"));
+}
+
 TEST_F(GgufBad, EveryTruncationIsRefused) {
   const std::string whole = file_.bytes();
   const size_t data = whole.find("output_norm.bias") + 60;  // about where the data begins

@@ -56,6 +56,18 @@ TEST(HuggingfaceSettings, OtherArithmeticIsRefusedByName) {
   expect_setting_refused("pruned_heads", {{"0", {1}}}, "none");
 }
 
+// The file decides where a text ends.
+TEST(HuggingfaceSettings, ABrokenGenerationConfigIsRefused) {
+  const ModelFolder folder;
+  folder.write("generation_config.json", "{");
+  expect_refused(folder, "generation_config.json", {"JSON"});
+  folder.write("generation_config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  expect_refused(folder, "generation_config.json", {"JSON", "\"version\""});
+  folder.remove("generation_config.json");
+  std::filesystem::create_symlink("../blobs/0", folder.path("generation_config.json"));
+  expect_refused(folder, "generation_config.json", {"link"});
+}
+
 TEST(HuggingfaceSettings, SizesAreBounded) {
   for (const char* key : {"n_layer", "n_head", "n_embd", "n_positions", "n_inner", "vocab_size"}) {
     expect_setting_refused(key, 0, "0");

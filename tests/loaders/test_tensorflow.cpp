@@ -188,6 +188,16 @@ TEST_F(Tensorflow, EntriesAreChecked) {
                        {"overlap", "\"model/h0/attn/c_attn/w\""});
 }
 
+// Type 1 is float32, and 3 is int32.
+TEST_F(Tensorflow, WeightsOfAnotherTypeAreNamed) {
+  using namespace std::string_literals;
+  const std::string entry = "\x08\x01\x12\x0c\x12\x02\x08\x01\x12\x02\x08\x08\x12\x02\x08\x18"s;
+  for (const auto& [type, name] : {std::pair("\x03"s, "int32"), {"\x09"s, "int64"}, {"\x55"s, "type 85"}}) {
+    std::string other = entry;
+    expect_index_refused(changed(entry, other.replace(1, 1, type)), {"\"model/h0/attn/c_attn/w\":", "float32", name});
+  }
+}
+
 TEST_F(Tensorflow, AnIndexOfTerabytesIsRefusedAtOnce) {
   fs::resize_file(path(kIndex), uint64_t{1} << 40);
   std::fstream file(path(kIndex), std::ios::in | std::ios::out | std::ios::binary);

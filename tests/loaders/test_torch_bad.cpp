@@ -22,6 +22,16 @@ std::unique_ptr<Checkpoint> open(const std::string& path, const OptionValues& op
   return make_plugin<Loader>(Kind::loader, "torch", options)->open(path.c_str());
 }
 
+// The sum of zip archives, bit by bit.
+uint32_t crc32(std::string_view bytes) {
+  uint32_t sum = ~0u;
+  for (const char byte : bytes) {
+    sum ^= static_cast<unsigned char>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (sum & 1 ? 0xedb88320u : 0u);
+  }
+  return ~sum;
+}
+
 // A folder with the config.json of the golden model "plain", and its weights to write and to spoil.
 class TorchBad : public testing::Test {
  protected:
@@ -81,6 +91,39 @@ TEST_F(TorchBad, FilesWithoutWeightsSayWhatTheyHave) {
   expect_refused(dict("scheduler"), {"\"scheduler\""});
   expect_refused(archive_of(Pickler().op("}").done()), {"empty dictionary"});
   expect_refused(archive_of(Pickler().text("x").done()), {"text"});
+}
+
+TEST_F(TorchBad, WeightsUnderAnotherKeyAreFound) {
+  const auto under = [&](const std::vector<const char*>& keys) {
+    Pickler pickler;
+    for (const char* key : keys) pickler.op("}(").text(key);
+    pickler.state_dict(content_.tensors);
+    for (size_t i = 0; i < keys.size(); ++i) pickler.op("u");
+    return archive_of(pickler.done());
+  };
+  expect_refused(under({"net"}), {"[\"net\"]", "torch.save(checkpoint[\"net\"]"});
+  expect_refused(under({"trainer", "net"}), {"torch.save(checkpoint[\"trainer\"][\"net\"]"});
+  expect_refused(under({"a", "b", "c"}), {"keys", "\"a\""});
+}
+
+TEST_F(TorchBad, ArraysOfNumpyAreNamed) {
+  for (const char* module : {"numpy.core.multiarray", "numpy._core.multiarray"})
+    expect_refused(archive_of(Pickler().op("}(").text("wte.weight").global(module, "_reconstruct").op("u").done()),
+                   {"numpy", "torch.from_numpy"});
+}
+
+// The sum of data.pkl in the directory of an archive.
+TEST_F(TorchBad, ADamagedPickleIsTold) {
+  const std::string pickle = Pickler().state_dict(content_.tensors).done();
+  const auto with_sum = [&](uint32_t sum) {
+    std::string bytes = content_.archive(pickle);
+    const size_t entry = bytes.find("PK\x01\x02");
+    bytes.replace(entry + 16, 4, raw(sum));
+    return bytes;
+  };
+  expect_refused(with_sum(7), {"\"data.pkl\"", "CRC", "damaged"});
+  folder_.write(kFile, with_sum(crc32(pickle)));
+  EXPECT_EQ(error_of([&] { open(folder_.path(kFile)); }), "no error");
 }
 
 TEST_F(TorchBad, NothingIsImportedOrCalled) {

@@ -148,6 +148,22 @@ TEST_F(GgufTokenizer, WhatTheFileMayLeaveOut) {
   EXPECT_EQ(open(small_file().set("tokenizer.ggml.eos_token_id", 300u))->end_of_text(), -1);
 }
 
+// Special tokens of many bytes would cost the product of their length and a text's.
+TEST_F(GgufTokenizer, LongSpecialTokensAreRefused) {
+  Texts tokens = demo_tokens();
+  tokens.resize(256);
+  tokens.push_back(std::string(1000, 'x'));
+  std::vector<int32_t> kinds(257, kNormal);
+  kinds[256] = kControl;
+  EXPECT_EQ(open(file_of(tokens, kinds, {}))->encode(std::string(1001, 'x')).size(), 2u);
+  tokens[256] += 'x';
+  EXPECT_THAT(refusal_of(file_of(tokens, kinds, {})), IsMessage("token 256", "1000", "1001"));
+  tokens[256].resize(1000);
+  tokens.push_back(tokens[256]);
+  kinds.push_back(kControl);
+  expect_refused(file_of(tokens, kinds, {}), "id 257", "once", "id 256");
+}
+
 TEST_F(GgufTokenizer, EachMistakeIsOneLine) {
   const auto text = [](const char* value) { return std::string(value); };
   expect_refused(small_file().set("tokenizer.ggml.model", text("llama")), "tokenizer.ggml.model:", "gpt2", "\"llama\"");
@@ -166,6 +182,8 @@ TEST_F(GgufTokenizer, EachMistakeIsOneLine) {
   expect_refused(small_file().set("tokenizer.ggml.tokens", tokens), "256", "byte 40");
   tokens[256] = "";
   expect_refused(small_file().set("tokenizer.ggml.tokens", tokens), "id 256");
+  tokens[256] = tokens[9];
+  expect_refused(small_file().set("tokenizer.ggml.tokens", tokens), "id 256", "once", "id 9");
   tokens.resize(255);
   GgufFile file = small_file().set("tokenizer.ggml.tokens", tokens);
   file.set("tokenizer.ggml.token_type", std::vector<int32_t>(255, kNormal));
