@@ -53,9 +53,18 @@ struct Conversion {
   uint32_t* beyond;  // set to 1 if a finite weight has become infinite
 };
 
+// A value of the file as at() of the contract has it: FP64 is rounded to FP32 first, and then to the type.
+template <class From>
+GPT2RUN_DEVICE float read_as_f32(From value) {
+  if constexpr (std::is_same_v<From, double>)
+    return static_cast<float>(value);
+  else
+    return to_f32(value);
+}
+
 GPT2RUN_DEVICE bool is_infinite(float value) { return value == INFINITY || value == -INFINITY; }
 
-// Rounds every value once, to nearest, ties to even, with the functions that the host uses too. A finite value beyond
+// Rounds every value, to nearest, ties to even, with the functions that the host uses too. A finite FP32 value beyond
 // the type becomes the type's largest value.
 template <class Value, class From, class Stored>
 GPT2RUN_KERNEL(kConvertThreads)
@@ -64,7 +73,7 @@ convert_kernel(Conversion<From, Stored> c) {
   const int count = c.rows * c.cols, step = blocks_x() * kConvertThreads;
   for (int i = block_x() * kConvertThreads + thread_id(); i < count; i += step) {
     const int row = i / c.cols, col = i % c.cols;
-    const float from = to_f32(c.raw[row * c.row_step + col * c.col_step]);
+    const float from = read_as_f32(c.raw[row * c.row_step + col * c.col_step]);
     Value own = from_f32<Value>(from);
     if (is_infinite(to_f32(own)) && !is_infinite(from)) {
       beyond = true;
@@ -171,6 +180,8 @@ class WeightLoader {
         return convert_from<f16>(name, t, target, stride);
       case Type::bf16:
         return convert_from<bf16>(name, t, target, stride);
+      case Type::f64:
+        return convert_from<double>(name, t, target, stride);
       default:
         fail_type(t.type);
     }

@@ -14,7 +14,8 @@ namespace {
 
 // A checkpoint of one type whose tensors have various strides: plain, with gaps between rows, transposed, transposed
 // with gaps, and with every second element unused; all at odd addresses. wte has every 16-bit pattern. The others have
-// the extremes of FP32, and patterns spread over all bits.
+// the extremes of FP32, and patterns spread over all bits. In FP64 there are values besides that round to another one
+// if they are not rounded to FP32 first.
 class OddCheckpoint final : public Checkpoint {
  public:
   explicit OddCheckpoint(Type type, ModelConfig config) : config_(config), type_(type) {
@@ -43,13 +44,20 @@ class OddCheckpoint final : public Checkpoint {
     t.data = bytes.data() + 1;
     for (int64_t i = 0; i < shape.rows * shape.cols; ++i) {
       const int64_t at = i / shape.cols * t.row_stride + i % shape.cols * t.col_stride;
-      const uint32_t bits = bits_of(static_cast<uint32_t>(i), static_cast<uint32_t>(weight) + layer);
+      const uint64_t bits = bits_of(static_cast<uint32_t>(i), static_cast<uint32_t>(weight) + layer);
       std::memcpy(bytes.data() + 1 + at * bytes_of(type_), &bits, bytes_of(type_));
     }
     tensors_[{weight, layer}] = t;
   }
 
-  uint32_t bits_of(uint32_t i, uint32_t seed) const {
+  uint64_t bits_of(uint32_t i, uint32_t seed) const {
+    if (type_ == Type::f64) {
+      const double ends[] = {0x1.00200000001p0, 0x1.0020000001p-14, 0x1.01000000001p0, 1e300,    -1e39,
+                             0x1.ffffffp127,    0x1p-150,           0x1p-1074,         INFINITY, -0.0};
+      if (i < std::size(ends)) return std::bit_cast<uint64_t>(ends[i]);
+      const auto spread = std::bit_cast<float>(i * 2654435761u + seed * 40503u);
+      return std::bit_cast<uint64_t>(double{spread} * (1 + 0x1p-26));  // between two values of FP32
+    }
     if (type_ != Type::f32) return i + seed * 4099;
     const float ends[] = {0x1p-149f,  -0x1p-126f, 0x1p-24f,        0x1.8p-25f,    0x1p-25f, 65504.0f,
                           65519.996f, -65520.0f,  0x1.fffffep127f, -0x1.fep127f,  INFINITY, -INFINITY,
@@ -135,7 +143,7 @@ TEST_P(DeviceWeights, AreThoseOfTheHost) {
   };
   expect_all(float{}), expect_all(f16{}), expect_all(bf16{});
 }
-INSTANTIATE_TEST_SUITE_P(Files, DeviceWeights, testing::Values(Type::f32, Type::f16, Type::bf16),
+INSTANTIATE_TEST_SUITE_P(Files, DeviceWeights, testing::Values(Type::f32, Type::f16, Type::bf16, Type::f64),
                          [](const auto& type) { return name_of(type.param); });
 
 TEST(DeviceWeights, OfQuantisedFilesAreTheExactValues) {
