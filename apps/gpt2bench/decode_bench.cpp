@@ -7,6 +7,7 @@
 
 #include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
+#include "common/pipeline/memory_check.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
@@ -62,7 +63,9 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
   const auto precision = create<Precision>(series.precision);
   for (const int32_t context : contexts) {
     const int32_t prompt = context - work.new_tokens, warm_up = std::min(kWarmUp, work.new_tokens);
-    Driver driver(*precision, samplers, checkpoint, driver_limits(slots, context, prompt, series.threads, work.device));
+    const Limits limits = driver_limits(slots, context, prompt, series.threads, work.device);
+    check_memory(series.precision, checkpoint, limits);
+    Driver driver(*precision, samplers, checkpoint, limits);
     series.step_bytes = driver.traits().step_bytes;
     for (const DecodeShape& shape : shapes) {
       if (shape.context != context) continue;

@@ -11,6 +11,7 @@
 
 #include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
+#include "common/pipeline/memory_check.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2bench/timed_parallel.hpp"
 #include "gpt2run/evaluation/statistics.hpp"
@@ -63,7 +64,9 @@ void add_round(Series& series, const Checkpoint& checkpoint, std::span<const Bou
   const double before = resident_bytes();
   const auto begin = std::chrono::steady_clock::now();
   const auto precision = create<Precision>(series.precision);
-  Driver driver(*precision, samplers, checkpoint, limits_of(work, checkpoint.config(), series.threads));
+  const Limits limits = limits_of(work, checkpoint.config(), series.threads);
+  check_memory(series.precision, checkpoint, limits);
+  Driver driver(*precision, samplers, checkpoint, limits);
   series.step_bytes = driver.traits().step_bytes;
   driver.run(1, kShort, 0);
   const auto add = [&](Measure measure, double value) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "common/config/create.hpp"
+#include "common/pipeline/memory_check.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/progress.hpp"
@@ -58,6 +59,7 @@ void run_one(PluginHost& host, const SweepRun& run, SweepTable& table, Progress&
   StepRecorder recorder;
   composition.add(recorder);
   ManifestFile file(run.manifest);
+  check_memory(composition.choice().precision, composition.checkpoint(), composition.limits());
   composition.open();
   const std::string manifest = composition.manifest().to_json();
   const Summary summary = composition.run(manifest, [&](int64_t, int64_t) {

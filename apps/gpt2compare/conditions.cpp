@@ -1,6 +1,7 @@
 // The parser of --fail-if, and the evaluation of conditions.
 #include "gpt2compare/conditions.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -32,10 +33,33 @@ bool is_statistic(std::string_view name) {
          name == "max";
 }
 
-std::string metric_names() {
-  std::string names = "kl";
-  for (int m = 0; m < kMetrics; ++m) names.append(", ").append(spec_of(static_cast<Metric>(m)).name);
+std::vector<std::string> metric_names() {
+  std::vector<std::string> names = {"kl"};
+  for (int m = 0; m < kMetrics; ++m) names.emplace_back(spec_of(static_cast<Metric>(m)).name);
   return names;
+}
+
+// The metric that a name begins with, or nearly is, for messages: ": did you mean top1_agreement?", or nothing.
+std::string nearest_metric(std::string_view name) {
+  constexpr std::pair<std::string_view, std::string_view> kOthers[] = {{"top1", "top1_agreement"},
+                                                                       {"top_1", "top1_agreement"},
+                                                                       {"agreement", "top1_agreement"},
+                                                                       {"mse", "logit_mse"},
+                                                                       {"tv", "tvd"},
+                                                                       {"total_variation", "tvd"},
+                                                                       {"jsd", "js"},
+                                                                       {"kld", "kl"},
+                                                                       {"kl_divergence", "kl"},
+                                                                       {"overlap", "topk_overlap"},
+                                                                       {"logprob", "logprob_difference"}};
+  const std::vector<std::string> names = metric_names();
+  std::string nearest;
+  for (size_t end = name.size(); nearest.empty() && end != name.npos && end > 0; end = name.rfind('_', end - 1)) {
+    const std::string_view metric = name.substr(0, end);
+    const auto* other = std::ranges::find(kOthers, metric, [](const auto& pair) { return pair.first; });
+    nearest = other != std::end(kOthers) ? std::string(other->second) : nearest_name(metric, names);
+  }
+  return nearest.empty() ? "" : ": did you mean " + nearest + "?";
 }
 
 // Splits a name such as "kl_ref_test_p99" into metric and statistic, and returns whether it is valid.
@@ -64,11 +88,14 @@ Condition parse_condition(std::string_view text) {
   if (at == text.npos) usage_error("--fail_if: expected NAME>NUMBER, found ", in_quotes(text));
   const size_t size = text.substr(at + 1).starts_with('=') ? 2 : 1;
   condition.above = text[at] == '>', condition.or_equal = size == 2;
-  if (!parse_name(trimmed(text.substr(0, at)), condition))
+  if (const std::string_view name = trimmed(text.substr(0, at)); !parse_name(name, condition)) {
+    std::string names;
+    for (const std::string& one : metric_names()) names += (names.empty() ? "" : ", ") + one;
     usage_error(
-        "--fail_if: expected a metric (", metric_names(),
+        "--fail_if: expected a metric (", names,
         "), alone or with _mean, _standard_error, _batch_standard_error, _median, _max or _p0.1 to _p99.9, found ",
-        in_quotes(trimmed(text.substr(0, at))));
+        in_quotes(name), nearest_metric(name));
+  }
   const std::string_view number = trimmed(text.substr(at + size));
   const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), condition.limit);
   if (code != std::errc() || end != number.data() + number.size() || std::isnan(condition.limit))

@@ -34,7 +34,8 @@ OutputFile& OutputSet::add(const fs::path& path) {
     fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
   }
   for (const fs::path& input : inputs_) {
-    if (fs::equivalent(path, input, error)) fail(path.string(), ": expected a file that is not read");
+    if (fs::equivalent(path, input, error))
+      fail(path.string(), ": expected a file that is not read, found one of the model: give --out another place");
   }
   if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");
   const size_t known = new_folders_.size();

@@ -6,6 +6,7 @@
 
 #include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
+#include "common/pipeline/memory_check.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/pipeline/weight_report.hpp"
 #include "common/program/interrupt.hpp"
@@ -69,6 +70,7 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   if (!composition.tokenizer() && has_text_sink(composition.choice().sinks))
     log_warning("sink text: nothing to print without a tokenizer; --sink tokens prints token ids");
   ManifestFile file(ranks.is_root() ? configuration.values().text("manifest") : "");
+  check_memory(composition.choice().precision, composition.checkpoint(), composition.limits());
   composition.open();
   const Manifest manifest = composition.manifest();
   check_comparable(ranks, manifest, manifest.prompts);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/config/config.hpp"
+#include "common/config/text_file.hpp"
 #include "common/program/program.hpp"
 #include "common/prompts/prompts.hpp"
 #include "gpt2run/files/input_file.hpp"
@@ -102,7 +103,9 @@ std::string answer(Request request) {
   if (request.command == "pack") return gpt2run::pack(request.pack, *tokenizer), "";
   if (request.command == "unpack") return gpt2run::unpack(request.pack, *tokenizer);
   const bool typed = request.inputs.size() != 1 || request.inputs[0] != "-";
-  std::string text = typed ? request.inputs[0] : gpt2run::read_standard_input(request.command + ": ");
+  const std::string name = request.command + ": standard input";
+  std::string text =
+      typed ? request.inputs[0] : gpt2run::as_utf8(gpt2run::read_standard_input(request.command + ": "), name);
   for (size_t i = 1; i < request.inputs.size(); ++i) text.append(" ").append(request.inputs[i]);
   if (request.command == "decode") return tokenizer->decode(parse_ids(text, typed, *tokenizer));
   std::ostringstream line;

@@ -343,11 +343,20 @@ void EngineLoop::end_if_read(int slot) {
 // Accepts `count` chosen tokens of a slot. Tokens computed after the end of the request are dropped.
 void EngineLoop::consume(int slot, int count, int logit_row, size_t result) {
   for (int i = 0; i < count; ++i)
-    if (!accept(slot, tokens_[result + i], logprobs_[result + i], runner_.logits(logit_row))) return;
+    if (!accept(slot, tokens_[result + i], logprobs_[result + i], logit_row)) return;
+}
+
+// Why a chain has chosen nothing, by the row that it chose from: as the model computed it, or as the chain left it.
+std::string EngineLoop::why_no_token(const Chain& chain, int logit_row) {
+  const float* logits = runner_.read_logits(logit_row);
+  const bool has_nan = std::any_of(logits, logits + config_.V, [](float logit) { return std::isnan(logit); });
+  if (has_nan) return "the logits hold NaN";
+  return "the " + (chain.names.empty() ? "samplers have" : "sampler chain " + chain.names + " has") +
+         " left none: every logit is -inf";
 }
 
 // Appends one chosen token to a request. Returns false if the request has ended, or if a listener cancelled it.
-bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits) {
+bool EngineLoop::accept(int slot, int32_t id, float logprob, int logit_row) {
   Sequence& sequence = *slots_[slot].sequence;
   if (is_cancelled(sequence)) return false;
   const auto fault = [&](const auto&... parts) {
@@ -357,14 +366,14 @@ bool EngineLoop::accept(int slot, int32_t id, float logprob, const float* logits
     finish(slot, Reason::error, line.str());
     return false;
   };
-  if (id == kNone) return fault("no token can be chosen, the logits hold NaN or nothing is left");
+  if (id == kNone) return fault("no token can be chosen, ", why_no_token(*sequence.chain, logit_row));
   if (id < 0 || id >= config_.V)
     return fault("sampler", sequence.chain->names.empty() ? "" : " ", sequence.chain->names,
                  ": expected a token in [0, ", config_.V, "), found ", id);
   ++counts_.new_tokens;
   const bool ends = !sequence.request.ignore_eos && ends_text(config_, id);
   const std::string text = ends ? std::string() : sequence.text.push(vocabulary_.piece(id));
-  const float* wanted = sequence.wants(kLogits) ? logits : nullptr;
+  const float* wanted = sequence.wants(kLogits) ? runner_.logits(logit_row) : nullptr;
   const int32_t position = sequence.known();
   sequence.tokens.push_back(id);
   listener_.token(sequence.id, {sequence.request.sequence, position - sequence.prompt(), position, id, text, logprob,

@@ -154,7 +154,8 @@ class EngineLoop {
   void advance_prompt(const Segment& segment, int logit_row, size_t result);
   void end_if_read(int slot);
   void consume(int slot, int count, int logit_row, size_t result);
-  bool accept(int slot, int32_t id, float logprob, const float* logits);
+  std::string why_no_token(const Chain& chain, int logit_row);
+  bool accept(int slot, int32_t id, float logprob, int logit_row);
   void echo(Sequence& sequence, int position, float logprob, const float* logits);
   void finish(int slot, Reason reason, std::string_view error = {});
   void release(int slot);

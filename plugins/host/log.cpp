@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,23 @@ void write_status(const std::string& text) {
   status_shown = !text.empty();
 }
 
+// The text with words that no reader would want whole cut to their first letters. Paths are shorter.
+std::string with_short_words(std::string_view text) {
+  constexpr size_t kLongest = 1000, kKept = 60;
+  std::string line;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    const bool is_long = end > kLongest;
+    line.append(text.substr(0, is_long ? kKept : end));
+    if (is_long) line.append(text[end - 1] == ':' ? "...:" : "...");
+    text.remove_prefix(end);
+    const size_t next = std::min(text.find_first_not_of(' '), text.size());
+    line.append(text.substr(0, next));
+    text.remove_prefix(next);
+  }
+  return line;
+}
+
 bool show_once = false;
 std::set<std::string, std::less<>> shown_before;
 
@@ -57,7 +75,7 @@ void log_line(spdlog::level::level_enum level, const char* prefix, std::string_v
   if (!logger().should_log(level)) return;
   if (show_once && !shown_before.emplace(message).second) return;
   if (status_shown) write_status("");
-  logger().log(level, "{}{}", prefix, printable(message));
+  logger().log(level, "{}{}", prefix, printable(with_short_words(message)));
 }
 
 }  // namespace

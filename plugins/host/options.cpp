@@ -68,13 +68,84 @@ struct Interval {
   }
 };
 
-bool is_choice(std::string_view choices, std::string_view text) {
-  while (true) {
-    const size_t bar = choices.find('|');
-    if (choices.substr(0, bar) == text) return true;
-    if (bar == choices.npos) return false;
-    choices.remove_prefix(bar + 1);
+std::vector<std::string> choices_of(std::string_view range) {
+  std::vector<std::string> choices;
+  for (size_t bar = 0; bar != range.npos; range.remove_prefix(bar == range.npos ? 0 : bar + 1)) {
+    bar = range.find('|');
+    choices.emplace_back(range.substr(0, bar));
   }
+  return choices;
+}
+
+// What other programs call the types, samplers and layouts that are here, in the form of usual().
+constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
+    {"float32", "fp32"},
+    {"float", "fp32"},
+    {"single", "fp32"},
+    {"f32", "fp32"},
+    {"32", "fp32"},
+    {"float16", "fp16"},
+    {"half", "fp16"},
+    {"f16", "fp16"},
+    {"16", "fp16"},
+    {"bfloat16", "bf16"},
+    {"bfloat", "bf16"},
+    {"brain", "bf16"},
+    {"i8", "int8"},
+    {"q8", "int8"},
+    {"q8_0", "int8"},
+    {"8bit", "int8"},
+    {"int_8", "int8"},
+    {"i4", "int4"},
+    {"q4", "int4"},
+    {"q4_0", "int4"},
+    {"4bit", "int4"},
+    {"int_4", "int4"},
+    {"q8", "q8_0"},
+    {"int8", "q8_0"},
+    {"top_p", "nucleus"},
+    {"topp", "nucleus"},
+    {"multinomial", "nucleus"},
+    {"sample", "nucleus"},
+    {"random", "nucleus"},
+    {"temperature", "nucleus"},
+    {"greedy", "argmax"},
+    {"max", "argmax"},
+    {"topk", "top_k"},
+    {"minp", "min_p"},
+    {"typical_p", "typical"},
+    {"repeat_penalty", "repetition_penalty"},
+    {"penalty", "repetition_penalty"},
+    {"hf", "huggingface"},
+    {"transformers", "huggingface"},
+    {"safetensors", "huggingface"},
+    {"pytorch", "torch"},
+    {"pt", "torch"},
+    {"nanogpt", "torch"},
+    {"tf", "tensorflow"},
+    {"llama", "gguf"},
+    {"llama.cpp", "gguf"},
+    {"llm.c", "llmc"},
+    {"json", "jsonl"},
+    {"txt", "text"},
+    {"stdout", "text"},
+    {"ids", "tokens"},
+    {"none", "null"},
+};
+
+// A name in small letters and with underscores.
+std::string usual(std::string_view name) {
+  std::string text = normal_name(name);
+  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  return text;
+}
+
+// How many letters may differ for one name to have been meant by another: a third of them, but no short name is nearly
+// any other.
+size_t most_different(std::string_view name) {
+  const size_t dashes = std::min(name.find_first_not_of('-'), name.size());
+  const size_t letters = name.size() - std::max(dashes, name.rfind('.') + 1);
+  return letters < 2 ? 0 : letters < 4 ? 1 : std::max<size_t>(2, letters / 3);
 }
 
 }  // namespace
@@ -88,9 +159,14 @@ std::string normal_name(std::string_view name) {
 std::string nearest_name(std::string_view name, std::span<const std::string> names) {
   constexpr size_t kLongest = 200;
   if (name.size() > kLongest) return {};
-  const std::string wanted = normal_name(name);
+  const std::string wanted = usual(name);
+  const auto named = [&](std::string_view ours) {
+    return std::ranges::find_if(names, [&](const std::string& one) { return normal_name(one) == ours; });
+  };
+  for (const auto& [theirs, ours] : kOtherNames)
+    if (const auto found = named(ours); theirs == wanted && found != names.end()) return *found;
   std::string best;
-  size_t best_distance = std::max<size_t>(2, name.size() / 3) + 1;
+  size_t best_distance = most_different(name) + 1;
   for (const std::string& candidate : names) {
     const size_t distance = edit_distance(wanted, normal_name(candidate));
     if (distance < best_distance) best = candidate, best_distance = distance;
@@ -128,12 +204,12 @@ bool OptionValues::is_flag(std::string_view key) const {
 
 OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view text, std::string_view origin) const {
   const std::string_view type = spec.type, range = spec.range;
-  const auto refuse = [&](std::string_view expected) {
+  const auto refuse = [&](std::string_view expected, const std::string& hint = "") {
     usage_error(origin, ": expected ", expected,
                 range.empty()    ? ""
                 : type == "enum" ? " "
                                  : " in ",
-                range, ", found ", in_quotes(text));
+                range, ", found ", in_quotes(text), hint);
   };
   Value value;
   value.shown = text;
@@ -160,7 +236,11 @@ OptionValues::Value OptionValues::parse(const OptionSpec& spec, std::string_view
     value.flag = *flag;
     value.shown = *flag ? "on" : "off";
   } else if (type == "enum") {
-    if (!is_choice(range, text)) refuse("one of");
+    const std::vector<std::string> choices = choices_of(range);
+    if (std::ranges::find(choices, text) == choices.end()) {
+      const std::string nearest = nearest_name(text, choices);
+      refuse("one of", nearest.empty() ? "" : ": did you mean " + in_quotes(nearest) + "?");
+    }
   } else if (type != "text") {
     fail(owner_, ": option ", spec.key, ": unknown type \"", type, "\"; int, real, bool, text and enum exist");
   }

@@ -73,7 +73,7 @@ TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.err, HasMessage("gpt2convert: warning", "GGUF", "characters"));
   EXPECT_THAT(run("gpt2convert -m m --tokenizer m/meta.pkl --to gguf -o n.gguf"), IsRefusal(1, "m/meta.pkl", "GGUF"));
-  EXPECT_THAT(run("gpt2run -m m --prompt 'a?'"), IsRefusal(1, "\"?\"", "byte 2"));
+  EXPECT_THAT(run(std::string(kRun) + "-q --prompt 'a?'"), IsRefusal(1, "\"?\"", "byte 2"));
 }
 
 TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {

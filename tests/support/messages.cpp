@@ -182,6 +182,7 @@ std::string normalised(std::string text) {
       {std::regex("(hash[^;]*, now )[0-9a-f]{16}(?![0-9a-f])"), "$1<hash>"},
       {std::regex("(the MPI that gpt2run was built with, ).*"), "$1<MPI>"},
       {std::regex("(version was )[^ ]+( .*now )[^ ]+"), "$1<version>$2<version>"},
+      {std::regex("(this machine has )[0-9.]+ [kMGT]?B"), "$1<bytes>"},
       {std::regex("[0-9]+( weights .what fits this machine)"), "<number>$1"},
   };
   replace(text, BINARY_DIR, "<build>");

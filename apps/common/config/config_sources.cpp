@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "common/config/manifest.hpp"
+#include "common/config/other_tools.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
@@ -38,7 +39,9 @@ po::options_description describe(std::span<const CoreOption> core, const PluginN
 }
 
 [[noreturn]] void refuse_unknown(const std::string& typed) {
-  usage_error("unknown option ", printable(typed, kMostOfName), "; --help lists what there is");
+  const std::string advice = typed.starts_with("--") ? "" : advice_for_letter(typed.substr(1));
+  usage_error("unknown option ", printable(typed, kMostOfName),
+              advice.empty() ? "; --help lists what there is" : advice);
 }
 
 // How the user spelt each long option, by its normalised name.
@@ -131,13 +134,26 @@ bool takes_prompts(std::span<const CoreOption> core) {
                              [](const CoreOption& option) { return option.spec.key == std::string_view("prompt"); });
 }
 
+// An argument that belongs to no option. Other tools have names of several letters behind one dash, which are letters
+// here: then the value is left over.
+[[noreturn]] void refuse_stray(const std::string& stray, std::span<const CoreOption> core,
+                               const std::vector<std::string>& arguments) {
+  const auto at = std::ranges::find(arguments, stray);
+  const std::string before = at == arguments.begin() || at == arguments.end() ? "" : at[-1];
+  if (before.size() > 2 && before[0] == '-' && before[1] != '-' && !advice_for_letter(before.substr(1)).empty())
+    refuse_unknown(before);
+  if (before.size() > 3 && before[0] == '-' && before[1] != '-')
+    usage_error("unknown option ", printable(before, kMostOfName), "; a name begins with two dashes: -",
+                printable(before, kMostOfName));
+  usage_error("unexpected argument ", in_quotes(stray), "; ",
+              takes_prompts(core) ? "a prompt is given with --prompt TEXT" : "--help lists what there is");
+}
+
 std::vector<Setting> to_settings(const std::vector<po::option>& options, std::span<const CoreOption> core,
-                                 const Spellings& spellings) {
+                                 const std::vector<std::string>& arguments, const Spellings& spellings) {
   std::vector<Setting> settings;
   for (const po::option& option : options) {
-    if (is_stray(option, core))
-      usage_error("unexpected argument ", in_quotes(option.value.empty() ? "" : option.value.front()), "; ",
-                  takes_prompts(core) ? "a prompt is given with --prompt TEXT" : "--help lists what there is");
+    if (is_stray(option, core)) refuse_stray(option.value.empty() ? "" : option.value.front(), core, arguments);
     if (option.unregistered) refuse_unknown(option.original_tokens.front());
     const auto typed = spellings.find(option.string_key);
     settings.push_back(
@@ -193,7 +209,7 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
       if (option.string_key.find_first_of(",*") != std::string::npos) refuse_unknown(spellings[option.string_key]);
       names.emplace(option.string_key, true);
     }
-    return to_settings(parse_strictly(core, names, arguments, spellings), core, spellings);
+    return to_settings(parse_strictly(core, names, arguments, spellings), core, arguments, spellings);
   } catch (const po::invalid_command_line_syntax& error) {
     usage_error(error.get_option_name(), ": a value is missing");
   } catch (const po::error& error) {

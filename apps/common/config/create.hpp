@@ -3,9 +3,11 @@
 #pragma once
 #include <memory>
 #include <new>
+#include <type_traits>
 
 #include "common/config/config.hpp"
 #include "common/program/crash_report.hpp"
+#include "gpt2run/sampler.hpp"
 #include "host/plugin_host.hpp"
 
 namespace gpt2run {
@@ -37,11 +39,17 @@ auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
 }
 
 // Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as call_named() does, and Error
-// when the plugin returns null.
+// when the plugin returns null. An Error of a sampler is a UsageError here: it sees nothing but its options.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
   return call_named(bound, "created", [&] {
-    std::unique_ptr<Base> object(static_cast<Base*>(bound.plugin->create(bound.values, host_services())));
+    std::unique_ptr<Base> object;
+    try {
+      object.reset(static_cast<Base*>(bound.plugin->create(bound.values, host_services())));
+    } catch (const Error& error) {
+      if (!std::is_same_v<Base, Sampler>) throw;
+      throw UsageError(error.what());
+    }
     if (!object) fail(bound.values.owner(), ": create() returned null: expected an object, or an Error thrown");
     return object;
   });

@@ -131,6 +131,20 @@ Prompt read_prompt(const json::Value& recorded, std::string origin) {
   return prompt;
 }
 
+// For JSON that is no manifest. Its first keys say what it is.
+[[noreturn]] void refuse_other(const std::string& path, const json::Value& object) {
+  constexpr size_t kMostShown = 4;
+  std::string keys;
+  size_t count = 0;
+  for (const auto& [key, value] : object.members())
+    if (++count <= kMostShown) keys += (keys.empty() ? "" : ", ") + in_quotes(key);
+  fail(path, ": expected the manifest of a run, as --manifest writes it, found ",
+       object.find("model_type") || object.find("n_layer") ? "the settings of a model"
+       : keys.empty()                                      ? "an empty object"
+                      : "an object with other keys (" + keys + (count > kMostShown ? ", ..." : "") + ")",
+       ": options are written as lines key = value, in a file whose name does not end in .json");
+}
+
 }  // namespace
 
 std::string json_unquoted(std::string_view quoted, std::string_view origin) {
@@ -176,7 +190,10 @@ std::string Manifest::to_json() const {
 
 Manifest Manifest::from_json(const std::string& path, const std::string& content) {
   const json::Document document = json::parse(content, path);
-  const json::Value all = document.root(), own = all.at("gpt2run"), model = all.at("model");
+  const json::Value all = document.root();
+  all.object();
+  if (!all.find("gpt2run")) refuse_other(path, all);
+  const json::Value own = all.at("gpt2run"), model = all.at("model");
   Manifest manifest;
   manifest.program = own.at("version").text();
   manifest.tag = own.at("tag").text();

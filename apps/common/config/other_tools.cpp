@@ -30,6 +30,14 @@ constexpr Pair kAdvice[] = {
     {"file", "--prompts FILE reads a prompt from each line; --text FILE is one text, where a program takes texts"},
     {"batch_size", "--batch N is the number of sequences at a time"},
     {"ctx_size", "the context is the model's; --context-shift goes on beyond it"},
+    {"ctx", "the context is the model's; --max-length N makes shorter windows, where a program has them"},
+    {"window", "--max-length N is the number of tokens of a window, where a program has windows"},
+    {"seq_len", "--max-length N is the number of tokens of a window, where a program has windows"},
+    {"block_size", "--max-length N is the number of tokens of a window, where a program has windows"},
+    {"ppl_stride", "--stride N is the number of tokens from a window to the next, where a program has windows"},
+    {"perplexity", "gpt2perplexity measures it"},
+    {"input", "--prompts FILE reads a prompt from each line; --text FILE is one text, where a program takes texts"},
+    {"dataset", "--text FILE is one text, where a program takes texts"},
     {"n_ctx", "the context is the model's; --context-shift goes on beyond it"},
     {"do_sample", "--sampler argmax always takes the most likely token, --sampler nucleus draws one"},
     {"greedy", "--sampler argmax always takes the most likely token"},
@@ -56,9 +64,18 @@ constexpr Pair kAdvice[] = {
     {"model_name_or_path", "--model names the model"},
     {"length", "-n N is the number of new tokens, --n_gen N counts the prompt too"},
     {"min_length", "--sampler min-tokens,nucleus keeps the text from ending early"},
+    {"escape", "--stop takes escapes such as \\n, --prompt takes its text as it is"},
+    {"interactive", "there is no chat; --prompt TEXT or --prompt - gives a prompt"},
     {"mirostat", "--sampler mirostat is its version 2"},
     {"mirostat_lr", "--mirostat.eta with --sampler mirostat"},
     {"mirostat_ent", "--mirostat.tau with --sampler mirostat"},
+};
+
+// Letters of other tools, which mean nothing here, with the names of their options.
+constexpr Pair kLetters[] = {
+    {"f", "file"},    {"o", "output"},      {"b", "batch_size"},     {"c", "ctx_size"},
+    {"l", "length"},  {"e", "escape"},      {"ngl", "n_gpu_layers"}, {"s", "seed"},
+    {"v", "verbose"}, {"i", "interactive"}, {"k", "top_k"},          {"d", "dtype"},
 };
 
 std::string_view find(std::span<const Pair> pairs, std::string_view name) {
@@ -76,6 +93,16 @@ std::string_view plugin_option_of(std::string_view name) {
 std::string advice_for(std::string_view name) {
   const std::string_view ours = find(kAdvice, name);
   return ours.empty() ? "" : "; " + std::string(ours);
+}
+
+std::string advice_for_letter(std::string_view letter) {
+  const std::string_view name = find(kLetters, letter);
+  if (name.empty()) return "";
+  const std::string advice = advice_for(name);
+  if (!advice.empty()) return advice;
+  std::string dashed(name);
+  std::ranges::replace(dashed, '_', '-');
+  return "; it is --" + dashed + " here, where a program has it";
 }
 
 }  // namespace gpt2run

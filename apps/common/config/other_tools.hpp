@@ -13,4 +13,8 @@ std::string_view plugin_option_of(std::string_view name);
 // theirs.
 std::string advice_for(std::string_view name);
 
+// The same for what is written with one dash: a letter, or letters such as "ngl". "" if other tools have no such
+// option.
+std::string advice_for_letter(std::string_view letter);
+
 }  // namespace gpt2run

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "common/pipeline/loader_choice.hpp"
+#include "common/prompts/prompts.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/processors.hpp"
@@ -178,9 +179,13 @@ void set_model_defaults(std::span<BoundPlugin> samplers, const ModelConfig& mode
   std::string ends;
   for (int32_t id = 0; id < model.V; ++id)
     if (ends_text(model, id)) ends.append(ends.empty() ? "" : " ").append(std::to_string(id));
-  for (BoundPlugin& sampler : samplers)
-    if (std::string_view(sampler.plugin->name) == "min-tokens" && !sampler.values.given("ends"))
+  for (BoundPlugin& sampler : samplers) {
+    if (std::string_view(sampler.plugin->name) != "min-tokens") continue;
+    if (!sampler.values.given("ends"))
       sampler.values.set_default("ends", ends.empty() ? "none" : ends);
+    else if (const std::string_view given = sampler.values.text("ends"); given != "none")
+      parse_tokens(given, "min-tokens.ends", model.V);
+  }
 }
 
 void bind_options(Configuration& configuration, PluginHost& host, std::span<BoundPlugin* const> chosen) {
@@ -237,6 +242,11 @@ std::string without_escapes(const std::string& stop, const Configuration& config
     const std::string found = stop.substr(escapes, i - escapes);
     const auto document = json::try_parse('"' + found + '"');
     const auto characters = document ? document->root().as_text() : std::nullopt;
+    const bool is_half = !characters && found.starts_with("\\u") && found.size() >= 6 &&
+                         found.find_first_not_of("0123456789abcdefABCDEF", 2) >= 6;
+    if (is_half)
+      usage_error(configuration.origin("stop"), ": expected a whole character, found half of one, ", in_quotes(found),
+                  ": beyond \\uffff it takes both, such as \\ud83d\\ude00");
     if (!characters)
       usage_error(configuration.origin("stop"), ": expected \\n, \\t, \\\\ or \\u00e9 behind a backslash, found ",
                   in_quotes(found));

@@ -14,6 +14,15 @@
 namespace gpt2run {
 namespace {
 
+// Throws Error for a model that is there but that this user may not read. Loaders only see that nothing is found.
+void check_readable(const std::string& model) {
+  std::error_code error;
+  const bool is_folder = std::filesystem::is_directory(model, error);
+  if (is_folder) std::filesystem::directory_iterator(model, error);
+  if (error == std::errc::permission_denied)
+    fail("model ", model, ": ", is_folder ? "the folder" : "it", " cannot be read: ", error.message());
+}
+
 // Probes the model with every loader that runs here. One that cannot be opened is logged and skipped.
 BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   const Plugin* best = nullptr;
@@ -66,6 +75,7 @@ PluginSpec single_plugin(const Configuration& configuration, const char* option)
 }
 
 BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, const std::string& model) {
+  check_readable(model);
   if (configuration.values().text("loader").empty()) return find_loader(host, source_of_model(model));
   const PluginSpec spec = single_plugin(configuration, "loader");
   return BoundPlugin(host.get(Kind::loader, spec.name), spec, configuration.layer("loader"), &host);

@@ -57,6 +57,8 @@ std::vector<std::string> snapshots_in(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder / "snapshots", error), end; !error && entry != end; entry.increment(error))
     names.push_back(entry->path().filename().string());
+  if (error == std::errc::permission_denied)
+    fail("model ", folder.string(), ": its snapshots cannot be read: ", error.message());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -130,6 +132,10 @@ std::string model_path(const std::string& given) {
 
 std::string how_to_get(const std::string& name) {
   if (!is_hub_name(name)) return "";
+  std::error_code error;
+  if (const fs::path cache = cache_folder(); !cache.empty()) fs::directory_iterator(cache, error);
+  if (error == std::errc::permission_denied)
+    return "; Hugging Face's cache " + cache_folder().string() + " cannot be read: " + error.message();
   const KnownModel* known = known_model(name);
   const std::string size = known && known->size ? std::string(" ") + known->size : "";
   return "; nor is it in Hugging Face's cache (HF_HOME, or else ~/.cache/huggingface); scripts/download_gpt2.sh" +

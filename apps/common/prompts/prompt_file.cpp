@@ -141,14 +141,16 @@ std::vector<std::string> prompt_files(const std::string& pattern, const std::str
 
 PromptFile read_prompt_file(const std::string& file, const PromptRows& rows, const std::string& option) {
   const bool standard_input = file == "-";
-  const std::string content = standard_input ? read_standard_input(option + " -: ") : read_text(file);
+  std::string content = standard_input ? read_standard_input(option + " -: ") : read_file(file);
   const std::filesystem::path path = file;
+  const bool is_set = is_prompt_set(content) || path.extension() == ".bin";
+  if (!is_set) content = as_utf8(std::move(content), standard_input ? option + " -: standard input" : file);
   if (path.extension() == ".json")
     fail(file,
          ": expected lines of text, or a file .jsonl with a JSON object in each line, found the name of a JSON "
          "document");
   PromptFile found;
-  if (is_prompt_set(content) || path.extension() == ".bin")
+  if (is_set)
     read_rows(file, content, rows, found);
   else if (path.extension() == ".jsonl")
     read_objects(file, content, found);

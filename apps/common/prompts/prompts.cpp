@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/config/text_file.hpp"
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -16,7 +17,7 @@ constexpr std::string_view kBetweenIds = " ,\t\n\v\f\r";
 constexpr int32_t kPaddingOfGpt2 = 50256;  // for models without an end-of-text token
 
 std::string standard_input() {
-  std::string text = read_standard_input("--prompt -: ");
+  std::string text = as_utf8(read_standard_input("--prompt -: "), "--prompt -: standard input");
   // A final line end comes from `echo` or an editor and is not part of the prompt.
   if (text.ends_with('\n')) text.pop_back();
   if (text.empty()) fail("--prompt -: standard input is empty");
@@ -128,7 +129,7 @@ std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin
     if (code == std::errc::invalid_argument || end != word.data() + word.size())
       usage_error(origin, ": expected token ids, found ", in_quotes(word));
     if (code != std::errc() || id < 0 || id >= vocabulary)
-      fail(origin, ": token id ", printable(word, 20), ": expected an id in [0, ", vocabulary, ")");
+      usage_error(origin, ": token id ", printable(word, 20), ": expected an id in [0, ", vocabulary, ")");
     tokens.push_back(id);
     text.remove_prefix(word.size());
   }
@@ -177,8 +178,15 @@ std::vector<Prompt> texts_of(const Configuration& configuration, const Tokenizer
     if (!path.empty() && configuration.layer(key) != Layer::fallback)
       usage_error("--text and --", key, ": expected one of the two, found both");
   if (has_prompts) return given_prompts(configuration, tokenizer, model);
-  WrittenPrompt text{path, path == "-" ? read_standard_input("--text -: ") : read_file(path, "--text "), "", {}};
-  if (text.text.empty()) fail("--text ", path, ": expected a text, found an empty file");
+  const std::string name = "--text " + path;
+  if (!tokenizer)
+    fail(name,
+         ": the model has no tokenizer, so a text cannot become tokens: give --tokenizer PATH, or token ids by "
+         "--tokens or "
+         "in a prompt set (--prompts FILE.bin)");
+  WrittenPrompt text{
+      path, as_utf8(path == "-" ? read_standard_input("--text -: ") : read_file(path, "--text "), name), "", {}};
+  if (text.text.empty()) fail(name, ": expected a text, found an empty file");
   return {to_prompt(std::move(text), tokenizer, model, !configuration.values().flag("no_special"))};
 }
 
