@@ -10,6 +10,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
 #include "prompt_sets.hpp"
 
 namespace {
@@ -100,6 +101,7 @@ std::vector<int32_t> parse_ids(const std::string& text, bool typed, const gpt2ru
 std::string answer(Request request) {
   if (request.pack.tokenizer.empty()) request.pack.tokenizer = gpt2run::demo_model().string();
   const auto tokenizer = gpt2run::Tokenizer::open(request.pack.tokenizer);
+  for (const std::string& line : tokenizer->warnings()) gpt2run::log_warning(line);
   if (request.command == "pack") return gpt2run::pack(request.pack, *tokenizer), "";
   if (request.command == "unpack") return gpt2run::unpack(request.pack, *tokenizer);
   const bool typed = request.inputs.size() != 1 || request.inputs[0] != "-";

@@ -70,6 +70,7 @@ class BpeTokenizer final : public Tokenizer {
 
   int32_t size() const override { return static_cast<int32_t>(model_.pieces.size()); }
   int32_t end_of_text() const override { return model_.end_of_text; }
+  std::vector<std::string> warnings() const override { return model_.warnings; }
 
  private:
   // Indexes the tokens that merging their own bytes produces. Others (an added token, say) must not be found by lookup,

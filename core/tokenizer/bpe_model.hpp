@@ -32,7 +32,8 @@ struct BpeModel {
   bool ignore_merges = false;     // a piece that is a token becomes it, whatever its bytes would merge into
   bool add_prefix_space = false;  // a blank is put before each text between special tokens that does not begin with one
   bool use_pattern = true;        // text is split by GPT-2's pattern before it is merged
-  std::vector<int32_t> beginning;  // ids that are put before every text
+  std::vector<int32_t> beginning;          // ids that are put before every text
+  std::vector<std::string> warnings = {};  // what the files name and the model leaves out
 };
 
 // Whether an id is a special token.

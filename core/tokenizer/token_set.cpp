@@ -83,6 +83,7 @@ BpeModel bpe_model(const std::string& where, const TokenSet& tokens) {
   model.pieces = tokens.texts(where);
   if (model.pieces.empty()) fail(where, ": expected tokens, found none");
   model.special = tokens.special();
+  model.warnings = tokens.warnings();
   for (size_t byte = 0; byte < 256; ++byte) model.byte_ids[byte] = tokens.find(byte_letters()[byte]);
   for (size_t id = 0; id < model.pieces.size(); ++id)
     if (!is_special(model, static_cast<int32_t>(id))) model.pieces[id] = bytes_of_letters(model.pieces[id]);

@@ -33,7 +33,11 @@ class TokenSet {
   // The id of a token, or -1.
   int32_t find(std::string_view token) const;
 
+  // Notes something that the files name and that is left out.
+  void warn(std::string line) { warnings_.push_back(std::move(line)); }
+
   const TokenIds& ids() const { return ids_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
   std::vector<SpecialToken> special() const;  // ascending ids
 
   // The tokens by id, empty for ids that have none. where: the file. Throws Error for two tokens of one id, and for an
@@ -44,6 +48,7 @@ class TokenSet {
   std::string vocabulary_;
   TokenIds ids_;
   std::map<int32_t, AddedSettings> added_;
+  std::vector<std::string> warnings_;
 };
 
 // An id of a JSON file. Throws Error for another value, and for an id beyond the largest vocabulary.

@@ -47,8 +47,12 @@ void TokenSettings::read_names(const std::string& where, const json::Value& root
   };
   for (const auto& [key, value] : root.members()) {
     if (key == "additional_special_tokens" || key == "extra_special_tokens") {
-      for (const json::Value& token : value.elements()) read(std::string(key) + std::to_string(number++), token);
-      for (const auto& [name, token] : value.members()) read(std::string(name), token);
+      const auto read_listed = [&](const std::string& name, const json::Value& token) {
+        read(name, token);
+        listed_.emplace(token_content(token), where + ": " + std::string(key));
+      };
+      for (const json::Value& token : value.elements()) read_listed(std::string(key) + std::to_string(number++), token);
+      for (const auto& [name, token] : value.members()) read_listed(std::string(name), token);
     } else if (key.ends_with("_token") && !value.as_flag()) {
       read(std::string(key), value);
     }
@@ -90,6 +94,9 @@ void TokenSettings::add_to(TokenSet& tokens, const std::string& where, const jso
     add_decoder((folder_ / "tokenizer_config.json").string(), *decoder, tokens);
   tokens.mark(kEndOfText);
   for (const auto& [key, name] : names_) tokens.mark(name.first, name.second);
+  for (const auto& [token, list] : listed_)
+    if (!token.empty() && tokens.find(token) < 0)
+      tokens.warn(list + ": " + in_quotes(token) + " is no token of the vocabulary: it is text like any other");
 }
 
 int32_t TokenSettings::end_of_text(const TokenSet& tokens) const {

@@ -24,7 +24,7 @@ class TokenSettings {
 
   // Adds added tokens to the set, and makes those special that a key names. written: the `added_tokens` of
   // tokenizer.json, or null; where: that file. Where both files have a token, tokenizer_config.json says how it is
-  // looked for. Throws Error.
+  // looked for. A token of a list of special ones that is none of the set is left out, with a warning. Throws Error.
   void add_to(TokenSet& tokens, const std::string& where, const json::Value& written) const;
 
   // The id of the end of text: eos_token, or else <|endoftext|>, if the set has it; -1 if not.
@@ -36,6 +36,7 @@ class TokenSettings {
   std::filesystem::path folder_;
   std::optional<json::Document> config_;
   std::map<std::string, std::pair<std::string, AddedSettings>> names_;  // by key, as eos_token
+  std::map<std::string, std::string> listed_;  // tokens of a list of special ones, with the file and the list's key
 };
 
 }  // namespace gpt2run

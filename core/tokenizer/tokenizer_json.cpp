@@ -139,6 +139,7 @@ class TokenizerJson {
     WordPieceModel model;
     model.tokens = tokens_.texts(where_);
     model.special = tokens_.special();
+    model.warnings = tokens_.warnings();
     model.unknown = tokens_.find(option("unk_token").is_null() ? "[UNK]" : option("unk_token").text());
     if (const auto prefix = option("continuing_subword_prefix"); !prefix.is_null()) model.prefix = prefix.text();
     if (const auto most = option("max_input_chars_per_word"); !most.is_null())

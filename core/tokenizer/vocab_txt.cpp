@@ -72,6 +72,7 @@ WordPieceModel read_vocab_txt(const std::filesystem::path& folder) {
   override_bert_text(settings, model.text);
   model.tokens = tokens.texts((folder / "vocab.txt").string());
   model.special = tokens.special();
+  model.warnings = tokens.warnings();
   model.unknown = tokens.find(settings.named("unk_token", "[UNK]"));
   model.end_of_text = settings.end_of_text(tokens);
   return model;

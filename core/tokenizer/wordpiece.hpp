@@ -21,7 +21,8 @@ struct WordPieceModel {
   size_t most_characters = 100;       // longer words are unknown
   BertText text;
   std::string shown_prefix = "##";  // a token that begins with it is shown without it and without a blank before it
-  bool cleanup = true;              // no blank is shown before . , ? ! and some contractions
+  std::vector<std::string> warnings = {};  // what the files name and the model leaves out
+  bool cleanup = true;                     // no blank is shown before . , ? ! and some contractions
 };
 
 // Makes a tokenizer. Its pieces begin with the blank that stands before a word; decode() leaves out the first one.

@@ -94,9 +94,9 @@ TEST(Gpt2tokenize, WrongIds) {
   expect_complaint("$P decode 1 x 2", 2, "decode:", "\"x\"");
   expect_complaint("$P decode 12a", 2, "decode:", "\"12a\"");
   expect_complaint("echo 1 x | $P decode -", 1, "decode:", "\"x\"");
-  expect_complaint("$P decode 4294967297", 1, "decode:", "4294967297", "[0, 4096)");
-  expect_complaint("$P decode 1 4096", 1, "decode:", "4096", "[0, 4096)");
-  expect_complaint("$P decode -- -1", 1, "decode:", "-1", "[0, 4096)");
+  expect_complaint("$P decode 4294967297", 2, "decode:", "4294967297", "[0, 4096)");
+  expect_complaint("$P decode 1 4096", 2, "decode:", "4096", "[0, 4096)");
+  expect_complaint("$P decode -- -1", 2, "decode:", "-1", "[0, 4096)");
   expect_complaint("printf 'a\\033[2J%0999d' 7 | $P decode -", 1,
                    "decode:", "\"a\\x1b[2J" + std::string(55, '0') + "...\"");
 }

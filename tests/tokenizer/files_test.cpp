@@ -77,6 +77,12 @@ TEST(TokenizerFiles, TokensNamedSpecial) {
   const auto tokenizer = Tokenizer::open(folder.path().string());
   EXPECT_EQ(tokenizer->encode("athehe"), (Ids{tokenizer->encode("a")[0], 257, 256}));
   EXPECT_EQ(tokenizer->end_of_text(), 258);
+  ASSERT_EQ(tokenizer->warnings().size(), 1u);
+  EXPECT_THAT(tokenizer->warnings()[0], IsMessage("tokenizer_config.json: additional_special_tokens", "\"nowhere\""));
+  folder.file("tokenizer_config.json", json{{"extra_special_tokens", {{"image_token", "<image>"}}}}.dump());
+  ASSERT_EQ(Tokenizer::open(folder.path().string())->warnings().size(), 1u);
+  folder.file("tokenizer_config.json", json{{"pad_token", "[PAD]"}, {"extra_special_tokens", {"he"}}}.dump());
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->warnings().size(), 0u);
 }
 
 TEST(TokenizerFiles, NoEndOfText) {

@@ -138,7 +138,7 @@ Prompt read_prompt(const json::Value& recorded, std::string origin) {
   size_t count = 0;
   for (const auto& [key, value] : object.members())
     if (++count <= kMostShown) keys += (keys.empty() ? "" : ", ") + in_quotes(key);
-  fail(path, ": expected the manifest of a run, as --manifest writes it, found ",
+  fail(path, ": expected the manifest of a run, as --manifest writes it, with the key \"gpt2run\", found ",
        object.find("model_type") || object.find("n_layer") ? "the settings of a model"
        : keys.empty()                                      ? "an empty object"
                       : "an object with other keys (" + keys + (count > kMostShown ? ", ..." : "") + ")",

@@ -98,6 +98,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, co
     log_warning(std::string("the model's tokenizer is not read, token ids only: ") + error.what());
     return nullptr;
   }
+  for (const std::string& line : tokenizer->warnings()) log_warning(line);
   if (tokenizer->size() > checkpoint.config().V)
     fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
          tokenizer->size());

@@ -43,6 +43,9 @@ class Tokenizer {
   virtual int32_t size() const = 0;         // number of ids: the highest and one
   virtual int32_t end_of_text() const = 0;  // id, or -1 if there is none
 
+  // What its files name and this tokenizer leaves out, a line for each.
+  virtual std::vector<std::string> warnings() const { return {}; }
+
   // The text of ids: their pieces one behind the other. WordPiece leaves out the blank before the first.
   virtual std::string decode(std::span<const int32_t> ids) const;
 };
