@@ -48,6 +48,7 @@ const Hint kHints[] = {
     {"SeedByALetter", "gpt2run -q -s 5", {"-s", "--seed"}},
     {"OutByALetter", "gpt2run -q -o a", {"-o", "--out"}},
     {"LayersOnAGpu", "gpt2run -q -ngl 5", {"-ngl", "--precision"}},
+    {"TypeOfLlamaCpp", "gpt2convert -q -m " SOURCE_DIR "/models/demo -o a --outtype f16", {"--outtype", "--type"}},
     {"OneDash", "gpt2run -q -temp 0.5", {"-temp", "--temp"}},
     {"Window", "gpt2perplexity -q --window 5", {"--window", "--max-length"}},
     {"FarFromEveryOption", "gpt2run -q --foo 1", {"--foo", "--help lists"}},
