@@ -2,6 +2,7 @@
 // heads, C channels, F width of the MLP, V vocabulary without padding, T context.
 #pragma once
 #include <memory>
+#include <span>
 
 #include "gpt2run/plugin.hpp"
 
@@ -16,12 +17,14 @@ constexpr const char* name_of(Type type) {
   return static_cast<size_t>(type) < kTypeCount ? names[static_cast<size_t>(type)] : "unknown type";
 }
 
-// The activation function of the MLP.
+// The activation function of the MLP. `activated` in sdk/reference.hpp has the formulas.
 enum class Activation : uint8_t { gelu_tanh, gelu_erf, relu, silu, tanh };
+inline constexpr int kActivationCount = 5;
 
 constexpr const char* name_of(Activation activation) {
-  constexpr const char* names[] = {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"};
-  return static_cast<size_t>(activation) < 5 ? names[static_cast<size_t>(activation)] : "unknown activation";
+  constexpr const char* names[kActivationCount] = {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"};
+  return static_cast<size_t>(activation) < kActivationCount ? names[static_cast<size_t>(activation)]
+                                                            : "unknown activation";
 }
 
 inline constexpr int kMostEnds = 8;  // ids that may end a text
@@ -126,6 +129,14 @@ struct PackedWeights {
   size_t bytes;
 };
 
+// A weight that a session has packed.
+struct PackedPart {
+  Weight weight;
+  int32_t layer;
+  const char* layout;
+  PackedWeights packed;
+};
+
 // An open model. It owns the memory of its tensors: usually a mapped file, or tensors made on first use and kept.
 // tensor() may be called from several threads.
 struct Checkpoint {
@@ -134,12 +145,19 @@ struct Checkpoint {
   // Returns a weight whose shape matches config(). Throws Error with file, tensor, what was expected and what was
   // found.
   virtual Tensor tensor(Weight, int layer) const = 0;
-  // Returns the same weight packed for the kernels of `layout`, if the files hold it so. layout: a name that a
-  // precision defines.
+  // Returns the same weight packed for the kernels of `layout`, if the files hold it so, at a multiple of 64 bytes.
+  // layout: a name that a precision defines, with the contract that the values are rounded to. The memory stays as long
+  // as the checkpoint, which outlives its sessions.
   virtual PackedWeights packed(Weight, int layer, const char* layout) const {
     (void)layer, (void)layout;
     return {nullptr, 0};
   }
+  // Hands over all weights of a session, packed from this checkpoint without an error, so that packed() may return them
+  // another time. The memory is valid during the call. Nothing is kept by default. Does not throw.
+  virtual void keep_packed(std::span<const PackedPart> parts) const { (void)parts; }
+  // The caller has read this tensor and will hardly read it again, so that memory of a mapped file may be given back.
+  // The tensor stays readable. From any thread. Does not throw.
+  virtual void release(Weight, int layer) const { (void)layer; }
   // The path for Tokenizer::open, or nullptr if the model has no tokenizer and only token ids can be used.
   virtual const char* tokenizer() const = 0;
 };

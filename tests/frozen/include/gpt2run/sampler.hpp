@@ -11,8 +11,10 @@ struct RowKey {
   uint64_t sequence, seed;  // from the request
   int32_t slot;
   int32_t position;  // of the token to choose
-  int32_t prompt;    // tokens in the prompt; position - prompt tokens have been chosen so far
-  int32_t shift;     // added to position in random draws; not 0 once a full context has been shifted
+  // Tokens in the prompt; position - prompt tokens have been chosen so far. Below 0 once a full context has been
+  // shifted beyond the prompt's end.
+  int32_t prompt;
+  int32_t shift;  // added to position in random draws; not 0 once a full context has been shifted
 };
 
 // The logits of one step: a row for every token to choose. All pointers are in `space`, and stay the same for the life
@@ -39,7 +41,8 @@ inline constexpr int32_t kNone = -2;
 
 // A sampler. One thread at a time. A draw depends only on the logits and the row's key, never on the row's number, the
 // slot or other sequences. A sampler may keep state for each slot. Such state begins with configure(); sample() then
-// comes once for each position, in ascending order.
+// comes once for each position, in ascending order. A sampler serves one session at a time, the one that it was
+// prepared for last.
 struct Sampler {
   virtual ~Sampler() = default;
 

@@ -112,6 +112,11 @@ constexpr int bytes_of(Type type) {
   }
 }
 
+// The bytes of `count` neighbouring elements, the first of which begins a byte.
+constexpr int64_t bytes_of(Type type, int64_t count) {
+  return type == Type::u4 ? (count + 1) / 2 : count * bytes_of(type);
+}
+
 // Storage types of one value. Arithmetic is always done in FP32 or wider.
 struct f16 {
   uint16_t bits;
@@ -161,6 +166,9 @@ inline float load_element(const void* data, Type type, int64_t index) {
   fail_type(type);
 }
 
+// The groups of a row of a u4 tensor.
+constexpr int64_t groups_of(const Tensor& t) { return (t.cols + t.group - 1) / t.group; }
+
 // Element (row, col) of a tensor of any type, as FP32. i8 and u4 are exact (loader.hpp).
 inline float at(const Tensor& t, int64_t row, int64_t col) {
   const int64_t index = row * t.row_stride + col * t.col_stride;
@@ -168,8 +176,7 @@ inline float at(const Tensor& t, int64_t row, int64_t col) {
   const float scale = load_element(t.scales, Type::f32, row);
   if (t.type == Type::i8) return scale * static_cast<const int8_t*>(t.data)[index];
   const int pair = static_cast<const uint8_t*>(t.data)[index / 2], q = index % 2 ? pair >> 4 : pair & 15;
-  const int64_t groups = (t.cols + t.group - 1) / t.group;
-  const int group = static_cast<const uint8_t*>(t.groups)[row * groups + col / t.group];
+  const int group = static_cast<const uint8_t*>(t.groups)[row * groups_of(t) + col / t.group];
   return scale * static_cast<float>(((group >> 4) + 1) * (q - (group & 15)));
 }
 

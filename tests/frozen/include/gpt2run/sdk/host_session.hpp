@@ -11,9 +11,10 @@
 
 namespace gpt2run {
 
-// O: an Ops set whose State is made from (ModelConfig, Limits), whose Weights have a `config`, and whose
-// load(checkpoint) returns the weights. The session shares the Ops object with the precision that opened it. traits: as
-// the session reports them, except for step_bytes, which is the size of one weight element here.
+// O: an Ops set whose State is made from (ModelConfig, Limits), or by make_state() of these if the set has it; whose
+// Weights have a `config`; and whose load(checkpoint) returns the weights. The session shares the Ops object with the
+// precision that opened it. traits: as the session reports them, except for step_bytes, which is the size of one weight
+// element here. If the elements have different sizes, the Weights have a `step_bytes` of their own.
 template <Ops O>
 class HostSession final : public Session {
  public:
@@ -22,7 +23,8 @@ class HostSession final : public Session {
         traits_(with_step_bytes(traits, checkpoint.config())),
         slots_(checkpoint.config(), limits),
         weights_(ops_->load(checkpoint)),
-        state_(checkpoint.config(), limits) {
+        state_(make_state(*ops_, checkpoint.config(), limits)) {
+    if constexpr (requires { weights_.step_bytes; }) traits_.step_bytes = weights_.step_bytes;
     const size_t table = size_t(limits.slots) * (limits.context + 1);
     tokens_.resize(table), logprobs_.resize(table);
     rows_.resize(limits.rows), logit_rows_.resize(limits.logit_rows), keys_.resize(limits.logit_rows);
@@ -90,7 +92,7 @@ class HostSession final : public Session {
   void write(const void* host, void* to, size_t bytes) override { std::memcpy(to, host, bytes); }
 
   bool tap(Tap* tap) override {
-    tap_ = tap;
+    tap_ = SessionTap(tap);
     return true;
   }
   void times(StepTimes* times) override { times_ = times; }
@@ -100,6 +102,13 @@ class HostSession final : public Session {
   static Traits with_step_bytes(Traits traits, const ModelConfig& config) {
     traits.step_bytes *= step_elements(config);
     return traits;
+  }
+
+  static typename O::State make_state(O& ops, const ModelConfig& config, const Limits& limits) {
+    if constexpr (requires { ops.make_state(config, limits); })
+      return ops.make_state(config, limits);
+    else
+      return typename O::State(config, limits);
   }
 
   int64_t row_stride() const { return slots_.limits().context + 1; }
@@ -127,12 +136,11 @@ class HostSession final : public Session {
   void forward(const HostStep& step) {
     if (!tap_) return gpt2_forward(*ops_, weights_, state_, step);
     gpt2_forward(*ops_, weights_, state_, step, [&](Op op, int layer) {
-      if (!tap_->wants(name_of(op))) return;
+      if (!tap_.wants(op)) return;
       const Matrix m = state_.written(op, layer, step, scratch_);
       if (m.rows == 0) return;
       scratch_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
-      if (tap_->tensor(name_of(op), layer, scratch_.data(), m.rows, m.cols))
-        fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+      tap_.call(op, layer, scratch_.data(), m.rows, m.cols);
     });
   }
 
@@ -147,7 +155,7 @@ class HostSession final : public Session {
   std::vector<int32_t> logit_rows_;  // (logit_rows)
   std::vector<RowKey> keys_;         // (logit_rows)
   std::vector<float> scratch_;       // for taps
-  Tap* tap_ = nullptr;
+  SessionTap tap_;
   StepTimes* times_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 // The GPT-2 network, written once for every device and number type. gpt2_forward calls the seven operations of an Ops
 // set in order; the set brings them with its own weights, state and step, so nothing here depends on memory or types.
-// Source: Radford et al. 2019, a pre-norm transformer with learned positions, tanh GELU and a head tied to wte.
+// Source: Radford et al. 2019, a pre-norm transformer with learned positions, tanh GELU and a head tied to wte. Models
+// may have another activation function in place of GELU, and scores scaled by the layer (ModelConfig).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,19 +12,23 @@ namespace gpt2run {
 
 // The operations in the order of a pass, with what each writes. R: rows of the step. The products are Hugging Face's
 // c_attn (norm_qkv), attn.c_proj (project_add), c_fc (norm_up_gelu), mlp.c_proj (down_add) and lm_head (norm_logits).
+// The name norm_up_gelu stands in taps and reports; the function is the model's, whether that is GELU or not.
 enum class Op : uint8_t {
   embed,         // x (R, C) = wte[token] + wpe[position]
   norm_qkv,      // q, k, v (R, 3C) = W LN1(x) + b; k and v go to the KV cache at (slot, position)
-  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over the row's own position and those before it
+  attention,     // a (R, C): per head, softmax(q k / sqrt(D)) v over the row's own position and those before it;
+                 // with scale_by_layer, q k / (sqrt(D) (layer + 1))
   project_add,   // x (R, C) += W a + b
-  norm_up_gelu,  // h (R, F) = GELU(W LN2(x) + b), the tanh form
+  norm_up_gelu,  // h (R, F) = f(W LN2(x) + b), where f is the model's activation function
   down_add,      // x (R, C) += W h + b
   norm_logits,   // logits (rows that need them, V) = W LNf(x)
 };
 
+inline constexpr int kOps = 7;
+
 constexpr const char* name_of(Op op) {
-  constexpr const char* names[] = {"embed",        "norm_qkv", "attention",  "project_add",
-                                   "norm_up_gelu", "down_add", "norm_logits"};
+  constexpr const char* names[kOps] = {"embed",        "norm_qkv", "attention",  "project_add",
+                                       "norm_up_gelu", "down_add", "norm_logits"};
   return names[static_cast<size_t>(op)];
 }
 
@@ -37,6 +42,29 @@ concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s,
   o.norm_up_gelu(w.layers[layer], s, t);
   o.down_add(w.layers[layer], s, t);
   o.norm_logits(w.head, s, t);
+};
+
+// A session's tap, which is asked once which operations it wants.
+class SessionTap {
+ public:
+  SessionTap() = default;
+  // tap: null for none.
+  explicit SessionTap(Tap* tap) : tap_(tap) {
+    for (int op = 0; tap && op < kOps; ++op) wants_[op] = tap->wants(name_of(static_cast<Op>(op)));
+  }
+
+  explicit operator bool() const { return tap_ != nullptr; }
+  bool wants(Op op) const { return wants_[static_cast<size_t>(op)]; }
+
+  // Shows the tap what an operation wrote. host: (rows, cols). Throws Error if the tap changed it.
+  void call(Op op, int layer, float* host, int rows, int cols) const {
+    if (tap_->tensor(name_of(op), layer, host, rows, cols))
+      fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+  }
+
+ private:
+  Tap* tap_ = nullptr;
+  bool wants_[kOps] = {};
 };
 
 // Runs one forward pass, and calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must

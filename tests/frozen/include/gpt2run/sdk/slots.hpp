@@ -84,9 +84,9 @@ class Slots {
     if (limits_.context < 1 || limits_.context > config.T) {
       fail("limits: context of 1 to ", config.T, " positions expected, found ", limits_.context);
     }
-    if (config.activation != Activation::gelu_tanh)
-      fail("the model: activation ", name_of(config.activation), " is not computed yet, only gelu_tanh");
-    if (config.scale_by_layer) fail("the model: attention scores scaled by layer are not computed yet");
+    if (static_cast<int>(config.activation) >= kActivationCount)
+      fail("the model: an activation function of gpt2run/loader.hpp expected, found number ",
+           static_cast<int>(config.activation));
   }
 
   void check_slot(int slot) const {
