@@ -45,7 +45,8 @@ bool is_matrix(Weight weight) {
 Type stored_type(Weight weight, Type own, std::optional<Type> type) {
   const Type wanted = type.value_or(own);
   const bool stays_wide = !is_matrix(weight) || weight == Weight::wpe;
-  return is_quantised(wanted) && stays_wide ? Type::f32 : wanted;
+  if (!is_quantised(wanted)) return wanted;
+  return stays_wide ? Type::f32 : quantised_type_of(weight, wanted);
 }
 
 std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
@@ -185,6 +186,7 @@ void add_quantisation(JsonWriter& json, Type type) {
   json.field("bits", type == Type::u4 ? 4 : 8);
   json.field("group_size", type == Type::u4 ? kInt4Group : -1);
   json.field("zero_point", type == Type::u4);
+  json.field("embedding_bits", 8);
   json.raw_field("modules_to_not_convert", "[\"wpe\"]");
   json.end_object();
 }
@@ -228,7 +230,8 @@ void write_huggingface(OutputSet& files, const std::filesystem::path& folder, co
     for (const TokenizerFile& file : tokenizer) written |= file.name == name;
     if (!written) files.refuse(folder / name);
   }
-  files.add(folder / "config.json", config_of(model, items.front().type));
+  const Type layers = stored_type(Weight::qkv_w, model.tensor(Weight::qkv_w, 0).type, type);
+  files.add(folder / "config.json", config_of(model, is_quantised(layers) ? layers : items.front().type));
   for (const TokenizerFile& file : tokenizer) files.add(folder / file.name, file.bytes);
   OutputFile& weights = files.add(folder / "model.safetensors");
   weights.write(header_of(items));

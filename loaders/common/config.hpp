@@ -11,7 +11,7 @@ namespace gpt2run::loaders {
 struct FolderConfig {
   ModelConfig model;
   bool tied;                      // tie_word_embeddings
-  std::optional<Type> quantised;  // i8 or u4: the type of all matrices but wpe, by quantization_config
+  std::optional<Type> quantised;  // i8 or u4: the type of the layers' matrices, by quantization_config
 };
 
 // Missing settings have the defaults of transformers, except that the model's sizes must be given and a missing

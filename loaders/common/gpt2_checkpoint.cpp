@@ -6,6 +6,7 @@
 
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 #include "limits.hpp"
 #include "quantised.hpp"
 
@@ -184,7 +185,8 @@ Tensor Gpt2Checkpoint::fetch(Weight weight, int layer) const {
                                              : "");
   }
   const bool is_wide = is_vector(weight) || weight == Weight::wpe;
-  if (quantised_ && !is_wide) return quantised_view(tensors_, *tensor, name, *quantised_, shape_of(weight, model_));
+  if (quantised_ && !is_wide)
+    return quantised_view(tensors_, *tensor, name, quantised_type_of(weight, *quantised_), shape_of(weight, model_));
   return view(*tensor, name, weight, is_linear_, model_);
 }
 

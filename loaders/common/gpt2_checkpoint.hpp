@@ -24,9 +24,10 @@ bool is_linear_layout(const StoredTensors& tensors);
 class Gpt2Checkpoint final : public Checkpoint {
  public:
   // tied: whether the output head is said to be wte; nothing if the model's files do not say. A stored head is used
-  // whatever they say, and one that equals wte counts as tied. tokenizer: a path, or "" for none. quantised:
-  // i8 or u4, the type of all matrices but wpe, which are then stored as (out, in). Throws Error for a missing tensor,
-  // a wrong shape, a wrong type, and as quantised_view() does.
+  // whatever they say, and one that equals wte counts as tied. tokenizer: a path, or "" for none. quantised: i8 or u4,
+  // the type of the layers' matrices; all matrices but wpe are then quantised (quantised_type_of in sdk/quantise.hpp)
+  // and stored as (out, in). Throws Error for a missing tensor, a wrong shape, a wrong type, and as quantised_view()
+  // does.
   Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tied, StoredTensors tensors, std::string tokenizer,
                  const Host& host, std::optional<Type> quantised = std::nullopt);
 

@@ -98,6 +98,8 @@ std::optional<Type> read_quantisation(const std::string& path, const Value& sett
       expect(value.as_integer() == (is_int4 ? kInt4Group : -1), is_int4 ? "32" : "-1");
     else if (key == "zero_point")
       expect(value.as_flag() == is_int4, is_int4 ? "true" : "false");
+    else if (key == "embedding_bits")
+      expect(value.as_integer() == 8, "8");
     else if (key == "modules_to_not_convert")
       expect(is_wpe_alone(value), "[\"wpe\"]");
     else

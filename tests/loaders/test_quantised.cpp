@@ -63,7 +63,8 @@ TEST_P(Quantised, TheFileHasWhatTheQuantiserGives) {
     EXPECT_EQ(found->config().tied_head, source->config().tied_head);
     expect_values(*found, QuantisedCheckpoint(*source, GetParam()));
     for_each_weight(source->config(), [&](Weight weight, int layer) {
-      EXPECT_EQ(found->tensor(weight, layer).type, is_quantised_matrix(weight) ? GetParam() : Type::f32)
+      EXPECT_EQ(found->tensor(weight, layer).type,
+                is_quantised_matrix(weight) ? quantised_type_of(weight, GetParam()) : Type::f32)
           << name_of(weight);
     });
   }
@@ -91,6 +92,15 @@ TEST_P(Quantised, EveryPrecisionReadsTheExactValues) {
     expect_values(*open(path("wide")), *open(path("q")));
     for (const char* precision : {"reference", "cpu-fp32", "cpu-fp16", "cpu-bf16"})
       EXPECT_EQ(logits_of(*open(path("q")), precision), logits_of(*open(path("wide")), precision)) << precision;
+  }
+}
+
+// The precision of the type gives the same bits from the folder and from the model that it was made of.
+TEST_P(Quantised, TheTypesPrecisionGivesTheBitsOfTheSource) {
+  const std::string precision = std::string("cpu-") + type();
+  for (const std::string& model : {kGoldens + "plain", std::string(kOdd)}) {
+    convert(model + " --type " + type() + " --force -o " + path("q"));
+    EXPECT_EQ(logits_of(*open(path("q")), precision.c_str()), logits_of(*open(model), precision.c_str())) << model;
   }
 }
 
@@ -136,9 +146,6 @@ TEST_P(Quantised, AHeadThatEqualsTheEmbeddingIsTied) {
     return model->tensor(Weight::head_w, 0).data == model->tensor(Weight::wte, 0).data;
   };
   EXPECT_FALSE(set(""));
-  if (GetParam() == Type::u4) {
-    EXPECT_FALSE(set(".groups"));
-  }
   EXPECT_TRUE(set(".scales"));
 }
 
@@ -222,6 +229,7 @@ TEST_F(QuantisedBad, OtherMethodsAndSettings) {
   refused_setting("int8", "zero_point", true, {"zero_point:", "false", "true"});
   refused_setting("int4", "zero_point", false, {"zero_point:", "true", "false"});
   refused_setting("int4", "modules_to_not_convert", {"wpe", "lm_head"}, {"modules_to_not_convert:", "[\"wpe\"]"});
+  refused_setting("int4", "embedding_bits", 4, {"embedding_bits:", "8", "4"});
   refused_setting("int4", "desc_act", false, {"desc_act:"});
 }
 

@@ -1,4 +1,5 @@
-// QuantisedCheckpoint: the matrices of another checkpoint in i8 or u4, in memory. wpe and vectors stay as they are.
+// QuantisedCheckpoint: the matrices of another checkpoint in i8, or those of the layers in u4, in memory. wpe and
+// vectors stay as they are.
 #pragma once
 #include <map>
 #include <vector>
@@ -22,7 +23,8 @@ class QuantisedCheckpoint final : public Checkpoint {
       const auto weight = static_cast<Weight>(w);
       if (!is_quantised_matrix(weight) || (weight == Weight::head_w && config().tied_head)) continue;
       for (int layer = 0; layer < (is_per_layer(weight) ? config().L : 1); ++layer)
-        matrices_.emplace(std::pair(weight, layer), quantised(inner.tensor(weight, layer)));
+        matrices_.emplace(std::pair(weight, layer),
+                          quantised(inner.tensor(weight, layer), quantised_type_of(weight, type)));
     }
   }
 
@@ -35,12 +37,13 @@ class QuantisedCheckpoint final : public Checkpoint {
     if (!is_quantised_matrix(weight)) return inner_.tensor(weight, layer);
     const Matrix& m = matrices_.at({weight, layer});
     const Shape shape = shape_of(weight, config());
-    const bool pairs = type_ == Type::u4;
+    const Type type = quantised_type_of(weight, type_);
+    const bool pairs = type == Type::u4;
     return {m.codes.data(),
-            type_,
+            type,
             shape.rows,
             shape.cols,
-            pairs ? 2 * bytes_of(type_, shape.cols) : shape.cols,
+            pairs ? 2 * bytes_of(type, shape.cols) : shape.cols,
             1,
             m.scales.data(),
             pairs ? m.groups.data() : nullptr,
@@ -53,16 +56,16 @@ class QuantisedCheckpoint final : public Checkpoint {
     std::vector<float> scales;
   };
 
-  Matrix quantised(const Tensor& t) const {
+  static Matrix quantised(const Tensor& t, Type type) {
     Matrix m;
     std::vector<float> row(static_cast<size_t>(t.cols));
     std::vector<uint8_t> codes(row.size());
     std::vector<Int4Group> groups((row.size() + kInt4Group - 1) / kInt4Group);
     for (int64_t r = 0; r < t.rows; ++r) {
       for (int64_t c = 0; c < t.cols; ++c) row[static_cast<size_t>(c)] = at(t, r, c);
-      m.scales.push_back(type_ == Type::i8 ? quantise_int8(row, reinterpret_cast<int8_t*>(codes.data()))
-                                           : quantise_int4(row, codes.data(), groups.data()));
-      if (type_ == Type::i8) {
+      m.scales.push_back(type == Type::i8 ? quantise_int8(row, reinterpret_cast<int8_t*>(codes.data()))
+                                          : quantise_int4(row, codes.data(), groups.data()));
+      if (type == Type::i8) {
         m.codes.insert(m.codes.end(), codes.begin(), codes.end());
         continue;
       }

@@ -11,6 +11,8 @@
 #include <limits>
 #include <span>
 
+#include "gpt2run/loader.hpp"
+
 namespace gpt2run {
 
 inline constexpr float kLeastScaled = 0x1p-100f;  // rows whose values are all smaller become zeros
@@ -116,6 +118,12 @@ inline float quantise_int4(std::span<const float> row, uint8_t* codes, Int4Group
     }
   }
   return scale;
+}
+
+// The type of a matrix in a model whose layers are quantised to `layers`, i8 or u4: embedding and head have 8 bits, as
+// 4 would cost a third of all that is lost, and a tied head is the embedding.
+constexpr Type quantised_type_of(Weight weight, Type layers) {
+  return weight == Weight::wte || weight == Weight::head_w ? Type::i8 : layers;
 }
 
 constexpr int8_t int4_weight(Int4Group group, int code) {
