@@ -11,18 +11,20 @@
 
 namespace gpt2run {
 
-// The objects of a comparison. Used by one thread at a time.
+// The objects of a comparison. The reference stays open from the beginning to the end. The tests take turns: as many at
+// a time are open as memory holds, or as --open says, and each group of them is compared, measured and closed before
+// the next one is opened. The groups do not change the results. Used by one thread at a time.
 class ComparisonRun {
  public:
-  // Opens the models and the precisions, and reads the texts. `host`, `configuration` and `ranks` outlive the object.
-  // Throws UsageError or Error.
+  // Opens the models, creates the precisions, and reads the texts. `host`, `configuration` and `ranks` outlive the
+  // object. Throws UsageError or Error.
   ComparisonRun(PluginHost& host, Configuration& configuration, Ranks& ranks);
   ComparisonRun(const ComparisonRun&) = delete;  // its instances point to its models
   ComparisonRun& operator=(const ComparisonRun&) = delete;
 
-  // Continues the prompts, compares the precisions, and measures layers and floors. Every rank must call it, once. The
-  // windows and the floors of the instances are shared among the ranks; rank 0 does the rest, and only it has the
-  // results. Throws Error, also after an interrupt.
+  // Continues the prompts, compares the precisions, and measures layers, floors and islands. Every rank must call it,
+  // once. The windows and the floors of the instances are shared among the ranks; rank 0 does the rest, and only it has
+  // the results. Throws Error, also after an interrupt.
   void run();
 
   // The results, at rank 0 only.
@@ -38,11 +40,19 @@ class ComparisonRun {
   int32_t integer(const char* key) const { return static_cast<int32_t>(configuration_.values().integer(key)); }
   void open_test_model();
   void read_texts();
-  void open_instances();
+  void create_instances();
+  Limits limits_for(const Instance& instance) const;
+  void open_next(std::vector<Instance>& waiting);
+  size_t next_group(std::span<const Instance> waiting) const;
+  void close_tests();
   void continue_prompts();
   void share_texts();
-  void compare_all();
+  void cut_texts();
+  std::vector<TokenMetrics> compare_open();
   void compare_own(const OnTarget& on_target);
+  void compare_tests();
+  void measure_islands();
+  std::vector<double> divergence_with(const BoundPlugin& base, std::span<const std::string> exact);
   std::string nan_of(std::span<const Window> windows);
   void measure_layers();
   void measure_floors();
@@ -63,9 +73,14 @@ class ComparisonRun {
   int32_t context_ = 0;                     // the largest number of tokens before a target
   std::vector<Prompt> continued_;           // the prompts that are continued, and their indices among the texts
   std::vector<size_t> continued_texts_;
-  bool appends_ = false;  // whether the reference's continuations are compared on too
-  std::vector<Instance> instances_;
+  bool appends_ = false;                                  // whether the reference's continuations are compared on too
+  std::vector<Instance> instances_;                       // those that are open: the reference, and a group of tests
+  std::vector<Instance> waiting_;                         // tests whose turn has not come
+  int64_t longest_ = 2;                                   // tokens of the longest window
+  std::vector<std::string> names_;                        // of all instances
   std::vector<std::vector<Continuation>> continuations_;  // [instance][prompt]
+  std::vector<FloorPart> reference_floor_;                // at the rank that measures it, and at rank 0
+  std::optional<BoundPlugin> island_base_;                // the test as a precision with the option `exact`
   std::vector<Window> windows_;
   Comparison comparison_;
 };

@@ -31,14 +31,20 @@ int width_of_output() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kDefault;
 }
 
+std::string tables_of(const Comparison& found, const OptionValues& values) {
+  const bool full = values.flag("full");
+  std::string text = full ? to_full_table(found) : values.flag("formats") ? to_formats_table(found) : to_table(found);
+  if (found.layers) text += (full ? to_table(*found.layers) : "") + to_lines(*found.layers);
+  if (found.islands) text.append("\n").append(to_table(*found.islands));
+  return text;
+}
+
 // Prints the tables, or writes the JSON. before: text to put above the tables.
 void report(const Comparison& found, const std::string& before, const OptionValues& values) {
-  const bool full = values.flag("full");
   const auto tables = [&] {
     return before + "compared on " + std::to_string(found.targets) + " targets in " +
            std::to_string(found.texts.size()) + (found.texts.size() == 1 ? " text\n\n" : " texts\n\n") +
-           (full ? to_full_table(found) : to_table(found)) +
-           (found.layers ? (full ? to_table(*found.layers) : "") + to_lines(*found.layers) : "");
+           tables_of(found, values);
   };
   publish_results(
       std::string(values.text("json")), [&] { return to_json(found); }, tables);

@@ -1,6 +1,7 @@
 // The results as JSON.
 #include <cmath>
 
+#include "common/evaluation/direction.hpp"
 #include "common/evaluation/texts.hpp"
 #include "gpt2compare/report.hpp"
 #include "gpt2run/json/json.hpp"
@@ -107,6 +108,37 @@ void add_flips(JsonWriter& json, const Comparison& comparison, const TokenMetric
   });
 }
 
+void add_direction(JsonWriter& json, const TokenMetrics& series) {
+  const Direction found = direction_of(series);
+  add_object(json, "direction", [&] {
+    json.field("changed", found.changed);
+    json.field("better", found.better);
+    json.field("worse", found.worse);
+    add(json, "share_better", found.share);
+    add_list(json, "interval", std::array{found.low, found.high}, [&](double end) { json.raw(json::real_text(end)); });
+  });
+}
+
+void add_bytes(JsonWriter& json, std::string_view key, std::optional<int64_t> bytes) {
+  if (bytes)
+    json.field(key, *bytes);
+  else
+    json.field(key, nullptr);
+}
+
+void add_islands(JsonWriter& json, const Islands& islands) {
+  add_object(json, "islands", [&] {
+    json.field("test", islands.test);
+    add(json, "kl_ref_test", islands.kl);
+    add_objects(json, "parts", islands.parts, [&](const Island& island) {
+      json.field("division", name_of(island.division));
+      json.field("part", island.part);
+      add(json, "kl_ref_test", island.kl);
+      add(json, "restored", island.restored);
+    });
+  });
+}
+
 void add_buckets(JsonWriter& json, const TokenMetrics& series) {
   // Positions are whole numbers, and the range in the JSON includes both ends.
   add_objects(json, "by_position", by_position(series), [&](const Bucket& bucket) {
@@ -168,6 +200,8 @@ void add_test(JsonWriter& json, const Comparison& comparison, const TestResult& 
   json.field("name", test.series.name);
   add_metrics(json, comparison, test.series);
   if (!test.floor.empty()) add_floor(json, test);
+  add_bytes(json, "step_bytes", test.step_bytes);
+  add_direction(json, test.series);
   add_flips(json, comparison, test.series);
   add_buckets(json, test.series);
   add_object(json, "histogram", [&] {
@@ -185,6 +219,7 @@ std::string to_json(const Comparison& comparison) {
   json.field("reference", comparison.reference);
   json.field("texts", comparison.texts.size());
   json.field("tokens", comparison.targets);
+  add_bytes(json, "reference_step_bytes", comparison.reference_bytes);
   json.key("manifest");
   write(json, manifest.root());
   size_t index = 0;
@@ -197,6 +232,7 @@ std::string to_json(const Comparison& comparison) {
     json.field("layer_rows", comparison.layers->rows);
     add_ranges(json, "reference_ranges", comparison.layers->ranges);
   }
+  if (comparison.islands) add_islands(json, *comparison.islands);
   json.end_object();
   return json.json() + "\n";
 }

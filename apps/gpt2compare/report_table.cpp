@@ -3,7 +3,7 @@
 
 #include "common/evaluation/texts.hpp"
 #include "common/program/columns.hpp"
-#include "gpt2compare/report.hpp"
+#include "gpt2compare/report_cells.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
@@ -12,48 +12,6 @@ namespace {
 constexpr size_t kMostFlips = 20;
 
 std::string shown(double value) { return shown_number(value, "%.3g"); }
-
-std::string mean_of(const Distribution& found, const char* format = "%.3g") {
-  const std::string mean = shown_number(found.mean, format);
-  if (std::isnan(found.standard_error)) return mean;
-  const bool alike = found.batch_standard_error == found.standard_error;
-  return mean + " +- " + shown_number(found.standard_error, "%.2g") +
-         (alike ? "" : " (" + shown_number(found.batch_standard_error, "%.2g") + ")");
-}
-
-// The mark after a value: " =" for exactly equal, " ~" for not above the floor.
-std::string mark_of(const TestResult& test, Metric metric) {
-  if (mean_deviation(test.series, metric, test.series.size()) == 0) return " =";
-  return is_below(test.series, metric, test.floor) ? " ~" : "";
-}
-
-std::string floor_text(const TestResult& test, Metric metric) {
-  return test.floor.empty() ? "-" : shown(floor_of(test.floor)[static_cast<size_t>(metric)]);
-}
-
-std::string legend(const Comparison& comparison) {
-  bool below = false, equal = false;
-  int64_t targets = 0;
-  for (const TestResult& test : comparison.tests) {
-    for (int m = 0; m < kMetrics; ++m) {
-      const std::string found = mark_of(test, static_cast<Metric>(m));
-      below |= found == " ~", equal |= found == " =";
-    }
-    for (const FloorPart& part : test.floor) targets = std::max(targets, part.targets);
-  }
-  std::string text;
-  if (comparison.targets > 1)
-    text +=
-        "+-     one standard error if tokens were independent; in brackets by batch means, without that assumption\n";
-  if (targets > 0)
-    text += "floor  the most that rounding alone causes, a mean over the first " + std::to_string(targets) +
-            " targets: of 1 - x for shares x, of absolute values for differences\n";
-  if (below)
-    text +=
-        "~      over the targets of the floor, the difference is not above it: rounding alone causes as much there\n";
-  if (equal) text += "=      exactly equal\n";
-  return text;
-}
 
 // The absolute values. Positive and negative differences cancel in a mean, and the floor is a mean of absolute values.
 std::vector<double> sizes_of(std::vector<double> values) {
@@ -76,8 +34,8 @@ std::vector<std::string> full_row(const Comparison& comparison, const TestResult
   if (size) values = sizes_of(std::move(values)), name.insert(0, 1, '|').append(1, '|');
   const Distribution found = distribution_of(values, equal);
   const bool held = size || !is_signed(metric);
-  std::vector<std::string> row = {name, mean_of(found) + (held ? mark_of(test, metric) : ""),
-                                  held ? floor_text(test, metric) : "-"};
+  std::vector<std::string> row = {name, mean_cell(found) + (held ? mark_of(test, metric) : ""),
+                                  held ? floor_cell(test, metric) : "-"};
   for (const double value : found.percentiles) row.push_back(shown(value));
   const TargetPosition& place = test.series.positions[found.extreme_index];
   row.push_back(shown(found.extreme));
@@ -138,6 +96,47 @@ std::string flips_table(const Comparison& comparison, const TokenMetrics& series
 
 }  // namespace
 
+std::string mean_cell(const Distribution& found, const char* format) {
+  const std::string mean = shown_number(found.mean, format);
+  if (std::isnan(found.standard_error)) return mean;
+  const bool alike = found.batch_standard_error == found.standard_error;
+  return mean + " +- " + shown_number(found.standard_error, "%.2g") +
+         (alike ? "" : " (" + shown_number(found.batch_standard_error, "%.2g") + ")");
+}
+
+std::string mark_of(const TestResult& test, Metric metric) {
+  if (mean_deviation(test.series, metric, test.series.size()) == 0) return " =";
+  return is_below(test.series, metric, test.floor) ? " ~" : "";
+}
+
+std::string floor_cell(const TestResult& test, Metric metric) {
+  return test.floor.empty() ? "-" : shown(floor_of(test.floor)[static_cast<size_t>(metric)]);
+}
+
+std::string legend_of(const Comparison& comparison) {
+  bool below = false, equal = false;
+  int64_t targets = 0;
+  for (const TestResult& test : comparison.tests) {
+    for (int m = 0; m < kMetrics; ++m) {
+      const std::string found = mark_of(test, static_cast<Metric>(m));
+      below |= found == " ~", equal |= found == " =";
+    }
+    for (const FloorPart& part : test.floor) targets = std::max(targets, part.targets);
+  }
+  std::string text;
+  if (comparison.targets > 1)
+    text +=
+        "+-     one standard error if tokens were independent; in brackets by batch means, without that assumption\n";
+  if (targets > 0)
+    text += "floor  the most that rounding alone causes, a mean over the first " + std::to_string(targets) +
+            " targets: of 1 - x for shares x, of absolute values for differences\n";
+  if (below)
+    text +=
+        "~      over the targets of the floor, the difference is not above it: rounding alone causes as much there\n";
+  if (equal) text += "=      exactly equal\n";
+  return text;
+}
+
 std::string to_table(const Comparison& comparison) {
   std::vector<std::vector<std::string>> rows = {{"TEST", "KL(" + comparison.reference + " || TEST), NATS", "FLOOR",
                                                  "SAME TOP-1", "FLOOR", "|LOG-PROBABILITY DIFFERENCE|", "FLOOR"}};
@@ -147,12 +146,12 @@ std::string to_table(const Comparison& comparison) {
       const bool share = metric == Metric::top1_agreement;
       const std::vector<double>& values = test.series[metric];
       const Distribution found = distribution_of(is_signed(metric) ? sizes_of(values) : values, spec_of(metric).equal);
-      row.push_back(mean_of(found, share ? "%.4f" : "%.3g") + mark_of(test, metric));
-      row.push_back(floor_text(test, metric));
+      row.push_back(mean_cell(found, share ? "%.4f" : "%.3g") + mark_of(test, metric));
+      row.push_back(floor_cell(test, metric));
     }
     rows.push_back(std::move(row));
   }
-  return in_columns(std::move(rows)) + legend(comparison);
+  return in_columns(std::move(rows)) + legend_of(comparison);
 }
 
 std::string to_full_table(const Comparison& comparison) {
@@ -162,9 +161,9 @@ std::string to_full_table(const Comparison& comparison) {
     text += metrics_table(comparison, test) + "\n" + floors_table(test);
     text += buckets_table(by_position(test.series), "POSITION");
     text += buckets_table(by_entropy(test.series), "ENTROPY");
-    text += flips_table(comparison, test.series) + "\n";
+    text += "  " + direction_line(test.series) + "\n" + flips_table(comparison, test.series) + "\n";
   }
-  return text + legend(comparison);
+  return text + legend_of(comparison);
 }
 
 }  // namespace gpt2run

@@ -42,6 +42,12 @@ TEST_F(MpirunLab, ComparisonIsThatOfOneProcess) {
                          kWritten));
 }
 
+TEST_F(MpirunLab, FormatsAndIslandsAreThoseOfOneProcess) {
+  const std::string text = kText + std::string(" --window 8 --floor_targets 4 --formats ");
+  expect_same(3, compare(text + "--limit 24 --open 1 --test reference:w=int8,bf16,reference:w=int4" + kWritten));
+  expect_same(2, compare(text + "--limit 8 --islands --test reference:w=int4:head=int8" + kWritten));
+}
+
 TEST_F(MpirunLab, FilesAreComparedOnce) {
   for (const char* precision : {"fp32", "bf16"})
     ASSERT_EQ(run(std::string("gpt2run") + kDemo + "--prompts prompts.txt -n 4 --precision cpu-" + precision +

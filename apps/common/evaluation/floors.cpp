@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/evaluation/contracts.hpp"
 #include "common/evaluation/lockstep.hpp"
 #include "common/pipeline/explain.hpp"
 #include "common/program/interrupt.hpp"
@@ -11,23 +12,12 @@
 namespace gpt2run {
 namespace {
 
-constexpr char kReference[] = "reference";
 constexpr int32_t kSlots = 4, kSlot = 2;
 
 // How many targets `reference` computes in a few seconds, at one multiplication per nanosecond.
 int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
   constexpr int64_t kProducts = 2'000'000'000, kLeast = 8;
   return std::min(asked, std::max(kLeast, kProducts / weights_per_step(config, 1)));
-}
-
-bool is_reference(const BoundPlugin& chosen) { return chosen.plugin->name == std::string_view(kReference); }
-
-// The options that give `reference` the contract of an instance: what its session says, or the number type in the
-// plugin's name. Empty if neither says it.
-std::string contract_of(const Instance& instance) {
-  const std::string contract = instance.session->traits().contract;
-  const std::string type = type_name_of(*instance.chosen);
-  return contract.empty() && !type.empty() ? "type=" + type : contract;
 }
 
 // Sequences for the other slots: the same tokens in other orders, each with another length.
@@ -64,10 +54,8 @@ class FloorMeter {
       add("isa=portable", portable, windows_, kChunk, plan_.threads, false);
     const std::string contract = contract_of(instance_);
     if (contract.empty() || is_reference(own) || !host_.find(Kind::precision, kReference, Space::host)) return parts_;
-    const PluginSpec spec = parse_plugin_list(std::string(kReference) + ":" + contract, "--floor").front();
-    BoundPlugin reference(host_.precision(kReference), spec, Layer::fallback, &host_);
-    for (const auto& [key, value] : spec.options) reference.values.set(key, value, "--floor");
-    add(to_text(spec), reference, slow_, kChunk, plan_.threads, false);
+    const BoundPlugin reference = reference_with(host_, contract, "--floor");
+    add(to_text(reference.spec), reference, slow_, kChunk, plan_.threads, false);
     return parts_;
   }
 

@@ -7,8 +7,12 @@
 
 namespace gpt2run {
 
+Instance create_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint) {
+  return {instance_name(chosen), &chosen, &checkpoint, create<Precision>(chosen), nullptr};
+}
+
 Instance open_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint, const Limits& limits) {
-  Instance instance{instance_name(chosen), &chosen, &checkpoint, create<Precision>(chosen), nullptr};
+  Instance instance = create_instance(chosen, checkpoint);
   instance.session = instance.precision->open(checkpoint, limits);
   return instance;
 }

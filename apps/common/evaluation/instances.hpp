@@ -16,8 +16,11 @@ struct Instance {
   std::unique_ptr<Session> session;
 };
 
-// Creates the precision and opens a session. `chosen` and `checkpoint` outlive the instance. Throws Error naming the
-// precision.
+// Creates the precision, without a session yet: its weights are not loaded. `chosen` and `checkpoint` outlive the
+// instance. Throws Error naming the precision.
+Instance create_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint);
+
+// The same with an open session.
 Instance open_instance(const BoundPlugin& chosen, const Checkpoint& checkpoint, const Limits& limits);
 
 // Limits that are large enough for both; threads and device are those of `a`.
