@@ -8,7 +8,10 @@ STUDY is a folder; in it and below it are looked for
     compare.json       of gpt2compare --json
     perplexity.json    of gpt2perplexity --json
     bench.json         of gpt2bench --json
-What is missing is left out, with a line saying so. FOLDER (STUDY unless given) gets report.html, which needs no other
+    formats.json       of gpt2compare --formats --json
+    islands.json       of gpt2compare --islands --json
+    adder.json         of scripts/adder.py --json
+What is missing is left out, with a line saying so for the first four. FOLDER (STUDY unless given) gets report.html, which needs no other
 file, and the pictures in plots/. Everything is made before the first file is written. It needs matplotlib (Debian's
 package python3-matplotlib). Exit codes: 0 done, 2 the command line cannot be meant, 1 everything else.
 """
@@ -76,9 +79,10 @@ def draw(study):
         import plots_figures
     except ImportError as error:
         fail(f"matplotlib cannot be loaded: {error}")
+    import plots_formats
     import plots_report
 
-    pictures, left_out = plots_figures.draw_all(study)
+    pictures, left_out = plots_figures.draw_all(study, {"formats": (plots_formats.formats_by_bytes,), "islands": (plots_formats.damage_by_part,)})
     return pictures, plots_report.html_of(study, pictures, left_out), left_out
 
 

@@ -419,8 +419,8 @@ KINDS = {
 }
 
 
-def draw_all(study):
-    """Pictures by name, and lines that say what is left out and why."""
+def draw_all(study, of_formats):
+    """Pictures by name, and lines that say what is left out and why. of_formats: drawers that need no looks of precisions."""
     plt.rcParams.update(STYLE)
     names = [timing.precision for timing in study.timings]
     names += [test["name"] for test in study.compare["tests"]] if study.compare else []
@@ -428,11 +428,17 @@ def draw_all(study):
     names += [row["precision"] for row in study.bench["results"]] if study.bench else []
     looks = Looks(names)
     pictures, left_out = {}, list(study.missing)
+
+    def add(draw, source, picture):
+        if picture:
+            pictures[draw.__name__] = picture
+        else:
+            left_out.append(f"{draw.__name__}: {source} holds nothing to draw for it")
+
     for source, drawers in KINDS.items():
         for draw in drawers if getattr(study, source) else ():
-            picture = draw(study, looks)
-            if picture:
-                pictures[draw.__name__] = picture
-            else:
-                left_out.append(f"{draw.__name__}: {source} holds nothing to draw for it")
+            add(draw, source, draw(study, looks))
+    for source, drawers in of_formats.items():
+        for draw in drawers if getattr(study, source) else ():
+            add(draw, source, draw(study))
     return pictures, left_out

@@ -45,6 +45,9 @@ class Study:
     compare: dict = None
     perplexity: dict = None
     bench: dict = None
+    formats: dict = None
+    islands: dict = None
+    adder: dict = None
     missing: list = field(default_factory=list)
     manifests: dict = field(default_factory=dict)
 
@@ -268,6 +271,55 @@ def compare_of(path):
     }
 
 
+def format_of(node, where):
+    """A test of gpt2compare --formats. bytes and the ends of the interval are NaN where they are not known."""
+    name = at(node, "name", "text", where)
+    where = f"{where} {name!r}"
+    metrics, direction = at(node, "metrics", "object", where), at(node, "direction", "object", where)
+    mean, error = {}, {}
+    for key in ("kl_ref_test", "top1_agreement", "logprob_difference"):
+        metric = at(metrics, key, "object", where)
+        mean[key] = at(metric, "mean", "number", f"{where}: {key}")
+        error[key] = at(metric, "batch_standard_error", "number", f"{where}: {key}", math.nan)
+    interval = items(direction, "interval", "number", f"{where}: direction")
+    if len(interval) != 2:
+        raise Bad(f"{where}: direction: interval: expected two numbers, found {len(interval)}")
+    return {
+        "name": name, "kl": mean["kl_ref_test"], "kl_error": error["kl_ref_test"], "top1": mean["top1_agreement"],
+        "nll": -mean["logprob_difference"], "nll_error": error["logprob_difference"], "bytes": at(node, "step_bytes", "number", where),
+        "floor": at(at(node, "floor", "object", where, {}), "kl_ref_test", "number", where, math.nan),
+        "better": at(direction, "better", "whole", where), "worse": at(direction, "worse", "whole", where), "interval": interval,
+        "share": at(direction, "share_better", "number", where),
+    }  # fmt: skip
+
+
+def formats_of(path):
+    node = read_json(path)
+    return {
+        "reference": at(node, "reference", "text", path),
+        "bytes": at(node, "reference_step_bytes", "number", path),
+        "tokens": at(node, "tokens", "number", path),
+        "tests": [format_of(one, f"{path}: tests") for one in items(node, "tests", "object", path)],
+        "manifest": node.get("manifest"),
+    }
+
+
+def islands_of(path):
+    node = at(read_json(path), "islands", "object", path)
+    parts = [
+        {key: at(one, key, "text", f"{path}: parts") for key in ("division", "part")}
+        | {key: at(one, key, "number", f"{path}: parts") for key in ("kl_ref_test", "restored")}
+        for one in items(node, "parts", "object", path)
+    ]
+    return {"test": at(node, "test", "text", path), "kl": at(node, "kl_ref_test", "number", path), "parts": parts}
+
+
+def adder_of(path):
+    node = read_json(path)
+    right = at(node, "right", "object", path)
+    return {"sums": at(node, "sums", "whole", path), "right": {name: check(right[name], "whole", f"{path}: {name}") for name in right}}
+
+
 def difference_of(node, where):
     """Mean negative log-probability less that of the first precision, token by token; None for the first one itself."""
     if node.get("difference") is None:
@@ -314,8 +366,13 @@ def read_study(folder):
         setattr(study, name, found)
         if found.get("manifest") is not None:
             study.manifests[paths[0].name] = found["manifest"]
+    for name, reader in (("formats", formats_of), ("islands", islands_of), ("adder", adder_of)):  # few studies have them
+        for path in sorted(folder.rglob(f"{name}.json"))[:1]:
+            setattr(study, name, reader(path))
+    if study.formats and study.formats["manifest"] is not None:
+        study.manifests["formats.json"] = study.formats["manifest"]
     for path in sorted(folder.rglob("manifests/*.json"))[:1]:
         study.manifests["timings, first run"] = read_json(path)
-    if not (study.timings or study.compare or study.perplexity or study.bench):
+    if not (study.timings or study.compare or study.perplexity or study.bench or study.formats):
         raise Bad(f"{folder}: expected results of gpt2bench, gpt2compare or gpt2perplexity, found none")
     return study

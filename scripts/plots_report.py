@@ -8,6 +8,7 @@ import json
 import math
 
 from plots_figures import PHASE_NAMES, short
+from plots_formats import formats_section, islands_section
 from plots_inputs import ALL_PHASES, EQUAL, is_below, order_of
 
 MOST_OF_MANIFEST = 20000  # characters
@@ -27,6 +28,9 @@ DEFINITIONS = {
     "logprob_difference": ("log-probability difference", "The test's log-probability of the text's own next token less the reference's, in nats. Its mean has a sign; its floor is of its size, the mean without signs."),
     "top1_agreement": ("top-1 agreement", "The share of positions where both sides hold the same token for the most likely."),
     "topk_overlap": ("top-k overlap", "The share of the reference's k most likely tokens that are among the test's k."),
+    "nll_difference": ("NLL difference", "The mean negative log-probability of the text's own tokens less that of the reference, in nats: above 0 the format knows the text less well."),
+    "direction": ("better : worse", "Of the positions whose most likely token changes, those where the text's own token becomes more likely, and those where it becomes less likely. If the interval of the share holds 0.5, the direction cannot be told."),
+    "step_bytes": ("MB a step", "Bytes of weights that a step reads in this format, with the scales and zero points that it needs, in millions."),
     "floor": ("noise floor", "How far the same metric is from that of two equal sides when only the way of computing changes and the type does not: batch, threads, order of sums. What is not above it cannot be told from rounding luck."),
     "flip": ("flip", "A position where the test's most likely token is another than the reference's; its margin is how far the reference's first token was before its second."),
     "perplexity": ("perplexity", "exp of the mean negative log-probability of the text's tokens: the number of equally likely tokens that would surprise as much."),
@@ -247,6 +251,12 @@ def manifest_section(study):
 SECTIONS = (("compare", compare_section), ("perplexity", perplexity_section), ("timings", timings_section), ("bench", bench_section))
 
 
+def of_formats(study, pictures):
+    for source, section in (("formats", formats_section), ("islands", islands_section)):
+        if getattr(study, source):
+            yield from section(study, pictures, table, figure, link)
+
+
 def html_of(study, pictures, left_out):
     parts = ["<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>Precision study</title>\n"]
     parts.append(f"<style>{CSS}</style></head><body>\n<h1>What number types do to GPT-2</h1>\n")
@@ -255,6 +265,8 @@ def html_of(study, pictures, left_out):
     for source, section in SECTIONS:
         if getattr(study, source):
             parts += section(study, pictures)
+        if source == "compare":
+            parts += of_formats(study, pictures)
     parts += definitions_section()
     parts += manifest_section(study)
     if left_out:

@@ -25,6 +25,7 @@ PICTURES = {
     "perplexity": {"perplexity"},
     "bench": {"speed"},
 }  # fmt: skip
+OF_FORMATS = {"formats": {"formats_by_bytes"}, "islands": {"damage_by_part"}}  # few studies have them
 METRICS = ("kl_ref_test", "kl_test_ref", "js", "tvd", "logit_mse", "logit_mse_aligned", "cosine", "logprob_difference", "top1_agreement", "topk_overlap")
 
 
@@ -83,7 +84,7 @@ def check_whole_study(folder):
     before = {path.name for path in folder.iterdir()}
     done = plots(folder)
     expect(done.returncode == 0 and done.stdout == "" and done.stderr.count("\n") == 1, "one line, found", done)
-    names = set.union(*PICTURES.values())
+    names = set.union(*PICTURES.values(), *OF_FORMATS.values())
     expect({path.name for path in (folder / "plots").iterdir()} == {f"{name}.png" for name in names}, "all pictures and no more")
     expect({path.name for path in folder.iterdir()} == before | {"plots", "report.html"}, "no temporary file")
     for name in names:
@@ -98,10 +99,22 @@ def check_whole_study(folder):
     expect("twofold" not in report, "no warning of times that are alike")
     expect("<td>norm_logits</td><td>-</td>" in report.replace("\n", ""), "no number for a layer outside of the layers")
     expect("operations of cpu-bf16 wrote" in report, "whose largest values they are")
+    check_formats(report)
     other = folder.with_name("again")
     expect(plots(folder, "--out", other).returncode == 0, "a second run")
     for path in (folder / "plots").iterdir():
         expect(path.read_bytes() == (other / "plots" / path.name).read_bytes(), path.name, "the same every time")
+
+
+def check_formats(report):
+    """The chapter on number formats: a row for each, with dashes for what is not known."""
+    rows = {cells[0]: cells[1:] for cells in (re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>.*?</tr>", report.replace("\n", ""))) if cells}
+    expect(rows["reference:w=int4:group=32"][0] == "0.04 ± 0.004", "KL with its error, found", rows["reference:w=int4:group=32"])
+    expect(rows["reference:w=int4:group=32"][4:] == ["43 : 87", "0.33 [0.20, 0.45]", "2.160", "9997"], "direction, bytes and sums, found", rows["reference:w=int4:group=32"])
+    expect(rows["reference:w=int8:exact=layer0"][4:] == ["0 : 0", "-", "-", "-"], "dashes, found", rows["reference:w=int8:exact=layer0"])
+    expect("reference:w=nf4:&lt;b&gt;" in rows, "names, escaped, found", list(rows))
+    expect(rows["down_add of layer 1"] == ["detail", "0.012", "0.600"], "an island, found", rows.get("down_add of layer 1"))
+    expect("cpu-fp32 has 10000." in report, "right sums of the reference")
 
 
 def check_disturbed(folder):
@@ -119,14 +132,15 @@ def check_disturbed(folder):
 
 def check_parts(study, folder):
     """One source of results alone gives its pictures, and the others a line each."""
-    for source in ("perplexity", "bench"):
+    for source in ("perplexity", "bench", "formats"):
         alone = folder / source
         alone.mkdir()
         shutil.copy(study / f"{source}.json", alone)
         done = plots(alone)
         expect(done.returncode == 0, source, "alone to do, found", done.stderr)
-        expect({path.stem for path in (alone / "plots").iterdir()} == PICTURES[source], "its pictures only")
-        check_report(alone, PICTURES[source])
+        names = (PICTURES | OF_FORMATS)[source]
+        expect({path.stem for path in (alone / "plots").iterdir()} == names, "its pictures only")
+        check_report(alone, names)
         lines = done.stderr.splitlines()
         for other in set(PICTURES) - {source}:
             expect(any(line.startswith(f"plots.py: left out: {other}: there is no ") for line in lines), "a line about", other)
@@ -175,6 +189,10 @@ BAD = {
     "'cpu-fp16': js: mean: expected a number, found \"x\"": changed("compare.json", lambda node: first(node)["metrics"]["js"].update(mean="x")),
     "'cpu-fp16': histogram: expected ascending edges": changed("compare.json", lambda node: first(node)["histogram"]["kl_ref_test"]["edges"].pop()),
     "layer: expected a whole number, found null": changed("compare.json", lambda node: first(node)["layers"][0].update(layer=None)),
+    "formats.json: tests 'reference:w=int8:exact=layer0': expected the key 'direction'": changed("formats.json", lambda node: first(node).pop("direction")),
+    "direction: interval: expected two numbers, found 1": changed("formats.json", lambda node: first(node)["direction"]["interval"].pop()),
+    "islands.json: expected the key 'islands'": changed("islands.json", lambda node: node.pop("islands")),
+    "adder.json: cpu-fp32: expected a whole number, found \"all\"": changed("adder.json", lambda node: node["right"].update({"cpu-fp32": "all"})),
     "perplexity.json: results[1]: expected an object, found 3": changed("perplexity.json", lambda node: node["results"].__setitem__(1, 3)),
     "bench.json: threads: expected a number, found true": changed("bench.json", lambda node: node["results"][0].update(threads=True)),
     "expected as many values of every phase": changed("timings/timings_host_FP16_64.json", lambda node: node["sampling"].pop()),

@@ -90,6 +90,27 @@ def compare(draw):
     return {"reference": "cpu-fp32", "texts": 4, "tokens": 2048, "manifest": manifest, "tests": tests}
 
 
+def formats(draw):
+    """Bytes and divergence by bits; the first test has no bytes and no changes."""
+    tests = []
+    for i, (name, bits, cost) in enumerate((("reference:w=int8:exact=layer0", None, 1e-4), ("reference:w=int8:head=int8", 8, 2e-4), ("reference:kv=int4", 32, 3e-2),
+                                            ("reference:w=int4:group=32", 5, 4e-2), ("reference:w=nf4:<b>", 4.5, 3e-2), ("reference:w=fp16", 16, 1e-6))):  # fmt: skip
+        changed = [0, 12, 90, 130, 110, 3][i]
+        better = changed // 3
+        metrics = {"kl_ref_test": {"mean": cost, "batch_standard_error": cost / 10}, "top1_agreement": {"mean": 1 - changed / 1000, "batch_standard_error": None}}
+        metrics["logprob_difference"] = {"mean": -cost / 2, "batch_standard_error": draw.random() / 100}
+        interval, share = ([0.2, 0.45], better / changed) if changed else ([None, None], None)
+        direction = {"changed": changed, "better": better, "worse": changed - better, "share_better": share, "interval": interval}
+        tests.append({"name": name, "metrics": metrics, "direction": direction, "step_bytes": bits and int(bits * 432000), "floor": {"kl_ref_test": 1e-12}})
+    return {"reference": "cpu-fp32", "reference_step_bytes": 13824000, "tokens": 1000, "tests": tests, "manifest": {"model": {"path": "demo"}}}
+
+
+def islands():
+    parts = [{"division": division, "part": part, "kl_ref_test": 0.03 * (1 - restored), "restored": restored}
+             for division, part, restored in (("values", "weights", 0.97), ("detail", "layer1.down_add", 0.6), ("layer", "layer1", 0.7), ("operation", "embed", -0.01))]  # fmt: skip
+    return {"islands": {"test": "reference:w=int4", "kl_ref_test": 0.03, "parts": parts}}
+
+
 def perplexity():
     rows = (("cpu-fp32", 31.482, 0.61), ("cpu-fp16", 31.484, 0.61), ("cpu-bf16", 31.541, 0.62))
     results = [{"precision": p, "perplexity": value, "standard_error": error, "tokens": 30000, "bits_per_byte": math.log2(value) / 4,
@@ -116,7 +137,9 @@ def write(folder):
             for length in (64, 128, 256):
                 path = folder / "timings" / f"timings_{placement}_{precision}_{length}.json"
                 path.write_text(json.dumps(timings(draw, precision, placement, length)), encoding="utf-8")
-    for name, content in (("compare", compare(draw)), ("perplexity", perplexity()), ("bench", bench(draw))):
+    contents = {"compare": compare(draw), "perplexity": perplexity(), "bench": bench(draw), "formats": formats(draw), "islands": islands()}
+    contents["adder"] = {"sums": 10000, "right": {"cpu-fp32": 10000, "reference:w=int4:group=32": 9997}}
+    for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -93,6 +93,28 @@ def check_gpu(place):
     expect(done.returncode == 1, "a GPU that is not there to fail")
 
 
+def check_formats(place):
+    """--formats adds two steps, and one more with the adder; a study without it removes their results."""
+    real = {path: place.stub(path, "exit 0") for path in ("build/release/bin/gpt2bench", PERPLEXITY)}
+    place.stub("scripts/adder.py", 'echo sums "$1" "${@:3:2}"; echo "{}" >"${!#}"\n')
+    (place.folder / "model.pt").write_text("a model")
+    done = place.study("--formats", "--adder", "model.pt", "--out", "lab")
+    out = place.folder / "lab"
+    shown = [line for line in done.stderr.splitlines() if line.startswith("== step ")]
+    steps = (*STEPS[:-1], "formats", "islands", "adder", STEPS[-1])
+    expect(shown == [f"== step {i} of 9: {name}" for i, name in enumerate(steps, 1)], "nine steps in order, found", done)
+    expect((out / "adder.txt").read_text() == "sums model.pt --sums 100\n", "the adder's table")
+    node = json.loads((out / "formats.json").read_text(encoding="utf-8"))
+    expect([one["name"].count("=") > 0 and one["step_bytes"] > 0 for one in node["tests"]] == [True] * 3, "formats with bytes, found", node["tests"])
+    expect("MB A STEP" in (out / "formats.txt").read_text(), "the table of formats")
+    expect(node["tests"][-1]["name"] == json.loads((out / "islands.json").read_text())["islands"]["test"], "the last format part by part")
+    expect("RESTORED" in (out / "islands.txt").read_text(), "the table of islands")
+    done = place.study("--out", "lab")
+    for path, program in real.items():
+        place.restore(path, program)
+    expect(not names(out) & {f"{name}.{kind}" for name in ("formats", "islands", "adder") for kind in ("json", "txt")}, "none of the study before, found", names(out))
+
+
 def check_refusals(place):
     (place.folder / "full").mkdir()
     (place.folder / "full/mine.txt").write_text("mine")
@@ -105,6 +127,8 @@ def check_refusals(place):
         ("nosuch.txt: expected a file", ["--text", "nosuch.txt"], 1),
         ("expected at least two precisions", ["--precision", "cpu-fp32"], 1),
         ("--text: a value is missing", ["--text"], 2),
+        ("--adder: expected --formats too", ["--adder", "file"], 2),
+        ("nosuch.pt: expected a file", ["--formats", "--adder", "nosuch.pt"], 1),
         ("unknown option '--fast'", ["--fast"], 2),
         ("found 'two' too", ["one", "two"], 2),
     ):
@@ -128,4 +152,5 @@ with tempfile.TemporaryDirectory() as work:
     check_failure(there, left)
     check_refusals(there)
     check_no_pictures(there)
+    check_formats(there)
     check_gpu(there)
