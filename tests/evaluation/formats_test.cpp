@@ -195,7 +195,7 @@ TEST_F(Formats, RefusesInOneLine) {
       {"--islands --test bf16,fp16", 2, {"--islands", "one", "2"}},
       {"--islands --test coarse --plugin-dir " CONTRACT, 1, {"--islands", "coarse", "Traits::contract", "exact"}},
       {"--open 1001", 2, {"--open", "1000", "1001"}},
-      {"--test bf16,reference:w=fp16:group=32 --open 1", 1, {"group=32", "fp16"}},
+      {"--test bf16,reference:w=fp16:group=32 --open 1", 1, {"reference:w=fp16:group=32", "fp16"}},
   };
   for (const auto& [options, code, words] : cases) {
     const Outcome done = run("gpt2compare" + (kTiny + ("--tokens '1 2 3' -n 0 " + options)));
