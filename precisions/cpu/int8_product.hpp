@@ -18,8 +18,13 @@ typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
 constexpr int kTileRows = kWidth == 16 ? 6 : kWidth == 8 ? 4 : 2, kTileVectors = kWidth == 16 ? 4 : 2;
 constexpr int kBlockInputs = 256, kBlockRows = 96;
 constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
-constexpr int kPrefetchAhead = 4096;        // bytes, for a single row, which is limited by memory
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
+
+// Software prefetch. Few rows need none: the processor sees one stream of memory and reads it as fast as it can. Many
+// rows are limited by arithmetic. In between, the weights arrive while rows are computed.
+constexpr int kLine = 64, kPrefetchTiles = 4;
+template <Codes kCodes>
+constexpr int kPrefetchFrom = kCodes == Codes::int4 ? 7 : 11;  // rows
 
 GPT2RUN_INLINE int lesser(int a, int b) { return a < b ? a : b; }
 
@@ -82,9 +87,16 @@ GPT2RUN_INLINE void with_some_rows(int rows, const F& f) {
 }
 
 GPT2RUN_INLINE void prefetch_bytes(const void* at, int bytes) {
-  for (int i = 0; i < bytes; i += 64)  // the address may be past the end, which a prefetch allows
+  for (int i = 0; i < bytes; i += kLine)  // the address may be past the end, which a prefetch allows
     __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + i));
 }
+
+// The part of the panels that is needed next, which a tile prefetches a little with each step: everything at once would
+// delay what is needed now.
+struct Next {
+  const uint8_t* at;
+  int step_bytes;  // a multiple of a line, 0 for none
+};
 
 // Part of the rows of a product, and where their outputs go.
 struct Outputs {
@@ -107,8 +119,8 @@ GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row
 // Adds `steps` times four inputs for kR rows to a whole panel. sums: (kR, kPanel), where the sums of earlier inputs are
 // unless `first`, and where these go unless `last`, which writes the outputs.
 template <int kR, int kV>
-GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, int32_t* sums,
-                         bool first, bool last, const Outputs& to) {
+GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, Next next,
+                         int32_t* sums, bool first, bool last, const Outputs& to) {
   const int8_t* codes = x.codes + row * x.stride + from;
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Ints total[kR][kV];  // the loops are unrolled so that it stays in registers
@@ -119,6 +131,7 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
         total[r][v] = first ? splat_int(starting_sum(x.sums[row + r])) : load_ints(sums + r * kPanel + o + v * kWidth);
     }
     for (int step = 0; step < steps; ++step) {
+      if (o == 0) prefetch_bytes(next.at + step * next.step_bytes, next.step_bytes);
       Ints weight[kV];
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
@@ -142,50 +155,10 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
   }
 }
 
-// One row with one panel of int8, which is as fast as memory. Two sums of each output, because one chain of additions
-// would wait for itself.
+// One row with one panel of int8, which is as fast as memory.
 GPT2RUN_INLINE void single(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
-  constexpr int kV = kTileVectors;
-  const int steps = padded(K, kFour) / kFour;
   const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  constexpr int kAll = kPanel / kWidth;
-  if constexpr (kAll <= kV) {
-    Ints even[kAll], odd[kAll];
-#pragma GCC unroll 8
-    for (int v = 0; v < kAll; ++v) even[v] = splat_int(starting_sum(x.sums[0])), odd[v] = Ints{};
-    int step = 0;
-    for (; step + 1 < steps; step += 2) {
-      const uint8_t* at = w + int64_t(step) * kStepBytes;
-      prefetch_bytes(at + kPrefetchAhead, 2 * kStepBytes);
-      const Ints first = splat_codes(x.codes + step * kFour), second = splat_codes(x.codes + (step + 1) * kFour);
-#pragma GCC unroll 8
-      for (int v = 0; v < kAll; ++v) {
-        even[v] = add_four(even[v], load_ints(at + v * kWidth * kFour), first);
-        odd[v] = add_four(odd[v], load_ints(at + kStepBytes + v * kWidth * kFour), second);
-      }
-    }
-    if (step < steps) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kAll; ++v)
-        even[v] = add_four(even[v], load_ints(w + int64_t(step) * kStepBytes + v * kWidth * kFour),
-                           splat_codes(x.codes + step * kFour));
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < kAll; ++v) finish(even[v] + odd[v], x.scales[0], to, 0, v * kWidth);
-  } else {
-    Ints total[kAll];
-#pragma GCC unroll 16
-    for (int v = 0; v < kAll; ++v) total[v] = splat_int(starting_sum(x.sums[0]));
-    for (int step = 0; step < steps; ++step) {
-      const uint8_t* at = w + int64_t(step) * kStepBytes;
-      prefetch_bytes(at + kPrefetchAhead, kStepBytes);
-      const Ints four = splat_codes(x.codes + step * kFour);
-#pragma GCC unroll 16
-      for (int v = 0; v < kAll; ++v) total[v] = add_four(total[v], load_ints(at + v * kWidth * kFour), four);
-    }
-#pragma GCC unroll 16
-    for (int v = 0; v < kAll; ++v) finish(total[v], x.scales[0], to, 0, v * kWidth);
-  }
+  tile<1, kPanel / kWidth>(x, 0, 0, w, padded(K, kFour) / kFour, {w, 0}, nullptr, true, true, to);
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -207,23 +180,33 @@ GPT2RUN_INLINE Factors load_factors(const uint8_t* groups) {
   return {(wide >> 4) + 1, wide & 15};
 }
 
-// Turns `inputs` int4 weights, in whole groups, of a panel into the bytes of int8 weights. A code times its factor is
-// at most 120, so that two bytes are multiplied at once in 16 bits, without a carry.
-GPT2RUN_INLINE void unpack(const uint8_t* groups, int inputs, uint8_t* out) {
-  for (int k = 0; k < inputs; k += kGroupInputs, groups += kGroupBytes, out += kGroupInputs * kPanel) {
+// What turns int4 codes of a group into the bytes of int8 weights. A code times its factor is at most 120, so that two
+// bytes are multiplied at once in 16 bits, without a carry.
+struct Unpacking {
+  Shorts factor;
+  Bytes bias;
+  GPT2RUN_INLINE Ints bytes(Ints codes) const { return (Ints)((Bytes)((Shorts)codes * factor) + bias); }
+};
+GPT2RUN_INLINE Unpacking load_unpacking(const uint8_t* groups) {
+  const Factors f = load_factors(groups);
+  const Shorts factor = (Shorts)(f.factor | f.factor << 16), zero = (Shorts)(f.zero | f.zero << 16);
+  const Shorts bias = kBias - factor * zero;  // at least 8, at most 128
+  return {factor, (Bytes)(bias | bias << 8)};
+}
+GPT2RUN_INLINE Ints low_codes(Ints codes) { return codes & 0x0f0f0f0f; }
+GPT2RUN_INLINE Ints high_codes(Ints codes) { return codes >> 4 & 0x0f0f0f0f; }
+
+// Turns `inputs` int4 weights, in whole groups, of a panel into the bytes of int8 weights.
+GPT2RUN_INLINE void unpack(const uint8_t* group, int inputs, uint8_t* out) {
+  for (int k = 0; k < inputs; k += kGroupInputs, group += kGroupBytes, out += kGroupInputs * kPanel) {
 #pragma GCC unroll 4
     for (int o = 0; o < kPanel; o += kWidth) {
-      const Factors f = load_factors(groups + o);
-      const Shorts factor = (Shorts)(f.factor | f.factor << 16);
-      const Shorts zero = (Shorts)(f.zero | f.zero << 16);
-      const Shorts pair = kBias - factor * zero;  // at least 8, at most 128
-      const Bytes bias = (Bytes)(pair | pair << 8);
+      const Unpacking unpacking = load_unpacking(group + o);
 #pragma GCC unroll 4
       for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
-        const Ints codes = load_ints(groups + kPanel + (eight * kPanel + o) * kFour);
-        const Shorts low = (Shorts)(codes & 0x0f0f0f0f), high = (Shorts)(codes >> 4 & 0x0f0f0f0f);
-        store_ints(out + (2 * eight * kPanel + o) * kFour, (Ints)((Bytes)(low * factor) + bias));
-        store_ints(out + ((2 * eight + 1) * kPanel + o) * kFour, (Ints)((Bytes)(high * factor) + bias));
+        const Ints codes = load_ints(group + kPanel + (eight * kPanel + o) * kFour);
+        store_ints(out + (2 * eight * kPanel + o) * kFour, unpacking.bytes(low_codes(codes)));
+        store_ints(out + ((2 * eight + 1) * kPanel + o) * kFour, unpacking.bytes(high_codes(codes)));
       }
     }
   }
@@ -262,6 +245,49 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 }
 #endif
 
+#if GPT2RUN_CPU_WIDTH == 16
+// A few rows with one panel of int4, whose weights are unpacked in registers.
+template <int kR>
+GPT2RUN_INLINE void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+  constexpr int kV = kTileVectors;
+  for (int o = 0; o < kPanel; o += kV * kWidth) {
+    Ints total[kR][kV];
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) total[r][v] = splat_int(starting_sum(x.sums[r]));
+    }
+    const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+    for (int k = 0; k < K; k += kGroupInputs, group += kGroupBytes) {
+      Unpacking unpacking[kV];
+#pragma GCC unroll 4
+      for (int v = 0; v < kV; ++v) unpacking[v] = load_unpacking(group + o + v * kWidth);
+#pragma GCC unroll 1  // or there are not enough registers
+      for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
+        Ints low[kV], high[kV];
+#pragma GCC unroll 4
+        for (int v = 0; v < kV; ++v) {
+          const Ints codes = load_ints(group + kPanel + (eight * kPanel + o + v * kWidth) * kFour);
+          low[v] = unpacking[v].bytes(low_codes(codes)), high[v] = unpacking[v].bytes(high_codes(codes));
+        }
+#pragma GCC unroll 8
+        for (int r = 0; r < kR; ++r) {
+          const int8_t* at = x.codes + r * x.stride + k + eight * 8;
+          const Ints first = splat_codes(at), second = splat_codes(at + kFour);
+#pragma GCC unroll 4
+          for (int v = 0; v < kV; ++v) total[r][v] = add_four(add_four(total[r][v], low[v], first), high[v], second);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) finish(total[r][v], x.scales[r], to, r, o + v * kWidth);
+    }
+  }
+}
+#endif
+
 #if GPT2RUN_CPU_WIDTH > 4
 // One row with one panel of int4. minus_sums: of each group's inputs the sum, negative, as the low half of 32 bits.
 GPT2RUN_INLINE void single_int4(const CodedRows& x, const std::byte* panel, int K, const int32_t* minus_sums,
@@ -270,7 +296,6 @@ GPT2RUN_INLINE void single_int4(const CodedRows& x, const std::byte* panel, int 
   const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   Ints total[kAll] = {};
   for (int k = 0, g = 0; k < K; k += kGroupInputs, ++g, group += kGroupBytes) {
-    prefetch_bytes(group + kPrefetchAhead, kGroupBytes);
     const Ints minus_sum = splat_int(minus_sums[g]);
 #pragma GCC unroll 8
     for (int v = 0; v < kAll; ++v) total[v] = add_group(total[v], group, v * kWidth, x.codes + k, minus_sum);
@@ -296,20 +321,24 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
                                   const Outputs& to) {
+  constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
   alignas(64) int32_t sums[kBlockRows * kPanel];
   alignas(64) uint8_t unpacked[kCodes == Codes::int4 ? kBlockInputs * kPanel : 64];
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  const int width = padded_inputs(kCodes, K);
+  const int width = padded_inputs(kCodes, K), tiles = (rows + kTileRows - 1) / kTileRows;
+  const int tile_rows = (rows + tiles - 1) / tiles;
+  const int share = rows < kPrefetchFrom<kCodes> || tiles > kPrefetchTiles ? 0 : tiles <= 2 ? 2 * kLine : kLine;
   for (int k = 0; k < width; k += kBlockInputs) {
     const int inputs = lesser(kBlockInputs, width - k);
-    const uint8_t* w = codes + int64_t(k) * kPanel;
+    const uint8_t *w = codes + int64_t(k) * kBytesOfInputs, *next = w + inputs * kBytesOfInputs;
     if constexpr (kCodes == Codes::int4) {
-      unpack(codes + int64_t(k / kGroupInputs) * kGroupBytes, inputs, unpacked);
+      unpack(w, inputs, unpacked);
       w = unpacked;
     }
-    for (int r = 0; r < rows; r += kTileRows) {
-      with_some_rows<kTileRows>(lesser(kTileRows, rows - r), [&]<int kR>() {
-        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, sums + r * kPanel, k == 0, k + inputs == width, to);
+    for (int r = 0; r < rows; r += tile_rows, next += share * (inputs / kFour)) {
+      with_some_rows<kTileRows>(lesser(tile_rows, rows - r), [&]<int kR>() {
+        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, {next, share}, sums + r * kPanel, k == 0,
+                               k + inputs == width, to);
       });
     }
   }
@@ -326,6 +355,12 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
     for (int o = 0; o < outputs; o += kPanel) {
       const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
       const Outputs to{y + o, y_stride, lesser(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
+#if GPT2RUN_CPU_WIDTH == 16
+      if (kCodes == Codes::int4 && rows > 1 && rows <= kTileRows) {
+        with_some_rows<kTileRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+        continue;
+      }
+#endif
       if (rows > 1 || (kCodes == Codes::int4 && kWidth == 4)) {
         block_of_rows<kCodes>(x, row, lesser(kBlockRows, rows - row), panel, K, to);
       } else if constexpr (kCodes == Codes::int8) {
