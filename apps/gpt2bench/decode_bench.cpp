@@ -10,6 +10,7 @@
 #include "common/pipeline/memory_check.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run {
 namespace {
@@ -23,6 +24,14 @@ DecodeShape parse_one(std::string_view word, std::string_view text) {
   if (!cross || sequences.ec != std::errc() || sequences.ptr != end || shape.sequences < 1 || shape.sequences > 65536)
     usage_error("--decode: expected contexts and sequences like 128x1,1024x8, found ", in_quotes(text));
   return shape;
+}
+
+// The bytes of one element of a key or value: what the contract says, or else those of a weight.
+int cache_bytes(const Traits& traits, const ModelConfig& config) {
+  const std::string_view contract = traits.contract;
+  for (const Type type : {Type::f16, Type::i8})
+    if (contract.ends_with(std::string("kv=") + name_of(type))) return bytes_of(type);
+  return element_bytes(traits, config);
 }
 
 }  // namespace
@@ -45,12 +54,11 @@ std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig&
   return shapes;
 }
 
-double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int64_t step_bytes) {
+double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, const Series& series) {
   // The mean number of positions that a row attends to, its own included.
   const double positions = shape.context - new_tokens + (new_tokens + 1) / 2.0;
-  const int64_t element = std::max<int64_t>(2, step_bytes / step_elements(config));  // of keys and values
-  return static_cast<double>(step_bytes) +
-         2.0 * static_cast<double>(element) * config.L * config.C * positions * shape.sequences;
+  return static_cast<double>(series.step_bytes) +
+         2.0 * series.cache_bytes * config.L * config.C * positions * shape.sequences;
 }
 
 void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
@@ -67,6 +75,7 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
     check_memory(series.precision, checkpoint, limits);
     Driver driver(*precision, samplers, checkpoint, limits);
     series.step_bytes = driver.traits().step_bytes;
+    series.cache_bytes = cache_bytes(driver.traits(), checkpoint.config());
     for (const DecodeShape& shape : shapes) {
       if (shape.context != context) continue;
       for (const bool repeats : {false, true}) {

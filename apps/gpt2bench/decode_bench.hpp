@@ -26,9 +26,8 @@ struct Decode {
 // that is given twice, and for a context that exceeds the model's or leaves no room for a prompt before new_tokens.
 std::vector<DecodeShape> parse_decodes(std::string_view text, const ModelConfig& config, int32_t new_tokens);
 
-// The bytes of weights, keys and values that one step reads, as the mean over new_tokens. step_bytes: those of the
-// weights. A key or value is taken to be as large as a weight, but two bytes at least.
-double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, int64_t step_bytes);
+// The bytes of weights, keys and values that one step of the series reads, as the mean over new_tokens.
+double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32_t new_tokens, const Series& series);
 
 // Measures every shape with and without replay, `repetitions` times each after a warm-up, and appends the results to
 // `decodes`. index: that of the series. A session is opened for each context, with slots for the largest number of

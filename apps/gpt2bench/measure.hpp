@@ -43,8 +43,9 @@ struct Samples {
 struct Series {
   BoundPlugin precision;
   int threads;             // as the user gave it: 0 is one per core
-  int64_t step_bytes = 0;  // of weights, by the session's traits; 0 when not known or not opened yet
+  int64_t step_bytes = 0;  // Traits::step_bytes; 0 when not known or not opened yet
   Samples samples[kMeasures];
+  int cache_bytes = 0;  // of one element of a key or value, by the session's traits
 };
 
 // The limits of a session for this work. Throws UsageError when it exceeds the model's context.

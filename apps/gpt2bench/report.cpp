@@ -80,9 +80,9 @@ void append(std::string& json, const Samples& samples, double scale = 1) {
 
 // GB/s of weights, keys and values that are read; NaN where the session does not tell their size.
 double read_rate(const Report& report, const Decode& decode) {
-  const int64_t bytes = report.series[decode.series].step_bytes;
-  if (bytes == 0) return kUnknown;
-  return bytes_per_step(report.config, decode.shape, report.work.new_tokens, bytes) * decode.samples.median() /
+  const Series& series = report.series[decode.series];
+  if (series.step_bytes == 0) return kUnknown;
+  return bytes_per_step(report.config, decode.shape, report.work.new_tokens, series) * decode.samples.median() /
          decode.shape.sequences * 1e-9;
 }
 
