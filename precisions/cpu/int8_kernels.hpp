@@ -34,8 +34,9 @@ struct Int8Kernels {
   int32_t (*code)(const float* row, int n, float inverse, int8_t* codes);
 
   // y (rows, outputs) = x (rows, K) times w, without bias, where w points to the first panel of the outputs. Indexed by
-  // Codes. K: up to kMostInputs. Rows of y are y_stride apart.
-  void (*linear[2])(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride);
+  // Codes. K: up to kMostInputs. Rows of y are y_stride apart. workspace: kInt8Workspace bytes.
+  void (*linear[2])(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
+                    void* workspace);
 
   // out (K, kPanel) = the values of a panel, scale x code, which are exact. Indexed by Codes.
   void (*values[2])(const std::byte* panel, int K, float* out);

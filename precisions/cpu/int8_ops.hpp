@@ -183,7 +183,7 @@ class QuantisedOps {
     y += own.begin;
     if (format == Type::i8) {
       const CodedRows input{s.codes.data(), s.codes_stride, s.code_scales.data(), s.code_sums.data()};
-      kernels_.linear[size_t(w.codes())](input, rows, at, K, count, y, stride);
+      kernels_.linear[size_t(w.codes())](input, rows, at, K, count, y, stride, workspace(s, worker));
     } else if (w.type == Type::f32) {
       floats_.linear(x, rows, K, reinterpret_cast<const float*>(at), K, count, y, stride, workspace(s, worker));
     } else if (w.type == Type::bf16) {

@@ -32,6 +32,10 @@ inline constexpr int kMostInputs = 131072;
 // Inputs of a row of codes, with the zeros that the layout's filling meets.
 constexpr int padded_inputs(Codes codes, int K) { return padded(K, codes == Codes::int8 ? kFour : kGroupInputs); }
 
+// Bytes of workspace for a product.
+inline constexpr size_t kInt8Workspace = 48 << 10;
+static_assert(kInt8Workspace <= kWideElements * sizeof(float), "the workspace of other products is large enough");
+
 constexpr size_t panel_bytes(Codes codes, int K) {
   const size_t width = padded_inputs(codes, K);
   return kScaleBytes + (codes == Codes::int8 ? width * kPanel : width / kGroupInputs * kGroupBytes);

@@ -98,6 +98,20 @@ struct Next {
   int step_bytes;  // a multiple of a line, 0 for none
 };
 
+// The scratch memory of a product, in the caller's workspace.
+struct Int8Workspace {
+  GPT2RUN_INLINE explicit Int8Workspace(void* at)
+      : unpacked(reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(at) + kLine - 1) / kLine * kLine)),
+        sums(reinterpret_cast<int32_t*>(unpacked + kBlockInputs * kPanel)),
+        minus_sums(sums) {}
+  uint8_t* unpacked;    // (kBlockInputs, kPanel) int4 weights as bytes of int8
+  int32_t* sums;        // (kBlockRows, kPanel)
+  int32_t* minus_sums;  // of a single row: (groups of K)
+};
+constexpr int kSums = kBlockRows * kPanel, kMostGroups = kMostInputs / kGroupInputs;
+static_assert(kLine + kBlockInputs * kPanel + sizeof(int32_t) * (kSums > kMostGroups ? kSums : kMostGroups) <=
+              kInt8Workspace);
+
 // Part of the rows of a product, and where their outputs go.
 struct Outputs {
   float* y;
@@ -304,8 +318,6 @@ GPT2RUN_INLINE void single_int4(const CodedRows& x, const std::byte* panel, int 
   for (int v = 0; v < kAll; ++v) finish(total[v], x.scales[0], to, 0, v * kWidth);
 }
 
-inline constexpr int kMostGroups = kMostInputs / kGroupInputs;
-
 // -(sum of the group's codes) for each group of a row, as the low half of 32 bits.
 GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
   for (int k = 0; k < K; k += kGroupInputs, ++out) {
@@ -320,10 +332,8 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 // cache for all of them; int4 weights are unpacked once for all rows.
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
-                                  const Outputs& to) {
+                                  const Outputs& to, const Int8Workspace& workspace) {
   constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
-  alignas(64) int32_t sums[kBlockRows * kPanel];
-  alignas(64) uint8_t unpacked[kCodes == Codes::int4 ? kBlockInputs * kPanel : 64];
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   const int width = padded_inputs(kCodes, K), tiles = (rows + kTileRows - 1) / kTileRows;
   const int tile_rows = (rows + tiles - 1) / tiles;
@@ -332,12 +342,12 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
     const int inputs = lesser(kBlockInputs, width - k);
     const uint8_t *w = codes + int64_t(k) * kBytesOfInputs, *next = w + inputs * kBytesOfInputs;
     if constexpr (kCodes == Codes::int4) {
-      unpack(w, inputs, unpacked);
-      w = unpacked;
+      unpack(w, inputs, workspace.unpacked);
+      w = workspace.unpacked;
     }
     for (int r = 0; r < rows; r += tile_rows, next += share * (inputs / kFour)) {
       with_some_rows<kTileRows>(lesser(tile_rows, rows - r), [&]<int kR>() {
-        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, {next, share}, sums + r * kPanel, k == 0,
+        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, {next, share}, workspace.sums + r * kPanel, k == 0,
                                k + inputs == width, to);
       });
     }
@@ -346,10 +356,11 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
 
 // Int8Kernels::linear.
 template <Codes kCodes>
-void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride) {
+void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
+                  void* memory) {
+  const Int8Workspace workspace(memory);
 #if GPT2RUN_CPU_WIDTH > 4
-  int32_t minus_sums[kMostGroups];
-  if (kCodes == Codes::int4 && rows == 1) negative_sums(x.codes, K, minus_sums);
+  if (kCodes == Codes::int4 && rows == 1) negative_sums(x.codes, K, workspace.minus_sums);
 #endif
   for (int row = 0; row < rows || row == 0; row += kBlockRows) {
     for (int o = 0; o < outputs; o += kPanel) {
@@ -362,12 +373,12 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
       }
 #endif
       if (rows > 1 || (kCodes == Codes::int4 && kWidth == 4)) {
-        block_of_rows<kCodes>(x, row, lesser(kBlockRows, rows - row), panel, K, to);
+        block_of_rows<kCodes>(x, row, lesser(kBlockRows, rows - row), panel, K, to, workspace);
       } else if constexpr (kCodes == Codes::int8) {
         single(x, panel, K, to);
       } else {
 #if GPT2RUN_CPU_WIDTH > 4
-        single_int4(x, panel, K, minus_sums, to);
+        single_int4(x, panel, K, workspace.minus_sums, to);
 #endif
       }
     }

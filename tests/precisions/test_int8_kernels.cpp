@@ -13,6 +13,11 @@
 namespace gpt2run::cpu {
 namespace {
 
+void* workspace() {
+  static std::vector<std::byte> memory(kInt8Workspace);
+  return memory.data();
+}
+
 class Int8KernelsTest : public testing::TestWithParam<Int8Isa> {
  protected:
   const Int8Kernels& kernels() const { return kernels_of(GetParam()); }
@@ -94,7 +99,7 @@ void expect_product(const Int8Kernels& kernels, Codes kind, int rows, int K, int
   constexpr float kUntouched = -77;
   const int64_t stride = outputs + 3;
   std::vector<float> y(rows * stride, kUntouched);
-  kernels.linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, outputs, y.data(), stride);
+  kernels.linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, outputs, y.data(), stride, workspace());
   for (int r = 0; r < rows; ++r) {
     for (int o = 0; o < stride; ++o) {
       const float own = y[r * stride + o];
@@ -147,7 +152,7 @@ TEST_P(Int8KernelsTest, TheLongestSumFits) {
       for (int k = 0; k < K; ++k) sum += int64_t(x.codes[k]) * w.codes[k];
       EXPECT_GT(sum, int64_t(1) << 30);
       std::vector<float> y(rows);
-      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, 1, y.data(), 1);
+      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, 1, y.data(), 1, workspace());
       for (const float own : y) EXPECT_EQ(own, static_cast<float>(sum) * w.scales[0]) << name_of(kind);
     }
   }
@@ -164,7 +169,7 @@ TEST_P(Int8KernelsTest, ARowWithoutAScaleIsNaNAlone) {
       std::fill_n(&x.codes[lost * x.width], x.width, int8_t{0});
       x.sums[lost] = 0, x.scales[lost] = NAN;
       std::vector<float> y(rows * 70);
-      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), 100, 70, y.data(), 70);
+      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), 100, 70, y.data(), 70, workspace());
       for (int i = 0; i < rows * 70; ++i) EXPECT_EQ(std::isnan(y[i]), i / 70 == lost) << name_of(kind) << " " << i;
     }
   }
