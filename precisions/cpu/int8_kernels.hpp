@@ -15,15 +15,6 @@ enum class Int8Isa : uint8_t { portable, avx2, avxvnni, avx512vnni };
 inline constexpr const char* kInt8IsaNames[] = {"portable", "avx2", "avxvnni", "avx512vnni"};
 inline constexpr int kInt8Isas = 4;
 
-// Rows of codes, `stride` bytes apart, each with its scale and the sum of its codes. Behind its inputs a row has zeros
-// up to a multiple of kGroupInputs.
-struct CodedRows {
-  const int8_t* codes;
-  int64_t stride;
-  const float* scales;
-  const int32_t* sums;
-};
-
 struct Int8Kernels {
   Int8Isa isa;  // the set that the kernels were compiled for
 

@@ -1,6 +1,7 @@
-// The packed layouts of int8 and int4 weights. As in packed.hpp, the outputs are divided into panels of 64. A panel is
-// one stream of memory: the 64 scales of its outputs, then the codes, with the inputs ascending. Four successive inputs
-// of an output stand together, because the processors' instructions for int8 add up four products. Letters: K inputs.
+// The packed layouts of int8 and int4 weights, and the rows that are multiplied with them. As in packed.hpp, the
+// outputs are divided into panels of 64. A panel is one stream of memory: the 64 scales of its outputs, then the codes,
+// with the inputs ascending. Four successive inputs of an output stand together, because the processors' instructions
+// for int8 add up four products. Letters: K inputs.
 //
 // int8: K is filled up to a multiple of 4. A byte is code + 128, so that it is unsigned, as VPDPBUSD needs one of its
 // operands; the byte of a code that is missing is 128.
@@ -31,6 +32,15 @@ inline constexpr int kMostInputs = 131072;
 
 // Inputs of a row of codes, with the zeros that the layout's filling meets.
 constexpr int padded_inputs(Codes codes, int K) { return padded(K, codes == Codes::int8 ? kFour : kGroupInputs); }
+
+// Rows of codes, `stride` bytes apart, each with its scale and the sum of its codes. Behind its inputs a row has zeros
+// up to a multiple of kGroupInputs.
+struct CodedRows {
+  const int8_t* codes;
+  int64_t stride;
+  const float* scales;
+  const int32_t* sums;
+};
 
 // Bytes of workspace for a product.
 inline constexpr size_t kInt8Workspace = 48 << 10;

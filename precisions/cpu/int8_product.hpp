@@ -2,7 +2,7 @@
 // A sum of integers is exact, so it may be taken in any order, and every set and every blocking gives the same bits:
 //   y = (float(sum of codes' products) x scale of the output) x scale of the row.
 #pragma once
-#include "int8_kernels.hpp"
+#include "int8_packed.hpp"
 #include "vector.hpp"
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
