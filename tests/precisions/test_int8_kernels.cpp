@@ -257,6 +257,29 @@ TEST_P(Int8KernelsTest, QuantiserHasTheBitsOfTheContract) {
   }
 }
 
+// Values whose exact product with the inverse scale is nearer to one code, and which FP32 rounds to the middle of two,
+// so that the even one is taken.
+TEST_P(Int8KernelsTest, AProductIsRoundedBeforeItBecomesACode) {
+  int found = 0;
+  for (int trial = 0; trial < 64; ++trial) {
+    const float largest = 1 + float(trial) / 64;
+    std::vector<float> row = {largest};
+    const float inverse = inverse_scale(int8_scale(std::bit_cast<uint32_t>(largest)));
+    for (int code = 64; code < 126; ++code) {
+      const float middle = float(code) + 0.5f;
+      float x = std::nextafter(std::nextafter(middle / inverse, 0.0f), 0.0f);
+      for (int i = 0; i < 5; ++i, x = std::nextafter(x, 2.0f)) {
+        const double exact = double(x) * inverse;  // 48 bits
+        if (static_cast<float>(exact) != middle || std::nearbyint(exact) == std::nearbyint(middle)) continue;
+        row.push_back(x), row.push_back(-x);
+        ++found;
+      }
+    }
+    expect_quantised(kernels(), row);
+  }
+  EXPECT_GT(found, 100);
+}
+
 TEST_P(Int8KernelsTest, CachedKeysAndValuesAreScaleTimesCode) {
   std::mt19937 random(11);
   for (const int D : {1, 20, 64}) {
