@@ -281,6 +281,21 @@ TEST_P(QuantisedContract, EveryOperationOfInt4KeepsIt) {
   expect_kept<int8_t>(GetParam(), Codes::int4);
 }
 
+TEST(QuantisedSets, AreThoseThatWereAskedFor) {
+  for (const char* precision : {"cpu-int8", "cpu-int4"}) {
+    for (const cpu::Int8Isa isa : sets()) {
+      const std::string name = cpu::kInt8IsaNames[static_cast<int>(isa)];
+      EXPECT_EQ(cpu::kernels_of(isa).isa, isa);
+      PluginLog::instance().take();
+      make_plugin<Precision>(Kind::precision, precision, {{"isa", name}});
+      EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + name});
+    }
+    make_plugin<Precision>(Kind::precision, precision);
+    const std::string last = cpu::kInt8IsaNames[static_cast<int>(sets().back())];
+    EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + last});
+  }
+}
+
 // A checkpoint whose matrices are stored in another way.
 class StoredAs final : public Checkpoint {
  public:
