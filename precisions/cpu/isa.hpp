@@ -22,12 +22,14 @@ constexpr bool reads_tiles(Isa isa) {
 
 // True if the set has kernels for the type.
 constexpr bool serves(Isa isa, Type type) {
-  return (isa != Isa::avx512bf16 && !reads_tiles(isa)) || type == Type::bf16;
+  if (isa == Isa::avx512bf16) return type == Type::bf16;
+  return !reads_tiles(isa) || type == Type::bf16 || type == Type::f16;
 }
 
 // The name of the order of sums that a set's kernels keep.
-constexpr const char* order_of(Isa isa, Type) {
-  return isa == Isa::avx512bf16 ? "dot" : reads_tiles(isa) ? "amx" : "ascending";
+constexpr const char* order_of(Isa isa, Type type) {
+  if (reads_tiles(isa)) return type == Type::f16 ? "amx-4" : "amx";
+  return isa == Isa::avx512bf16 ? "dot" : "ascending";
 }
 
 // What CPUID says about a processor, and the operating system about its registers.
@@ -48,8 +50,8 @@ bool runs(Isa, const Processor& processor);
 bool runs(Isa);
 
 // What `auto` takes. It goes by the kind of processor and never by a timing, so that the bits are the same on all
-// machines of a kind: tiles where the processor has them; on AMD the dot products of BF16, which are twice as fast as
-// multiply-adds there, and half as fast on Intel; else the widest multiply-adds.
+// machines of a kind. BF16: tiles where the processor has them; on AMD the dot products of BF16, which are twice as
+// fast as multiply-adds there, and half as fast on Intel. Otherwise, and for the other types, the widest multiply-adds.
 Isa auto_isa(Type type, const Processor& processor);
 
 // Returns a set by its name; `auto` is the one above. Throws Error for an unknown name, and for a set that the

@@ -120,7 +120,7 @@ template <class Out, class Value>
 void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, float scale,
                int length, float* scores, int64_t scores_stride, float* out, float* workspace) {
   const int positions = padded(length + rows - 1, Packing<Value>::Keys::panel);
-  linear(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+  score(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
   float factors[kOwnQueries];
   for (int r = 0; r < rows; ++r) factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, scale);
   for (int first = 0; first < rows; first += kSumRows) {
@@ -170,7 +170,7 @@ const Kernels<Value>& kernels() {
       Isa::GPT2RUN_CPU_ISA,
       kOwnQueries,
       norm<Value>,
-      linear,
+      static_cast<decltype(Kernels<Value>::linear)>(linear),
       attention<Value, Value>,
       attention<float, Value>,
       round<Value>,
@@ -180,9 +180,11 @@ const Kernels<Value>& kernels() {
       accumulate};
   return table;
 }
-#if !defined(GPT2RUN_CPU_DOT) && !defined(GPT2RUN_CPU_AMX_ORDER)
-template const Kernels<float>& kernels<float>();
+#if !defined(GPT2RUN_CPU_DOT)
 template const Kernels<f16>& kernels<f16>();
+#if !defined(GPT2RUN_CPU_AMX_ORDER)
+template const Kernels<float>& kernels<float>();
+#endif
 #endif
 template const Kernels<bf16>& kernels<bf16>();
 

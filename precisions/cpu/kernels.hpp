@@ -79,15 +79,17 @@ const Kernels<Value>& kernels();
 // The kernels of a set that serves the type.
 template <class Value>
 const Kernels<Value>& kernels_of(Isa isa) {
-  if constexpr (std::is_same_v<Value, bf16>) {
+  if constexpr (sizeof(Value) == 2) {
     if (isa == Isa::portable_amx_order) return portable_amx_order::kernels<Value>();
 #ifdef GPT2RUN_CPU_X86
     if (isa == Isa::amx) return amx::kernels<Value>();
     if (isa == Isa::avx512_amx_order) return avx512_amx_order::kernels<Value>();
-    if (isa == Isa::avx512bf16) return avx512bf16::kernels<Value>();
 #endif
   }
 #ifdef GPT2RUN_CPU_X86
+  if constexpr (std::is_same_v<Value, bf16>) {
+    if (isa == Isa::avx512bf16) return avx512bf16::kernels<Value>();
+  }
   if (isa == Isa::avx512) return avx512::kernels<Value>();
   if (isa == Isa::avx2) return avx2::kernels<Value>();
 #endif

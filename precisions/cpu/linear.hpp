@@ -16,29 +16,74 @@ namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
 #if defined(GPT2RUN_CPU_AMX_ORDER)
+// Whether tiles compute a product of so many rows, and not vectors, which read the weights of few rows as fast as
+// memory gives them.
 #if defined(GPT2RUN_CPU_TILES)
-// Up to so many rows, vectors read the weights as fast as memory gives them.
-constexpr int kVectorRows = 4;
+using OwnTiles = HardwareTiles;
+constexpr bool by_tiles(int rows) { return rows > 4; }
+#else
+using OwnTiles = PlainTiles;
+constexpr bool by_tiles(int) { return kWidth < kLanes; }
 #endif
 
-#if GPT2RUN_CPU_WIDTH == 16
 GPT2RUN_APART void flushed_product(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs,
                                    float* y, int64_t y_stride, float* workspace) {
   product<Filled>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
 }
-#endif
 
 void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y, int64_t y_stride,
             float* workspace) {
-#if defined(GPT2RUN_CPU_TILES)
-  if (rows > kVectorRows) return tile_product<HardwareTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
-#endif
-#if GPT2RUN_CPU_WIDTH == 16
+  if (by_tiles(rows)) return tile_product<OwnTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
   const FloatMode mode(kFlushedFloats);
   flushed_product(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
-#else
-  tile_product<PlainTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
-#endif
+}
+
+// y (outputs of one panel) = x (K) w in the order `ascending`, with weights in the layout of tiles.
+void ascending_panel(const float* x, const f16* w, int K, int outputs, float* y) {
+  for (int o = 0; o < outputs; o += kLanes) {
+    Floats total = {};
+    for (int first = 0; first < K; first += kBlock) {
+      Floats sum = {};
+      for (int k = first; k < least(first + kBlock, K); ++k) {
+        f16 weights[kLanes];
+        for (int i = 0; i < kLanes; ++i) weights[i] = w[TileLayout::at(o + i, k, K)];
+        const Floats own = load(weights), input = splat16(x[k]);
+        for (int i = 0; i < kParts; ++i) sum.part[i] = fma16(input.part[i], own.part[i], sum.part[i]);
+      }
+      total = first == 0 ? sum : total + sum;
+    }
+    store(y + o, total, outputs - o);
+  }
+}
+
+// The order `amx-4`. Of what is not finite, the parts are not either, as infinity less itself, and so they make every
+// result NaN that they touch: all of a row's, or those of one output. Finite values of FP16 never do. So the rows and
+// panels that take the order `ascending` instead can be told from the results.
+void linear(const float* x, int rows, int64_t x_stride, const f16* w, int K, int outputs, float* y, int64_t y_stride,
+            float* workspace) {
+  if (by_tiles(rows))
+    tile_product<OwnTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  else
+    product<Split>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  for (int r = 0; r < rows; ++r) {
+    for (int o = 0; o < outputs; o += kTilePanel) {
+      float* own = y + r * y_stride + o;
+      const int count = least(kTilePanel, outputs - o);
+      int nan = 0;
+      for (int i = 0; i < count; ++i) nan |= own[i] != own[i];
+      if (nan) ascending_panel(x + r * x_stride, w + TileLayout::at(o, 0, K), K, count, own);
+    }
+  }
+}
+
+// Scores of attention, as Kernels::linear but for the layout, which is that of keys. In FP16 they are `ascending`.
+void score(const float* q, int rows, int64_t stride, const bf16* keys, int D, int positions, float* scores,
+           int64_t scores_stride, float* workspace) {
+  linear(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+}
+void score(const float* q, int rows, int64_t stride, const f16* keys, int D, int positions, float* scores,
+           int64_t scores_stride, float* workspace) {
+  product<float>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
 }
 #elif defined(GPT2RUN_CPU_DOT)
 void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y, int64_t y_stride,
@@ -50,6 +95,14 @@ template <class Value>
 void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
             float* workspace) {
   product<float>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+}
+#endif
+
+#if !defined(GPT2RUN_CPU_AMX_ORDER)
+template <class Value>
+void score(const float* q, int rows, int64_t stride, const Value* keys, int D, int positions, float* scores,
+           int64_t scores_stride, float* workspace) {
+  linear(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
 }
 #endif
 

@@ -68,19 +68,25 @@ constexpr size_t product_workspace(int rows, int K) {
 }
 
 // Blocking of products by tiles. So many rows, two tiles high at least, are packed at a time that they take about
-// kTileBytes, or up to kTileRows: they stay in a second-level cache while all panels are multiplied.
-inline constexpr int kTileRows = 512, kTileBytes = 3 << 19, kTilePair = 32;
+// kTileBytes, or up to kTileRows: they stay in a second-level cache while all panels are multiplied. An input of FP16
+// is two values of BF16. kTileBlock: the values of BF16 in a block of K, of one row.
+template <class Value>
+inline constexpr int kPieces = std::is_same_v<Value, f16> ? 2 : 1;
+inline constexpr int kTileRows = 512, kTileBytes = 3 << 19, kTilePair = 32, kTileBlock = 256;
+template <class Value>
 constexpr int tile_rows(int K) {
-  const int rows = kTileBytes / (2 * padded(K, kTileInputs)) / kTilePair * kTilePair;
+  const int rows = kTileBytes / (2 * kPieces<Value> * padded(K, kTileInputs)) / kTilePair * kTilePair;
   return rows < kTilePair ? kTilePair : rows < kTileRows ? rows : kTileRows;
 }
 
-// Floats of workspace for a product by tiles: the packed inputs, of 16 bits, the sums of one panel, and what it takes
-// to align both to a cache line.
+// Floats of workspace for a product by tiles: the packed inputs, of 16 bits, the sums of one panel, the parts of a
+// block of weights, and what it takes to align them to a cache line.
+template <class Value>
 constexpr size_t tile_workspace(int rows, int K) {
-  const size_t most = padded(rows < kTileRows ? rows : kTileRows, kTilePair), width = padded(K, kTileInputs);
+  const size_t most = padded(rows < kTileRows ? rows : kTileRows, kTilePair);
+  const size_t width = size_t(kPieces<Value>) * padded(K, kTileInputs);
   const size_t limit = kTileBytes / 2 < kTilePair * width ? kTilePair * width : kTileBytes / 2;
-  return (most * width < limit ? most * width : limit) / 2 + most * kTilePanel + 32;
+  return (most * width < limit ? most * width : limit) / 2 + most * kTilePanel + kTileBlock * kTilePanel / 2 + 32;
 }
 
 // How the weights and the keys of a precision are packed, and what its products need. The orders of tiles are those of
@@ -96,7 +102,8 @@ struct TilePacking {
   using Weights = TileLayout;
   using Keys = std::conditional_t<std::is_same_v<Value, bf16>, TileLayout, VectorLayout<Value>>;
   static constexpr size_t workspace(int rows, int K) {
-    const size_t vectors = product_workspace(rows, padded(K, kTileInputs)), tiles = tile_workspace(rows, K);
+    const size_t vectors = kPieces<Value> * product_workspace(rows, padded(K, kTileInputs));
+    const size_t tiles = tile_workspace<Value>(rows, K);
     return vectors < tiles ? tiles : vectors;
   }
 };

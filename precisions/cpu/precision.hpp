@@ -7,11 +7,18 @@
 
 namespace gpt2run::cpu {
 
+// The sets that have kernels for a type.
+template <class Value>
+inline constexpr const char* kIsaRange = "auto|portable|avx2|avx512";
+template <>
+inline constexpr const char* kIsaRange<f16> = "auto|portable|avx2|avx512|portable-amx-order|avx512-amx-order|amx";
+template <>
+inline constexpr const char* kIsaRange<bf16> =
+    "auto|portable|avx2|avx512|avx512bf16|portable-amx-order|avx512-amx-order|amx";
+
 template <class Value>
 inline constexpr OptionSpec kOptions[] = {
-    {"isa", "enum", "auto",
-     std::is_same_v<Value, bf16> ? "auto|portable|avx2|avx512|avx512bf16|portable-amx-order|avx512-amx-order|amx"
-                                 : "auto|portable|avx2|avx512",
+    {"isa", "enum", "auto", kIsaRange<Value>,
      "instruction set of the kernels, and with it the order of sums; auto: by the kind of processor"},
     kOverflowOption};
 

@@ -7,6 +7,8 @@
 //   Pairs   `dot`: the same by the processor's dot product of BF16
 //   Filled  `amx`: in a block of 32, products of even and of odd index are added up apart. The thread must flush
 //           subnormals (float_mode.hpp).
+//   Split   `amx-4`: FP16 inputs and weights as two BF16 values each, whose four products are added up as in `amx`.
+//           Where inputs or weights are not finite, the result is NaN (linear.hpp).
 #pragma once
 #include "isa.hpp"
 #include "packed.hpp"
@@ -26,10 +28,14 @@ struct Pairs {
 struct Filled {
   float value;
 };
+// An input of the order `amx-4`, filled up in the same way: its two parts, which are values of BF16.
+struct Split {
+  float low, high;
+};
 template <class Input>
 constexpr int kInputs = std::is_same_v<Input, Pairs> ? 2 : 1;  // values of k in one Input
 template <class Input>
-constexpr bool kTiled = std::is_same_v<Input, Filled>;
+constexpr bool kTiled = std::is_same_v<Input, Filled> || std::is_same_v<Input, Split>;
 template <class Input>
 constexpr int kBlockOf = kTiled<Input> ? kTileInputs : kBlock;
 template <class Input>
@@ -64,11 +70,14 @@ constexpr int kLine = 64;
 GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
   for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
 }
-template <int kR, class Value>
-GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes, int ahead) {
-  if constexpr (kR == 1 && sizeof(Value) == 2) {  // the address may be past the end, which a prefetch allows
-    if (ahead) prefetch(reinterpret_cast<uintptr_t>(at) + ahead, bytes);
-  }
+template <int kBytes>
+struct Ahead {
+  static constexpr int bytes = kBytes;  // 0: no prefetch
+};
+template <class Value, int kBytes>
+GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes, Ahead<kBytes>) {
+  // The address may be past the end, which a prefetch allows.
+  if constexpr (kBytes > 0) prefetch(reinterpret_cast<uintptr_t>(at) + kBytes, bytes);
 }
 
 // A 16-bit weight that has been widened to FP32.
@@ -86,17 +95,17 @@ GPT2RUN_INLINE Vector add_product(Vector x, Vector weight, Vector total) {
 
 // Multiplies by the weights of one k (two for BF16) for kV registers of outputs. at: the first of these weights.
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, int ahead, Vector (&total)[kR][kV]) {
-  prefetch_ahead<kR>(at, kV * kWidth * sizeof(Value), ahead);
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, auto ahead, Vector (&total)[kR][kV]) {
+  prefetch_ahead(at, kV * kWidth * sizeof(Value), ahead);
   for (int v = 0; v < kV; ++v) {
     const Vector weight = load_vector(at + v * kWidth);
     for (int r = 0; r < kR; ++r) total[r][v] = add_product<Value>(splat(x[r * x_stride]), weight, total[r][v]);
   }
 }
 template <int kR, int kV>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, int ahead,
+GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, auto ahead,
                              Vector (&total)[kR][kV]) {
-  prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16), ahead);
+  prefetch_ahead(at, 2 * kV * kWidth * sizeof(bf16), ahead);
   for (int v = 0; v < kV; ++v) {
     Bits pair;
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
@@ -109,7 +118,7 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, b
 }
 
 template <int kR, int kV, class Value>
-GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, int ahead,
+GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, auto ahead,
                                  Vector (&total)[kR][kV]) {
   if constexpr (kPair<Value> == 1) {
     for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, ahead, total);
@@ -120,7 +129,14 @@ GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* 
   }
 }
 
-// Packs x (K) as the product reads it.
+// Packs x (K) as the product reads it. The two parts of a value of FP16 are exact.
+GPT2RUN_INLINE void pack_inputs(const float* x, int K, Split* out) {
+  __builtin_memset(out, 0, padded(K, kTileInputs) * sizeof(Split));
+  for (int k = 0; k < K; ++k) {
+    const float high = ((Vector)round_bf16(splat(x[k])))[0];
+    out[k] = {x[k] - high, high};
+  }
+}
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, Filled* out) {
   __builtin_memcpy(out, x, K * sizeof(float));
@@ -147,10 +163,10 @@ GPT2RUN_INLINE void pack_inputs(const float* x, int K, Pairs* out) {
 }
 
 template <int kR, int kV>
-GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, int ahead,
+GPT2RUN_INLINE void add_products(const Pairs* x, int64_t x_stride, const bf16* w, int K, auto ahead,
                                  Vector (&total)[kR][kV]) {
   for (int k = 0; k < (K + 1) / 2; ++k) {
-    prefetch_ahead<kR>(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16), ahead);
+    prefetch_ahead(w + int64_t(k) * kPanel * 2, 2 * kV * kWidth * sizeof(bf16), ahead);
     for (int v = 0; v < kV; ++v) {
       const __m512i weight = _mm512_loadu_si512(w + (int64_t(k) * kPanel + v * kWidth) * 2);
       for (int r = 0; r < kR; ++r) {
@@ -172,7 +188,7 @@ struct Sums {
 
 // Adds one block of K for kR rows and a whole panel: after = before + products.
 template <int kR, int kV, class Input, class Value>
-GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, int ahead, Sums<const float> before,
+GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int K, auto ahead, Sums<const float> before,
                           Sums<float> after) {
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Vector total[kR][kV];  // the loops are unrolled so that it stays in registers
@@ -200,7 +216,7 @@ GPT2RUN_INLINE void block(const Input* x, int64_t x_stride, const Value* w, int 
 
 // The same in the order `amx`: after = (even + odd) + before, also if `before` is zeros, which turn -0 into +0.
 template <int kR, int kV>
-GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int K, int ahead, Sums<const float> before,
+GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int K, auto ahead, Sums<const float> before,
                           Sums<float> after) {
   for (int o = 0; o < kTilePanel; o += kV * kWidth) {
     Vector even[kR][kV], odd[kR][kV];
@@ -211,7 +227,7 @@ GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int 
     }
     for (int k = 0; k < K; k += 2) {
       const bf16* at = w + k * kTilePanel + o * 2;
-      prefetch_ahead<kR>(at, 2 * kV * kWidth * sizeof(bf16), ahead);
+      prefetch_ahead(at, 2 * kV * kWidth * sizeof(bf16), ahead);
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) {
         Bits pair;
@@ -236,6 +252,70 @@ GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int 
   }
 }
 
+// The weights of 32 inputs and a panel, split into their two parts: (16 pairs, even and odd, low and high, 32 outputs).
+GPT2RUN_INLINE void split_block(const f16* w, float* out) {
+  for (int i = 0; i < kTileInputs / 2 * kTilePanel; i += kWidth) {
+    Bits pair;
+    __builtin_memcpy(&pair, w + 2 * i, sizeof pair);
+    const Halves halves[2] = {__builtin_convertvector(pair, Halves), __builtin_convertvector(pair >> 16, Halves)};
+    float* to = out + i / kTilePanel * 4 * kTilePanel + i % kTilePanel;
+    for (int odd = 0; odd < 2; ++odd, to += 2 * kTilePanel) {
+      f16 values[kWidth];
+      __builtin_memcpy(values, &halves[odd], sizeof values);
+      const Vector weight = load_vector(values), high = (Vector)round_bf16(weight);
+      store_vector(to, weight - high), store_vector(to + kTilePanel, high);
+    }
+  }
+}
+
+// The products of one part of the inputs and one part of the weights, added up as in the order `amx`.
+template <int kR, int kV>
+GPT2RUN_INLINE void add_parts(const float* x, int64_t x_stride, const float* w, Vector (&total)[kR][kV]) {
+  Vector even[kR][kV], odd[kR][kV];
+#pragma GCC unroll 8
+  for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kV; ++v) even[r][v] = odd[r][v] = Vector{};
+  }
+  for (int k = 0; k < kTileInputs; k += 2, w += 4 * kTilePanel) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kV; ++v) {
+      const Vector first = load_vector(w + v * kWidth), second = load_vector(w + 2 * kTilePanel + v * kWidth);
+#pragma GCC unroll 8
+      for (int r = 0; r < kR; ++r) {
+        even[r][v] = fma16(splat(x[r * x_stride + 2 * k]), first, even[r][v]);
+        odd[r][v] = fma16(splat(x[r * x_stride + 2 * k + 2]), second, odd[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kV; ++v) total[r][v] = (even[r][v] + odd[r][v]) + total[r][v];
+  }
+}
+
+// A block in the order `amx-4`: low low, low high, high low, high high, the part of the input named first.
+template <int kR, int kV>
+GPT2RUN_INLINE void block(const Split* x, int64_t x_stride, const f16* w, int, auto ahead, Sums<const float> before,
+                          Sums<float> after) {
+  alignas(64) float weights[2 * kTileInputs * kTilePanel];
+  prefetch_ahead(w, kTileInputs * kTilePanel * sizeof(f16), ahead);
+  split_block(w, weights);
+  for (int o = 0; o < kTilePanel; o += kV * kWidth) {
+    Vector total[kR][kV];
+    for (int r = 0; r < kR; ++r) {
+      for (int v = 0; v < kV; ++v)
+        total[r][v] = before.at ? load_vector(before.at + r * before.stride + o + v * kWidth) : Vector{};
+    }
+    for (int part = 0; part < 4; ++part)
+      add_parts(reinterpret_cast<const float*>(x) + part / 2, 2 * x_stride, weights + part % 2 * kTilePanel + o, total);
+    for (int r = 0; r < kR; ++r) {
+      for (int v = 0; v < kV; ++v) store_vector(after.at + r * after.stride + o + v * kWidth, total[r][v]);
+    }
+  }
+}
+
 // Memory that will be needed soon. It is prefetched in small parts, one with each tile, because prefetching everything
 // at once would delay what is needed now.
 struct Prefetcher {
@@ -252,8 +332,8 @@ struct Prefetcher {
 // w. It goes block by block over all of these rows, so that a block of weights and the rows' inputs and sums stay in
 // the L1 cache, and y is read and written once.
 template <class Input, class Value>
-GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, int ahead, bool first,
-                          int outputs, Sums<float> y, Prefetcher& prefetcher) {
+GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, auto ahead,
+                          bool first, int outputs, Sums<float> y, Prefetcher& prefetcher) {
   constexpr int kOutputs = kPanelOf<Input>, kLength = kBlockOf<Input>;
   alignas(64) float workspace[kGroup * kOutputs];
   const Sums<float> scratch{workspace, kOutputs};
@@ -266,7 +346,7 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
     if (k == 0 && whole) before = {y.at, y.stride};
     if (k == 0 && first) before.at = nullptr;
     for (int r = 0; r < rows; r += kRows) {
-      with_rows<kRows>(least(kRows, rows - r), [&]<int kR>() {
+      with_rows<(ahead.bytes > 0 ? 1 : kRows)>(least(kRows, rows - r), [&]<int kR>() {
         constexpr int kMost = kR == 1 ? kSingleVectors : kVectors;
         constexpr int kV = kMost * kWidth < kOutputs ? kMost : kOutputs / kWidth;
         prefetcher.advance();
@@ -300,9 +380,9 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 // Adds `length` values of K for one panel: y = x w if `first`, else y += x w. x: (rows, length). next: the address of
 // the weights that are needed after these. wide: scratch (kSegment, kPanel).
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, int ahead, uintptr_t next,
+void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, auto ahead, uintptr_t next,
            bool first, int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
-  constexpr bool kWiden = sizeof(Value) == 2 && std::is_same_v<Input, float>;
+  constexpr bool kWiden = sizeof(Value) == 2 && std::is_same_v<Input, float> && ahead.bytes == 0;
   const int bytes = rows > kRows ? length * kPanelOf<Input> * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlockOf<Input>) / kBlockOf<Input>);
   Prefetcher prefetcher{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
@@ -320,12 +400,18 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   groups(w);
 }
 
-// How far ahead this machine prefetches. The kernels ask once.
-template <class Value>
-int ahead_of() {
-  static const int bytes =
-      prefetch_distance(this_processor().vendor, kType<Value>, order_of(Isa::GPT2RUN_CPU_ISA, kType<Value>));
-  return bytes;
+// Calls f with the distance at which this machine prefetches the weights of so many rows. The kernels ask once.
+template <class Input, class Value, class F>
+GPT2RUN_INLINE void with_ahead(int rows, const F& f) {
+  if constexpr (sizeof(Value) == 2) {
+    static const int bytes =
+        prefetch_distance(this_processor().vendor, kType<Value>, order_of(Isa::GPT2RUN_CPU_ISA, kType<Value>));
+    if (rows == 1 && bytes == 8192) return f(Ahead<8192>());
+    if constexpr (std::is_same_v<Input, Split>) {
+      if (rows == 1 && bytes == 2048) return f(Ahead<2048>());
+    }
+  }
+  f(Ahead<0>());
 }
 
 // Kernels::linear (kernels.hpp). Few rows go panel by panel, which reads the weights as one stream. For many rows, a
@@ -338,7 +424,7 @@ void product(const float* x, int rows, int64_t x_stride, const Value* w, int K, 
   auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
   auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
   const bool direct = rows <= kDirectRows && std::is_same_v<Input, float>;
-  const int most = rows <= kRows ? K : kSegment * kBoth, ahead = rows == 1 ? ahead_of<Value>() : 0;
+  const int most = rows <= kRows ? K : kSegment * kBoth;
   for (int from = 0; from < rows; from += kPackedRows) {
     const int count = least(kPackedRows, rows - from);
     for (int k = 0; k < K; k += most) {
@@ -347,12 +433,14 @@ void product(const float* x, int rows, int64_t x_stride, const Value* w, int K, 
       const int64_t stride = direct ? x_stride : (length + kBoth - 1) / kBoth;
       for (int r = 0; r < count && !direct; ++r) pack_inputs(begin + r * x_stride, given, scratch + r * stride);
       const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : scratch;
-      for (int o = 0; o < outputs; o += Layout::panel) {
-        const Value* own = w + Layout::at(o, 0, K) + int64_t(k) * Layout::panel;
-        const uintptr_t next = reinterpret_cast<uintptr_t>(own) + Layout::panel_elements(K) * sizeof(Value);
-        panel(inputs, count, stride, own, length, ahead, next, k == 0, least(Layout::panel, outputs - o),
-              Sums<float>{y + from * y_stride + o, y_stride}, wide);
-      }
+      with_ahead<Input, Value>(rows, [&](auto ahead) {
+        for (int o = 0; o < outputs; o += Layout::panel) {
+          const Value* own = w + Layout::at(o, 0, K) + int64_t(k) * Layout::panel;
+          const uintptr_t next = reinterpret_cast<uintptr_t>(own) + Layout::panel_elements(K) * sizeof(Value);
+          panel(inputs, count, stride, own, length, ahead, next, k == 0, least(Layout::panel, outputs - o),
+                Sums<float>{y + from * y_stride + o, y_stride}, wide);
+        }
+      });
     }
   }
 }

@@ -1,6 +1,7 @@
-// Products with a packed matrix (packed.hpp, TileLayout) by tiles (tile.hpp), in the order `amx`. A panel of 32 outputs
-// and two tiles of rows make 2 x 2 tiles of sums. K goes in blocks, so that a block of a panel, one of the inputs of 32
-// rows, and their sums stay in an L1 cache of 48 KB.
+// Products with a packed matrix (packed.hpp, TileLayout) by tiles (tile.hpp): BF16 in the order `amx`, and FP16, as two
+// parts that are BF16, in the order `amx-4`. A panel of 32 outputs and two tiles of rows make 2 x 2 tiles of sums. K
+// goes in blocks, so that a block of a panel, one of the inputs of 32 rows, and their sums stay in an L1 cache of 48
+// KB.
 #pragma once
 #include "packed.hpp"
 #include "product.hpp"
@@ -9,61 +10,81 @@
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
-constexpr int kTileBlock = 256;                         // inputs
-constexpr int kTileElements = kTileSide * kTileInputs;  // of 16 bits
-constexpr int kStepElements = 2 * kTileElements;        // of 32 inputs of a panel, and of a pair of tiles of rows
-constexpr int kSumElements = kTilePair * kTilePanel;    // of 2 x 2 tiles
+constexpr int kTileElements = kTileSide * kTileInputs;         // of 16 bits
+constexpr int kPairElements = 2 * kTileElements;               // of 32 inputs of a panel, or of two tiles of rows
+constexpr int kTileSums = kTileSide * kTileSide;               // FP32
 constexpr int64_t kPanelLine = 2 * kTilePanel * sizeof(bf16);  // bytes from one pair of inputs of a panel to the next
 
-// The upper halves of x (count), which hold all bits of values of BF16, and zeros up to 32 elements.
-GPT2RUN_INLINE void pack_step(const float* x, int count, uint16_t* out) {
-  uint32_t bits[kTileInputs] = {};
-  __builtin_memcpy(bits, x, least(count, kTileInputs) * sizeof(float));
-  for (int i = 0; i < kTileInputs; ++i) out[i] = static_cast<uint16_t>(bits[i] >> 16);
+// Splits 16 values of FP16 into two values of BF16 each, whose sums they are.
+GPT2RUN_INLINE void store_parts(Floats x, bf16* low, bf16* high) {
+  const Floats nearest = rounded<bf16>(x);
+  store(low, x - nearest), store(high, nearest);
 }
 
-// Packs x (rows, K) as tiles: for each block of K and each 32 rows, step by step, the tile of the first 16 rows and
-// that of the others. Rows that are missing in a pair of tiles are zero.
-GPT2RUN_INLINE void pack_tiles(const float* x, int rows, int64_t x_stride, int K, uint16_t* out) {
+// Packs x (rows, K) as tiles: for each block of K and each 32 rows, step by step, for each part the tile of the first
+// 16 rows and that of the others. What is missing, of K and of 32 rows, is zero.
+template <class Value>
+GPT2RUN_INLINE void pack_tiles(const float* x, int rows, int64_t x_stride, int K, bf16* out) {
+  constexpr int kStep = kPieces<Value> * kPairElements, kBlockInputs = kTileBlock / kPieces<Value>;
   const int width = padded(K, kTileInputs), high = padded(rows, kTilePair);
-  for (int k0 = 0; k0 < width; k0 += kTileBlock) {
-    const int length = least(kTileBlock, width - k0);
+  for (int k0 = 0; k0 < width; k0 += kBlockInputs) {
+    const int length = least(kBlockInputs, width - k0);
     for (int r = 0; r < high; ++r) {
-      uint16_t* to = out + int64_t(k0) * high + int64_t(r / kTilePair) * kTilePair * length +
-                     r % kTilePair / kTileSide * kTileElements + r % kTileSide * kTileInputs;
-      for (int k = k0; k < k0 + length; k += kTileInputs, to += kStepElements)
-        pack_step(x + r * x_stride + k, r < rows ? K - k : 0, to);
+      bf16* to = out + (int64_t(k0) * high + int64_t(r / kTilePair) * kTilePair * length) * kPieces<Value> +
+                 r % kTilePair / kTileSide * kTileElements + r % kTileSide * kTileInputs;
+      for (int k = k0; k < k0 + length; k += kTileInputs, to += kStep) {
+        for (int i = 0; i < kTileInputs; i += kLanes) {
+          const int count = r < rows ? K - k - i : 0;
+          const Floats own = count > 0 ? load(x + r * x_stride + k + i, count) : Floats{};
+          if constexpr (kPieces<Value> == 1)
+            store(to + i, own);
+          else
+            store_parts(own, to + i, to + kPairElements + i);
+        }
+      }
     }
   }
 }
 
-// Adds a block of K for one pair of tiles of rows, or for the first of them only, to the sums in memory.
-template <bool kTwo, class Tiles>
-GPT2RUN_INLINE void tile_block(Tiles& tiles, const uint16_t* x, const bf16* w, int length, bool first, float* before,
-                               float* after, int64_t after_stride) {
+// Splits weights of a panel, `length` inputs: the low parts of all, then the high parts.
+GPT2RUN_INLINE void split_weights(const f16* w, int length, bf16* out) {
+  const int count = length * kTilePanel;
+  for (int i = 0; i < count; i += kLanes) store_parts(load(w + i), out + i, out + count + i);
+}
+
+// Adds a block of K for one pair of tiles of rows, or for the first of them only, to the sums in memory. The weights'
+// parts are `apart` elements apart.
+template <bool kTwo, int kOwnPieces, class Tiles>
+GPT2RUN_INLINE void tile_block(Tiles& tiles, const bf16* x, const bf16* w, int length, int64_t apart, bool first,
+                               const float* before, float* after, int64_t after_stride) {
   constexpr int64_t kLines = kTileLine;
-  constexpr int kSums = kTileSide * kTileSide;
   if (first) {
     tiles.template zero<0>(), tiles.template zero<1>();
     if constexpr (kTwo) tiles.template zero<2>(), tiles.template zero<3>();
   } else {
-    tiles.template load<0>(before, kLines), tiles.template load<1>(before + kSums, kLines);
-    if constexpr (kTwo) tiles.template load<2>(before + 2 * kSums, kLines);
-    if constexpr (kTwo) tiles.template load<3>(before + 3 * kSums, kLines);
+    tiles.template load<0>(before, kLines), tiles.template load<1>(before + kTileSums, kLines);
+    if constexpr (kTwo) tiles.template load<2>(before + 2 * kTileSums, kLines);
+    if constexpr (kTwo) tiles.template load<3>(before + 3 * kTileSums, kLines);
   }
-  for (int k = 0; k < length; k += kTileInputs, x += kStepElements, w += kStepElements) {
-    tiles.template load<6>(w, kPanelLine), tiles.template load<4>(x, kLines);
-    tiles.template dot_bf16<0, 4, 6>();
-    tiles.template load<7>(w + kTileInputs, kPanelLine);
-    tiles.template dot_bf16<1, 4, 7>();
-    if constexpr (kTwo) {
-      tiles.template load<5>(x + kTileElements, kLines);
-      tiles.template dot_bf16<2, 5, 6>();
-      tiles.template dot_bf16<3, 5, 7>();
+  for (int k = 0; k < length; k += kTileInputs, w += kPairElements) {
+    for (int part = 0; part < kOwnPieces; ++part, x += kPairElements) {
+      for (int other = 0; other < kOwnPieces; ++other) {
+        const bf16* weights = w + other * apart;
+        tiles.template load<6>(weights, kPanelLine);
+        if (other == 0) tiles.template load<4>(x, kLines);
+        tiles.template dot_bf16<0, 4, 6>();
+        tiles.template load<7>(weights + kTileInputs, kPanelLine);
+        tiles.template dot_bf16<1, 4, 7>();
+        if constexpr (kTwo) {
+          if (other == 0) tiles.template load<5>(x + kTileElements, kLines);
+          tiles.template dot_bf16<2, 5, 6>();
+          tiles.template dot_bf16<3, 5, 7>();
+        }
+      }
     }
   }
-  const bool apart = after_stride == kLines;  // as tiles, one after another, and not as a matrix
-  const int64_t right = apart ? kSums : kTileSide, below = apart ? 2 * kSums : kTileSide * after_stride / 4;
+  const bool tiled = after_stride == kLines;  // tiles one after another, and not a matrix
+  const int64_t right = tiled ? kTileSums : kTileSide, below = tiled ? 2 * kTileSums : kTileSide * after_stride / 4;
   tiles.template store<0>(after, after_stride), tiles.template store<1>(after + right, after_stride);
   if constexpr (kTwo) tiles.template store<2>(after + below, after_stride);
   if constexpr (kTwo) tiles.template store<3>(after + below + right, after_stride);
@@ -72,37 +93,46 @@ GPT2RUN_INLINE void tile_block(Tiles& tiles, const uint16_t* x, const bf16* w, i
 // Copies 2 x 2 tiles of sums to a matrix.
 GPT2RUN_INLINE void copy_sums(const float* sums, int rows, int outputs, float* y, int64_t y_stride) {
   for (int r = 0; r < rows; ++r) {
-    const float* row = sums + r / kTileSide * 2 * kTileSide * kTileSide + r % kTileSide * kTileSide;
+    const float* row = sums + r / kTileSide * 2 * kTileSums + r % kTileSide * kTileSide;
     __builtin_memcpy(y + r * y_stride, row, least(outputs, kTileSide) * sizeof(float));
     if (outputs > kTileSide)
-      __builtin_memcpy(y + r * y_stride + kTileSide, row + kTileSide * kTileSide,
-                       (outputs - kTileSide) * sizeof(float));
+      __builtin_memcpy(y + r * y_stride + kTileSide, row + kTileSums, (outputs - kTileSide) * sizeof(float));
   }
 }
 
-// y (rows, outputs of one panel) = packed x times a panel. sums: scratch (rows, kTilePanel). A matrix whose rows are a
-// multiple of 4 KB apart gets its sums by a copy, because stores of tiles that fall on the same lines of the cache are
-// slow.
-template <class Tiles>
-void tile_panel(Tiles& tiles, const uint16_t* x, int rows, const bf16* w, int width, int outputs, float* y,
-                int64_t y_stride, float* sums) {
+// y (rows, outputs of one panel) = packed x times a panel. sums: scratch (rows, kTilePanel). parts: scratch for a block
+// of FP16 weights. A matrix whose rows are a multiple of 4 KB apart gets its sums by a copy, because stores of tiles
+// that fall on the same lines of the cache are slow.
+template <class Value, class Tiles>
+void tile_panel(Tiles& tiles, const bf16* x, int rows, const Value* w, int width, int outputs, float* y,
+                int64_t y_stride, float* sums, [[maybe_unused]] bf16* parts) {
   constexpr int64_t kPage = 4096;
+  constexpr int kOwnPieces = kPieces<Value>, kBlockInputs = kTileBlock / kOwnPieces;
   const int high = padded(rows, kTilePair);
   const int64_t bytes = y_stride * static_cast<int64_t>(sizeof(float));
-  for (int k0 = 0; k0 < width; k0 += kTileBlock) {
-    const int length = least(kTileBlock, width - k0);
+  for (int k0 = 0; k0 < width; k0 += kBlockInputs) {
+    const int length = least(kBlockInputs, width - k0);
+    const Value* own_weights = w + int64_t(k0) * kTilePanel;
+    const bf16* weights = parts;
+    if constexpr (kOwnPieces == 1)
+      weights = own_weights;
+    else
+      split_weights(own_weights, length, parts);
     for (int r = 0; r < rows; r += kTilePair) {
       const int count = least(kTilePair, rows - r);
-      const bool two = count > kTileSide, last = k0 + length == width;
+      const bool last = k0 + length == width;
       const bool direct = last && outputs == kTilePanel && count % kTileSide == 0 && bytes % kPage != 0;
       float* own = sums + int64_t(r) * kTilePanel;
       float* after = direct ? y + r * y_stride : own;
-      const uint16_t* inputs = x + int64_t(k0) * high + int64_t(r) * length;
-      const bf16* weights = w + int64_t(k0) * kTilePanel;
-      if (two)
-        tile_block<true>(tiles, inputs, weights, length, k0 == 0, own, after, direct ? bytes : kTileLine);
+      const bf16* inputs = x + (int64_t(k0) * high + int64_t(r) * length) * kOwnPieces;
+      const auto add = [&]<bool kTwo>() {
+        tile_block<kTwo, kOwnPieces>(tiles, inputs, weights, length, int64_t(length) * kTilePanel, k0 == 0, own, after,
+                                     direct ? bytes : kTileLine);
+      };
+      if (count > kTileSide)
+        add.template operator()<true>();
       else
-        tile_block<false>(tiles, inputs, weights, length, k0 == 0, own, after, direct ? bytes : kTileLine);
+        add.template operator()<false>();
       if (last && !direct) copy_sums(own, count, outputs, y + r * y_stride, y_stride);
     }
   }
@@ -110,19 +140,20 @@ void tile_panel(Tiles& tiles, const uint16_t* x, int rows, const bf16* w, int wi
 
 // Kernels::linear (kernels.hpp). Some rows at a time are packed and stay in the second-level cache while all panels are
 // multiplied.
-template <class Tiles>
-void tile_product(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y,
+template <class Tiles, class Value>
+void tile_product(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y,
                   int64_t y_stride, float* workspace) {
-  auto* packed = reinterpret_cast<uint16_t*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
-  const int most = tile_rows(K), width = padded(K, kTileInputs);
+  auto* parts = reinterpret_cast<bf16*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
+  bf16* packed = parts + kTileBlock * kTilePanel;
+  const int most = tile_rows<Value>(K), width = padded(K, kTileInputs);
   for (int from = 0; from < rows; from += most) {
     const int count = least(most, rows - from);
-    auto* sums = reinterpret_cast<float*>(packed + int64_t(padded(count, kTilePair)) * width);
-    pack_tiles(x + from * x_stride, count, x_stride, K, packed);
+    auto* sums = reinterpret_cast<float*>(packed + int64_t(padded(count, kTilePair)) * width * kPieces<Value>);
+    pack_tiles<Value>(x + from * x_stride, count, x_stride, K, packed);
     Tiles tiles(least(count, kTileSide));
     for (int o = 0; o < outputs; o += kTilePanel)
       tile_panel(tiles, packed, count, w + TileLayout::at(o, 0, K), width, least(kTilePanel, outputs - o),
-                 y + from * y_stride + o, y_stride, sums);
+                 y + from * y_stride + o, y_stride, sums, parts);
   }
 }
 

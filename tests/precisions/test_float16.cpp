@@ -173,18 +173,39 @@ TEST_P(KernelNumeric, KeepsNan) {
 INSTANTIATE_TEST_SUITE_P(All, KernelNumeric, testing::ValuesIn(rows_of(cpu_backends(), {Type::f16, Type::bf16})),
                          row_name);
 
-// As docs/numerics.md says, for numbers of a size that nothing is flushed. `ascending`: K ascending in blocks of 64,
-// each from zero, the blocks added one after another. `amx`: in blocks of 32, those of even and of odd index apart.
-float sum_in_blocks(const float* x, const float* w, int K, bool tiles) {
-  const int length = tiles ? 32 : 64, step = tiles ? 2 : 1;
+// The orders as docs/numerics.md defines them, for numbers of a size that nothing is flushed.
+// `ascending`: K ascending in blocks of 64, each from zero, the blocks added one after another.
+float ascending_sum(const float* x, const float* w, int K) {
   float total = 0;
-  for (int begin = 0; begin < K; begin += length) {
-    float chain[2] = {0, 0};
-    for (int k = begin; k < std::min(begin + length, K); ++k) chain[k % step] = std::fma(x[k], w[k], chain[k % step]);
-    const float block = chain[0] + chain[1];
+  for (int begin = 0; begin < K; begin += 64) {
+    float block = 0;
+    for (int k = begin; k < std::min(begin + 64, K); ++k) block = std::fma(x[k], w[k], block);
     total = begin == 0 ? block : total + block;
   }
   return total;
+}
+
+// `amx`: in blocks of 32, products of even and of odd index apart. `amx-4`: four such blocks one after another, of
+// what BF16 leaves of the numbers and of what it holds.
+float tile_sum(const float* x, const float* w, int K, bool split) {
+  const auto part = [&](float value, bool high) {
+    const float nearest = round_to(Type::bf16, value);
+    return !split ? value : high ? nearest : value - nearest;
+  };
+  float total = 0;
+  for (int begin = 0; begin < K; begin += 32) {
+    for (int product = split ? 0 : 3; product < 4; ++product) {
+      float chain[2] = {0, 0};
+      for (int k = begin; k < std::min(begin + 32, K); ++k)
+        chain[k % 2] = std::fma(part(x[k], product / 2), part(w[k], product % 2), chain[k % 2]);
+      total += chain[0] + chain[1];
+    }
+  }
+  return total;
+}
+
+float sum_of(cpu::Isa isa, Type type, const float* x, const float* w, int K) {
+  return cpu::reads_tiles(isa) ? tile_sum(x, w, K, type == Type::f16) : ascending_sum(x, w, K);
 }
 
 class KernelProduct : public testing::TestWithParam<Backend> {};
@@ -211,7 +232,7 @@ void expect_rows_alone(cpu::Isa isa, Packing) {
     kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, workspace.data());
     other += std::memcmp(alone.data(), found, kOutputs * sizeof(float)) != 0;
     for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
-      wrong += found[o] != sum_in_blocks(own, &w[size_t(o) * K], K, cpu::reads_tiles(isa));
+      wrong += found[o] != sum_of(isa, cpu::kType<Value>, own, &w[size_t(o) * K], K);
   }
   for (const int few : {2, 4, 6, 7}) {
     std::vector<float> found(size_t(few) * kOutputs);

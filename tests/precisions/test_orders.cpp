@@ -182,6 +182,7 @@ TEST(SetsOfOneOrder, EveryKernelGivesTheSameBits) {
   expect_equal_kernels<f16>("ascending");
   expect_equal_kernels<bf16>("ascending");
   expect_equal_kernels<bf16>("amx");
+  expect_equal_kernels<f16>("amx-4");
 }
 
 const char* const kModels[] = {"synthetic:L=2,C=52,H=2,F=300,V=97,T=80,std=0.2,seed=7",
@@ -211,6 +212,7 @@ void expect_equal_logits(const std::string& order, Type type) {
 TEST(SetsOfOneOrder, LogitsAreTheSame) {
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) expect_equal_logits("ascending", type);
   expect_equal_logits("amx", Type::bf16);
+  expect_equal_logits("amx-4", Type::f16);
 }
 
 #if defined(__SSE2__)
@@ -295,13 +297,52 @@ TEST_P(AmxOrder, FlushingStaysInTheProducts) {
   EXPECT_EQ(normed[1], 0x1p-130f);
 }
 
-std::vector<Backend> tile_backends() {
-  std::vector<Backend> rows = rows_of(cpu_backends(), {Type::bf16});
-  std::erase_if(
-      rows, [](const Backend& row) { return !cpu::reads_tiles(cpu::choose_isa(row.options.at("isa"), Type::bf16)); });
+std::vector<Backend> tile_backends(Type type) {
+  std::vector<Backend> rows = rows_of(cpu_backends(), {type});
+  std::erase_if(rows,
+                [&](const Backend& row) { return !cpu::reads_tiles(cpu::choose_isa(row.options.at("isa"), type)); });
   return rows;
 }
-INSTANTIATE_TEST_SUITE_P(All, AmxOrder, testing::ValuesIn(tile_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(All, AmxOrder, testing::ValuesIn(tile_backends(Type::bf16)), row_name);
+
+// A product of FP16 in which some numbers are not finite. The rows of these inputs and the panels of these weights are
+// those of `ascending`, infinities included, and the others are as if nothing had happened.
+class Amx4Order : public testing::TestWithParam<Backend> {};
+
+TEST_P(Amx4Order, WhatIsNotFiniteTakesTheOrderAscending) {
+  using Tiled = cpu::TilePacking<f16>;
+  using Plain = cpu::VectorPacking<f16>;
+  constexpr int kRows = 9, K = 70, kOutputs = 3 * cpu::kTilePanel + 5, kBadRow = 3, kBadPanel = 1;
+  const auto& tiled = cpu::kernels_of<f16>(cpu::choose_isa(GetParam().options.at("isa"), Type::f16));
+  const auto& plain = cpu::kernels_of<f16>(cpu::Isa::portable);
+  std::mt19937 random(8);
+  auto x = random_values(random, kRows * K, Regime::normal, Type::f16);
+  auto w = random_values(random, kOutputs * K, Regime::normal, Type::f16);
+  x[0] = 65504, w[0] = 65504;  // whose nearest BF16 is 65536
+  const auto by = [&](const auto& kernels, auto packing) {
+    using Layout = typename decltype(packing)::Weights;
+    std::vector<f16> at(Layout::elements(kOutputs, K), f16{});
+    for (int o = 0; o < kOutputs; ++o) {
+      for (int k = 0; k < K; ++k) at[Layout::at(o, k, K)] = from_f32<f16>(w[o * K + k]);
+    }
+    std::vector<float> y(kRows * kOutputs), workspace(decltype(packing)::workspace(kRows, K));
+    kernels.linear(x.data(), kRows, K, at.data(), K, kOutputs, y.data(), kOutputs, workspace.data());
+    return y;
+  };
+  const auto before = by(tiled, Tiled());
+  for (const float value : before) EXPECT_TRUE(std::isfinite(value));
+  EXPECT_NE(before, by(plain, Plain()));
+  x[kBadRow * K + 5] = INFINITY, w[(kBadPanel * cpu::kTilePanel + 7) * K + 11] = -INFINITY;
+  const auto own = by(tiled, Tiled()), ascending = by(plain, Plain());
+  int infinite = 0;
+  for (int i = 0; i < kRows * kOutputs; ++i) {
+    const bool bad = i / kOutputs == kBadRow || i % kOutputs / cpu::kTilePanel == kBadPanel;
+    EXPECT_PRED2(same, own[i], bad ? ascending[i] : before[i]) << i / kOutputs << ", " << i % kOutputs;
+    infinite += std::isinf(own[i]);
+  }
+  EXPECT_GT(infinite, kOutputs / 2);
+}
+INSTANTIATE_TEST_SUITE_P(All, Amx4Order, testing::ValuesIn(tile_backends(Type::f16)), row_name);
 
 // By kind of processor, whatever this one is.
 TEST(AutoIsa, GoesByTheKindOfProcessor) {
