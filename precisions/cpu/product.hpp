@@ -252,19 +252,50 @@ GPT2RUN_INLINE void block(const Filled* x, int64_t x_stride, const bf16* w, int 
   }
 }
 
-// The weights of 32 inputs and a panel, split into their two parts: (16 pairs, even and odd, low and high, 32 outputs).
+// The two parts of weights of FP16, low and high. Of what is not finite, the low part is NaN.
+GPT2RUN_INLINE void split(Halves halves, Vector (&parts)[2]) {
+  f16 values[kWidth];
+  __builtin_memcpy(values, &halves, sizeof values);
+  const Vector weight = load_vector(values);
+  const Bits bits = (Bits)weight;
+  parts[1] = (Vector)((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
+  parts[0] = weight - parts[1];
+}
+
+// The weights of 32 inputs and a panel, split: (16 pairs, even and odd, low and high, 32 outputs).
 GPT2RUN_INLINE void split_block(const f16* w, float* out) {
   for (int i = 0; i < kTileInputs / 2 * kTilePanel; i += kWidth) {
     Bits pair;
     __builtin_memcpy(&pair, w + 2 * i, sizeof pair);
-    const Halves halves[2] = {__builtin_convertvector(pair, Halves), __builtin_convertvector(pair >> 16, Halves)};
     float* to = out + i / kTilePanel * 4 * kTilePanel + i % kTilePanel;
-    for (int odd = 0; odd < 2; ++odd, to += 2 * kTilePanel) {
-      f16 values[kWidth];
-      __builtin_memcpy(values, &halves[odd], sizeof values);
-      const Vector weight = load_vector(values), high = (Vector)round_bf16(weight);
-      store_vector(to, weight - high), store_vector(to + kTilePanel, high);
+    Vector even[2], odd[2];
+    split(__builtin_convertvector(pair, Halves), even), split(__builtin_convertvector(pair >> 16, Halves), odd);
+    store_vector(to, even[0]), store_vector(to + kTilePanel, even[1]);
+    store_vector(to + 2 * kTilePanel, odd[0]), store_vector(to + 3 * kTilePanel, odd[1]);
+  }
+}
+
+// A block in the order `amx-4` for one row, whose weights are split in registers.
+GPT2RUN_INLINE void split_row(const Split* x, const f16* w, auto ahead, const float* before, float* after) {
+  for (int o = 0; o < kTilePanel; o += kWidth) {
+    Vector even[4] = {}, odd[4] = {};  // low low, low high, high low, high high
+    for (int k = 0; k < kTileInputs; k += 2) {
+      const f16* at = w + k * kTilePanel + 2 * o;
+      prefetch_ahead(at, 2 * kWidth * sizeof(f16), ahead);
+      Bits pair;
+      __builtin_memcpy(&pair, at, sizeof pair);
+      Vector first[2], second[2];
+      split(__builtin_convertvector(pair, Halves), first), split(__builtin_convertvector(pair >> 16, Halves), second);
+      const Vector inputs[4] = {splat(x[k].low), splat(x[k].high), splat(x[k + 1].low), splat(x[k + 1].high)};
+#pragma GCC unroll 4
+      for (int part = 0; part < 4; ++part) {
+        even[part] = fma16(inputs[part / 2], first[part % 2], even[part]);
+        odd[part] = fma16(inputs[2 + part / 2], second[part % 2], odd[part]);
+      }
     }
+    Vector total = before ? load_vector(before + o) : Vector{};
+    for (int part = 0; part < 4; ++part) total = (even[part] + odd[part]) + total;
+    store_vector(after + o, total);
   }
 }
 
@@ -299,8 +330,8 @@ GPT2RUN_INLINE void add_parts(const float* x, int64_t x_stride, const float* w, 
 template <int kR, int kV>
 GPT2RUN_INLINE void block(const Split* x, int64_t x_stride, const f16* w, int, auto ahead, Sums<const float> before,
                           Sums<float> after) {
+  if constexpr (kR == 1) return split_row(x, w, ahead, before.at, after.at);
   alignas(64) float weights[2 * kTileInputs * kTilePanel];
-  prefetch_ahead(w, kTileInputs * kTilePanel * sizeof(f16), ahead);
   split_block(w, weights);
   for (int o = 0; o < kTilePanel; o += kV * kWidth) {
     Vector total[kR][kV];
