@@ -24,6 +24,13 @@ constexpr int kOwnQueries = kMostQueries;
 constexpr int kOwnQueries = kQueries;
 #endif
 
+// Whether there is attention for any queries. The products of other orders take values of the type only.
+#if defined(GPT2RUN_CPU_DOT) || defined(GPT2RUN_CPU_AMX_ORDER)
+constexpr bool kAnyQueries = false;
+#else
+constexpr bool kAnyQueries = true;
+#endif
+
 double sum_of(const double (&lanes)[kLanes]) {
   double total = 0;
   for (double lane : lanes) total += lane;
@@ -116,11 +123,15 @@ void weighted_sum(const float* weights, int64_t stride, const Value* values, int
   }
 }
 
+// Out: what q and out are values of.
 template <class Out, class Value>
 void attention(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D, float scale,
                int length, float* scores, int64_t scores_stride, float* out, float* workspace) {
   const int positions = padded(length + rows - 1, Packing<Value>::Keys::panel);
-  score(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+  if constexpr (std::is_same_v<Out, Value>)
+    score(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+  else
+    product<float>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
   float factors[kOwnQueries];
   for (int r = 0; r < rows; ++r) factors[r] = 1 / exponentials(scores + r * scores_stride, length + r, scale);
   for (int first = 0; first < rows; first += kSumRows) {
@@ -172,7 +183,7 @@ const Kernels<Value>& kernels() {
       norm<Value>,
       static_cast<decltype(Kernels<Value>::linear)>(linear),
       attention<Value, Value>,
-      attention<float, Value>,
+      kAnyQueries ? attention<float, Value> : nullptr,
       round<Value>,
       store_rounded<Value>,
       {activate<Value, Activation::gelu_tanh>, activate<Value, Activation::gelu_erf>, activate<Value, Activation::relu>,

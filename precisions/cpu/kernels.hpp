@@ -33,7 +33,7 @@ struct Kernels {
   //   workspace: as for linear, with K = D.
   void (*attention)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D,
                     float scale, int length, float* scores, int64_t scores_stride, float* out, float* workspace);
-  // The same, but out is not rounded, and q holds any FP32 values.
+  // The same, but out is not rounded, and q holds any FP32 values. Null in sets of another order than `ascending`.
   void (*attention_unrounded)(const float* q, int rows, int64_t stride, const Value* keys, const Value* values, int D,
                               float scale, int length, float* scores, int64_t scores_stride, float* out,
                               float* workspace);

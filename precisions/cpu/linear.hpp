@@ -83,7 +83,7 @@ void score(const float* q, int rows, int64_t stride, const bf16* keys, int D, in
 }
 void score(const float* q, int rows, int64_t stride, const f16* keys, int D, int positions, float* scores,
            int64_t scores_stride, float* workspace) {
-  product<float>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+  product<Typed>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
 }
 #elif defined(GPT2RUN_CPU_DOT)
 void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y, int64_t y_stride,
@@ -94,7 +94,8 @@ void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, in
 template <class Value>
 void linear(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs, float* y, int64_t y_stride,
             float* workspace) {
-  product<float>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  product<std::conditional_t<std::is_same_v<Value, float>, float, Typed> >(x, rows, x_stride, w, K, outputs, y,
+                                                                           y_stride, workspace);
 }
 #endif
 

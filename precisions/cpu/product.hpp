@@ -4,6 +4,7 @@
 // order of sums (docs/numerics.md):
 //
 //   float   `ascending`: in a block of 64, products are added one by one, starting from zero
+//   Typed   the same, for inputs that are values of the weights' 16-bit type
 //   Pairs   `dot`: the same by the processor's dot product of BF16
 //   Filled  `amx`: in a block of 32, products of even and of odd index are added up apart. The thread must flush
 //           subnormals (float_mode.hpp).
@@ -19,6 +20,26 @@ namespace {
 
 // Short sums lose little precision, and a panel's block stays in the L1 cache for all rows.
 constexpr int kBlock = 64;
+
+// An input that is a value of the weights' 16-bit type, for whose products a machine without multiply-adds has a faster
+// way. For others it is any FP32 number.
+#if defined(GPT2RUN_CPU_SPLIT_FMA)
+struct Typed {
+  float value;
+};
+#else
+using Typed = float;
+#endif
+GPT2RUN_INLINE Vector splat_of(const float* x) { return splat(*x); }
+GPT2RUN_INLINE Vector multiply_add(const float*, Vector x, Vector weight, Vector total) {
+  return fma(x, weight, total);
+}
+#if defined(GPT2RUN_CPU_SPLIT_FMA)
+GPT2RUN_INLINE Vector splat_of(const Typed* x) { return splat(x->value); }
+GPT2RUN_INLINE Vector multiply_add(const Typed*, Vector x, Vector weight, Vector total) {
+  return fma16(x, weight, total);
+}
+#endif
 
 // The inputs of a dot product: two BF16 values of successive k. A last single value is paired with zero.
 struct Pairs {
@@ -86,24 +107,17 @@ struct Widened {
 };
 GPT2RUN_INLINE Vector load_vector(const Widened* at) { return load_vector(&at->value); }
 
-// Multiply-add by a weight of the type. Inputs of 16-bit weights are values of the same type.
-template <class Value>
-GPT2RUN_INLINE Vector add_product(Vector x, Vector weight, Vector total) {
-  if constexpr (std::is_same_v<Value, float>) return fma(x, weight, total);
-  return fma16(x, weight, total);
-}
-
 // Multiplies by the weights of one k (two for BF16) for kV registers of outputs. at: the first of these weights.
-template <int kR, int kV, class Value>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const Value* at, auto ahead, Vector (&total)[kR][kV]) {
+template <int kR, int kV, class Input, class Value>
+GPT2RUN_INLINE void multiply(const Input* x, int64_t x_stride, const Value* at, auto ahead, Vector (&total)[kR][kV]) {
   prefetch_ahead(at, kV * kWidth * sizeof(Value), ahead);
   for (int v = 0; v < kV; ++v) {
     const Vector weight = load_vector(at + v * kWidth);
-    for (int r = 0; r < kR; ++r) total[r][v] = add_product<Value>(splat(x[r * x_stride]), weight, total[r][v]);
+    for (int r = 0; r < kR; ++r) total[r][v] = multiply_add(x, splat_of(x + r * x_stride), weight, total[r][v]);
   }
 }
-template <int kR, int kV>
-GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, bool both, auto ahead,
+template <int kR, int kV, class Input>
+GPT2RUN_INLINE void multiply(const Input* x, int64_t x_stride, const bf16* at, bool both, auto ahead,
                              Vector (&total)[kR][kV]) {
   prefetch_ahead(at, 2 * kV * kWidth * sizeof(bf16), ahead);
   for (int v = 0; v < kV; ++v) {
@@ -111,14 +125,14 @@ GPT2RUN_INLINE void multiply(const float* x, int64_t x_stride, const bf16* at, b
     __builtin_memcpy(&pair, at + v * kWidth * 2, sizeof pair);
     const Vector first = (Vector)(pair << 16), second = (Vector)(pair & 0xffff0000);
     for (int r = 0; r < kR; ++r) {
-      total[r][v] = fma16(splat(x[r * x_stride]), first, total[r][v]);
-      if (both) total[r][v] = fma16(splat(x[r * x_stride + 1]), second, total[r][v]);
+      total[r][v] = multiply_add(x, splat_of(x + r * x_stride), first, total[r][v]);
+      if (both) total[r][v] = multiply_add(x, splat_of(x + r * x_stride + 1), second, total[r][v]);
     }
   }
 }
 
-template <int kR, int kV, class Value>
-GPT2RUN_INLINE void add_products(const float* x, int64_t x_stride, const Value* w, int K, auto ahead,
+template <int kR, int kV, class Input, class Value>
+GPT2RUN_INLINE void add_products(const Input* x, int64_t x_stride, const Value* w, int K, auto ahead,
                                  Vector (&total)[kR][kV]) {
   if constexpr (kPair<Value> == 1) {
     for (int k = 0; k < K; ++k) multiply(x + k, x_stride, w + k * kPanel, ahead, total);
@@ -138,6 +152,9 @@ GPT2RUN_INLINE void pack_inputs(const float* x, int K, Split* out) {
   }
 }
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, float* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
+#if defined(GPT2RUN_CPU_SPLIT_FMA)
+GPT2RUN_INLINE void pack_inputs(const float* x, int K, Typed* out) { __builtin_memcpy(out, x, K * sizeof(float)); }
+#endif
 GPT2RUN_INLINE void pack_inputs(const float* x, int K, Filled* out) {
   __builtin_memcpy(out, x, K * sizeof(float));
   __builtin_memset(out + K, 0, (padded(K, kTileInputs) - K) * sizeof(float));
@@ -413,7 +430,7 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 template <class Input, class Value>
 void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, auto ahead, uintptr_t next,
            bool first, int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
-  constexpr bool kWiden = sizeof(Value) == 2 && std::is_same_v<Input, float> && ahead.bytes == 0;
+  constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1 && !kTiled<Input> && ahead.bytes == 0;
   const int bytes = rows > kRows ? length * kPanelOf<Input> * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlockOf<Input>) / kBlockOf<Input>);
   Prefetcher prefetcher{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
@@ -454,7 +471,7 @@ void product(const float* x, int rows, int64_t x_stride, const Value* w, int K, 
   constexpr int kBoth = kInputs<Input>;
   auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
   auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
-  const bool direct = rows <= kDirectRows && std::is_same_v<Input, float>;
+  const bool direct = rows <= kDirectRows && kInputs<Input> == 1 && !kTiled<Input>;
   const int most = rows <= kRows ? K : kSegment * kBoth;
   for (int from = 0; from < rows; from += kPackedRows) {
     const int count = least(kPackedRows, rows - from);

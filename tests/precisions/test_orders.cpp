@@ -246,6 +246,25 @@ TEST_P(CallersMode, ChangesNoBitAndIsKept) {
 INSTANTIATE_TEST_SUITE_P(All, CallersMode, testing::ValuesIn(cpu_backends()), row_name);
 #endif
 
+// A query that is no value of FP16 meets a key of FP16. Their product ends half-way between two FP32 numbers, and what
+// is added to it is too small for double. The scale makes of the last bit of the score an eighth.
+TEST(SetsOfOneOrder, QueriesOfAnyValueAreMultipliedWithOneRounding) {
+  using Layout = cpu::VectorLayout<f16>;
+  constexpr int D = 3, kLength = 2;
+  const float q[D] = {-0x1p-60f, 0x1.000002p0f, 1}, keys[kLength][D] = {{0x1p-24f, 1.5f, 0}, {0, 0, 1.5f}};
+  std::vector<f16> packed_keys(Layout::elements(kLength, D), f16{}), values(kLength * D, f16{});
+  for (int t = 0; t < kLength; ++t) {
+    for (int d = 0; d < D; ++d) packed_keys[Layout::at(t, d, D)] = from_f32<f16>(keys[t][d]);
+  }
+  values[0] = from_f32<f16>(1);
+  for (const cpu::Isa isa : isas_of("ascending", Type::f16)) {
+    std::vector<float> scores(64), workspace(cpu::product_workspace(1, D)), out(D);
+    cpu::kernels_of<f16>(isa).attention_unrounded(q, 1, D, packed_keys.data(), values.data(), D, 0x1p20f, kLength,
+                                                  scores.data(), 64, out.data(), workspace.data());
+    EXPECT_NEAR(out[0], 1 / (1 + std::exp(-0.125)), 1e-6) << cpu::kIsaNames[int(isa)];
+  }
+}
+
 // A product of one row and one output.
 float sum_by(cpu::Isa isa, const std::vector<float>& x, const std::vector<float>& weights) {
   using Layout = cpu::TilePacking<bf16>::Weights;
