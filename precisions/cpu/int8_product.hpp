@@ -20,11 +20,16 @@ constexpr int kBlockInputs = 256, kBlockRows = 96;
 constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
 
-// Software prefetch. Few rows need none: the processor sees one stream of memory and reads it as fast as it can. Many
-// rows are limited by arithmetic. In between, the weights arrive while rows are computed.
+// Two tiles of rows are limited by memory. They take small blocks, because the processor fetches a stream ahead
+// only while it is read; large blocks would be read in bursts.
+constexpr int kFewTiles = 2, kFewInputs = 64;
+static_assert(kFewInputs % kGroupInputs == 0, "a block has whole groups");
+
+// Software prefetch, for some numbers of tiles: weights then arrive while rows are computed. Fewer need none, and more
+// are limited by arithmetic.
 constexpr int kLine = 64, kPrefetchTiles = 4;
 template <Codes kCodes>
-constexpr int kPrefetchFrom = kCodes == Codes::int4 ? 7 : 11;  // rows
+constexpr int kPrefetchFrom = kCodes == Codes::int4 ? 1 : 3;  // tiles
 
 GPT2RUN_INLINE int lesser(int a, int b) { return a < b ? a : b; }
 
@@ -337,9 +342,10 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   const int width = padded_inputs(kCodes, K), tiles = (rows + kTileRows - 1) / kTileRows;
   const int tile_rows = (rows + tiles - 1) / tiles;
-  const int share = rows < kPrefetchFrom<kCodes> || tiles > kPrefetchTiles ? 0 : tiles <= 2 ? 2 * kLine : kLine;
-  for (int k = 0; k < width; k += kBlockInputs) {
-    const int inputs = lesser(kBlockInputs, width - k);
+  const int share = tiles < kPrefetchFrom<kCodes> || tiles > kPrefetchTiles ? 0 : tiles <= 2 ? 2 * kLine : kLine;
+  const int block = tiles == kFewTiles ? kFewInputs : kBlockInputs;
+  for (int k = 0; k < width; k += block) {
+    const int inputs = lesser(block, width - k);
     const uint8_t *w = codes + int64_t(k) * kBytesOfInputs, *next = w + inputs * kBytesOfInputs;
     if constexpr (kCodes == Codes::int4) {
       unpack(w, inputs, workspace.unpacked);
