@@ -131,13 +131,13 @@ Limits ComparisonRun::limits_for(const Instance& instance) const {
 // floor opens one more session of four slots, and room is left for it. What a GPU holds is not known here.
 size_t ComparisonRun::next_group(std::span<const Instance> waiting) const {
   if (const int64_t open = integer("open")) return std::min<size_t>(waiting.size(), static_cast<size_t>(open));
-  constexpr int kFloat = 4, kBesides = 2;
+  constexpr int kBesides = 2;
   const int64_t available = available_memory() / 8 * 7;
   int64_t taken = 0, most = 0;
   size_t count = 0;
   for (const Instance& instance : waiting) {
     const MemoryUse use =
-        memory_of(instance.checkpoint->config(), limits_for(instance), is_tied(*instance.checkpoint), kFloat);
+        memory_of(instance.checkpoint->config(), limits_for(instance), is_tied(*instance.checkpoint), ElementBytes());
     if (instance.chosen->plugin->space == Space::host) taken += use.total(), most = std::max(most, use.total());
     if (count > 0 && taken + kBesides * most > available) break;
     ++count;

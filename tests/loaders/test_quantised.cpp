@@ -242,7 +242,7 @@ TEST_F(QuantisedBad, SettingsOfTheOtherType) {
   folder.edit_json("config.json", [](Json& config) {
     config["quantization_config"] = {{"quant_method", "gpt2run"}, {"bits", 4}};
   });
-  refused(folder, "model.safetensors", {"\"wte.weight\":", "U8", "I8"});
+  refused(folder, "model.safetensors", {"\"h.0.attn.c_attn.weight\":", "U8", "I8"});
   folder.edit_json("config.json", [](Json& config) { config.erase("quantization_config"); });
   refused(folder, "model.safetensors", {"F32", "I8"});
 }

@@ -83,7 +83,7 @@ void write_config(JsonWriter& json, const ModelConfig& c) {
   json.end_object();
 }
 
-// "weight_bytes" in the JSON is the size of one weight element.
+// "weight_bytes" in the JSON is the size of one weight element, the mean if they have different sizes.
 void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& config) {
   json.begin_object();
   json.field("run", traits.run);
@@ -91,7 +91,13 @@ void write_traits(JsonWriter& json, const Traits& traits, const ModelConfig& con
   json.field("batch", traits.batch);
   json.field("prefill", traits.prefill);
   json.raw_field("tolerance", json::real_text(traits.tolerance));
-  json.field("weight_bytes", traits.step_bytes / step_elements(config));
+  const int64_t elements = step_elements(config);
+  if (traits.step_bytes % elements == 0)
+    json.field("weight_bytes", traits.step_bytes / elements);
+  else
+    json.raw_field("weight_bytes", json::real_text(static_cast<double>(traits.step_bytes) / double(elements)));
+  json.field("order", traits.order);
+  json.field("contract", traits.contract);
   json.end_object();
 }
 

@@ -17,7 +17,7 @@ constexpr int32_t kSlots = 4, kSlot = 2;
 // How many targets `reference` computes in a few seconds, at one multiplication per nanosecond.
 int64_t targets_of_reference(const ModelConfig& config, int64_t asked) {
   constexpr int64_t kProducts = 2'000'000'000, kLeast = 8;
-  return std::min(asked, std::max(kLeast, kProducts / weights_per_step(config, 1)));
+  return std::min(asked, std::max(kLeast, kProducts / step_elements(config)));
 }
 
 // Sequences for the other slots: the same tokens in other orders, each with another length.

@@ -310,7 +310,7 @@ std::string type_name_of(const BoundPlugin& precision) {
 std::optional<Type> type_of(const BoundPlugin& precision) {
   const std::string name = precision.values.declares("type") ? precision.values.shown("type")
                                                              : std::string(type_in_name(precision.plugin->name));
-  for (const Type type : {Type::f32, Type::f16, Type::bf16})
+  for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8, Type::u4})
     if (name == name_of(type)) return type;
   return std::nullopt;
 }

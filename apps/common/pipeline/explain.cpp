@@ -15,6 +15,11 @@ int64_t elements(Weight weight, const ModelConfig& config) {
   return shape.rows * shape.cols * (is_per_layer(weight) ? config.L : 1);
 }
 
+double bytes_of(Weight weight, const ModelConfig& config, const ElementBytes& bytes) {
+  const bool is_layer = is_per_layer(weight);
+  return static_cast<double>(elements(weight, config)) * (is_layer ? bytes.layers : bytes.embedding);
+}
+
 // Such as "1 slot" and "3 slots".
 std::string counted(int64_t count, const char* one) {
   return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
@@ -105,27 +110,29 @@ void explain_copies(Lines& lines, const Composition& composition, const Limits& 
 
 void explain_memory(Lines& lines, const Composition& composition, const Limits& limits) {
   const Checkpoint& checkpoint = composition.checkpoint();
-  const int bytes = element_bytes(composition.choice().precision);
-  const MemoryUse memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4);
+  const BoundPlugin& precision = composition.choice().precision;
+  const ElementBytes bytes = element_bytes(precision);
+  const MemoryUse memory = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes);
   lines.add("memory", "at least ", shown_bytes(memory.total()), " = weights ", shown_bytes(memory.weights),
             " + KV cache ", shown_bytes(memory.kv_cache), " + logits ", shown_bytes(memory.logits), " + activations ",
             shown_bytes(memory.activations), " + tables ", shown_bytes(memory.tables),
-            bytes ? "" : " (type unknown: taken as 4 bytes)");
+            type_of(precision) ? "" : " (type unknown: taken as 4 bytes)");
   lines.add("", "not counted: ", shown_bytes(stored_bytes(checkpoint)),
             " of tensors that the loader maps or holds, and what a precision keeps beside its type or wider than it");
   lines.add("", counted(limits.slots, "slot"), " x ", counted(limits.context, "position"), ", ",
             counted(limits.rows, "row"), " a step at most");
-  lines.add("weights", shown_bytes(weights_per_step(checkpoint.config(), bytes ? bytes : 4)), " are read at each step");
+  lines.add("weights", shown_bytes(weights_per_step(checkpoint.config(), bytes)), " are read at each step");
 }
 
 }  // namespace
 
-MemoryUse memory_of(const ModelConfig& config, const Limits& limits, bool tied, int bytes) {
+MemoryUse memory_of(const ModelConfig& config, const Limits& limits, bool tied, const ElementBytes& bytes) {
   MemoryUse memory{};
+  double weights = 0;
   for (int w = 0; w < kWeights; ++w)
-    if (!tied || static_cast<Weight>(w) != Weight::head_w)
-      memory.weights += bytes * elements(static_cast<Weight>(w), config);
-  memory.kv_cache = int64_t(bytes) * 2 * config.L * config.C * limits.slots * limits.context;
+    if (!tied || static_cast<Weight>(w) != Weight::head_w) weights += bytes_of(static_cast<Weight>(w), config, bytes);
+  memory.weights = static_cast<int64_t>(weights);
+  memory.kv_cache = static_cast<int64_t>(bytes.cache * 2 * config.L * config.C) * limits.slots * limits.context;
   memory.logits = int64_t(4) * limits.logit_rows * config.V * (limits.keep_raw ? 2 : 1);
   memory.activations = int64_t(4) * limits.rows * (7 * int64_t(config.C) + config.F);
   memory.tables =
@@ -133,7 +140,14 @@ MemoryUse memory_of(const ModelConfig& config, const Limits& limits, bool tied, 
   return memory;
 }
 
-int64_t weights_per_step(const ModelConfig& config, int bytes) { return step_elements(config) * bytes; }
+int64_t weights_per_step(const ModelConfig& config, const ElementBytes& bytes) {
+  double sum = 0;
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    if (weight != Weight::wte && weight != Weight::wpe) sum += bytes_of(weight, config, bytes);
+  }
+  return static_cast<int64_t>(sum);
+}
 
 int64_t stored_bytes(const Checkpoint& checkpoint) {
   const bool tied = is_tied(checkpoint);
@@ -154,9 +168,15 @@ bool is_tied(const Checkpoint& checkpoint) {
   return checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
 }
 
-int element_bytes(const BoundPlugin& precision) {
-  const std::optional<Type> type = type_of(precision);
-  return type ? bytes_of(*type) : 0;
+ElementBytes element_bytes(const BoundPlugin& precision) {
+  const Type type = type_of(precision).value_or(Type::f32);
+  if (type != Type::i8 && type != Type::u4) {
+    const double bytes = bytes_of(type);
+    return {bytes, bytes, bytes};
+  }
+  constexpr double kInt8 = 1, kInt4 = 17.0 / 32;  // a group of 32 has a byte of its own
+  const bool has_int8_cache = precision.values.declares("kv") && precision.values.shown("kv") == name_of(Type::i8);
+  return {type == Type::i8 ? kInt8 : kInt4, kInt8, has_int8_cache ? 1.0 : 2.0};
 }
 
 int element_bytes(const Traits& traits, const ModelConfig& config) {

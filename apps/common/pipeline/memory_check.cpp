@@ -38,8 +38,7 @@ void check_memory(const BoundPlugin& precision, const Checkpoint& checkpoint, co
   const auto lines = memory_lines();
   const auto total = lines.find("MemTotal:"), free = lines.find("MemAvailable:"), swap = lines.find("SwapTotal:");
   if (total == lines.end()) return;
-  const int bytes = element_bytes(precision);
-  const int64_t wanted = memory_of(checkpoint.config(), limits, is_tied(checkpoint), bytes ? bytes : 4).total();
+  const int64_t wanted = memory_of(checkpoint.config(), limits, is_tied(checkpoint), element_bytes(precision)).total();
   const int64_t all = std::min(total->second + (swap == lines.end() ? 0 : swap->second), group_limit());
   const std::string what = std::to_string(limits.slots) + (limits.slots == 1 ? " sequence" : " sequences") +
                            " at a time, of " + std::to_string(limits.context) + " tokens, take at least " +
