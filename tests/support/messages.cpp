@@ -178,6 +178,8 @@ std::string normalised(std::string text) {
       {std::regex("[^ \"'=]*/gpt2run-(test|loader|sink)-[A-Za-z0-9]{6}(?![A-Za-z0-9])"), "<folder>"},
       {std::regex("\\((there is: |)[a-z0-9-]+(, [a-z0-9-]+)+\\)"), "($1<names>)"},
       {std::regex("rank ([0-9]+) on [^ :]+"), "rank $1 on <host>"},
+      {std::regex("[0-9a-f]{64}"), "<hash>"},
+      {std::regex("[.]?[0-9a-f]{24}-[0-9a-f]{16}([.][0-9]+-[0-9a-f]+[.]tmp)?"), "<key>"},
       {std::regex("(hash[^,;]* )[0-9a-f]{16,17}(?![0-9a-f])"), "$1<hash>"},
       {std::regex("(hash[^;]*, now )[0-9a-f]{16}(?![0-9a-f])"), "$1<hash>"},
       {std::regex("(the MPI that gpt2run was built with, ).*"), "$1<MPI>"},
