@@ -63,7 +63,7 @@ runnable() {
     /^      "(kind|name|space)": / { of[$2] = $4 }
     /^      "score": [1-9]/ { of["runs"] = 1 }
     /^    \}/ && of["kind"] == "precision" && of["space"] == space && of["runs"] && of["name"] != "reference" {
-      order = index("fp32 fp16 bf16", substr(of["name"], length(of["name"]) - 3))
+      order = index("fp32 fp16 bf16 int8 int4", substr(of["name"], length(of["name"]) - 3))
       print (order ? order : 99), of["name"]
     }' | sort -k1,1n -k2 | cut -d ' ' -f 2
 }

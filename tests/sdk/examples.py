@@ -87,7 +87,7 @@ def check_sink():
     expect(run(*common, "--sink", "surprise:unit=nats:out=file.txt,text").startswith("Once upon a time"))
     words = (HERE / "file.txt").read_text().split()
     expect(math.isclose(float(words[2]), mean, rel_tol=1e-5) and words[3] == "nats", words, mean)
-    run(*common, "--tokens", "4096", "--sink", "surprise:out=never.txt", code=1)
+    run(*common, "--tokens", "4096", "--sink", "surprise:out=never.txt", code=2)
     expect(not list(HERE.glob("*never*")), "a failed run left a file")
 
 

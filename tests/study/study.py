@@ -11,7 +11,7 @@ from place import Place, expect, has_matplotlib
 STEPS = ("prompts", "timings", "speed", "perplexity", "divergence", "pictures")
 TABLES = {"timings.txt", "speed.txt", "perplexity.txt", "continuations.txt", "divergence.txt"}
 RESULTS = TABLES | {"commands.txt", "bench.json", "perplexity.json", "compare.json", "timings", "prompts"}
-PRECISIONS = ["cpu-fp32", "cpu-fp16", "cpu-bf16"]
+PRECISIONS = ["cpu-fp32", "cpu-fp16", "cpu-bf16", "cpu-int8", "cpu-int4"]
 PERPLEXITY = "build/release/bin/gpt2perplexity"
 PLUGINS = "build/release/bin/gpt2plugins"
 
@@ -41,7 +41,7 @@ def check_whole(place):
     perplexity = json.loads((out / "perplexity.json").read_text(encoding="utf-8"))
     expect([compare["reference"]] + [one["name"] for one in compare["tests"]] == PRECISIONS, "fp32 as the reference")
     expect([one["precision"] for one in perplexity["results"]] == PRECISIONS, "every precision's perplexity")
-    runs = {f"timings_{where}_{kind}_{length}.json" for where in ("host", "device") for kind in ("FP32", "FP16", "BF16") for length in (32, 64)}
+    runs = {f"timings_{where}_{kind}_{length}.json" for where in ("host", "device") for kind in (one[4:].upper() for one in PRECISIONS) for length in (32, 64)}
     expect(names(out / "timings") == runs | {"manifests", "timings.csv", "positions.csv"}, "timings, found", names(out / "timings"))
     return out
 
