@@ -88,8 +88,8 @@ def check_gpu(place):
     place.restore(PLUGINS, real)
     commands = [shlex.split(line) for line in (place.folder / "gpu/commands.txt").read_text(encoding="utf-8").splitlines()[1:]]
     asked = {words[0].rpartition("/")[2]: words[words.index("--precision") + 1] for words in commands if "--precision" in words}
-    of_gpu = "cuda-fp32,cuda-fp16,cuda-bf16"
-    expect(asked == {"gpt2bench": of_gpu, "gpt2perplexity": f"{of_gpu},cpu-fp32,cpu-fp16,cpu-bf16"}, "the GPU's first, found", asked)
+    of_gpu = ",".join(one.replace("cpu", "cuda") for one in PRECISIONS)
+    expect(asked == {"gpt2bench": of_gpu, "gpt2perplexity": ",".join([of_gpu, *PRECISIONS])}, "the GPU's first, found", asked)
     expect(done.returncode == 1, "a GPU that is not there to fail")
 
 
