@@ -47,9 +47,10 @@ void TokenSettings::read_names(const std::string& where, const json::Value& root
   };
   for (const auto& [key, value] : root.members()) {
     if (key == "additional_special_tokens" || key == "extra_special_tokens") {
+      const std::string place = where + ": " + std::string(key);
       const auto read_listed = [&](const std::string& name, const json::Value& token) {
         read(name, token);
-        listed_.emplace(token_content(token), where + ": " + std::string(key));
+        listed_.emplace(token_content(token), place);
       };
       for (const json::Value& token : value.elements()) read_listed(std::string(key) + std::to_string(number++), token);
       for (const auto& [name, token] : value.members()) read_listed(std::string(name), token);
