@@ -1,4 +1,4 @@
-// The order in which tensors are read from a checkpoint, so that little of a mapped file is in memory at a time.
+// How tensors are read from a checkpoint: the order, so that little of a mapped file is in memory at a time, and FP64.
 #pragma once
 #include <algorithm>
 #include <numeric>
@@ -8,6 +8,10 @@
 #include "pool.hpp"
 
 namespace gpt2run::cpu {
+
+using gpt2run::to_f32;
+// FP64 is rounded to FP32 first, as at() of the contract does.
+inline float to_f32(double value) { return static_cast<float>(value); }
 
 // Calls work(i, worker, workers) on every worker for all items, which have a weight, a layer and the tensor `from`, in
 // batches of some megabytes of the file, and releases the tensors of a batch when all workers are done with it. The

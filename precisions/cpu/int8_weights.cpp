@@ -16,9 +16,6 @@ namespace {
 
 static_assert(kGroupInputs == kInt4Group);
 
-using gpt2run::to_f32;
-float to_f32(double value) { return static_cast<float>(value); }  // as at() of the contract does
-
 size_t bytes_of_packed(Type type, int outputs, int K) {
   switch (type) {
     case Type::i8:
@@ -32,7 +29,7 @@ size_t bytes_of_packed(Type type, int outputs, int K) {
   }
 }
 
-// One matrix that is to be packed.
+// One weight that is to be stored: in panels of `type`, or row by row as FP32.
 struct Packing {
   Weight weight;
   int layer;
@@ -134,12 +131,12 @@ bool copy_int8(const Packing& p, int64_t row, int output, std::byte* panel, Scra
   return true;
 }
 
-// Takes over a row that the file holds as int4 in groups of 32. Quantising its values again could choose other groups.
-// Returns false if its scale is not finite.
+// Takes over a row that the file holds as int4. Quantising its values again could choose other groups. Returns false
+// for codes of another quantiser.
 bool copy_int4(const Packing& p, int64_t row, int output, std::byte* panel, Scratch& scratch) {
   const Tensor& t = p.from;
+  if (!is_int4_row(t, row)) return false;
   const int K = static_cast<int>(t.cols), groups = padded(K, kInt4Group) / kInt4Group;
-  const float scale = load_element(t.scales, Type::f32, row);
   for (int g = 0; g < groups; ++g)
     scratch.groups[g] = Int4Group::of(static_cast<const uint8_t*>(t.groups)[row * groups + g]);
   std::fill(scratch.codes.begin(), scratch.codes.end(), uint8_t{0});
@@ -148,8 +145,13 @@ bool copy_int4(const Packing& p, int64_t row, int output, std::byte* panel, Scra
     scratch.codes[k] = static_cast<const uint8_t*>(t.data)[index / 2] >> (index % 2 ? 4 : 0) & 15;
   }
   write_int4(panel, output, scratch.codes.data(), scratch.groups.data(), K);
-  write_scale(panel, output, scale);
-  return std::isfinite(scale);
+  write_scale(panel, output, load_element(t.scales, Type::f32, row));
+  return true;
+}
+
+// Takes over a row that the file holds as codes of the matrix's type. Returns false if it must be quantised.
+bool copy_codes(const Packing& p, int64_t row, int output, std::byte* panel, Scratch& scratch) {
+  return p.type == Type::u4 ? copy_int4(p, row, output, panel, scratch) : copy_int8(p, row, output, panel, scratch);
 }
 
 // Quantises one row (K) and writes it. Returns false if it is not finite.
@@ -195,18 +197,14 @@ bool pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels
     std::memset(panel, 0, bytes_of_packed(p.type, kPanel, K));
     if (p.type == Type::i8) std::memset(panel + kScaleBytes, kBias, bytes_of_packed(p.type, kPanel, K) - kScaleBytes);
   }
-  bool packed = true;
-  if (p.type == Type::u4 && p.from.type == Type::u4 && p.from.group == kInt4Group) {
-    for (int r = 0; r < count; ++r) packed &= copy_int4(p, begin + r, r, panel, scratch);
-    return packed;
-  }
-  const bool codes = p.type == Type::i8 && p.from.type == Type::i8;
+  const bool codes = quantised && p.from.type == p.type;
   if (!codes) gather_rows(p.from, begin, count, scratch.rows.data());
   if (p.type == Type::bf16) return pack_rows(scratch.rows.data(), count, K, reinterpret_cast<bf16*>(panel));
   if (p.type == Type::f32) return pack_rows(scratch.rows.data(), count, K, reinterpret_cast<float*>(panel));
+  bool packed = true;
   for (int r = 0; r < count; ++r) {
     float* row = &scratch.rows[size_t(r) * K];
-    if (codes && copy_int8(p, begin + r, r, panel, scratch)) continue;
+    if (codes && copy_codes(p, begin + r, r, panel, scratch)) continue;
     if (codes) gather_rows(p.from, begin + r, 1, row);
     packed &= quantise_row(p, {row, size_t(K)}, r, panel, kernels, scratch);
   }
@@ -227,32 +225,36 @@ bool pack_panel(const Packing& p, int begin, int end, const Int8Kernels& kernels
   fail("weight ", name_of(p.weight), layer, ": values whose differences FP32 holds expected, found larger ones");
 }
 
-// Packs all matrices on all workers. Throws Error for the first that cannot be packed.
+// Stores all weights on all workers. Throws Error for the first that cannot be packed.
 void pack_all(const std::vector<Packing>& packings, const Checkpoint& checkpoint, Pool& pool,
               const Int8Kernels& kernels, int most_inputs) {
   std::vector<Scratch> scratch(pool.workers(), Scratch(most_inputs));
   std::vector<std::atomic<bool>> refused(packings.size());
   read_in_batches(packings, checkpoint, pool, [&](size_t i, int worker, int workers) {
-    const WorkRange own(static_cast<int>(packings[i].from.rows), worker, workers, kPanel);
+    const Packing& p = packings[i];
+    const WorkRange own(static_cast<int>(p.from.rows), worker, workers, kPanel);
+    if (form_of(p.weight) != Form::panels) {
+      float* rows = reinterpret_cast<float*>(p.to) + own.begin * p.from.cols;
+      return gather_rows(p.from, own.begin, own.end - own.begin, rows);
+    }
     for (int r = own.begin; r < own.end; r += kPanel) {
-      if (!pack_panel(packings[i], r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
+      if (!pack_panel(p, r, std::min(r + kPanel, own.end), kernels, scratch[worker])) refused[i] = true;
     }
   });
   for (size_t i = 0; i < packings.size(); ++i)
     if (refused[i]) refuse(packings[i]);
 }
 
-// The type that a matrix is stored as.
+// The type that a weight is stored as.
 Type type_of(Weight weight, Codes codes, Type head) {
+  if (form_of(weight) != Form::panels) return Type::f32;
   if (weight == Weight::head_w || weight == Weight::wte) return head;
   return codes == Codes::int8 ? Type::i8 : Type::u4;
 }
 
-bool is_plain(Weight weight, const Shape& shape) { return weight == Weight::wpe || shape.cols == 1; }
-
 // The name of a weight's form for Checkpoint::packed: the type, and all that the place of a value depends on.
-std::string layout_of(Weight weight, const ModelConfig& m, Codes codes, Type head) {
-  if (is_plain(weight, shape_of(weight, m))) return "quantised:rows=fp32";
+std::string layout_of(Weight weight, Codes codes, Type head) {
+  if (form_of(weight) != Form::panels) return "quantised:rows=fp32";
   const Type type = type_of(weight, codes, head);
   const std::string name = std::string("quantised:") + name_of(type) + ":panel=" + std::to_string(kPanel);
   if (type == Type::i8) return name + ":four=" + std::to_string(kFour) + ":bias=" + std::to_string(kBias);
@@ -260,11 +262,14 @@ std::string layout_of(Weight weight, const ModelConfig& m, Codes codes, Type hea
   return name + ":pair=" + std::to_string(type == Type::bf16 ? kPair<bf16> : kPair<float>);
 }
 
+// The bytes of a weight in memory. type: that of type_of.
+size_t bytes_as(Weight weight, Type type, int64_t rows, int64_t cols) {
+  if (form_of(weight) != Form::panels) return size_t(rows) * cols * sizeof(float);
+  return bytes_of_packed(type, static_cast<int>(rows), static_cast<int>(cols));
+}
 size_t bytes_of_weight(Weight weight, const ModelConfig& m, Codes codes, Type head) {
   const Shape shape = shape_of(weight, m);
-  const int rows = static_cast<int>(shape.rows), cols = static_cast<int>(shape.cols);
-  if (is_plain(weight, shape)) return size_t(rows) * cols * sizeof(float);
-  return bytes_of_packed(type_of(weight, codes, head), rows, cols);
+  return bytes_as(weight, type_of(weight, codes, head), shape.rows, shape.cols);
 }
 
 // The bytes of all weights in memory; a tied model has no head of its own. step: of those that a step reads.
@@ -315,8 +320,12 @@ class Memory {
     return fits ? static_cast<const std::byte*>(found.data) : nullptr;
   }
 
-  // The place of a weight that is to be packed.
-  std::byte* take(Weight weight, int layer) {
+  // The place of a weight that is to be stored as `type`. Throws Error if that takes other bytes than there is room
+  // for.
+  std::byte* take(Weight weight, int layer, const Tensor& from, Type type) {
+    const size_t written = bytes_as(weight, type, from.rows, from.cols);
+    if (written != bytes(weight))
+      fail("weight ", name_of(weight), ": ", bytes(weight), " bytes in memory expected, found ", written);
     std::byte* at = arena_.take<std::byte>(bytes(weight));
     layouts_.push_back(layout(weight));
     parts_.push_back({weight, layer, layouts_.back().c_str(), {at, bytes(weight)}});
@@ -326,7 +335,7 @@ class Memory {
   void keep() const { checkpoint_.keep_packed(parts_); }
 
  private:
-  std::string layout(Weight weight) const { return layout_of(weight, checkpoint_.config(), codes_, head_); }
+  std::string layout(Weight weight) const { return layout_of(weight, codes_, head_); }
   size_t bytes(Weight weight) const { return bytes_of_weight(weight, checkpoint_.config(), codes_, head_); }
 
   const Checkpoint& checkpoint_;
@@ -372,19 +381,17 @@ QuantisedWeights load_quantised(const Checkpoint& checkpoint, Pool& pool, const 
   const bool tied = checkpoint.tensor(Weight::head_w, 0).data == checkpoint.tensor(Weight::wte, 0).data;
   Memory memory(checkpoint, tied, codes, head);
   std::vector<Packing> packings;
-  const auto matrix = [&](Weight weight, int layer = 0) -> PackedMatrix {
-    const Type type = type_of(weight, codes, head);
-    if (memory.is_packed()) return {type, memory.find(weight, layer)};
-    packings.push_back({weight, layer, checkpoint.tensor(weight, layer), type, memory.take(weight, layer)});
-    return {type, packings.back().to};
-  };
-  const auto plain = [&](Weight weight, int layer = 0) -> const float* {
-    if (memory.is_packed()) return reinterpret_cast<const float*>(memory.find(weight, layer));
+  const auto place = [&](Weight weight, int layer) -> const std::byte* {
+    if (memory.is_packed()) return memory.find(weight, layer);
     const Tensor from = checkpoint.tensor(weight, layer);
-    float* to = reinterpret_cast<float*>(memory.take(weight, layer));
-    gather_rows(from, 0, static_cast<int>(from.rows), to);
-    return to;
+    const Type type = type_of(weight, codes, head);
+    packings.push_back({weight, layer, from, type, memory.take(weight, layer, from, type)});
+    return packings.back().to;
   };
+  const auto matrix = [&](Weight weight, int layer = 0) -> PackedMatrix {
+    return {type_of(weight, codes, head), place(weight, layer)};
+  };
+  const auto plain = [&](Weight weight, int layer = 0) { return reinterpret_cast<const float*>(place(weight, layer)); };
   QuantisedWeights w{m, {}, {}, {}, Arena(0), memory.step_bytes()};
   w.embedding = {matrix(Weight::wte), plain(Weight::wpe)};
   for (int l = 0; l < m.L; ++l) {

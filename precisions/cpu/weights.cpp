@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -19,17 +18,14 @@ namespace {
 
 constexpr size_t kHugePage = size_t(2) << 20;
 
-// The conversion of one tensor. Exactly one of the three targets is set.
-// FP64 is rounded to FP32 first, as at() of the contract does.
-float to_f32(double value) { return static_cast<float>(value); }
-using gpt2run::to_f32;
-
 // An element of a quantised type, which needs the scales of its tensor.
 struct Quantised {
   float value;
 };
 float to_f32(Quantised element) { return element.value; }
+using cpu::to_f32;
 
+// The conversion of one tensor. Exactly one of the three targets is set.
 template <class Value>
 struct Conversion {
   Weight weight;
@@ -187,14 +183,6 @@ bool convert_tensor(const Conversion<Value>& conversion, int worker, int workers
     overflow |= saturate_rows<Layout>(conversion, r, end);
   }
   return overflow;
-}
-
-enum class Form : uint8_t { vector, rows, panels };
-
-Form form_of(Weight weight) {
-  const std::string_view name = name_of(weight);
-  if (name.starts_with("ln") || name.ends_with("_b")) return Form::vector;
-  return weight == Weight::wpe ? Form::rows : Form::panels;
 }
 
 // The names of the forms for Checkpoint::packed: the rounding contract, and all that the place of a value depends on.

@@ -4,6 +4,7 @@
 #pragma once
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "../common/overflow.hpp"
@@ -37,6 +38,15 @@ class Arena {
   std::unique_ptr<std::byte, Free> memory_;
   size_t used_ = 0;
 };
+
+// How a weight lies in memory: row by row, or in the panels of a packed layout. A matrix has panels also where it has
+// one column.
+enum class Form : uint8_t { vector, rows, panels };
+constexpr Form form_of(Weight weight) {
+  const std::string_view name = name_of(weight);
+  if (name.starts_with("ln") || name.ends_with("_b")) return Form::vector;
+  return weight == Weight::wpe ? Form::rows : Form::panels;
+}
 
 template <class Value>
 struct Weights {

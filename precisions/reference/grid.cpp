@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "gpt2run/sdk/number_formats.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 
 namespace gpt2run::grid {
 namespace {
@@ -183,9 +184,8 @@ void GridOps::round_row(const Site& site, std::span<float> row) const {
   if (grid_.exact.holds(site)) return;
   const RowFormat* format = grid_.format_at(site);
   if (!format) return ReferenceOps::round_row(site, row);
-  // Rounding to int4 again would choose other scales, so weights that the file holds in this form are taken as they
-  // are.
-  if (site.stored == Type::u4 && *format == kInt4Contract) return;
+  // Rounding to int4 again could choose other scales, so rows that the file holds in this form are taken as they are.
+  if (site.tensor && *format == kInt4Contract && is_int4_row(*site.tensor, site.row)) return;
   if (grid::round_row(*format, row) || site.point != Point::weight) return;
   fail("weight ", gpt2run::name_of(site.weight),
        is_per_layer(site.weight) ? " of layer " + std::to_string(site.layer) : "", ", row ", site.row,

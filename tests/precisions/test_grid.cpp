@@ -4,6 +4,7 @@
 #include <set>
 
 #include "backend.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 #include "grid.hpp"
 #include "support/tiny_checkpoint.hpp"
 
@@ -228,9 +229,23 @@ TEST(Grid, TakesStoredInt4WeightsAsTheyAre) {
   Site site = kQkv;
   const GridOps int4 = ops_with({{"w", "int4"}, {"group", "32"}, {"zero", "on"}});
   EXPECT_NE(rounded(int4, site, row), row) << "not a row that changes";
-  site.stored = Type::u4;
+  float scale = 1;
+  uint8_t groups[] = {0x77, 0x77};
+  Tensor tensor{nullptr, Type::u4, 1, 64, 64, 1, &scale, groups, kInt4Group};
+  site.stored = tensor.type, site.tensor = &tensor;
   EXPECT_EQ(rounded(int4, site, row), row);
   EXPECT_EQ(rounded(ops_with({{"w", "int8"}}), site, row), rounded({Format::int8}, row));
+  // What another quantiser has written is a row of values.
+  const auto again = rounded(grid::kInt4Contract, row);
+  tensor.group = 2 * kInt4Group;
+  EXPECT_EQ(rounded(int4, site, row), again);
+  tensor.group = kInt4Group, groups[1] = 0x87;  // the factor 9
+  EXPECT_EQ(rounded(int4, site, row), again);
+  groups[1] = 0x77;
+  for (const float other : {0x1.00002p0f, -1.0f, INFINITY, NAN}) {
+    scale = other;
+    EXPECT_EQ(rounded(int4, site, row), again) << other;
+  }
 }
 
 TEST(Grid, RefusesWeightsThatAreNoNumbersByName) {

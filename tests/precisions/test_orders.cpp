@@ -1,6 +1,7 @@
 // Orders of sums on the CPU: the instruction sets that share an order give the same bits, kernel by kernel and as whole
 // networks, whatever floating-point mode the calling thread is in.
 #include <bit>
+#include <map>
 #include <random>
 
 #include "activations.hpp"
@@ -216,17 +217,43 @@ TEST(SetsOfOneOrder, LogitsAreTheSame) {
 }
 
 #if defined(__SSE2__)
+// The weights of another checkpoint in FP64, where none of them is a number of FP32.
+class Doubles final : public Checkpoint {
+ public:
+  explicit Doubles(const Checkpoint& from) : from_(from) {
+    for (int w = 0; w < kWeights; ++w) {
+      const auto weight = static_cast<Weight>(w);
+      for (int layer = 0; layer < (is_per_layer(weight) ? config().L : 1); ++layer) {
+        const Tensor t = from.tensor(weight, layer);
+        std::vector<double>& own = values_[{weight, layer}];
+        for (int64_t i = 0; i < t.rows * t.cols; ++i)
+          own.push_back(at(t, i / t.cols, i % t.cols) * (1 + 0x1p-25 + 0x1p-26) + 0x1p-140);
+      }
+    }
+  }
+  const ModelConfig& config() const override { return from_.config(); }
+  const char* tokenizer() const override { return nullptr; }
+  Tensor tensor(Weight weight, int layer) const override {
+    if (weight == Weight::head_w && config().tied_head) weight = Weight::wte;
+    const Shape shape = shape_of(weight, config());
+    return {values_.at({weight, layer}).data(), Type::f64, shape.rows, shape.cols, shape.cols, 1};
+  }
+
+ private:
+  const Checkpoint& from_;
+  std::map<std::pair<Weight, int>, std::vector<double>> values_;
+};
+
 // Flushing of subnormals, and rounding down: what a program may have left on its thread.
 class CallersMode : public testing::TestWithParam<Backend> {};
 
-TEST_P(CallersMode, ChangesNoBitAndIsKept) {
+void expect_same_bits_in_all_modes(const Backend& backend, const Checkpoint& checkpoint) {
   constexpr uint32_t kModes[] = {0x9fc0, 0x3f80, 0xffc0};
-  const auto checkpoint = make_plugin<Loader>(Kind::loader, "synthetic")->open(kModels[0]);
-  const auto tokens = some_tokens(20, checkpoint->config().V);
+  const auto tokens = some_tokens(20, checkpoint.config().V);
   const uint32_t before = __builtin_ia32_stmxcsr();
   for (const int threads : {1, 2}) {
     const auto run = [&] {
-      const auto session = make_precision(GetParam())->open(*checkpoint, limits_for(*checkpoint, 1, threads));
+      const auto session = make_precision(backend)->open(checkpoint, limits_for(checkpoint, 1, threads));
       auto logits = feed(*session, 0, tokens);
       const auto last = feed(*session, 0, {tokens[0]});
       logits.insert(logits.end(), last.begin(), last.end());
@@ -243,7 +270,14 @@ TEST_P(CallersMode, ChangesNoBitAndIsKept) {
     }
   }
 }
+
+TEST_P(CallersMode, ChangesNoBitAndIsKept) {
+  const auto checkpoint = make_plugin<Loader>(Kind::loader, "synthetic")->open(kModels[0]);
+  expect_same_bits_in_all_modes(GetParam(), *checkpoint);
+  expect_same_bits_in_all_modes(GetParam(), Doubles(*checkpoint));
+}
 INSTANTIATE_TEST_SUITE_P(All, CallersMode, testing::ValuesIn(cpu_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(Quantised, CallersMode, testing::ValuesIn(quantised_backends()), row_name);
 #endif
 
 // A query that is no value of FP16 meets a key of FP16. Their product ends half-way between two FP32 numbers, and what

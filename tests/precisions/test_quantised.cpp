@@ -1,12 +1,11 @@
 // cpu-int8 and cpu-int4 against their contracts: operation by operation beside `reference` on equal inputs, whole
-// networks, the same bits from every instruction set, and what they make of the tensors of a file.
+// networks, and the same bits from every instruction set.
 #include <gmock/gmock.h>
 
-#include "backend.hpp"
 #include "gpt2run/sdk/quantise.hpp"
 #include "grid.hpp"
 #include "int8_ops.hpp"
-#include "support/tiny_checkpoint.hpp"
+#include "quantised.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -26,24 +25,6 @@ constexpr const char* kModels[] = {"synthetic:L=2,C=52,H=4,F=100,V=301,T=40,std=
 std::unique_ptr<Checkpoint> open_model(const char* model) {
   static const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
   return loader->open(model);
-}
-
-// The options of `reference` in the text of a contract.
-OptionValues options_of(std::string_view contract) {
-  OptionValues values;
-  while (!contract.empty()) {
-    const std::string_view one = contract.substr(0, contract.find(':'));
-    values[std::string(one.substr(0, one.find('=')))] = one.substr(one.find('=') + 1);
-    contract.remove_prefix(std::min(one.size() + 1, contract.size()));
-  }
-  return values;
-}
-
-Backend reference_of(const std::string& contract) { return {contract, "reference", options_of(contract), Type::f32}; }
-
-std::string contract_of(const Backend& backend) {
-  const auto session = make_precision(backend)->open(TinyCheckpoint(), {1, 4, 1, 1, 1, 0, false});
-  return session->traits().contract;
 }
 
 class Quantised : public testing::TestWithParam<Backend> {};
@@ -294,156 +275,6 @@ TEST(QuantisedSets, AreThoseThatWereAskedFor) {
     const std::string last = cpu::kInt8IsaNames[static_cast<int>(sets().back())];
     EXPECT_EQ(PluginLog::instance().take(), std::vector<std::string>{"0 cpu kernels: " + last});
   }
-}
-
-// A checkpoint whose matrices are stored in another way.
-class StoredAs final : public Checkpoint {
- public:
-  enum class Form { int8, int4, other_int8, transposed };
-
-  StoredAs(const Checkpoint& from, Form form) : from_(from) {
-    for (int w = 0; w < kWeights; ++w) {
-      const auto weight = static_cast<Weight>(w);
-      const bool matrix = shape_of(weight, from.config()).cols > 1 && weight != Weight::wpe;
-      for (int layer = 0; matrix && layer < (is_per_layer(weight) ? from.config().L : 1); ++layer)
-        store(weight, layer, form);
-    }
-  }
-
-  const ModelConfig& config() const override { return from_.config(); }
-  const char* tokenizer() const override { return nullptr; }
-  Tensor tensor(Weight weight, int layer) const override {
-    if (weight == Weight::head_w) weight = Weight::wte;
-    const auto found = stored_.find({weight, layer});
-    return found == stored_.end() ? from_.tensor(weight, layer) : found->second.tensor;
-  }
-
- private:
-  struct Stored {
-    Tensor tensor{};
-    std::vector<float> scales, values;
-    std::vector<int8_t> codes;
-    std::vector<uint8_t> nibbles, groups;
-  };
-
-  void store(Weight weight, int layer, Form form) {
-    if (weight == Weight::head_w) return;
-    const Tensor t = from_.tensor(weight, layer);
-    Stored& own = stored_[{weight, layer}];
-    const int64_t cols = t.cols, groups = (cols + kInt4Group - 1) / kInt4Group;
-    own.tensor = {nullptr, Type::f32, t.rows, cols, cols, 1};
-    own.values.resize(t.rows * cols), own.codes.resize(t.rows * cols), own.nibbles.resize((t.rows * cols + 1) / 2);
-    for (int64_t r = 0; r < t.rows; ++r) {
-      std::vector<float> row(cols);
-      for (int64_t c = 0; c < cols; ++c) row[c] = at(t, r, c), own.values[c * t.rows + r] = row[c];
-      if (form == Form::int4 && weight != Weight::wte) {
-        std::vector<uint8_t> codes(cols);
-        std::vector<Int4Group> factors(groups);
-        own.scales.push_back(quantise_int4(row, codes.data(), factors.data()));
-        for (const Int4Group& one : factors) own.groups.push_back(one.byte());
-        for (int64_t c = 0; c < cols; ++c) {
-          const int64_t index = r * cols + c;
-          own.nibbles[index / 2] |= static_cast<uint8_t>(codes[c] << (index % 2 ? 4 : 0));
-        }
-      } else {
-        own.scales.push_back(quantise_int8(row, &own.codes[r * cols]));
-        if (form == Form::other_int8) own.codes[r * cols] = -128, own.scales.back() *= 1.0001f;
-      }
-    }
-    if (form == Form::transposed) {
-      own.tensor.data = own.values.data(), own.tensor.row_stride = 1, own.tensor.col_stride = t.rows;
-      return;
-    }
-    own.tensor.scales = own.scales.data();
-    own.tensor.type = own.groups.empty() ? Type::i8 : Type::u4;
-    own.tensor.data = own.groups.empty() ? static_cast<const void*>(own.codes.data()) : own.nibbles.data();
-    if (!own.groups.empty()) own.tensor.groups = own.groups.data(), own.tensor.group = kInt4Group;
-  }
-
-  const Checkpoint& from_;
-  std::map<std::pair<Weight, int>, Stored> stored_;
-};
-
-// A model whose C, F and V are no multiples of what a panel or a group has.
-ModelConfig odd_shape() {
-  return {.L = 2, .H = 2, .C = 44, .F = 76, .V = 71, .T = 40, .end_of_text = 22, .epsilon = 1e-5f};
-}
-
-TEST(QuantisedWeights, AreThoseThatAFileHolds) {
-  const TinyCheckpoint model(odd_shape());
-  const auto tokens = some_tokens(20, odd_shape().V);
-  const Backend int8{"int8", "cpu-int8", {}, Type::i8}, int4{"int4", "cpu-int4", {}, Type::u4};
-  const auto of_int8 = logits_of(int8, model, tokens), of_int4 = logits_of(int4, model, tokens);
-  EXPECT_EQ(logits_of(int8, StoredAs(model, StoredAs::Form::transposed), tokens), of_int8);
-  EXPECT_EQ(logits_of(int4, StoredAs(model, StoredAs::Form::transposed), tokens), of_int4);
-  EXPECT_EQ(logits_of(int8, StoredAs(model, StoredAs::Form::int8), tokens), of_int8);
-  EXPECT_EQ(logits_of(int4, StoredAs(model, StoredAs::Form::int4), tokens), of_int4);
-  EXPECT_NE(of_int8, of_int4);
-}
-
-// Codes of another quantiser are values like any others.
-TEST(QuantisedWeights, OfAnotherQuantiserAreQuantisedAsTheReferenceDoes) {
-  const TinyCheckpoint model(odd_shape());
-  const auto tokens = some_tokens(20, odd_shape().V);
-  for (const auto form : {StoredAs::Form::other_int8, StoredAs::Form::int4}) {
-    const StoredAs stored(model, form);
-    const Backend int8{"int8", "cpu-int8", {}, Type::i8};
-    const auto own = logits_of(int8, stored, tokens);
-    EXPECT_LT(rms_error(own, logits_of(reference_of(contract_of(int8)), stored, tokens)), 0.01 * rms(own));
-    EXPECT_GT(rms_error(own, logits_of(int8, model, tokens)), 0.0);
-  }
-}
-
-std::string refusal_of(const Checkpoint& model, const char* precision, const OptionValues& options = {}) {
-  try {
-    make_plugin<Precision>(Kind::precision, precision, options)->open(model, {1, 4, 1, 1, 2, 0, false});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-TEST(QuantisedWeights, ThatAreNotFiniteAreRefusedByName) {
-  for (const char* precision : {"cpu-int8", "cpu-int4"}) {
-    for (const float wrong : {INFINITY, -INFINITY, NAN}) {
-      TinyCheckpoint model;
-      EXPECT_EQ(refusal_of(model, precision), "no error");
-      model.values(Weight::down_w, 1)[20 * 3 + 7] = wrong;
-      EXPECT_THAT(refusal_of(model, precision), HasSubstr("weight down_w of layer 1: finite numbers"));
-      EXPECT_THAT(refusal_of(model, precision), HasSubstr("in row 3, column 7"));
-      TinyCheckpoint head;
-      head.values(Weight::wte, 0)[0] = wrong;
-      for (const char* format : {"int8", "bf16", "fp32"})
-        EXPECT_THAT(refusal_of(head, precision, {{"head", format}}), HasSubstr("weight wte: finite numbers"));
-    }
-    TinyCheckpoint large;  // that BF16 rounds to infinity
-    large.values(Weight::wte, 0)[0] = std::numeric_limits<float>::max();
-    EXPECT_THAT(refusal_of(large, precision, {{"head", "bf16"}}), HasSubstr("weight wte: finite numbers that bf16"));
-  }
-  TinyCheckpoint wide;
-  wide.values(Weight::up_w, 0)[0] = 3e38f, wide.values(Weight::up_w, 0)[1] = -3e38f;
-  EXPECT_THAT(refusal_of(wide, "cpu-int4"), HasSubstr("weight up_w of layer 0: values whose differences"));
-}
-
-TEST(QuantisedWeights, WithSumsThatAreTooLongAreRefused) {
-  TinyCheckpoint model({.L = 1, .H = 1, .C = 2, .F = 131073, .V = 3, .T = 4, .end_of_text = 2, .epsilon = 1e-5f});
-  EXPECT_THAT(refusal_of(model, "cpu-int8"), HasSubstr("131072"));
-}
-
-TEST(QuantisedWeights, StepBytesAreThoseThatAreRead) {
-  // C and F are multiples of a panel and of a group, so that nothing is filled up.
-  const TinyCheckpoint model({.L = 3, .H = 2, .C = 64, .F = 256, .V = 128, .T = 4, .end_of_text = 2, .epsilon = 1e-5f});
-  const int64_t C = 64, F = 256, layer_vectors = 4 * (2 * C + 3 * C + C + 2 * C + F + C),
-                matrices = 4 * C * C + 2 * C * F;
-  const int64_t scales = 4 * (3 * C + C + F + C), ends = 4 * 2 * C, head = 128 * C + 4 * 128;
-  const auto bytes = [&](const char* precision, const OptionValues& options) {
-    const auto maker = make_plugin<Precision>(Kind::precision, precision, options);
-    return maker->open(model, {1, 4, 1, 1, 1, 0, false})->traits().step_bytes;
-  };
-  EXPECT_EQ(bytes("cpu-int8", {}), 3 * (layer_vectors + matrices + scales) + ends + head);
-  EXPECT_EQ(bytes("cpu-int4", {}), 3 * (layer_vectors + matrices * 17 / 32 + scales) + ends + head);
-  EXPECT_EQ(bytes("cpu-int4", {{"head", "bf16"}}),
-            3 * (layer_vectors + matrices * 17 / 32 + scales) + ends + 128 * C * 2);
 }
 
 // Infinity in one position's embedding: that row has no scale, so its outputs are NaN, and so are those of the rows

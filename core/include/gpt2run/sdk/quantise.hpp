@@ -1,11 +1,13 @@
 // Quantisation to 8 and 4 bits, as the contracts of docs/numerics.md define it. The precision `reference`, the CPU
 // precisions, gpt2convert and reports all use these functions, or kernels with the same bits. Every operation is FP32,
 // rounded by itself, to nearest even, and never fused. So every compiler and processor gives the same integers and
-// scales. Pure functions without errors, for any thread.
+// scales, as long as it is told not to fuse them (GCC: -ffp-contract=off). Pure functions without errors, for any
+// thread.
 #pragma once
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -15,8 +17,11 @@
 
 namespace gpt2run {
 
-inline constexpr float kLeastScaled = 0x1p-100f;  // rows whose values are all smaller become zeros
-inline constexpr int kMostInt8 = 127;             // -128 is never used, so that a code and its negative both exist
+// Rows whose values are all smaller become zeros. Near the largest number of FP32 the end of the range is where 127 s,
+// with the scale s of int8, or 120 s of int4, is still finite: s is rounded up, so a row beyond that has finite codes
+// and scale but values of infinity.
+inline constexpr float kLeastScaled = 0x1p-100f;
+inline constexpr int kMostInt8 = 127;  // -128 is never used, so that a code and its negative both exist
 inline constexpr int kMostInt4 = 15;
 inline constexpr int kInt4Group = 32;  // columns that share a zero point and a factor
 
@@ -70,7 +75,7 @@ constexpr float int8_output(int32_t sum, float weight_scale, float input_scale) 
 // The int4 form of one group of a row: value = scale x factor x (code - zero) with the scale of the row. A byte holds
 // factor - 1 in its high four bits and the zero point in its low four bits (Tensor::groups).
 struct Int4Group {
-  int factor, zero;  // 1 to 8, 0 to 15
+  int factor, zero;  // 1 to 8 as quantised here, up to 16 in files; 0 to 15
   constexpr uint8_t byte() const { return static_cast<uint8_t>((factor - 1) << 4 | zero); }
   static constexpr Int4Group of(uint8_t byte) { return {(byte >> 4) + 1, byte & 15}; }
 };
@@ -118,6 +123,19 @@ inline float quantise_int4(std::span<const float> row, uint8_t* codes, Int4Group
     }
   }
   return scale;
+}
+
+// True if a row of a u4 tensor has the form that quantise_int4 writes: groups of kInt4Group columns, factors up to 8,
+// and a scale of at most 16 significant bits. Such a row is taken as it is, since quantising its values again could
+// choose other groups. Any other is a row of values like those of other types.
+inline bool is_int4_row(const Tensor& t, int64_t row) {
+  if (t.type != Type::u4 || t.group != kInt4Group) return false;
+  float scale;
+  std::memcpy(&scale, static_cast<const std::byte*>(t.scales) + row * int64_t{sizeof scale}, sizeof scale);
+  if (!(scale >= 0) || !std::isfinite(scale) || std::bit_cast<uint32_t>(scale) & 0xff) return false;
+  const int64_t groups = (t.cols + kInt4Group - 1) / kInt4Group;
+  const auto* own = static_cast<const uint8_t*>(t.groups) + row * groups;
+  return std::all_of(own, own + groups, [](uint8_t byte) { return Int4Group::of(byte).factor <= 8; });
 }
 
 // The type of a matrix in a model whose layers are quantised to `layers`, i8 or u4: embedding and head have 8 bits, as

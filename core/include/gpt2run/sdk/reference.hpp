@@ -39,8 +39,9 @@ struct Site {
   // The weight itself, or the matrix whose product reads the row. For q, k and v: the matrix that they come from.
   Weight weight;
   Projection projection = Projection::none;
-  int64_t row = 0;          // row of the matrix, or of the step
-  Type stored = Type::f32;  // type of a weight in the model's files
+  int64_t row = 0;                 // row of the matrix, or of the step
+  Type stored = Type::f32;         // type of a weight in the model's files
+  const Tensor* tensor = nullptr;  // the weight there
 };
 
 // The operation that reads a weight. If the head is tied, wte belongs to norm_logits.
@@ -140,7 +141,7 @@ class ReferenceOps {
     const auto get = [&](Weight weight, int layer = -1) {
       const Tensor tensor = checkpoint.tensor(weight, std::max(layer, 0));
       const Op op = weight == Weight::wte && tied ? Op::norm_logits : op_of(weight);
-      return rounded(tensor, {Point::weight, op, layer, weight, Projection::none, 0, tensor.type});
+      return rounded(tensor, {Point::weight, op, layer, weight, Projection::none, 0, tensor.type, &tensor});
     };
     w.embedding = {get(Weight::wte), get(Weight::wpe)};
     for (int l = 0; l < w.config.L; ++l) {
