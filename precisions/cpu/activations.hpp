@@ -29,9 +29,10 @@ GPT2RUN_INLINE Vector gelu_erf_of(Vector x) {
   const Vector a = smaller(magnitude_of(x), splat(16.0f));
   const Vector t = splat(1.0f) / fma(a, splat(0.4f), splat(1.0f));
   Vector p = splat(3.2856649711e-2f);
-  for (float c : {-1.8027340296e-1f, 3.9030285822e-1f, -3.8439924567e-1f, 1.2775397261e-1f, -3.1021676154e-2f,
-                  9.2669550126e-2f, 1.3288188903e-1f, 1.5965471171e-1f, 1.5957470096e-1f})
-    p = fma(p, t, splat(c));
+  constexpr float kFurther[] = {-1.8027340296e-1f, 3.9030285822e-1f,  -3.8439924567e-1f,
+                                1.2775397261e-1f,  -3.1021676154e-2f, 9.2669550126e-2f,
+                                1.3288188903e-1f,  1.5965471171e-1f,  1.5957470096e-1f};
+  for (float c : kFurther) p = fma(p, t, splat(c));
   const Vector tail = bell_of(a) * (t * p);
   return x * (x < splat(0.0f) ? tail : splat(1.0f) - tail);
 }
@@ -49,8 +50,8 @@ GPT2RUN_INLINE Vector silu_of(Vector x) {
 GPT2RUN_INLINE Vector tanh_of(Vector x) {
   const Vector a = magnitude_of(x), square = a * a;
   Vector p = splat(-5.70498872745e-3f);
-  for (float c : {2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f})
-    p = fma(p, square, splat(c));
+  constexpr float kFurther[] = {2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f};
+  for (float c : kFurther) p = fma(p, square, splat(c));
   const Vector small = fma(a * square, p, a), large = splat(1.0f) - splat(2.0f) / (exp(a + a) + splat(1.0f));
   return (Vector)((Bits)(a < splat(0.625f) ? small : large) | ((Bits)x & 0x80000000));
 }

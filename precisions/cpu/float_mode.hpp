@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "functions.hpp"
+
 namespace gpt2run::cpu {
 
 // The values of MXCSR: to nearest, subnormals kept, no traps; and the same with subnormals taken and given as zero.
@@ -11,15 +13,15 @@ inline constexpr uint32_t kStandardFloats = 0x1f80, kFlushedFloats = 0x9fc0;
 
 // Between its construction and its destruction the calling thread computes in `mode`. Then the thread has again what it
 // had before, flags of exceptions included. The compiler may move arithmetic across both, unless it is in a function
-// that the compiler cannot look into.
+// that is GPT2RUN_APART.
 class [[nodiscard]] FloatMode {
  public:
 #if defined(__SSE2__)
-  explicit FloatMode(uint32_t mode) : before_(__builtin_ia32_stmxcsr()) { __builtin_ia32_ldmxcsr(mode); }
-  ~FloatMode() { __builtin_ia32_ldmxcsr(before_); }
+  GPT2RUN_INLINE explicit FloatMode(uint32_t mode) : before_(__builtin_ia32_stmxcsr()) { __builtin_ia32_ldmxcsr(mode); }
+  GPT2RUN_INLINE ~FloatMode() { __builtin_ia32_ldmxcsr(before_); }
 #else
-  explicit FloatMode(uint32_t) : before_(0) {}
-  ~FloatMode() { (void)before_; }
+  GPT2RUN_INLINE explicit FloatMode(uint32_t) : before_(0) {}
+  GPT2RUN_INLINE ~FloatMode() { (void)before_; }
 #endif
   FloatMode(const FloatMode&) = delete;
   FloatMode& operator=(const FloatMode&) = delete;

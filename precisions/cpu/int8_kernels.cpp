@@ -91,7 +91,7 @@ void int4_values(const std::byte* panel, int K, float* out) {
   const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   for (int k = 0; k < K; k += kGroupInputs, group += kGroupBytes) {
     unpack(group, kGroupInputs, unpacked);
-    write_values(unpacked, reinterpret_cast<const float*>(panel), lesser(kGroupInputs, K - k),
+    write_values(unpacked, reinterpret_cast<const float*>(panel), least(kGroupInputs, K - k),
                  out + int64_t(k) * kPanel);
   }
 }

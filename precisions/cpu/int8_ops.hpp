@@ -50,7 +50,7 @@ class QuantisedOps {
       w.wte.read(row.token, C, x);
       for (int c = 0; c < C; ++c) x[c] += position[c];
     });
-    tile_rows(step.rows, kQueries, s.tiles);
+    row_runs(step.rows, kQueries, s.runs);
   }
 
   void norm_qkv(const Weights::Layer& w, State& s, const Step& step, int layer) {
@@ -60,7 +60,7 @@ class QuantisedOps {
       const WorkRange own(3 * C, worker, workers, kPanel);
       product(w.qkv_w, formats_.activations, s.normed.data(), C, rows, own, s.sums.data(), 3 * C, s, worker);
       if constexpr (!State::kCodedCache) {
-        for (int r = 0; r < rows; ++r) store_qkv(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
+        for (int r = 0; r < rows; ++r) store_qkv(floats_.round, cached_, w.qkv_b, own, s, step.rows[r], r, layer);
       }
     });
     if constexpr (State::kCodedCache) {  // a scale needs the whole head
@@ -68,16 +68,16 @@ class QuantisedOps {
     }
   }
 
-  // Items are (head, tile) pairs, dealt out as CpuOps::attention does.
+  // Items are (head, run of rows) pairs, dealt out as CpuOps::attention does.
   void attention(State& s, const Step& step, int layer) {
-    const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
+    const int C = s.config.C, H = s.config.H, D = C / H, runs = static_cast<int>(s.runs.size());
     pool_.run([&](int worker, int workers) {
       const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
       float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
       Widened widened;
-      for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
-        const int head = static_cast<int>(item / tiles);
-        const Tile& own = s.tiles[item % tiles];
+      for (int64_t item = worker; item < int64_t(runs) * H; item += workers) {
+        const int head = static_cast<int>(item / runs);
+        const RowRun& own = s.runs[item % runs];
         const HostRow& row = step.rows[own.first];
         const size_t at = size_t(own.first) * C + head * D;
         const auto call = [&](const auto& kernels, const auto* keys, const auto* values) {
@@ -197,28 +197,7 @@ class QuantisedOps {
     }
   }
 
-  // Adds the bias to the columns `own` of one row of products (3C: query, key, value), and stores the query in q and
-  // the key and value, rounded, in the cache.
-  void store_qkv(const float* sums, const float* bias, const WorkRange& own, State& s, const HostRow& row, int r,
-                 int layer) const {
-    const int C = s.config.C, D = C / s.config.H;
-    for (int o = own.begin, end; o < own.end; o = end) {
-      end = std::min({o / D * D + D, o + kPanel, own.end});
-      const int head = o % C / D, d = o % D;
-      if (o < C) {
-        floats_.round(sums + o, bias + o, end - o, &s.q[size_t(r) * C + o]);
-      } else if (o < 2 * C) {
-        f16 key[kPanel];
-        cached_.store(sums + o, bias + o, end - o, key);
-        f16* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
-        for (int i = o; i < end; ++i) at[VectorLayout<f16>::at(0, d + i - o, D)] = key[i - o];
-      } else {
-        cached_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
-      }
-    }
-  }
-
-  // The same for a whole row and an int8 cache. Changes sums.
+  // As store_qkv, for a whole row and an int8 cache. Changes sums.
   void code_qkv(float* sums, const float* bias, State& s, const HostRow& row, int r, int layer) const {
     const int C = s.config.C, D = C / s.config.H;
     floats_.round(sums, bias, 3 * C, sums);

@@ -31,7 +31,9 @@ inline constexpr size_t kGroupBytes = kPanel + kPanel * kGroupInputs / 2;  // of
 inline constexpr int kMostInputs = 131072;
 
 // Inputs of a row of codes, with the zeros that the layout's filling meets.
-constexpr int padded_inputs(Codes codes, int K) { return padded(K, codes == Codes::int8 ? kFour : kGroupInputs); }
+GPT2RUN_INLINE constexpr int padded_inputs(Codes codes, int K) {
+  return padded(K, codes == Codes::int8 ? kFour : kGroupInputs);
+}
 
 // Rows of codes, `stride` bytes apart, each with its scale and the sum of its codes. Behind its inputs a row has zeros
 // up to a multiple of kGroupInputs.
@@ -46,25 +48,25 @@ struct CodedRows {
 inline constexpr size_t kInt8Workspace = 48 << 10;
 static_assert(kInt8Workspace <= kWideElements * sizeof(float), "the workspace of other products is large enough");
 
-constexpr size_t panel_bytes(Codes codes, int K) {
+GPT2RUN_INLINE constexpr size_t panel_bytes(Codes codes, int K) {
   const size_t width = padded_inputs(codes, K);
   return kScaleBytes + (codes == Codes::int8 ? width * kPanel : width / kGroupInputs * kGroupBytes);
 }
-constexpr size_t packed_bytes(Codes codes, int outputs, int K) {
+GPT2RUN_INLINE constexpr size_t packed_bytes(Codes codes, int outputs, int K) {
   return size_t(padded(outputs, kPanel) / kPanel) * panel_bytes(codes, K);
 }
 
 // The byte of an int8 code in its panel, and of an int4 group and code. output: within the panel.
-constexpr size_t int8_at(int output, int k) {
+GPT2RUN_INLINE constexpr size_t int8_at(int output, int k) {
   return kScaleBytes + (size_t(k / kFour) * kPanel + output) * kFour + k % kFour;
 }
-constexpr size_t int4_group_at(int output, int k) {
+GPT2RUN_INLINE constexpr size_t int4_group_at(int output, int k) {
   return kScaleBytes + size_t(k / kGroupInputs) * kGroupBytes + output;
 }
-constexpr size_t int4_at(int output, int k) {
+GPT2RUN_INLINE constexpr size_t int4_at(int output, int k) {
   const int within = k % kGroupInputs;
   return int4_group_at(0, k) + kPanel + (size_t(within / 8) * kPanel + output) * kFour + k % kFour;
 }
-constexpr int int4_shift(int k) { return k % 8 < kFour ? 0 : 4; }  // of the code in its byte
+GPT2RUN_INLINE constexpr int int4_shift(int k) { return k % 8 < kFour ? 0 : 4; }  // of the code in its byte
 
 }  // namespace gpt2run::cpu

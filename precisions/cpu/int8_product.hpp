@@ -15,7 +15,7 @@ typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
 
 // The rows and registers of outputs that are summed at the same time, and the inputs and rows for which a part of a
 // panel and the sums stay in the L1 cache.
-constexpr int kTileRows = kWidth == 16 ? 6 : kWidth == 8 ? 4 : 2, kTileVectors = kWidth == 16 ? 4 : 2;
+constexpr int kRegisterRows = kWidth == 16 ? 6 : kWidth == 8 ? 4 : 2, kRegisterVectors = kWidth == 16 ? 4 : 2;
 constexpr int kBlockInputs = 256, kBlockRows = 96;
 constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
@@ -30,8 +30,6 @@ static_assert(kFewInputs % kGroupInputs == 0, "a block has whole groups");
 constexpr int kLine = 64, kPrefetchTiles = 4;
 template <Codes kCodes>
 constexpr int kPrefetchFrom = kCodes == Codes::int4 ? 1 : 3;  // tiles
-
-GPT2RUN_INLINE int lesser(int a, int b) { return a < b ? a : b; }
 
 GPT2RUN_INLINE Ints splat_int(int32_t value) { return value - Ints{}; }
 GPT2RUN_INLINE Ints load_ints(const void* at) {
@@ -82,24 +80,14 @@ GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) {
   return kBiased ? static_cast<int32_t>(static_cast<uint32_t>(sum_of_x) * -uint32_t(kBias)) : 0;
 }
 
-// Calls f.operator()<rows>() for 1 to kMost rows.
-template <int kMost, class F>
-GPT2RUN_INLINE void with_some_rows(int rows, const F& f) {
-  if constexpr (kMost > 1) {
-    if (rows < kMost) return with_some_rows<kMost - 1>(rows, f);
-  }
-  f.template operator()<kMost>();
-}
-
-GPT2RUN_INLINE void prefetch_bytes(const void* at, int bytes) {
-  for (int i = 0; i < bytes; i += kLine)  // the address may be past the end, which a prefetch allows
-    __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(at) + i));
+GPT2RUN_INLINE void prefetch_bytes(uintptr_t at, int bytes) {
+  for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(at + i));
 }
 
 // The part of the panels that is needed next, which a tile prefetches a little with each step: everything at once would
 // delay what is needed now.
 struct Next {
-  const uint8_t* at;
+  uintptr_t at;    // an address, because it may be past the end, which a prefetch allows
   int step_bytes;  // a multiple of a line, 0 for none
 };
 
@@ -150,7 +138,7 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
         total[r][v] = first ? splat_int(starting_sum(x.sums[row + r])) : load_ints(sums + r * kPanel + o + v * kWidth);
     }
     for (int step = 0; step < steps; ++step) {
-      if (o == 0) prefetch_bytes(next.at + step * next.step_bytes, next.step_bytes);
+      if (o == 0) prefetch_bytes(next.at + int64_t(step) * next.step_bytes, next.step_bytes);
       Ints weight[kV];
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
@@ -177,7 +165,7 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
 // One row with one panel of int8, which is as fast as memory.
 GPT2RUN_INLINE void single(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
   const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  tile<1, kPanel / kWidth>(x, 0, 0, w, padded(K, kFour) / kFour, {w, 0}, nullptr, true, true, to);
+  tile<1, kPanel / kWidth>(x, 0, 0, w, padded(K, kFour) / kFour, {0, 0}, nullptr, true, true, to);
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -268,7 +256,7 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 // A few rows with one panel of int4, whose weights are unpacked in registers.
 template <int kR>
 GPT2RUN_INLINE void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
-  constexpr int kV = kTileVectors;
+  constexpr int kV = kRegisterVectors;
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Ints total[kR][kV];
 #pragma GCC unroll 8
@@ -340,21 +328,22 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
                                   const Outputs& to, const Int8Workspace& workspace) {
   constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  const int width = padded_inputs(kCodes, K), tiles = (rows + kTileRows - 1) / kTileRows;
-  const int tile_rows = (rows + tiles - 1) / tiles;
+  const int width = padded_inputs(kCodes, K), tiles = (rows + kRegisterRows - 1) / kRegisterRows;
+  const int rows_each = (rows + tiles - 1) / tiles;
   const int share = tiles < kPrefetchFrom<kCodes> || tiles > kPrefetchTiles ? 0 : tiles <= 2 ? 2 * kLine : kLine;
   const int block = tiles == kFewTiles ? kFewInputs : kBlockInputs;
   for (int k = 0; k < width; k += block) {
-    const int inputs = lesser(block, width - k);
-    const uint8_t *w = codes + int64_t(k) * kBytesOfInputs, *next = w + inputs * kBytesOfInputs;
+    const int inputs = least(block, width - k);
+    const uint8_t* w = codes + int64_t(k) * kBytesOfInputs;
+    uintptr_t next = reinterpret_cast<uintptr_t>(w) + inputs * kBytesOfInputs;
     if constexpr (kCodes == Codes::int4) {
       unpack(w, inputs, workspace.unpacked);
       w = workspace.unpacked;
     }
-    for (int r = 0; r < rows; r += tile_rows, next += share * (inputs / kFour)) {
-      with_some_rows<kTileRows>(lesser(tile_rows, rows - r), [&]<int kR>() {
-        tile<kR, kTileVectors>(x, row + r, k, w, inputs / kFour, {next, share}, workspace.sums + r * kPanel, k == 0,
-                               k + inputs == width, to);
+    for (int r = 0; r < rows; r += rows_each, next += share * (inputs / kFour)) {
+      with_rows<kRegisterRows>(least(rows_each, rows - r), [&]<int kR>() {
+        tile<kR, kRegisterVectors>(x, row + r, k, w, inputs / kFour, {next, share}, workspace.sums + r * kPanel, k == 0,
+                                   k + inputs == width, to);
       });
     }
   }
@@ -368,18 +357,18 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
 #if GPT2RUN_CPU_WIDTH > 4
   if (kCodes == Codes::int4 && rows == 1) negative_sums(x.codes, K, workspace.minus_sums);
 #endif
-  for (int row = 0; row < rows || row == 0; row += kBlockRows) {
+  for (int row = 0; row < rows; row += kBlockRows) {
     for (int o = 0; o < outputs; o += kPanel) {
       const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
-      const Outputs to{y + o, y_stride, lesser(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
+      const Outputs to{y + o, y_stride, least(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
 #if GPT2RUN_CPU_WIDTH == 16
-      if (kCodes == Codes::int4 && rows > 1 && rows <= kTileRows) {
-        with_some_rows<kTileRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+      if (kCodes == Codes::int4 && rows > 1 && rows <= kRegisterRows) {
+        with_rows<kRegisterRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
         continue;
       }
 #endif
       if (rows > 1 || (kCodes == Codes::int4 && kWidth == 4)) {
-        block_of_rows<kCodes>(x, row, lesser(kBlockRows, rows - row), panel, K, to, workspace);
+        block_of_rows<kCodes>(x, row, least(kBlockRows, rows - row), panel, K, to, workspace);
       } else if constexpr (kCodes == Codes::int8) {
         single(x, panel, K, to);
       } else {

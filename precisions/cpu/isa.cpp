@@ -114,10 +114,10 @@ bool tiles_allowed() {
 #endif
 }
 
-int prefetch_distance(Processor::Vendor vendor, Type type, std::string_view order) {
+int prefetch_distance(Processor::Vendor vendor, Type type, Order order) {
   if (type != Type::f16 && type != Type::bf16) return 0;
   if (vendor != Processor::Vendor::intel) return 8192;
-  return order == "amx-4" ? 2048 : 0;
+  return order == Order::amx4 ? 2048 : 0;
 }
 
 }  // namespace gpt2run::cpu

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "functions.hpp"
 #include "gpt2run/loader.hpp"
 
 namespace gpt2run::cpu {
@@ -16,7 +17,7 @@ inline constexpr const char* kIsaNames[] = {"portable",         "avx2", "avx512"
 inline constexpr int kIsas = 7;
 
 // True for the sets whose kernels read weights in the layout of tiles (packed.hpp).
-constexpr bool reads_tiles(Isa isa) {
+GPT2RUN_INLINE constexpr bool reads_tiles(Isa isa) {
   return isa == Isa::portable_amx_order || isa == Isa::avx512_amx_order || isa == Isa::amx;
 }
 
@@ -26,10 +27,16 @@ constexpr bool serves(Isa isa, Type type) {
   return !reads_tiles(isa) || type == Type::bf16 || type == Type::f16;
 }
 
-// The name of the order of sums that a set's kernels keep.
-constexpr const char* order_of(Isa isa, Type type) {
-  if (reads_tiles(isa)) return type == Type::f16 ? "amx-4" : "amx";
-  return isa == Isa::avx512bf16 ? "dot" : "ascending";
+enum class Order : uint8_t { ascending, dot, amx, amx4 };
+constexpr const char* name_of(Order order) {
+  constexpr const char* names[] = {"ascending", "dot", "amx", "amx-4"};
+  return names[static_cast<size_t>(order)];
+}
+
+// The order of sums that a set's kernels keep.
+GPT2RUN_INLINE constexpr Order order_of(Isa isa, Type type) {
+  if (reads_tiles(isa)) return type == Type::f16 ? Order::amx4 : Order::amx;
+  return isa == Isa::avx512bf16 ? Order::dot : Order::ascending;
 }
 
 // What CPUID says about a processor, and the operating system about its registers.
@@ -67,6 +74,6 @@ bool tiles_allowed();
 // How many bytes ahead of the weights that one row reads they are prefetched; 0 for not at all. By a table, because it
 // is a property of the processor: on AMD it brings 16-bit weights to the bandwidth of plain reading, on Intel it halves
 // FP16's. FP32 needs none anywhere.
-int prefetch_distance(Processor::Vendor vendor, Type type, std::string_view order);
+int prefetch_distance(Processor::Vendor vendor, Type type, Order order);
 
 }  // namespace gpt2run::cpu

@@ -1,6 +1,6 @@
 // The kernels for one instruction set (vector.hpp). This file is compiled once for each set. Everything in it is
-// internal except for the tables at its end, and no template of the standard library is used. Otherwise the linker
-// might keep the code for a wide machine for use on a lesser one.
+// internal except for the tables at its end, or always inlined, and no template of the standard library is used.
+// Otherwise the linker might keep the code for a wide machine for use on a lesser one.
 #include "kernels.hpp"
 
 #include "activations.hpp"

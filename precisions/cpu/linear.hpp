@@ -5,13 +5,6 @@
 #include "float_mode.hpp"
 #include "tile_product.hpp"
 
-// A function that the compiler neither inlines nor looks into, so that no arithmetic crosses its calls.
-#if defined(__clang__)
-#define GPT2RUN_APART [[gnu::noinline]]
-#else
-#define GPT2RUN_APART [[gnu::noipa]]
-#endif
-
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 

@@ -21,7 +21,7 @@ struct State : HostState<Value, typename Packing::Keys> {
         scores(size_t(workers_for(limits.threads)) * kMostQueries * scores_stride),
         workspace_stride(Packing::workspace(limits.rows, std::max(m.C, m.F))),
         workspaces(workers_for(limits.threads) * workspace_stride) {
-    tiles.reserve(limits.rows);
+    runs.reserve(limits.rows);
   }
 
   std::vector<float> normed;      // (R, C)
@@ -30,11 +30,34 @@ struct State : HostState<Value, typename Packing::Keys> {
   std::vector<float> scores;      // (workers, kMostQueries, scores_stride)
   size_t workspace_stride;        // floats per worker
   std::vector<float> workspaces;  // (workers, workspace_stride) scratch memory of the kernels
-  std::vector<Tile> tiles;        // of the running step
+  std::vector<RowRun> runs;       // of the running step
 };
 
+// Adds the bias to the columns `own` of row r of the products s.sums (R, 3C: query, key, value), and stores the query,
+// rounded by `round`, in s.q, and the key and value in the cache.
+template <class Value, class Packing>
+void store_qkv(decltype(Kernels<Value>::round) round, const Kernels<Value>& kernels, const float* bias,
+               const WorkRange& own, State<Value, Packing>& s, const HostRow& row, int r, int layer) {
+  const int C = s.config.C, D = C / s.config.H;
+  const float* sums = &s.sums[size_t(r) * 3 * C];
+  for (int o = own.begin, end; o < own.end; o = end) {
+    end = std::min({o / D * D + D, o + kPanel, own.end});
+    const int head = o % C / D, d = o % D;
+    if (o < C) {
+      round(sums + o, bias + o, end - o, &s.q[size_t(r) * C + o]);
+    } else if (o < 2 * C) {
+      Value key[kPanel];
+      kernels.store(sums + o, bias + o, end - o, key);
+      Value* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
+      for (int i = o; i < end; ++i) at[Packing::Keys::at(0, d + i - o, D)] = key[i - o];
+    } else {
+      kernels.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
+    }
+  }
+}
+
 // An object belongs to one session, because only one thread at a time may use its pool. Packing: what the kernels of
-// the instruction set read (packing_of in kernels.hpp).
+// the instruction set read: TilePacking where reads_tiles(isa), else VectorPacking.
 template <class Value, class Packing = VectorPacking<Value>>
 class CpuOps {
  public:
@@ -60,7 +83,7 @@ class CpuOps {
       float* x = &s.x[size_t(r) * C];
       for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[Layout::at(row.token, c, C)]) + to_f32(position[c]);
     });
-    tile_rows(step.rows, kernels_.queries, s.tiles);
+    row_runs(step.rows, kernels_.queries, s.runs);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
@@ -69,20 +92,20 @@ class CpuOps {
     pool_.run([&](int worker, int workers) {
       const WorkRange own(3 * C, worker, workers, Layout::panel);
       product(w.qkv_w, s.normed.data(), C, rows, own, s.sums.data(), 3 * C, s, worker);
-      for (int r = 0; r < rows; ++r) store_qkv(&s.sums[size_t(r) * 3 * C], w.qkv_b, own, s, step.rows[r], r, layer);
+      for (int r = 0; r < rows; ++r) store_qkv(kernels_.round, kernels_, w.qkv_b, own, s, step.rows[r], r, layer);
     });
   }
 
-  // Items are (head, tile) pairs with tiles innermost, dealt out in turn. So a head's cache is reused while it is in
-  // the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
+  // Items are (head, run of rows) pairs with runs innermost, dealt out in turn. So a head's cache is reused while it is
+  // in the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
-    const int C = s.config.C, H = s.config.H, D = C / H, tiles = static_cast<int>(s.tiles.size());
+    const int C = s.config.C, H = s.config.H, D = C / H, runs = static_cast<int>(s.runs.size());
     pool_.run([&](int worker, int workers) {
       const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
       float* scores = &s.scores[size_t(worker) * kMostQueries * s.scores_stride];
-      for (int64_t item = worker; item < int64_t(tiles) * H; item += workers) {
-        const int head = static_cast<int>(item / tiles);
-        const Tile& own = s.tiles[item % tiles];
+      for (int64_t item = worker; item < int64_t(runs) * H; item += workers) {
+        const int head = static_cast<int>(item / runs);
+        const RowRun& own = s.runs[item % runs];
         const HostRow& row = step.rows[own.first];
         const size_t at = size_t(own.first) * C + head * D;
         kernels_.attention(&s.q[at], own.count, C, &s.keys[s.key(layer, row.slot, head, 0, 0)],
@@ -157,27 +180,6 @@ class CpuOps {
       const size_t at = size_t(r) * C;
       kernels_.norm(&s.x[at], gain, bias, C, s.config.epsilon, &s.normed[at]);
     });
-  }
-
-  // Adds the bias to the columns `own` of one row of products (3C: query, key, value), rounds, and stores the query in
-  // q and the key and value in the cache.
-  void store_qkv(const float* sums, const float* bias, const WorkRange& own, State& s, const HostRow& row, int r,
-                 int layer) const {
-    const int C = s.config.C, D = C / s.config.H;
-    for (int o = own.begin, end; o < own.end; o = end) {
-      end = std::min({o / D * D + D, o + kPanel, own.end});
-      const int head = o % C / D, d = o % D;
-      if (o < C) {
-        kernels_.round(sums + o, bias + o, end - o, &s.q[size_t(r) * C + o]);
-      } else if (o < 2 * C) {
-        Value key[kPanel];
-        kernels_.store(sums + o, bias + o, end - o, key);
-        Value* at = &s.keys[s.key(layer, row.slot, head, row.position, 0)];
-        for (int i = o; i < end; ++i) at[Packing::Keys::at(0, d + i - o, D)] = key[i - o];
-      } else {
-        kernels_.store(sums + o, bias + o, end - o, &s.values[s.cache(layer, row.slot, head, row.position) + d]);
-      }
-    }
   }
 
   // x (R, C) += W in + b; in: (R, K)

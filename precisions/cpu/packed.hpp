@@ -3,8 +3,7 @@
 // sum. So every output is a single sum over ascending k, whatever is computed with it, and a panel is read as one
 // stream of memory. The order of sums (docs/numerics.md) decides about the layout:
 //
-// - VectorLayout: panels of 64 outputs. BF16 interleaves two successive k of each output, as its dot product needs
-// them.
+// - VectorLayout: panels of 64 outputs. BF16 interleaves two successive k of each output, which its dot product needs.
 // - TileLayout: panels of 32 outputs, two k of each output interleaved, and K filled up to a multiple of 32, so that 16
 //   pairs of k and 16 outputs are a tile (tile.hpp). It is for 16-bit types.
 //
@@ -12,6 +11,7 @@
 #pragma once
 #include <type_traits>
 
+#include "functions.hpp"
 #include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run::cpu {
@@ -26,7 +26,7 @@ inline constexpr Type kType = std::is_same_v<Value, float> ? Type::f32
 template <class Value>
 inline constexpr int kPair = std::is_same_v<Value, bf16> ? 2 : 1;
 
-constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * unit; }
+GPT2RUN_INLINE constexpr int padded(int count, int unit) { return (count + unit - 1) / unit * unit; }
 
 // kOutputs: of a panel. kTogether: successive k of an output that are interleaved. kMultiple: what K is filled up to.
 template <int kOutputs, int kTogether, int kMultiple>
@@ -34,13 +34,13 @@ struct PanelLayout {
   static constexpr int panel = kOutputs, together = kTogether, multiple = kMultiple;
 
   // The number of elements in one panel, and in all panels.
-  static constexpr size_t panel_elements(int K) { return size_t(kOutputs) * padded(K, kMultiple); }
-  static constexpr size_t elements(int outputs, int K) {
+  GPT2RUN_INLINE static constexpr size_t panel_elements(int K) { return size_t(kOutputs) * padded(K, kMultiple); }
+  GPT2RUN_INLINE static constexpr size_t elements(int outputs, int K) {
     return size_t(padded(outputs, kOutputs) / kOutputs) * panel_elements(K);
   }
 
   // The index of the weight from input k to an output.
-  static constexpr size_t at(int output, int k, int K) {
+  GPT2RUN_INLINE static constexpr size_t at(int output, int k, int K) {
     return size_t(output / kOutputs) * panel_elements(K) +
            (size_t(k / kTogether) * kOutputs + output % kOutputs) * kTogether + k % kTogether;
   }
@@ -74,7 +74,7 @@ template <class Value>
 inline constexpr int kPieces = std::is_same_v<Value, f16> ? 2 : 1;
 inline constexpr int kTileRows = 512, kTileBytes = 3 << 19, kTilePair = 32, kTileBlock = 256;
 template <class Value>
-constexpr int tile_rows(int K) {
+GPT2RUN_INLINE constexpr int tile_rows(int K) {
   const int rows = kTileBytes / (2 * kPieces<Value> * padded(K, kTileInputs)) / kTilePair * kTilePair;
   return rows < kTilePair ? kTilePair : rows < kTileRows ? rows : kTileRows;
 }

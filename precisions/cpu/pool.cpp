@@ -66,8 +66,9 @@ void Pool::run(Call call, const void* work) {
   for (uint32_t left = busy_.load(std::memory_order_acquire); left;) left = wait_for_change(busy_, left);
 }
 
-// Arithmetic stays between the two changes of mode because the compiler does not know what is called.
-void Pool::call_here(Call call, const void* work, int worker, int workers) {
+// Arithmetic stays between the two changes of mode because the compiler does not know what is called: it makes no copy
+// of this function for a caller.
+GPT2RUN_APART void Pool::call_here(Call call, const void* work, int worker, int workers) {
   const FloatMode mode(kStandardFloats);
   call(work, worker, workers);
 }

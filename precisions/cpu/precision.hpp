@@ -68,7 +68,7 @@ class CpuPrecision final : public Precision {
                         true,
                         kTolerance<Value>,
                         sizeof(Value),
-                        order_of(isa_, kType<Value>),
+                        name_of(order_of(isa_, kType<Value>)),
                         false,
                         contract_of(kType<Value>)};
     return std::make_unique<HostSession<Ops>>(std::make_shared<Ops>(isa_, limits.threads, overflow_), checkpoint,

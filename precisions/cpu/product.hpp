@@ -73,17 +73,6 @@ static_assert(kSegment % kBlock == 0 && kSegment % kTileInputs == 0,
               "a segment ends where a block does, or sums depend on the number of rows");
 static_assert(kRows <= kDirectRows, "rows that are not cut into segments have room");
 
-GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
-
-// Calls f.operator()<rows>() for 1 to kMost rows.
-template <int kMost, class F>
-GPT2RUN_INLINE void with_rows(int rows, const F& f) {
-  if constexpr (kMost > 1) {
-    if (rows < kMost) return with_rows<kMost - 1>(rows, f);
-  }
-  f.template operator()<kMost>();
-}
-
 // Software prefetch for a single row, which is limited by memory. Where values must be widened, some processors do not
 // look far enough ahead: on AMD, FP16 reaches 0.8 to 0.9 of the bandwidth of plain reading without it, and nearly all
 // of it with prefetches of `bytes` as far ahead as the table in isa.hpp says.

@@ -9,19 +9,19 @@
 namespace gpt2run::cpu {
 
 // Consecutive rows of one slot that attention handles together.
-struct Tile {
+struct RowRun {
   int first, count;
 };
 
-// tiles = the rows of a step in tiles of up to `most` consecutive rows of one slot.
-inline void tile_rows(std::span<const HostRow> rows, int most, std::vector<Tile>& tiles) {
-  tiles.clear();
+// runs = the rows of a step in runs of up to `most` consecutive rows of one slot.
+inline void row_runs(std::span<const HostRow> rows, int most, std::vector<RowRun>& runs) {
+  runs.clear();
   for (int r = 0; r < std::ssize(rows); ++r) {
-    const bool goes_on = r > 0 && rows[r].slot == rows[r - 1].slot && tiles.back().count < most;
+    const bool goes_on = r > 0 && rows[r].slot == rows[r - 1].slot && runs.back().count < most;
     if (goes_on)
-      ++tiles.back().count;
+      ++runs.back().count;
     else
-      tiles.push_back({r, 1});
+      runs.push_back({r, 1});
   }
 }
 

@@ -3,6 +3,7 @@
 // for bit: a multiply-add is rounded once also where the machine has no instruction for it. Everything is inlined,
 // because the linker must not share a function emitted here with code for a lesser machine.
 #pragma once
+#include "functions.hpp"
 #include "packed.hpp"
 #ifndef GPT2RUN_CPU_ISA
 #define GPT2RUN_CPU_ISA portable
@@ -15,9 +16,18 @@
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
-#define GPT2RUN_INLINE [[gnu::always_inline]] inline
-
 constexpr int kWidth = GPT2RUN_CPU_WIDTH, kLanes = 16, kParts = kLanes / kWidth;
+
+GPT2RUN_INLINE int least(int a, int b) { return a < b ? a : b; }
+
+// Calls f.operator()<rows>() for 1 to kMost rows.
+template <int kMost, class F>
+GPT2RUN_INLINE void with_rows(int rows, const F& f) {
+  if constexpr (kMost > 1) {
+    if (rows < kMost) return with_rows<kMost - 1>(rows, f);
+  }
+  f.template operator()<kMost>();
+}
 
 typedef float Quad __attribute__((vector_size(16)));
 typedef float Vector __attribute__((vector_size(kWidth * 4)));
@@ -263,8 +273,9 @@ GPT2RUN_INLINE Vector exp(Vector x) {
   const Vector shifted = fma(x, splat(1.44269504088896341f), magic), k = shifted - magic;
   const Vector r = fma(k, splat(2.12194440e-4f), fma(k, splat(-0.693359375f), x));
   Vector p = splat(1.9875691500e-4f);
-  for (float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
-    p = fma(p, r, splat(c));
+  constexpr float kFurther[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                                5.0000001201e-1f};
+  for (float c : kFurther) p = fma(p, r, splat(c));
   p = fma(p, r * r, r) + splat(1.0f);
 #if GPT2RUN_CPU_WIDTH == 16
   return (Vector)_mm512_scalef_ps((__m512)p, (__m512)k);

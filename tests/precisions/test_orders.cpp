@@ -149,7 +149,7 @@ std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime,
 }
 
 // The sets that run here, serve the type, and keep the order.
-std::vector<cpu::Isa> isas_of(const std::string& order, Type type) {
+std::vector<cpu::Isa> isas_of(cpu::Order order, Type type) {
   std::vector<cpu::Isa> isas;
   for (int i = 0; i < cpu::kIsas; ++i) {
     const cpu::Isa isa = static_cast<cpu::Isa>(i);
@@ -160,7 +160,7 @@ std::vector<cpu::Isa> isas_of(const std::string& order, Type type) {
 
 // The sets of an order and a type against the first of them, which is its plain twin.
 template <class Value>
-void expect_equal_kernels(const std::string& order) {
+void expect_equal_kernels(cpu::Order order) {
   const auto isas = isas_of(order, cpu::kType<Value>);
   ASSERT_FALSE(isas.empty());
   for (const Regime regime : kRegimes) {
@@ -179,11 +179,11 @@ void expect_equal_kernels(const std::string& order) {
 }
 
 TEST(SetsOfOneOrder, EveryKernelGivesTheSameBits) {
-  expect_equal_kernels<float>("ascending");
-  expect_equal_kernels<f16>("ascending");
-  expect_equal_kernels<bf16>("ascending");
-  expect_equal_kernels<bf16>("amx");
-  expect_equal_kernels<f16>("amx-4");
+  expect_equal_kernels<float>(cpu::Order::ascending);
+  expect_equal_kernels<f16>(cpu::Order::ascending);
+  expect_equal_kernels<bf16>(cpu::Order::ascending);
+  expect_equal_kernels<bf16>(cpu::Order::amx);
+  expect_equal_kernels<f16>(cpu::Order::amx4);
 }
 
 const char* const kModels[] = {"synthetic:L=2,C=52,H=2,F=300,V=97,T=80,std=0.2,seed=7",
@@ -196,7 +196,7 @@ std::vector<float> model_logits(const char* model, const std::string& isa, Type 
                    some_tokens(67, checkpoint->config().V));
 }
 
-void expect_equal_logits(const std::string& order, Type type) {
+void expect_equal_logits(cpu::Order order, Type type) {
   const auto isas = isas_of(order, type);
   for (const char* model : kModels) {
     const auto expected = model_logits(model, cpu::kIsaNames[int(isas.at(0))], type);
@@ -211,9 +211,9 @@ void expect_equal_logits(const std::string& order, Type type) {
 }
 
 TEST(SetsOfOneOrder, LogitsAreTheSame) {
-  for (const Type type : {Type::f32, Type::f16, Type::bf16}) expect_equal_logits("ascending", type);
-  expect_equal_logits("amx", Type::bf16);
-  expect_equal_logits("amx-4", Type::f16);
+  for (const Type type : {Type::f32, Type::f16, Type::bf16}) expect_equal_logits(cpu::Order::ascending, type);
+  expect_equal_logits(cpu::Order::amx, Type::bf16);
+  expect_equal_logits(cpu::Order::amx4, Type::f16);
 }
 
 #if defined(__SSE2__)
@@ -291,7 +291,7 @@ TEST(SetsOfOneOrder, QueriesOfAnyValueAreMultipliedWithOneRounding) {
     for (int d = 0; d < D; ++d) packed_keys[Layout::at(t, d, D)] = from_f32<f16>(keys[t][d]);
   }
   values[0] = from_f32<f16>(1);
-  for (const cpu::Isa isa : isas_of("ascending", Type::f16)) {
+  for (const cpu::Isa isa : isas_of(cpu::Order::ascending, Type::f16)) {
     std::vector<float> scores(64), workspace(cpu::product_workspace(1, D)), out(D);
     cpu::kernels_of<f16>(isa).attention_unrounded(q, 1, D, packed_keys.data(), values.data(), D, 0x1p20f, kLength,
                                                   scores.data(), 64, out.data(), workspace.data());
@@ -431,14 +431,14 @@ TEST(AutoIsa, GoesByTheKindOfProcessor) {
 TEST(PrefetchDistance, GoesByProcessorTypeAndOrder) {
   using Vendor = cpu::Processor::Vendor;
   for (const Vendor vendor : {Vendor::amd, Vendor::intel, Vendor::other})
-    EXPECT_EQ(cpu::prefetch_distance(vendor, Type::f32, "ascending"), 0);
+    EXPECT_EQ(cpu::prefetch_distance(vendor, Type::f32, cpu::Order::ascending), 0);
   for (const Type type : {Type::f16, Type::bf16}) {
-    EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, type, "ascending"), 8192);
-    EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, type, "ascending"), 0);
+    EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, type, cpu::Order::ascending), 8192);
+    EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, type, cpu::Order::ascending), 0);
   }
-  EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, Type::bf16, "dot"), 8192);
-  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::bf16, "amx"), 0);
-  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::f16, "amx-4"), 2048);
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::amd, Type::bf16, cpu::Order::dot), 8192);
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::bf16, cpu::Order::amx), 0);
+  EXPECT_EQ(cpu::prefetch_distance(Vendor::intel, Type::f16, cpu::Order::amx4), 2048);
 }
 
 }  // namespace
