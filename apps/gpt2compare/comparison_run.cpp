@@ -36,17 +36,6 @@ std::vector<const char*> precision_options(const Configuration& configuration) {
   return {"ref", same ? "ref" : "test"};
 }
 
-// Names the precision in an error, which says only what is wrong with its options: there may be many of them.
-Instance created(const BoundPlugin& chosen, const Checkpoint& checkpoint) {
-  try {
-    return create_instance(chosen, checkpoint);
-  } catch (const UsageError&) {
-    throw;
-  } catch (const Error& error) {
-    fail(instance_name(chosen), ": ", error.what());
-  }
-}
-
 }  // namespace
 
 ComparisonRun::ComparisonRun(PluginHost& host, Configuration& configuration, Ranks& ranks)
@@ -107,7 +96,7 @@ void ComparisonRun::create_instances() {
   longest_ = std::min<int64_t>(longest_, context_ + 1);
   const std::span<const BoundPlugin> precisions = evaluation_.precisions();
   for (size_t i = 0; i < precisions.size(); ++i) {
-    Instance instance = created(precisions[i], checkpoint_of(i));
+    Instance instance = create_instance(precisions[i], checkpoint_of(i));
     if (i > 0 && test_model_) instance.name += " with " + std::string(configuration_.values().text("test_model"));
     for (const Instance& other : waiting_)
       if (other.name == instance.name) usage_error("--test: ", instance.name, " is given twice");

@@ -87,6 +87,23 @@ Grid grid_of(const Options& options) {
   return grid;
 }
 
+// A site of each kind that there is, those in the layers for one layer.
+std::vector<Site> sites_of(int layer) {
+  std::vector<Site> sites;
+  for (int w = 0; w < kWeights; ++w) {
+    const auto weight = static_cast<Weight>(w);
+    sites.push_back({Point::weight, op_of(weight), is_per_layer(weight) ? layer : -1, weight});
+  }
+  for (const Projection projection : {Projection::q, Projection::k, Projection::v})
+    sites.push_back({Point::qkv, Op::norm_qkv, layer, Weight::qkv_w, projection});
+  sites.push_back({Point::norm, Op::norm_qkv, layer, Weight::qkv_w});
+  sites.push_back({Point::attention, Op::attention, layer, Weight::proj_w});
+  sites.push_back({Point::norm, Op::norm_up_gelu, layer, Weight::up_w});
+  sites.push_back({Point::gelu, Op::norm_up_gelu, layer, Weight::down_w});
+  sites.push_back({Point::norm, Op::norm_logits, -1, Weight::head_w});
+  return sites;
+}
+
 // The shortest options that give the grid, always in the same order.
 std::string contract_of(const Grid& grid, const Options& options) {
   const Format type = format_of_type(grid.type);
@@ -117,27 +134,44 @@ std::string contract_of(const Grid& grid, const Options& options) {
 
 }  // namespace
 
-Exact::Exact(std::string_view text) {
+Exact::Exact(std::string_view text) : text_(text) {
   if (text.empty()) return;
   for_each_part(text, '+', [&](std::string_view names) {
-    Term& term = terms_.emplace_back();
+    Term& term = terms_.emplace_back(Term{std::string(names)});
     for_each_part(names, '.', [&](std::string_view name) { read(name, term); });
+    const std::vector<Site> sites = sites_of(std::max(term.layer, 0));
+    if (std::ranges::none_of(sites, [&](const Site& site) { return holds(term, site); }))
+      fail("exact: the term '", names, "': expected a part that is rounded somewhere, found one that there is not");
   });
 }
 
 void Exact::read(std::string_view name, Term& term) {
   constexpr std::string_view kLayer = "layer", kValues[] = {"", "weights", "activations", "kv"};
+  const auto expect_first = [&](bool is_first, const char* what) {
+    if (!is_first) fail("exact: the term '", term.text, "': expected at most one ", what, ", found two");
+  };
   for (int op = 0; op < kOps; ++op)
-    if (name == gpt2run::name_of(static_cast<Op>(op)) && term.op < 0) return void(term.op = op);
+    if (name == gpt2run::name_of(static_cast<Op>(op)))
+      return expect_first(term.op < 0, "operation"), void(term.op = op);
   for (int i = 1; i < 4; ++i)
-    if (name == kValues[i] && term.values == Values::all) return void(term.values = static_cast<Values>(i));
-  if (name.starts_with(kLayer) && term.layer < 0) {
+    if (name == kValues[i])
+      return expect_first(term.values == Values::all, "kind of values"), void(term.values = static_cast<Values>(i));
+  if (name.starts_with(kLayer)) {
+    int layer = -1;
     const char* end = name.data() + name.size();
-    const auto [rest, error] = std::from_chars(name.data() + kLayer.size(), end, term.layer);
-    if (error == std::errc() && rest == end && term.layer >= 0) return;
+    const auto [rest, error] = std::from_chars(name.data() + kLayer.size(), end, layer);
+    if (error == std::errc() && rest == end && layer >= 0)
+      return expect_first(term.layer < 0, "layer"), void(term.layer = layer);
   }
   fail("exact: expected operations, layers as layer0, weights, activations or kv, joined by + and ., found '", name,
        "'");
+}
+
+void Exact::check_layers(int layers) const {
+  for (const Term& term : terms_)
+    if (term.layer >= layers)
+      fail("reference: exact=", text_, ": the term '", term.text, "': expected a layer below ", layers,
+           ", the number of the model's layers, found layer", term.layer);
 }
 
 bool Exact::holds(const Term& term, const Site& site) {
@@ -179,6 +213,11 @@ const RowFormat* Grid::format_at(const Site& site) const {
 
 GridOps::GridOps(const Options& options, const Host&)
     : grid_(grid_of(options)), contract_(contract_of(grid_, options)) {}
+
+ReferenceWeights GridOps::load(const Checkpoint& checkpoint) const {
+  grid_.exact.check_layers(checkpoint.config().L);
+  return ReferenceOps::load(checkpoint);
+}
 
 void GridOps::round_row(const Site& site, std::span<float> row) const {
   if (grid_.exact.holds(site)) return;

@@ -15,18 +15,22 @@ namespace gpt2run::grid {
 class Exact {
  public:
   Exact() = default;
-  // Throws Error for a text of another form.
+  // Throws Error for a text of another form, and for a term that holds at no site of any model.
   explicit Exact(std::string_view text);
+  // Throws Error for a term with a layer that a model with this number of layers does not have.
+  void check_layers(int layers) const;
   bool holds(const Site& site) const;
 
  private:
   enum class Values : uint8_t { all, weights, activations, kv };
   struct Term {
+    std::string text;
     int op = -1, layer = -1;  // -1: all
     Values values = Values::all;
   };
   static bool holds(const Term& term, const Site& site);
   static void read(std::string_view name, Term& term);
+  std::string text_;
   std::vector<Term> terms_;
 };
 
@@ -48,6 +52,8 @@ class GridOps : public ReferenceOps {
   // Throws Error for options that do not go together.
   GridOps(const Options& options, const Host&);
 
+  // Throws Error as check_layers() does, and for weights that a format cannot hold.
+  Weights load(const Checkpoint& checkpoint) const;
   float round(Point, float x) const override { return round_to(grid_.type, x); }
   void round_row(const Site& site, std::span<float> row) const override;
   const char* contract() const override { return contract_.c_str(); }

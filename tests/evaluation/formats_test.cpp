@@ -195,11 +195,33 @@ TEST_F(Formats, RefusesInOneLine) {
       {"--islands --test bf16,fp16", 2, {"--islands", "one", "2"}},
       {"--islands --test coarse --plugin-dir " CONTRACT, 1, {"--islands", "coarse", "Traits::contract", "exact"}},
       {"--open 1001", 2, {"--open", "1000", "1001"}},
-      {"--test bf16,reference:w=fp16:group=32 --open 1", 1, {"reference:w=fp16:group=32", "fp16"}},
+      {"--test bf16,reference:w=fp16:group=32 --open 1", 2, {"reference:w=fp16:group=32", "fp16"}},
+      {"--test bf16,reference:w=int8:exact=layer7", 1, {"reference", "layer7", "3"}},
+      {"--test reference:w=int8:exact=layer7 --formats", 1, {"reference", "layer7", "3"}},
+      {"--test reference:w=int8:exact=layer1+layer3.weights --islands", 1, {"reference", "layer3.weights", "3"}},
   };
   for (const auto& [options, code, words] : cases) {
     const Outcome done = run("gpt2compare" + (kTiny + ("--tokens '1 2 3' -n 0 " + options)));
     EXPECT_THAT(done, IsRefusal(code, words)) << options;
+  }
+}
+
+TEST_F(Formats, OptionsOfAPrecisionThatDoNotGoTogetherAreAWrongCommandLine) {
+  const std::pair<std::string, test::Words> cases[] = {
+      {"w=mxfp4:group=16", {"mxfp4", "group=16", "32"}},
+      {"w=mxfp4:zero=on", {"zero=on", "mxfp4"}},
+      {"zero=on", {"zero=on", "fp32"}},
+      {"w=int4:scales=8", {"scales=8", "int4"}},
+      {"a_group=3", {"a_group=3", "fp32"}},
+      {"exact=foo", {"exact", "'foo'"}},
+      {"exact=weights.activations", {"'weights.activations'", "kind"}},
+  };
+  for (const auto& [options, words] : cases) {
+    test::Words all = words;
+    all.push_back("reference:" + options);
+    const Outcome done = run("gpt2run" + (kTiny + ("--tokens '1 2 3' -n 1 --precision reference:" + options)) +
+                             " --sampler argmax --sink tokens");
+    EXPECT_THAT(done, IsRefusal(2, all)) << options;
   }
 }
 

@@ -174,9 +174,39 @@ TEST(Grid, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(refusal_of({{"w", "int8"}, {"a_group", "8"}}), "a_group=8: expected a format with scales, found fp32");
   EXPECT_EQ(refusal_of({{"w", "mxfp4"}, {"group", "16"}}), "group=16: mxfp4 has groups of 32");
   EXPECT_EQ(refusal_of({{"w", "int4"}, {"scales", "63"}}), "scales=63: expected w=int4 with zero=on and groups");
-  for (const char* exact :
-       {"layer", "layer-1", "layer1x", "nothing", "+", "weights.kv", "norm_qkv.attention", "layer99999999999"})
+  for (const char* exact : {"layer", "layer-1", "layer1x", "nothing", "+", "layer99999999999"})
     EXPECT_THAT(refusal_of({{"exact", exact}}), HasSubstr("exact: expected operations, layers as layer0,")) << exact;
+}
+
+TEST(Grid, RefusesTermsOfExactThatContradictThemselves) {
+  const std::pair<const char*, const char*> doubled[] = {{"norm_logits.norm_logits", "operation"},
+                                                         {"norm_qkv.layer0.attention", "operation"},
+                                                         {"weights.activations", "kind of values"},
+                                                         {"kv.kv", "kind of values"},
+                                                         {"layer0.layer1", "layer"}};
+  for (const auto& [term, what] : doubled)
+    EXPECT_EQ(refusal_of({{"exact", std::string("embed+") + term}}),
+              std::string("exact: the term '") + term + "': expected at most one " + what + ", found two");
+  for (const std::string term : {"layer0.embed", "layer1.norm_logits", "attention.weights", "embed.activations",
+                                 "down_add.activations", "norm_up_gelu.kv", "layer0.norm_logits.weights"})
+    EXPECT_THAT(refusal_of({{"exact", "kv+" + term}}), HasSubstr("exact: the term '" + term + "': ")) << term;
+  for (const char* term : {"layer9", "embed", "embed.weights", "attention", "layer0.project_add", "norm_qkv.kv",
+                           "layer0.down_add.weights", "norm_logits.activations", "attention.activations"})
+    EXPECT_EQ(refusal_of({{"exact", term}}), "no error") << term;
+}
+
+TEST(Grid, RefusesLayersThatTheModelDoesNotHave) {
+  const TinyCheckpoint checkpoint;
+  const int layers = checkpoint.config().L;
+  const auto refusal = [&](const std::string& exact) {
+    return error_of([&] { ops_with({{"w", "int8"}, {"exact", exact}}).load(checkpoint); });
+  };
+  const std::string last = "layer" + std::to_string(layers - 1), beyond = "layer" + std::to_string(layers);
+  EXPECT_EQ(refusal(last + ".weights"), "no error");
+  EXPECT_EQ(refusal(last + "+" + beyond + ".weights"),
+            "reference: exact=" + last + "+" + beyond + ".weights: the term '" + beyond +
+                ".weights': expected a layer below " + std::to_string(layers) +
+                ", the number of the model's layers, found " + beyond);
 }
 
 TEST(Grid, ExactKeepsPartsInFp32) {

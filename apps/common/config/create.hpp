@@ -7,6 +7,7 @@
 
 #include "common/config/config.hpp"
 #include "common/program/crash_report.hpp"
+#include "gpt2run/precision.hpp"
 #include "gpt2run/sampler.hpp"
 #include "host/plugin_host.hpp"
 
@@ -39,7 +40,8 @@ auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
 }
 
 // Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as call_named() does, and Error
-// when the plugin returns null. An Error of a sampler is a UsageError here: it sees nothing but its options.
+// when the plugin returns null. An Error of a sampler or a precision is a UsageError here: they see nothing but their
+// options. That of a precision names the precision, as there may be several.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
   return call_named(bound, "created", [&] {
@@ -47,6 +49,8 @@ std::unique_ptr<Base> create(const BoundPlugin& bound) {
     try {
       object.reset(static_cast<Base*>(bound.plugin->create(bound.values, host_services())));
     } catch (const Error& error) {
+      if constexpr (std::is_same_v<Base, Precision>)
+        usage_error(to_text({bound.plugin->name, bound.spec.options}), ": ", error.what());
       if (!std::is_same_v<Base, Sampler>) throw;
       throw UsageError(error.what());
     }
