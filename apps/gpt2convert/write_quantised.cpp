@@ -24,14 +24,16 @@ void append_pairs(const std::vector<uint8_t>& codes, std::string& to) {
     to.push_back(static_cast<char>(codes[i] | (i + 1 < codes.size() ? codes[i + 1] << 4 : 0)));
 }
 
-// Throws Error for a row that has no scale.
-void check_scale(float scale, std::span<const float> row, Type type, const std::string& name) {
+// Throws Error for a row that has no scale. index: its number.
+void check_scale(float scale, std::span<const float> row, int64_t index, Type type, const std::string& name) {
   if (std::isfinite(scale) && std::isfinite(scale * static_cast<float>(type == Type::i8 ? kMostInt8 : kMostInt4Weight)))
     return;
-  for (const float value : row)
-    if (!std::isfinite(value)) fail("weight ", name, ": ", name_of(type), ": expected finite values, found ", value);
+  for (size_t col = 0; col < row.size(); ++col)
+    if (!std::isfinite(row[col]))
+      fail("weight ", name, ": ", name_of(type), ": expected finite values, found ", row[col], " in row ", index,
+           ", column ", col);
   fail("weight ", name, ": ", name_of(type), ": expected values that can be scaled, found one of ",
-       std::bit_cast<float>(largest_magnitude(row)));
+       std::bit_cast<float>(largest_magnitude(row)), " in row ", index);
 }
 
 // The scales and groups of a matrix, while its codes are written.
@@ -46,7 +48,7 @@ class Quantiser {
     codes_.resize(row_.size());
     const float scale = type_ == Type::i8 ? quantise_int8(row_, reinterpret_cast<int8_t*>(codes_.data()))
                                           : quantise_int4(row_, codes_.data(), groups_.data());
-    check_scale(scale, row_, type_, name_);
+    check_scale(scale, row_, row, type_, name_);
     scales_.push_back(scale);
     if (type_ == Type::i8) return void(to.append(bytes<uint8_t>(codes_)));
     append_pairs(codes_, to);

@@ -32,13 +32,14 @@ float to_odd(double value) {
   return std::bit_cast<float>(bits | 1);
 }
 
-// Stores a value in `type` at `to`. Throws Error when it overflows.
-void convert(double exact, Type type, char* to, const std::string& name) {
+// Stores element (row, col) in `type` at `to`. Throws Error when it overflows.
+void convert(const Tensor& t, int64_t row, int64_t col, Type type, char* to, const std::string& name) {
+  const double exact = exact_at(t, row, col);
   const float value = type == Type::f32 ? static_cast<float>(exact) : to_odd(exact);
   const float rounded = round_to(type, value);
   if (std::isfinite(exact) && std::isinf(rounded)) {
     fail("weight ", name, ": expected values that ", name_of(type), " holds, up to ", largest_of(type), ", found ",
-         exact);
+         exact, " in row ", row, ", column ", col);
   }
   const auto store = [&](auto stored) { std::memcpy(to, &stored, sizeof stored); };
   switch (type) {
@@ -58,14 +59,15 @@ void append_q8_0(const Tensor& t, int64_t row, int64_t col, const std::string& n
   float values[kQ8Elements], largest = 0;
   for (int i = 0; i < kQ8Elements; ++i) {
     values[i] = at(t, row, col + i);
-    if (!std::isfinite(values[i])) fail("weight ", name, ": q8_0: expected finite values, found ", values[i]);
+    if (!std::isfinite(values[i]))
+      fail("weight ", name, ": q8_0: expected finite values, found ", values[i], " in row ", row, ", column ", col + i);
     largest = std::max(largest, std::fabs(values[i]));
   }
   const float scale = largest / 127;
   const uint16_t stored = f16_from_f32(scale);
   if (std::isinf(f32_from_f16(stored)))
-    fail("weight ", name, ": expected values that q8_0 holds, up to ", 127 * largest_of(Type::f16), ", found ",
-         largest);
+    fail("weight ", name, ": expected values that q8_0 holds, up to ", 127 * largest_of(Type::f16), ", found ", largest,
+         " in row ", row);
   // A scale so small that its inverse overflows is stored as zero, and so are its values.
   const float inverse = scale > 0 && std::isfinite(1 / scale) ? 1 / scale : 0;
   to.append(reinterpret_cast<const char*>(&stored), sizeof stored);
@@ -102,7 +104,7 @@ void write_values(OutputFile& file, const Tensor& t, Type type, const std::strin
       if (t.type == type)
         std::memcpy(to, static_cast<const char*>(t.data) + from * size, static_cast<size_t>(size));
       else
-        convert(exact_at(t, row, col), type, to, name);
+        convert(t, row, col, type, to, name);
     };
     if ((turned ? t.row_stride : t.col_stride) == 1) {
       for (int64_t line = 0; line < count; ++line)

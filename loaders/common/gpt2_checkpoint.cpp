@@ -187,6 +187,10 @@ Tensor Gpt2Checkpoint::fetch(Weight weight, int layer) const {
   const bool is_wide = is_vector(weight) || weight == Weight::wpe;
   if (quantised_ && !is_wide)
     return quantised_view(tensors_, *tensor, name, quantised_type_of(weight, *quantised_), shape_of(weight, model_));
+  const bool has_scales = tensors_.find(scales_name(name)) != nullptr;
+  if (!quantised_ && has_scales && (tensor->dtype == "I8" || tensor->dtype == "U8"))
+    fail(*tensor->path, ": ", in_quotes(name), ": expected F32, F16, BF16 or F64, found ", tensor->dtype,
+         " with scales: the setting quantization_config, by which int8 and int4 are read, is missing from config.json");
   return view(*tensor, name, weight, is_linear_, model_);
 }
 

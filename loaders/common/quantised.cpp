@@ -82,6 +82,8 @@ std::optional<Type> read_quantisation(const std::string& path, const Value& sett
   if (is_empty(setting)) return std::nullopt;
   constexpr const char* kKey = ": quantization_config: ";
   const auto method = find(setting, "quant_method").as_text();
+  if (setting.type() == json::Type::object && find(setting, "quant_method").is_null())
+    fail(path, kKey, "quant_method: expected \"gpt2run\", which gpt2convert writes, found no such key");
   if (method != "gpt2run")
     fail(path, kKey, "expected none or one that gpt2convert wrote, found ",
          method ? "the method " + in_quotes(*method) : setting.description(), ", which changes the arithmetic");

@@ -73,7 +73,12 @@ TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.err, HasMessage("gpt2convert: warning", "GGUF", "characters"));
   EXPECT_THAT(run("gpt2convert -m m --tokenizer m/meta.pkl --to gguf -o n.gguf"), IsRefusal(1, "m/meta.pkl", "GGUF"));
-  EXPECT_THAT(run(std::string(kRun) + "-q --prompt 'a?'"), IsRefusal(1, "\"?\"", "byte 2"));
+  EXPECT_THAT(run(std::string(kRun) + "-q --prompt 'a?'"), IsRefusal(1, "--prompt", "\"?\"", "byte 2"));
+  write("p.jsonl", "{\"text\": \"a\"}\n{\"text\": \"ab?\"}\n");
+  EXPECT_THAT(run(std::string(kRun) + "-q --prompts p.jsonl"), IsRefusal(1, "p.jsonl:2", "\"?\"", "byte 3"));
+  write("t.txt", "ab?");
+  EXPECT_THAT(run("gpt2perplexity -q -m m --precision cpu-fp32 --text t.txt"),
+              IsRefusal(1, "t.txt", "\"?\"", "byte 3"));
 }
 
 TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {

@@ -52,7 +52,7 @@ TEST(HuggingfaceSettings, OtherArithmeticIsRefusedByName) {
   expect_setting_refused("add_cross_attention", true, "false", "true");
   expect_setting_refused("is_encoder_decoder", true, "false", "true");
   expect_setting_refused("position_embedding_type", "relative_key", "\"absolute\"", "\"relative_key\"");
-  expect_setting_refused("quantization_config", {{"bits", 4}}, "none");
+  expect_setting_refused("quantization_config", {{"bits", 4}}, "quant_method:", "\"gpt2run\"");
   expect_setting_refused("pruned_heads", {{"0", {1}}}, "none");
 }
 

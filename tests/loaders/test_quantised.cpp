@@ -162,7 +162,8 @@ TEST_P(Quantised, ValuesWithoutAScaleAreRefusedByName) {
     EXPECT_THAT(done, IsRefusal(1, "gpt2convert", "weight", "up_w", "1", type(),
                                 std::isnan(value)   ? "nan"
                                 : std::isinf(value) ? "inf"
-                                                    : "3.40282e+38"));
+                                                    : "3.40282e+38",
+                                "row 10", std::isfinite(value) ? "row" : "column 0"));
     EXPECT_FALSE(std::filesystem::exists(path("none")));
   }
 }
@@ -221,7 +222,8 @@ std::unique_ptr<ScratchFolder> QuantisedBad::scratch_;
 
 TEST_F(QuantisedBad, OtherMethodsAndSettings) {
   refused_setting("int8", "quant_method", "gptq", {"none", "\"gptq\""});
-  refused_setting("int8", "quant_method", nullptr, {"none", "object"});
+  refused_setting("int8", "quant_method", nullptr, {"quant_method:", "\"gpt2run\"", "no such key"});
+  refused_setting("int8", "quant_method", 8, {"none", "object"});
   refused_setting("int8", "bits", 3, {"bits:", "8", "4", "3"});
   refused_setting("int8", "bits", "8", {"bits:", "\"8\""});
   refused_setting("int8", "group_size", 32, {"group_size:", "-1", "32"});
@@ -244,7 +246,10 @@ TEST_F(QuantisedBad, SettingsOfTheOtherType) {
   });
   refused(folder, "model.safetensors", {"\"h.0.attn.c_attn.weight\":", "U8", "I8"});
   folder.edit_json("config.json", [](Json& config) { config.erase("quantization_config"); });
-  refused(folder, "model.safetensors", {"F32", "I8"});
+  refused(folder, "model.safetensors", {"F32", "I8", "quantization_config", "missing", "config.json"});
+  const ModelFolder packed((scratch_->path() / "int4").string());
+  packed.edit_json("config.json", [](Json& config) { config["quantization_config"] = nullptr; });
+  refused(packed, "model.safetensors", {"\"wte.weight\":", "I8", "quantization_config", "missing", "config.json"});
 }
 
 TEST_F(QuantisedBad, TypesAndShapes) {

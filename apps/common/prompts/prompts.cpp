@@ -5,7 +5,6 @@
 #include <charconv>
 
 #include "common/config/text_file.hpp"
-#include "common/prompts/prompt_file.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
@@ -60,7 +59,7 @@ Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelC
     return {std::move(text), std::move(written.tokens), std::move(written.id), origin};
   }
   if (!tokenizer) fail(written.origin, ": the model has no tokenizer; give token ids or --tokenizer PATH");
-  std::vector<int32_t> tokens = tokenizer->encode(written.text, special);
+  std::vector<int32_t> tokens = encode(*tokenizer, written, special);
   check_tokens(tokens, written.origin, model);
   return {std::move(written.text), std::move(tokens), std::move(written.id), origin};
 }
@@ -110,6 +109,14 @@ void truncate_all(std::vector<Prompt>& prompts, const ModelConfig& model, const 
 }
 
 }  // namespace
+
+std::vector<int32_t> encode(const Tokenizer& tokenizer, const WrittenPrompt& prompt, bool special) {
+  try {
+    return tokenizer.encode(prompt.text, special);
+  } catch (const Error& error) {
+    fail(prompt.origin == "-" ? "--text -" : prompt.origin, ": ", error.what());
+  }
+}
 
 std::string text_of(const std::vector<int32_t>& tokens, const Tokenizer* tokenizer) {
   std::string text;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "common/config/config.hpp"
+#include "common/prompts/prompt_file.hpp"
 #include "gpt2run/engine/generate.hpp"
 
 namespace gpt2run {
@@ -10,6 +11,9 @@ namespace gpt2run {
 // Parses token ids that are separated by blanks, line ends or commas; there may be none. origin: for messages. Throws
 // UsageError for anything but a number, and Error for an id outside [0, vocabulary).
 std::vector<int32_t> parse_tokens(std::string_view text, std::string_view origin, int32_t vocabulary);
+
+// The tokens of a prompt's text. Throws Error naming the prompt's origin for a text that the tokenizer cannot encode.
+std::vector<int32_t> encode(const Tokenizer& tokenizer, const WrittenPrompt& prompt, bool special);
 
 // The text of these tokens; empty without a tokenizer. A model's vocabulary may be larger than the tokenizer's, and the
 // ids beyond it have no text.
