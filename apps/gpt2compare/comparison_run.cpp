@@ -278,6 +278,11 @@ std::vector<double> ComparisonRun::divergence_with(const BoundPlugin& base, std:
 
 void ComparisonRun::measure_islands() {
   if (!island_base_) return;
+  if (test_model_ && ranks_.is_root())
+    if (const Type stored = test_model_->tensor(Weight::qkv_w, 0).type; stored == Type::i8 || stored == Type::u4)
+      log_warning("--islands: --test_model " + std::string(configuration_.values().text("test_model")) +
+                  " is stored in " + name_of(stored) +
+                  ": weights in FP32 are the rounded ones of its file, so that they restore nothing of that rounding");
   const std::string whole[] = {""};
   Islands& found = comparison_.islands.emplace();
   found.test = instance_name(*island_base_);

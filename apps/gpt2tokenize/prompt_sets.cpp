@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "common/pipeline/run_files.hpp"
-#include "common/prompts/prompt_file.hpp"
 #include "common/prompts/prompt_set.hpp"
+#include "common/prompts/prompts.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
@@ -37,7 +37,7 @@ void check_id(const WrittenPrompt& prompt, int32_t id, const Tokenizer& tokenize
 }
 
 std::vector<int32_t> row_of(const WrittenPrompt& prompt, const PackRequest& request, const Tokenizer& tokenizer) {
-  std::vector<int32_t> tokens = prompt.tokens.empty() ? tokenizer.encode(prompt.text, request.special) : prompt.tokens;
+  std::vector<int32_t> tokens = prompt.tokens.empty() ? encode(tokenizer, prompt, request.special) : prompt.tokens;
   for (const int32_t id : tokens) {
     if (id == padding_of(tokenizer))
       fail(prompt.origin, ": expected no end-of-text token, which fills the rows of a prompt set, found one");

@@ -79,6 +79,12 @@ TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
   write("t.txt", "ab?");
   EXPECT_THAT(run("gpt2perplexity -q -m m --precision cpu-fp32 --text t.txt"),
               IsRefusal(1, "t.txt", "\"?\"", "byte 3"));
+  run("mkdir j");
+  write("j/tokenizer.json",
+        R"({"version": "1.0", "added_tokens": [{"id": 3, "content": "<|endoftext|>", "special": true,
+    "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}], "pre_tokenizer": {"type": "ByteLevel",
+    "add_prefix_space": false}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})");
+  EXPECT_THAT(run("gpt2tokenize pack --tokenizer j --t 8 --in t.txt --out t.bin"), IsRefusal(1, "t.txt:1", "63"));
 }
 
 TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {

@@ -11,6 +11,7 @@ namespace gpt2run {
 namespace {
 
 using nlohmann::json;
+using test::HasMessage;
 using test::IsRefusal;
 using testing::ContainsRegex;
 using testing::HasSubstr;
@@ -188,6 +189,24 @@ TEST_F(Formats, IslandsOfOtherPrecisions) {
   EXPECT_EQ(compared("--test cpu-bf16" + options).at("islands").at("test"), "reference:type=bf16");
   const Outcome same = run("gpt2compare" + (kTiny + ("--test reference:type=fp32" + options)));
   EXPECT_THAT(same.out, HasSubstr("\nthere is no damage to look for\n"));
+}
+
+// The weights of the test's own file cannot come back, and no part of --islands says so.
+TEST_F(Formats, IslandsOfAModelThatIsStoredInInt8AreWarnedOf) {
+  const std::string options = " --ref fp32 --test cpu-bf16 --islands --floor off --layers 0 -n 0 --tokens '1 2 3 4 5'";
+  const std::string original = "synthetic:L=3,C=48,H=3,F=100,V=301,T=64";
+  for (const std::string type : {"int8", "int4", "fp32"})
+    ASSERT_EQ(run("gpt2convert -q -m " + original + " --type " + type + " -o " + type).code, 0);
+  for (const std::string type : {"int8", "int4"}) {
+    const Outcome found = run("gpt2compare --model " + original + " --test_model " + type + options);
+    EXPECT_EQ(found.code, 0) << found.err;
+    EXPECT_THAT(found.err, HasMessage("gpt2compare: warning", "--islands", "--test_model", type, "weights"));
+  }
+  for (const std::string& models : {"--model " + original + " --test_model fp32", std::string("--model int8")}) {
+    const Outcome found = run("gpt2compare " + models + options);
+    EXPECT_EQ(found.code, 0) << found.err;
+    EXPECT_THAT(found.err, testing::Not(HasSubstr("is stored in"))) << models;
+  }
 }
 
 TEST_F(Formats, RefusesInOneLine) {
