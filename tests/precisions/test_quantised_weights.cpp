@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <set>
 
 #include "gpt2run/sdk/quantise.hpp"
 #include "int8_precision.hpp"
@@ -187,7 +188,7 @@ TEST(QuantisedWeights, WithSumsThatAreTooLongAreRefused) {
   EXPECT_THAT(refusal_of(model, "cpu-int8"), HasSubstr("131072"));
 }
 
-// A checkpoint that keeps what a session has packed, for the next one.
+// A checkpoint that keeps what a session has packed, for the next one, and counts what it has given back.
 class Keeping final : public Checkpoint {
  public:
   explicit Keeping(const Checkpoint& from) : from_(from) {}
@@ -209,7 +210,9 @@ class Keeping final : public Checkpoint {
       std::memcpy(kept.lines.data(), part.packed.data, kept.bytes);
     }
   }
+  void release(Weight weight, int layer) const override { released_.insert({weight, layer}); }
   int used() const { return used_; }
+  int released() const { return static_cast<int>(released_.size()); }
 
  private:
   struct alignas(64) Line {
@@ -221,6 +224,7 @@ class Keeping final : public Checkpoint {
   };
   const Checkpoint& from_;
   mutable std::map<std::tuple<Weight, int, std::string>, Kept> kept_;
+  mutable std::set<std::pair<Weight, int>> released_;
   mutable int used_ = 0;
 };
 
@@ -240,6 +244,7 @@ TEST(QuantisedWeights, OfOneColumnArePacked) {
       const auto expected = logits_of(reference_of(contract_of(backend)), model, tokens);
       EXPECT_LE(rms_error(own, expected), cpu::kQuantisedTolerance * rms(expected));
       EXPECT_EQ(keeping.used(), 0);
+      EXPECT_EQ(keeping.released(), 12 * shape.L + 4) << "the weights of the layers, wte, wpe, lnf_w and lnf_b";
       EXPECT_EQ(logits_of(backend, keeping, tokens), own);
       EXPECT_GT(keeping.used(), 0);
       if (!backend.options.contains("head")) {

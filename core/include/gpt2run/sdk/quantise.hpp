@@ -17,9 +17,9 @@
 
 namespace gpt2run {
 
-// Rows whose values are all smaller become zeros. Near the largest number of FP32 the end of the range is where 127 s,
-// with the scale s of int8, or 120 s of int4, is still finite: s is rounded up, so a row beyond that has finite codes
-// and scale but values of infinity.
+// Rows whose values are all smaller become zeros. At the other end of FP32, values can be scaled where 127 s is finite,
+// or 120 s of int4. s is rounded up, so a row beyond that has finite codes and a finite scale, but may have values of
+// infinity.
 inline constexpr float kLeastScaled = 0x1p-100f;
 inline constexpr int kMostInt8 = 127;  // -128 is never used, so that a code and its negative both exist
 inline constexpr int kMostInt4 = 15;
