@@ -25,20 +25,23 @@ bool is_foreign(const fs::path& folder) {
 
 }  // namespace
 
-void write_packed(const fs::path& folder, std::unique_ptr<Checkpoint> model, const PackedSource& source,
+void write_packed(const fs::path& given, std::unique_ptr<Checkpoint> model, const PackedSource& source,
                   const BoundPlugin& chosen, bool force) {
+  const fs::path folder = without_last_slash(given);
   if (is_foreign(folder)) fail(folder.string(), ": already exists and holds no packed weights");
   if (PackedFolder::is_one(folder) && !force) fail(folder.string(), ": already exists; --force replaces it");
   bool is_done = false;
   std::exception_ptr broken;
-  const PackedCheckpoint packing(std::move(model), {}, [&](std::span<const PackedPart> parts) {
-    try {
-      write_packed_folder(folder, source, parts, check_interrupt);
-      is_done = true;
-    } catch (...) {
-      broken = std::current_exception();
-    }
-  });
+  const PackedCheckpoint packing(std::move(model), {},
+                                 [&](std::span<const PackedPart> parts) -> std::optional<PackedFolder> {
+                                   try {
+                                     write_packed_folder(folder, source, parts, check_interrupt);
+                                     is_done = true;
+                                   } catch (...) {
+                                     broken = std::current_exception();
+                                   }
+                                   return std::nullopt;
+                                 });
   const Limits limits = {
       .slots = 1, .context = 1, .rows = 1, .logit_rows = 1, .threads = 0, .device = 0, .keep_raw = false};
   const auto precision = create<Precision>(chosen);

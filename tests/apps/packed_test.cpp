@@ -119,6 +119,22 @@ TEST_F(Packed, SaysWhatItIsMadeOf) {
   EXPECT_EQ(fs::status(folder() / "p").permissions(), fs::perms::owner_all);
 }
 
+// The slash that a shell completes belongs to no name.
+TEST_F(Packed, AnOutputWithASlashAtItsEnd) {
+  for (const char* out : {"p/", "p// --force", "sub/p/.", "p/ --force"}) {
+    SCOPED_TRACE(out);
+    ASSERT_EQ(run(std::string("gpt2convert -q -m m --packed cpu-fp32 -o ") + out).code, 0);
+  }
+  EXPECT_TRUE(logits("p/", "cpu-fp32") == logits("m", "cpu-fp32"));
+  EXPECT_TRUE(logits("sub/p", "cpu-fp32") == logits("m", "cpu-fp32"));
+  EXPECT_EQ(run("ls -A p sub").out, "p:\npacked.bin\npacked.json\n\nsub:\np\n");
+  write("file", "text");
+  EXPECT_EQ(run("gpt2convert -q -m m --packed cpu-fp32 -o file/ --force").code, 1);
+  EXPECT_EQ(read_text(folder() / "file"), "text");
+  ASSERT_EQ(run("gpt2convert -q -m m -o new/copy/").code, 0);
+  EXPECT_EQ(run("ls -A new/copy").out, "config.json\nmodel.safetensors\n");
+}
+
 TEST_F(Packed, AModelWithAHeadOfItsOwn) {
   make_model("m --force", "synthetic:L=1,C=12,H=2,V=70,T=9,tied=0");
   pack("cpu-fp32");
@@ -278,6 +294,15 @@ TEST_F(PackedCache, KeepsWhatWasUsed) {
   EXPECT_FALSE(logits("m", "cpu-fp32", kCache) == expected);
   EXPECT_TRUE(logits("m", "cpu-fp32") == expected);  // off without the variable
   EXPECT_TRUE(logits("m", "cpu-fp32", "GPT2RUN_CACHE=") == expected);
+}
+
+TEST_F(PackedCache, AFolderWithASlashAtItsEndIsPrivateToo) {
+  ASSERT_EQ(run("umask 002; GPT2RUN_CACHE=above/cache/ gpt2run -q -m m --precision cpu-fp32 --tokens 1 -n 1 "
+                "--sampler argmax --sink tokens 2>&1")
+                .out.find("warning"),
+            std::string::npos);
+  EXPECT_EQ(std::filesystem::status(folder() / "above/cache").permissions(), std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("ls -A above/cache | wc -l").out, "1\n");
 }
 
 TEST_F(PackedCache, EachTypeHasAFolder) {

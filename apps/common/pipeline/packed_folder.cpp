@@ -2,15 +2,18 @@
 #include "common/pipeline/packed_folder.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "gpt2run/error.hpp"
-#include "gpt2run/files/input_file.hpp"
 #include "gpt2run/files/sha256.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/json_text.hpp"
@@ -100,14 +103,102 @@ std::string manifest_of(const PackedSource& source, std::span<const PackedPart> 
   return json.json() + "\n";
 }
 
+// A folder that is open, if it could be opened. Its lock says that a process is at work there; it ends with the
+// process.
+class OpenFolder {
+ public:
+  explicit OpenFolder(const fs::path& path, int flags = 0)
+      : fd_(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags)) {}
+  ~OpenFolder() {
+    if (fd_ >= 0) close(fd_);
+  }
+  OpenFolder(const OpenFolder&) = delete;
+  OpenFolder& operator=(const OpenFolder&) = delete;
+
+  int fd() const { return fd_; }  // -1: not open
+  // False where another has it, and where the file system has no locks.
+  bool lock() const { return fd_ >= 0 && flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+  // Whether the path still leads here, and the folder is this user's.
+  bool is_at(const fs::path& path) const {
+    struct stat own = {}, there = {};
+    return fd_ >= 0 && fstat(fd_, &own) == 0 && lstat(path.c_str(), &there) == 0 && own.st_dev == there.st_dev &&
+           own.st_ino == there.st_ino && own.st_uid == geteuid();
+  }
+
+ private:
+  int fd_;
+};
+
+std::string read_manifest(int folder, const std::string& path) {
+  constexpr size_t kMost = size_t{256} << 20;
+  const int fd = openat(folder, kManifest, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail(path, ": cannot be read: ", std::strerror(errno));
+  std::string text(size_t{1} << 16, '\0');
+  size_t size = 0;
+  ssize_t count = 0;
+  while (size < kMost && ((count = read(fd, &text[size], text.size() - size)) > 0 || (count < 0 && errno == EINTR))) {
+    size += static_cast<size_t>(std::max<ssize_t>(count, 0));
+    if (size == text.size()) text.resize(2 * size);
+  }
+  const int reason = errno;
+  close(fd);
+  if (count < 0) fail(path, ": cannot be read: ", std::strerror(reason));
+  if (size >= kMost) fail(path, ": expected less than ", kMost, " bytes");
+  text.resize(size);
+  return text;
+}
+
+json::Document manifest_in(const OpenFolder& folder, const fs::path& path) {
+  const std::string name = (path / kManifest).string();
+  json::Document document = json::parse(read_manifest(folder.fd(), name), name);
+  const json::Value format = document.root().at("format");
+  if (format.as_integer() != kFormat) format.refuse(std::to_string(kFormat) + ", the version that is read here");
+  return document;
+}
+
+PackedSource source_in(const json::Value& root) {
+  const json::Value source = root.at("source");
+  PackedSource found{source.at("model").text(), source.at("loader").text(), {}};
+  for (const json::Value& file : source.at("files").list()) found.files.push_back(source_file(file));
+  return found;
+}
+
+constexpr std::string_view kTemporary = ".tmp", kOld = ".old";
+
+// The temporary name that a file would have, with a number behind its random digits, for threads write at once.
+fs::path temporary_folder(const fs::path& folder) {
+  static std::atomic<int> count = 0;
+  fs::path path = detail::temporary_name(folder);
+  return path.replace_extension() += std::to_string(count++) + std::string(kTemporary);
+}
+
+// The part of a temporary folder's name that says which folder it was to become, or "" for another name:
+// ".NAME.PROCESS-RANDOM.tmp", and ".old" behind it for one that was replaced.
+std::string_view name_in(std::string_view temporary) {
+  bool is_one = temporary.starts_with('.');
+  const auto remove = [&](std::string_view digits, char before) {
+    const size_t last = temporary.find_last_not_of(digits);
+    is_one = is_one && last != temporary.npos && last + 1 < temporary.size() && temporary[last] == before;
+    if (is_one) temporary = temporary.substr(0, last);
+  };
+  if (temporary.ends_with(kOld)) temporary.remove_suffix(kOld.size());
+  if (!temporary.ends_with(kTemporary)) return "";
+  temporary.remove_suffix(kTemporary.size());
+  remove("0123456789abcdef", '-');
+  remove("0123456789", '.');
+  return is_one ? temporary.substr(1) : "";
+}
+
 // A folder with a temporary name, which is removed with its contents unless publish() has renamed it.
 class Aside {
  public:
-  explicit Aside(const fs::path& folder) : target_(folder), path_(detail::temporary_name(folder)) {
+  explicit Aside(const fs::path& folder) : target_(folder) {
     std::error_code error;
     fs::create_directories(target_.parent_path(), error);
-    fs::remove_all(path_, error);
-    if (mkdir(path_.c_str(), 0700) != 0) fail(target_.string(), ": cannot be made: ", std::strerror(errno));
+    const std::string temporary = temporary_folder(folder).filename().string(), own(name_in(temporary));
+    remove_unfinished(target_.parent_path(), [&](std::string_view name) { return name == own; });
+    for (int tries = 0; !make(); ++tries)
+      if (tries == 10) fail(target_.string(), ": cannot be made: ", std::strerror(EAGAIN));
   }
   ~Aside() {
     std::error_code ignored;
@@ -122,7 +213,9 @@ class Aside {
   void publish() {
     sync(path_);
     std::error_code error;
-    const fs::path old = path_.string() + ".old";
+    const OpenFolder replaced(target_, O_NOFOLLOW);
+    replaced.lock();
+    const fs::path old = path_.string() + std::string(kOld);
     fs::rename(target_, old, error);
     fs::rename(path_, target_, error);
     std::error_code ignored;
@@ -143,7 +236,17 @@ class Aside {
   }
 
  private:
+  // False where another process has taken the folder for an unfinished one, between the two steps.
+  bool make() {
+    path_ = temporary_folder(target_);
+    if (mkdir(path_.c_str(), 0700) != 0) fail(target_.string(), ": cannot be made: ", std::strerror(errno));
+    open_.emplace(path_, O_NOFOLLOW);
+    const bool is_taken = !open_->lock() && errno == EWOULDBLOCK;
+    return !is_taken && open_->is_at(path_);
+  }
+
   fs::path target_, path_;
+  std::optional<OpenFolder> open_;
 };
 
 void write_file(const fs::path& path, const std::function<void(OutputFile&)>& fill) {
@@ -160,21 +263,22 @@ bool PackedFolder::is_one(const fs::path& folder) {
   return fs::exists(folder / kManifest, ignored);
 }
 
+PackedSource PackedFolder::source_of(const fs::path& folder) {
+  const OpenFolder open(folder);
+  const json::Document document = manifest_in(open, folder);
+  return source_in(document.root());
+}
+
 PackedFolder::PackedFolder(const fs::path& folder) : path_(folder.string()) {
-  const std::string manifest = (folder / kManifest).string();
-  const json::Document document = json::parse(read_file(manifest), manifest);
-  const json::Value root = document.root();
-  const json::Value format = root.at("format");
-  if (format.as_integer() != kFormat) format.refuse(std::to_string(kFormat) + ", the version that is read here");
-  const json::Value source = root.at("source"), data = root.at("data");
-  source_ = {source.at("model").text(), source.at("loader").text(), {}};
-  for (const json::Value& file : source.at("files").list()) {
-    source_.files.push_back(source_file(file));
-    sums_[source_.files.back().path] = file.at("sha256").text();
-  }
+  const OpenFolder open(folder);
+  const json::Document document = manifest_in(open, folder);
+  const json::Value root = document.root(), data = root.at("data");
+  source_ = source_in(root);
+  for (const json::Value& file : root.at("source").at("files").list())
+    sums_[file.at("path").text()] = file.at("sha256").text();
   data_sum_ = data.at("sha256").text();
   const uint64_t size = size_in(data, "size");
-  map_data(size);
+  map_data(open.fd(), size);
   for (const json::Value& part : root.at("weights").list()) {
     const uint64_t offset = size_in(part, "offset"), bytes = size_in(part, "bytes");
     if (offset % kAlignment || offset > size || bytes > size - offset)
@@ -184,9 +288,9 @@ PackedFolder::PackedFolder(const fs::path& folder) : path_(folder.string()) {
   }
 }
 
-void PackedFolder::map_data(uint64_t size) {
+void PackedFolder::map_data(int folder, uint64_t size) {
   const std::string path = path_ + "/" + kData;
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int fd = openat(folder, kData, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) fail(path, ": expected a readable file: ", std::strerror(errno));
   struct stat status {};
   const bool is_right =
@@ -215,10 +319,27 @@ void PackedFolder::verify(const std::function<void()>& between) const {
   check(path_ + "/" + kData, data_sum_);
 }
 
+fs::path without_last_slash(fs::path folder) {
+  while (folder.has_relative_path() && (!folder.has_filename() || folder.filename() == ".") && folder.has_parent_path())
+    folder = folder.parent_path();
+  return folder;
+}
+
+void remove_unfinished(const fs::path& parent, const std::function<bool(std::string_view)>& is_name) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string file = entry->path().filename().string();
+    if (const std::string_view name = name_in(file); !name.empty() && is_name(name)) found.push_back(entry->path());
+  }
+  for (const fs::path& path : found)
+    if (const OpenFolder folder(path, O_NOFOLLOW); folder.lock() && folder.is_at(path)) fs::remove_all(path, error);
+}
+
 void write_packed_folder(const fs::path& folder, const PackedSource& source, std::span<const PackedPart> parts,
                          const std::function<void()>& between) {
   constexpr uint64_t kStep = uint64_t{1} << 20;
-  Aside aside(fs::absolute(folder));
+  Aside aside(fs::absolute(without_last_slash(folder)));
   Sha256 sum;
   uint64_t size = 0;
   write_file(aside.file(kData), [&](OutputFile& file) {

@@ -26,8 +26,11 @@ class PackedFolder {
   // Whether there is a packed.json.
   static bool is_one(const std::filesystem::path& folder);
 
+  // What packed.json says of the source, without a look at the weights. Throws Error as the constructor does.
+  static PackedSource source_of(const std::filesystem::path& folder);
+
   // Maps the folder. Throws Error for a folder of another version, or one that is damaged. Neither the source nor the
-  // sums are looked at.
+  // sums are looked at. Both files are those of one folder, also where another takes its place meanwhile.
   explicit PackedFolder(const std::filesystem::path& folder);
   const std::string& path() const { return path_; }
   const PackedSource& source() const { return source_; }
@@ -46,7 +49,7 @@ class PackedFolder {
     void operator()(const char* data) const;
   };
 
-  void map_data(uint64_t size);
+  void map_data(int folder, uint64_t size);
 
   std::string path_;
   PackedSource source_;
@@ -56,9 +59,17 @@ class PackedFolder {
   std::unique_ptr<const char, Unmap> data_;
 };
 
+// The same path without a slash, or "/.", at its end: with one, parent_path() would be the folder itself.
+std::filesystem::path without_last_slash(std::filesystem::path folder);
+
 // Writes a folder. It takes the place of one that is there. between: as in PackedFolder::verify. Throws Error, and
-// leaves nothing then.
+// leaves nothing then. What a process that was killed has left of a folder of the same name is removed first. Several
+// threads and processes may write the same folder; one of them is then there whole.
 void write_packed_folder(const std::filesystem::path& folder, const PackedSource& source,
                          std::span<const PackedPart> parts, const std::function<void()>& between = {});
+
+// Removes what killed processes have left of folders in `parent` whose names is_name accepts. A folder that a process
+// still writes is locked and stays, and so does one on a file system without locks.
+void remove_unfinished(const std::filesystem::path& parent, const std::function<bool(std::string_view)>& is_name);
 
 }  // namespace gpt2run

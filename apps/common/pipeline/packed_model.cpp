@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/sha256.hpp"
@@ -21,8 +22,9 @@ namespace fs = std::filesystem;
 constexpr const char* kVariable = "GPT2RUN_CACHE";
 
 // Throws Error unless the folder is there, or can be made, and nobody else may write to it.
-void prepare_cache(const fs::path& cache) {
-  const std::string where = std::string(kVariable) + " " + in_quotes(cache.string());
+void prepare_cache(const fs::path& given) {
+  const fs::path cache = without_last_slash(given);
+  const std::string where = std::string(kVariable) + " " + in_quotes(given.string());
   std::error_code error;
   if (cache.has_parent_path()) fs::create_directories(cache.parent_path(), error);
   if (mkdir(cache.c_str(), 0700) != 0 && errno != EEXIST)
@@ -62,15 +64,48 @@ std::vector<PackedFolder> folders_in(const fs::path& cache, const PackedSource& 
   return found;
 }
 
-// Keeps what a session has packed.
-PackedCheckpoint::Keep keeper(const fs::path& cache, const PackedSource& source) {
-  return [=](std::span<const PackedPart> parts) {
+// Whether a name may be one of name_of_parts.
+bool is_name_in_cache(std::string_view name) {
+  return name.size() == 24 + 1 + 16 && name[24] == '-' &&
+         name.find_first_not_of("0123456789abcdef-") == std::string_view::npos;
+}
+
+// The folder as it is there already, with the same weights of the same source.
+std::optional<PackedFolder> kept_before(const fs::path& path, const PackedSource& source,
+                                        std::span<const PackedPart> parts) {
+  try {
+    if (!PackedFolder::is_one(path)) return std::nullopt;
+    PackedFolder folder(path);
+    if (folder.source() != source) return std::nullopt;
+    for (const PackedPart& part : parts)
+      if (folder.find(part.weight, part.layer, part.layout).bytes != part.packed.bytes) return std::nullopt;
+    return folder;
+  } catch (const Error&) {
+    return std::nullopt;  // a broken one is replaced
+  }
+}
+
+// Throws Error where the files are no longer those that were looked at before the model was opened.
+void check_unchanged(const std::string& model, const PackedSource& source) {
+  if (const std::string changed = difference(source, look_at_source(model, source.loader)); !changed.empty())
+    fail(model, ": changed after it was opened: ", changed);
+}
+
+// Keeps what a session has packed, unless another process did so meanwhile. source: what was opened.
+PackedCheckpoint::Keep keeper(const fs::path& cache, const std::string& model, const PackedSource& source) {
+  return [=](std::span<const PackedPart> parts) -> std::optional<PackedFolder> {
+    if (parts.empty()) return std::nullopt;
     try {
-      const fs::path folder = cache / name_of_parts(source, parts);
-      write_packed_folder(folder, source, parts);
-      log_info("packed weights are kept in " + folder.string());
+      const fs::path path = cache / name_of_parts(source, parts);
+      check_unchanged(model, source);
+      if (auto folder = kept_before(path, source, parts)) return folder;
+      remove_unfinished(cache, is_name_in_cache);
+      write_packed_folder(path, source, parts);
+      log_info("packed weights are kept in " + path.string());
+      return PackedFolder(path);
     } catch (const std::exception& error) {
       log_warning(std::string(kVariable) + ": packed weights are not kept: " + error.what());
+      return std::nullopt;
     }
   };
 }
@@ -78,13 +113,22 @@ PackedCheckpoint::Keep keeper(const fs::path& cache, const PackedSource& source)
 }  // namespace
 
 PackedWeights PackedCheckpoint::packed(Weight weight, int layer, const char* layout) const {
+  const std::lock_guard guard(mutex_);
   for (const PackedFolder& folder : folders_)
     if (const PackedWeights found = folder.find(weight, layer, layout); found.data) return found;
   return inner_->packed(weight, layer, layout);
 }
 
+void PackedCheckpoint::keep_packed(std::span<const PackedPart> parts) const {
+  if (!keep_) return;
+  std::optional<PackedFolder> kept = keep_(parts);
+  if (!kept) return;
+  const std::lock_guard guard(mutex_);
+  folders_.push_back(std::move(*kept));
+}
+
 std::string source_of_model(const std::string& model) {
-  return PackedFolder::is_one(model) ? PackedFolder(model).source().model : model;
+  return PackedFolder::is_one(model) ? PackedFolder::source_of(model).model : model;
 }
 
 std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen, const std::string& model) {
@@ -94,19 +138,28 @@ std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen
     const PackedSource then = folders.front().source(), now = look_at_source(then.model, chosen.plugin->name);
     if (const std::string changed = difference(then, now); !changed.empty())
       fail(model, ": packed weights of another model: ", changed, "; pack it again with gpt2convert --packed");
-    return std::make_unique<PackedCheckpoint>(loader.open(then.model.c_str()), std::move(folders),
-                                              PackedCheckpoint::Keep());
+    auto checkpoint = loader.open(then.model.c_str());
+    check_unchanged(then.model, then);
+    return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), PackedCheckpoint::Keep());
   }
-  auto checkpoint = loader.open(model.c_str());
   const char* cache = std::getenv(kVariable);
   std::error_code ignored;
   const bool is_file = fs::exists(model, ignored) || fs::exists(model + ".index", ignored);
-  if (!cache || !*cache || !is_file) return checkpoint;
+  if (!cache || !*cache || !is_file) return loader.open(model.c_str());
+  std::optional<PackedSource> before;
   try {
-    const PackedSource source = look_at_source(model, chosen.plugin->name);
+    // Before it is opened: what takes its place afterwards is another model.
+    before = look_at_source(model, chosen.plugin->name);
+  } catch (const Error& error) {
+    log_warning(std::string(kVariable) + " is not used: " + error.what());
+  }
+  auto checkpoint = loader.open(model.c_str());
+  if (!before) return checkpoint;
+  try {
+    check_unchanged(model, *before);
     prepare_cache(cache);
-    std::vector<PackedFolder> folders = folders_in(cache, source);
-    return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), keeper(cache, source));
+    std::vector<PackedFolder> folders = folders_in(cache, *before);
+    return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), keeper(cache, model, *before));
   } catch (const Error& error) {
     log_warning(std::string(kVariable) + " is not used: " + error.what());
     return checkpoint;

@@ -6,6 +6,8 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,24 +20,24 @@ namespace gpt2run {
 // Another checkpoint and packed weights for it.
 class PackedCheckpoint final : public Checkpoint {
  public:
-  using Keep = std::function<void(std::span<const PackedPart>)>;
+  // Takes what a session has packed, and returns the folder in which it is now, if there is one.
+  using Keep = std::function<std::optional<PackedFolder>(std::span<const PackedPart>)>;
 
-  // keep: takes what a session has packed; empty if nothing is to be kept. Does not throw.
+  // keep: empty if nothing is to be kept. Does not throw. Later sessions use the folder that it returns.
   PackedCheckpoint(std::unique_ptr<Checkpoint> inner, std::vector<PackedFolder> folders, Keep keep)
       : inner_(std::move(inner)), folders_(std::move(folders)), keep_(std::move(keep)) {}
 
   const ModelConfig& config() const override { return inner_->config(); }
   Tensor tensor(Weight weight, int layer) const override { return inner_->tensor(weight, layer); }
   PackedWeights packed(Weight weight, int layer, const char* layout) const override;
-  void keep_packed(std::span<const PackedPart> parts) const override {
-    if (keep_) keep_(parts);
-  }
+  void keep_packed(std::span<const PackedPart> parts) const override;
   void release(Weight weight, int layer) const override { inner_->release(weight, layer); }
   const char* tokenizer() const override { return inner_->tokenizer(); }
 
  private:
   std::unique_ptr<Checkpoint> inner_;
-  std::vector<PackedFolder> folders_;
+  mutable std::mutex mutex_;                   // of folders_
+  mutable std::vector<PackedFolder> folders_;  // grows; what is mapped stays where it is
   Keep keep_;
 };
 
