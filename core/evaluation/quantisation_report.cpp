@@ -23,9 +23,9 @@ struct Sums {
 
 class Measure {
  public:
-  Measure(const Tensor& t, Type to, QuantisationReport& result)
+  Measure(const Tensor& t, QuantisationReport& result)
       : t_(t),
-        to_(to),
+        to_(result.to),
         result_(result),
         codes_(static_cast<size_t>(t.cols)),
         groups_((codes_.size() + kInt4Group - 1) / kInt4Group) {}
@@ -82,14 +82,17 @@ class Measure {
 
 }  // namespace
 
-std::vector<QuantisationReport> quantisation_report_of(const Checkpoint& model, Type to) {
-  if (to != Type::i8 && to != Type::u4) fail_type(to);
+std::vector<QuantisationReport> quantisation_report_of(const Checkpoint& model, Type layers, std::optional<Type> head) {
+  for (const Type type : {layers, head.value_or(layers)})
+    if (type != Type::i8 && type != Type::u4) fail_type(type);
+  const auto is_head = [](Weight weight) { return weight == Weight::wte || weight == Weight::head_w; };
   std::vector<NamedTensor> tensors = tensors_of(model);
-  std::erase_if(tensors, [](const NamedTensor& one) { return !is_matrix(one.weight); });
+  std::erase_if(tensors,
+                [&](const NamedTensor& one) { return !is_matrix(one.weight) || (is_head(one.weight) && !head); });
   std::vector<QuantisationReport> results;
   for (const auto& [weight, layer, tensor] : tensors)
-    results.push_back({weight, layer, tensor.type, 0, 0, 0, 0, 0, 0, 0});
-  on_all_processors(tensors.size(), [&](size_t i) { Measure(tensors[i].tensor, to, results[i]).run(); });
+    results.push_back({weight, layer, tensor.type, is_head(weight) ? *head : layers, 0, 0, 0, 0, 0, 0, 0});
+  on_all_processors(tensors.size(), [&](size_t i) { Measure(tensors[i].tensor, results[i]).run(); });
   return results;
 }
 

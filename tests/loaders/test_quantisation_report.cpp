@@ -27,19 +27,36 @@ QuantisationReport with(std::initializer_list<float> values, Type to) {
   std::vector<float>& all = model.values(Weight::up_w, 1);
   std::fill(all.begin(), all.end(), 0.f);
   std::copy(values.begin(), values.end(), all.begin());
-  return find(quantisation_report_of(model, to), Weight::up_w, 1);
+  return find(quantisation_report_of(model, to, Type::i8), Weight::up_w, 1);
 }
 
 TEST(QuantisationReport, EveryMatrixOnceInOrder) {
   for (const Type type : {Type::i8, Type::u4}) {
-    const auto all = quantisation_report_of(TinyCheckpoint(), type);
+    const auto all = quantisation_report_of(TinyCheckpoint(), type, type);
     ASSERT_EQ(all.size(), 1u + 4 * 2);  // the head is wte's
     for (size_t i = 1; i < all.size(); ++i)
       EXPECT_LT(std::pair(all[i - 1].weight, all[i - 1].layer), std::pair(all[i].weight, all[i].layer));
     EXPECT_EQ(find(all, Weight::qkv_w, 1).count, 36 * 12);
     EXPECT_EQ(find(all, Weight::qkv_w, 1).from, Type::f32);
   }
-  EXPECT_THROW(quantisation_report_of(TinyCheckpoint(), Type::f16), Error);
+  EXPECT_THROW(quantisation_report_of(TinyCheckpoint(), Type::f16, Type::i8), Error);
+  EXPECT_THROW(quantisation_report_of(TinyCheckpoint(), Type::i8, Type::f16), Error);
+}
+
+// The embedding has a type of its own, with the errors of that type, and is left out where it is not quantised.
+TEST(QuantisationReport, EmbeddingAndHeadHaveATypeOfTheirOwn) {
+  const TinyCheckpoint model;
+  const auto int8 = quantisation_report_of(model, Type::i8, Type::i8),
+             int4 = quantisation_report_of(model, Type::u4, Type::u4),
+             mixed = quantisation_report_of(model, Type::u4, Type::i8);
+  EXPECT_EQ(find(mixed, Weight::wte, 0).to, Type::i8);
+  EXPECT_EQ(find(mixed, Weight::wte, 0).error, find(int8, Weight::wte, 0).error);
+  EXPECT_LT(find(mixed, Weight::wte, 0).error, find(int4, Weight::wte, 0).error);
+  EXPECT_EQ(find(mixed, Weight::up_w, 1).to, Type::u4);
+  EXPECT_EQ(find(mixed, Weight::up_w, 1).error, find(int4, Weight::up_w, 1).error);
+  const auto layers = quantisation_report_of(model, Type::u4, std::nullopt);
+  EXPECT_EQ(layers.size(), 4u * 2);
+  EXPECT_EQ(layers.front().weight, Weight::qkv_w);
 }
 
 // 127 is scaled by 1, so codes are the values: 0.5 ties to 0, and 0.25 is off by itself.
@@ -84,13 +101,13 @@ TEST(QuantisationReport, RowsThatAreNotFiniteCountAsSuch) {
 TEST(QuantisationReport, ErrorOfOrdinaryWeightsIsThatOfTheType) {
   const TinyCheckpoint model;
   for (const auto& [type, most] : {std::pair(Type::i8, 0.01), std::pair(Type::u4, 0.12)}) {
-    for (const QuantisationReport& one : quantisation_report_of(model, type)) {
+    for (const QuantisationReport& one : quantisation_report_of(model, type, type)) {
       EXPECT_LE(one.error, most) << name_of(one.weight);
       EXPECT_GT(one.error, most / 10) << name_of(one.weight);
     }
   }
   const QuantisedCheckpoint quantised(model, Type::i8);
-  for (const QuantisationReport& one : quantisation_report_of(quantised, Type::i8)) {
+  for (const QuantisationReport& one : quantisation_report_of(quantised, Type::i8, Type::i8)) {
     EXPECT_EQ(one.error, 0);
     EXPECT_EQ(one.from, Type::i8);
   }
@@ -117,7 +134,9 @@ std::string report_of(const Plugin& precision, std::vector<std::pair<const char*
 constexpr OptionSpec kGrid[] = {{"type", "enum", "fp32", "fp32|bf16|fp16", ""},
                                 {"w", "enum", "type", "type|fp16|int8|int4|nf4", ""},
                                 {"group", "int", "0", "[0, 1024]", ""},
-                                {"zero", "bool", "off", "", ""}};
+                                {"zero", "bool", "off", "", ""},
+                                {"head", "enum", "type", "type|fp32|bf16|int8|int4|nf4", ""}};
+constexpr OptionSpec kHead[] = {{"head", "enum", "int8", "int8|bf16|fp32", ""}};
 
 TEST(QuantisationTable, IsATableForTheTypeOfAPrecision) {
   const Plugin int8 = precision("cpu-int8", {}), int4 = precision("cpu-int4", {}), grid = precision("reference", kGrid);
@@ -132,10 +151,39 @@ TEST(QuantisationTable, IsATableForTheTypeOfAPrecision) {
   EXPECT_EQ(last.substr(0, 28),
             "all              "
             "    3440640");
-  EXPECT_EQ(report_of(grid, {{"w", "int8"}}), table);
+  EXPECT_EQ(report_of(grid, {{"w", "int8"}, {"head", "int8"}}), table);
   EXPECT_EQ(report_of(int4).substr(0, 8), "in int4:");
-  EXPECT_EQ(report_of(grid, {{"w", "int4"}, {"group", "32"}, {"zero", "on"}}), report_of(int4));
+  EXPECT_EQ(report_of(grid, {{"w", "int4"}, {"group", "32"}, {"zero", "on"}, {"head", "int8"}}), report_of(int4));
   EXPECT_EQ(report_of(grid, {{"type", "bf16"}}).substr(0, 8), "in bf16:");
+}
+
+// The line of a tensor in a table, or "".
+std::string line_in(const std::string& table, const std::string& tensor) {
+  const size_t at = table.find("\n" + tensor + " ");
+  return at == table.npos ? "" : table.substr(at + 1, table.find('\n', at + 1) - at);
+}
+
+TEST(QuantisationTable, EmbeddingAndHeadHaveTheFormatOfTheirOption) {
+  const Plugin int8 = precision("cpu-int8", kHead), int4 = precision("cpu-int4", kHead),
+               grid = precision("reference", kGrid);
+  const std::string table = report_of(int8), mixed = report_of(int4);
+  EXPECT_NE(line_in(table, "wte"), "");
+  EXPECT_EQ(line_in(mixed, "wte"), line_in(table, "wte"));
+  EXPECT_NE(line_in(mixed, "up_w.0"), line_in(table, "up_w.0"));
+  EXPECT_NE(mixed.find("; wte and head_w in int8; wpe"), std::string::npos) << mixed;
+  EXPECT_EQ(table.find("head_w"), std::string::npos);
+  const std::string wide = report_of(int4, {{"head", "bf16"}});
+  EXPECT_EQ(line_in(wide, "wte"), "");
+  EXPECT_NE(wide.find("; wte and head_w in bf16; wpe"), std::string::npos) << wide;
+  EXPECT_EQ(line_in(wide, "up_w.0"), line_in(mixed, "up_w.0"));
+  const auto of_grid = [&](const char* head) {
+    return report_of(grid, {{"w", "int4"}, {"group", "32"}, {"zero", "on"}, {"head", head}});
+  };
+  EXPECT_EQ(line_in(of_grid("type"), "wte"), "");
+  EXPECT_NE(of_grid("type").find("head_w in fp32;"), std::string::npos);
+  EXPECT_NE(line_in(of_grid("int4"), "wte"), "");
+  EXPECT_NE(line_in(of_grid("int4"), "wte"), line_in(mixed, "wte"));
+  EXPECT_EQ(line_in(report_of(grid, {{"w", "int8"}, {"head", "int4"}}), "wte"), "");
 }
 
 TEST(QuantisationTable, OfAFormThatNoFileHasIsRefused) {

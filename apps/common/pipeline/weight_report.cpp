@@ -10,6 +10,7 @@
 #include "gpt2run/evaluation/quantisation_report.hpp"
 #include "gpt2run/evaluation/rounding_report.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 
 namespace gpt2run {
 namespace {
@@ -74,17 +75,23 @@ void add(const QuantisationReport& one, QuantisationReport& all) {
   all.error = std::max(all.error, one.error);
 }
 
-std::string quantisation_table(const Checkpoint& model, Type type) {
+// head: the name of the format of the embedding and head. Where it is not quantised, or in a form that no file has, its
+// lines are left out.
+std::string quantisation_table(const Checkpoint& model, Type type, const std::string& head) {
+  const std::optional<Type> head_type = head == name_of(Type::i8)                       ? std::optional(Type::i8)
+                                        : type == Type::u4 && head == name_of(Type::u4) ? std::optional(Type::u4)
+                                                                                        : std::nullopt;
   char text[300];
   std::string table = std::string("in ") + name_of(type) + ": " +
                       (type == Type::u4 ? "16 values, a scale for each row, a factor and a zero point for 32 columns"
                                         : "255 values, a scale for each row") +
+                      (head == name_of(type) ? "" : "; wte and head_w in " + head) +
                       "; wpe and vectors stay as they are\n";
   std::snprintf(text, sizeof text, "%-10s %-5s %11s %12s %11s %11s %10s %10s %10s\n", "tensor", "from", "values",
                 "max |x|", "not finite", "max scale", "clipped", "zeroed", "error");
   table += text;
   QuantisationReport all{};
-  for (const QuantisationReport& one : quantisation_report_of(model, type)) {
+  for (const QuantisationReport& one : quantisation_report_of(model, type, head_type)) {
     table += line_of(tensor_name(one.weight, one.layer), name_of(one.from), one);
     add(one, all);
   }
@@ -110,6 +117,13 @@ std::optional<Type> quantised_type_of(const BoundPlugin& precision) {
   return std::nullopt;
 }
 
+// The name of the format of the embedding and head of a precision whose matrices are quantised to `layers`.
+std::string head_format_of(const BoundPlugin& precision, Type layers) {
+  const OptionValues& values = precision.values;
+  if (!values.declares("head")) return name_of(gpt2run::quantised_type_of(Weight::head_w, layers));
+  return values.shown("head") == "type" ? type_name_of(precision) : values.shown("head");
+}
+
 }  // namespace
 
 std::string weight_report(const Selection& choice) {
@@ -120,7 +134,8 @@ std::string weight_report(const Selection& choice) {
          " is not known: name one for fp32, fp16, bf16, int8 or int4");
   const auto loader = create<Loader>(choice.loader);
   const auto model = open_model(*loader, choice.loader, choice.model);
-  return quantised ? quantisation_table(*model, *known) : rounding_table(*model, *known);
+  return quantised ? quantisation_table(*model, *known, head_format_of(choice.precision, *known))
+                   : rounding_table(*model, *known);
 }
 
 }  // namespace gpt2run
