@@ -295,7 +295,7 @@ void ComparisonRun::measure_islands() {
   };
   add(islands_of(checkpoint_of(1).config().L));
   add(islands_in(ranks_.share(worst_layer(found.parts))));
-  std::ranges::stable_sort(found.parts, std::ranges::greater{}, &Island::restored);
+  sort_by_effect(found.parts);
 }
 
 FloorPlan ComparisonRun::floor_plan() {

@@ -1,6 +1,8 @@
 // The parts of a network, and precisions that keep one of them in FP32.
 #include "gpt2compare/islands.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "common/evaluation/contracts.hpp"
@@ -63,6 +65,13 @@ void measure(std::span<Island> islands, std::span<const double> kl, double whole
     islands[i].kl = kl[i];
     islands[i].restored = whole > 0 ? 1 - kl[i] / whole : std::numeric_limits<double>::quiet_NaN();
   }
+}
+
+void sort_by_effect(std::span<Island> islands) {
+  std::ranges::stable_sort(islands, [](const Island& a, const Island& b) {
+    if (std::isnan(a.restored) || std::isnan(b.restored)) return std::isnan(b.restored) && !std::isnan(a.restored);
+    return a.restored > b.restored;
+  });
 }
 
 std::string worst_layer(std::span<const Island> islands) {

@@ -50,6 +50,9 @@ std::vector<Island> islands_in(const std::string& layer);
 // Fills in kl and restored. kl: of each island.
 void measure(std::span<Island> islands, std::span<const double> kl, double whole);
 
+// The largest `restored` first; parts that restore the same stay in order, and NaN comes last.
+void sort_by_effect(std::span<Island> islands);
+
 // The layer that restores most, if that is kHalf or more; else "".
 std::string worst_layer(std::span<const Island> islands);
 
