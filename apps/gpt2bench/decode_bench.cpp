@@ -10,7 +10,6 @@
 #include "common/pipeline/memory_check.hpp"
 #include "gpt2bench/driver.hpp"
 #include "gpt2run/sdk/escape.hpp"
-#include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run {
 namespace {
@@ -24,14 +23,6 @@ DecodeShape parse_one(std::string_view word, std::string_view text) {
   if (!cross || sequences.ec != std::errc() || sequences.ptr != end || shape.sequences < 1 || shape.sequences > 65536)
     usage_error("--decode: expected contexts and sequences like 128x1,1024x8, found ", in_quotes(text));
   return shape;
-}
-
-// The bytes of one element of a key or value: what the contract says, or else those of a weight.
-int cache_bytes(const Traits& traits, const ModelConfig& config) {
-  const std::string_view contract = traits.contract;
-  for (const Type type : {Type::f16, Type::i8})
-    if (contract.ends_with(std::string("kv=") + name_of(type))) return bytes_of(type);
-  return element_bytes(traits, config);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/processors.hpp"
+#include "gpt2run/sdk/quantise.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -312,6 +313,17 @@ std::optional<Type> type_of(const BoundPlugin& precision) {
                                                              : std::string(type_in_name(precision.plugin->name));
   for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8, Type::u4})
     if (name == name_of(type)) return type;
+  return std::nullopt;
+}
+
+std::optional<Type> head_type_of(const BoundPlugin& precision) {
+  const std::optional<Type> type = type_of(precision);
+  const std::string head = precision.values.declares("head") ? precision.values.shown("head") : "";
+  const bool is_quantised = type == Type::i8 || type == Type::u4;
+  if (head.empty()) return is_quantised ? quantised_type_of(Weight::head_w, *type) : type;
+  if (head == "type") return type;
+  for (const Type one : {Type::f32, Type::f16, Type::bf16, Type::i8, Type::u4})
+    if (head == name_of(one)) return one;
   return std::nullopt;
 }
 

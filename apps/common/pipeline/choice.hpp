@@ -55,6 +55,10 @@ Generation generation_of(const Configuration& configuration);
 // it.
 std::optional<Type> type_of(const BoundPlugin& precision);
 
+// The type of the embedding of tokens and of the head: what the option `head` says, or else what the type above
+// implies. Nothing for a format that is no type.
+std::optional<Type> head_type_of(const BoundPlugin& precision);
+
 // The name of type_of(), or "".
 std::string type_name_of(const BoundPlugin& precision);
 

@@ -174,13 +174,21 @@ ElementBytes element_bytes(const BoundPlugin& precision) {
     const double bytes = bytes_of(type);
     return {bytes, bytes, bytes};
   }
-  constexpr double kInt8 = 1, kInt4 = 17.0 / 32;  // a group of 32 has a byte of its own
+  constexpr double kInt4 = 17.0 / 32;  // a group of 32 has a byte of its own
+  const auto bytes = [](Type one) { return one == Type::u4 ? kInt4 : double(bytes_of(one)); };
   const bool has_int8_cache = precision.values.declares("kv") && precision.values.shown("kv") == name_of(Type::i8);
-  return {type == Type::i8 ? kInt8 : kInt4, kInt8, has_int8_cache ? 1.0 : 2.0};
+  return {bytes(type), bytes(head_type_of(precision).value_or(Type::i8)), has_int8_cache ? 1.0 : 2.0};
 }
 
 int element_bytes(const Traits& traits, const ModelConfig& config) {
   return static_cast<int>(traits.step_bytes / step_elements(config));
+}
+
+int cache_bytes(const Traits& traits, const ModelConfig& config) {
+  const std::string contract = std::string(1, ':').append(traits.contract).append(":");
+  for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8})
+    if (contract.find(std::string(":kv=").append(name_of(type)).append(":")) != contract.npos) return bytes_of(type);
+  return element_bytes(traits, config);
 }
 
 std::string shown_bytes(int64_t bytes) {

@@ -7,8 +7,8 @@
 namespace gpt2run {
 
 // Throws Error where a session in host memory takes more than the machine has, swap included, or than the limit that
-// its group of processes has; logs a warning where it takes more than is free. Of a device's memory nothing is known
-// here.
+// its group of processes has; logs a warning where it takes more than is free. Weights that are mapped packed do not
+// count. Of a device's memory nothing is known here.
 void check_memory(const BoundPlugin& precision, const Checkpoint& checkpoint, const Limits& limits);
 
 }  // namespace gpt2run

@@ -310,6 +310,18 @@ PackedWeights PackedFolder::find(Weight weight, int layer, std::string_view layo
   return found == weights_.end() ? PackedWeights{nullptr, 0} : found->second;
 }
 
+bool PackedFolder::holds(Weight weight, Type type) const {
+  const std::string word = std::string(1, ':').append(name_of(type)).append(":");
+  const auto has_word = [&](const std::string& layout) {
+    std::string words = std::string(1, ':').append(layout).append(":");
+    std::replace(words.begin(), words.end(), '=', ':');
+    return words.find(word) != words.npos;
+  };
+  return std::any_of(weights_.begin(), weights_.end(), [&](const auto& one) {
+    return one.first.first == std::pair(weight, 0) && has_word(one.first.second);
+  });
+}
+
 void PackedFolder::verify(const std::function<void()>& between) const {
   const auto check = [&](const std::string& path, const std::string& sum) {
     const std::string found = sha256_of_file(path, between);

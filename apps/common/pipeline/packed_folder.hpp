@@ -36,6 +36,8 @@ class PackedFolder {
   const PackedSource& source() const { return source_; }
   // Null if there is none in this layout.
   PackedWeights find(Weight weight, int layer, std::string_view layout) const;
+  // Whether the weight of layer 0 is there in a layout whose name, such as "type=bf16:panel=64", has this type.
+  bool holds(Weight weight, Type type) const;
 
   // Reads everything: throws Error unless packed.bin and the files of the source have the SHA-256 that they had when
   // the folder was made. between: called after every megabyte, may throw.

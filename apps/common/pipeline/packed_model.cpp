@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -117,6 +118,11 @@ PackedWeights PackedCheckpoint::packed(Weight weight, int layer, const char* lay
   for (const PackedFolder& folder : folders_)
     if (const PackedWeights found = folder.find(weight, layer, layout); found.data) return found;
   return inner_->packed(weight, layer, layout);
+}
+
+bool PackedCheckpoint::holds(Weight weight, Type type) const {
+  const std::lock_guard guard(mutex_);
+  return std::ranges::any_of(folders_, [&](const PackedFolder& folder) { return folder.holds(weight, type); });
 }
 
 void PackedCheckpoint::keep_packed(std::span<const PackedPart> parts) const {

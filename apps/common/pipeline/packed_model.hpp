@@ -30,6 +30,8 @@ class PackedCheckpoint final : public Checkpoint {
   const ModelConfig& config() const override { return inner_->config(); }
   Tensor tensor(Weight weight, int layer) const override { return inner_->tensor(weight, layer); }
   PackedWeights packed(Weight weight, int layer, const char* layout) const override;
+  // Whether a folder has the weight of layer 0 in a layout whose name has this type among its words.
+  bool holds(Weight weight, Type type) const;
   void keep_packed(std::span<const PackedPart> parts) const override;
   void release(Weight weight, int layer) const override { inner_->release(weight, layer); }
   const char* tokenizer() const override { return inner_->tokenizer(); }

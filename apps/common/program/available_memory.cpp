@@ -18,27 +18,53 @@ int64_t number_in(const char* path) {
   return file >> number ? number : kUnknown;
 }
 
-// What is left of a limit. Version 1 writes a number near 2^63 for "none".
-int64_t left_of(const char* limit, const char* used) {
-  const int64_t most = number_in(limit), now = number_in(used);
-  return most == kUnknown || now == kUnknown ? kUnknown : std::max<int64_t>(0, most - now);
+// The number behind a key of a file with lines such as "MemTotal:   123 kB"; `missing` without the key.
+int64_t value_in(const char* path, const char* key, int64_t missing) {
+  std::ifstream file(path);
+  std::string found, rest;
+  int64_t value = 0;
+  while (file >> found >> value && std::getline(file, rest))
+    if (found == key) return value;
+  return missing;
 }
 
-int64_t of_machine() {
-  std::ifstream file("/proc/meminfo");
-  std::string key, rest;
-  int64_t kibibytes = 0;
-  while (file >> key >> kibibytes && std::getline(file, rest))
-    if (key == "MemAvailable:") return kibibytes * 1024;
-  return kUnknown;
+// Where a version of control groups has its numbers.
+struct Group {
+  const char *limit, *used, *statistics, *file_pages;
+};
+constexpr Group kGroups[] = {
+    {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file"},
+    {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+     "/sys/fs/cgroup/memory/memory.stat", "total_inactive_file"}};
+
+// What is left of a limit. Version 1 writes a number near 2^63 for "none".
+int64_t left_of(const Group& group) {
+  const int64_t most = number_in(group.limit), used = number_in(group.used);
+  if (most == kUnknown || used == kUnknown) return kUnknown;
+  const int64_t held = used - std::min(used, value_in(group.statistics, group.file_pages, 0));
+  return std::max<int64_t>(0, most - held);
+}
+
+// A line of /proc/meminfo, in bytes.
+int64_t of_machine(const char* key, int64_t missing) {
+  constexpr int64_t kKibibyte = 1024;
+  const int64_t found = value_in("/proc/meminfo", key, -1);
+  return found < 0 ? missing : found * kKibibyte;
 }
 
 }  // namespace
 
 int64_t available_memory() {
-  return std::min(
-      {of_machine(), left_of("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-       left_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes")});
+  int64_t bytes = of_machine("MemAvailable:", kUnknown);
+  for (const Group& group : kGroups) bytes = std::min(bytes, left_of(group));
+  return bytes;
+}
+
+int64_t total_memory() {
+  int64_t bytes = of_machine("MemTotal:", kUnknown);
+  if (bytes != kUnknown) bytes += of_machine("SwapTotal:", 0);
+  for (const Group& group : kGroups) bytes = std::min(bytes, number_in(group.limit));
+  return bytes;
 }
 
 }  // namespace gpt2run
