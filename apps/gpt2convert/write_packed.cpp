@@ -17,18 +17,12 @@ void check_interrupt() {
   if (interrupted()) fail("interrupted while weights were packed");
 }
 
-// Whether there is something that is no folder of packed weights.
-bool is_foreign(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(folder, ignored)) && !PackedFolder::is_one(folder);
-}
-
 }  // namespace
 
 void write_packed(const fs::path& given, std::unique_ptr<Checkpoint> model, const PackedSource& source,
                   const BoundPlugin& chosen, bool force) {
   const fs::path folder = without_last_slash(given);
-  if (is_foreign(folder)) fail(folder.string(), ": already exists and holds no packed weights");
+  PackedFolder::check_replaceable(folder);
   if (PackedFolder::is_one(folder) && !force) fail(folder.string(), ": already exists; --force replaces it");
   bool is_done = false;
   std::exception_ptr broken;

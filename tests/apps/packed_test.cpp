@@ -219,6 +219,29 @@ TEST_F(Packed, AWeightThatDoesNotFitIsConverted) {
   EXPECT_TRUE(logits("p", "cpu-fp32") == expected);
 }
 
+// Two weights of one size that have changed places.
+TEST_F(Packed, WeightsOutOfOrderAreRefused) {
+  pack("cpu-fp32");
+  Json json = manifest("p");
+  std::swap(json["weights"][3]["offset"], json["weights"][4]["offset"]);
+  set_manifest("p", json);
+  EXPECT_THAT(run("gpt2run -q -m p --precision cpu-fp32 --tokens 1 -n 1"),
+              IsRefusal(1, "gpt2run", "p/packed.json:", "weights[4].offset:", "64"));
+}
+
+TEST_F(Packed, WhatStandsBesideThemIsNotLost) {
+  pack("cpu-fp32");
+  write_text(folder() / "p/notes.txt", "mine");
+  EXPECT_THAT(run("gpt2convert -m m --packed cpu-fp32 --out p --force"),
+              IsRefusal(1, "gpt2convert", "p:", "\"notes.txt\""));
+  EXPECT_EQ(read_text(folder() / "p/notes.txt"), "mine");
+  std::filesystem::remove(folder() / "p/notes.txt");
+  std::filesystem::rename(folder() / "p", folder() / "q");
+  std::filesystem::create_directory_symlink("q", folder() / "p");
+  EXPECT_THAT(run("gpt2convert -m m --packed cpu-fp32 --out p --force"), IsRefusal(1, "gpt2convert", "p:"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder() / "p"));
+}
+
 TEST_F(Packed, NoOutputReplacesTheSource) {
   pack("cpu-fp32");
   const std::string before = read_text(folder() / "m/config.json");

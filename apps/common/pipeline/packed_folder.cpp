@@ -16,6 +16,7 @@
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/sha256.hpp"
 #include "gpt2run/json/json.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 
@@ -221,7 +222,8 @@ class Aside {
     std::error_code ignored;
     if (error && PackedFolder::is_one(target_)) error.clear(), fs::remove_all(path_, ignored);
     if (error) fs::rename(old, target_, ignored);
-    fs::remove_all(old, ignored);
+    for (const char* name : {kManifest, kData}) fs::remove(old / name, ignored);
+    fs::remove(old, ignored);
     if (error) fail(target_.string(), ": cannot be put in place: ", error.message());
     path_.clear();
     sync(target_.parent_path());
@@ -263,6 +265,21 @@ bool PackedFolder::is_one(const fs::path& folder) {
   return fs::exists(folder / kManifest, ignored);
 }
 
+void PackedFolder::check_replaceable(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_status status = fs::symlink_status(folder, error);
+  if (!fs::exists(status)) return;
+  if (!fs::is_directory(status))
+    fail(folder.string(), ": expected a folder of packed weights or none, found another file");
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name != kManifest && name != kData)
+      fail(folder.string(), ": expected packed weights alone, found ", in_quotes(name),
+           " beside them, which would be lost: give another place");
+  }
+  if (!is_one(folder)) fail(folder.string(), ": already exists and holds no packed weights");
+}
+
 PackedSource PackedFolder::source_of(const fs::path& folder) {
   const OpenFolder open(folder);
   const json::Document document = manifest_in(open, folder);
@@ -279,10 +296,13 @@ PackedFolder::PackedFolder(const fs::path& folder) : path_(folder.string()) {
   data_sum_ = data.at("sha256").text();
   const uint64_t size = size_in(data, "size");
   map_data(open.fd(), size);
+  uint64_t end = 0;  // weights stand one behind another, in the order of the list
   for (const json::Value& part : root.at("weights").list()) {
     const uint64_t offset = size_in(part, "offset"), bytes = size_in(part, "bytes");
-    if (offset % kAlignment || offset > size || bytes > size - offset)
-      part.at("offset").refuse("a place within packed.bin at a multiple of 64 bytes");
+    if (offset % kAlignment || offset < end || offset > size)
+      part.at("offset").refuse("a place within packed.bin at a multiple of 64 bytes, behind the weight before it");
+    if (bytes > size - offset) part.at("bytes").refuse("a size within packed.bin");
+    end = offset + bytes;
     const auto layer = static_cast<int>(part.at("layer").integer(0, INT32_MAX));
     weights_[{{weight_named(part.at("weight")), layer}, part.at("layout").text()}] = {data_.get() + offset, bytes};
   }
@@ -351,7 +371,9 @@ void remove_unfinished(const fs::path& parent, const std::function<bool(std::str
 void write_packed_folder(const fs::path& folder, const PackedSource& source, std::span<const PackedPart> parts,
                          const std::function<void()>& between) {
   constexpr uint64_t kStep = uint64_t{1} << 20;
-  Aside aside(fs::absolute(without_last_slash(folder)));
+  const fs::path target = fs::absolute(without_last_slash(folder));
+  PackedFolder::check_replaceable(target);
+  Aside aside(target);
   Sha256 sum;
   uint64_t size = 0;
   write_file(aside.file(kData), [&](OutputFile& file) {

@@ -26,6 +26,10 @@ class PackedFolder {
   // Whether there is a packed.json.
   static bool is_one(const std::filesystem::path& folder);
 
+  // Throws Error if there is something that is not packed weights alone, so that none of it is lost when they are
+  // replaced.
+  static void check_replaceable(const std::filesystem::path& folder);
+
   // What packed.json says of the source, without a look at the weights. Throws Error as the constructor does.
   static PackedSource source_of(const std::filesystem::path& folder);
 
@@ -64,7 +68,7 @@ class PackedFolder {
 // The same path without a slash, or "/.", at its end: with one, parent_path() would be the folder itself.
 std::filesystem::path without_last_slash(std::filesystem::path folder);
 
-// Writes a folder. It takes the place of one that is there. between: as in PackedFolder::verify. Throws Error, and
+// Writes a folder. It takes the place of one that is there, if that holds packed weights alone. between: as in PackedFolder::verify. Throws Error, and
 // leaves nothing then. What a process that was killed has left of a folder of the same name is removed first. Several
 // threads and processes may write the same folder; one of them is then there whole.
 void write_packed_folder(const std::filesystem::path& folder, const PackedSource& source,

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 
+#include "common/program/interrupt.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/sha256.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -101,7 +102,9 @@ PackedCheckpoint::Keep keeper(const fs::path& cache, const std::string& model, c
       check_unchanged(model, source);
       if (auto folder = kept_before(path, source, parts)) return folder;
       remove_unfinished(cache, is_name_in_cache);
-      write_packed_folder(path, source, parts);
+      write_packed_folder(path, source, parts, [] {
+        if (interrupted()) fail("interrupted");
+      });
       log_info("packed weights are kept in " + path.string());
       return PackedFolder(path);
     } catch (const std::exception& error) {
