@@ -129,6 +129,17 @@ TEST_P(Int8KernelsTest, ProductsAreExactSums) {
   }
 }
 
+TEST_P(Int8KernelsTest, NoRowsGiveNoOutputs) {
+  std::mt19937 random(3);
+  for (const Codes kind : {Codes::int8, Codes::int4}) {
+    const Matrix w = some_matrix(kind, 64, 40, random, false);
+    const Rows x = some_rows(1, 40, random, false);
+    std::vector<float> y(64, -77);
+    kernels().linear[static_cast<int>(kind)](x.view(), 0, w.panels.data(), 40, 64, y.data(), 64, workspace());
+    EXPECT_EQ(y, std::vector<float>(64, -77)) << name_of(kind);
+  }
+}
+
 // The largest sums that can occur, in each step of a set and as a whole.
 TEST_P(Int8KernelsTest, ProductsOfTheLargestCodesDoNotSaturate) {
   for (const Codes kind : {Codes::int8, Codes::int4}) {
