@@ -231,7 +231,7 @@ TEST_F(Packed, WeightsOutOfOrderAreRefused) {
 
 TEST_F(Packed, WhatStandsBesideThemIsNotLost) {
   pack("cpu-fp32");
-  write_text(folder() / "p/notes.txt", "mine");
+  std::ofstream(folder() / "p/notes.txt") << "mine";
   EXPECT_THAT(run("gpt2convert -m m --packed cpu-fp32 --out p --force"),
               IsRefusal(1, "gpt2convert", "p:", "\"notes.txt\""));
   EXPECT_EQ(read_text(folder() / "p/notes.txt"), "mine");

@@ -271,13 +271,13 @@ void PackedFolder::check_replaceable(const fs::path& folder) {
   if (!fs::exists(status)) return;
   if (!fs::is_directory(status))
     fail(folder.string(), ": expected a folder of packed weights or none, found another file");
+  if (!is_one(folder)) fail(folder.string(), ": already exists and holds no packed weights");
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (name != kManifest && name != kData)
       fail(folder.string(), ": expected packed weights alone, found ", in_quotes(name),
            " beside them, which would be lost: give another place");
   }
-  if (!is_one(folder)) fail(folder.string(), ": already exists and holds no packed weights");
 }
 
 PackedSource PackedFolder::source_of(const fs::path& folder) {
