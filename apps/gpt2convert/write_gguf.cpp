@@ -45,14 +45,13 @@ std::vector<Item> items_of(const std::string& where, const Checkpoint& model, st
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);
     if (weight == Weight::head_w && is_tied(model)) continue;
-    const std::string_view ours = name_of(weight);
-    const bool is_vector = ours.starts_with("ln") || ours.ends_with("_b");
     for (int layer = 0; layer < (is_per_layer(weight) ? model.config().L : 1); ++layer) {
       const Tensor tensor = model.tensor(weight, layer);
       const std::string name = shown_name(weight, layer);
       const TensorType own = type ? *type : kept_type(where, name, tensor.type);
-      const bool is_wide = is_vector || weight == Weight::wpe;
-      items.push_back({gguf::weight_name(weight, layer), name, tensor, is_wide ? TensorType::f32 : own, is_vector});
+      const bool is_wide = is_vector(weight) || weight == Weight::wpe;
+      items.push_back(
+          {gguf::weight_name(weight, layer), name, tensor, is_wide ? TensorType::f32 : own, is_vector(weight)});
     }
   }
   return items;

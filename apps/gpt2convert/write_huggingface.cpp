@@ -31,20 +31,11 @@ std::string stored_name(Weight weight, int layer) {
   return "transformer." + (is_per_layer(weight) ? "h." + std::to_string(layer) + "." : "") + name;
 }
 
-// Whether a weight is stored transposed: transformers keeps the matrices of its Conv1D layers as (in, out).
-bool is_transposed(Weight weight) {
-  return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
-}
-
-bool is_matrix(Weight weight) {
-  return is_transposed(weight) || weight == Weight::wte || weight == Weight::wpe || weight == Weight::head_w;
-}
-
 // The type of a weight in the file. type: as write_huggingface has it. Vectors and the position embedding of a
 // quantised model are FP32.
 Type stored_type(Weight weight, Type own, std::optional<Type> type) {
   const Type wanted = type.value_or(own);
-  const bool stays_wide = !is_matrix(weight) || weight == Weight::wpe;
+  const bool stays_wide = is_vector(weight) || weight == Weight::wpe;
   if (!is_quantised(wanted)) return wanted;
   return stays_wide ? Type::f32 : quantised_type_of(weight, wanted);
 }
@@ -54,7 +45,8 @@ std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
   const Type matrices = stored_type(Weight::wte, model.tensor(Weight::wte, 0).type, type);
   const auto add = [&](Weight weight, int layer) {
     const Tensor own = model.tensor(weight, layer);
-    const bool turned = is_transposed(weight) && !is_quantised(matrices);
+    // transformers keeps the matrices of its Conv1D layers as (in, out).
+    const bool turned = is_layer_matrix(weight) && !is_quantised(matrices);
     items.push_back({stored_name(weight, layer), shown_name(weight, layer), own, stored_type(weight, own.type, type),
                      turned ? Orientation::in_out : Orientation::out_in, is_matrix(weight)});
     const bool is_mixed = is_quantised(items.back().type) != is_quantised(matrices);

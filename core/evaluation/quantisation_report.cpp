@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 #include "each_tensor.hpp"
 #include "gpt2run/sdk/float16.hpp"
@@ -11,11 +10,6 @@
 
 namespace gpt2run {
 namespace {
-
-bool is_matrix(Weight weight) {
-  const std::string_view name = name_of(weight);
-  return weight != Weight::wpe && !name.starts_with("ln") && !name.ends_with("_b");
-}
 
 struct Sums {
   double squares = 0, errors = 0;
@@ -87,8 +81,9 @@ std::vector<QuantisationReport> quantisation_report_of(const Checkpoint& model, 
     if (type != Type::i8 && type != Type::u4) fail_type(type);
   const auto is_head = [](Weight weight) { return weight == Weight::wte || weight == Weight::head_w; };
   std::vector<NamedTensor> tensors = tensors_of(model);
-  std::erase_if(tensors,
-                [&](const NamedTensor& one) { return !is_matrix(one.weight) || (is_head(one.weight) && !head); });
+  std::erase_if(tensors, [&](const NamedTensor& one) {
+    return is_vector(one.weight) || one.weight == Weight::wpe || (is_head(one.weight) && !head);
+  });
   std::vector<QuantisationReport> results;
   for (const auto& [weight, layer, tensor] : tensors)
     results.push_back({weight, layer, tensor.type, is_head(weight) ? *head : layers, 0, 0, 0, 0, 0, 0, 0});

@@ -25,14 +25,7 @@ std::string stored_name(Weight weight, int layer) {
   return is_per_layer(weight) ? "h." + std::to_string(layer) + "." + name : name;
 }
 
-bool is_layer_matrix(Weight weight) {
-  return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
-}
-
 bool is_bias(Weight weight) { return std::string_view(name_of(weight)).ends_with("_b"); }
-
-// Decided by name, because a matrix may also have a single column.
-bool is_vector(Weight weight) { return is_bias(weight) || std::string_view(name_of(weight)).starts_with("ln"); }
 
 Type type_of(const std::string& where, const std::string& dtype) {
   if (dtype == "F32") return Type::f32;

@@ -11,10 +11,6 @@ constexpr const char* kNames[kWeights] = {
     "attn.c_proj.weight", "attn.c_proj.bias", "ln_2.weight", "ln_2.bias", "mlp.c_fc.weight",    "mlp.c_fc.bias",
     "mlp.c_proj.weight",  "mlp.c_proj.bias",  "ln_f.weight", "ln_f.bias", "lm_head.weight"};
 
-bool is_layer_matrix(Weight weight) {
-  return weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
-}
-
 // The values in the order of `shape`, or of its transpose.
 std::string values_of(const Tensor& t, bool by_columns) {
   std::string bytes;

@@ -134,5 +134,16 @@ TEST(RoundRow, ChangesWhatIsReadLater) {
   for (const float x : forward.state.a) EXPECT_EQ(x, 0.0f) << "of the last layer's attention";
 }
 
+TEST(Weights, AreVectorsOrMatricesAsTheirShapesSay) {
+  constexpr ModelConfig kConfig = {
+      .L = 2, .H = 2, .C = 12, .F = 20, .V = 23, .T = 40, .end_of_text = 22, .epsilon = 1e-5f};
+  for (int i = 0; i < kWeights; ++i) {
+    const auto weight = static_cast<Weight>(i);
+    EXPECT_EQ(is_vector(weight), shape_of(weight, kConfig).cols == 1) << name_of(weight);
+    EXPECT_NE(is_vector(weight), is_matrix(weight)) << name_of(weight);
+    EXPECT_EQ(is_layer_matrix(weight), is_matrix(weight) && is_per_layer(weight)) << name_of(weight);
+  }
+}
+
 }  // namespace
 }  // namespace gpt2run::test

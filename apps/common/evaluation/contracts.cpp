@@ -64,10 +64,8 @@ int64_t step_bytes(const OptionValues& options, const ModelConfig& config) {
   for (int w = 0; w < kWeights; ++w) {
     const auto weight = static_cast<Weight>(w);
     if (weight == Weight::wte || weight == Weight::wpe) continue;  // as in step_elements()
-    const bool is_matrix =
-        weight == Weight::qkv_w || weight == Weight::proj_w || weight == Weight::up_w || weight == Weight::down_w;
     const Shape shape = shape_of(weight, config);
-    const Storage& stored = weight == Weight::head_w ? head : is_matrix ? matrix : vector;
+    const Storage& stored = weight == Weight::head_w ? head : is_layer_matrix(weight) ? matrix : vector;
     bytes += shape.rows * row_bytes(stored, shape.cols) * (is_per_layer(weight) ? config.L : 1);
   }
   return bytes;

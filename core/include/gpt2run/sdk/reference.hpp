@@ -53,22 +53,6 @@ constexpr Op op_of(Weight weight) {
   return weight <= Weight::down_b ? Op::down_add : Op::norm_logits;
 }
 
-// True for the weights with rows of inputs. The others, biases and gains, are vectors.
-constexpr bool is_matrix(Weight weight) {
-  switch (weight) {
-    case Weight::wte:
-    case Weight::wpe:
-    case Weight::qkv_w:
-    case Weight::proj_w:
-    case Weight::up_w:
-    case Weight::down_w:
-    case Weight::head_w:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // The weights after rounding, as FP32: row-major (out, in) matrices, and vectors.
 struct ReferenceWeights {
   struct Embedding {
