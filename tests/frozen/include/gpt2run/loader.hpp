@@ -79,6 +79,27 @@ constexpr const char* name_of(Weight weight) {
 // True for the twelve weights that each layer has; all others take layer 0.
 constexpr bool is_per_layer(Weight weight) { return weight >= Weight::ln1_w && weight <= Weight::down_b; }
 
+// True for the weights with rows of inputs. The others, biases and gains, are vectors.
+constexpr bool is_matrix(Weight weight) {
+  switch (weight) {
+    case Weight::wte:
+    case Weight::wpe:
+    case Weight::qkv_w:
+    case Weight::proj_w:
+    case Weight::up_w:
+    case Weight::down_w:
+    case Weight::head_w:
+      return true;
+    default:
+      return false;
+  }
+}
+
+constexpr bool is_vector(Weight weight) { return !is_matrix(weight); }
+
+// True for the matrices of products in the layers.
+constexpr bool is_layer_matrix(Weight weight) { return is_matrix(weight) && is_per_layer(weight); }
+
 struct Shape {
   int64_t rows, cols;
 };

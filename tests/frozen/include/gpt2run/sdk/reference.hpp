@@ -39,8 +39,9 @@ struct Site {
   // The weight itself, or the matrix whose product reads the row. For q, k and v: the matrix that they come from.
   Weight weight;
   Projection projection = Projection::none;
-  int64_t row = 0;          // row of the matrix, or of the step
-  Type stored = Type::f32;  // type of a weight in the model's files
+  int64_t row = 0;                 // row of the matrix, or of the step
+  Type stored = Type::f32;         // type of a weight in the model's files
+  const Tensor* tensor = nullptr;  // the weight there
 };
 
 // The operation that reads a weight. If the head is tied, wte belongs to norm_logits.
@@ -50,22 +51,6 @@ constexpr Op op_of(Weight weight) {
   if (weight <= Weight::proj_b) return Op::project_add;
   if (weight <= Weight::up_b) return Op::norm_up_gelu;
   return weight <= Weight::down_b ? Op::down_add : Op::norm_logits;
-}
-
-// True for the weights with rows of inputs. The others, biases and gains, are vectors.
-constexpr bool is_matrix(Weight weight) {
-  switch (weight) {
-    case Weight::wte:
-    case Weight::wpe:
-    case Weight::qkv_w:
-    case Weight::proj_w:
-    case Weight::up_w:
-    case Weight::down_w:
-    case Weight::head_w:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // The weights after rounding, as FP32: row-major (out, in) matrices, and vectors.
@@ -140,7 +125,7 @@ class ReferenceOps {
     const auto get = [&](Weight weight, int layer = -1) {
       const Tensor tensor = checkpoint.tensor(weight, std::max(layer, 0));
       const Op op = weight == Weight::wte && tied ? Op::norm_logits : op_of(weight);
-      return rounded(tensor, {Point::weight, op, layer, weight, Projection::none, 0, tensor.type});
+      return rounded(tensor, {Point::weight, op, layer, weight, Projection::none, 0, tensor.type, &tensor});
     };
     w.embedding = {get(Weight::wte), get(Weight::wpe)};
     for (int l = 0; l < w.config.L; ++l) {
