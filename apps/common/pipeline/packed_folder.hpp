@@ -68,9 +68,10 @@ class PackedFolder {
 // The same path without a slash, or "/.", at its end: with one, parent_path() would be the folder itself.
 std::filesystem::path without_last_slash(std::filesystem::path folder);
 
-// Writes a folder. It takes the place of one that is there, if that holds packed weights alone. between: as in PackedFolder::verify. Throws Error, and
-// leaves nothing then. What a process that was killed has left of a folder of the same name is removed first. Several
-// threads and processes may write the same folder; one of them is then there whole.
+// Writes a folder. It takes the place of one that is there, if that holds packed weights alone. between: as in
+// PackedFolder::verify. Throws Error, and leaves nothing then. What a process that was killed has left of a folder of
+// the same name is removed first. Several threads and processes may write the same folder; one of them is then there
+// whole.
 void write_packed_folder(const std::filesystem::path& folder, const PackedSource& source,
                          std::span<const PackedPart> parts, const std::function<void()>& between = {});
 
