@@ -221,7 +221,7 @@ bool has_tiles(unsigned bit) {
 
 using Add = double (*)(std::atomic<float>&);
 
-// What the processor has for this arithmetic; null where it has nothing, as for INT8 without vectors of integers.
+// The widest that the processor has for an arithmetic which arithmetic_for() gave.
 Add widest(Arithmetic arithmetic) {
 #if defined(__x86_64__)
   switch (arithmetic) {

@@ -180,15 +180,11 @@ ElementBytes element_bytes(const BoundPlugin& precision) {
   return {bytes(type), bytes(head_type_of(precision).value_or(Type::i8)), has_int8_cache ? 1.0 : 2.0};
 }
 
-int element_bytes(const Traits& traits, const ModelConfig& config) {
-  return static_cast<int>(traits.step_bytes / step_elements(config));
-}
-
 int cache_bytes(const Traits& traits, const ModelConfig& config) {
   const std::string contract = std::string(1, ':').append(traits.contract).append(":");
   for (const Type type : {Type::f32, Type::f16, Type::bf16, Type::i8})
     if (contract.find(std::string(":kv=").append(name_of(type)).append(":")) != contract.npos) return bytes_of(type);
-  return element_bytes(traits, config);
+  return static_cast<int>(traits.step_bytes / step_elements(config));
 }
 
 std::string shown_bytes(int64_t bytes) {

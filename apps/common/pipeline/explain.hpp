@@ -38,10 +38,8 @@ int64_t stored_bytes(const Checkpoint& checkpoint);
 // type.
 ElementBytes element_bytes(const BoundPlugin& precision);
 
-// The bytes of one element of the weights as the session reports it in its traits; 0 when it does not.
-int element_bytes(const Traits& traits, const ModelConfig& config);
-
-// The bytes of one element of a key or value: what the contract says with its word kv, or else those of a weight.
+// The bytes of one element of a key or value of an open session: what the contract says with its word kv, or else those
+// of a weight; 0 when the traits do not tell.
 int cache_bytes(const Traits& traits, const ModelConfig& config);
 
 // Such as "1.5 kB" for 1500, in powers of 1000.
