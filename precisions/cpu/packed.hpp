@@ -52,19 +52,22 @@ using VectorLayout = PanelLayout<kPanel, kPair<Value>, kPair<Value>>;
 inline constexpr int kTilePanel = 32, kTileInputs = 32;
 using TileLayout = PanelLayout<kTilePanel, 2, kTileInputs>;
 
-// Blocking of products. Up to kDirectRows rows read their inputs in place, except for dot products. With more rows,
-// kSegment inputs (twice as many for dot products) of kPackedRows rows at a time are packed first: 442 KB, which leaves
-// room in a second-level cache.
-inline constexpr int kDirectRows = 6, kPackedRows = 288, kSegment = 384;
+// Blocking of products. Up to kDirectRows rows read their inputs in place, except for dot products. Up to kFewRows are
+// packed whole, if they take no more than kPackedElements. Of more rows, kSegment inputs (twice as many for dot
+// products) of kPackedRows rows at a time are packed: 442 KB, which leaves room in a second-level cache.
+inline constexpr int kDirectRows = 6, kFewRows = 48, kPackedRows = 288, kSegment = 384;
+inline constexpr int kPackedElements = kPackedRows * kSegment;
 
 // Floats for one segment of a panel widened to FP32, plus what it takes to align it to a cache line. 16-bit weights are
 // widened once for many rows. These 98 KB are too much for a thread's stack.
 inline constexpr size_t kWideElements = size_t(kSegment) * kPanel + 16;
 
-// Floats of workspace for a product of up to `rows` rows and K inputs: the widened weights, then the packed inputs.
+// Floats of workspace for a product of up to `rows` rows and K inputs: the widened weights, then the packed inputs, of
+// whole blocks of K.
 constexpr size_t product_workspace(int rows, int K) {
-  const size_t few = size_t(kDirectRows) * K, many = size_t(rows < kPackedRows ? rows : kPackedRows) * kSegment;
-  return kWideElements + (few < many ? many : few);
+  const size_t all = size_t(rows < kDirectRows ? kDirectRows : rows) * padded(K, 64);
+  const size_t few = size_t(kDirectRows) * padded(K, 64), most = few < kPackedElements ? kPackedElements : few;
+  return kWideElements + (all < most ? all : most);
 }
 
 // Blocking of products by tiles. So many rows, two tiles high at least, are packed at a time that they take about

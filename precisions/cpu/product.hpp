@@ -71,23 +71,36 @@ constexpr int kGroup = 48;  // rows for which a block of weights is kept in the 
 static_assert(kGroup % kRows == 0, "the tiles of all rows are those of their groups");
 static_assert(kSegment % kBlock == 0 && kSegment % kTileInputs == 0,
               "a segment ends where a block does, or sums depend on the number of rows");
-static_assert(kRows <= kDirectRows, "rows that are not cut into segments have room");
+static_assert(kRows <= kDirectRows && kDirectRows <= kFewRows, "rows of every number are computed in one way");
+static_assert(kFewRows <= kGroup, "few rows are one group, or their weights are read twice");
 
-// Software prefetch for a single row, which is limited by memory. Where values must be widened, some processors do not
-// look far enough ahead: on AMD, FP16 reaches 0.8 to 0.9 of the bandwidth of plain reading without it, and nearly all
-// of it with prefetches of `bytes` as far ahead as the table in isa.hpp says.
+// Software prefetch into the first-level cache, or the second.
 constexpr int kLine = 64;
+template <int kLevel = 1>
 GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
-  for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i));
+  for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(first + i), 0, 4 - kLevel);
 }
-template <int kBytes>
+
+// How far ahead weights are prefetched while others are multiplied, into which cache, and how many rows a tile has.
+//
+// - A single row is limited by memory. Where values must be widened, some processors do not look far enough ahead: on
+//   AMD, FP16 reaches 0.8 to 0.9 of the bandwidth of plain reading without prefetch, and nearly all of it with
+//   prefetches as far ahead as the table in isa.hpp says.
+// - Up to kDirectRows rows are one tile, and the processor looks far enough ahead by itself.
+// - Up to kFewRows rows are several tiles, and reading takes about as long as arithmetic. The processor does not do
+//   both at once by itself, since it sees a block again with each tile. With FewAhead it does, twice as fast at best.
+// - More rows are limited by arithmetic. Their next weights come by the Prefetcher.
+template <int kBytes, int kCacheLevel, int kMost>
 struct Ahead {
   static constexpr int bytes = kBytes;  // 0: no prefetch
+  static constexpr int level = kCacheLevel, rows = kMost;
 };
-template <class Value, int kBytes>
-GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes, Ahead<kBytes>) {
+using NotAhead = Ahead<0, 1, kRows>;
+using FewAhead = Ahead<32768, 2, kRows>;
+template <class Value, class How>
+GPT2RUN_INLINE void prefetch_ahead(const Value* at, int bytes, How) {
   // The address may be past the end, which a prefetch allows.
-  if constexpr (kBytes > 0) prefetch(reinterpret_cast<uintptr_t>(at) + kBytes, bytes);
+  if constexpr (How::bytes > 0) prefetch<How::level>(reinterpret_cast<uintptr_t>(at) + How::bytes, bytes);
 }
 
 // A 16-bit weight that has been widened to FP32.
@@ -365,16 +378,26 @@ struct Prefetcher {
   }
 };
 
+// The inputs of a product. They lie as they came, or packed so that those of a block are together for all rows: then
+// the rows of a tile do not compete for the same lines of the first-level cache.
+template <class Input>
+struct Rows {
+  const Input* at;
+  int64_t stride, block;  // elements from a row to the next, and from a block of K to the next
+  Rows from(int row) const { return {at + row * stride, stride, block}; }
+};
+
 // Adds `length` values of K for up to kGroup rows and the first `outputs` of a panel: y = x w if `first`, else y += x
 // w. It goes block by block over all of these rows, so that a block of weights and the rows' inputs and sums stay in
 // the L1 cache, and y is read and written once.
 template <class Input, class Value>
-GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Value* w, int length, auto ahead,
-                          bool first, int outputs, Sums<float> y, Prefetcher& prefetcher) {
+GPT2RUN_INLINE void group(Rows<Input> x, int rows, const Value* w, int length, auto ahead, bool first, int outputs,
+                          Sums<float> y, Prefetcher& prefetcher) {
   constexpr int kOutputs = kPanelOf<Input>, kLength = kBlockOf<Input>;
   alignas(64) float workspace[kGroup * kOutputs];
   const Sums<float> scratch{workspace, kOutputs};
   const bool whole = outputs == kOutputs;
+  const int tiles = (rows + ahead.rows - 1) / ahead.rows, each = (rows + tiles - 1) / tiles;
   for (int r = 0; r < rows && !whole && !first; ++r)
     __builtin_memcpy(scratch.from(r).at, y.from(r).at, outputs * sizeof(float));
   for (int k = 0; k < length; k += kLength) {
@@ -382,14 +405,14 @@ GPT2RUN_INLINE void group(const Input* x, int rows, int64_t x_stride, const Valu
     Sums<const float> before{scratch.at, scratch.stride};
     if (k == 0 && whole) before = {y.at, y.stride};
     if (k == 0 && first) before.at = nullptr;
-    for (int r = 0; r < rows; r += kRows) {
-      with_rows<(ahead.bytes > 0 ? 1 : kRows)>(least(kRows, rows - r), [&]<int kR>() {
+    for (int r = 0; r < rows; r += each) {
+      with_rows<ahead.rows>(least(each, rows - r), [&]<int kR>() {
         constexpr int kMost = kR == 1 ? kSingleVectors : kVectors;
         constexpr int kV = kMost * kWidth < kOutputs ? kMost : kOutputs / kWidth;
         prefetcher.advance();
         for (int own = r; k == 0 && whole && own < r + kR; ++own)
           prefetch(reinterpret_cast<uintptr_t>(y.from(own).at), kOutputs * sizeof(float));
-        block<kR, kV>(x + r * x_stride + k / kInputs<Input>, x_stride, w + int64_t(k) * kOutputs,
+        block<kR, kV>(x.at + r * x.stride + k / kLength * x.block, x.stride, w + int64_t(k) * kOutputs,
                       least(kLength, length - k), ahead, before.from(r), after.from(r));
       });
     }
@@ -417,19 +440,19 @@ GPT2RUN_INLINE void widen(const Value* w, int K, float* out) {
 // Adds `length` values of K for one panel: y = x w if `first`, else y += x w. x: (rows, length). next: the address of
 // the weights that are needed after these. wide: scratch (kSegment, kPanel).
 template <class Input, class Value>
-void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int length, auto ahead, uintptr_t next,
-           bool first, int outputs, Sums<float> y, [[maybe_unused]] float* wide) {
+void panel(Rows<Input> x, int rows, const Value* w, int length, auto ahead, uintptr_t next, bool first, int outputs,
+           Sums<float> y, [[maybe_unused]] float* wide) {
   constexpr bool kWiden = sizeof(Value) == 2 && kInputs<Input> == 1 && !kTiled<Input> && ahead.bytes == 0;
-  const int bytes = rows > kRows ? length * kPanelOf<Input> * static_cast<int>(sizeof(Value)) : 0;
+  const int bytes =
+      rows > kDirectRows && ahead.bytes == 0 ? length * kPanelOf<Input> * static_cast<int>(sizeof(Value)) : 0;
   const int tiles = padded(rows, kRows) / kRows * (padded(length, kBlockOf<Input>) / kBlockOf<Input>);
   Prefetcher prefetcher{next, next + bytes, padded((bytes + tiles - 1) / tiles, kLine)};
   const auto groups = [&](const auto* weights) {
     for (int r = 0; r < rows; r += kGroup)
-      group(x + r * x_stride, least(kGroup, rows - r), x_stride, weights, length, ahead, first, outputs, y.from(r),
-            prefetcher);
+      group(x.from(r), least(kGroup, rows - r), weights, length, ahead, first, outputs, y.from(r), prefetcher);
   };
   if constexpr (kWiden) {
-    if (rows > kRows) {
+    if (rows > kDirectRows) {
       widen(w, length, wide);
       return groups(reinterpret_cast<const Widened*>(wide));
     }
@@ -437,18 +460,27 @@ void panel(const Input* x, int rows, int64_t x_stride, const Value* w, int lengt
   groups(w);
 }
 
-// Calls f with the distance at which this machine prefetches the weights of so many rows. The kernels ask once.
+// Whether so many rows go as few: all of K, which must have room, panel by panel. Others are cut into segments of K.
+template <class Input>
+GPT2RUN_INLINE bool takes_few_rows(int rows, int K) {
+  return kWidth > 4 && !kTiled<Input> && rows <= kFewRows && int64_t(rows) * padded(K, kBlock) <= kPackedElements;
+}
+
+// Calls f with the way in which this machine prefetches the weights of so many rows. The kernels ask once.
 template <class Input, class Value, class F>
-GPT2RUN_INLINE void with_ahead(int rows, const F& f) {
+GPT2RUN_INLINE void with_ahead(int rows, bool few, const F& f) {
   if constexpr (sizeof(Value) == 2) {
     static const int bytes =
         prefetch_distance(this_processor().vendor, kType<Value>, order_of(Isa::GPT2RUN_CPU_ISA, kType<Value>));
-    if (rows == 1 && bytes == 8192) return f(Ahead<8192>());
+    if (rows == 1 && bytes == 8192) return f(Ahead<8192, 1, 1>());
     if constexpr (std::is_same_v<Input, Split>) {
-      if (rows == 1 && bytes == 2048) return f(Ahead<2048>());
+      if (rows == 1 && bytes == 2048) return f(Ahead<2048, 1, 1>());
     }
   }
-  f(Ahead<0>());
+  if constexpr (kWidth > 4 && !kTiled<Input>) {
+    if (rows > kDirectRows && few) return f(FewAhead());
+  }
+  f(NotAhead());
 }
 
 // Kernels::linear (kernels.hpp). Few rows go panel by panel, which reads the weights as one stream. For many rows, a
@@ -460,21 +492,29 @@ void product(const float* x, int rows, int64_t x_stride, const Value* w, int K, 
   constexpr int kBoth = kInputs<Input>;
   auto* wide = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(workspace) + kLine - 1) / kLine * kLine);
   auto* scratch = reinterpret_cast<Input*>(workspace + kWideElements);
+  constexpr int kElements = kBlockOf<Input> / kBoth;  // of a block of a row
   const bool direct = rows <= kDirectRows && kInputs<Input> == 1 && !kTiled<Input>;
-  const int most = rows <= kRows ? K : kSegment * kBoth;
+  const bool few = rows <= kDirectRows || takes_few_rows<Input>(rows, K);
+  const int most = few ? K : kSegment * kBoth;
   for (int from = 0; from < rows; from += kPackedRows) {
     const int count = least(kPackedRows, rows - from);
     for (int k = 0; k < K; k += most) {
       const int given = least(most, K - k), length = kTiled<Input> ? padded(given, kTileInputs) : given;
       const float* begin = x + from * x_stride + k;
-      const int64_t stride = direct ? x_stride : (length + kBoth - 1) / kBoth;
-      for (int r = 0; r < count && !direct; ++r) pack_inputs(begin + r * x_stride, given, scratch + r * stride);
-      const Input* inputs = direct ? reinterpret_cast<const Input*>(begin) : scratch;
-      with_ahead<Input, Value>(rows, [&](auto ahead) {
+      Rows<Input> inputs{reinterpret_cast<const Input*>(begin), x_stride, kElements};
+      if (!direct) {
+        inputs = {scratch, kElements, int64_t(count) * kElements};
+        for (int b = 0; b < given; b += kBlockOf<Input>) {
+          for (int r = 0; r < count; ++r)
+            pack_inputs(begin + r * x_stride + b, least(kBlockOf<Input>, given - b),
+                        scratch + (int64_t(b / kBlockOf<Input>) * count + r) * kElements);
+        }
+      }
+      with_ahead<Input, Value>(rows, few, [&](auto ahead) {
         for (int o = 0; o < outputs; o += Layout::panel) {
           const Value* own = w + Layout::at(o, 0, K) + int64_t(k) * Layout::panel;
           const uintptr_t next = reinterpret_cast<uintptr_t>(own) + Layout::panel_elements(K) * sizeof(Value);
-          panel(inputs, count, stride, own, length, ahead, next, k == 0, least(Layout::panel, outputs - o),
+          panel(inputs, count, own, length, ahead, next, k == 0, least(Layout::panel, outputs - o),
                 Sums<float>{y + from * y_stride + o, y_stride}, wide);
         }
       });

@@ -210,31 +210,31 @@ float sum_of(cpu::Isa isa, Type type, const float* x, const float* w, int K) {
 
 class KernelProduct : public testing::TestWithParam<Backend> {};
 
-// More rows, inputs and outputs than any blocking of the kernels takes at a time, and none of them a multiple of it.
 template <class Value, class Packing>
-void expect_rows_alone(cpu::Isa isa, Packing) {
+void expect_rows_alone(cpu::Isa isa, Packing, int rows, int K) {
   using Layout = typename Packing::Weights;
   const auto& kernels = cpu::kernels_of<Value>(isa);
-  constexpr int kRows = cpu::kPackedRows + 53, K = 2 * cpu::kSegment + 71, kOutputs = 2 * cpu::kPanel + 2;
+  constexpr int kOutputs = 2 * cpu::kPanel + 2;
   std::mt19937 random(7);
   const auto draw = [&] { return to_f32(from_f32<Value>(static_cast<float>(random()) * 0x1p-32f - 0.5f)); };
-  std::vector<float> x(size_t(kRows) * K), w(size_t(kOutputs) * K), together(size_t(kRows) * kOutputs);
-  std::vector<float> workspace(Packing::workspace(kRows, K)), alone(kOutputs);
+  std::vector<float> x(size_t(rows) * K), w(size_t(kOutputs) * K), together(size_t(rows) * kOutputs);
+  std::vector<float> workspace(Packing::workspace(rows, K)), alone(kOutputs);
   for (float& value : x) value = draw();
   for (float& value : w) value = draw();
   std::vector<Value> packed(Layout::elements(kOutputs, K), Value{});
   for (int o = 0; o < kOutputs; ++o)
     for (int k = 0; k < K; ++k) packed[Layout::at(o, k, K)] = from_f32<Value>(w[size_t(o) * K + k]);
-  kernels.linear(x.data(), kRows, K, packed.data(), K, kOutputs, together.data(), kOutputs, workspace.data());
+  kernels.linear(x.data(), rows, K, packed.data(), K, kOutputs, together.data(), kOutputs, workspace.data());
   int other = 0, wrong = 0;
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < rows; ++r) {
     const float *own = &x[size_t(r) * K], *found = &together[size_t(r) * kOutputs];
     kernels.linear(own, 1, K, packed.data(), K, kOutputs, alone.data(), kOutputs, workspace.data());
     other += std::memcmp(alone.data(), found, kOutputs * sizeof(float)) != 0;
     for (int o = r % 7; o < kOutputs && isa != cpu::Isa::avx512bf16; o += 7)
       wrong += found[o] != sum_of(isa, cpu::kType<Value>, own, &w[size_t(o) * K], K);
   }
-  for (const int few : {2, 4, 6, 7}) {
+  for (const int few : {2, 4, 6, 7, 8, 13, 20, cpu::kFewRows, cpu::kFewRows + 1}) {
+    if (few > rows) continue;
     std::vector<float> found(size_t(few) * kOutputs);
     kernels.linear(x.data(), few, K, packed.data(), K, kOutputs, found.data(), kOutputs, workspace.data());
     other += std::memcmp(found.data(), together.data(), found.size() * sizeof(float)) != 0;
@@ -246,7 +246,12 @@ void expect_rows_alone(cpu::Isa isa, Packing) {
 TEST_P(KernelProduct, RowsTogetherAreRowsAlone) {
   const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), GetParam().type);
   const auto expect = [&]<class Value>(Value) {
-    with_packing<Value>(isa, [&](auto packing) { expect_rows_alone<Value>(isa, packing); });
+    with_packing<Value>(isa, [&](auto packing) {
+      // More rows, inputs and outputs than any blocking of the kernels takes at a time, and none of them a multiple of
+      // it. Then few rows with so many inputs that they are packed in segments.
+      expect_rows_alone<Value>(isa, packing, cpu::kPackedRows + 53, 2 * cpu::kSegment + 71);
+      expect_rows_alone<Value>(isa, packing, cpu::kFewRows, cpu::kPackedElements / cpu::kFewRows + 3);
+    });
   };
   if (GetParam().type == Type::f32) expect(float());
   if (GetParam().type == Type::f16) expect(f16());
