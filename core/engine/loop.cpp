@@ -351,8 +351,10 @@ std::string EngineLoop::why_no_token(const Chain& chain, int logit_row) {
   const float* logits = runner_.read_logits(logit_row);
   const bool has_nan = std::any_of(logits, logits + config_.V, [](float logit) { return std::isnan(logit); });
   if (has_nan) return "the logits hold NaN";
-  return "the " + (chain.names.empty() ? "samplers have" : "sampler chain " + chain.names + " has") +
-         " left none: every logit is -inf";
+  const std::string all = chain.names.empty() ? "samplers" : "sampler chain " + chain.names;
+  const std::string one = runner_.who_left_none(chain, logit_row);
+  if (one.empty()) return "the " + all + (chain.names.empty() ? " have" : " has") + " left none: every logit is -inf";
+  return "the sampler " + one + " of the chain " + chain.names + " has left none: every logit is -inf";
 }
 
 // Appends one chosen token to a request. Returns false if the request has ended, or if a listener cancelled it.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
+#include <sstream>
 #include <utility>
 
 namespace gpt2run {
@@ -41,6 +43,18 @@ void sample(const Chain& chain, const LogitBatch& batch) {
     if (chain.names.empty()) throw;
     throw Error("sampler " + chain.names + ": " + error.what());
   }
+}
+
+// The names of the chain's samplers, or nothing if it does not say all of them.
+std::vector<std::string> names_of(const Chain& chain) {
+  std::vector<std::string> names;
+  std::istringstream list(chain.names);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(std::move(name));
+  return names.size() == chain.samplers.size() ? names : std::vector<std::string>();
+}
+
+bool is_none(const std::vector<float>& logits, int32_t vocab) {
+  return std::all_of(logits.begin(), logits.begin() + vocab, [](float logit) { return logit == -INFINITY; });
 }
 
 // Keys are unique in the process, because a session keeps graphs under their keys and may outlive this object.
@@ -159,6 +173,30 @@ const float* StepRunner::read_logits(int row) {
   one_row_.resize(last_.vocab);
   session_.read(from, one_row_.data(), one_row_.size() * sizeof(float));
   return one_row_.data();
+}
+
+std::string StepRunner::who_left_none(const Chain& chain, int row) {
+  const std::vector<std::string> names = names_of(chain);
+  std::vector<float> logits(layout_.stride);
+  std::copy_n(read_logits(row), layout_.vocab, logits.begin());
+  if (names.empty() || chain.space != Space::host) return "";
+  // The session has kept no other row than the one of the chain. Bans do not depend on the values, and samplers that go
+  // by values leave at least one.
+  if (is_none(logits, layout_.vocab)) std::fill(logits.begin(), logits.end(), 0.f);
+  const std::vector<float> raw = logits;
+  RowKey key;
+  session_.read(last_.keys + row, &key, sizeof key);
+  LogitBatch one = is_behind_device(chain) ? copies_ : last_;
+  one.rows = 1, one.keys = &key, one.logits = logits.data(), one.raw = raw.data();
+  try {
+    for (size_t i = 0; i + 1 < names.size(); ++i) {
+      chain.samplers[i]->sample(one);
+      if (is_none(logits, layout_.vocab)) return names[i];
+    }
+  } catch (const std::exception&) {
+    // A sampler that does not repeat itself.
+  }
+  return "";
 }
 
 bool StepRunner::can_replay(const StepPlan& plan) const {

@@ -3,6 +3,7 @@
 // For a chain in host memory behind a device it copies logits and tokens.
 #pragma once
 #include <map>
+#include <string>
 #include <vector>
 
 #include "gpt2run/engine/request.hpp"
@@ -71,6 +72,11 @@ class StepRunner {
   const float* logits(int row) const { return raw_ ? raw_ + row * layout_.stride : nullptr; }
   // The same for a single row, whatever the plan wanted. Copies the row, which is valid until the next call.
   const float* read_logits(int row);
+
+  // The name of the first sampler of a chain that leaves every logit of that row at -inf. Empty if that cannot be told:
+  // the samplers have no names, are not in host memory, or do not do it again. Runs those before the last on the row
+  // once more, so it is for a request that ends.
+  std::string who_left_none(const Chain& chain, int row);
 
   const StepTimes* times() const { return timed_ ? &times_ : nullptr; }
 
