@@ -6,6 +6,7 @@
 
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/precision.hpp"
+#include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
 namespace {
@@ -14,6 +15,13 @@ using json::Value;
 
 std::string text_at(const Value& object, const char* key) {
   return std::string(object.find(key).value_or(Value()).as_text().value_or(""));
+}
+
+// An id as JSON. Empty for a value that is none, and for an empty text.
+std::string name_of(const Value& id) {
+  if (id.is_whole()) return id.number_text();
+  const std::string_view text = id.as_text().value_or("");
+  return text.empty() ? std::string() : json_quoted(text);
 }
 
 }  // namespace
@@ -37,7 +45,7 @@ PromptNames::PromptNames(std::string_view manifest_json) {
   const Value root = manifest->root();
   bool any = false;
   for (const Value& prompt : root.find("prompts").value_or(Value()).elements())
-    any |= !names_.emplace_back(text_at(prompt, "id")).empty();
+    any |= !names_.emplace_back(name_of(prompt.find("id").value_or(Value()))).empty();
   if (!any) names_.clear();
   const Value samples = root.find("options").value_or(Value()).find("samples").value_or(Value());
   samples_ = std::max<uint64_t>(1, samples.as_unsigned().value_or(1));

@@ -18,11 +18,11 @@ class PromptNames {
   PromptNames() = default;
   explicit PromptNames(std::string_view manifest_json);
 
-  // The id of a sequence's prompt, or empty. Valid as long as this object.
+  // The id of a sequence's prompt as JSON, a text or a whole number; or empty. Valid as long as this object.
   std::string_view of(uint64_t sequence) const;
 
  private:
-  std::vector<std::string> names_;  // empty if no prompt has an id
+  std::vector<std::string> names_;  // as JSON; none if no prompt has an id
   uint64_t samples_ = 1;
 };
 

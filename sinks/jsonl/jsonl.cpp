@@ -54,7 +54,7 @@ class Jsonl final : public Sink {
     Record& record = records_[sequence];
     record.line = "{\"sequence\": " + std::to_string(sequence);
     const std::string_view id = names_.of(sequence);
-    if (!id.empty()) append_field(record.line, "id", id);
+    if (!id.empty()) append_key(record.line, "id"), record.line += id;
     append_field(record.line, "prompt", prompt);
   }
 

@@ -94,14 +94,14 @@ TEST_F(Prompts, JsonLines) {
   EXPECT_EQ(prompts[0]["text"], "two\nlines");
   EXPECT_EQ(prompts[0]["id"], "a/1");
   EXPECT_EQ(prompts[1]["text"], "Once");
-  EXPECT_EQ(prompts[1]["id"], "7");
+  EXPECT_EQ(prompts[1]["id"], 7);  // a number stays one, so that results can be joined with what they are of
   EXPECT_EQ(prompts[2]["tokens"], (Ids{2441, 678}));
   EXPECT_EQ(prompts[2]["text"], "Once upon");
   EXPECT_FALSE(prompts[2].contains("id"));
 }
 
 TEST_F(Prompts, ARepeatedRunHasTheIdsToo) {
-  write("p.jsonl", "{\"id\": \"first\", \"prompt\": \"Once\"}\n{\"prompt\": \"a\"}\n");
+  write("p.jsonl", "{\"id\": \"first\", \"prompt\": \"Once\"}\n{\"prompt\": \"a\"}\n{\"prompt\": \"b\", \"id\": 12}\n");
   const auto prompts = prompts_of("--prompts p.jsonl");
   std::filesystem::rename(folder() / "run.json", folder() / "old.json");
   std::filesystem::remove(folder() / "p.jsonl");

@@ -192,12 +192,14 @@ TEST_F(Jsonl, CarriesThePromptsOwnIds) {
     }
     sink->end("{}");
     std::string ids;
-    for (const json& object : read()) ids += (object.contains("id") ? object["id"].get<std::string>() : "-") + " ";
+    for (const json& object : read()) ids += (object.contains("id") ? object["id"].dump() : "-") + " ";
     return ids;
   };
-  EXPECT_EQ(ids_for(R"({"options": {"samples": 2}, "prompts": [{"id": "q\"1"}, {"id": "q2"}]})"), "q\"1 q\"1 q2 q2 - ");
-  EXPECT_EQ(ids_for(R"({"prompts": [{"text": "no id"}, {"id": "b"}]})"), "- b - - - ");
-  for (const char* manifest : {"", "[]", "{}", R"({"prompts": 3})", R"({"prompts": [{"id": 7}, 8], "options": 3})",
+  EXPECT_EQ(ids_for(R"({"options": {"samples": 2}, "prompts": [{"id": "q\"1"}, {"id": "q2"}]})"),
+            R"("q\"1" "q\"1" "q2" "q2" - )");
+  EXPECT_EQ(ids_for(R"({"prompts": [{"text": "no id"}, {"id": "b"}]})"), R"(- "b" - - - )");
+  EXPECT_EQ(ids_for(R"({"prompts": [{"id": 7}, {"id": "7"}, 8], "options": 3})"), R"(7 "7" - - - )");
+  for (const char* manifest : {"", "[]", "{}", R"({"prompts": 3})", R"({"prompts": [{"id": 7.5}, {"id": [7]}]})",
                                R"({"prompts": [{"id": ""}], "options": {"samples": "x"}})"})
     EXPECT_EQ(ids_for(manifest), "- - - - - ") << manifest;
 }

@@ -66,7 +66,10 @@ void write_prompt(JsonWriter& json, const Prompt& prompt) {
   json.begin_list();
   for (const int32_t token : prompt.tokens) json.value(token);
   json.end_list();
-  if (!prompt.id.empty()) json.field("id", prompt.id);
+  if (prompt.number_id)
+    json.raw_field("id", prompt.id);
+  else if (!prompt.id.empty())
+    json.field("id", prompt.id);
   json.end_object();
 }
 
@@ -133,7 +136,10 @@ Prompt read_prompt(const json::Value& recorded, std::string origin) {
   for (const json::Value& token : tokens.list())
     prompt.tokens.push_back(static_cast<int32_t>(token.integer(0, INT32_MAX)));
   if (prompt.tokens.empty()) tokens.refuse("one token or more");
-  if (const auto id = recorded.find("id")) prompt.id = id->text();
+  if (const auto id = recorded.find("id")) {
+    prompt.number_id = id->is_whole();
+    prompt.id = prompt.number_id ? id->number_text() : id->text();
+  }
   return prompt;
 }
 

@@ -100,7 +100,7 @@ WrittenPrompt read_object(const std::string& origin, std::string_view line) {
   if (given != 1)
     fail(origin, ": expected one of the keys \"prompt\", \"text\" and \"tokens\", found ",
          given == 0 ? "none" : "several");
-  if (const auto id = object.find("id")) prompt.id = id_of(*id);
+  if (const auto id = object.find("id")) prompt.id = id_of(*id), prompt.number_id = id->is_whole();
   return prompt;
 }
 

@@ -12,6 +12,7 @@ struct WrittenPrompt {
   std::string origin;           // for messages: "prompts.txt:12", "--prompt"
   std::string text, id;         // id: a name for the prompt that results repeat, or empty
   std::vector<int32_t> tokens;  // when not empty, text is empty
+  bool number_id = false;       // the file has id as a number
 };
 
 // How a prompt set is to be read.

@@ -56,12 +56,15 @@ Prompt to_prompt(WrittenPrompt written, const Tokenizer* tokenizer, const ModelC
   if (!written.tokens.empty()) {
     check_tokens(written.tokens, written.origin, model);
     std::string text = text_of(written.tokens, tokenizer);
-    return {std::move(text), std::move(written.tokens), std::move(written.id), origin};
+    return {std::move(text), std::move(written.tokens), std::move(written.id), origin, written.number_id};
   }
-  if (!tokenizer) fail(written.origin, ": the model has no tokenizer; give token ids or --tokenizer PATH");
+  if (!tokenizer)
+    fail(written.origin,
+         ": the model has no tokenizer: give --tokenizer PATH, or token ids by --tokens or by \"tokens\" in a file "
+         ".jsonl");
   std::vector<int32_t> tokens = encode(*tokenizer, written, special);
   check_tokens(tokens, written.origin, model);
-  return {std::move(written.text), std::move(tokens), std::move(written.id), origin};
+  return {std::move(written.text), std::move(tokens), std::move(written.id), origin, written.number_id};
 }
 
 // Appends the prompts of all --prompts files. Returns whether a prompt set was among them.

@@ -11,6 +11,7 @@ struct Prompt {
   std::vector<int32_t> tokens;  // never empty: an empty prompt is the start-of-text token
   std::string id = {};          // the user's name for it, which sinks find in the manifest; may be empty
   std::string origin = {};      // where it came from, for messages, such as "prompts.txt:12"; may be empty
+  bool number_id = false;       // id is a whole number in JSON, and results have it as one
 };
 
 }  // namespace gpt2run
