@@ -73,7 +73,8 @@ inline constexpr OptionSpec kNoRepeatNgramOptions[] = {
 inline int32_t ngram_of(const Options& options) { return static_cast<int32_t>(options.integer("ngram")); }
 
 inline constexpr OptionSpec kLogitBiasOptions[] = {
-    {"bias", "text", "none", "", "token ids and what is added to their logits, as 11=2.5 13=-inf; -inf bans"},
+    {"bias", "text", "none", "",
+     "token ids, or texts of tokens, and what is added to their logits, as 11=2.5 \" king\"=-inf; -inf bans"},
 };
 
 inline std::vector<TokenBias> biases_of(const Options& options) {

@@ -117,6 +117,24 @@ TEST_F(Chain, OptionsOfEverySamplerStandBehindItsNameOrOnTheirOwn) {
   EXPECT_THAT(refused("--sampler logit-bias,argmax --logit-bias.bias 4096=1"), IsRefusal(1, "logit-bias.bias", "4096"));
 }
 
+// In the demo model " was" has the id 307, and "Old" is two tokens.
+TEST_F(Chain, ABiasMayNameATokenByItsText) {
+  const std::string bias = "--sampler logit-bias,argmax --prompt 'The old king' --logit-bias.bias ";
+  const std::string by_id = text(bias + "'307=-inf 198=-inf'");
+  EXPECT_NE(by_id, text("--sampler argmax --prompt 'The old king'"));
+  const Outcome done = run(bias + R"('" was"=-inf 198=-inf' --manifest run.json)");
+  EXPECT_EQ(done.out, by_id) << done.err;
+  EXPECT_THAT(read_text(folder() / "run.json"), HasSubstr("307=-inf 198=-inf"));
+  EXPECT_EQ(text(R"(--sampler 'logit-bias:bias="\" was\"=-inf 198=-inf",argmax' --prompt 'The old king')"), by_id);
+  EXPECT_EQ(text(bias + R"('"<|endoftext|>"=-inf "\u0020was"=-inf 198=-inf')"), by_id);
+  EXPECT_THAT(refused(bias + R"('"Old"=-inf')"), IsRefusal(2, "logit-bias.bias", "\"Old\"", "46 305"));
+  EXPECT_THAT(refused(bias + R"('"was=-inf')"), IsRefusal(2, "logit-bias.bias", "\"was=-inf"));
+  EXPECT_THAT(
+      refused("-m synthetic:L=1,C=8,H=2,F=12,V=50,T=16 --tokens 1 --sampler logit-bias,argmax --logit-bias.bias "
+              "'\"was\"=1'"),
+      IsRefusal(2, "logit-bias.bias", "\"was\"", "no tokenizer"));
+}
+
 TEST_F(Chain, WithStateOrHistoryASampleIsTheSameInAnyBatch) {
   const std::string chain =
       "--sampler "

@@ -9,6 +9,7 @@
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
+#include "common/pipeline/token_biases.hpp"
 #include "common/prompts/prompts.hpp"
 #include "common/ranks/ranked_run.hpp"
 #include "common/ranks/ranked_start.hpp"
@@ -61,6 +62,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
     compare_prompts(*configuration.recorded());
   precision_ = create<Precision>(choice_.precision);
   set_model_defaults(choice_.samplers, checkpoint_->config());
+  set_token_biases(choice_.samplers, tokenizer_.get());
   for (const BoundPlugin& sampler : choice_.samplers) {
     samplers_.push_back(create<Sampler>(sampler));
     chain_.samplers.push_back(samplers_.back().get());
