@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "gpt2run/files/wide_text.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "tree.hpp"
 
@@ -27,9 +28,12 @@ struct Window {
   }
 };
 
-// Throws Error for a NUL byte, because the parser would stop there and ignore the rest.
+// Throws Error for a NUL byte, because the parser would stop there and ignore the rest. Text of wide characters has
+// them, and is named.
 void refuse_nul(const std::string& where, std::string_view text, size_t before) {
   const size_t nul = text.find('\0');
+  if (const char* encoding = nul == text.npos || before > 0 ? nullptr : wide_encoding(text))
+    fail(where, ": expected JSON in UTF-8, found ", wide_text_found(encoding));
   if (nul != text.npos) fail(where, ": expected JSON, found a NUL at byte ", before + nul + 1);
 }
 

@@ -35,7 +35,7 @@ void check_spelling(const std::string& where, const TokenSet& tokens) {
 
 std::vector<Merge> read_merges(const fs::path& path, const TokenSet& tokens, const std::string& vocabulary,
                                const BpeModel& model) {
-  std::istringstream file(read_token_file(path));
+  std::istringstream file(read_token_text(path));
   MergeList merges(tokens.ids(), vocabulary.c_str(), "line");
   std::string line;
   for (size_t number = 1; std::getline(file, line); ++number) {

@@ -1,6 +1,7 @@
 #include "token_files.hpp"
 
 #include "gpt2run/files/input_file.hpp"
+#include "gpt2run/files/wide_text.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 
@@ -35,6 +36,14 @@ std::string read_token_file(const fs::path& path) {
                               bytes.compare(first, 5, "<html") == 0))
     refuse(path, "expected the file, found a web page: download the file itself");
   return bytes;
+}
+
+std::string read_token_text(const fs::path& path) {
+  std::string text = read_token_file(path);
+  if (const char* encoding = wide_encoding(text))
+    fail(path.string(), ": expected UTF-8, found ", wide_text_found(encoding));
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  return text;
 }
 
 json::Document read_token_json(const fs::path& path) {

@@ -24,7 +24,7 @@ std::string_view without_white_end(std::string_view line) {
 // The id of a token is the number of its line. Where a token comes twice, the last line counts; the others, and empty
 // ones, are ids without a token.
 TokenSet read_lines(const std::string& path) {
-  const std::string text = read_token_file(path);
+  const std::string text = read_token_text(path);
   std::unordered_map<std::string_view, int32_t> ids;
   int32_t id = 0;
   for (size_t begin = 0; begin < text.size(); ++id) {

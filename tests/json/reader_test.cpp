@@ -61,6 +61,8 @@ TEST(JsonReader, SaysWhereAMistakeIs) {
       {"// no\n1", {"JSON", "\"//\"", "byte 1", "line 1", "column 1"}},
       {std::string("[1]\0", 4), {"JSON", "NUL", "byte 4"}},
       {std::string("[\0]", 3), {"JSON", "NUL", "byte 2"}},
+      {std::string("\xff\xfe[\0]\0", 6), {"JSON", "UTF-16", "iconv"}},
+      {std::string("\0\0\0[\0\0\0]", 8), {"JSON", "UTF-32", "iconv"}},
   };
   for (const auto& [text, words] : cases) {
     const std::string refusal = refusal_of(text);

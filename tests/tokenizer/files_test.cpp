@@ -105,6 +105,17 @@ std::string error_of(const std::string& path) {
   return "no error";
 }
 
+// Editors of Windows put a byte order mark before UTF-8, or write UTF-16.
+TEST(TokenizerFiles, AByteOrderMarkIsDroppedAndWideTextIsNamed) {
+  SmallFolder folder;
+  folder.file("merges.txt", std::string("\xEF\xBB\xBF") + kMerges);
+  EXPECT_EQ(Tokenizer::open(folder.path().string())->encode("the"), Ids{257});
+  std::string wide = "\xff\xfe";
+  for (const char c : std::string(kMerges)) wide.append({c, '\0'});
+  folder.file("merges.txt", wide);
+  EXPECT_THAT(error_of(folder.path().string()), IsMessage("merges.txt", "UTF-16", "iconv"));
+}
+
 struct BadFile {
   const char* file;
   std::string bytes;
