@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "common/pipeline/loader_choice.hpp"
 #include "gpt2run/error.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
@@ -27,17 +28,15 @@ std::optional<gguf::TensorType> gguf_type_of(std::string_view name) {
 }
 
 // Returns what `read` makes of the tokenizer, or nothing if there is none to write, and logs that. is_given: by
-// --tokenizer. Throws Error for one that is larger than the vocabulary, and for a given one that is not read or has no
-// place in the layout.
+// --tokenizer. Throws Error as check_vocabulary(), and for a given tokenizer that is not read or has no place in the
+// layout.
 template <class Read>
 auto read_tokenizer(const std::string& path, bool is_given, const ModelConfig& m, const Read& read)
     -> std::optional<decltype(read())> {
   if (path.empty()) return log_info("the model has no tokenizer: none is written"), std::nullopt;
   bool is_read = false;
   try {
-    const int32_t size = Tokenizer::open(path)->size();
-    if (size > m.V)
-      fail("tokenizer ", path, ": expected at most ", m.V, " tokens, the model's vocabulary, found ", size);
+    check_vocabulary(path, *Tokenizer::open(path), m);
     is_read = true;
     return read();
   } catch (const UnreadTokenizer& error) {
@@ -57,7 +56,9 @@ void write_layout(const OptionValues& values, OutputSet& files, const Checkpoint
   const bool is_given = !values.text("tokenizer").empty();
   const auto read = [&](const auto& reader) { return read_tokenizer(tokenizer, is_given, model.config(), reader); };
   if (layout == "gguf") {
-    const auto table = read([&] { return token_table(tokenizer); });
+    auto table = read([&] { return token_table(tokenizer); });
+    const auto most = static_cast<size_t>(model.config().V);  // llama.cpp expects a row of the embedding for each token
+    if (table && table->tokens.size() > most) table->tokens.resize(most);
     return write_gguf(files, out, model, gguf_type_of(type), table ? &*table : nullptr);
   }
   const bool to_llmc = layout == "llmc";

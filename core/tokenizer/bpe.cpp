@@ -69,6 +69,7 @@ class BpeTokenizer final : public Tokenizer {
   }
 
   int32_t size() const override { return static_cast<int32_t>(model_.pieces.size()); }
+  int32_t ordinary_size() const override { return gpt2run::ordinary_size(model_.pieces, model_.special); }
   int32_t end_of_text() const override { return model_.end_of_text; }
   std::vector<std::string> warnings() const override { return model_.warnings; }
 
@@ -146,6 +147,16 @@ bool is_special(const BpeModel& model, int32_t id) {
   const auto found = std::lower_bound(model.special.begin(), model.special.end(), id,
                                       [](const SpecialToken& token, int32_t wanted) { return token.id < wanted; });
   return found != model.special.end() && found->id == id;
+}
+
+int32_t ordinary_size(const std::vector<std::string>& tokens, const std::vector<SpecialToken>& special) {
+  auto size = static_cast<int32_t>(tokens.size());
+  for (auto last = special.rbegin(); size > 0; --size) {
+    const bool is_added = last != special.rend() && last->id == size - 1;
+    if (!is_added && !tokens[static_cast<size_t>(size - 1)].empty()) break;
+    if (is_added) ++last;
+  }
+  return size;
 }
 
 std::unique_ptr<Tokenizer> make_bpe_tokenizer(BpeModel model) {

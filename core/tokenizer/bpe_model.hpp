@@ -39,4 +39,7 @@ struct BpeModel {
 // Whether an id is a special token.
 bool is_special(const BpeModel& model, int32_t id);
 
+// Tokenizer::ordinary_size() of these tokens by id; empty ones are no tokens. special: ascending ids.
+int32_t ordinary_size(const std::vector<std::string>& tokens, const std::vector<SpecialToken>& special);
+
 }  // namespace gpt2run

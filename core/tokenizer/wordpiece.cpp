@@ -98,6 +98,7 @@ class WordPieceTokenizer final : public Tokenizer {
   }
 
   int32_t size() const override { return static_cast<int32_t>(pieces_.size()); }
+  int32_t ordinary_size() const override { return gpt2run::ordinary_size(model_.tokens, model_.special); }
   int32_t end_of_text() const override { return model_.end_of_text; }
   std::vector<std::string> warnings() const override { return model_.warnings; }
 

@@ -110,6 +110,28 @@ TEST_F(ModelTokenizer, WhatIsThereInsteadIsNamed) {
   EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("no tokenizer", "vocab.json", "merges.txt"));
 }
 
+// Whoever adds a token to a tokenizer often leaves the model as it is. transformers opens both, and so do the layouts
+// that gpt2convert writes.
+TEST_F(ModelTokenizer, AddedTokensBeyondTheModelAreAWarning) {
+  const std::string demo = SOURCE_DIR "/models/demo", tell = "gpt2run -q -p 'Once upon' -n 4 --sampler argmax -m ";
+  ASSERT_EQ(run("cp -r " + demo + " d && chmod -R u+w d").code, 0);
+  write("d/added_tokens.json", R"({"[PAD]": 4096, "[X]": 4099})");
+  const Outcome done = run(tell + "d"), expected = run(tell + demo);
+  EXPECT_EQ(done.code, 0);
+  EXPECT_EQ(done.out, expected.out);
+  EXPECT_THAT(done.err, HasMessage("gpt2run: warning", "4100", "4096", "\"[X]\""));
+  const Outcome refused = run("gpt2run -q -m d -p 'a[PAD]'");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasMessage("gpt2run: error", "--prompt", "4096"));
+  ASSERT_EQ(run("gpt2convert -q -m d -o hf").code, 0);
+  EXPECT_EQ(run(tell + "hf").out, expected.out);
+  write("d/added_tokens.json", R"({"[PAD]": 4096})");  // without a hole, for which GGUF has no place
+  ASSERT_EQ(run("gpt2convert -q -m d --to gguf -o d.gguf").code, 0);
+  const Outcome gguf = run(tell + "d.gguf");
+  EXPECT_EQ(gguf.out, expected.out);
+  EXPECT_EQ(gguf.err, "");
+}
+
 TEST_F(ModelTokenizer, OneThatIsNamedIsNeverPassedOver) {
   run("mkdir t && touch t/tokenizer.json");
   EXPECT_THAT(run(std::string(kRun) + "-q --tokens 2 --tokenizer t"), IsRefusal(1, "t/tokenizer.json", "empty file"));

@@ -8,6 +8,7 @@
 #include "common/pipeline/model_path.hpp"
 #include "common/pipeline/packed_model.hpp"
 #include "gpt2run/files/paths.hpp"
+#include "gpt2run/sdk/escape.hpp"
 #include "host/discovery.hpp"
 #include "host/log.hpp"
 
@@ -81,6 +82,16 @@ BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, 
   return BoundPlugin(host.get(Kind::loader, spec.name), spec, configuration.layer("loader"), &host);
 }
 
+void check_vocabulary(const std::string& path, const Tokenizer& tokenizer, const ModelConfig& model) {
+  if (tokenizer.size() <= model.V) return;
+  if (tokenizer.ordinary_size() > model.V)
+    fail("tokenizer ", path, ": expected at most ", model.V, " tokens, the model's vocabulary, found ",
+         tokenizer.size());
+  log_warning("tokenizer " + path + ": " + std::to_string(tokenizer.size()) + " tokens, the model has " +
+              std::to_string(model.V) + ": added tokens from " + std::to_string(model.V) + " on, as " +
+              in_quotes(tokenizer.piece(tokenizer.size() - 1)) + ", cannot be used");
+}
+
 std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, const Checkpoint& checkpoint) {
   const std::string given(configuration.values().text("tokenizer"));
   const char* own = checkpoint.tokenizer();
@@ -99,9 +110,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const Configuration& configuration, co
     return nullptr;
   }
   for (const std::string& line : tokenizer->warnings()) log_warning(line);
-  if (tokenizer->size() > checkpoint.config().V)
-    fail("tokenizer ", path, ": expected at most ", checkpoint.config().V, " tokens, the model's vocabulary, found ",
-         tokenizer->size());
+  check_vocabulary(path, *tokenizer, checkpoint.config());
   if (tokenizer->size() < checkpoint.config().V)
     log_warning("tokenizer " + path + ": " + std::to_string(tokenizer->size()) + " tokens, the model has " +
                 std::to_string(checkpoint.config().V) + "; ids beyond the tokenizer's print nothing");

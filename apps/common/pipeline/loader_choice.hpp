@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/config/config.hpp"
+#include "gpt2run/loader.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "host/plugin_host.hpp"
 
@@ -19,6 +20,10 @@ PluginSpec single_plugin(const Configuration& configuration, const char* option)
 // The loader that --loader names, or else the one whose probe() of the model has the highest score. Its options are not
 // bound yet. Throws Error naming the loaders that were tried.
 BoundPlugin choose_loader(PluginHost& host, const Configuration& configuration, const std::string& model);
+
+// Throws Error if the tokenizer has ordinary tokens beyond the model's vocabulary. Added tokens beyond it, which a
+// model may not have been made larger for, are a warning. path: the tokenizer's, for messages.
+void check_vocabulary(const std::string& path, const Tokenizer& tokenizer, const ModelConfig& model);
 
 // Opens the tokenizer of --tokenizer, or else the model's own. Returns null, and logs it, when there is neither. Throws
 // Error.

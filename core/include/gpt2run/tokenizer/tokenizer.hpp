@@ -40,7 +40,10 @@ class Tokenizer {
   // Throws Error if id is not in [0, size()).
   virtual std::string_view piece(int32_t id) const = 0;
 
-  virtual int32_t size() const = 0;         // number of ids: the highest and one
+  virtual int32_t size() const = 0;  // number of ids: the highest and one
+  // The same without the added and special tokens behind the last ordinary one. A model that was not made larger for
+  // such tokens can be used with the tokenizer, as long as no text has one of them.
+  virtual int32_t ordinary_size() const { return size(); }
   virtual int32_t end_of_text() const = 0;  // id, or -1 if there is none
 
   // What its files name and this tokenizer leaves out, a line for each.
