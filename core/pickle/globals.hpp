@@ -7,6 +7,7 @@ namespace gpt2run::pickle {
 
 enum class Meaning : uint8_t {
   ordered_dict,       // a dictionary
+  default_dict,       // a dictionary; its argument, what a missing key would make, is of no use
   rebuild_tensor,     // a tensor: storage, offset, shape, strides, ...
   rebuild_parameter,  // its first argument, a tensor
   size,               // its argument, a tuple
@@ -25,6 +26,7 @@ struct Global {
 
 inline constexpr Global kGlobals[] = {
     {"collections", "OrderedDict", Meaning::ordered_dict},
+    {"collections", "defaultdict", Meaning::default_dict},
     {"torch._utils", "_rebuild_tensor", Meaning::rebuild_tensor},
     {"torch._utils", "_rebuild_tensor_v2", Meaning::rebuild_tensor},
     {"torch._utils", "_rebuild_parameter", Meaning::rebuild_parameter},
@@ -56,6 +58,23 @@ inline constexpr Global kGlobals[] = {
     {"torch", "float32", Meaning::ignored},
     {"torch", "float16", Meaning::ignored},
     {"torch", "bfloat16", Meaning::ignored},
+    {"", "PosixPath", Meaning::ignored},
+    {"", "WindowsPath", Meaning::ignored},
+    {"datetime", "datetime", Meaning::ignored},
+    {"datetime", "timedelta", Meaning::ignored},
+    {"collections", "Counter", Meaning::ignored},
+    {"__builtin__", "set", Meaning::ignored},  // protocol 2 writes Python's own names as Python 2 had them
+    {"builtins", "set", Meaning::ignored},
+    {"__builtin__", "frozenset", Meaning::ignored},
+    {"builtins", "frozenset", Meaning::ignored},
+    {"__builtin__", "complex", Meaning::ignored},
+    {"builtins", "complex", Meaning::ignored},
+    {"__builtin__", "list", Meaning::ignored},  // these three as the argument of a defaultdict
+    {"builtins", "list", Meaning::ignored},
+    {"__builtin__", "dict", Meaning::ignored},
+    {"builtins", "dict", Meaning::ignored},
+    {"__builtin__", "int", Meaning::ignored},
+    {"builtins", "int", Meaning::ignored},
     {"numpy", "dtype", Meaning::ignored},
     {"numpy.core.multiarray", "scalar", Meaning::ignored},
     {"numpy._core.multiarray", "scalar", Meaning::ignored},

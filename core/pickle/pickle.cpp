@@ -210,6 +210,8 @@ class Machine {
     switch (global.meaning) {
       case Meaning::ordered_dict:
         return push_ordered_dict(arguments);
+      case Meaning::default_dict:
+        return push_container(Kind::dict, {});
       case Meaning::settings:
         return push_container(Kind::object, {});
       case Meaning::rebuild_tensor:

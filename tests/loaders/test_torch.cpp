@@ -200,6 +200,17 @@ TEST_F(TorchFolder, NumbersOfNumpyAndSettingsAreRead) {
   expect_same_as_safetensors(content.archive(pickle.done()));
 }
 
+// Such as a trainer keeps beside the weights.
+TEST_F(TorchFolder, PlainObjectsOfPythonAreSkipped) {
+  const TorchContent content = this->content();
+  Pickler pickle;
+  pickle.op("}(").text("done").global("__builtin__", "set").op("(]tR");
+  pickle.text("out").global("pathlib", "PosixPath").op("(").text("/").text("out").op("tR");
+  pickle.text("counts").global("collections", "defaultdict").op("(").global("__builtin__", "list").op("tR(");
+  pickle.text("a").op("]u").text("model").state_dict(content.tensors).op("u");
+  expect_same_as_safetensors(content.archive(pickle.done()));
+}
+
 class TorchAlone : public TorchFolder {
  protected:
   void SetUp() override {
