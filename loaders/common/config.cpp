@@ -1,6 +1,8 @@
 // Settings that GPT-2 in transformers does not read are ignored here too.
 #include "config.hpp"
 
+#include <algorithm>
+
 #include "json.hpp"
 #include "limits.hpp"
 #include "mapped_file.hpp"
@@ -24,6 +26,32 @@ int64_t read_integer(const std::string& path, const char* key, const Value& valu
 
 int32_t read_size(const std::string& path, const Value& config, const char* key, int64_t most) {
   return loaders::checked_size(path, key, read_integer(path, key, find(config, key)), most);
+}
+
+// A size of the model, by its name in GPT-2 or the name that transformers has for it in all models, or else, as there,
+// that of GPT-2's smallest model.
+int32_t read_model_size(const std::string& path, const Value& config, const char* key, int64_t most, const Host& host) {
+  struct Size {
+    std::string_view key;
+    const char* general;
+    int32_t otherwise;
+  };
+  constexpr Size kSizes[] = {{"n_layer", "num_hidden_layers", 12},
+                             {"n_head", "num_attention_heads", 12},
+                             {"n_embd", "hidden_size", 768},
+                             {"vocab_size", nullptr, 50257},
+                             {"n_positions", "max_position_embeddings", 1024}};
+  const Size& size =
+      *std::find_if(std::begin(kSizes), std::end(kSizes), [&](const Size& one) { return one.key == key; });
+  const bool has_own = config.find(key).has_value();
+  const auto general = size.general ? config.find(size.general) : std::nullopt;
+  if (has_own && general && general->description() != find(config, key).description())
+    fail(path, ": ", size.general, ": expected ", find(config, key).description(), ", as ", key, " says, found ",
+         general->description());
+  if (has_own || general) return read_size(path, config, has_own ? key : size.general, most);
+  host.log(1, (path + ": no " + key + ": taken as " + std::to_string(size.otherwise) + ", as in GPT-2's smallest model")
+                  .c_str());
+  return size.otherwise;
 }
 
 bool read_flag(const std::string& path, const Value& config, const char* key, bool fallback) {
@@ -78,6 +106,8 @@ Activation read_activation(const std::string& path, const Value& config) {
   constexpr std::pair<std::string_view, Activation> kNames[] = {{"gelu_new", Activation::gelu_tanh},
                                                                 {"gelu_fast", Activation::gelu_tanh},
                                                                 {"gelu_pytorch_tanh", Activation::gelu_tanh},
+                                                                {"gelu_python_tanh", Activation::gelu_tanh},
+                                                                {"gelu_accurate", Activation::gelu_tanh},
                                                                 {"gelu", Activation::gelu_erf},
                                                                 {"gelu_python", Activation::gelu_erf},
                                                                 {"relu", Activation::relu},
@@ -111,15 +141,19 @@ FolderConfig read_config(const std::string& path, const Host& host) {
   check_type(path, config, host);
   refuse_other_arithmetic(path, config);
   ModelConfig m{};
-  m.L = read_size(path, config, "n_layer", loaders::kMaxLayers);
-  m.H = read_size(path, config, "n_head", loaders::kMaxWidth);
-  m.C = read_size(path, config, "n_embd", loaders::kMaxWidth);
+  const auto size = [&](const char* key, int64_t most) { return read_model_size(path, config, key, most, host); };
+  m.L = size("n_layer", loaders::kMaxLayers);
+  m.H = size("n_head", loaders::kMaxWidth);
+  m.C = size("n_embd", loaders::kMaxWidth);
   loaders::check_heads(path, "n_head", m);
   const bool default_inner = find(config, "n_inner").is_null();
   m.F = default_inner ? loaders::checked_size(path, "n_embd * 4", int64_t{4} * m.C, loaders::kMaxWidth)
                       : read_size(path, config, "n_inner", loaders::kMaxWidth);
-  m.V = read_size(path, config, "vocab_size", kMaxVocab);
-  m.T = read_size(path, config, find(config, "n_positions").is_null() ? "n_ctx" : "n_positions", loaders::kMaxContext);
+  m.V = size("vocab_size", kMaxVocab);
+  const bool has_only_n_ctx =
+      find(config, "n_positions").is_null() && !config.find("max_position_embeddings") && config.find("n_ctx");
+  m.T = has_only_n_ctx ? read_size(path, config, "n_ctx", loaders::kMaxContext)
+                       : size("n_positions", loaders::kMaxContext);
   read_text_ends(path, config, m, host);
   m.epsilon = read_epsilon(path, config);
   m.activation = read_activation(path, config);

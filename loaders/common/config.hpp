@@ -14,10 +14,9 @@ struct FolderConfig {
   std::optional<Type> quantised;  // i8 or u4: the type of the layers' matrices, by quantization_config
 };
 
-// Missing settings have the defaults of transformers, except that the model's sizes must be given and a missing
-// eos_token_id becomes -1. Without model_type the file is taken as one of GPT-2 if it has GPT-2's settings, which is
-// logged. generation_config.json beside it is read for its tokens (text_ends.hpp). Throws Error naming the file, the
-// setting, what was expected and what was found.
+// Missing settings have the defaults of transformers; sizes that are missing are logged. Without model_type the file is
+// taken as one of GPT-2 if it has GPT-2's settings, which is logged. generation_config.json beside it is read for its
+// tokens (text_ends.hpp). Throws Error naming the file, the setting, what was expected and what was found.
 FolderConfig read_config(const std::string& path, const Host& host);
 
 }  // namespace gpt2run::loaders

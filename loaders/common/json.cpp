@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "foreign.hpp"
+
 namespace gpt2run::loaders {
 namespace {
 
@@ -31,6 +33,19 @@ std::string with_quoted_numbers(std::string_view text) {
 }
 
 }  // namespace
+
+json::Document parse_object(const std::string& where, std::span<const char> text) {
+  if (text.size() > kMostJson) fail(where, ": expected at most ", kMostJson, " bytes of JSON, found ", text.size());
+  try {
+    json::Document document = json::parse({text.data(), text.size()}, where);
+    document.root().object();
+    return document;
+  } catch (const json::SyntaxError&) {
+    const std::string format = foreign_format(text);
+    if (format.empty()) throw;
+    fail(where, ": expected JSON, found ", format);
+  }
+}
 
 json::Document parse_settings(const std::string& where, std::span<const char> text) {
   try {

@@ -9,13 +9,9 @@ namespace gpt2run::loaders {
 
 inline constexpr size_t kMostJson = 100'000'000;  // bytes; safetensors has this limit for its header
 
-// Parses a text that is a JSON object. where: the file, for messages. Throws Error.
-inline json::Document parse_object(const std::string& where, std::span<const char> text) {
-  if (text.size() > kMostJson) fail(where, ": expected at most ", kMostJson, " bytes of JSON, found ", text.size());
-  json::Document document = json::parse({text.data(), text.size()}, where);
-  document.root().object();
-  return document;
-}
+// Parses a text that is a JSON object. where: the file, for messages. Throws Error, which names what people have in
+// place of such a file: a pointer of Git LFS, a web page.
+json::Document parse_object(const std::string& where, std::span<const char> text);
 
 // As parse_object(), for settings that Python may have written: its json module writes NaN, Infinity and -Infinity,
 // which JSON does not have. Such a value reads as the text of that name, so that it is refused where a number is needed

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <compare>
 #include <cstdio>
+#include <optional>
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -38,6 +39,7 @@ void each_field(std::string_view message, const std::string& where, const Visit&
 // What the index says of a tensor.
 struct Entry {
   uint64_t type = 0, shard = 0, offset = 0, size = 0;
+  std::optional<uint32_t> sum;
   std::vector<int64_t> shape;
   bool is_sliced = false;
 };
@@ -60,6 +62,7 @@ Entry read_entry(std::string_view message, const std::string& where) {
     if (field == 3) entry.shard = number;
     if (field == 4) entry.offset = number;
     if (field == 5) entry.size = number;
+    if (field == 6) entry.sum = static_cast<uint32_t>(number);
     if (field == 7) entry.is_sliced = true;
   });
   return entry;
@@ -124,9 +127,15 @@ StoredTensor place(const Entry& entry, const loaders::MappedFile& file, const st
   return {file.bytes().data() + entry.offset, dtype, shape, loaders::contiguous_strides(shape), &file.path()};
 }
 
+void check_sum(const Entry& entry, const StoredTensor& tensor, const std::string& where) {
+  if (entry.sum && *entry.sum != masked_sum({tensor.data, entry.size}))
+    fail(where, ": expected its sum in ", *tensor.path,
+         ", found another: the file is damaged, download or copy it again");
+}
+
 }  // namespace
 
-void add_bundle(loaders::StoredTensors& tensors) {
+void add_bundle(loaders::StoredTensors& tensors, bool check_sums) {
   const std::string& path = tensors.path();
   const loaders::MappedFile index(path);
   const auto entries = read_table(index);
@@ -155,7 +164,9 @@ void add_bundle(loaders::StoredTensors& tensors) {
     std::snprintf(end, sizeof end, ".data-%05u-of-%05u", static_cast<unsigned>(entry.shard),
                   static_cast<unsigned>(shards));
     if (!file) file = &tensors.map(path.substr(0, path.rfind('.')) + end);
-    tensors.add(name_in_transformers(name), place(entry, *file, where));
+    StoredTensor tensor = place(entry, *file, where);
+    if (check_sums) check_sum(entry, tensor, where);
+    tensors.add(name_in_transformers(name), std::move(tensor));
     if (entry.size > 0) places.push_back({entry.shard, entry.offset, entry.offset + entry.size, name});
   }
   std::ranges::sort(places);

@@ -80,7 +80,7 @@ ModelConfig read_settings(const fs::path& folder) {
 
 class TensorflowLoader final : public Loader {
  public:
-  TensorflowLoader(const Options&, const Host& host) : host_(host) {}
+  TensorflowLoader(const Options& options, const Host& host) : host_(host), check_sums_(options.flag("check_sums")) {}
 
   int probe(const char* path) const override {
     const fs::path given(path);
@@ -100,7 +100,7 @@ class TensorflowLoader final : public Loader {
       if (index.empty()) fail(path, ": expected a folder with hparams.json and model.ckpt.index, found another file");
       const ModelConfig model = read_settings(folder);
       loaders::StoredTensors tensors(index.string());
-      add_bundle(tensors);
+      add_bundle(tensors, check_sums_);
       return std::make_unique<loaders::Gpt2Checkpoint>(model, true, std::move(tensors), loaders::tokenizer_in(folder),
                                                        host_);
     } catch (const fs::filesystem_error& error) {
@@ -114,10 +114,15 @@ class TensorflowLoader final : public Loader {
   static fs::path folder_of(const fs::path& file) { return file.has_parent_path() ? file.parent_path() : "."; }
 
   Host host_;
+  bool check_sums_;
 };
+
+constexpr OptionSpec kOptions[] = {
+    {"check_sums", "bool", "off", "", "check the sums of the weights, for which all of them are read at the start"}};
 
 }  // namespace
 }  // namespace gpt2run::tensorflow
 
 GPT2RUN_PLUGIN = gpt2run::host_plugin<gpt2run::Loader, gpt2run::tensorflow::TensorflowLoader>(
-    gpt2run::Kind::loader, false, "tensorflow", "0.1.0", "OpenAI's release: hparams.json and model.ckpt of TensorFlow");
+    gpt2run::Kind::loader, false, "tensorflow", "0.1.0", "OpenAI's release: hparams.json and model.ckpt of TensorFlow",
+    gpt2run::tensorflow::kOptions);

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "../common/checksum.hpp"
 #include "../common/foreign.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -14,17 +15,6 @@ constexpr size_t kFooter = 48, kBehindBlock = 5;  // bytes: two handles and the 
 constexpr uint64_t kMagic = 0xdb4775248b80fb57;
 constexpr size_t kMostBytes = size_t{1} << 26, kMostEntries = 100'000;  // of an index; GPT-2's has some hundred entries
 constexpr size_t kLongestKey = 1000;  // keys that share their beginning could make a small file a large table
-
-// CRC-32C, as LevelDB stores it.
-uint32_t masked_sum(std::string_view bytes) {
-  uint32_t sum = ~0u;
-  for (const char byte : bytes) {
-    sum ^= static_cast<unsigned char>(byte);
-    for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (sum & 1 ? 0x82f63b78u : 0u);
-  }
-  sum = ~sum;
-  return (sum >> 15 | sum << 17) + 0xa282ead8u;
-}
 
 using Entries = std::map<std::string, std::string_view>;
 
@@ -59,6 +49,11 @@ void read_block(std::string_view file, const std::string& path, Cursor& handle, 
 }
 
 }  // namespace
+
+uint32_t masked_sum(std::span<const char> bytes) {
+  const uint32_t sum = loaders::crc32c(bytes);
+  return (sum >> 15 | sum << 17) + 0xa282ead8u;
+}
 
 void Cursor::refuse(const std::string& why) const { fail(where_, ": ", why); }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,9 @@ class Cursor {
   std::string_view bytes_;
   std::string where_;
 };
+
+// The sum of some bytes (CRC-32C) as the format stores it.
+uint32_t masked_sum(std::span<const char> bytes);
 
 // Every entry of the table, by its key. The values lie in the file. Throws Error for a file of another kind, a damaged
 // one, and one whose blocks are compressed.

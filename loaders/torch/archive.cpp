@@ -2,11 +2,11 @@
 #include "archive.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <vector>
 
+#include "../common/checksum.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
 
@@ -28,20 +28,6 @@ struct Entry {
   int method;
   uint32_t sum;
 };
-
-uint32_t crc32(std::span<const char> bytes) {
-  static const std::array<uint32_t, 256> table = [] {
-    std::array<uint32_t, 256> sums;
-    for (uint32_t i = 0; i < 256; ++i) {
-      sums[i] = i;
-      for (int bit = 0; bit < 8; ++bit) sums[i] = sums[i] >> 1 ^ (sums[i] & 1 ? 0xedb88320u : 0u);
-    }
-    return sums;
-  }();
-  uint32_t sum = ~0u;
-  for (const char byte : bytes) sum = sum >> 8 ^ table[(sum ^ static_cast<unsigned char>(byte)) & 0xff];
-  return ~sum;
-}
 
 class DirectoryReader {
  public:
@@ -189,7 +175,7 @@ std::optional<std::span<const char>> Archive::find(std::string_view name) const 
 std::optional<std::span<const char>> Archive::find_checked(std::string_view name) const {
   const auto data = find(name);
   if (!data) return data;
-  const uint32_t expected = records_.find(root_ + std::string(name))->second.sum, found = crc32(*data);
+  const uint32_t expected = records_.find(root_ + std::string(name))->second.sum, found = loaders::crc32(*data);
   if (expected != 0 && found != expected)
     fail(path_, ": ", in_quotes(name), ": expected bytes with the CRC ", expected, ", found those of ", found,
          ": the file is damaged, download or copy it again");

@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 // A model while it is opened. The pickles are dropped when it is open; the mapped files go to the checkpoint.
 class Opening {
  public:
-  Opening(const fs::path& file, const Host& host) : tensors_(file.string()), file_(file), host_(host) {
+  Opening(const fs::path& file, bool check_sums, const Host& host)
+      : tensors_(file.string()), file_(file), check_sums_(check_sums), host_(host) {
     if (is_index(file)) {
       loaders::add_shards(tensors_, file.stem().stem().extension().string(),
                           [&](const std::string& shard) { add_file(shard); });
@@ -57,6 +58,8 @@ class Opening {
     const TorchFile file(tensors_.map(path, false));
     const ModelDict model = find_model(file);
     add_tensors(tensors_, file, model);
+    if (check_sums_ && !file.check_sums(model.weights))
+      host_.log(2, (path + ": check_sums: files of before PyTorch 1.6 have no sums, nothing is checked").c_str());
     if (!model.settings) return;
     arguments_ = read_arguments(file, *model.settings);
     is_nanogpt_ = model.is_nanogpt;
@@ -71,6 +74,7 @@ class Opening {
 
   loaders::StoredTensors tensors_;
   fs::path file_;
+  bool check_sums_;
   Host host_;
   std::optional<Arguments> arguments_;  // those in the file
   bool is_nanogpt_ = false;
@@ -79,13 +83,16 @@ class Opening {
 class TorchLoader final : public Loader {
  public:
   TorchLoader(const Options& options, const Host& host)
-      : host_(host), heads_(options.integer("heads")), activation_(options.text("activation")) {}
+      : host_(host),
+        heads_(options.integer("heads")),
+        activation_(options.text("activation")),
+        check_sums_(options.flag("check_sums")) {}
 
   int probe(const char* path) const override { return score_of(path); }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
-      return Opening(find_file(path, host_), host_).open(heads_, activation_);
+      return Opening(find_file(path, host_), check_sums_, host_).open(heads_, activation_);
     } catch (const fs::filesystem_error& error) {
       fail(path, ": ", error.code().message());
     } catch (const std::bad_alloc&) {
@@ -97,12 +104,14 @@ class TorchLoader final : public Loader {
   Host host_;
   int64_t heads_;
   std::string activation_;
+  bool check_sums_;
 };
 
 constexpr OptionSpec kOptions[] = {
     {"heads", "int", "0", "[0, 1048576]", "attention heads of a model whose file does not say; 0: as the file says"},
     {"activation", "enum", "auto", "auto|gelu_tanh|gelu_erf",
-     "GELU of the MLP; auto: as config.json says, gelu_erf for nanoGPT's checkpoints, else gelu_tanh"}};
+     "GELU of the MLP; auto: as config.json says, gelu_erf for nanoGPT's checkpoints, else gelu_tanh"},
+    {"check_sums", "bool", "off", "", "check the sums of the weights, for which all of them are read at the start"}};
 
 }  // namespace
 }  // namespace gpt2run::torch

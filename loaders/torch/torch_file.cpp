@@ -2,6 +2,7 @@
 #include "torch_file.hpp"
 
 #include <cstring>
+#include <set>
 
 #include "../common/foreign.hpp"
 #include "gpt2run/error.hpp"
@@ -144,6 +145,15 @@ std::span<const char> TorchFile::storage_bytes(const pickle::Storage& storage, c
     fail(where, ": expected ", count, " elements of ", storage.dtype, " in its storage ", in_quotes(storage.key),
          ", found ", found->size(), " bytes");
   return *found;
+}
+
+bool TorchFile::check_sums(const Value& tensors) const {
+  if (!archive_) return false;
+  std::set<std::string_view> keys;
+  for (const Value& value : pickle_.items(tensors))
+    if (value.kind == Kind::tensor) keys.insert(pickle_.storages[pickle_.tensors[value.index].storage].key);
+  for (const std::string_view key : keys) archive_->find_checked("data/" + std::string(key));
+  return true;
 }
 
 loaders::StoredTensor TorchFile::tensor(const Value& value, std::string_view name) const {

@@ -27,6 +27,10 @@ class TorchFile {
   const std::string& path() const { return file_.path(); }
   const Pickle& pickle() const { return pickle_; }
 
+  // Reads all storages of the tensors in a dictionary and throws Error for one whose sum is not that of the archive.
+  // Returns false if the file has no sums, as the older form.
+  bool check_sums(const Value& tensors) const;
+
   // A tensor of the pickle. name: for messages. Throws Error unless all of its elements lie in its storage, and the
   // storage has in the file the size that the pickle says.
   loaders::StoredTensor tensor(const Value& value, std::string_view name) const;

@@ -62,10 +62,26 @@ TEST(HuggingfaceSettings, ABrokenGenerationConfigIsRefused) {
   folder.write("generation_config.json", "{");
   expect_refused(folder, "generation_config.json", {"JSON"});
   folder.write("generation_config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
-  expect_refused(folder, "generation_config.json", {"JSON", "\"version\""});
+  expect_refused(folder, "generation_config.json", {"JSON", "Git LFS", "9"});
   folder.remove("generation_config.json");
   std::filesystem::create_symlink("../blobs/0", folder.path("generation_config.json"));
   expect_refused(folder, "generation_config.json", {"link"});
+}
+
+// What people have in place of config.json.
+TEST(HuggingfaceSettings, WhatIsNoConfigIsNamed) {
+  const ModelFolder folder;
+  const std::string text = folder.read("config.json");
+  folder.write("config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 665\n");
+  expect_refused(folder, "config.json", {"JSON", "Git LFS", "665"});
+  folder.write("config.json", "<!DOCTYPE html>\n<html><body>Sign in</body></html>");
+  expect_refused(folder, "config.json", {"JSON", "web page"});
+  std::string wide = "\xff\xfe";
+  for (const char c : text) wide.append({c, '\0'});
+  folder.write("config.json", wide);
+  expect_refused(folder, "config.json", {"JSON", "UTF-16", "iconv"});
+  folder.write("config.json", "\xEF\xBB\xBF" + text);
+  EXPECT_EQ(error_of([&] { open(folder.path()); }), "no error");
 }
 
 TEST(HuggingfaceSettings, SizesAreBounded) {
@@ -82,6 +98,7 @@ TEST(HuggingfaceSettings, SizesAreBounded) {
     expect_setting_refused(key, nullptr, "whole", "null");
   }
   expect_setting_refused("n_head", 5, "48", "5");
+  expect_setting_refused("num_hidden_layers", 3, "2", "n_layer", "3");
   expect_setting_refused("vocab_size", 262144, "262143", "262144");
 }
 

@@ -21,8 +21,8 @@ constexpr const char* kModel = "synthetic:L=2,C=8,H=2,V=40,T=9,end_of_text=-1";
 constexpr const char* kIndex = "model.ckpt.index";
 constexpr const char* kData = "model.ckpt.data-00000-of-00001";
 
-std::unique_ptr<Checkpoint> open(const fs::path& path) {
-  return make_plugin<Loader>(Kind::loader, "tensorflow")->open(path.c_str());
+std::unique_ptr<Checkpoint> open(const fs::path& path, const OptionValues& options = {}) {
+  return make_plugin<Loader>(Kind::loader, "tensorflow", options)->open(path.c_str());
 }
 
 // CRC-32C as the format stores it, bit by bit.
@@ -169,6 +169,18 @@ TEST_F(Tensorflow, ABlockThatIsDamagedOrCompressedIsNamed) {
   bytes = index();
   bytes[blocks_of(bytes).front().second - 1] = 1;  // the kind of the block
   expect_index_refused(with_sums(bytes), {"block at byte 0:", "compressed", "tf.train.Saver"});
+}
+
+TEST_F(Tensorflow, DamagedWeightsAreToldWhereTheirSumsAreChecked) {
+  open(path(), {{"check_sums", "on"}});
+  std::string data = read_whole(path(kData));
+  data[8000] ^= 1;
+  folder_.file(kData, data);
+  open(path());
+  EXPECT_THAT(error_of([&] {
+                open(path(), {{"check_sums", "on"}});
+              }),
+              IsMessage(Words{path(kIndex).string() + ":", kData, "sum", "damaged"}));
 }
 
 TEST_F(Tensorflow, EntriesAreChecked) {

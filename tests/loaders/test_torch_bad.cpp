@@ -126,6 +126,32 @@ TEST_F(TorchBad, ADamagedPickleIsTold) {
   EXPECT_EQ(error_of([&] { open(folder_.path(kFile)); }), "no error");
 }
 
+// PyTorch writes a sum for each storage. It is checked on request only, because that reads the whole file.
+TEST_F(TorchBad, DamagedWeightsAreToldWhereTheirSumsAreChecked) {
+  std::string bytes = read_whole(kGoldens + "views.pt");
+  const std::string path = folder_.path("views.pt");
+  folder_.write("views.pt", bytes);
+  open(path, {{"check_sums", "on"}});
+  const size_t name = bytes.find("views/data/0");
+  ASSERT_NE(name, bytes.npos);
+  const auto length = [&](size_t at) { return size_t{static_cast<uint8_t>(bytes[at])}; };
+  bytes[name + length(name - 4) + length(name - 2) + 100] ^= 1;  // behind the name and the extra field of the record
+  folder_.write("views.pt", bytes);
+  open(path);
+  EXPECT_THAT(error_of([&] {
+                open(path, {{"check_sums", "on"}});
+              }),
+              IsMessage(Words{path + ":", "\"data/0\"", "CRC", "damaged"}));
+}
+
+TEST_F(TorchBad, AFileWithoutSumsIsNotCalledChecked) {
+  PluginLog::instance().take();
+  open(kGoldens + "mingpt.pt", {{"heads", "3"}, {"check_sums", "on"}});
+  const std::vector<std::string> lines = PluginLog::instance().take();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("check_sums"), std::string::npos) << lines[0];
+}
+
 TEST_F(TorchBad, NothingIsImportedOrCalled) {
   const auto call = [&](const std::string& module, const std::string& name) {
     return archive_of(Pickler().global(module, name).op("(").text("id").op("tR").done());
