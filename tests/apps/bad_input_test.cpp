@@ -336,7 +336,7 @@ TEST_F(StuckPipe, AWaitForAReaderCanBeInterrupted) {
       ">b.jsonl; env --default-signal=INT gpt2run -q -m synthetic:L=1,C=8,H=2,F=12,V=50,T=16 -n 1 --sink tokens:out=a "
       "--prompts b.jsonl --manifest p & until [ -e a ]; do sleep 0.05; done; kill -INT $!; wait $!; code=$?; kill "
       "$reader; rm a b.jsonl p; exit $code");
-  EXPECT_THAT(done, IsRefusal(1, "p:", "Interrupted system call"));
+  EXPECT_THAT(done, IsRefusal(1, "interrupted", "p:"));
   EXPECT_EQ(entries(), 0u);
 }
 
@@ -345,7 +345,7 @@ TEST_F(StuckPipe, AWaitForAWriterCanBeInterrupted) {
     ASSERT_EQ(run("mkfifo p").code, 0);
     const Outcome done = run_interrupted(program);
     std::filesystem::remove(folder() / "p");
-    EXPECT_THAT(done, IsRefusal(1, "Interrupted system call")) << program;
+    EXPECT_THAT(done, IsRefusal(1, "interrupted")) << program;
   }
 }
 
@@ -353,7 +353,7 @@ TEST_F(StuckPipe, AClosedTerminalInterruptsAsWell) {
   ASSERT_EQ(run("mkfifo p").code, 0);
   const Outcome done = run_interrupted("gpt2perplexity -q --text p 3<>p", "HUP");
   std::filesystem::remove(folder() / "p");
-  EXPECT_THAT(done, IsRefusal(1, "Interrupted system call"));
+  EXPECT_THAT(done, IsRefusal(1, "interrupted"));
 }
 
 class ClosedPipe : public Shell {};

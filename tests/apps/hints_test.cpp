@@ -52,6 +52,9 @@ const Hint kHints[] = {
     {"OneDash", "gpt2run -q -temp 0.5", {"-temp", "--temp"}},
     {"Window", "gpt2perplexity -q --window 5", {"--window", "--max-length"}},
     {"FarFromEveryOption", "gpt2run -q --foo 1", {"--foo", "--help lists"}},
+    {"StopByAnotherName", "gpt2run -q --reverse-prompt a", {"--reverse-prompt", "--stop"}},
+    {"BannedWords", "gpt2run -q --bad-words a", {"--bad-words", "logit-bias", "-inf"}},
+    {"ModelForATokenizer", "gpt2tokenize encode -m a b", {"-m", "--tokenizer"}},
     {"NearAnOption", "gpt2run -q --sede 1", {"--sede", "nearest", "--seed"}},
     {"MetricByAnotherName", "gpt2compare -q -p a --fail-if 'top1_mean<1'", {"\"top1_mean\"", "mean top1_agreement?"}},
     {"MetricMisspelt", "gpt2compare -q -p a --fail-if 'cosin_p99<1'", {"\"cosin_p99\"", "mean cosine?"}},
@@ -95,7 +98,13 @@ const Hint kHints[] = {
     {"EverythingIsBanned",
      kNoTokens +
          "--sampler logit-bias,nucleus --logit-bias.bias '0=-inf 1=-inf 2=-inf 3=-inf 4=-inf 5=-inf 6=-inf 7=-inf'",
-     {"no token can be chosen", "logit-bias,nucleus", "-inf"},
+     {"no token can be chosen", "the sampler logit-bias", "logit-bias,nucleus", "-inf"},
+     1},
+    {"TheSamplerThatLeavesNothing",
+     kNoTokens +
+         "--sampler logit-bias,no-repeat-ngram:ngram=1,nucleus --logit-bias.bias '0=-inf 1=-inf 2=-inf 3=-inf 4=-inf "
+         "5=-inf 7=-inf'",
+     {"position 2", "the sampler no-repeat-ngram", "logit-bias,no-repeat-ngram,nucleus"},
      1},
     {"ModelConvertedIntoItself",
      "gpt2convert -q -m m -o m --force",

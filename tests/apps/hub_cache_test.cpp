@@ -54,7 +54,7 @@ TEST_F(HubCache, TheVariablesOfTheHubCount) {
   make("someone--tales", "aaa", 1);
   for (const char* environment :
        {"HF_HUB_CACHE=$PWD/hf/hub HF_HOME=/nowhere", "HF_HOME=$PWD/hf", "-u HF_HOME XDG_CACHE_HOME=$PWD/cache",
-        "-u HF_HOME -u XDG_CACHE_HOME HOME=$PWD/home"}) {
+        "-u HF_HOME -u XDG_CACHE_HOME HOME=$PWD/home", "HOME=$PWD 'HF_HOME=~/hf'"}) {
     ASSERT_EQ(
         run("mkdir -p cache home/.cache && ln -sfn ../hf cache/huggingface && ln -sfn ../../hf home/.cache/huggingface")
             .code,

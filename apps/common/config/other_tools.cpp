@@ -42,6 +42,21 @@ constexpr Pair kAdvice[] = {
     {"do_sample", "--sampler argmax always takes the most likely token, --sampler nucleus draws one"},
     {"greedy", "--sampler argmax always takes the most likely token"},
     {"beam", "there is no beam search; --samples N makes several sequences"},
+    {"beams", "there is no beam search; --samples N makes several sequences"},
+    {"beam_size", "there is no beam search; --samples N makes several sequences"},
+    {"stop_sequence", "--stop TEXT ends a sequence, and may be given several times"},
+    {"stop_sequences", "--stop TEXT ends a sequence, and may be given several times"},
+    {"stop_strings", "--stop TEXT ends a sequence, and may be given several times"},
+    {"reverse_prompt", "--stop TEXT ends a sequence, and may be given several times"},
+    {"bad_words", "--sampler logit-bias,nucleus --logit-bias 'ID=-inf' bans a token"},
+    {"bad_words_ids", "--sampler logit-bias,nucleus --logit-bias 'ID=-inf' bans a token"},
+    {"suppress_tokens", "--sampler logit-bias,nucleus --logit-bias 'ID=-inf' bans a token"},
+    {"keep", "--context-shift N goes on with the last N tokens when the context is full"},
+    {"n_keep", "--context-shift N goes on with the last N tokens when the context is full"},
+    {"use_cache", "--recompute computes all tokens again for every new one"},
+    {"no_cache", "--recompute computes all tokens again for every new one"},
+    {"prompt_file", "--prompts FILE reads a prompt from each line, --prompt - one from standard input"},
+    {"model", "--tokenizer PATH names the tokenizer, where a program needs no model"},
     {"display_prompt", "--echo off leaves the prompt out"},
     {"no_display_prompt", "--echo off leaves the prompt out"},
     {"no_echo", "--echo off leaves the prompt out"},
@@ -70,6 +85,8 @@ constexpr Pair kAdvice[] = {
     {"min_length", "--sampler min-tokens,nucleus keeps the text from ending early"},
     {"escape", "--stop takes escapes such as \\n, --prompt takes its text as it is"},
     {"interactive", "there is no chat; --prompt TEXT or --prompt - gives a prompt"},
+    {"chat", "there is no chat; --prompt TEXT or --prompt - gives a prompt"},
+    {"conversation", "there is no chat; --prompt TEXT or --prompt - gives a prompt"},
     {"mirostat", "--sampler mirostat is its version 2"},
     {"mirostat_lr", "--mirostat.eta with --sampler mirostat"},
     {"mirostat_ent", "--mirostat.tau with --sampler mirostat"},
@@ -77,9 +94,9 @@ constexpr Pair kAdvice[] = {
 
 // Letters of other tools, which mean nothing here, with the names of their options.
 constexpr Pair kLetters[] = {
-    {"f", "file"},    {"o", "output"},      {"b", "batch_size"},     {"c", "ctx_size"},
-    {"l", "length"},  {"e", "escape"},      {"ngl", "n_gpu_layers"}, {"s", "seed"},
-    {"v", "verbose"}, {"i", "interactive"}, {"k", "top_k"},          {"d", "dtype"},
+    {"f", "file"},   {"o", "output"},         {"b", "batch_size"}, {"c", "ctx_size"},       {"l", "length"},
+    {"e", "escape"}, {"ngl", "n_gpu_layers"}, {"s", "seed"},       {"v", "verbose"},        {"i", "interactive"},
+    {"k", "top_k"},  {"d", "dtype"},          {"m", "model"},      {"r", "reverse_prompt"},
 };
 
 std::string_view find(std::span<const Pair> pairs, std::string_view name) {

@@ -42,7 +42,9 @@ bool is_hub_name(const std::string& text) {
 fs::path cache_folder() {
   const auto variable = [](const char* name) -> fs::path {
     const char* value = std::getenv(name);
-    return value && *value ? value : "";
+    const std::string_view text = value ? value : "";
+    const char* home = std::getenv("HOME");
+    return text.starts_with("~/") && home ? fs::path(home) / text.substr(2) : fs::path(text);
   };
   for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
     if (const fs::path folder = variable(name); !folder.empty()) return folder;

@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <new>
 
 #include "common/program/crash_report.hpp"
+#include "common/program/interrupt.hpp"
 #include "common/program/launch.hpp"
 #include "gpt2run/files/standard_files.hpp"
 #include "gpt2run/sdk/output_file.hpp"
@@ -15,6 +18,17 @@
 #include "host/options.hpp"
 
 namespace gpt2run {
+namespace {
+
+// The line of an error. A system call that was broken off by the user's own signal is no fault of a file: the line says
+// that the run was interrupted, and what it waited for.
+std::string line_of(const std::exception& error) {
+  const std::string line = error.what(), broken_off = std::string(": ") + std::strerror(EINTR);
+  if (!interrupted() || !line.ends_with(broken_off)) return line;
+  return "interrupted: " + line.substr(0, line.size() - broken_off.size());
+}
+
+}  // namespace
 
 int run_guarded(const std::string& name, const std::function<int()>& work,
                 const std::function<void(const std::string& line)>& report) {
@@ -25,11 +39,11 @@ int run_guarded(const std::string& name, const std::function<int()>& work,
   try {
     return work();
   } catch (const UsageError& error) {
-    return report(error.what()), 2;
+    return report(line_of(error)), 2;
   } catch (const std::bad_alloc&) {
     return report("not enough memory"), 1;
   } catch (const std::exception& error) {
-    return report(error.what()), 1;
+    return report(line_of(error)), 1;
   } catch (...) {
     return report("a plugin threw something that is no std::exception"), 1;
   }
