@@ -16,7 +16,7 @@ SDK = (CONTRACT, "gpt2run/sdk/")
 CORE = (*SDK, "gpt2run/files/", "gpt2run/json/", "gpt2run/gguf/", "gpt2run/pickle/", "gpt2run/tokenizer/", "gpt2run/evaluation/", "gpt2run/engine/")
 OWN_FOLDER_IS_BELOW_TOP = ("precisions", "samplers", "loaders", "sinks")
 COMMON = ("program", "config", "prompts", "ranks", "pipeline", "evaluation")  # each folder includes those before it
-PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2tokenize")
+PROGRAMS = ("gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2serve", "gpt2tokenize")
 MAY = {
     "core/include/gpt2run": (CONTRACT,),
     "core/include/gpt2run/sdk": SDK,
@@ -40,6 +40,8 @@ for name, below in LAYERS:
 
 # Foreign headers: start of the include -> the files, or folders of them, that may have it: one or two of a top folder.
 FOREIGN = {
+    "boost/asio/": ("apps/gpt2serve/http_server.cpp",),
+    "boost/beast/": ("apps/gpt2serve/http_server.cpp",),
     "boost/dll/": ("plugins/host/dynamic_library.cpp",),
     "boost/program_options.hpp": ("apps/common/config/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
     "spdlog/": ("plugins/host/log.cpp",),

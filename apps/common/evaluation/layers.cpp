@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "gpt2run/evaluation/teacher_forcing.hpp"
 
@@ -12,54 +11,12 @@ namespace gpt2run {
 namespace {
 
 constexpr int32_t kRows = 16;  // rows per chunk
-constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kMostOfFp16 = 65504, kLeastOfFp16 = 0x1p-14;
 
 // The output of one operation for one chunk of rows.
 struct Output {
   std::string op;
   int layer, rows, cols;
   std::vector<float> values;
-};
-
-// The sums that make an OpRange.
-struct Range {
-  double max = 0;
-  int64_t nonzero = 0, subnormal = 0, nans = 0;
-
-  void add(float x) {
-    const double size = std::isfinite(x) ? std::abs(static_cast<double>(x)) : kInfinity;
-    max = std::max(max, size);
-    nans += std::isnan(x);
-    nonzero += size > 0;
-    subnormal += size > 0 && size < kLeastOfFp16;
-  }
-  OpRange result(const Output& output) const {
-    const double share = nonzero > 0 ? static_cast<double>(subnormal) / static_cast<double>(nonzero) : 0;
-    return {output.op, output.layer, max, kMostOfFp16 / max, share, nans};
-  }
-};
-
-// The sums that make an OpError.
-struct Distance {
-  double errors = 0, squares = 0, max = 0;  // the sum of (t - r)^2, the sum of r^2, the maximum of |t - r|
-  bool has_nan = false;                     // on either side
-
-  void add(float reference, float test) {
-    const double r = reference, t = test;
-    if (std::isfinite(r)) squares += r * r;
-    if (r == t) return;
-    if (std::isnan(r) || std::isnan(t)) return void(has_nan = true);
-    const double error = std::isfinite(r) && std::isfinite(t) ? std::abs(t - r) : kInfinity;
-    errors += error * error;
-    max = std::max(max, error);
-  }
-  OpError result(const Output& output, int64_t count) const {
-    if (has_nan) return {output.op, output.layer, kNan, kNan};
-    if (errors == 0) return {output.op, output.layer, 0, 0};
-    const double rms = std::sqrt(squares / static_cast<double>(count));
-    return {output.op, output.layer, std::sqrt(errors / squares), max / rms};
-  }
 };
 
 // Records what the operations of one session write in a chunk.
@@ -122,12 +79,14 @@ class Tapped {
 
   std::vector<OpRange> ranges() const {
     std::vector<OpRange> all;
-    for (size_t i = 0; i < ranges_.size(); ++i) all.push_back(ranges_[i].result(recorder_.output(i)));
+    for (size_t i = 0; i < ranges_.size(); ++i)
+      all.push_back(ranges_[i].result(recorder_.output(i).op, recorder_.output(i).layer));
     return all;
   }
   std::vector<OpError> errors() const {
     std::vector<OpError> all;
-    for (size_t i = 0; i < errors_.size(); ++i) all.push_back(errors_[i].result(recorder_.output(i), counts_[i]));
+    for (size_t i = 0; i < errors_.size(); ++i)
+      all.push_back(errors_[i].result(recorder_.output(i).op, recorder_.output(i).layer, counts_[i]));
     return all;
   }
 
@@ -145,8 +104,8 @@ class Tapped {
   Recorder recorder_;
   TeacherForcing forced_;
   bool works_;
-  std::vector<Range> ranges_;
-  std::vector<Distance> errors_;
+  std::vector<OpRangeSum> ranges_;
+  std::vector<OpErrorSum> errors_;
   std::vector<int64_t> counts_;
 };
 

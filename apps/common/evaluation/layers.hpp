@@ -9,36 +9,10 @@
 #include <vector>
 
 #include "common/evaluation/instances.hpp"
+#include "common/evaluation/op_sums.hpp"
 #include "common/evaluation/texts.hpp"
 
 namespace gpt2run {
-
-// The error of one operation in one layer, over all rows. layer: -1 for operations outside of the layers (embed,
-// norm_logits). With r the outputs of the reference, t those of the test, and |r| = sqrt(mean r^2) the RMS of the
-// reference:
-//   rms_error  sqrt(mean (t - r)^2) / |r|
-//   max_error  max |t - r| / |r|
-// Equal outputs give exactly 0. If only one side is infinite, or both with different signs, the error is infinite. A
-// NaN on either side makes it NaN.
-struct OpError {
-  std::string op;
-  int32_t layer;
-  double rms_error, max_error;
-};
-
-// The range of one operation's outputs in one instance:
-//   max              max |x|, where values that are not finite count as infinity
-//   headroom         65504 / max: by which factor the values could grow before they overflow in FP16;
-//                    infinite if all are 0
-//   subnormal_share  the share of the non-zero values that is below 2^-14, so that FP16 stores it with
-//                    fewer bits or as 0
-//   nans             how many values are NaN
-struct OpRange {
-  std::string op;
-  int32_t layer;
-  double max, headroom, subnormal_share;
-  int64_t nans;
-};
 
 // The results of one test.
 struct LayerTest {

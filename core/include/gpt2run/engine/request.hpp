@@ -59,10 +59,10 @@ constexpr const char* name_of(Reason reason) {
   return static_cast<size_t>(reason) < 6 ? names[static_cast<size_t>(reason)] : "unknown reason";
 }
 
-// Receives what happens to requests. It is called on the thread that calls step(). Its functions may call submit() and
-// cancel() of the engine, and nothing else. step() passes on what a listener throws.
+// Receives what happens to requests. It is called on the thread that calls step(). Its functions may call submit(),
+// cancel() and counts() of the engine, and nothing else. step() passes on what a listener throws.
 struct Listener {
-  virtual void start(RequestId) {}  // the request has a slot
+  virtual void start(RequestId) {}  // the request has a slot, and EngineCounts counts its prompt and cached tokens
 
   // As Sink::token, with the request's `sequence`. The tokens of one request come in order of position; after a replay,
   // several of one request may come in a row. Pointers are valid during the call.

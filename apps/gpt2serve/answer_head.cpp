@@ -1,0 +1,34 @@
+#include "gpt2serve/answer_head.hpp"
+
+#include <ctime>
+
+namespace gpt2run {
+namespace {
+
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
+
+}  // namespace
+
+std::string answer_head(int status, std::string_view reason, std::string_view content_type, bool keep,
+                        const HttpHeaders& headers) {
+  std::string text = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason) + "\r\n";
+  const auto add = [&](std::string_view name, std::string_view value) {
+    text.append(name).append(": ").append(value).append("\r\n");
+  };
+  add("Server", "gpt2serve");
+  add("Date", date_now());
+  add("Content-Type", content_type);
+  add("Cache-Control", "no-store");
+  add("X-Content-Type-Options", "nosniff");
+  add("Connection", keep ? "keep-alive" : "close");
+  for (const auto& [name, value] : headers) add(name, value);
+  return text;
+}
+
+}  // namespace gpt2run

@@ -1,0 +1,18 @@
+// The first lines of an HTTP answer.
+#pragma once
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gpt2run {
+
+// Fields of a header, as names and values.
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
+// The status line and all fields but those that say where the body ends; the empty line is not part of it. keep:
+// whether the connection stays open.
+std::string answer_head(int status, std::string_view reason, std::string_view content_type, bool keep,
+                        const HttpHeaders& headers);
+
+}  // namespace gpt2run

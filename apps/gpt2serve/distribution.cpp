@@ -1,0 +1,121 @@
+#include "gpt2serve/distribution.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpt2run/sdk/log_softmax.hpp"
+#include "gpt2serve/evaluation_job.hpp"
+#include "gpt2serve/nucleus_view.hpp"
+#include "gpt2serve/token_lists.hpp"
+
+namespace gpt2run {
+namespace {
+
+constexpr std::string_view kFields[] = {"model", "models", "input", "temperature", "top_k",
+                                        "top_p", "min_p",  "top",   "ids"};
+constexpr size_t kMostModels = 8, kMostIds = 64;
+constexpr int64_t kMostTopK = 262143;
+constexpr int32_t kMostTop = 200, kTop = 20;
+
+// A checked body.
+struct Question {
+  std::vector<ModelEngine*> engines;
+  std::vector<int32_t> tokens, ids;
+  SelectSpec spec;
+  int32_t top = kTop;
+};
+
+Question question_of(const std::string& body, const ModelSet& models) {
+  const Fields fields(body, kFields);
+  Question question;
+  for (const std::string& name : fields.texts("models", kMostModels))
+    question.engines.push_back(&models.find(name, "models"));
+  if (question.engines.empty()) question.engines = {&models.find(fields.text("model").value_or(""))};
+  question.tokens = models.input(fields, "input", 1, models.most_prompt());
+  question.ids = fields.ids("ids", kMostIds, models.config().V);
+  question.top = static_cast<int32_t>(fields.integer("top", 1, kMostTop).value_or(kTop));
+  question.spec.temperature = fields.real("temperature", {0, 2}).value_or(1);
+  question.spec.top_k = static_cast<int32_t>(fields.integer("top_k", 0, kMostTopK).value_or(0));
+  question.spec.top_p = fields.real("top_p", {0, 1, true}).value_or(1);
+  question.spec.min_p = fields.real("min_p", {0, 1}).value_or(0);
+  return question;
+}
+
+class NextToken final : public EvaluationJob {
+ public:
+  NextToken(const ModelSet& models, std::shared_ptr<Exchange> exchange, Question question)
+      : EvaluationJob(models, std::move(exchange)), question_(std::move(question)) {
+    json_.begin_object();
+    json_.field("object", "distribution");
+    json_.field("position", question_.tokens.size());
+    json_.key("models");
+    json_.begin_list();
+  }
+
+  void end_logits(const float* logits) override {
+    write_model({logits, static_cast<size_t>(models().config().V)}, question_.engines[done_]->model().id);
+    ++done_;
+  }
+
+ private:
+  void next() override {
+    if (done_ < question_.engines.size()) {
+      Request request;
+      request.tokens = question_.tokens;
+      request.max_new = 0;
+      request.end_logits = true;
+      exchange().set_tokens(std::ssize(question_.tokens), 0);
+      return submit(*question_.engines[done_], std::move(request));
+    }
+    json_.end_list();
+    json_.end_object();
+    answer(json_.json());
+  }
+
+  void write_model(std::span<const float> logits, const std::string& name) {
+    const NucleusView view(logits, question_.spec);
+    const SoftmaxSum softmax = softmax_sum(logits);
+    const double log_sum = softmax.greatest + std::log(softmax.sum);
+    double entropy = 0;
+    for (const float logit : logits) {
+      const double logprob = logit - log_sum, probability = std::exp(logprob);
+      if (probability > 0) entropy -= probability * logprob;
+    }
+    std::vector<int32_t> ids = most_likely(logits, question_.top);
+    for (const int32_t id : question_.ids)
+      if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+    json_.begin_object();
+    json_.field("model", name);
+    number_field(json_, "entropy", entropy);
+    json_.field("kept", view.kept);
+    number_field(json_, "kept_probability", view.kept_probability);
+    write_list(json_, "tokens", ids, [&](int32_t id) {
+      const double logprob = logits[id] - log_sum;
+      json_.begin_object();
+      json_.field("id", id);
+      json_.field("token", models().piece(id));
+      number_field(json_, "logit", logits[id]);
+      number_field(json_, "logprob", logprob);
+      number_field(json_, "probability", std::exp(logprob));
+      number_field(json_, "scaled", view.scaled[id]);
+      json_.key("cut_by");
+      view.cut[id] == Cut::none ? json_.value(nullptr) : json_.value(name_of(view.cut[id]));
+      number_field(json_, "chance", view.chance[id]);
+      json_.end_object();
+    });
+    json_.end_object();
+  }
+
+  const Question question_;
+  size_t done_ = 0;
+  JsonWriter json_{-1};
+};
+
+}  // namespace
+
+void run_distribution(const ModelSet& models, const std::shared_ptr<Exchange>& exchange) {
+  Question question = question_of(exchange->request().body, models);
+  std::make_shared<NextToken>(models, exchange, std::move(question))->run();
+}
+
+}  // namespace gpt2run

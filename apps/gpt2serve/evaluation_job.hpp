@@ -1,0 +1,52 @@
+// EvaluationJob: runs one request after another, each on some engine, and answers once. Scores, distributions and
+// comparisons are such jobs.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "gpt2serve/exchange.hpp"
+#include "gpt2serve/model_set.hpp"
+
+namespace gpt2run {
+
+// A derived class sees its requests by the functions of RequestListener, but for finish(), on the thread of the engine
+// that runs them. One request runs at a time, so that they need no lock.
+class EvaluationJob : public RequestListener, public std::enable_shared_from_this<EvaluationJob> {
+ public:
+  EvaluationJob(const ModelSet& models, std::shared_ptr<Exchange> exchange)
+      : models_(models), exchange_(std::move(exchange)) {}
+
+  // Begins the job. It lives as long as it runs.
+  void run();
+
+  void finish(Reason reason, std::string_view tail, std::string_view error) final;
+
+ protected:
+  // Begins the next request by submit(), or ends the job by answer(). Called at first, and after each request. May
+  // throw.
+  virtual void next() = 0;
+  // Called on the engine's thread just before a request is submitted to it, and after it has ended.
+  virtual void begin(ModelEngine& engine) { (void)engine; }
+  virtual void end(ModelEngine& engine) { (void)engine; }
+
+  void submit(ModelEngine& engine, Request request);
+  void answer(std::string json) { exchange_->answer(std::move(json)); }
+
+  const ModelSet& models() const { return models_; }
+  Exchange& exchange() { return *exchange_; }
+  RequestId request() const { return id_; }  // the running one, on its engine's thread
+
+ private:
+  void advance();
+  void cancel();
+
+  const ModelSet& models_;
+  const std::shared_ptr<Exchange> exchange_;
+  std::mutex mutex_;  // of engine_
+  ModelEngine* engine_ = nullptr;
+  RequestId id_ = 0;
+  std::atomic<bool> is_gone_ = false;
+};
+
+}  // namespace gpt2run

@@ -1,0 +1,486 @@
+// The connections of HttpServer. Each runs on a strand, so that its functions never run at the same time; replies reach
+// it by posting to the strand.
+#include "gpt2serve/http_server.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "gpt2run/error.hpp"
+#include "gpt2serve/reply_progress.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace net = boost::asio;
+namespace http = boost::beast::http;
+using Tcp = net::ip::tcp;
+using Failure = boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+
+constexpr uint32_t kMostHeader = 16384;             // bytes of all header fields
+constexpr size_t kMostPending = size_t{256} << 10;  // bytes of a stream that wait for a client
+constexpr size_t kMostAhead = size_t{64} << 10;     // bytes that are read while an answer is made
+constexpr size_t kRead = 8192;
+constexpr int kSendBuffer = 128 << 10;      // bytes of a connection that the system keeps
+constexpr std::chrono::seconds kLinger{2};  // for a client to read an answer before its connection is closed
+constexpr int kThreads = 2;
+constexpr int64_t kBusy = std::numeric_limits<int64_t>::max();
+
+std::string shown(const Tcp::endpoint& end) {
+  const std::string address = end.address().to_string();
+  return (end.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(end.port());
+}
+
+class Connection;
+
+}  // namespace
+
+struct HttpServer::State : std::enable_shared_from_this<State> {
+  State(const HttpOptions& given, Handler on_request, Refusal on_refusal)
+      : options(given),
+        handler(std::move(on_request)),
+        refusal(std::move(on_refusal)),
+        acceptor(net::make_strand(context)),
+        retry(acceptor.get_executor()) {}
+
+  void run();
+  void accept();
+  void close_all();
+  bool make_room();
+  std::vector<std::shared_ptr<Connection>> connections();
+
+  HttpOptions options;
+  Handler handler;
+  Refusal refusal;
+  std::atomic<bool> draining = false, stopped = false;
+  std::mutex mutex;                                       // of open
+  std::map<Connection*, std::weak_ptr<Connection>> open;  // outlives the context, whose handlers own connections
+  net::io_context context;
+  Tcp::acceptor acceptor;
+  net::steady_timer retry;
+  std::vector<std::thread> threads;
+};
+
+namespace {
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(Tcp::socket socket, std::shared_ptr<HttpServer::State> state)
+      : state_(std::move(state)), socket_(std::move(socket)), deadline_(socket_.get_executor()) {
+    Failure ignored;
+    socket_.set_option(Tcp::no_delay(true), ignored);
+    socket_.set_option(Tcp::socket::send_buffer_size(kSendBuffer), ignored);  // the system would let it grow
+    const Tcp::endpoint client = socket_.remote_endpoint(ignored);
+    if (!ignored) client_ = client.address().to_string();
+  }
+  ~Connection() {
+    const std::lock_guard lock(state_->mutex);
+    state_->open.erase(this);
+  }
+
+  auto strand() { return socket_.get_executor(); }
+  bool is_draining() const { return state_->draining; }
+  bool is_stopped() const { return state_->stopped; }
+  int64_t idle_since() const { return idle_since_; }
+
+  void run() {
+    net::dispatch(strand(), [self = shared_from_this()] { self->next(); });
+  }
+  void close_if_idle() {
+    net::post(strand(), [self = shared_from_this()] {
+      if (self->idle_since_ != kBusy) self->close();
+    });
+  }
+
+  void close_now() {
+    net::post(strand(), [self = shared_from_this()] { self->close(); });
+  }
+
+  // Sends bytes of the answer that `progress` belongs to. On the strand.
+  void push(const std::shared_ptr<ReplyProgress>& progress, const std::string& bytes, bool is_last, bool keep) {
+    if (progress != progress_ || is_closed_) return;
+    queued_ += bytes;
+    is_last_queued_ |= is_last, keep_ = keep;
+    if (sending_.empty()) send_queued();
+  }
+  // The reply was dropped, or its client does not read. On the strand.
+  void abandon(const std::shared_ptr<ReplyProgress>& progress) {
+    if (progress == progress_) close();
+  }
+
+ private:
+  void next();
+  void read_header();
+  void read_body();
+  void handle();
+  void watch();
+  void linger();
+  void send_queued();
+  void finish_answer();
+  void refuse(const Failure& why);
+  void close();
+
+  // Closes the connection unless arm() or disarm() is called again in time.
+  void arm(std::chrono::milliseconds time) {
+    deadline_.expires_after(time);
+    deadline_.async_wait([self = shared_from_this()](const Failure& failed) {
+      if (!failed && self->deadline_.expiry() <= Clock::now()) self->close();
+    });
+  }
+  void disarm() { deadline_.expires_at(Clock::time_point::max()); }
+
+  const std::shared_ptr<HttpServer::State> state_;
+  Tcp::socket socket_;
+  net::steady_timer deadline_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  std::shared_ptr<ReplyProgress> progress_;  // of the request that is being answered
+  std::string client_, queued_, sending_;
+  std::atomic<int64_t> idle_since_ = 0;  // time of the steady clock, or kBusy
+  size_t lingered_ = 0;
+  bool is_watching_ = false, is_answered_ = false, is_last_queued_ = false, keep_ = true, is_lingering_ = false;
+  bool is_closed_ = false, has_served_ = false;
+};
+
+// The reply that a handler gets.
+class Answer final : public Reply {
+ public:
+  Answer(std::shared_ptr<Connection> connection, std::shared_ptr<ReplyProgress> progress, bool keep, unsigned version,
+         bool is_head)
+      : connection_(std::move(connection)),
+        progress_(std::move(progress)),
+        keep_(keep),
+        is_chunked_(version >= 11),
+        is_head_(is_head) {}
+  ~Answer() override {
+    if (!is_over_) post([progress = progress_](Connection& one) { one.abandon(progress); });
+  }
+
+  void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) override {
+    keep_ = keep_ && !connection_->is_draining();
+    std::string bytes = head(status, content_type, headers);
+    bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    if (!is_head_) bytes += body;
+    push(std::move(bytes), true);
+  }
+
+  void begin(std::string_view content_type, const HttpHeaders& headers) override {
+    keep_ = keep_ && is_chunked_ && !connection_->is_draining();
+    push(head(200, content_type, headers) + (is_chunked_ ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n"), false);
+  }
+
+  void write(std::string text) override {
+    if (text.empty() || progress_->is_gone()) return;
+    if (progress_->pending > kMostPending)
+      return post([progress = progress_](Connection& one) { one.abandon(progress); });
+    if (is_chunked_) {
+      char size[32];
+      std::snprintf(size, sizeof size, "%zx\r\n", text.size());
+      text = size + std::move(text) + "\r\n";
+    }
+    push(std::move(text), false);
+  }
+
+  void end() override { push(is_chunked_ ? "0\r\n\r\n" : "", true); }
+
+  void on_gone(std::function<void()> gone) override { progress_->on_gone(std::move(gone)); }
+
+ private:
+  std::string head(int status, std::string_view content_type, const HttpHeaders& headers) const {
+    const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
+    return answer_head(status, {reason.data(), reason.size()}, content_type, keep_, headers);
+  }
+
+  void push(std::string bytes, bool is_last) {
+    is_over_ |= is_last;
+    progress_->pending += bytes.size();
+    post([progress = progress_, bytes = std::move(bytes), is_last, keep = keep_](Connection& one) {
+      one.push(progress, bytes, is_last, keep);
+    });
+  }
+
+  template <class Work>
+  void post(Work work) {
+    if (connection_->is_stopped()) return;
+    net::post(connection_->strand(), [one = connection_, work = std::move(work)] { work(*one); });
+  }
+
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<ReplyProgress> progress_;
+  bool keep_, is_chunked_, is_head_, is_over_ = false;
+};
+
+// Waits for the next request.
+void Connection::next() {
+  is_answered_ = is_last_queued_ = false;
+  parser_.emplace();
+  parser_->header_limit(kMostHeader);
+  parser_->body_limit(state_->options.most_body);
+  if (buffer_.size() > 0) return read_header();
+  if (has_served_ && is_draining()) return close();
+  idle_since_ = Clock::now().time_since_epoch().count();
+  arm(state_->options.keep_alive);
+  socket_.async_read_some(buffer_.prepare(kRead),
+                          [self = shared_from_this(), this](const Failure& failed, size_t size) {
+                            if (failed || is_closed_) return close();
+                            buffer_.commit(size);
+                            idle_since_ = kBusy;
+                            read_header();
+                          });
+}
+
+void Connection::read_header() {
+  arm(state_->options.timeout);
+  http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this(), this](const Failure& failed, size_t) {
+    if (is_closed_) return;
+    if (failed) return refuse(failed);
+    if (parser_->get()[http::field::expect] != "100-continue") return read_body();
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    net::async_write(socket_, net::buffer(kContinue),
+                     [self, this](const Failure& lost, size_t) { lost || is_closed_ ? close() : read_body(); });
+  });
+}
+
+void Connection::read_body() {
+  arm(state_->options.timeout);
+  http::async_read(socket_, buffer_, *parser_, [self = shared_from_this(), this](const Failure& failed, size_t) {
+    if (is_closed_) return;
+    failed ? refuse(failed) : handle();
+  });
+}
+
+// Hands the request to the handler.
+void Connection::handle() {
+  disarm();
+  has_served_ = true;
+  http::request<http::string_body> message = parser_->release();
+  const auto text = [](const auto& view) { return std::string(view.data(), view.size()); };
+  const auto field = [&](http::field name) { return text(message[name]); };
+  const std::string target = text(message.target());
+  HttpRequest request{text(message.method_string()),
+                      target.substr(0, target.find('?')),
+                      std::move(message.body()),
+                      field(http::field::host),
+                      field(http::field::origin),
+                      field(http::field::authorization),
+                      field(http::field::content_type),
+                      field(http::field::access_control_request_method),
+                      client_};
+  progress_ = std::make_shared<ReplyProgress>();
+  auto reply = std::make_shared<Answer>(shared_from_this(), progress_, message.keep_alive(), message.version(),
+                                        request.method == "HEAD");
+  watch();
+  if (message.count(http::field::host) > 1 || target.empty() || target[0] != '/') {
+    const std::string why = "expected one Host and a target that begins with /";
+    return reply->send(400, "application/json", state_->refusal(400, why), {});
+  }
+  try {
+    state_->handler(std::move(request), std::move(reply));
+  } catch (const std::exception&) {
+    close();
+  }
+}
+
+// Reads while an answer is made, which shows that the client is gone, and keeps what a client sends ahead.
+void Connection::watch() {
+  if (is_watching_ || buffer_.size() >= kMostAhead) return;
+  is_watching_ = true;
+  socket_.async_read_some(buffer_.prepare(kRead),
+                          [self = shared_from_this(), this](const Failure& failed, size_t size) {
+                            is_watching_ = false;
+                            if (is_closed_) return;
+                            if (!failed) buffer_.commit(size);
+                            if (is_lingering_) return failed ? close() : linger();
+                            if (is_answered_) return next();
+                            failed ? close() : watch();
+                          });
+}
+
+// Reads and drops what the client still sends, since closing the socket before would also drop the answer.
+void Connection::linger() {
+  lingered_ += buffer_.size();
+  buffer_.clear();
+  if (lingered_ > state_->options.most_body) return close();
+  watch();
+}
+
+void Connection::send_queued() {
+  if (queued_.empty()) {
+    disarm();
+    if (is_last_queued_) finish_answer();
+    return;
+  }
+  sending_.swap(queued_);
+  arm(state_->options.timeout);
+  net::async_write(socket_, net::buffer(sending_), [self = shared_from_this(), this](const Failure& failed, size_t) {
+    if (is_closed_) return;
+    if (failed) return close();
+    progress_->pending -= sending_.size();
+    sending_.clear();
+    send_queued();
+  });
+}
+
+void Connection::finish_answer() {
+  progress_->complete();
+  progress_.reset();
+  is_answered_ = true;
+  Failure ignored;
+  if (!keep_) {
+    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+    is_lingering_ = true;
+    arm(kLinger);
+    return linger();
+  }
+  if (is_watching_)
+    socket_.cancel(ignored);  // the handler of the read goes on
+  else
+    next();
+}
+
+// Answers a request that cannot be read.
+void Connection::refuse(const Failure& why) {
+  if (why.category() != http::make_error_code(http::error::end_of_stream).category() ||
+      why == http::error::end_of_stream || why == http::error::partial_message)
+    return close();
+  const int status = why == http::error::body_limit ? 413 : why == http::error::header_limit ? 431 : 400;
+  const std::string message =
+      status == 413   ? "the body: expected at most " + std::to_string(state_->options.most_body) + " bytes, found more"
+      : status == 431 ? "the header: expected at most " + std::to_string(kMostHeader) + " bytes, found more"
+                      : "expected an HTTP request, found another message: " + why.message();
+  progress_ = std::make_shared<ReplyProgress>();
+  Answer(shared_from_this(), progress_, false, 11, false)
+      .send(status, "application/json", state_->refusal(status, message), {});
+}
+
+void Connection::close() {
+  if (is_closed_) return;
+  is_closed_ = true;
+  deadline_.cancel();
+  Failure ignored;
+  socket_.shutdown(Tcp::socket::shutdown_both, ignored);
+  socket_.close(ignored);
+  if (const std::shared_ptr<ReplyProgress> progress = std::move(progress_)) progress->go();
+}
+
+}  // namespace
+
+// True if one more connection may be opened. Otherwise the connection that has been idle for the longest is closed.
+bool HttpServer::State::make_room() {
+  const std::vector<std::shared_ptr<Connection>> all = connections();
+  if (all.size() < options.most_connections) return true;
+  const auto oldest = std::ranges::min_element(all, {}, [](const auto& one) { return one->idle_since(); });
+  if (oldest != all.end()) (*oldest)->close_if_idle();
+  return false;
+}
+
+void HttpServer::State::accept() {
+  static constexpr std::chrono::milliseconds kPause{20};
+  const auto later = [this] {
+    retry.expires_after(kPause);
+    retry.async_wait([this](const Failure& failed) {
+      if (!failed && acceptor.is_open()) accept();
+    });
+  };
+  if (!make_room()) return later();
+  acceptor.async_accept(net::make_strand(context), [this, later](const Failure& failed, Tcp::socket socket) {
+    if (!acceptor.is_open()) return;
+    if (failed) return later();  // such as too many open files
+    const auto connection = std::make_shared<Connection>(std::move(socket), shared_from_this());
+    {
+      const std::lock_guard lock(mutex);
+      open.emplace(connection.get(), connection);
+    }
+    connection->run();
+    accept();
+  });
+}
+
+// A handler that runs out of memory ends no thread; the timer of its connection closes it.
+void HttpServer::State::run() {
+  while (true) try {
+      context.run();
+      return;
+    } catch (const std::exception&) {
+      continue;
+    }
+}
+
+// On the strand of the acceptor, so that no connection is opened meanwhile.
+void HttpServer::State::close_all() {
+  Failure ignored;
+  acceptor.close(ignored);
+  retry.cancel();
+  for (const std::shared_ptr<Connection>& one : connections()) one->close_now();
+}
+
+// The open connections. The result is released without the lock, which a connection takes when it is destroyed.
+std::vector<std::shared_ptr<Connection>> HttpServer::State::connections() {
+  std::vector<std::shared_ptr<Connection>> all;
+  const std::lock_guard lock(mutex);
+  for (const auto& [address, weak] : open)
+    if (auto one = weak.lock()) all.push_back(std::move(one));
+  return all;
+}
+
+HttpServer::HttpServer(const HttpOptions& options, Handler handler, Refusal refusal)
+    : state_(std::make_shared<State>(options, std::move(handler), std::move(refusal))) {
+  Failure failed;
+  const auto address = net::ip::make_address(options.host, failed);
+  if (failed) fail("--host ", options.host, ": expected an IPv4 or IPv6 address: ", failed.message());
+  const Tcp::endpoint end(address, options.port);
+  Tcp::acceptor& acceptor = state_->acceptor;
+  acceptor.open(end.protocol(), failed);
+  if (!failed) acceptor.set_option(Tcp::acceptor::reuse_address(true), failed);
+  if (!failed) acceptor.bind(end, failed);
+  if (!failed) acceptor.listen(net::socket_base::max_listen_connections, failed);
+  if (failed) fail("cannot listen on ", shown(end), ": ", failed.message());
+  net::post(acceptor.get_executor(), [state = state_.get()] { state->accept(); });
+  for (int i = 0; i < kThreads; ++i) state_->threads.emplace_back([state = state_.get()] { state->run(); });
+}
+
+HttpServer::~HttpServer() { stop(); }
+
+std::string HttpServer::address() const { return shown(state_->acceptor.local_endpoint()); }
+
+bool HttpServer::is_loopback() const { return state_->acceptor.local_endpoint().address().is_loopback(); }
+
+size_t HttpServer::connections() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->open.size();
+}
+
+size_t HttpServer::busy() const {
+  const auto all = state_->connections();
+  return static_cast<size_t>(std::ranges::count(all, kBusy, [](const auto& one) { return one->idle_since(); }));
+}
+
+void HttpServer::drain() {
+  state_->draining = true;
+  for (const std::shared_ptr<Connection>& one : state_->connections()) one->close_if_idle();
+}
+
+void HttpServer::stop() {
+  if (state_->threads.empty()) return;
+  state_->stopped = true;
+  net::post(state_->acceptor.get_executor(), [state = state_.get()] { state->close_all(); });
+  for (std::thread& thread : state_->threads) thread.join();
+  state_->threads.clear();
+}
+
+}  // namespace gpt2run

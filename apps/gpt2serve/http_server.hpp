@@ -1,0 +1,78 @@
+// HttpServer: HTTP/1.1 over TCP. It reads requests, hands each to a handler, and sends what the handler answers, whole
+// or as a stream. It knows nothing of models. Its implementation is the only file that uses Boost.Beast and Boost.Asio.
+//
+// A connection serves one request after another. Every wait for a client ends after a time, and what waits to be sent
+// to one is bounded, so that a client that is slow or gone holds up nobody.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gpt2serve/answer_head.hpp"
+
+namespace gpt2run {
+
+struct HttpOptions {
+  std::string host = "127.0.0.1";  // an address, not a name
+  uint16_t port = 8080;            // 0: a free one
+  size_t most_connections = 1024;
+  size_t most_body = size_t{1} << 20;           // bytes
+  std::chrono::milliseconds timeout{30000};     // for each part of a request, and for each write
+  std::chrono::milliseconds keep_alive{60000};  // between two requests
+};
+
+struct HttpRequest {
+  std::string method, target;  // target: the path, without a query
+  std::string body;
+  // Header fields, empty where they are missing.
+  std::string host, origin, authorization, content_type, requested_method;
+  std::string client;  // the client's address
+};
+
+// The way to answer one request: by send(), or by begin(), write() and end(). Any thread, one at a time. After the
+// client has gone all calls are ignored. A reply that is dropped without an answer closes the connection.
+class Reply {
+ public:
+  virtual ~Reply() = default;
+  virtual void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) = 0;
+  virtual void begin(std::string_view content_type, const HttpHeaders& headers) = 0;
+  virtual void write(std::string text) = 0;
+  virtual void end() = 0;
+  // Sets what is called, once and on a thread of the server, when the client goes, or is too slow to read, before the
+  // answer is complete. It is called at once if the client has gone already. It is dropped when the answer is complete.
+  virtual void on_gone(std::function<void()> gone) = 0;
+};
+
+class HttpServer {
+ public:
+  // Called on a thread of the server, for several connections at a time. What it throws closes the connection.
+  using Handler = std::function<void(HttpRequest request, std::shared_ptr<Reply> reply)>;
+  // Makes the body of an answer for a request that is refused before the handler sees it. status: 400, 413, 431 or 503.
+  using Refusal = std::function<std::string(int status, const std::string& why)>;
+
+  struct State;  // of the implementation
+
+  // Listens at once. Throws Error for an address that is wrong or in use.
+  HttpServer(const HttpOptions& options, Handler handler, Refusal refusal);
+  ~HttpServer();  // as stop()
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  std::string address() const;  // such as "127.0.0.1:8080" and "[::1]:8080"
+  bool is_loopback() const;
+  size_t connections() const;  // open ones
+  size_t busy() const;         // of these, those that do not wait for a request
+
+  // From now on every answer closes its connection, and idle connections are closed.
+  void drain();
+  // Closes all connections and ends the threads. No handler runs afterwards; replies that are left are ignored.
+  void stop();
+
+ private:
+  std::shared_ptr<State> state_;  // also owned by the connections, which replies may keep
+};
+
+}  // namespace gpt2run

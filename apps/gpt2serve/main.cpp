@@ -1,0 +1,96 @@
+// gpt2serve: keeps a model loaded and answers requests over HTTP. Its address goes to standard output, messages to
+// standard error. Exit codes: 0 after a signal that asks it to end, 2 for a wrong command line, 1 for any other error.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "common/config/create.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/program.hpp"
+#include "gpt2serve/service.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kPause{20};
+
+// Lets the process open as many files as the connections need, as far as the system allows.
+void allow_files(size_t connections) {
+  constexpr rlim_t kOthers = 256;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = connections + kOthers;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur < wanted)
+    log_warning("--connections " + std::to_string(connections) + ": the system allows this process " +
+                std::to_string(limit.rlim_cur) + " open files");
+}
+
+std::string refusal(int status, const std::string& why) {
+  return error_body(ApiError(status, status == 413 ? "body_too_large" : "", "", why));
+}
+
+// Lets running requests end, then cancels the rest.
+void drain(HttpServer& server, Service& service, ModelSet& models, int32_t seconds) {
+  log_info("ending: " + std::to_string(models.live()) + " completions run or wait, they get " +
+           std::to_string(seconds) + " seconds");
+  service.drain();
+  server.drain();
+  const auto wait = [&](std::chrono::milliseconds most) {
+    for (const auto end = Clock::now() + most; Clock::now() < end; std::this_thread::sleep_for(kPause))
+      if (models.live() == 0 && server.busy() == 0) return;
+  };
+  wait(std::chrono::seconds(seconds));
+  if (models.live() == 0 && server.busy() == 0) return;
+  constexpr std::chrono::milliseconds kLast{500};  // for the last answers
+  models.cancel_all();
+  wait(kLast);
+}
+
+void serve(PluginHost& host, Configuration& configuration) {
+  const ServeOptions options = serve_options_of(configuration);
+  allow_files(options.http.most_connections);
+  watch_interrupts();
+  Metrics metrics;
+  ModelSet models(host, configuration, options, metrics);
+  const CommandLines commands(configuration, models.evaluation().model());
+  Service service(models, commands, options, metrics);
+  HttpServer server(
+      options.http,
+      [&](HttpRequest request, std::shared_ptr<Reply> reply) { service.handle(std::move(request), std::move(reply)); },
+      refusal);
+  service.count_connections([&] { return server.connections(); });
+  if (!server.is_loopback())
+    log_warning("--host " + options.http.host + ": others than this machine can reach the server" +
+                (options.keys.empty() ? ", and it takes no keys (--api-key-file)" : ""));
+  print("http://" + server.address() + "\n");
+  while (!interrupted()) std::this_thread::sleep_for(kPause);
+  drain(server, service, models, options.drain);
+  server.stop();
+  models.stop();
+}
+
+int start(std::vector<std::string> arguments) {
+  const std::vector<CoreOption> options = serve_options();
+  Configuration configuration(options, std::move(arguments));
+  set_quiet(configuration.values().flag("quiet"));
+  if (configuration.values().flag("help")) {
+    print("usage: gpt2serve [--model M] [--precision P,Q,...] [--host ADDRESS] [--port N] [options]\n\n" +
+          help_of(configuration.core()));
+    return 0;
+  }
+  PluginHost host = plugin_host(configuration);
+  serve(host, configuration);
+  return 0;
+}
+
+}  // namespace
+}  // namespace gpt2run
+
+int main(int count, char** arguments) { return gpt2run::run_main("gpt2serve", count, arguments, gpt2run::start); }

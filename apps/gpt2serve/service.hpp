@@ -1,0 +1,61 @@
+// Service: the routes of the server. It checks who asks, finds the route, and turns what a handler throws into an error
+// object.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gpt2serve/access.hpp"
+#include "gpt2serve/command_line.hpp"
+#include "gpt2serve/evaluation_queue.hpp"
+#include "gpt2serve/exchange.hpp"
+#include "gpt2serve/model_set.hpp"
+
+namespace gpt2run {
+
+class Service {
+ public:
+  // All arguments outlive this object.
+  Service(const ModelSet& models, const CommandLines& commands, const ServeOptions& options, Metrics& metrics);
+
+  // Any thread.
+  void handle(HttpRequest request, std::shared_ptr<Reply> reply);
+
+  // From now on new work is refused with 503.
+  void drain() { is_draining_ = true; }
+  // How the number of open connections is found, for /metrics. To be set before the first request.
+  void count_connections(std::function<size_t()> count) { connections_ = std::move(count); }
+
+ private:
+  struct Route;
+  static const Route kRoutes[];
+
+  void dispatch(const std::shared_ptr<Exchange>& exchange);
+  void answer_preflight(const std::shared_ptr<Exchange>& exchange) const;
+
+  void health(const std::shared_ptr<Exchange>& exchange);
+  void metrics(const std::shared_ptr<Exchange>& exchange);
+  void list_models(const std::shared_ptr<Exchange>& exchange);
+  void show_model(const std::shared_ptr<Exchange>& exchange);
+  void complete(const std::shared_ptr<Exchange>& exchange);
+  void tokenize(const std::shared_ptr<Exchange>& exchange);
+  void detokenize(const std::shared_ptr<Exchange>& exchange);
+  void score(const std::shared_ptr<Exchange>& exchange);
+  void distribution(const std::shared_ptr<Exchange>& exchange);
+  void compare(const std::shared_ptr<Exchange>& exchange);
+  void layers(const std::shared_ptr<Exchange>& exchange);
+
+  const ModelSet& models_;
+  const CommandLines& commands_;
+  const ServeOptions& options_;
+  Metrics& metrics_;
+  const Access access_;
+  const int64_t started_;  // seconds since 1970
+  std::function<size_t()> connections_;
+  std::atomic<uint64_t> next_number_ = 1;
+  std::atomic<bool> is_draining_ = false;
+  std::shared_ptr<EvaluationQueue> evaluations_ = std::make_shared<EvaluationQueue>();
+};
+
+}  // namespace gpt2run

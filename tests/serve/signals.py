@@ -1,0 +1,114 @@
+"""serve.signals BUILD_FOLDER: the start, the log, the end by signals, and an engine that has thrown."""
+
+import json
+import signal
+import subprocess
+import time
+
+from server import PATIENCE, Server, expect, run_tests, wait_until
+
+LONG = {"prompt": "The king", "max_tokens": 1000, "temperature": 0, "ignore_eos": True}
+
+
+def begin_stream(server, **fields):
+    connection = server.connection()
+    body = json.dumps({**LONG, **fields, "stream": True})
+    connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+    return connection.getresponse()
+
+
+def test_running_requests_end(build):
+    with Server(build, "--drain", "60") as server:
+        answer = begin_stream(server, max_tokens=300)
+        answer.read(10)
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.get("/healthz")[2] == {"status": "draining"}, "a server that ends")
+        status, _, refused = server.request("POST", "/v1/completions", LONG)
+        expect((status, refused["error"]["code"]) == (503, "shutting_down"), "503, found", status, refused)
+        text = answer.read().decode()
+        expect('"gpt2run_reason":"length"' in text and text.endswith("data: [DONE]\n\n"), "a whole stream, found", text[-300:])
+        expect(server.process.wait(PATIENCE) == 0, "exit code 0, found", server.process.returncode)
+
+
+def test_the_rest_is_cancelled(build):
+    with Server(build, "--drain", "0") as server:
+        answer = begin_stream(server)
+        answer.read(10)
+        begin = time.monotonic()
+        server.process.send_signal(signal.SIGINT)
+        text = answer.read().decode()
+        expect('"code":"shutting_down"' in text and text.endswith("data: [DONE]\n\n"), "an error, found", text[-300:])
+        expect(server.process.wait(PATIENCE) == 0, "exit code 0, found", server.process.returncode)
+        expect(time.monotonic() - begin < 20, "an end at once, found", time.monotonic() - begin)
+
+
+def test_a_second_signal_ends_it_at_once(build):
+    with Server(build, "--drain", "1000", "--batch", "1") as server:
+        answer = begin_stream(server, n=100)
+        answer.read(10)
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: server.get("/healthz")[2] == {"status": "draining"}, "a server that ends")
+        server.process.send_signal(signal.SIGTERM)
+        expect(server.process.wait(PATIENCE) == -signal.SIGTERM, "the signal, found", server.process.returncode)
+
+
+def run(build, *options):
+    command = [f"{build}/bin/gpt2serve", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+
+
+def test_command_lines(build):
+    helped = run(build, "--help")
+    for option in ("--host", "--port", "--precision", "--batch", "--api_key_file", "--drain", "--version"):
+        expect(option in helped.stdout, option, "in", helped.stdout)
+    for options, code, word in (
+        (["--port", "70000"], 2, "--port"),
+        (["--nothing", "1"], 2, "nothing"),
+        (["--precision", "fp32,fp32"], 2, "twice"),
+        (["--precision", "fp7"], 2, "fp7"),
+        (["--context", "2000"], 2, "1024"),
+        (["--cors", "example.org"], 2, "origin"),
+        (["--host", "nowhere"], 1, "nowhere"),
+        (["--model", "/nowhere"], 1, "/nowhere"),
+        (["--api-key-file", "/nowhere"], 1, "/nowhere"),
+        (["--batch", "65536"], 1, "memory"),
+    ):
+        done = run(build, *options)
+        expect(done.returncode == code and word in done.stderr, code, word, "for", options, "found", done)
+        expect(done.stdout == "", "nothing printed, found", done.stdout)
+    with Server(build) as server:
+        taken = run(build, "--port", str(server.port))
+        expect(taken.returncode == 1 and str(server.port) in taken.stderr, "a port in use, found", taken)
+
+
+def test_the_log(build):
+    with Server(build, quiet=False) as server:
+        server.complete(prompt="A secret wolf", max_tokens=3)
+        server.post("/v1/completions", {"prompt": "A secret wolf", "n": "x"}, 400)
+        messages = server.messages()
+        for words in ("8 slots x 1024 tokens", "POST /v1/completions 200, 3 + 3 tokens", "POST /v1/completions 400"):
+            expect(words in messages, words, "in", messages)
+        expect("secret" not in messages and "warning" not in messages, "no text in the log, found", messages)
+    with Server(build, "--log-text", "--host", "0.0.0.0", quiet=False) as server:
+        server.host = "127.0.0.1"
+        server.complete(prompt="A secret wolf", max_tokens=3)
+        expect("A secret wolf" in server.messages(), "the text in the log, found", server.messages())
+        expect("warning: --host 0.0.0.0" in server.messages(), "a warning, found", server.messages())
+
+
+def test_an_engine_that_throws(build):
+    with Server(build, "--plugin-dir", f"{build}/tests/serve", "--precision", "fp32,bf16") as server:
+        expect(server.get("/healthz")[0] == 200, "a healthy server")
+        error = server.post("/v1/completions", {"prompt": "The king", "sampler": "broken"}, 503)["error"]
+        expect(error["code"] == "engine_failed" and "broken" in error["message"], "the fault, found", error)
+        status, _, health = server.get("/healthz")
+        expect((status, health) == (503, {"status": "failed"}), "503, found", status, health)
+        error = server.post("/v1/completions", LONG, 503)["error"]
+        expect(error["code"] == "engine_failed", "an engine that stays off, found", error)
+        server.complete(prompt="The king", max_tokens=2, model="bf16")  # the other one goes on
+        expect(server.metric("gpt2serve_engine_failed", model="fp32") == 1, "a metric of it")
+        expect("this sampler is broken" in server.messages(), "the reason in the log, found", server.messages())
+
+
+run_tests([test_running_requests_end, test_the_rest_is_cancelled, test_a_second_signal_ends_it_at_once, test_command_lines,
+           test_the_log, test_an_engine_that_throws])  # fmt: skip
