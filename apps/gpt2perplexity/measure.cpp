@@ -15,7 +15,7 @@ namespace {
 constexpr int32_t kChunk = 128;  // rows per step: enough for fast products, few enough to keep the logits small
 
 // The position of a target, for messages: its text and the token's number.
-std::string place_of(const Work& work, const Window& window, int32_t target) {
+std::string place_of(const Work& work, const ScoredWindow& window, int32_t target) {
   const Prompt& text = work.texts[window.text];
   return (text.origin.empty() ? "text " + std::to_string(window.text + 1) : text.origin) + ", token " +
          std::to_string(window.begin + target);
@@ -29,7 +29,7 @@ Estimate estimate_of(const std::vector<double>& values) {
 
 int64_t Work::targets() const {
   int64_t count = 0;
-  for (const Window& window : windows) count += window.length - window.first;
+  for (const ScoredWindow& window : windows) count += window.length - window.first;
   return count;
 }
 
@@ -43,7 +43,7 @@ int64_t Work::rows(const Ranks& ranks) const {
 std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer) {
   if (!tokenizer) return std::nullopt;
   int64_t bytes = 0;
-  for (const Window& window : work.windows) {
+  for (const ScoredWindow& window : work.windows) {
     const std::vector<int32_t>& tokens = work.texts[window.text].tokens;
     for (int32_t i = window.first; i < window.length; ++i) {
       const int32_t id = tokens[static_cast<size_t>(window.begin + i)];
@@ -57,14 +57,14 @@ std::optional<int64_t> bytes_of(const Work& work, const Tokenizer* tokenizer) {
 std::vector<double> nll_of(const BoundPlugin& precision, const Checkpoint& checkpoint, const Work& work,
                            const Resources& resources, Ranks& ranks, const std::function<void(int64_t)>& progress) {
   int32_t longest = 0;
-  for (const Window& window : work.windows) longest = std::max(longest, window.length);
+  for (const ScoredWindow& window : work.windows) longest = std::max(longest, window.length);
   const auto maker = create<Precision>(precision);
   const auto session =
       maker->open(checkpoint, teacher_forcing_limits(longest, kChunk, resources.threads, resources.device));
   TeacherForcing forced(*session, kChunk);
   std::string own;
   std::vector<size_t> sizes;
-  for (const Window& window : work.windows) {
+  for (const ScoredWindow& window : work.windows) {
     const bool mine = ranks.owns(sizes.size());
     sizes.push_back(static_cast<size_t>(window.length - window.first) * sizeof(double));
     if (!mine) continue;

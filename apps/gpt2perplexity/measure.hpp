@@ -16,7 +16,7 @@ namespace gpt2run {
 // The texts to score, and the windows that the protocol cuts from them.
 struct Work {
   std::vector<Prompt> texts;
-  std::vector<Window> windows;
+  std::vector<ScoredWindow> windows;
 
   int64_t targets() const;
   int64_t rows(const Ranks& ranks) const;  // how many rows this rank computes, for one precision

@@ -1,4 +1,4 @@
-// The default lengths are those of the tools from which the protocols come.
+// The options of the program.
 #include "gpt2perplexity/plan.hpp"
 
 #include "common/config/record.hpp"
@@ -18,15 +18,6 @@ constexpr CoreOption kOwn[] = {
     {{"json", "text", "", "", "file for the results, - is standard output in place of the table"}},
 };
 
-constexpr int32_t kOfLlama = 512;  // llama-perplexity's default window
-
-Protocol protocol_of(std::string_view name) {
-  std::string_view names = kProtocols;
-  int index = 0;
-  for (; !names.starts_with(name); ++index) names.remove_prefix(names.find('|') + 1);
-  return static_cast<Protocol>(index);
-}
-
 }  // namespace
 
 std::span<const CoreOption> perplexity_options() {
@@ -36,23 +27,8 @@ std::span<const CoreOption> perplexity_options() {
 
 Rule rule_of(const Configuration& configuration, const ModelConfig& model) {
   const OptionValues& values = configuration.values();
-  const std::string_view name = values.text("protocol");
-  Rule rule{protocol_of(name), static_cast<int32_t>(values.integer("max_length")),
-            static_cast<int32_t>(values.integer("stride"))};
-  const bool strides = rule.protocol == Protocol::hf_stride || rule.protocol == Protocol::document;
-  if (rule.stride != 0 && !strides) usage_error("--stride: protocol ", name, " has none");
-  if (rule.max_length != 0 && rule.protocol == Protocol::original)
-    usage_error("--max_length: protocol original has none, a prompt is one window");
-  if (rule.max_length > model.T)
-    usage_error("--max_length: expected at most ", model.T, ", the model's context, found ", rule.max_length);
-  if (rule.max_length == 0) rule.max_length = rule.protocol == Protocol::llama ? std::min(kOfLlama, model.T) : model.T;
-  const int32_t least = rule.protocol == Protocol::llama ? 3 : 2;
-  if (rule.max_length < least)
-    usage_error("--max_length: expected at least ", least, " for protocol ", name, ", found ", rule.max_length);
-  if (rule.stride > rule.max_length)
-    usage_error("--stride: expected at most ", rule.max_length, ", the tokens of a window, found ", rule.stride);
-  if (strides && rule.stride == 0) rule.stride = rule.max_length / 2;
-  return rule;
+  return rule_of(values.text("protocol"), static_cast<int32_t>(values.integer("max_length")),
+                 static_cast<int32_t>(values.integer("stride")), model);
 }
 
 std::vector<RecordedOption> recorded_options(const Configuration& configuration, const Evaluation& evaluation,

@@ -2,10 +2,19 @@
 #include "gpt2run/files/paths.hpp"
 
 #include <system_error>
+#include <utility>
 
 #include "gpt2run/error.hpp"
 
 namespace gpt2run {
+namespace {
+
+std::filesystem::path& folder_that_was_set() {
+  static std::filesystem::path folder;
+  return folder;
+}
+
+}  // namespace
 
 std::filesystem::path executable_folder() {
   std::error_code error;
@@ -14,8 +23,15 @@ std::filesystem::path executable_folder() {
   return program.parent_path();
 }
 
+std::filesystem::path installation() {
+  const std::filesystem::path& folder = folder_that_was_set();
+  return folder.empty() ? executable_folder().parent_path() : folder;
+}
+
+void set_installation(std::filesystem::path folder) { folder_that_was_set() = std::move(folder); }
+
 std::filesystem::path demo_model() {
-  const auto folder = (executable_folder() / "../share/gpt2run/models/demo").lexically_normal();
+  const auto folder = installation() / "share/gpt2run/models/demo";
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error))
     fail("no model is named, and the demo model is not at its place beside this program, ", folder.string());

@@ -66,7 +66,7 @@ void add_user_folder(std::vector<fs::path>& folders) {
     add_folder(folders, fs::path(home) / ".local/share/gpt2run/plugins");
 }
 
-fs::path installed_folder() { return (executable_folder() / "../lib/gpt2run").lexically_normal(); }
+fs::path installed_folder() { return installation() / "lib/gpt2run"; }
 
 std::vector<fs::path> sorted_files(const fs::path& folder) {
   std::vector<fs::path> files;

@@ -67,11 +67,20 @@ std::string with_short_words(std::string_view text) {
   return line;
 }
 
+// Never destroyed either.
+LogReceiver& receiver() {
+  static auto* const instance = new LogReceiver;
+  return *instance;
+}
+
+int number_of(spdlog::level::level_enum level) { return static_cast<int>(level) - SPDLOG_LEVEL_DEBUG; }
+
 bool show_once = false;
 std::set<std::string, std::less<>> shown_before;
 
 void log_line(spdlog::level::level_enum level, const char* prefix, std::string_view message) {
   const std::lock_guard lock(status_lock);
+  if (receiver()) return receiver()(number_of(level), printable(with_short_words(message)));
   if (!logger().should_log(level)) return;
   if (show_once && !shown_before.emplace(message).second) return;
   if (status_shown) write_status("");
@@ -97,6 +106,11 @@ void set_program(const std::string& name) {
 }
 
 const std::string& program_name() { return program(); }
+
+void set_log_receiver(LogReceiver one) {
+  const std::lock_guard lock(status_lock);
+  receiver() = std::move(one);
+}
 
 void set_once(bool once) {
   const std::lock_guard lock(status_lock);

@@ -3,10 +3,25 @@
 
 #include <algorithm>
 
+#include "gpt2run/sdk/escape.hpp"
+#include "host/usage_error.hpp"
+
 namespace gpt2run {
 namespace {
 
-void add_strides(const Rule& rule, size_t text, int32_t tokens, std::vector<Window>& windows) {
+constexpr int32_t kOfLlama = 512;  // llama-perplexity's default window
+
+Protocol protocol_of(std::string_view name) {
+  std::string_view names = kProtocols;
+  for (int index = 0; !names.empty(); ++index) {
+    const size_t end = std::min(names.find('|'), names.size());
+    if (names.substr(0, end) == name) return static_cast<Protocol>(index);
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  usage_error("--protocol: expected ", kProtocols, ", found ", in_quotes(name));
+}
+
+void add_strides(const Rule& rule, size_t text, int32_t tokens, std::vector<ScoredWindow>& windows) {
   int32_t scored = 1;  // the first token is never a target
   for (int32_t begin = 0, end = 0; end < tokens; begin += rule.stride) {
     end = std::min(begin + rule.max_length, tokens);
@@ -16,14 +31,14 @@ void add_strides(const Rule& rule, size_t text, int32_t tokens, std::vector<Wind
   }
 }
 
-void add_halves(const Rule& rule, size_t text, int32_t tokens, std::vector<Window>& windows) {
+void add_halves(const Rule& rule, size_t text, int32_t tokens, std::vector<ScoredWindow>& windows) {
   const int32_t first = rule.max_length / 2 + 1;
   if (first >= rule.max_length) return;
   for (int32_t begin = 0; begin + rule.max_length <= tokens; begin += rule.max_length)
     windows.push_back({text, begin, rule.max_length, first});
 }
 
-void add_whole(const Rule& rule, size_t text, const Prompt& prompt, std::vector<Window>& windows) {
+void add_whole(const Rule& rule, size_t text, const Prompt& prompt, std::vector<ScoredWindow>& windows) {
   const auto tokens = static_cast<int32_t>(prompt.tokens.size());
   if (tokens > rule.max_length)
     fail(prompt.origin, prompt.origin.empty() ? "" : ": ", "expected a prompt of at most ", rule.max_length,
@@ -33,14 +48,32 @@ void add_whole(const Rule& rule, size_t text, const Prompt& prompt, std::vector<
 
 }  // namespace
 
+Rule rule_of(std::string_view name, int32_t max_length, int32_t stride, const ModelConfig& model) {
+  Rule rule{protocol_of(name), max_length, stride};
+  const bool strides = rule.protocol == Protocol::hf_stride || rule.protocol == Protocol::document;
+  if (rule.stride != 0 && !strides) usage_error("--stride: protocol ", name, " has none");
+  if (rule.max_length != 0 && rule.protocol == Protocol::original)
+    usage_error("--max_length: protocol original has none, a prompt is one window");
+  if (rule.max_length > model.T)
+    usage_error("--max_length: expected at most ", model.T, ", the model's context, found ", rule.max_length);
+  if (rule.max_length == 0) rule.max_length = rule.protocol == Protocol::llama ? std::min(kOfLlama, model.T) : model.T;
+  const int32_t least = rule.protocol == Protocol::llama ? 3 : 2;
+  if (rule.max_length < least)
+    usage_error("--max_length: expected at least ", least, " for protocol ", name, ", found ", rule.max_length);
+  if (rule.stride > rule.max_length)
+    usage_error("--stride: expected at most ", rule.max_length, ", the tokens of a window, found ", rule.stride);
+  if (strides && rule.stride == 0) rule.stride = rule.max_length / 2;
+  return rule;
+}
+
 void prepare(const Rule& rule, int32_t end_of_text, std::span<Prompt> texts) {
   if (rule.protocol != Protocol::document || end_of_text < 0) return;
   for (Prompt& text : texts)
     if (text.tokens.empty() || text.tokens.front() != end_of_text) text.tokens.insert(text.tokens.begin(), end_of_text);
 }
 
-std::vector<Window> windows_of(const Rule& rule, std::span<const Prompt> texts) {
-  std::vector<Window> windows;
+std::vector<ScoredWindow> windows_of(const Rule& rule, std::span<const Prompt> texts) {
+  std::vector<ScoredWindow> windows;
   size_t longest = 0;
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto tokens = static_cast<int32_t>(texts[i].tokens.size());

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "gpt2run/engine/generate.hpp"
@@ -29,8 +30,13 @@ struct Rule {
   int32_t stride;      // in [1, max_length]
 };
 
+// A protocol by its name, with these lengths, or the default ones of the tool that it comes from for those that are 0.
+// model: its T is the longest window. Throws UsageError, naming the option, for an unknown name, and for lengths that
+// contradict each other, or that the protocol or the model does not allow.
+Rule rule_of(std::string_view protocol, int32_t max_length, int32_t stride, const ModelConfig& model);
+
 // One window of a text: the tokens [begin, begin + length). The targets are [first, length), counted from begin.
-struct Window {
+struct ScoredWindow {
   size_t text;  // index of the text
   int32_t begin, length, first;
 };
@@ -41,6 +47,6 @@ void prepare(const Rule& rule, int32_t end_of_text, std::span<Prompt> texts);
 
 // All windows that have a target, text by text. Throws Error for a text that is too long for protocol original, and
 // when there is no target.
-std::vector<Window> windows_of(const Rule& rule, std::span<const Prompt> texts);
+std::vector<ScoredWindow> windows_of(const Rule& rule, std::span<const Prompt> texts);
 
 }  // namespace gpt2run
