@@ -15,7 +15,7 @@ BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?:" + "|".join(map(re.escape, tree.TOP_FOLDERS + ("models",))) + r")/[\w./-]*")
 NAME = re.compile(r"[A-Za-z_]\w*(?:::[A-Za-z_]\w*)*(?:\(\))?")
 
-FILES = {name: tree.read(name) for name in tree.files(tree.CPP + (".cmake", ".txt"))}
+FILES = {name: tree.read(name) for name in tree.files(tree.CPP + (".cmake", ".txt")) + tree.files((".py",), ("python",))}
 CODE = "\n".join(FILES.values())
 SHIPPED = "\n".join(text for name, text in FILES.items() if not name.startswith("tests/"))  # without the tests' own names
 LINES = {line.strip() for line in CODE.splitlines()}

@@ -31,6 +31,7 @@ MAY = {
     "plugins/conformance": (*CORE, "host/", "conformance/"),
     **{f"apps/common/{name}": (*CORE, "host/", *(f"common/{above}/" for above in COMMON[: i + 1])) for i, name in enumerate(COMMON)},
     **{f"apps/{name}": (*CORE, "host/", "common/", f"{name}/") for name in PROGRAMS},
+    "python": (*CORE, "host/", *(f"common/{name}/" for name in COMMON if name != "program")),
     "apps/gpt2plugins": (*CORE, "host/", "common/", "conformance/", "gpt2plugins/"),
 }
 LAYERS = (("files", ()), ("json", ("files",)), ("gguf", ()), ("pickle", ()), ("tokenizer", ("files", "json", "gguf", "pickle")), ("evaluation", ()), ("engine", ("tokenizer",)))
@@ -46,6 +47,7 @@ FOREIGN = {
     "boost/program_options.hpp": ("apps/common/config/config_sources.cpp", "apps/gpt2tokenize/main.cpp"),
     "spdlog/": ("plugins/host/log.cpp",),
     "nlohmann/json.hpp": ("core/json/json.cpp", "tests/"),
+    "nanobind/": ("python/src/",),
     "mpi.h": ("apps/common/ranks/mpi.cpp",),
     "cuda_runtime.h": ("core/include/gpt2run/sdk/cuda/",),
     "nvtx3/": ("core/include/gpt2run/sdk/cuda/range.hpp",),
@@ -63,6 +65,7 @@ DOORS = (
     "core/include/gpt2run/sdk/cuda/range.hpp",
     "core/include/gpt2run/sdk/cuda/errors_cuda.hpp",
     "core/include/gpt2run/sdk/cuda/runtime_cuda.hpp",
+    "python/src/module.hpp",  # not empty, but included by the sources of the extension module alone
 )
 
 # The C library, POSIX and the compiler; a C++ header has neither dot nor slash.
@@ -182,6 +185,8 @@ def self_test():
         ("loaders/x/x.cpp", "#include <spdlog/spdlog.h>", "let in only"),
         ("apps/gpt2run/main.cpp", '#include "nucleus/nucleus.hpp"', "neither"),
         ("apps/gpt2run/main.cpp", "#include <gpt2run/error.hpp>", "is ours"),
+        ("python/src/x.cpp", '#include "common/program/program.hpp"', "neither"),
+        ("apps/gpt2run/main.cpp", "#include <nanobind/nanobind.h>", "let in only"),
         ("core/json/value.cpp", "#include <nlohmann/json.hpp>", "let in only"),
         ("loaders/huggingface/x.cpp", "#include <nlohmann/json.hpp>", "let in only"),
         ("core/engine/x.cpp", "#include <absl/strings/str_cat.h>", "no library"),

@@ -9,8 +9,8 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "tests", "docs", "scripts", ".ci")
-LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
+TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "python", "tests", "docs", "scripts", ".ci")
+LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "python/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 HEADERS = (".hpp", ".cuh")
 TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".md", ".map", ".ini", ".ipp")

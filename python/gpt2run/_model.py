@@ -1,0 +1,453 @@
+"""Models: opening them, and continuing and scoring texts."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import index
+
+import numpy as np
+
+from . import _gpt2run, _ids, _lens, _sampling
+from ._gpt2run import Error, UsageError
+from ._log import call
+
+
+def load(model=None, *, precision=None, loader=None, tokenizer=None, threads=0, device=0, batch=1, context=0):
+    """Opens a model.
+
+    model: a folder or file that gpt2run reads, a name in Hugging Face's cache, or "synthetic:124M"; else the environment
+    variable GPT2RUN_MODEL, else the demo model. precision: "fp32" (the default), "fp16", "bf16", or a plugin with its
+    options, such as "cpu-bf16:isa=portable". loader, tokenizer: as the program's options of these names. threads: worker
+    threads, 0 for one per core. device: ordinal of the GPU.
+
+    batch: how many sequences generate() runs at a time. context: tokens of each, 0 for the model's own. Memory for these
+    is taken now: keys and values of batch x context positions.
+
+    Returns a Model, to be closed by close(), by the end of a with block, or when nothing refers to it. Raises Error for
+    files that are missing or wrong, and for a precision that cannot run here.
+    """
+    given = {"model": model, "precision": precision, "loader": loader, "tokenizer": tokenizer}
+    settings = [(key, os.fspath(value)) for key, value in given.items() if value is not None]
+    settings += [(key, str(index(value))) for key, value in (("threads", threads), ("device", device)) if value]
+    return Model(call(_gpt2run.open_model, settings, index(batch), index(context)))
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What became of one sequence.
+
+    text: the new text. tokens: its ids, int32 (N). logprobs: their natural log-probabilities under the raw logits, float32
+    (N). finish_reason: "length", "context" (it is full), "end_of_text" or "stop".
+    """
+
+    text: str
+    tokens: np.ndarray
+    logprobs: np.ndarray
+    finish_reason: str
+
+
+class Perplexity(float):
+    """A perplexity, which is a float, and what belongs to it.
+
+    standard_error: as if tokens were independent, and batch_standard_error: by batch means, both of the perplexity. nll:
+    the mean negative log-probability in nats. tokens: how many were scored. bits_per_byte: of their text, or None where
+    some token has no text.
+    """
+
+    def __new__(cls, nll, nll_error, nll_batch_error, tokens, text_bytes):
+        self = super().__new__(cls, np.exp(nll))
+        self._parts = (nll, nll_error, nll_batch_error, tokens, text_bytes)
+        self.nll, self.tokens = nll, tokens
+        self.standard_error, self.batch_standard_error = float(self) * nll_error, float(self) * nll_batch_error
+        self.bits_per_byte = nll * tokens / float(np.log(2)) / text_bytes if text_bytes else None
+        return self
+
+    def __getnewargs__(self):
+        return self._parts
+
+
+class Tokenizer:
+    """The tokenizer of a model, for any thread. Its functions raise Error where the model has none, and once it is closed."""
+
+    def __init__(self, model):
+        self._model = model
+
+    def __len__(self):
+        """The number of ids: the highest and one."""
+        return self._model._open.tokens()
+
+    @property
+    def end_of_text(self):
+        """The id that ends a text, or None."""
+        token = self._model._open.end_of_text()
+        return token if token >= 0 else None
+
+    def encode(self, text, *, special=True):
+        """The ids of a text, as a list of int. text: str, or bytes. special: whether special tokens in it become their ids."""
+        if not _ids.is_text(text):
+            raise TypeError(f"encode: expected a text, found {type(text).__name__}")
+        text = text.encode("utf-8") if isinstance(text, str) else text
+        return self._model._open.encode(text, bool(special))
+
+    def decode(self, ids, *, errors="replace"):
+        """The text of ids. errors: as in bytes.decode(), for bytes that are not UTF-8, as part of a character is not."""
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+    def decode_bytes(self, ids):
+        """The bytes of the text of ids."""
+        return self._model._open.decode(_ids.as_ids(ids, len(self)))
+
+    def piece(self, token):
+        """The bytes of one token, which may be part of a character."""
+        (token,) = _ids.as_ids([token], len(self))
+        return self._model._open.piece(token)
+
+
+class Taps(Mapping):
+    """What the operations of a model wrote: Model.tap() makes it.
+
+    A mapping from names to float32 arrays (rows, columns), with a row for each token that was fed, sorted by sequence and
+    position. Names are "embed", "h.L.OP" for layer L and OP one of norm_qkv, attention, project_add, norm_up_gelu and
+    down_add, and "norm_logits", which has only the rows whose logits were needed.
+
+    It holds the values of the last call of the model in the with block, and they stay when the block has ended. The arrays
+    are copies, and each look at a name gives the same one. A stream is looked at once it has ended.
+    """
+
+    def __init__(self, model, ops, layers):
+        self._model, self._wanted = model, (set(ops), set(layers))
+        self._store, self._named = None, {}
+
+    def __enter__(self):
+        if self._model._tap is not None:
+            raise Error("the model has a tap already")
+        self._store = call(_gpt2run.TapStore, *self._wanted)
+        self._model._tap = self
+        return self
+
+    def __exit__(self, *error):
+        self._named = None  # the last values, also of a stream that was looked at before
+        self._values  # copies them
+        self._store = self._model._tap = None
+
+    def _begin(self):
+        """The store, for a call of the model that is about to fill it again."""
+        self._named = None
+        return self._store
+
+    @property
+    def _values(self):
+        if self._named is None:
+            tensors = self._store.tensors()
+            self._named = {f"h.{layer}.{op}" if layer >= 0 else op: found for (op, layer), found in tensors.items()}
+        return self._named
+
+    def __getitem__(self, name):
+        return self._values[name][0]
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+    def sequences(self, name):
+        """The number of the sequence that each row belongs to, int64 (rows)."""
+        return self._values[name][1]
+
+    def positions(self, name):
+        """The index of each row's token in its text, int32 (rows)."""
+        return self._values[name][2]
+
+    @property
+    def hidden_states(self):
+        """The residual stream as Hugging Face numbers it: a list of float32 (rows, C), [0] after the embedding and [i]
+        after layer i. Unlike there, the last one is what the last layer wrote, before the final layernorm."""
+        layers = self._model.config["layers"]
+        return [self["embed"], *(self[f"h.{layer}.down_add"] for layer in range(layers))]
+
+
+class Stream:
+    """The text of a sequence piece by piece: Model.stream() makes it.
+
+    An iterator over str, for one thread at a time. Until it has come to its end, or close() was called, the model cannot
+    be used for anything else.
+    """
+
+    def __init__(self, model, run):
+        self._model, self._run, self._ended = model, run, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._model.closed:
+            self.close()
+        self._model._open
+        while self._run is not None:
+            text = self._run.take_text()
+            if text:
+                return text.decode("utf-8", "replace")
+            if self._ended:
+                break
+            self._ended = not call(self._run.step)  # an error closes the run
+        self.close()
+        raise StopIteration
+
+    def close(self):
+        """Ends the sequence, and lets the model go."""
+        if self._run is not None:
+            self._run.close()
+        self._run = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+class Model:
+    """A model that load() has opened.
+
+    Any thread may call it. A thread waits while another one computes; several models compute at the same time. In a
+    forked child it cannot be used. After close() every function raises Error.
+    """
+
+    def __init__(self, opened):
+        self._opened, self._tap = opened, None
+        self.tokenizer = Tokenizer(self)
+        self.config = opened.config
+        self.traits = opened.traits
+        self.path = os.fsdecode(opened.path)
+        self.precision = opened.precision
+        self.batch, self.context = opened.batch, opened.context
+
+    @property
+    def _open(self):
+        if self._opened is None:
+            raise Error("the model is closed")
+        return self._opened
+
+    @property
+    def closed(self):
+        """Whether close() was called."""
+        return self._opened is None
+
+    def close(self):
+        """Gives the model's memory back, once nothing computes with it any more. Arrays stay valid."""
+        self._opened = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def __repr__(self):
+        state = ", closed" if self.closed else ""
+        return f"<gpt2run.Model {self.path!r}, precision {self.precision}{state}>"
+
+    def _tokens(self, given):
+        """The ids of a text or of ids."""
+        if _ids.is_text(given):
+            return self.tokenizer.encode(given)
+        return _ids.as_ids(given, self.config["vocabulary"])
+
+    def _texts(self, given):
+        """A list of lists of ids, of one text or of several."""
+        if _ids.is_text(given) or _ids.is_ids(given):
+            return [self._tokens(given)]
+        return [self._tokens(one) for one in given]
+
+    def _prompts(self, prompt):
+        if prompt is None:
+            start = self.config["start_of_text"]
+            start = start if start >= 0 else self.config["end_of_text"]
+            if start < 0:
+                raise Error("the model has no start-of-text or end-of-text token to start from: give a prompt")
+            return [[start]]
+        return self._texts(prompt)
+
+    def _run(self, is_stream, prompts, max_new_tokens, sampler, logits_processor, seed, stop, options, **settings):
+        run = _gpt2run.RunOptions()
+        run.max_new = index(max_new_tokens)
+        run.seed = secrets.randbits(64) if seed is None else _seed(seed)
+        run.stops = [stop] if isinstance(stop, str) else list(stop or [])
+        for name, value in settings.items():
+            setattr(run, name, value)
+        chain = _sampling.chain(sampler, logits_processor)
+        plugin_options = [(name, _shown(value)) for name, value in options.items()]
+        tap = self._tap._begin() if self._tap is not None else None
+        return call(_gpt2run.open_run, self._open, is_stream, prompts, run, chain, plugin_options, tap)
+
+    def generate(
+        self,
+        prompt=None,
+        *,
+        max_new_tokens=64,
+        sampler=None,
+        logits_processor=None,
+        seed=42,
+        samples=1,
+        stop=None,
+        ignore_eos=False,
+        context_shift=0,
+        details=False,
+        **options,
+    ):
+        """Continues a prompt, or several.
+
+        prompt: a text, token ids, or a list of either; None starts at the model's start-of-text or end-of-text token. A
+        list runs as many at a time as load() was told by batch.
+
+        sampler: as the program's option --sampler, such as "nucleus" or "repetition-penalty:penalty=1.2,argmax"; a
+        function (logits, tokens, rng) -> id; or a list of both. logits: float32 (V). tokens: int32 (T), what came before.
+        rng: a numpy Generator that depends on seed, sequence and position alone. A function that is not the last one
+        changes logits in place, or returns others; -inf drops a token. All arrays are copies of its own.
+        logits_processor: functions (input_ids, scores) -> scores as in Transformers, of int64 (1, T) and float32 (1, V),
+        which come before the samplers. Objects of Transformers get and return tensors of torch.
+        options: those of the samplers, such as top_p=0.9 or temperature=0.7; others have their sampler's name before them,
+        as in **{"repetition-penalty.penalty": 1.2}.
+
+        seed: a whole number below 2**64, or None for a random one. samples: sequences for each prompt. stop: a text, or a
+        list of texts, that ends a sequence and is not part of it. ignore_eos: go on after an end-of-text token.
+        context_shift: when the context is full, go on with this many of the last tokens, -1 for half of it; 0 ends there.
+
+        Returns the new text, as str. With a list of prompts, or with samples other than 1, a list of them: sequence
+        number = prompt x samples + sample. With details=True each is a Completion.
+
+        Raises Error and UsageError, KeyboardInterrupt between two steps, and what a function raises. The model can be
+        used again afterwards.
+        """
+        is_one = (prompt is None or _ids.is_text(prompt) or _ids.is_ids(prompt)) and samples == 1
+        prompts = self._prompts(prompt)
+        if not prompts:
+            return []
+        run = self._run(
+            False,
+            prompts,
+            max_new_tokens,
+            sampler,
+            logits_processor,
+            seed,
+            stop,
+            options,
+            samples=index(samples),
+            ignore_eos=bool(ignore_eos),
+            context_shift=index(context_shift),
+            logprobs=bool(details),
+        )
+        results = [
+            Completion(text.decode("utf-8", "replace"), tokens, logprobs, reason) if details else text.decode("utf-8", "replace")
+            for text, tokens, logprobs, reason in call(run.finished)
+        ]
+        return results[0] if is_one else results
+
+    def stream(
+        self,
+        prompt=None,
+        *,
+        max_new_tokens=64,
+        sampler=None,
+        logits_processor=None,
+        seed=42,
+        stop=None,
+        ignore_eos=False,
+        context_shift=0,
+        **options,
+    ):
+        """Continues one prompt and returns a Stream, which gives the new text piece by piece as it is computed.
+
+        The arguments are those of generate(), and the pieces together are its text. A piece is whole characters.
+        """
+        prompts = self._prompts(prompt)
+        if len(prompts) != 1:
+            raise UsageError(f"stream: expected one prompt, found {len(prompts)}")
+        run = self._run(
+            True,
+            prompts,
+            max_new_tokens,
+            sampler,
+            logits_processor,
+            seed,
+            stop,
+            options,
+            ignore_eos=bool(ignore_eos),
+            context_shift=index(context_shift),
+        )
+        return Stream(self, run)
+
+    def _score(self, text, wants_logits):
+        tap = self._tap._begin() if self._tap is not None else None
+        return call(_gpt2run.score, self._open, self._tokens(text), wants_logits, tap)
+
+    def logits(self, text):
+        """The raw logits of a text: float32 (T, V). Row i is what the model expects after the tokens 0 to i.
+
+        text: a text or token ids, 1 to `context` of them. Raises Error for another number, and UsageError for an id
+        outside of the vocabulary.
+        """
+        return self._score(text, True)[0]
+
+    def logprobs(self, text):
+        """The natural log-probabilities of a text's tokens: float32 (T - 1). Element i is that of token i + 1 after the
+        tokens 0 to i. text: as in logits(), and Raises as there."""
+        return self._score(text, False)[1]
+
+    def perplexity(self, text, protocol="hf-stride", *, max_length=0, stride=0):
+        """The perplexity of a text, or of several together, by a protocol of gpt2perplexity.
+
+        text: a text, token ids, or a list of either. protocol: "original", "hf-stride", "llama" or "document". max_length,
+        stride: tokens of a window, and from the start of one to the next; 0 for the protocol's own.
+
+        Returns a Perplexity, which is a float. Raises UsageError for a protocol and lengths that do not go together, and
+        Error for a text that is too short, or too long for the protocol. Taps do not see it.
+        """
+        result = call(_gpt2run.perplexity, self._open, self._texts(text), protocol, index(max_length), index(stride))
+        return Perplexity(*result)
+
+    def tap(self, ops=(), layers=()):
+        """A Taps, to be used in a with block, in which it collects what the operations of this model write.
+
+            with model.tap(ops=["attention"], layers=[0, 1]) as taps:
+                model.logits("Once upon a time")
+            taps["h.1.attention"]   # float32 (T, C)
+
+        ops, layers: which ones, none for all; embed and norm_logits are of layer -1. Raises Error for an unknown operation
+        and, when the model is called, for a precision without taps. The results of the model do not change by a bit.
+        """
+        return Taps(self, [ops] if isinstance(ops, str) else ops, layers)
+
+    def lens(self, text, *, top=5):
+        """The logit lens: for each layer, the most likely next tokens if the model ended there.
+
+        The residual stream after the embedding and after each layer goes through the final layernorm and the head, which are
+        computed in FP32 from the weights of the model's files. The stream itself is that of the model's precision.
+
+        Returns a Lens. Raises ValueError for a `top` below 1 or beyond the vocabulary, and as logits() and tap() do.
+        """
+        return _lens.lens(self, text, index(top))
+
+    def weight(self, name, layer=0):
+        """A weight of the model's files, exactly: float32 (out, in), or (out) for a vector.
+
+        name: wte, wpe, lnf_w, lnf_b, head_w, and in a layer ln1_w, ln1_b, qkv_w, qkv_b, proj_w, proj_b, ln2_w, ln2_b, up_w,
+        up_b, down_w and down_b. Raises Error for another name, and for a layer that is not there.
+        """
+        return call(_gpt2run.weight, self._open, name, index(layer))
+
+
+def _seed(seed):
+    seed = index(seed)
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"seed: expected a whole number in [0, 2**64), found {seed}")
+    return seed
+
+
+def _shown(value):
+    """An option's value as a user types it."""
+    if isinstance(value, (bool, np.bool_)):
+        return "on" if value else "off"
+    return str(value)

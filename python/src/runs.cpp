@@ -1,0 +1,142 @@
+// The part of the extension module that runs texts: completions, scores and taps.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/set.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+
+#include "module.hpp"
+#include "python_lock.hpp"
+#include "run.hpp"
+
+namespace gpt2run::python {
+namespace {
+
+namespace nb = nanobind;
+
+// An object of Python that may be let go by a thread without the lock.
+struct Held {
+  nb::object object;
+  ~Held() {
+    const nb::gil_scoped_acquire lock;
+    object.reset();
+  }
+};
+
+// Calls function(logits, tokens, seed, sequence, position) with copies, which Python may keep. Changed logits are
+// written back. Returns the function's token, or kNone for None.
+SampleRow sample_row(nb::object function) {
+  auto held = std::make_shared<Held>(std::move(function));
+  return [held](std::span<float> logits, std::span<const int32_t> tokens, const RowKey& key) -> int32_t {
+    const nb::gil_scoped_acquire lock;
+    const nb::object row = to_array(std::vector<float>(logits.begin(), logits.end()));
+    const nb::object before = to_array(std::vector<int32_t>(tokens.begin(), tokens.end()));
+    const nb::object token = held->object(row, before, key.seed, key.sequence, key.position + key.shift);
+    const auto changed = nb::cast<nb::ndarray<float, nb::ndim<1>, nb::c_contig>>(row);
+    std::copy_n(changed.data(), logits.size(), logits.begin());
+    return token.is_none() ? kNone : nb::cast<int32_t>(token);
+  };
+}
+
+// items: text, and pairs of a name and a function.
+std::vector<ChainItem> chain_items(const nb::list& items) {
+  std::vector<ChainItem> chain;
+  for (const nb::handle item : items) {
+    if (nb::isinstance<nb::str>(item)) {
+      chain.emplace_back(nb::cast<std::string>(item));
+    } else {
+      const auto pair = nb::cast<std::pair<std::string, nb::object>>(item);
+      chain.emplace_back(NamedFunction{pair.first, sample_row(pair.second)});
+    }
+  }
+  return chain;
+}
+
+std::unique_ptr<Run> open_run(const Model& model, bool is_stream, const std::vector<std::vector<int32_t>>& prompts,
+                              const RunOptions& options, const nb::list& sampler, const std::vector<Setting>& settings,
+                              const std::shared_ptr<TapStore>& tap) {
+  const std::vector<ChainItem> items = chain_items(sampler);
+  const WithoutLock computing;
+  return std::make_unique<Run>(model.open, is_stream, prompts, options, items, settings, tap, check_signals);
+}
+
+bool step(Run& run) {
+  const WithoutLock computing;
+  return run.step();
+}
+
+nb::list finished(Run& run) {
+  {
+    const WithoutLock computing;
+    while (run.step()) {
+    }
+  }
+  nb::list results;
+  for (const Completion& one : run.completions())
+    results.append(nb::make_tuple(nb::bytes(one.text.data(), one.text.size()), to_array(one.tokens),
+                                  to_array(one.logprobs), name_of(one.reason)));
+  return results;
+}
+
+nb::tuple score_text(const Model& model, const std::vector<int32_t>& ids, bool wants_logits,
+                     const std::shared_ptr<TapStore>& tap) {
+  Scores scores;
+  {
+    const WithoutLock computing;
+    scores = score(model.open, ids, wants_logits, tap, check_signals);
+  }
+  const auto vocabulary = static_cast<size_t>(model.open->config().V);
+  const nb::object logits =
+      wants_logits ? to_array(std::move(scores.logits), {ids.size(), vocabulary}) : nb::object(nb::none());
+  return nb::make_tuple(logits, to_array(std::move(scores.logprobs)));
+}
+
+// {(op, layer): (values (rows, cols), sequences (rows), positions (rows))}
+nb::dict tensors_of(TapStore& store) {
+  nb::dict all;
+  for (const auto& [key, tensor] : store.tensors()) {
+    std::vector<int64_t> sequences;
+    std::vector<int32_t> positions;
+    for (const TapRow& row : tensor.rows)
+      sequences.push_back(static_cast<int64_t>(row.sequence)), positions.push_back(row.position);
+    all[nb::make_tuple(key.first, key.second)] =
+        nb::make_tuple(to_array(tensor.values, {tensor.rows.size(), static_cast<size_t>(tensor.cols)}),
+                       to_array(std::move(sequences)), to_array(std::move(positions)));
+  }
+  return all;
+}
+
+}  // namespace
+
+void bind_runs(nb::module_& m) {
+  nb::class_<RunOptions>(m, "RunOptions")
+      .def(nb::init<>())
+      .def_rw("max_new", &RunOptions::max_new)
+      .def_rw("samples", &RunOptions::samples)
+      .def_rw("seed", &RunOptions::seed)
+      .def_rw("context_shift", &RunOptions::context_shift)
+      .def_rw("ignore_eos", &RunOptions::ignore_eos)
+      .def_rw("logprobs", &RunOptions::logprobs)
+      .def_rw("stops", &RunOptions::stops);
+  nb::class_<TapStore>(m, "TapStore")
+      .def(nb::init<std::set<std::string>, std::set<int32_t>>())
+      .def("tensors", tensors_of);
+  nb::class_<Run>(m, "Run")
+      .def("step", step)
+      .def("close", &Run::close)
+      .def("finished", finished)
+      .def("take_text", [](Run& run) {
+        const std::string text = run.take_text();
+        return nb::bytes(text.data(), text.size());
+      });
+  m.def("open_run", open_run, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def("score", score_text, nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+}
+
+}  // namespace gpt2run::python

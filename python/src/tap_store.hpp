@@ -1,0 +1,58 @@
+// What the operations of a run wrote, collected by a tap.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpt2run/engine/request.hpp"
+
+namespace gpt2run::python {
+
+// The owner of one row. position: index of the token in its text.
+struct TapRow {
+  uint64_t sequence;
+  int32_t position;
+};
+
+// The output of one operation of one layer in all steps of a run.
+struct TapTensor {
+  int32_t cols = 0;
+  std::vector<float> values;  // (rows, cols)
+  std::vector<TapRow> rows;
+};
+
+// Collects the values of one run after another. One thread at a time; while a run computes, that is its thread.
+class TapStore final : public Tap {
+ public:
+  // Empty sets stand for all operations and all layers; those outside of the layers have layer -1. Throws Error for a
+  // name that is none of the seven operations.
+  TapStore(std::set<std::string> ops, std::set<int32_t> layers);
+
+  // Forgets what was collected. rows: the engine's rows, which are asked for in every call of tensor().
+  using Rows = std::function<std::span<const StepRow>()>;
+  using SequenceOf = std::function<uint64_t(RequestId)>;
+  void begin(Rows rows, SequenceOf sequence_of);
+  void end() { rows_ = {}, sequence_of_ = {}; }
+
+  bool wants(const char* op) const override;
+  bool tensor(const char* op, int layer, float* host, int rows, int cols) override;
+
+  // By operation and layer, in the order of their names.
+  using Key = std::pair<std::string, int32_t>;
+  // The rows sorted by sequence and position.
+  const std::map<Key, TapTensor>& tensors();
+
+ private:
+  std::set<std::string> ops_;
+  std::set<int32_t> layers_;
+  Rows rows_;
+  SequenceOf sequence_of_;
+  std::map<Key, TapTensor> tensors_;
+};
+
+}  // namespace gpt2run::python
