@@ -185,13 +185,19 @@ class Stream:
         if self._model.closed:
             self.close()
         self._model._open
-        while self._run is not None:
-            text = self._run.take_text()
-            if text:
-                return text.decode("utf-8", "replace")
-            if self._ended:
-                break
-            self._ended = not call(self._run.step)  # an error closes the run
+        try:
+            while self._run is not None:
+                text = self._run.take_text()
+                if text:
+                    return text.decode("utf-8", "replace")
+                if self._ended:
+                    break
+                self._ended = not call(self._run.step)
+        except Error:  # it has closed the run, unless another thread is in it
+            raise
+        except BaseException:  # such as a KeyboardInterrupt, whose frames would keep the run
+            self.close()
+            raise
         self.close()
         raise StopIteration
 
@@ -339,10 +345,13 @@ class Model:
             context_shift=index(context_shift),
             logprobs=bool(details),
         )
-        results = [
-            Completion(text.decode("utf-8", "replace"), tokens, logprobs, reason) if details else text.decode("utf-8", "replace")
-            for text, tokens, logprobs, reason in call(run.finished)
-        ]
+        try:
+            found = call(run.finished)
+        finally:
+            run.close()
+        results = [text.decode("utf-8", "replace") for text, *_ in found]
+        if details:
+            results = [Completion(text, *rest) for text, (_, *rest) in zip(results, found)]
         return results[0] if is_one else results
 
     def stream(
