@@ -65,7 +65,7 @@ void Run::let_go() {
 
 void Run::close() {
   is_closed_ = true;
-  if (is_busy_.exchange(true)) return;  // step() looks at is_closed_ when it has ended
+  if (is_busy_.exchange(true)) return;  // advance() looks at is_closed_ when it has ended
   let_go();
   is_busy_ = false;
 }
@@ -88,14 +88,14 @@ void Run::submit(const std::vector<std::vector<int32_t>>& prompts, const RunOpti
   }
 }
 
-bool Run::step() {
+bool Run::advance() {
   model_->check_process();
   if (is_busy_.exchange(true)) fail("another thread is reading this stream");
   bool goes_on = false;
   std::exception_ptr failure;
   try {
     if (is_closed_) fail("the stream is closed");
-    goes_on = run_step();
+    goes_on = run_engine();
   } catch (...) {
     failure = std::current_exception();
   }
@@ -106,7 +106,7 @@ bool Run::step() {
   return goes_on;
 }
 
-bool Run::run_step() {
+bool Run::run_engine() {
   bool goes_on;
   try {
     goes_on = engine_->step();

@@ -34,7 +34,7 @@ struct Completion {
 };
 
 // Continues prompts. It has the model's session for itself until it is closed, which its end, an error and the
-// destructor do. Any thread; step() throws Error if another thread is in it.
+// destructor do. Any thread; advance() throws Error if another thread is in it.
 class Run final : private Listener {
  public:
   // prompts: token ids, none of them empty. Sequence number = prompt x samples + sample, as in gpt2run. tap: may be
@@ -46,9 +46,9 @@ class Run final : private Listener {
 
   // One step of the engine, and then `check`. Returns false when all sequences have ended. Throws what a function of
   // the chain or `check` has thrown, and Error, also if it is closed.
-  bool step();
+  bool advance();
 
-  // Lets the session go. If another thread is in step(), that happens at its end.
+  // Lets the session go. If another thread is in advance(), that happens at its end.
   void close();
 
   // The text that was released since the last call, of all sequences.
@@ -57,7 +57,7 @@ class Run final : private Listener {
   const std::vector<Completion>& completions() const { return completions_; }  // by sequence
 
  private:
-  bool run_step();
+  bool run_engine();
   void let_go();
   void submit(const std::vector<std::vector<int32_t>>& prompts, const RunOptions& options);
   void token(RequestId id, const TokenEvent& event) override;

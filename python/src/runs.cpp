@@ -22,11 +22,15 @@ namespace nb = nanobind;
 
 // An object of Python that may be let go by a thread without the lock.
 struct Held {
-  nb::object object;
+  explicit Held(nb::object one) : object(std::move(one)) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
   ~Held() {
     const nb::gil_scoped_acquire lock;
     object.reset();
   }
+
+  nb::object object;
 };
 
 // Calls function(logits, tokens, seed, sequence, position) with copies, which Python may keep. Changed logits are
@@ -66,15 +70,15 @@ std::unique_ptr<Run> open_run(const Model& model, bool is_stream, const std::vec
   return std::make_unique<Run>(model.open, is_stream, prompts, options, items, settings, tap, check_signals);
 }
 
-bool step(Run& run) {
+bool advance(Run& run) {
   const WithoutLock computing;
-  return run.step();
+  return run.advance();
 }
 
 nb::list finished(Run& run) {
   {
     const WithoutLock computing;
-    while (run.step()) {
+    while (run.advance()) {
     }
   }
   nb::list results;
@@ -128,7 +132,7 @@ void bind_runs(nb::module_& m) {
       .def(nb::init<std::set<std::string>, std::set<int32_t>>())
       .def("tensors", tensors_of);
   nb::class_<Run>(m, "Run")
-      .def("step", step)
+      .def("step", advance)
       .def("close", &Run::close)
       .def("finished", finished)
       .def("take_text", [](Run& run) {
