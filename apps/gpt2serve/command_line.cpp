@@ -75,6 +75,10 @@ std::string CommandLines::of(const CompletionRequest& request) const {
   return joined(line);
 }
 
+std::string CommandLines::of_distribution(const CompletionRequest& request, int32_t top) const {
+  return of(request) + " --sink jsonl --top " + std::to_string(top);
+}
+
 std::string CommandLines::of_comparison(const ModelEngine& reference, const std::vector<ModelEngine*>& tests,
                                         const std::string& text, std::span<const int32_t> tokens) const {
   std::string names;
@@ -84,6 +88,11 @@ std::string CommandLines::of_comparison(const ModelEngine& reference, const std:
   append(line, {"--ref", precision_of(reference), "--test", names, "--max-new-tokens", "0"});
   append(line, {is_typed(text) ? "--prompt" : "--tokens", is_typed(text) ? text : ids_text(tokens)});
   return joined(line);
+}
+
+std::string CommandLines::of_layers(const ModelEngine& reference, const std::vector<ModelEngine*>& tests,
+                                    const std::string& text, std::span<const int32_t> tokens, int64_t rows) const {
+  return of_comparison(reference, tests, text, tokens) + " --floor off --layers " + std::to_string(rows) + " --json -";
 }
 
 }  // namespace gpt2run

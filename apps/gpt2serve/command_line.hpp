@@ -21,9 +21,16 @@ class CommandLines {
   // Of a completion, as docs/server.md says; empty for one without new tokens.
   std::string of(const CompletionRequest& request) const;
 
+  // Of the distribution after a prompt: the completion of one token, with the `top` most likely ones.
+  std::string of_distribution(const CompletionRequest& request, int32_t top) const;
+
   // Of a comparison. text: what was compared, or empty where it was given as tokens.
   std::string of_comparison(const ModelEngine& reference, const std::vector<ModelEngine*>& tests,
                             const std::string& text, std::span<const int32_t> tokens) const;
+
+  // The errors of operations on the first rows, as JSON.
+  std::string of_layers(const ModelEngine& reference, const std::vector<ModelEngine*>& tests, const std::string& text,
+                        std::span<const int32_t> tokens, int64_t rows) const;
 
  private:
   std::vector<std::string> shared_;

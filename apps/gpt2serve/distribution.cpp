@@ -12,7 +12,7 @@ namespace gpt2run {
 namespace {
 
 constexpr std::string_view kFields[] = {"model", "models", "input", "temperature", "top_k",
-                                        "top_p", "min_p",  "top",   "ids"};
+                                        "top_p", "min_p",  "top",   "ids",         "command"};
 constexpr size_t kMostModels = 8, kMostIds = 64;
 constexpr int64_t kMostTopK = 262143;
 constexpr int32_t kMostTop = 200, kTop = 20;
@@ -21,11 +21,31 @@ constexpr int32_t kMostTop = 200, kTop = 20;
 struct Question {
   std::vector<ModelEngine*> engines;
   std::vector<int32_t> tokens, ids;
+  std::vector<std::string> commands;  // of each engine, or none
   SelectSpec spec;
   int32_t top = kTop;
 };
 
-Question question_of(const std::string& body, const ModelSet& models) {
+// The line for each engine. text: what was given, or empty where it was given as ids.
+std::vector<std::string> commands_of(const Question& question, const std::string& text, const ModelSet& models,
+                                     const CommandLines& commands) {
+  const SelectSpec& spec = question.spec;
+  SamplingRequest sampling;
+  sampling.temperature = spec.temperature, sampling.top_k = spec.top_k;
+  sampling.top_p = spec.top_p, sampling.min_p = spec.min_p;
+  std::vector<std::string> lines;
+  for (ModelEngine* engine : question.engines) {
+    CompletionRequest request;
+    request.engine = engine;
+    request.prompts = {{text, question.tokens}};
+    request.max_tokens = 1;
+    request.plan = models.samplers().plan(sampling, engine->space());
+    lines.push_back(commands.of_distribution(request, question.top));
+  }
+  return lines;
+}
+
+Question question_of(const std::string& body, const ModelSet& models, const CommandLines& commands) {
   const Fields fields(body, kFields);
   Question question;
   for (const std::string& name : fields.texts("models", kMostModels))
@@ -38,6 +58,9 @@ Question question_of(const std::string& body, const ModelSet& models) {
   question.spec.top_k = static_cast<int32_t>(fields.integer("top_k", 0, kMostTopK).value_or(0));
   question.spec.top_p = fields.real("top_p", {0, 1, true}).value_or(1);
   question.spec.min_p = fields.real("min_p", {0, 1}).value_or(0);
+  if (fields.flag("command").value_or(false))
+    question.commands =
+        commands_of(question, std::string(fields.find("input")->as_text().value_or("")), models, commands);
   return question;
 }
 
@@ -103,6 +126,7 @@ class NextToken final : public EvaluationJob {
       number_field(json_, "chance", view.chance[id]);
       json_.end_object();
     });
+    if (!question_.commands.empty()) json_.field("gpt2run_command", question_.commands[done_]);
     json_.end_object();
   }
 
@@ -113,8 +137,8 @@ class NextToken final : public EvaluationJob {
 
 }  // namespace
 
-void run_distribution(const ModelSet& models, const std::shared_ptr<Exchange>& exchange) {
-  Question question = question_of(exchange->request().body, models);
+void run_distribution(const ModelSet& models, const CommandLines& commands, const std::shared_ptr<Exchange>& exchange) {
+  Question question = question_of(exchange->request().body, models, commands);
   std::make_shared<NextToken>(models, exchange, std::move(question))->run();
 }
 

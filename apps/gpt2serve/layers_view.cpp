@@ -15,7 +15,7 @@
 namespace gpt2run {
 namespace {
 
-constexpr std::string_view kFields[] = {"reference", "tests", "input", "rows"};
+constexpr std::string_view kFields[] = {"reference", "tests", "input", "rows", "command"};
 constexpr int32_t kMostRows = 64, kRows = 32;
 
 // What one operation of the reference has written, and the sums of the precision that runs.
@@ -50,6 +50,7 @@ class Operations {
 struct Question {
   Sides sides;
   std::vector<int32_t> tokens;
+  std::string command;  // empty unless it is asked for
 };
 
 class LayersJob final : public EvaluationJob, private Tap {
@@ -70,6 +71,7 @@ class LayersJob final : public EvaluationJob, private Tap {
     exchange().set_tokens(std::ssize(question_.tokens), 0);
     if (side_ > question_.sides.tests.size()) {
       json_.end_list();
+      if (!question_.command.empty()) json_.field("gpt2run_command", question_.command);
       json_.end_object();
       answer(json_.json());
       turn_.reset();
@@ -177,10 +179,16 @@ class LayersJob final : public EvaluationJob, private Tap {
 
 }  // namespace
 
-void run_layers(const ModelSet& models, EvaluationQueue& queue, const std::shared_ptr<Exchange>& exchange) {
+void run_layers(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+                const std::shared_ptr<Exchange>& exchange) {
   const Fields fields(exchange->request().body, kFields);
-  Question question{sides_of(fields, models), models.input(fields, "input", 2, models.most_prompt())};
+  Question question{sides_of(fields, models), models.input(fields, "input", 2, models.most_prompt()), {}};
   const auto rows = static_cast<size_t>(fields.integer("rows", 1, kMostRows).value_or(kRows));
+  if (fields.flag("command").value_or(false)) {
+    const std::string text(fields.find("input")->as_text().value_or(""));
+    question.command = commands.of_layers(*question.sides.reference, question.sides.tests, text, question.tokens,
+                                          static_cast<int64_t>(rows));
+  }
   question.tokens.resize(std::min(question.tokens.size(), rows + 1));  // the last token is only a target
   const auto job = std::make_shared<LayersJob>(models, exchange, std::move(question));
   queue.enter([job](EvaluationQueue::Turn turn) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 
+#include "gpt2serve/command_line.hpp"
 #include "gpt2serve/evaluation_queue.hpp"
 #include "gpt2serve/exchange.hpp"
 #include "gpt2serve/model_set.hpp"
@@ -9,6 +10,7 @@
 namespace gpt2run {
 
 // Checks the body and begins a job that answers, when its turn comes. Throws ApiError.
-void run_layers(const ModelSet& models, EvaluationQueue& queue, const std::shared_ptr<Exchange>& exchange);
+void run_layers(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+                const std::shared_ptr<Exchange>& exchange);
 
 }  // namespace gpt2run

@@ -8,6 +8,7 @@
 #include "gpt2serve/completion.hpp"
 #include "gpt2serve/distribution.hpp"
 #include "gpt2serve/layers_view.hpp"
+#include "gpt2serve/page.hpp"
 #include "gpt2serve/score.hpp"
 
 namespace gpt2run {
@@ -57,17 +58,12 @@ struct Service::Route {
 };
 
 const Service::Route Service::kRoutes[] = {
-    {"GET", "/healthz", &Service::health, false},
-    {"GET", "/metrics", &Service::metrics},
-    {"GET", "/v1/models", &Service::list_models},
-    {"GET", "/v1/models/*", &Service::show_model},
-    {"POST", "/v1/completions", &Service::complete},
-    {"POST", "/v1/tokenize", &Service::tokenize},
-    {"POST", "/v1/detokenize", &Service::detokenize},
-    {"POST", "/v1/score", &Service::score},
-    {"POST", "/v1/distribution", &Service::distribution},
-    {"POST", "/v1/compare", &Service::compare},
-    {"POST", "/v1/layers", &Service::layers},
+    {"GET", "/", &Service::page, false},           {"GET", "/healthz", &Service::health, false},
+    {"GET", "/metrics", &Service::metrics},        {"GET", "/v1/models", &Service::list_models},
+    {"GET", "/v1/models/*", &Service::show_model}, {"POST", "/v1/completions", &Service::complete},
+    {"POST", "/v1/tokenize", &Service::tokenize},  {"POST", "/v1/detokenize", &Service::detokenize},
+    {"POST", "/v1/score", &Service::score},        {"POST", "/v1/distribution", &Service::distribution},
+    {"POST", "/v1/compare", &Service::compare},    {"POST", "/v1/layers", &Service::layers},
 };
 
 Service::Service(const ModelSet& models, const CommandLines& commands, const ServeOptions& options, Metrics& metrics)
@@ -106,8 +102,9 @@ void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
                    "expected a route of docs/server.md, found " + in_quotes(request.target));
   exchange->set_route(std::string(route->path));
   if (request.method == "OPTIONS" && !request.requested_method.empty()) return answer_preflight(exchange);
-  if (request.method != route->method) {
-    exchange->add_headers({{"Allow", std::string(route->method)}});
+  const bool is_head = request.method == "HEAD" && route->method == "GET";  // the answer leaves the body away
+  if (request.method != route->method && !is_head) {
+    exchange->add_headers({{"Allow", route->method == "GET" ? "GET, HEAD" : "POST"}});
     throw ApiError(
         405, "method_not_allowed", "",
         std::string(route->path) + ": expected " + std::string(route->method) + ", found " + in_quotes(request.method));
@@ -126,6 +123,11 @@ void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
 // before.
 void Service::answer_preflight(const std::shared_ptr<Exchange>& exchange) const {
   exchange->answer(204, "text/plain", "");
+}
+
+void Service::page(const std::shared_ptr<Exchange>& exchange) {
+  exchange->add_headers({{"Content-Security-Policy", std::string(page_policy())}, {"Referrer-Policy", "no-referrer"}});
+  exchange->answer(200, "text/html; charset=utf-8", std::string(page_document()));
 }
 
 void Service::health(const std::shared_ptr<Exchange>& exchange) {
@@ -190,12 +192,16 @@ void Service::detokenize(const std::shared_ptr<Exchange>& exchange) {
 
 void Service::score(const std::shared_ptr<Exchange>& exchange) { run_score(models_, exchange); }
 
-void Service::distribution(const std::shared_ptr<Exchange>& exchange) { run_distribution(models_, exchange); }
+void Service::distribution(const std::shared_ptr<Exchange>& exchange) {
+  run_distribution(models_, commands_, exchange);
+}
 
 void Service::compare(const std::shared_ptr<Exchange>& exchange) {
   run_comparison(models_, commands_, *evaluations_, exchange);
 }
 
-void Service::layers(const std::shared_ptr<Exchange>& exchange) { run_layers(models_, *evaluations_, exchange); }
+void Service::layers(const std::shared_ptr<Exchange>& exchange) {
+  run_layers(models_, commands_, *evaluations_, exchange);
+}
 
 }  // namespace gpt2run

@@ -34,6 +34,7 @@ class Service {
   void dispatch(const std::shared_ptr<Exchange>& exchange);
   void answer_preflight(const std::shared_ptr<Exchange>& exchange) const;
 
+  void page(const std::shared_ptr<Exchange>& exchange);
   void health(const std::shared_ptr<Exchange>& exchange);
   void metrics(const std::shared_ptr<Exchange>& exchange);
   void list_models(const std::shared_ptr<Exchange>& exchange);

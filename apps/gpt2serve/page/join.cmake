@@ -1,0 +1,63 @@
+# Joins the page's files into one document and writes it as C++: cmake -D FOLDER=... -D OUT=... -P join.cmake
+#
+# FOLDER has index.html, style.css and the scripts below, which share one scope and run in this order. OUT is the source
+# file, which defines the document's bytes and the Content-Security-Policy that allows its style and its script alone.
+cmake_minimum_required(VERSION 3.20)
+
+set(scripts elements server heat settings continue_view text_view sampler_view layers_view main)
+
+# The base64 form of a SHA-256 digest: three hexadecimal digits are two characters.
+function(base64_of_digest text result)
+  set(alphabet "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+  string(SHA256 digest "${text}")
+  string(APPEND digest "00")
+  set(base64 "")
+  foreach(at RANGE 0 63 3)
+    string(SUBSTRING "${digest}" ${at} 3 digits)
+    math(EXPR high "0x${digits} >> 6")
+    math(EXPR low "0x${digits} & 63")
+    string(SUBSTRING "${alphabet}" ${high} 1 first)
+    string(SUBSTRING "${alphabet}" ${low} 1 second)
+    string(APPEND base64 "${first}${second}")
+  endforeach()
+  string(SUBSTRING "${base64}" 0 43 base64)  # 256 bits, and then the sign for a missing byte
+  set(${result} "${base64}=" PARENT_SCOPE)
+endfunction()
+
+set(script "\n")
+foreach(name ${scripts})
+  file(READ ${FOLDER}/${name}.js content)
+  string(APPEND script "${content}\n")
+endforeach()
+file(READ ${FOLDER}/style.css style)
+set(style "\n${style}")
+file(READ ${FOLDER}/index.html page)
+string(REPLACE "@STYLE@" "${style}" page "${page}")
+string(REPLACE "@SCRIPT@" "${script}" page "${page}")
+
+base64_of_digest("${style}" style_digest)
+base64_of_digest("${script}" script_digest)
+string(CONCAT policy
+  "default-src 'none'; script-src 'sha256-${script_digest}'; style-src 'sha256-${style_digest}'; connect-src 'self'; "
+  "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+
+file(WRITE ${OUT}.html "${page}")
+file(READ ${OUT}.html bytes HEX)
+string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
+string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+file(WRITE ${OUT} "#include \"gpt2serve/page.hpp\"
+
+namespace gpt2run {
+namespace {
+
+constexpr char kPage[] = {
+${bytes}};
+
+}  // namespace
+
+std::string_view page_document() { return {kPage, sizeof kPage}; }
+
+std::string_view page_policy() { return \"${policy}\"; }
+
+}  // namespace gpt2run
+")
