@@ -30,15 +30,16 @@ def wait_until(condition, what, seconds=PATIENCE):
 class Server:
     """gpt2serve with these options, until the end of a with statement."""
 
-    def __init__(self, build, *options, quiet=True):
+    def __init__(self, build, *options, quiet=True, port=0):
         self.build = pathlib.Path(build)
         self.options = options
         self.quiet = quiet
+        self.wanted_port = port  # 0: a free one
 
     def __enter__(self):
         self.errors = tempfile.TemporaryFile()
         quiet = ["--quiet"] if self.quiet else []
-        command = [self.build / "bin/gpt2serve", "--port", "0", *quiet, *self.options]
+        command = [self.build / "bin/gpt2serve", "--port", str(self.wanted_port), *quiet, *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         timer = threading.Timer(PATIENCE, self.process.kill)
         timer.start()
@@ -79,7 +80,7 @@ class Server:
             answer = connection.getresponse()
             content = answer.read()
             is_json = answer.getheader("Content-Type", "").startswith("application/json")
-            return answer.status, answer.headers, json.loads(content) if is_json else content.decode()
+            return answer.status, answer.headers, json.loads(content) if is_json and content else content.decode()
         finally:
             connection.close()
 

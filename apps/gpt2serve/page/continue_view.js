@@ -118,7 +118,8 @@ function chanceInWords(token) {
 
 function addSameness(parent, reference, run) {
   const count = Math.min(reference.ids.length, run.ids.length);
-  add(parent, "p", "", `${run.model}: the same ${count} tokens as ${reference.model}.`);
+  const rest = run.ids.length === reference.ids.length ? "." : ", and then one of them ends.";
+  add(parent, "p", "", `${run.model}: the same ${count} tokens as ${reference.model}${rest}`);
 }
 
 function samplerOf(settings) {

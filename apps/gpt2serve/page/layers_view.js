@@ -26,7 +26,7 @@ function addErrorMap(parent, answer, test, scale, detail) {
     add(parent, "p", "", `${mute} does not show what its operations write.`);
     return;
   }
-  const mark = test.threshold === null ? null : {value: test.threshold, name: "what is expected of this type at most"};
+  const mark = test.threshold === null ? null : {value: test.threshold, name: "the threshold, beyond what rounding to these types explains"};
   addLegend(parent, "relative error", scale, mark);
   add(parent, "p", "hint", thresholdInWords(test));
   const table = addTable(parent, `Errors of ${test.model}, a row for each layer`, ["layer", ...operationsOf(test)]);
@@ -60,7 +60,7 @@ function fillErrorMap(table, test, scale, detail) {
       if (error.layer >= 0) for (const _ of operations) add(row, "td");
     }
     layer = error.layer;
-    const cell = layer < 0 ? add(row, "td") : row.children[operations.indexOf(error.op) + 1];
+    const cell = layer < 0 ? addWideCell(row, operations.length) : row.children[operations.indexOf(error.op) + 1];
     fillCell(cell, error, test, scale);
     const show = () => showOperation(detail, error, test);
     cell.addEventListener("mouseenter", show);
@@ -70,9 +70,15 @@ function fillErrorMap(table, test, scale, detail) {
   useArrowKeys(cells, operations.length);
 }
 
+function addWideCell(row, columns) {
+  const cell = add(row, "td", "wide-cell");
+  cell.colSpan = Math.max(1, columns);
+  return cell;
+}
+
 function fillCell(cell, error, test, scale) {
   const value = error.rms_error;
-  cell.className = "heat cell";
+  cell.classList.add("heat", "cell");
   if (value === null || (test.threshold !== null && value > test.threshold)) cell.classList.add("above");
   cell.textContent = value === null ? "not finite" : value === 0 ? "0" : value.toExponential(1);
   cell.setAttribute("aria-label", `${placeOf(error)}: ${short(value)}`);

@@ -100,29 +100,31 @@ function showToken(detail, i) {
     add(detail, "p", "", "The first token has nothing before it from which it could be expected.");
     return;
   }
-  addTopFive(detail, comparison.reference, i);
+  const sides = [comparison.reference, ...comparison.tests];
+  const greatest = Math.exp(Math.max(...sides.map((side) => side.top[i][0].logprob)));
+  addTopFive(detail, comparison.reference, i, greatest);
   for (const test of comparison.tests) {
-    addTopFive(detail, test, i);
+    addTopFive(detail, test, i, greatest);
     const numbers = `KL ${short(test.kl_ref_test[i])}, Jensen-Shannon ${short(test.js[i])}, total variation ${short(test.tvd[i])}`;
     add(detail, "p", "hint", numbers);
   }
   add(detail, "p", "hint", `The reference's best two are ${short(comparison.tests[0].margin[i])} apart in their logits.`);
 }
 
-// The most likely tokens of a precision before token i, and the token itself.
-function addTopFive(parent, side, i) {
+// The most likely tokens of a precision before token i, and the token itself. greatest: the longest bar's probability.
+function addTopFive(parent, side, i, greatest) {
   const list = add(parent, "div", "bars");
   add(list, "h4", "", side.model);
   for (const one of side.top[i])
-    addBar(list, quoted(one.token, one.id), Math.exp(one.logprob), one.id === comparison.token_ids[i] ? "own" : "");
+    addBar(list, quoted(one.token, one.id), Math.exp(one.logprob), greatest, one.id === comparison.token_ids[i] ? "own" : "");
   if (!side.top[i].some((one) => one.id === comparison.token_ids[i]))
-    addBar(list, quoted(comparison.tokens[i], comparison.token_ids[i]), Math.exp(side.logprobs[i]), "own");
+    addBar(list, quoted(comparison.tokens[i], comparison.token_ids[i]), Math.exp(side.logprobs[i]), greatest, "own");
 }
 
-function addBar(parent, name, probability, className) {
+function addBar(parent, name, probability, greatest, className) {
   const line = add(parent, "div", "bar-line " + className);
   add(line, "span", "bar-name", name);
-  setShare(add(add(line, "span", "bar-track"), "span", "bar-chance"), probability);
+  setShare(add(add(line, "span", "bar-track"), "span", "bar-chance"), probability / greatest);
   add(line, "span", "bar-number", percent(probability));
   return line;
 }
