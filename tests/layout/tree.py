@@ -13,7 +13,7 @@ TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", 
 LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "python/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 HEADERS = (".hpp", ".cuh")
-TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".md", ".map", ".ini", ".ipp")
+TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".md", ".map", ".ini", ".ipp", ".js", ".css", ".html")
 
 TOKENS = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-zA-Z_])\'(?:\\.|[^\'\\\n])*\'', re.DOTALL

@@ -236,7 +236,7 @@ def test_two_tabs_and_a_reload(build):
         expect(len(texts) == 3 and browser.texts(".running-text") == texts, texts, "found", browser.texts(".running-text"))
 
         # In mid-stream: what ran before the reload is cancelled, and the same text comes anew.
-        browser.open(link("continue", text="The old king", seed=5, max_tokens=1000, ignore="1"))
+        browser.open(link("continue", text="The old king", seed=5, max_tokens=1000))
         browser.wait_for(lambda: len("".join(browser.texts(".running-text"))) > 20, "some text")
         browser.driver.refresh()
         browser.wait_for(lambda: len("".join(browser.texts(".running-text"))) > 20, "some text")

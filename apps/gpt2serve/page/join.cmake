@@ -1,9 +1,10 @@
 # Joins the page's files into one document and writes it as C++: cmake -D FOLDER=... -D OUT=... -P join.cmake
 #
-# FOLDER has index.html, style.css and the scripts below, which share one scope and run in this order. OUT is the source
+# FOLDER has index.html, and the styles and scripts below. The scripts share one scope and run in this order. OUT is the source
 # file, which defines the document's bytes and the Content-Security-Policy that allows its style and its script alone.
 cmake_minimum_required(VERSION 3.20)
 
+set(styles style results)
 set(scripts elements server heat settings continue_view text_view sampler_view layers_view main)
 
 # The base64 form of a SHA-256 digest: three hexadecimal digits are two characters.
@@ -29,8 +30,11 @@ foreach(name ${scripts})
   file(READ ${FOLDER}/${name}.js content)
   string(APPEND script "${content}\n")
 endforeach()
-file(READ ${FOLDER}/style.css style)
-set(style "\n${style}")
+set(style "\n")
+foreach(name ${styles})
+  file(READ ${FOLDER}/${name}.css content)
+  string(APPEND style "${content}\n")
+endforeach()
 file(READ ${FOLDER}/index.html page)
 string(REPLACE "@STYLE@" "${style}" page "${page}")
 string(REPLACE "@SCRIPT@" "${script}" page "${page}")

@@ -32,7 +32,7 @@ function drawText(settings, results) {
   const chart = addChart(left, values, scale, floor);
   const tokens = addTokens(left, values, test, scale);
   linkDetail(detail, tokens, chart.bars);
-  add(left, "p", "hint", "A line under a token: another token is the most likely one before it than for the reference. " +
+  add(left, "p", "hint", "A line under a token: the most likely token is another one there than the reference's. " +
       "Point at a token, or go to it with Tab and the arrow keys, to see what each precision expected.");
   addMeans(left);
   addCommands(results, [comparison.gpt2run_command]);
