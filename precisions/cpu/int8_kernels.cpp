@@ -3,6 +3,9 @@
 #include "int8_kernels.hpp"
 
 #include "int8_product.hpp"
+#if defined(GPT2RUN_CPU_TILES)
+#include "int8_tile_product.hpp"
+#endif
 
 namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
@@ -96,6 +99,16 @@ void int4_values(const std::byte* panel, int K, float* out) {
   }
 }
 
+// By vectors, which read the weights of few rows as fast as memory gives them, or by tiles, where there are any.
+template <Codes kCodes>
+void linear(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
+            void* workspace) {
+#if defined(GPT2RUN_CPU_TILES)
+  if (rows > kRegisterRows) return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
+#endif
+  linear_codes<kCodes>(x, rows, w, K, outputs, y, y_stride, workspace);
+}
+
 void cached_keys(const int8_t* codes, const float* scales, int D, float* out) {
   for (int o = 0; o < kPanel; o += kWidth) {
     const Vector scale = load_vector(scales + o);
@@ -116,7 +129,7 @@ void cached_values(const int8_t* codes, const float* scales, int count, int D, f
 
 const Int8Kernels& int8_kernels() {
   static constexpr Int8Kernels table = {
-      Int8Isa::GPT2RUN_CPU_ISA,   largest,     code,         {linear_codes<Codes::int8>, linear_codes<Codes::int4>},
+      Int8Isa::GPT2RUN_CPU_ISA,   largest,     code,         {linear<Codes::int8>, linear<Codes::int4>},
       {int8_values, int4_values}, cached_keys, cached_values};
   return table;
 }

@@ -10,10 +10,11 @@
 
 namespace gpt2run::cpu {
 
-// avxvnni and avx512vnni have an instruction that adds four products of int8. A set for AMX would stand at the end.
-enum class Int8Isa : uint8_t { portable, avx2, avxvnni, avx512vnni };
-inline constexpr const char* kInt8IsaNames[] = {"portable", "avx2", "avxvnni", "avx512vnni"};
-inline constexpr int kInt8Isas = 4;
+// avxvnni and avx512vnni have an instruction that adds four products of int8. amx is avx512vnni with tiles, which
+// multiply many rows.
+enum class Int8Isa : uint8_t { portable, avx2, avxvnni, avx512vnni, amx };
+inline constexpr const char* kInt8IsaNames[] = {"portable", "avx2", "avxvnni", "avx512vnni", "amx"};
+inline constexpr int kInt8Isas = 5;
 
 struct Int8Kernels {
   Int8Isa isa;  // the set that the kernels were compiled for
@@ -25,7 +26,7 @@ struct Int8Kernels {
   int32_t (*code)(const float* row, int n, float inverse, int8_t* codes);
 
   // y (rows, outputs) = x (rows, K) times w, without bias, where w points to the first panel of the outputs. Indexed by
-  // Codes. K: up to kMostInputs. Rows of y are y_stride apart. workspace: kInt8Workspace bytes.
+  // Codes. K: up to kMostInputs. Rows of y are y_stride apart. workspace: int8_workspace bytes.
   void (*linear[2])(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
                     void* workspace);
 
@@ -51,18 +52,29 @@ const Int8Kernels& int8_kernels();
 namespace avx512vnni {
 const Int8Kernels& int8_kernels();
 }
+namespace amx {
+const Int8Kernels& int8_kernels();
+}
 
 // The set of kernels.hpp that does the rest of the work.
 constexpr Isa floats_of(Int8Isa isa) {
   if (isa == Int8Isa::portable) return Isa::portable;
-  return isa == Int8Isa::avx512vnni ? Isa::avx512 : Isa::avx2;
+  return isa == Int8Isa::avx512vnni || isa == Int8Isa::amx ? Isa::avx512 : Isa::avx2;
 }
 
-// True if this build has the kernels and this machine can run them.
+// Bytes of workspace for the products of a set, of up to `rows` rows and K inputs.
+constexpr size_t int8_workspace(Int8Isa isa, int rows, int K) {
+  const size_t tiles = isa == Int8Isa::amx ? int8_tile_workspace(rows, K) : 0;
+  return tiles < kInt8Workspace ? kInt8Workspace : tiles;
+}
+
+// True if this build has the kernels and the processor can run them. What the system forbids does not count.
+bool runs(Int8Isa, const Processor& processor);
 bool runs(Int8Isa);
 
-// Returns a set by its name. `auto` is the last set that runs here. Throws Error for an unknown name, and for a set
-// that this machine does not run.
+// Returns a set by its name. `auto` is the last set that the processor runs. Throws Error for an unknown name, and for
+// a set that the processor does not run.
+Int8Isa choose_int8_isa(std::string_view name, const Processor& processor);
 Int8Isa choose_int8_isa(std::string_view name);
 
 const Int8Kernels& kernels_of(Int8Isa);

@@ -24,11 +24,12 @@ class QuantisedOps {
   using Step = HostStep;
 
   QuantisedOps(Int8Isa isa, int threads, const Formats& formats)
-      : kernels_(kernels_of(isa)),
+      : pool_(workers_for(threads)),
+        isa_(allowed(isa)),
+        kernels_(kernels_of(isa_)),
         floats_(kernels_of<float>(floats_of(isa))),
         halves_(kernels_of<bf16>(floats_of(isa))),
         cached_(kernels_of<f16>(floats_of(isa))),
-        pool_(workers_for(threads)),
         formats_(formats),
         contract_(contract_of(formats)) {}
 
@@ -39,7 +40,9 @@ class QuantisedOps {
     return load_quantised(checkpoint, pool_, kernels_, formats_.weights, formats_.head);
   }
 
-  State make_state(const ModelConfig& m, const Limits& limits) const { return State(m, limits, formats_.activations); }
+  State make_state(const ModelConfig& m, const Limits& limits) const {
+    return State(m, limits, formats_.activations, isa_);
+  }
 
   void embed(const Weights::Embedding& w, State& s, const Step& step) {
     const int C = s.config.C;
@@ -249,11 +252,14 @@ class QuantisedOps {
     });
   }
 
+  Int8Isa allowed(Int8Isa isa) { return isa != Int8Isa::amx || tiles_allowed(pool_) ? isa : Int8Isa::avx512vnni; }
+
+  Pool pool_;
+  const Int8Isa isa_;
   const Int8Kernels& kernels_;
   const Kernels<float>& floats_;
   const Kernels<bf16>& halves_;  // of BF16 values, with sums in the same order
   const Kernels<f16>& cached_;
-  Pool pool_;
   Formats formats_;
   std::string contract_;
 };

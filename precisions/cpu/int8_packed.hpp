@@ -44,9 +44,26 @@ struct CodedRows {
   const int32_t* sums;
 };
 
-// Bytes of workspace for a product.
+// Bytes of workspace for a product by vectors.
 inline constexpr size_t kInt8Workspace = 48 << 10;
 static_assert(kInt8Workspace <= kWideElements * sizeof(float), "the workspace of other products is large enough");
+
+// Blocking of products by tiles: the inputs of a block of K, those of a tile, and the rows that are packed at a time,
+// in pairs of tiles, so that they take about kTileBytes (packed.hpp).
+inline constexpr int kCodeBlock = 384, kTileCodes = 64;
+GPT2RUN_INLINE constexpr int code_rows(int K) {
+  const int rows = kTileBytes / padded(K, kTileCodes) / kTilePair * kTilePair;
+  return rows < kTilePair ? kTilePair : rows < kTileRows ? rows : kTileRows;
+}
+
+// Bytes of workspace for a product by tiles of up to `rows` rows and K inputs: a block of unpacked weights, the sums of
+// a panel, the packed inputs, and what it takes to align them to a cache line.
+constexpr size_t int8_tile_workspace(int rows, int K) {
+  const size_t most = padded(rows < kTileRows ? rows : kTileRows, kTilePair), width = padded(K, kTileCodes);
+  const size_t limit = kTileBytes < kTilePair * width ? kTilePair * width : kTileBytes;
+  return kTileCodes + size_t(kCodeBlock) * kPanel + most * kPanel * sizeof(int32_t) +
+         (most * width < limit ? most * width : limit);
+}
 
 GPT2RUN_INLINE constexpr size_t panel_bytes(Codes codes, int K) {
   const size_t width = padded_inputs(codes, K);

@@ -9,7 +9,7 @@
 namespace gpt2run::cpu {
 
 inline constexpr OptionSpec kQuantisedOptions[] = {
-    {"isa", "enum", "auto", "auto|portable|avx2|avxvnni|avx512vnni",
+    {"isa", "enum", "auto", "auto|portable|avx2|avxvnni|avx512vnni|amx",
      "instruction set of the kernels; auto: the last of these that runs; all give the same bits"},
     {"activations", "enum", "int8", "int8|bf16|fp32", "inputs of the products in the layers"},
     {"head", "enum", "int8", "int8|bf16|fp32", "weights and inputs of the head; a tied embedding is the head's"},
@@ -25,6 +25,10 @@ class QuantisedPrecision final : public Precision {
       : isa_(choose_int8_isa(options.text("isa"))),
         formats_{kCodes, format_of(options.text("activations")), format_of(options.text("head"))},
         coded_cache_(options.text("kv") == "int8") {
+    if (isa_ == Int8Isa::amx && !tiles_allowed()) {
+      isa_ = Int8Isa::avx512vnni;
+      host.log(1, "cpu kernels: the system does not allow AMX tiles here; avx512vnni gives the same bits");
+    }
     const std::string line = std::string("cpu kernels: ") + kInt8IsaNames[static_cast<int>(kernels_of(isa_).isa)];
     host.log(0, line.c_str());
   }

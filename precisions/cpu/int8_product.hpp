@@ -76,9 +76,10 @@ GPT2RUN_INLINE Ints add_four(Ints sum, Ints w, Ints x) {
   return sum + ((Ints)pairs << 16 >> 16) + ((Ints)pairs >> 16);
 }
 #endif
-GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) {
-  return kBiased ? static_cast<int32_t>(static_cast<uint32_t>(sum_of_x) * -uint32_t(kBias)) : 0;
+GPT2RUN_INLINE int32_t minus_bias(int32_t sum_of_x) {
+  return static_cast<int32_t>(static_cast<uint32_t>(sum_of_x) * -uint32_t(kBias));
 }
+GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) { return kBiased ? minus_bias(sum_of_x) : 0; }
 
 GPT2RUN_INLINE void prefetch_bytes(uintptr_t at, int bytes) {
   for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(at + i));

@@ -12,12 +12,17 @@ template <class Storage>
 struct QuantisedState : State<Storage, VectorPacking<Storage>> {
   static constexpr bool kCodedCache = std::is_same_v<Storage, int8_t>;
 
-  // activations: the format of the inputs of products, Type::i8, bf16 or f32.
-  QuantisedState(const ModelConfig& m, const Limits& limits, Type activations)
+  // activations: the format of the inputs of products, Type::i8, bf16 or f32. isa: whose products need workspace.
+  QuantisedState(const ModelConfig& m, const Limits& limits, Type activations, Int8Isa isa)
       : State<Storage, VectorPacking<Storage>>(m, limits),
         activations(activations),
         codes_stride(padded(std::max(m.C, m.F), kLineBytes)) {
     const size_t rows = limits.rows, workers = workers_for(limits.threads);
+    const size_t workspace = int8_workspace(isa, limits.rows, std::max(m.C, m.F)) / sizeof(float) + 1;
+    if (this->workspace_stride < workspace) {
+      this->workspace_stride = workspace;
+      this->workspaces.resize(workers * workspace);
+    }
     codes.resize(rows * codes_stride), code_scales.resize(rows), code_sums.resize(rows);
     if (activations != Type::i8) panel_values.resize(workers * panel_stride());
     if (!kCodedCache) return;

@@ -39,7 +39,8 @@ Processor::Vendor vendor() {
 Processor this_processor() {
   Processor p;
 #ifdef GPT2RUN_CPU_X86
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;  // of leaf 7
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kAmxInt8 = 1u << 25;  // of leaf 7
+  constexpr unsigned kAvxVnni = 1u << 4;                                             // of its part 1
   p.vendor = vendor();
   // clang's __builtin_cpu_supports knows neither the conversions of FP16 nor tiles.
   p.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && (ask(1, 0).c & bit_F16C);
@@ -48,6 +49,9 @@ Processor this_processor() {
   p.avx512bf16 = p.avx512 && __builtin_cpu_supports("avx512bf16");
   const unsigned tiles = ask(7, 0).d;
   p.amx = p.avx512 && (tiles & kAmxBf16) && (tiles & kAmxTile);
+  p.avxvnni = p.avx2 && (ask(7, 1).a & kAvxVnni);
+  p.avx512vnni = p.avx512 && __builtin_cpu_supports("avx512vnni");
+  p.amx_int8 = p.avx512vnni && (tiles & kAmxInt8) && (tiles & kAmxTile);
 #endif
   return p;
 }
@@ -108,7 +112,8 @@ bool tiles_allowed() {
   const auto asked = [&] {
     return syscall(SYS_arch_prctl, kGetPermission, &allowed) == 0 && (allowed >> kTileData & 1);
   };
-  return this_processor().amx && (asked() || (syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0 && asked()));
+  const Processor p = this_processor();
+  return (p.amx || p.amx_int8) && (asked() || (syscall(SYS_arch_prctl, kAskPermission, kTileData) == 0 && asked()));
 #else
   return false;
 #endif

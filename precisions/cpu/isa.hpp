@@ -47,6 +47,9 @@ struct Processor {
   bool avx512 = false;      // F, BW, DQ and VL
   bool avx512bf16 = false;  // dot products of BF16
   bool amx = false;         // tiles and their products of BF16
+  bool avxvnni = false;     // VPDPBUSD of 256 bits, without AVX-512
+  bool avx512vnni = false;  // VPDPBUSD of 512 bits
+  bool amx_int8 = false;    // tiles and their products of int8, with avx512vnni
 };
 
 // This machine. Every call asks it.

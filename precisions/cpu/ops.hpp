@@ -56,6 +56,15 @@ void store_qkv(decltype(Kernels<Value>::round) round, const Kernels<Value>& kern
   }
 }
 
+// Whether every worker may use tiles (isa.hpp).
+inline bool tiles_allowed(Pool& pool) {
+  std::atomic<bool> everywhere = true;
+  pool.run([&](int, int) {
+    if (!tiles_allowed()) everywhere = false;
+  });
+  return everywhere;
+}
+
 // An object belongs to one session, because only one thread at a time may use its pool. Packing: what the kernels of
 // the instruction set read: TilePacking where reads_tiles(isa), else VectorPacking.
 template <class Value, class Packing = VectorPacking<Value>>
@@ -154,14 +163,7 @@ class CpuOps {
  private:
   using Layout = typename Packing::Weights;
 
-  Isa allowed(Isa isa) {
-    if (isa != Isa::amx) return isa;
-    std::atomic<bool> everywhere = true;
-    pool_.run([&](int, int) {
-      if (!tiles_allowed()) everywhere = false;
-    });
-    return everywhere ? isa : Isa::avx512_amx_order;
-  }
+  Isa allowed(Isa isa) { return isa != Isa::amx || tiles_allowed(pool_) ? isa : Isa::avx512_amx_order; }
 
   static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
 

@@ -14,7 +14,7 @@
 //                        Then odd is added to even, and that to the sum. Subnormal inputs count as a zero of their
 //                        sign, and a result below 2^-126 becomes one. It is judged after rounding as if there were no
 //                        least exponent: 2^-126 - 2^-151, which is rounded to 2^-126, is the least that stays.
-//   dot_int8<s, x, w>()  adds 64 products to each of the sums s (int32, modulo 2^32), inputs and weights signed
+//   dot_int8<s, x, w>()  adds 64 products to each of the sums s (int32, modulo 2^32), inputs signed, weights unsigned
 #pragma once
 #include <cstdint>
 
@@ -24,6 +24,7 @@ namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
 constexpr int kTileSide = 16, kTileLine = 64;  // rows or outputs; bytes of a row
+constexpr int kTileSums = kTileSide * kTileSide, kBytesOfTile = kTileSide * kTileLine;
 
 // A number with any exponent as it is left by a tile's operation. Rounding to FP32 brings the numbers from the least
 // that stays up to 2^-126, so both steps agree.
@@ -87,7 +88,7 @@ class PlainTiles {
       for (int p = 0; p < kTileSide; ++p) {
         for (int o = 0; o < kTileSide; ++o) {
           for (int i = 0; i < 4; ++i)
-            tiles_[s][r][o] += static_cast<uint32_t>(byte(word(x, r, p), i) * byte(word(w, p, o), i));
+            tiles_[s][r][o] += static_cast<uint32_t>(input(word(x, r, p), i) * weight(word(w, p, o), i));
         }
       }
     }
@@ -95,7 +96,8 @@ class PlainTiles {
 
  private:
   uint32_t word(int t, int row, int column) const { return tiles_[t][row][column]; }
-  static int byte(uint32_t word, int i) { return static_cast<int8_t>(word >> 8 * i); }
+  static int input(uint32_t four, int i) { return static_cast<int8_t>(four >> 8 * i); }
+  static int weight(uint32_t four, int i) { return static_cast<uint8_t>(four >> 8 * i); }
 
   int rows_;
   uint32_t tiles_[8][kTileSide][kTileSide];
@@ -136,7 +138,7 @@ class HardwareTiles {
   }
   template <int s, int x, int w>
   void dot_int8() {
-    asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(s), "i"(x), "i"(w));
+    asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(s), "i"(x), "i"(w));
   }
 
  private:
@@ -147,6 +149,30 @@ class HardwareTiles {
   };
 };
 #endif
+
+// Sums of 2 x 2 tiles, of which the last two are those of a second tile of rows, which is there if kTwo.
+// Sets them to +0 if `first`, else loads them from memory, where one tile stands behind another.
+template <bool kTwo, class Tiles>
+GPT2RUN_INLINE void begin_sums(Tiles& tiles, bool first, const void* before) {
+  const auto* at = static_cast<const char*>(before);
+  if (first) {
+    tiles.template zero<0>(), tiles.template zero<1>();
+    if constexpr (kTwo) tiles.template zero<2>(), tiles.template zero<3>();
+    return;
+  }
+  tiles.template load<0>(at, kTileLine), tiles.template load<1>(at + kBytesOfTile, kTileLine);
+  if constexpr (kTwo) tiles.template load<2>(at + 2 * kBytesOfTile, kTileLine);
+  if constexpr (kTwo) tiles.template load<3>(at + 3 * kBytesOfTile, kTileLine);
+}
+
+// Stores them: tile 1 is `right` bytes behind tile 0, tile 2 `below` bytes, and rows are `stride` bytes apart.
+template <bool kTwo, class Tiles>
+GPT2RUN_INLINE void end_sums(const Tiles& tiles, void* after, int64_t right, int64_t below, int64_t stride) {
+  auto* at = static_cast<char*>(after);
+  tiles.template store<0>(at, stride), tiles.template store<1>(at + right, stride);
+  if constexpr (kTwo) tiles.template store<2>(at + below, stride);
+  if constexpr (kTwo) tiles.template store<3>(at + below + right, stride);
+}
 
 }  // namespace
 }  // namespace gpt2run::cpu::GPT2RUN_CPU_ISA

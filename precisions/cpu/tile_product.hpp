@@ -12,7 +12,6 @@ namespace {
 
 constexpr int kTileElements = kTileSide * kTileInputs;         // of 16 bits
 constexpr int kPairElements = 2 * kTileElements;               // of 32 inputs of a panel, or of two tiles of rows
-constexpr int kTileSums = kTileSide * kTileSide;               // FP32
 constexpr int64_t kPanelLine = 2 * kTilePanel * sizeof(bf16);  // bytes from one pair of inputs of a panel to the next
 
 // Splits 16 values of FP16 into two values of BF16 each, whose sums they are.
@@ -58,14 +57,7 @@ template <bool kTwo, int kOwnPieces, class Tiles>
 GPT2RUN_INLINE void tile_block(Tiles& tiles, const bf16* x, const bf16* w, int length, int64_t apart, bool first,
                                const float* before, float* after, int64_t after_stride) {
   constexpr int64_t kLines = kTileLine;
-  if (first) {
-    tiles.template zero<0>(), tiles.template zero<1>();
-    if constexpr (kTwo) tiles.template zero<2>(), tiles.template zero<3>();
-  } else {
-    tiles.template load<0>(before, kLines), tiles.template load<1>(before + kTileSums, kLines);
-    if constexpr (kTwo) tiles.template load<2>(before + 2 * kTileSums, kLines);
-    if constexpr (kTwo) tiles.template load<3>(before + 3 * kTileSums, kLines);
-  }
+  begin_sums<kTwo>(tiles, first, before);
   for (int k = 0; k < length; k += kTileInputs, w += kPairElements) {
     for (int part = 0; part < kOwnPieces; ++part, x += kPairElements) {
       for (int other = 0; other < kOwnPieces; ++other) {
@@ -83,11 +75,9 @@ GPT2RUN_INLINE void tile_block(Tiles& tiles, const bf16* x, const bf16* w, int l
       }
     }
   }
-  const bool tiled = after_stride == kLines;  // tiles one after another, and not a matrix
-  const int64_t right = tiled ? kTileSums : kTileSide, below = tiled ? 2 * kTileSums : kTileSide * after_stride / 4;
-  tiles.template store<0>(after, after_stride), tiles.template store<1>(after + right, after_stride);
-  if constexpr (kTwo) tiles.template store<2>(after + below, after_stride);
-  if constexpr (kTwo) tiles.template store<3>(after + below + right, after_stride);
+  const bool tiled = after_stride == kLines;  // tiles one behind another, and not a matrix
+  end_sums<kTwo>(tiles, after, tiled ? kBytesOfTile : kLines, tiled ? 2 * kBytesOfTile : kTileSide * after_stride,
+                 after_stride);
 }
 
 // Copies 2 x 2 tiles of sums to a matrix.

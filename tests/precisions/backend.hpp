@@ -73,6 +73,7 @@ inline const Plugin& load_precision(const std::string& name) { return load_plugi
 
 // Whether kernels of the set can be called here: the system may refuse tiles that the processor has.
 inline bool usable(cpu::Isa isa) { return cpu::runs(isa) && (isa != cpu::Isa::amx || cpu::tiles_allowed()); }
+inline bool usable(cpu::Int8Isa isa) { return cpu::runs(isa) && (isa != cpu::Int8Isa::amx || cpu::tiles_allowed()); }
 
 inline std::vector<Backend> cpu_backends() {
   std::vector<Backend> rows;
@@ -97,7 +98,7 @@ inline std::vector<Backend> quantised_backends() {
   };
   for (const Type type : {Type::i8, Type::u4}) {
     for (int i = 0; i < cpu::kInt8Isas; ++i)
-      if (cpu::runs(static_cast<cpu::Int8Isa>(i))) add(type, cpu::kInt8IsaNames[i], {{"isa", cpu::kInt8IsaNames[i]}});
+      if (usable(static_cast<cpu::Int8Isa>(i))) add(type, cpu::kInt8IsaNames[i], {{"isa", cpu::kInt8IsaNames[i]}});
     add(type, "kv_int8", {{"kv", "int8"}});
     add(type, "bf16", {{"activations", "bf16"}, {"head", "bf16"}});
     add(type, "fp32", {{"activations", "fp32"}, {"head", "fp32"}, {"kv", "int8"}});

@@ -1,38 +1,56 @@
-// The integer kernels of cpu-int8 and cpu-int4 with every instruction set of this machine, against the formulas: sums
-// of 64 bits, sdk/quantise.hpp, and the layouts of int8_packed.hpp.
-#include <gtest/gtest.h>
-
+// The integer kernels of cpu-int8 and cpu-int4 with every instruction set of this machine, and the products by tiles
+// also with the plain twin of tiles, against the formulas: sums of 64 bits, sdk/quantise.hpp, and the layouts of
+// int8_packed.hpp.
 #include <cmath>
 #include <cstring>
 #include <random>
 #include <vector>
 
+#include "backend.hpp"
 #include "gpt2run/sdk/quantise.hpp"
 #include "int8_kernels.hpp"
+#include "int8_tile_product.hpp"
 
 namespace gpt2run::cpu {
 namespace {
 
-void* workspace() {
-  static std::vector<std::byte> memory(kInt8Workspace);
-  return memory.data();
-}
+struct Set {
+  std::string name;
+  Int8Kernels kernels;
 
-class Int8KernelsTest : public testing::TestWithParam<Int8Isa> {
- protected:
-  const Int8Kernels& kernels() const { return kernels_of(GetParam()); }
+  void linear(Codes kind, const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y,
+              int64_t y_stride) const {
+    std::vector<std::byte> workspace(int8_workspace(kernels.isa, rows, K));
+    kernels.linear[static_cast<int>(kind)](x, rows, w, K, outputs, y, y_stride, workspace.data());
+  }
 };
 
-std::vector<Int8Isa> sets() {
-  std::vector<Int8Isa> all;
+std::ostream& operator<<(std::ostream& out, const Set& set) { return out << set.name; }
+
+// The set amx, with the plain twin of tiles for its products.
+Set twin_of_tiles() {
+  using portable::PlainTiles, portable::tile_codes;
+  Int8Kernels kernels = kernels_of(Int8Isa::portable);
+  kernels.isa = Int8Isa::amx;
+  kernels.linear[static_cast<int>(Codes::int8)] = tile_codes<Codes::int8, PlainTiles>;
+  kernels.linear[static_cast<int>(Codes::int4)] = tile_codes<Codes::int4, PlainTiles>;
+  return {"tile_twin", kernels};
+}
+
+std::vector<Set> sets() {
+  std::vector<Set> all;
   for (int i = 0; i < kInt8Isas; ++i)
-    if (runs(static_cast<Int8Isa>(i))) all.push_back(static_cast<Int8Isa>(i));
+    if (const auto isa = static_cast<Int8Isa>(i); test::usable(isa)) all.push_back({kInt8IsaNames[i], kernels_of(isa)});
+  all.push_back(twin_of_tiles());
   return all;
 }
 
-std::string name_of_set(const testing::TestParamInfo<Int8Isa>& set) {
-  return kInt8IsaNames[static_cast<int>(set.param)];
-}
+class Int8KernelsTest : public testing::TestWithParam<Set> {
+ protected:
+  const Int8Kernels& kernels() const { return GetParam().kernels; }
+};
+
+std::string name_of_set(const testing::TestParamInfo<Set>& set) { return set.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(All, Int8KernelsTest, testing::ValuesIn(sets()), name_of_set);
 
@@ -92,14 +110,14 @@ Matrix some_matrix(Codes kind, int outputs, int K, std::mt19937& random, bool ex
   return m;
 }
 
-void expect_product(const Int8Kernels& kernels, Codes kind, int rows, int K, int outputs, bool extreme) {
+void expect_product(const Set& set, Codes kind, int rows, int K, int outputs, bool extreme) {
   std::mt19937 random(static_cast<uint32_t>(rows * 7919 + K * 31 + outputs));
   const Matrix w = some_matrix(kind, outputs, K, random, extreme);
   const Rows x = some_rows(rows, K, random, extreme);
   constexpr float kUntouched = -77;
   const int64_t stride = outputs + 3;
   std::vector<float> y(rows * stride, kUntouched);
-  kernels.linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, outputs, y.data(), stride, workspace());
+  set.linear(kind, x.view(), rows, w.panels.data(), K, outputs, y.data(), stride);
   for (int r = 0; r < rows; ++r) {
     for (int o = 0; o < stride; ++o) {
       const float own = y[r * stride + o];
@@ -122,10 +140,12 @@ TEST_P(Int8KernelsTest, ProductsAreExactSums) {
     for (const int K : {1, 4, 33, 48, 64, 100, 257, 800}) {
       for (const int outputs : {1, 16, 64, 65, 200}) {
         for (const int rows : {1, 2, 3, 4, 5, 6, 7, 8, 11, 20})
-          expect_product(kernels(), kind, rows, K, outputs, false);
+          expect_product(GetParam(), kind, rows, K, outputs, false);
       }
     }
-    expect_product(kernels(), kind, 203, 300, 70, false);
+    expect_product(GetParam(), kind, 203, 300, 70, false);
+    expect_product(GetParam(), kind, 2 * kTileRows + 9, 20, 33, false);
+    expect_product(GetParam(), kind, 41, 50000, 3, false);  // so long that 32 rows are packed at a time
   }
 }
 
@@ -135,7 +155,7 @@ TEST_P(Int8KernelsTest, NoRowsGiveNoOutputs) {
     const Matrix w = some_matrix(kind, 64, 40, random, false);
     const Rows x = some_rows(1, 40, random, false);
     std::vector<float> y(64, -77);
-    kernels().linear[static_cast<int>(kind)](x.view(), 0, w.panels.data(), 40, 64, y.data(), 64, workspace());
+    GetParam().linear(kind, x.view(), 0, w.panels.data(), 40, 64, y.data(), 64);
     EXPECT_EQ(y, std::vector<float>(64, -77)) << name_of(kind);
   }
 }
@@ -143,7 +163,7 @@ TEST_P(Int8KernelsTest, NoRowsGiveNoOutputs) {
 // The largest sums that can occur, in each step of a set and as a whole.
 TEST_P(Int8KernelsTest, ProductsOfTheLargestCodesDoNotSaturate) {
   for (const Codes kind : {Codes::int8, Codes::int4}) {
-    for (const int rows : {1, 2, 6}) expect_product(kernels(), kind, rows, 768, 64, true);
+    for (const int rows : {1, 2, 6, 7}) expect_product(GetParam(), kind, rows, 768, 64, true);
   }
 }
 
@@ -152,7 +172,7 @@ TEST_P(Int8KernelsTest, TheLongestSumFits) {
     const int K = kMostInputs;
     std::mt19937 random(1);
     Matrix w = some_matrix(kind, 1, K, random, true);
-    for (const int rows : {1, 2}) {
+    for (const int rows : {1, 2, 7}) {
       Rows x(rows, K);
       for (int r = 0; r < rows; ++r) {
         x.scales[r] = 1, x.sums[r] = 0;
@@ -163,7 +183,7 @@ TEST_P(Int8KernelsTest, TheLongestSumFits) {
       for (int k = 0; k < K; ++k) sum += int64_t(x.codes[k]) * w.codes[k];
       EXPECT_GT(sum, int64_t(1) << 30);
       std::vector<float> y(rows);
-      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), K, 1, y.data(), 1, workspace());
+      GetParam().linear(kind, x.view(), rows, w.panels.data(), K, 1, y.data(), 1);
       for (const float own : y) EXPECT_EQ(own, static_cast<float>(sum) * w.scales[0]) << name_of(kind);
     }
   }
@@ -180,10 +200,58 @@ TEST_P(Int8KernelsTest, ARowWithoutAScaleIsNaNAlone) {
       std::fill_n(&x.codes[lost * x.width], x.width, int8_t{0});
       x.sums[lost] = 0, x.scales[lost] = NAN;
       std::vector<float> y(rows * 70);
-      kernels().linear[static_cast<int>(kind)](x.view(), rows, w.panels.data(), 100, 70, y.data(), 70, workspace());
+      GetParam().linear(kind, x.view(), rows, w.panels.data(), 100, 70, y.data(), 70);
       for (int i = 0; i < rows * 70; ++i) EXPECT_EQ(std::isnan(y[i]), i / 70 == lost) << name_of(kind) << " " << i;
     }
   }
+}
+
+// The tiles of the processor against their twin, with shapes that end within a tile in each direction.
+TEST(Int8Tiles, HardwareGivesTheBitsOfTheTwin) {
+  if (!test::usable(Int8Isa::amx)) GTEST_SKIP() << "this machine has no AMX tiles, or the system does not allow them";
+  const Set twin = twin_of_tiles(), own{"amx", kernels_of(Int8Isa::amx)};
+  std::mt19937 random(13);
+  for (const Codes kind : {Codes::int8, Codes::int4}) {
+    for (const int K : {31, 64, 384, 772, 3072}) {
+      for (const int rows : {7, 16, 17, 32, 33, 65}) {
+        constexpr int kOutputs = 150;
+        const Matrix w = some_matrix(kind, kOutputs, K, random, false);
+        const Rows x = some_rows(rows, K, random, false);
+        std::vector<float> expected(size_t(rows) * kOutputs), y(expected.size());
+        twin.linear(kind, x.view(), rows, w.panels.data(), K, kOutputs, expected.data(), kOutputs);
+        own.linear(kind, x.view(), rows, w.panels.data(), K, kOutputs, y.data(), kOutputs);
+        EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0) << rows << " rows, K " << K;
+      }
+    }
+  }
+}
+
+// By kind of processor, whatever this one is.
+TEST(Int8Isas, AutoTakesTheLastThatTheProcessorRuns) {
+#ifndef GPT2RUN_CPU_X86
+  GTEST_SKIP() << "this build has the portable kernels only";
+#endif
+  Processor p;
+  const auto expect = [&](Int8Isa isa) {
+    EXPECT_EQ(choose_int8_isa("auto", p), isa);
+    EXPECT_TRUE(runs(isa, p));
+    EXPECT_EQ(choose_int8_isa(kInt8IsaNames[static_cast<int>(isa)], p), isa);
+    if (isa != Int8Isa::amx) {
+      EXPECT_THROW(choose_int8_isa("amx", p), Error);
+    }
+  };
+  expect(Int8Isa::portable);
+  p.avx2 = true;
+  expect(Int8Isa::avx2);
+  p.avxvnni = true;
+  expect(Int8Isa::avxvnni);
+  p.avxvnni = false, p.avx512 = true, p.amx = true;  // tiles of BF16 alone do not help
+  expect(Int8Isa::avx2);
+  p.avx512vnni = true;
+  expect(Int8Isa::avx512vnni);
+  p.amx_int8 = true;
+  expect(Int8Isa::amx);
+  EXPECT_THROW(choose_int8_isa("avx512", p), Error);
 }
 
 // Every factor, zero point and code, at every place of a group.

@@ -60,7 +60,7 @@ TEST_P(Quantised, EverySetOfInstructionsGivesTheSameBits) {
     const auto tokens = some_tokens(80, checkpoint->config().V);
     std::vector<float> first;
     for (int i = 0; i < cpu::kInt8Isas; ++i) {
-      if (!cpu::runs(static_cast<cpu::Int8Isa>(i))) continue;
+      if (!usable(static_cast<cpu::Int8Isa>(i))) continue;
       Backend backend = GetParam();
       backend.options["isa"] = cpu::kInt8IsaNames[i];
       const auto session = make_precision(backend)->open(*checkpoint, limits_for(*checkpoint, 1, 2));
@@ -245,7 +245,7 @@ class QuantisedContract : public testing::TestWithParam<cpu::Int8Isa> {};
 std::vector<cpu::Int8Isa> sets() {
   std::vector<cpu::Int8Isa> all;
   for (int i = 0; i < cpu::kInt8Isas; ++i)
-    if (cpu::runs(static_cast<cpu::Int8Isa>(i))) all.push_back(static_cast<cpu::Int8Isa>(i));
+    if (usable(static_cast<cpu::Int8Isa>(i))) all.push_back(static_cast<cpu::Int8Isa>(i));
   return all;
 }
 

@@ -179,7 +179,8 @@ TEST(Tiles, OnlyTheRowsOfTheTileAreTouched) {
 
 struct Bytes {
   std::vector<int32_t> sums = std::vector<int32_t>(256);
-  std::vector<int8_t> inputs = std::vector<int8_t>(1024), weights = std::vector<int8_t>(1024);
+  std::vector<int8_t> inputs = std::vector<int8_t>(1024);
+  std::vector<uint8_t> weights = std::vector<uint8_t>(1024);
 };
 
 template <class Tiles>
@@ -197,7 +198,7 @@ Bytes random_bytes(std::mt19937& random) {
   Bytes b;
   for (int32_t& value : b.sums) value = static_cast<int32_t>(random());  // so that some sums pass the end of int32
   for (int8_t& value : b.inputs) value = static_cast<int8_t>(random() % 5 ? random() : 128);
-  for (int8_t& value : b.weights) value = static_cast<int8_t>(random() % 5 ? random() : 128);
+  for (uint8_t& value : b.weights) value = static_cast<uint8_t>(random() % 5 ? random() : 255);
   return b;
 }
 
