@@ -75,7 +75,9 @@ void run(Composition& composition, const Configuration& configuration, Ranks& ra
   const Manifest manifest = composition.manifest();
   check_comparable(ranks, manifest, manifest.prompts);
   if (configuration.recorded())
-    for (const std::string& difference : differences(*configuration.recorded(), manifest)) log_warning(difference);
+    for (const std::string& difference :
+         differences(*configuration.recorded(), manifest, composition.has_recorded_order()))
+      log_warning(difference);
   // An interrupt throws between two steps. The sinks are then destroyed without end(), so nothing is left half-written.
   Progress progress("sequences", configuration.values().flag("quiet"), composition.choice().streams());
   const Summary summary = composition.run(manifest.to_json(), [&](int64_t done, int64_t total) {

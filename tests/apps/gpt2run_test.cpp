@@ -95,6 +95,79 @@ TEST_F(Gpt2run, AManifestThatCannotBeRepeatedExactlyWarns) {
   EXPECT_THAT(again.err, HasMessage("gpt2run: warning", "model", "hash"));
 }
 
+// Runs of a small network, and whether their logits are the same to the last bit.
+class RecordedArithmetic : public Shell {
+ protected:
+  static constexpr char kRun[] =
+      "gpt2run -q -m synthetic:L=2,C=96,H=3,F=200,V=301,T=64,std=0.1 --ignore_eos --sampler argmax --tokens 1,2,3 -n "
+      "30 "
+      "--sink logits:format=npy --precision ";
+
+  // A run that leaves a hash of its logits.
+  Outcome logits_of(const std::string& command) const {
+    return run("rm -rf saved_logits; " + command + " && cat saved_logits/*.npy | sha256sum");
+  }
+  // Repeats the recorded run after a change of its manifest by sed, with further options.
+  Outcome repeat(const std::string& change, const std::string& options = "") const {
+    return logits_of("sed '" + change + "' run.json >changed.json && gpt2run -q --config changed.json " + options);
+  }
+};
+
+// As if the run came from a processor of another kind: what it recorded as `isa` may not have its order here, or not
+// run. Another value has it, on any processor.
+TEST_F(RecordedArithmetic, IsRepeatedInItsOrderOfSums) {
+  const Outcome first = logits_of(std::string(kRun) + "cpu-bf16:isa=portable-amx-order --manifest run.json");
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_NE(logits_of(std::string(kRun) + "cpu-bf16:isa=portable").out, first.out);
+  for (const char* isa : {"auto", "amx", "portable", "avx512bf16"}) {
+    const Outcome again = repeat(std::string("s/portable-amx-order/") + isa + "/", "--manifest again.json");
+    ASSERT_EQ(again.code, 0) << again.err;
+    EXPECT_EQ(again.out, first.out) << isa;
+    EXPECT_EQ(again.err, "") << isa;
+    EXPECT_THAT(read_text(folder() / "again.json"), HasSubstr("\"order\": \"amx\""));
+  }
+  const Outcome told =
+      run("sed 's/portable-amx-order/portable/' run.json >changed.json && gpt2run --config changed.json");
+  EXPECT_THAT(told.err, HasSubstr("precision cpu-bf16: isa "));  // the value depends on the processor
+}
+
+TEST_F(RecordedArithmetic, OfAnOrderThatThisProcessorLacksWarns) {
+  const Outcome first = logits_of(std::string(kRun) + "cpu-bf16:isa=portable-amx-order --manifest run.json");
+  ASSERT_EQ(first.code, 0) << first.err;
+  const Outcome other = repeat("s/\"order\": \"amx\"/\"order\": \"descending\"/");
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(other.out, first.out);
+  EXPECT_THAT(other.err, HasMessage("gpt2run: warning", "order", "descending", "amx", "this processor"));
+  const Outcome lacking = repeat("s/portable-amx-order/amx/; s/\"order\": \"amx\"/\"order\": \"descending\"/");
+  EXPECT_EQ(lacking.code, 0) << lacking.err;  // with or without AMX
+  EXPECT_THAT(lacking.err, HasSubstr("descending"));
+}
+
+TEST_F(RecordedArithmetic, GivesWayToTheCommandLine) {
+  ASSERT_EQ(run(std::string(kRun) + "cpu-bf16:isa=portable-amx-order --manifest run.json").code, 0);
+  const Outcome ascending = logits_of(std::string(kRun) + "cpu-bf16:isa=portable"),
+                own = repeat("", "--precision.isa portable");
+  EXPECT_EQ(own.code, 0) << own.err;
+  EXPECT_EQ(own.out, ascending.out);
+  EXPECT_THAT(own.err, HasMessage("gpt2run: warning", "order", "amx", "ascending"));
+  EXPECT_THAT(own.err, Not(HasSubstr("this processor")));
+  const Outcome precision = repeat("", "--precision cpu-fp32");
+  EXPECT_THAT(precision.err, HasMessage("gpt2run: warning", "cpu-bf16"));
+  EXPECT_THAT(precision.err, Not(HasSubstr("order")));
+}
+
+TEST_F(RecordedArithmetic, OfAnotherContractWarns) {
+  ASSERT_EQ(run(std::string(kRun) + "cpu-int8 --manifest run.json").code, 0);
+  const Outcome again = repeat("", "--precision.kv int8");
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasMessage("gpt2run: warning", "contract", "kv=fp16", "kv=int8"));
+  EXPECT_THAT(repeat("").err, Not(HasSubstr("contract")));
+  const Outcome before =
+      repeat("s/\"contract\": \"[^\"]*\"/\"contract\": \"\"/; s/\"order\": \"[^\"]*\"/\"order\": \"\"/");
+  EXPECT_EQ(before.code, 0) << before.err;  // as a version writes it that knew neither
+  EXPECT_EQ(before.err, "");
+}
+
 TEST_F(Gpt2run, AManifestWhosePromptWasEditedWarnsThatItsTokensCount) {
   const Outcome first = run("gpt2run -q -n 2 --prompt 'The king' --manifest run.json");
   ASSERT_EQ(first.code, 0) << first.err;

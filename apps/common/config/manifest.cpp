@@ -214,6 +214,10 @@ Manifest Manifest::from_json(const std::string& path, const std::string& content
   for (const json::Value& plugin : all.at("plugins").list()) manifest.plugins.push_back(read_plugin(plugin));
   manifest.model = model.at("path").text();
   manifest.model_hash = model.at("hash").text();
+  if (const auto traits = all.find("traits")) {
+    if (const auto order = traits->find("order")) manifest.order = order->text();
+    if (const auto contract = traits->find("contract")) manifest.contract = contract->text();
+  }
   for (const json::Value& prompt : all.at("prompts").list()) {
     const std::string origin = path + ": prompts[" + std::to_string(manifest.prompts.size()) + "]";
     manifest.prompts.push_back(read_prompt(prompt, origin));

@@ -36,11 +36,12 @@ struct Manifest {
   std::string model, model_hash;  // its path, and a hash of samples of every tensor
   ModelConfig config{};
   std::optional<Traits> traits;  // of the precision; none where several precisions take part
+  std::string order, contract;   // of the traits, in a manifest that was read; "" where it does not say
 
   std::string to_json() const;
 
-  // Parses a manifest; config and traits are not read. path: for messages. Throws Error naming the path, the item, what
-  // was expected and what was found.
+  // Parses a manifest; of config and traits, only `order` and `contract` are read. path: for messages. Throws Error
+  // naming the path, the item, what was expected and what was found.
   static Manifest from_json(const std::string& path, const std::string& content);
 };
 

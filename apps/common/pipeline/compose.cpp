@@ -8,6 +8,7 @@
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/packed_model.hpp"
+#include "common/pipeline/recorded_order.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/pipeline/token_biases.hpp"
 #include "common/prompts/prompts.hpp"
@@ -60,6 +61,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
+  has_recorded_order_ = take_recorded_order(choice_.precision, configuration);
   precision_ = create<Precision>(choice_.precision);
   set_model_defaults(choice_.samplers, checkpoint_->config());
   set_token_biases(choice_.samplers, tokenizer_.get());
@@ -133,7 +135,26 @@ Manifest Composition::manifest() const {
   return manifest;
 }
 
-std::vector<std::string> differences(const Manifest& recorded, const Manifest& now) {
+namespace {
+
+// How the arithmetic of the precision differs, which both runs have.
+void compare_traits(const Manifest& recorded, const Manifest& now, bool has_order, std::vector<std::string>& found) {
+  const auto differ = [](const std::string& then, const std::string& here) {
+    return !then.empty() && !here.empty() && then != here;
+  };
+  const std::string order = now.traits ? now.traits->order : "", contract = now.traits ? now.traits->contract : "";
+  if (differ(recorded.order, order))
+    found.push_back("the order of sums was " + recorded.order + " in the recorded run, now " + order +
+                    ", so bits may " +
+                    (has_order ? "differ" : "differ: no isa of the precision has it on this processor"));
+  if (differ(recorded.contract, contract))
+    found.push_back("the rounding contract was " + recorded.contract + " in the recorded run, now " + contract +
+                    ", so results differ");
+}
+
+}  // namespace
+
+std::vector<std::string> differences(const Manifest& recorded, const Manifest& now, bool has_order) {
   std::vector<std::string> found;
   const auto compare = [&](const std::string& what, const std::string& then, const std::string& here) {
     if (then != here) found.push_back(what + " was " + then + " in the recorded run, now " + here);
@@ -154,6 +175,7 @@ std::vector<std::string> differences(const Manifest& recorded, const Manifest& n
     compare(what + ": space", then.space, same->space);
     compare(what + ": version", then.version, same->version);
     compare(what + ": hash of " + then.file, then.hash, same->hash);
+    if (then.kind == name_of(Kind::precision)) compare_traits(recorded, now, has_order, found);
   }
   return found;
 }

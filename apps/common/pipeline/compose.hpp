@@ -29,6 +29,9 @@ class Composition {
   const Chain& chain() const { return chain_; }
   Limits limits() const;
 
+  // False if this run cannot have the order of sums of the recorded one that it repeats (take_recorded_order).
+  bool has_recorded_order() const { return has_recorded_order_; }
+
   // Adds a sink of the program itself, which is called after the selected ones. It is not owned. Must be called before
   // limits() and open().
   void add(Sink& sink) { sink_pointers_.push_back(&sink); }
@@ -52,6 +55,7 @@ class Composition {
   Ranks* ranks_;
   Selection choice_;
   Generation generation_;
+  bool has_recorded_order_ = true;
   std::vector<RecordedOption> options_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<Checkpoint> checkpoint_;
@@ -65,7 +69,8 @@ class Composition {
   std::vector<Sink*> sink_pointers_;
 };
 
-// Warnings about how this run differs from a recorded one: in version, plugin files or model.
-std::vector<std::string> differences(const Manifest& recorded, const Manifest& now);
+// Warnings about how this run differs from a recorded one: in version, plugin files, model, or the precision's order of
+// sums and contract. has_order: as Composition::has_recorded_order.
+std::vector<std::string> differences(const Manifest& recorded, const Manifest& now, bool has_order);
 
 }  // namespace gpt2run
