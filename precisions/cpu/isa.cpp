@@ -93,12 +93,12 @@ Isa choose_isa(std::string_view name, Type type, const Processor& processor) {
   for (int i = 0; i < kIsas; ++i) {
     const Isa isa = static_cast<Isa>(i);
     if (!serves(isa, type)) continue;
-    if (name != kIsaNames[i]) {
-      known += std::string("|") + kIsaNames[i];
+    if (name != name_of(isa, type)) {
+      known += std::string("|") + name_of(isa, type);
       continue;
     }
     if (runs(isa, processor)) return isa;
-    fail("isa: this machine does not run ", name, ", auto takes ", kIsaNames[static_cast<int>(own)]);
+    fail("isa: this machine does not run ", name, ", auto takes ", name_of(own, type));
   }
   fail("isa: ", known, " expected, found ", name);
 }

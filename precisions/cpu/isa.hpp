@@ -16,26 +16,39 @@ inline constexpr const char* kIsaNames[] = {"portable",         "avx2", "avx512"
                                             "avx512-amx-order", "amx"};
 inline constexpr int kIsas = 7;
 
+// The name of a set as a user gives it, as the option `isa` of the type's precision. FP32 is split for tiles, which
+// changes what is computed, so the three sets then have names of their own.
+constexpr const char* name_of(Isa isa, Type type) {
+  if (type != Type::f32) return kIsaNames[static_cast<size_t>(isa)];
+  switch (isa) {
+    case Isa::portable_amx_order:
+      return "portable-amx-split";
+    case Isa::avx512_amx_order:
+      return "avx512-amx-split";
+    case Isa::amx:
+      return "amx-split";
+    default:
+      return kIsaNames[static_cast<size_t>(isa)];
+  }
+}
+
 // True for the sets whose kernels read weights in the layout of tiles (packed.hpp).
 GPT2RUN_INLINE constexpr bool reads_tiles(Isa isa) {
   return isa == Isa::portable_amx_order || isa == Isa::avx512_amx_order || isa == Isa::amx;
 }
 
 // True if the set has kernels for the type.
-constexpr bool serves(Isa isa, Type type) {
-  if (isa == Isa::avx512bf16) return type == Type::bf16;
-  return !reads_tiles(isa) || type == Type::bf16 || type == Type::f16;
-}
+constexpr bool serves(Isa isa, Type type) { return isa != Isa::avx512bf16 || type == Type::bf16; }
 
-enum class Order : uint8_t { ascending, dot, amx, amx4 };
+enum class Order : uint8_t { ascending, dot, amx, amx4, amx_split };
 constexpr const char* name_of(Order order) {
-  constexpr const char* names[] = {"ascending", "dot", "amx", "amx-4"};
+  constexpr const char* names[] = {"ascending", "dot", "amx", "amx-4", "amx-split"};
   return names[static_cast<size_t>(order)];
 }
 
 // The order of sums that a set's kernels keep.
 GPT2RUN_INLINE constexpr Order order_of(Isa isa, Type type) {
-  if (reads_tiles(isa)) return type == Type::f16 ? Order::amx4 : Order::amx;
+  if (reads_tiles(isa)) return type == Type::f32 ? Order::amx_split : type == Type::f16 ? Order::amx4 : Order::amx;
   return isa == Isa::avx512bf16 ? Order::dot : Order::ascending;
 }
 

@@ -12,9 +12,13 @@ namespace {
 #if defined(GPT2RUN_CPU_AMX_ORDER)
 template <class Value>
 using Packing = TilePacking<Value>;
+template <class Value>
+using Rounded = std::conditional_t<std::is_same_v<Value, float>, TwoBf16, Value>;
 #else
 template <class Value>
 using Packing = VectorPacking<Value>;
+template <class Value>
+using Rounded = Value;  // what inputs of products are rounded to
 #endif
 
 // Queries that attention takes at once. Tiles are 16 rows high; vectors compute kRows rows at a time.
@@ -180,22 +184,21 @@ const Kernels<Value>& kernels() {
   static constexpr Kernels<Value> table = {
       Isa::GPT2RUN_CPU_ISA,
       kOwnQueries,
-      norm<Value>,
+      norm<Rounded<Value>>,
       static_cast<decltype(Kernels<Value>::linear)>(linear),
-      attention<Value, Value>,
+      attention<Rounded<Value>, Value>,
       kAnyQueries ? attention<float, Value> : nullptr,
       round<Value>,
       store_rounded<Value>,
-      {activate<Value, Activation::gelu_tanh>, activate<Value, Activation::gelu_erf>, activate<Value, Activation::relu>,
-       activate<Value, Activation::silu>, activate<Value, Activation::tanh>},
+      {activate<Rounded<Value>, Activation::gelu_tanh>, activate<Rounded<Value>, Activation::gelu_erf>,
+       activate<Rounded<Value>, Activation::relu>, activate<Rounded<Value>, Activation::silu>,
+       activate<Rounded<Value>, Activation::tanh>},
       accumulate};
   return table;
 }
 #if !defined(GPT2RUN_CPU_DOT)
 template const Kernels<f16>& kernels<f16>();
-#if !defined(GPT2RUN_CPU_AMX_ORDER)
 template const Kernels<float>& kernels<float>();
-#endif
 #endif
 template const Kernels<bf16>& kernels<bf16>();
 

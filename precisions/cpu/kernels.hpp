@@ -1,7 +1,9 @@
 // The kernels of the CPU precisions, as one table per storage type and instruction set. The same source (kernels.cpp)
 // is compiled once for each set; everything else in this folder is compiled for the baseline machine. Kernels keep the
 // rounding contract of docs/numerics.md. A Value is read as FP32, sums are FP32 or wider, and "rounded" below means
-// rounded to Value, to nearest, ties to even. The bits of an output depend only on its own inputs and on the lengths K,
+// rounded to Value, to nearest, ties to even. FP32 in sets that read tiles is the contract of two BF16 values
+// (../common/two_bf16.hpp): norm, attention and activate round to that format, and inputs and weights of linear are
+// values of it. The bits of an output depend only on its own inputs and on the lengths K,
 // C, D and `length`, never on the rows or outputs that are computed with it. Kernels own nothing. Pointers need only
 // the alignment of their elements. Kernels are pure functions, may run on any thread, and have no errors.
 #pragma once
@@ -79,14 +81,10 @@ const Kernels<Value>& kernels();
 // The kernels of a set that serves the type.
 template <class Value>
 const Kernels<Value>& kernels_of(Isa isa) {
-  if constexpr (sizeof(Value) == 2) {
-    if (isa == Isa::portable_amx_order) return portable_amx_order::kernels<Value>();
+  if (isa == Isa::portable_amx_order) return portable_amx_order::kernels<Value>();
 #ifdef GPT2RUN_CPU_X86
-    if (isa == Isa::amx) return amx::kernels<Value>();
-    if (isa == Isa::avx512_amx_order) return avx512_amx_order::kernels<Value>();
-#endif
-  }
-#ifdef GPT2RUN_CPU_X86
+  if (isa == Isa::amx) return amx::kernels<Value>();
+  if (isa == Isa::avx512_amx_order) return avx512_amx_order::kernels<Value>();
   if constexpr (std::is_same_v<Value, bf16>) {
     if (isa == Isa::avx512bf16) return avx512bf16::kernels<Value>();
   }

@@ -1,6 +1,6 @@
 // Kernels::linear in the order of sums of the instruction set that the file is compiled for. GPT2RUN_CPU_DOT selects
-// the order `dot`, and GPT2RUN_CPU_AMX_ORDER the order `amx`: by tiles where GPT2RUN_CPU_TILES is defined, else by
-// vectors of AVX-512, else by the plain twin of tiles.
+// the order `dot`, and GPT2RUN_CPU_AMX_ORDER those of tiles, which are `amx`, `amx-4` and `amx-split`: by tiles where
+// GPT2RUN_CPU_TILES is defined, else by vectors of AVX-512, else by the plain twin of tiles.
 #pragma once
 #include "float_mode.hpp"
 #include "tile_product.hpp"
@@ -23,6 +23,10 @@ GPT2RUN_APART void flushed_product(const float* x, int rows, int64_t x_stride, c
                                    float* y, int64_t y_stride, float* workspace) {
   product<Filled>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
 }
+GPT2RUN_APART void flushed_product(const float* x, int rows, int64_t x_stride, const float* w, int K, int outputs,
+                                   float* y, int64_t y_stride, float* workspace) {
+  product<Split>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+}
 
 void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y, int64_t y_stride,
             float* workspace) {
@@ -32,16 +36,20 @@ void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, in
 }
 
 // y (outputs of one panel) = x (K) w in the order `ascending`, with weights in the layout of tiles.
-void ascending_panel(const float* x, const f16* w, int K, int outputs, float* y) {
+template <class Value>
+void ascending_panel(const float* x, const Value* w, int K, int outputs, float* y) {
   for (int o = 0; o < outputs; o += kLanes) {
     Floats total = {};
     for (int first = 0; first < K; first += kBlock) {
       Floats sum = {};
       for (int k = first; k < least(first + kBlock, K); ++k) {
-        f16 weights[kLanes];
+        Value weights[kLanes];
         for (int i = 0; i < kLanes; ++i) weights[i] = w[TileLayout::at(o + i, k, K)];
         const Floats own = load(weights), input = splat16(x[k]);
-        for (int i = 0; i < kParts; ++i) sum.part[i] = fma16(input.part[i], own.part[i], sum.part[i]);
+        if constexpr (std::is_same_v<Value, float>)
+          sum = fma(input, own, sum);
+        else
+          for (int i = 0; i < kParts; ++i) sum.part[i] = fma16(input.part[i], own.part[i], sum.part[i]);
       }
       total = first == 0 ? sum : total + sum;
     }
@@ -49,15 +57,12 @@ void ascending_panel(const float* x, const f16* w, int K, int outputs, float* y)
   }
 }
 
-// The order `amx-4`. Of what is not finite, the parts are not either, as infinity less itself, and so they make every
-// result NaN that they touch: all of a row's, or those of one output. Finite values of FP16 never do. So the rows and
-// panels that take the order `ascending` instead can be told from the results.
-void linear(const float* x, int rows, int64_t x_stride, const f16* w, int K, int outputs, float* y, int64_t y_stride,
-            float* workspace) {
-  if (by_tiles(rows))
-    tile_product<OwnTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
-  else
-    product<Split>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+// Takes the order `ascending` for rows and panels in which the product of parts gave a NaN. Of what is not finite, the
+// parts are not either, as infinity less itself, and so they make every result NaN that they touch: all of a row's, or
+// those of one output. Finite values of FP16 never do; those of FP32 do where a sum overflows to both sides.
+template <class Value>
+GPT2RUN_APART void take_ascending(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs,
+                                  float* y, int64_t y_stride) {
   for (int r = 0; r < rows; ++r) {
     for (int o = 0; o < outputs; o += kTilePanel) {
       float* own = y + r * y_stride + o;
@@ -69,7 +74,30 @@ void linear(const float* x, int rows, int64_t x_stride, const f16* w, int K, int
   }
 }
 
-// Scores of attention, as Kernels::linear but for the layout, which is that of keys. In FP16 they are `ascending`.
+// The order `amx-4`.
+void linear(const float* x, int rows, int64_t x_stride, const f16* w, int K, int outputs, float* y, int64_t y_stride,
+            float* workspace) {
+  if (by_tiles(rows))
+    tile_product<OwnTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  else
+    product<Split>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  take_ascending(x, rows, x_stride, w, K, outputs, y, y_stride);
+}
+
+// The order `amx-split`.
+void linear(const float* x, int rows, int64_t x_stride, const float* w, int K, int outputs, float* y, int64_t y_stride,
+            float* workspace) {
+  if (by_tiles(rows)) {
+    tile_product<OwnTiles>(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  } else {
+    const FloatMode mode(kFlushedFloats);
+    flushed_product(x, rows, x_stride, w, K, outputs, y, y_stride, workspace);
+  }
+  take_ascending(x, rows, x_stride, w, K, outputs, y, y_stride);
+}
+
+// Scores of attention, as Kernels::linear but for the layout, which is that of keys. In FP16 they are `ascending`, and
+// so are those of FP32.
 void score(const float* q, int rows, int64_t stride, const bf16* keys, int D, int positions, float* scores,
            int64_t scores_stride, float* workspace) {
   linear(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
@@ -77,6 +105,10 @@ void score(const float* q, int rows, int64_t stride, const bf16* keys, int D, in
 void score(const float* q, int rows, int64_t stride, const f16* keys, int D, int positions, float* scores,
            int64_t scores_stride, float* workspace) {
   product<Typed>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
+}
+void score(const float* q, int rows, int64_t stride, const float* keys, int D, int positions, float* scores,
+           int64_t scores_stride, float* workspace) {
+  product<float>(q, rows, stride, keys, D, positions, scores, scores_stride, workspace);
 }
 #elif defined(GPT2RUN_CPU_DOT)
 void linear(const float* x, int rows, int64_t x_stride, const bf16* w, int K, int outputs, float* y, int64_t y_stride,

@@ -5,7 +5,7 @@
 //
 // - VectorLayout: panels of 64 outputs. BF16 interleaves two successive k of each output, which its dot product needs.
 // - TileLayout: panels of 32 outputs, two k of each output interleaved, and K filled up to a multiple of 32, so that 16
-//   pairs of k and 16 outputs are a tile (tile.hpp). It is for 16-bit types.
+//   pairs of k and 16 outputs are a tile (tile.hpp).
 //
 // Missing outputs of the last panel, and k that are filled up, are zero. Letters: K inputs.
 #pragma once
@@ -72,9 +72,9 @@ constexpr size_t product_workspace(int rows, int K) {
 
 // Blocking of products by tiles. So many rows, two tiles high at least, are packed at a time that they take about
 // kTileBytes, or up to kTileRows: they stay in a second-level cache while all panels are multiplied. An input of FP16
-// is two values of BF16. kTileBlock: the values of BF16 in a block of K, of one row.
+// or FP32 is two values of BF16. kTileBlock: the values of BF16 in a block of K, of one row.
 template <class Value>
-inline constexpr int kPieces = std::is_same_v<Value, f16> ? 2 : 1;
+inline constexpr int kPieces = std::is_same_v<Value, bf16> ? 1 : 2;
 inline constexpr int kTileRows = 512, kTileBytes = 3 << 19, kTilePair = 32, kTileBlock = 256;
 template <class Value>
 GPT2RUN_INLINE constexpr int tile_rows(int K) {
@@ -92,8 +92,8 @@ constexpr size_t tile_workspace(int rows, int K) {
   return (most * width < limit ? most * width : limit) / 2 + most * kTilePanel + kTileBlock * kTilePanel / 2 + 32;
 }
 
-// How the weights and the keys of a precision are packed, and what its products need. The orders of tiles are those of
-// the 16-bit types; only BF16 also has scores in such an order.
+// How the weights and the keys of a precision are packed, and what its products need. Of the orders of tiles, only that
+// of BF16 is also the order of scores.
 template <class Value>
 struct VectorPacking {
   using Weights = VectorLayout<Value>;

@@ -9,7 +9,7 @@ namespace gpt2run::cpu {
 
 // The sets that have kernels for a type.
 template <class Value>
-inline constexpr const char* kIsaRange = "auto|portable|avx2|avx512";
+inline constexpr const char* kIsaRange = "auto|portable|avx2|avx512|portable-amx-split|avx512-amx-split|amx-split";
 template <>
 inline constexpr const char* kIsaRange<f16> = "auto|portable|avx2|avx512|portable-amx-order|avx512-amx-order|amx";
 template <>
@@ -17,10 +17,15 @@ inline constexpr const char* kIsaRange<bf16> =
     "auto|portable|avx2|avx512|avx512bf16|portable-amx-order|avx512-amx-order|amx";
 
 template <class Value>
-inline constexpr OptionSpec kOptions[] = {
-    {"isa", "enum", "auto", kIsaRange<Value>,
-     "instruction set of the kernels, and with it the order of sums; auto: by the kind of processor"},
-    kOverflowOption};
+inline constexpr const char* kIsaHelp =
+    "instruction set of the kernels, and with it the order of sums; auto: by the kind of processor";
+template <>
+inline constexpr const char* kIsaHelp<float> =
+    "instruction set of the kernels, and with it the order of sums; auto: the widest vectors; the last three have a "
+    "contract of their own";
+
+template <class Value>
+inline constexpr OptionSpec kOptions[] = {{"isa", "enum", "auto", kIsaRange<Value>, kIsaHelp<Value>}, kOverflowOption};
 
 template <class Value>
 constexpr bool kRounds = !std::is_same_v<Value, float>;
@@ -35,6 +40,10 @@ template <>
 inline constexpr double kTolerance<f16> = 0x1p-9;
 template <>
 inline constexpr double kTolerance<bf16> = 0x1p-6;
+inline constexpr double kSplitTolerance = 0x1p-14;  // of FP32 as two BF16 values
+
+// The options of `reference` for FP32 as two BF16 values.
+inline constexpr char kSplitContract[] = "w=bf16x2:a=bf16x2:head=bf16x2";
 
 template <class Value>
 class CpuPrecision final : public Precision {
@@ -45,16 +54,16 @@ class CpuPrecision final : public Precision {
     }
     if (isa_ == Isa::amx && !tiles_allowed()) {
       isa_ = Isa::avx512_amx_order;
-      host.log(1, "cpu kernels: the system does not allow AMX tiles here; avx512-amx-order gives the same bits");
+      const std::string instead = name_of(isa_, kType<Value>);
+      host.log(1,
+               ("cpu kernels: the system does not allow AMX tiles here; " + instead + " gives the same bits").c_str());
     }
-    const std::string line = std::string("cpu kernels: ") + kIsaNames[static_cast<int>(kernels_of<Value>(isa_).isa)];
+    const std::string line = std::string("cpu kernels: ") + name_of(kernels_of<Value>(isa_).isa, kType<Value>);
     host.log(0, line.c_str());
   }
 
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    if constexpr (serves(Isa::amx, kType<Value>)) {
-      if (reads_tiles(isa_)) return open_as<TilePacking<Value>>(checkpoint, limits);
-    }
+    if (reads_tiles(isa_)) return open_as<TilePacking<Value>>(checkpoint, limits);
     return open_as<VectorPacking<Value>>(checkpoint, limits);
   }
 
@@ -62,15 +71,17 @@ class CpuPrecision final : public Precision {
   template <class Packing>
   std::unique_ptr<Session> open_as(const Checkpoint& checkpoint, const Limits& limits) const {
     using Ops = CpuOps<Value, Packing>;
+    const Order order = order_of(isa_, kType<Value>);
+    const bool split = order == Order::amx_split;
     const Traits traits{true,
                         true,
                         true,
                         true,
-                        kTolerance<Value>,
+                        split ? kSplitTolerance : kTolerance<Value>,
                         sizeof(Value),
-                        name_of(order_of(isa_, kType<Value>)),
+                        name_of(order),
                         false,
-                        contract_of(kType<Value>)};
+                        split ? kSplitContract : contract_of(kType<Value>)};
     return std::make_unique<HostSession<Ops>>(std::make_shared<Ops>(isa_, limits.threads, overflow_), checkpoint,
                                               limits, traits);
   }

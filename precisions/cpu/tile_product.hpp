@@ -1,7 +1,7 @@
-// Products with a packed matrix (packed.hpp, TileLayout) by tiles (tile.hpp): BF16 in the order `amx`, and FP16, as two
-// parts that are BF16, in the order `amx-4`. A panel of 32 outputs and two tiles of rows make 2 x 2 tiles of sums. K
-// goes in blocks, so that a block of a panel, one of the inputs of 32 rows, and their sums stay in an L1 cache of 48
-// KB.
+// Products with a packed matrix (packed.hpp, TileLayout) by tiles (tile.hpp): BF16 in the order `amx`; FP16, as two
+// parts that are BF16, in the order `amx-4`; and FP32, as two parts too, in the order `amx-split`. A panel of 32
+// outputs and two tiles of rows make 2 x 2 tiles of sums. K goes in blocks, so that a block of a panel, one of the
+// inputs of 32 rows, and their sums stay in an L1 cache of 48 KB.
 #pragma once
 #include "packed.hpp"
 #include "product.hpp"
@@ -14,7 +14,7 @@ constexpr int kTileElements = kTileSide * kTileInputs;         // of 16 bits
 constexpr int kPairElements = 2 * kTileElements;               // of 32 inputs of a panel, or of two tiles of rows
 constexpr int64_t kPanelLine = 2 * kTilePanel * sizeof(bf16);  // bytes from one pair of inputs of a panel to the next
 
-// Splits 16 values of FP16 into two values of BF16 each, whose sums they are.
+// Splits 16 values into two values of BF16 each, whose sums they are.
 GPT2RUN_INLINE void store_parts(Floats x, bf16* low, bf16* high) {
   const Floats nearest = rounded<bf16>(x);
   store(low, x - nearest), store(high, nearest);
@@ -46,29 +46,31 @@ GPT2RUN_INLINE void pack_tiles(const float* x, int rows, int64_t x_stride, int K
 }
 
 // Splits weights of a panel, `length` inputs: the low parts of all, then the high parts.
-GPT2RUN_INLINE void split_weights(const f16* w, int length, bf16* out) {
+template <class Value>
+GPT2RUN_INLINE void split_weights(const Value* w, int length, bf16* out) {
   const int count = length * kTilePanel;
   for (int i = 0; i < count; i += kLanes) store_parts(load(w + i), out + i, out + count + i);
 }
 
 // Adds a block of K for one pair of tiles of rows, or for the first of them only, to the sums in memory. The weights'
 // parts are `apart` elements apart.
-template <bool kTwo, int kOwnPieces, class Tiles>
+template <bool kTwo, class Value, class Tiles>
 GPT2RUN_INLINE void tile_block(Tiles& tiles, const bf16* x, const bf16* w, int length, int64_t apart, bool first,
                                const float* before, float* after, int64_t after_stride) {
   constexpr int64_t kLines = kTileLine;
   begin_sums<kTwo>(tiles, first, before);
   for (int k = 0; k < length; k += kTileInputs, w += kPairElements) {
-    for (int part = 0; part < kOwnPieces; ++part, x += kPairElements) {
-      for (int other = 0; other < kOwnPieces; ++other) {
+    for (int part = 0; part < kPieces<Value>; ++part, x += kPairElements) {
+      const int first_other = part == 0 ? kFirstProduct<Value> : 0;
+      for (int other = first_other; other < kPieces<Value>; ++other) {
         const bf16* weights = w + other * apart;
         tiles.template load<6>(weights, kPanelLine);
-        if (other == 0) tiles.template load<4>(x, kLines);
+        if (other == first_other) tiles.template load<4>(x, kLines);
         tiles.template dot_bf16<0, 4, 6>();
         tiles.template load<7>(weights + kTileInputs, kPanelLine);
         tiles.template dot_bf16<1, 4, 7>();
         if constexpr (kTwo) {
-          if (other == 0) tiles.template load<5>(x + kTileElements, kLines);
+          if (other == first_other) tiles.template load<5>(x + kTileElements, kLines);
           tiles.template dot_bf16<2, 5, 6>();
           tiles.template dot_bf16<3, 5, 7>();
         }
@@ -91,8 +93,8 @@ GPT2RUN_INLINE void copy_sums(const float* sums, int rows, int outputs, float* y
 }
 
 // y (rows, outputs of one panel) = packed x times a panel. sums: scratch (rows, kTilePanel). parts: scratch for a block
-// of FP16 weights. A matrix whose rows are a multiple of 4 KB apart gets its sums by a copy, because stores of tiles
-// that fall on the same lines of the cache are slow.
+// of weights that are split. A matrix whose rows are a multiple of 4 KB apart gets its sums by a copy, because stores
+// of tiles that fall on the same lines of the cache are slow.
 template <class Value, class Tiles>
 void tile_panel(Tiles& tiles, const bf16* x, int rows, const Value* w, int width, int outputs, float* y,
                 int64_t y_stride, float* sums, [[maybe_unused]] bf16* parts) {
@@ -116,8 +118,8 @@ void tile_panel(Tiles& tiles, const bf16* x, int rows, const Value* w, int width
       float* after = direct ? y + r * y_stride : own;
       const bf16* inputs = x + (int64_t(k0) * high + int64_t(r) * length) * kOwnPieces;
       const auto add = [&]<bool kTwo>() {
-        tile_block<kTwo, kOwnPieces>(tiles, inputs, weights, length, int64_t(length) * kTilePanel, k0 == 0, own, after,
-                                     direct ? bytes : kTileLine);
+        tile_block<kTwo, Value>(tiles, inputs, weights, length, int64_t(length) * kTilePanel, k0 == 0, own, after,
+                                direct ? bytes : kTileLine);
       };
       if (count > kTileSide)
         add.template operator()<true>();

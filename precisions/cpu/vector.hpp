@@ -240,14 +240,29 @@ GPT2RUN_INLINE void store(Value* at, Floats all, int count) {
   __builtin_memcpy(at, workspace, count * sizeof(Value));
 }
 
+// The format of two values of BF16 (../common/two_bf16.hpp), for rounded() only: its values are stored as FP32.
+struct TwoBf16 {};
+
+GPT2RUN_INLINE Vector round_two_bf16(Vector value) {
+  const Vector high = (Vector)round_bf16(value), sum = high + (Vector)round_bf16(value - high);
+  const Ints whole = ((Ints)((Bits)high & 0x7f800000) == 0x7f800000) | (Ints)(value == high);
+  return whole ? high : sum;
+}
+
 // Each float rounded to the nearest value of the type, ties to even, as a float.
 template <class Value>
 GPT2RUN_INLINE Floats rounded(Floats all) {
-  if constexpr (std::is_same_v<Value, float>) return all;
-  if constexpr (std::is_same_v<Value, bf16>) return map([](Vector part) { return (Vector)round_bf16(part); }, all);
-  Value workspace[kLanes];
-  store(workspace, all);
-  return load(workspace);
+  if constexpr (std::is_same_v<Value, float>) {
+    return all;
+  } else if constexpr (std::is_same_v<Value, bf16>) {
+    return map([](Vector part) { return (Vector)round_bf16(part); }, all);
+  } else if constexpr (std::is_same_v<Value, TwoBf16>) {
+    return map([](Vector part) { return round_two_bf16(part); }, all);
+  } else {
+    Value workspace[kLanes];
+    store(workspace, all);
+    return load(workspace);
+  }
 }
 
 // The sums of lanes i, i + 4, i + 8 and i + 12, added as (i + i8) + (i4 + i12).

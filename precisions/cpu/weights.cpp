@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "../common/two_bf16.hpp"
 #include "batches.hpp"
 
 namespace gpt2run::cpu {
@@ -56,10 +57,16 @@ void convert(const Tensor& t, int begin, int end, Value* target) {
   }
 }
 
-// An element rounded to Value. Where the type stays the same, so do the bits.
-template <class Value, class From>
+// True where FP32 has the contract of two BF16 values, to which its matrices are rounded.
+template <class Layout, class Value>
+constexpr bool kTwoParts = std::is_same_v<Value, float>&& std::is_same_v<Layout, TileLayout>;
+
+// An element of a packed matrix. Where the type stays the same, so do the bits.
+template <class Layout, class Value, class From>
 Value converted(From value) {
-  if constexpr (std::is_same_v<Value, From>)
+  if constexpr (kTwoParts<Layout, Value>)
+    return round_to_two_bf16(to_f32(value));
+  else if constexpr (std::is_same_v<Value, From>)
     return value;
   else
     return from_f32<Value>(to_f32(value));
@@ -71,11 +78,11 @@ template <class Layout, class Value, class Get>
 void pack_inputs(int first, int last, int k, int K, Value* at, const Get& get) {
   if (Layout::together == 2 && k + 1 < K) {
     for (int r = first; r < last; ++r) {
-      at[2 * (r - first)] = converted<Value>(get(r, k));
-      at[2 * (r - first) + 1] = converted<Value>(get(r, k + 1));
+      at[2 * (r - first)] = converted<Layout, Value>(get(r, k));
+      at[2 * (r - first) + 1] = converted<Layout, Value>(get(r, k + 1));
     }
   } else {
-    for (int r = first; r < last; ++r) at[(r - first) * Layout::together] = converted<Value>(get(r, k));
+    for (int r = first; r < last; ++r) at[(r - first) * Layout::together] = converted<Layout, Value>(get(r, k));
   }
 }
 
@@ -191,7 +198,9 @@ struct Layouts {
   std::string names[3] = {contract() + ":vector", contract() + ":rows",
                           contract() + ":panel=" + std::to_string(Layout::panel) + ":together=" +
                               std::to_string(Layout::together) + ":multiple=" + std::to_string(Layout::multiple)};
-  static std::string contract() { return contract_of(kType<Value>); }
+  static std::string contract() {
+    return kTwoParts<Layout, Value> ? std::string("type=") + kTwoBf16 : contract_of(kType<Value>);
+  }
   const char* of(Weight weight) const { return names[static_cast<size_t>(form_of(weight))].c_str(); }
 };
 
@@ -320,6 +329,7 @@ Weights<Value> load_weights(const Checkpoint& checkpoint, Pool& pool, Overflow o
 template Weights<float> load_weights<float, VectorLayout<float>>(const Checkpoint&, Pool&, Overflow);
 template Weights<f16> load_weights<f16, VectorLayout<f16>>(const Checkpoint&, Pool&, Overflow);
 template Weights<bf16> load_weights<bf16, VectorLayout<bf16>>(const Checkpoint&, Pool&, Overflow);
+template Weights<float> load_weights<float, TileLayout>(const Checkpoint&, Pool&, Overflow);
 template Weights<f16> load_weights<f16, TileLayout>(const Checkpoint&, Pool&, Overflow);
 template Weights<bf16> load_weights<bf16, TileLayout>(const Checkpoint&, Pool&, Overflow);
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "../common/two_bf16.hpp"
 #include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/sdk/number_formats.hpp"
 #include "gpt2run/sdk/quantise.hpp"
@@ -112,6 +113,7 @@ void round_group(const RowFormat& format, Row row) {
     case Format::fp32:
     case Format::bf16:
     case Format::fp16:
+    case Format::bf16x2:
       break;
   }
   fail("the format ", name_of(format.format), " has no groups");
@@ -126,6 +128,10 @@ Format format_of(std::string_view name) {
 }
 
 bool round_row(const RowFormat& format, std::span<float> row) {
+  if (format.format == Format::bf16x2) {
+    for (float& x : row) x = round_to_two_bf16(x);
+    return true;
+  }
   if (is_type(format.format)) {
     constexpr Type types[] = {Type::f32, Type::bf16, Type::f16};
     for (float& x : row) x = round_to(types[static_cast<size_t>(format.format)], x);

@@ -7,11 +7,12 @@
 
 namespace gpt2run::grid {
 
-enum class Format : uint8_t { fp32, bf16, fp16, int8, int4, e4m3, e5m2, mxfp4, nf4 };
-inline constexpr int kFormats = 9;
+enum class Format : uint8_t { fp32, bf16, fp16, bf16x2, int8, int4, e4m3, e5m2, mxfp4, nf4 };
+inline constexpr int kFormats = 10;
 
 constexpr const char* name_of(Format format) {
-  constexpr const char* names[kFormats] = {"fp32", "bf16", "fp16", "int8", "int4", "e4m3", "e5m2", "mxfp4", "nf4"};
+  constexpr const char* names[kFormats] = {"fp32", "bf16", "fp16", "bf16x2", "int8",
+                                           "int4", "e4m3", "e5m2", "mxfp4",  "nf4"};
   return names[static_cast<size_t>(format)];
 }
 
@@ -19,7 +20,7 @@ constexpr const char* name_of(Format format) {
 Format format_of(std::string_view name);
 
 // True for formats that round every value by itself.
-constexpr bool is_type(Format format) { return format <= Format::fp16; }
+constexpr bool is_type(Format format) { return format <= Format::bf16x2; }
 constexpr bool is_integer(Format format) { return format == Format::int8 || format == Format::int4; }
 
 // What stands for 0 in int8 and int4: nothing, as codes have a sign; a zero point, which is a code; or the least value

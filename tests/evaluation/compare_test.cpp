@@ -97,6 +97,17 @@ TEST_F(Gpt2compare, AnotherOrderOfSumsIsBelowTheFloor) {
   EXPECT_THAT(shown.out, HasSubstr("the difference is not above it"));
 }
 
+// isa=portable has the contract of FP32 there, which is no other order of the same one.
+TEST_F(Gpt2compare, AnotherContractIsNoPartOfTheFloor) {
+  const json all =
+      compared(std::string(kTiny) + " --ref reference:type=fp32 --test cpu-fp32:isa=portable-amx-split -n 0 --tokens " +
+               ids(80));
+  const json& test = all.at("tests").at(0);
+  EXPECT_THAT(test.at("floors").dump(), Not(HasSubstr("isa=portable")));
+  EXPECT_THAT(test.at("floors").dump(), HasSubstr("reference:w=bf16x2:a=bf16x2:head=bf16x2"));
+  EXPECT_GT(mean_of(test, "kl_ref_test"), 0);
+}
+
 TEST_F(Gpt2compare, ExchangedSidesExchangeTheDirections) {
   const std::string text = "--floor off -n 0 --tokens " + ids(90);
   const json there = compared(std::string(kTiny) + "--ref fp32 --test bf16 " + text).at("tests").at(0);

@@ -75,17 +75,37 @@ inline const Plugin& load_precision(const std::string& name) { return load_plugi
 inline bool usable(cpu::Isa isa) { return cpu::runs(isa) && (isa != cpu::Isa::amx || cpu::tiles_allowed()); }
 inline bool usable(cpu::Int8Isa isa) { return cpu::runs(isa) && (isa != cpu::Int8Isa::amx || cpu::tiles_allowed()); }
 
+// One for each set that runs here and has kernels for the type.
+inline std::vector<Backend> cpu_backends(Type type) {
+  std::vector<Backend> rows;
+  for (int i = 0; i < cpu::kIsas; ++i) {
+    const auto set = static_cast<cpu::Isa>(i);
+    const std::string isa = cpu::name_of(set, type), plugin = std::string("cpu-") + name_of(type);
+    std::string name = "cpu_" + std::string(name_of(type)) + "_" + isa;
+    std::replace(name.begin(), name.end(), '-', '_');  // a test's name has no other sign
+    if (usable(set) && cpu::serves(set, type)) rows.push_back({name, plugin, {{"isa", isa}}, type});
+  }
+  return rows;
+}
+
+inline bool is_split(const Backend& row) {
+  return row.type == Type::f32 && cpu::reads_tiles(cpu::choose_isa(row.options.at("isa"), row.type));
+}
+
+// Those with the contract of their type.
 inline std::vector<Backend> cpu_backends() {
   std::vector<Backend> rows;
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) {
-    for (int i = 0; i < cpu::kIsas; ++i) {
-      const std::string isa = cpu::kIsaNames[i], plugin = std::string("cpu-") + name_of(type);
-      std::string name = "cpu_" + std::string(name_of(type)) + "_" + isa;
-      std::replace(name.begin(), name.end(), '-', '_');  // a test's name has no other sign
-      if (usable(static_cast<cpu::Isa>(i)) && cpu::serves(static_cast<cpu::Isa>(i), type))
-        rows.push_back({name, plugin, {{"isa", isa}}, type});
-    }
+    for (const Backend& row : cpu_backends(type))
+      if (!is_split(row)) rows.push_back(row);
   }
+  return rows;
+}
+
+// FP32 as two BF16 values, which is a contract of its own.
+inline std::vector<Backend> split_backends() {
+  std::vector<Backend> rows = cpu_backends(Type::f32);
+  std::erase_if(rows, [](const Backend& row) { return !is_split(row); });
   return rows;
 }
 
@@ -110,9 +130,7 @@ inline std::vector<Backend> quantised_backends() {
 // Calls run(packing), where the packing is the one that the kernels of a set that serves the type read.
 template <class Value, class Run>
 void with_packing(cpu::Isa isa, const Run& run) {
-  if constexpr (cpu::serves(cpu::Isa::amx, cpu::kType<Value>)) {
-    if (cpu::reads_tiles(isa)) return run(cpu::TilePacking<Value>());
-  }
+  if (cpu::reads_tiles(isa)) return run(cpu::TilePacking<Value>());
   run(cpu::VectorPacking<Value>());
 }
 

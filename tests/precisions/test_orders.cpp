@@ -4,6 +4,7 @@
 #include <map>
 #include <random>
 
+#include "../common/two_bf16.hpp"
 #include "activations.hpp"
 #include "backend.hpp"
 #include "vector.hpp"
@@ -95,12 +96,18 @@ std::vector<float> random_values(std::mt19937& random, size_t count, Regime regi
   return values;
 }
 
+// What a product of the type and the layout reads.
+template <class Value, class Layout>
+constexpr bool kTwoParts = std::is_same_v<Value, float>&& std::is_same_v<Layout, cpu::TileLayout>;
+
 template <class Value, class Layout>
 std::vector<Value> packed(std::mt19937& random, int outputs, int K, Regime regime) {
   std::vector<Value> w(Layout::elements(outputs, K));
   for (int o = 0; o < outputs; ++o) {
-    for (int k = 0; k < K; ++k)
-      w[Layout::at(o, k, K)] = from_f32<Value>(random_value(random, regime, cpu::kType<Value>));
+    for (int k = 0; k < K; ++k) {
+      const float value = random_value(random, regime, cpu::kType<Value>);
+      w[Layout::at(o, k, K)] = from_f32<Value>(kTwoParts<Value, Layout> ? round_to_two_bf16(value) : value);
+    }
   }
   return w;
 }
@@ -116,7 +123,9 @@ std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime,
     int rows, K, outputs;
   } const shapes[] = {{1, 1, 1}, {1, 64, 64}, {2, 65, 130}, {7, 100, 67}, {61, 300, 100}, {300, 401, 64}};
   for (const auto& [rows, K, outputs] : shapes) {
-    const auto x = random_values(random, size_t(rows) * K, regime, type);
+    auto x = random_values(random, size_t(rows) * K, regime, type);
+    if (kTwoParts<Value, typename Packing::Weights>)
+      for (float& value : x) value = round_to_two_bf16(value);
     const auto w = packed<Value, typename Packing::Weights>(random, outputs, K, regime);
     std::vector<float> y(size_t(rows) * outputs), workspace(Packing::workspace(rows, K));
     kernels.linear(x.data(), rows, K, w.data(), K, outputs, y.data(), outputs, workspace.data());
@@ -172,7 +181,7 @@ void expect_equal_kernels(cpu::Order order) {
       ASSERT_EQ(all[n].size(), all[0].size());
       int64_t wrong = 0;
       for (size_t i = 0; i < all[0].size(); ++i) wrong += !same(all[n][i], all[0][i]);
-      EXPECT_EQ(wrong, 0) << cpu::kIsaNames[int(isas[n])] << ", " << name_of(cpu::kType<Value>) << ", regime "
+      EXPECT_EQ(wrong, 0) << name_of(isas[n], cpu::kType<Value>) << ", " << name_of(cpu::kType<Value>) << ", regime "
                           << int(regime);
     }
   }
@@ -184,6 +193,7 @@ TEST(SetsOfOneOrder, EveryKernelGivesTheSameBits) {
   expect_equal_kernels<bf16>(cpu::Order::ascending);
   expect_equal_kernels<bf16>(cpu::Order::amx);
   expect_equal_kernels<f16>(cpu::Order::amx4);
+  expect_equal_kernels<float>(cpu::Order::amx_split);
 }
 
 const char* const kModels[] = {"synthetic:L=2,C=52,H=2,F=300,V=97,T=80,std=0.2,seed=7",
@@ -199,13 +209,13 @@ std::vector<float> model_logits(const char* model, const std::string& isa, Type 
 void expect_equal_logits(cpu::Order order, Type type) {
   const auto isas = isas_of(order, type);
   for (const char* model : kModels) {
-    const auto expected = model_logits(model, cpu::kIsaNames[int(isas.at(0))], type);
+    const auto expected = model_logits(model, name_of(isas.at(0), type), type);
     for (const float logit : expected) ASSERT_TRUE(std::isfinite(logit));
     for (const cpu::Isa isa : isas) {
-      const auto own = model_logits(model, cpu::kIsaNames[int(isa)], type);
+      const auto own = model_logits(model, name_of(isa, type), type);
       ASSERT_EQ(own.size(), expected.size());
       EXPECT_EQ(std::memcmp(own.data(), expected.data(), own.size() * sizeof(float)), 0)
-          << cpu::kIsaNames[int(isa)] << " " << name_of(type) << " " << model;
+          << name_of(isa, type) << " " << name_of(type) << " " << model;
     }
   }
 }
@@ -214,6 +224,7 @@ TEST(SetsOfOneOrder, LogitsAreTheSame) {
   for (const Type type : {Type::f32, Type::f16, Type::bf16}) expect_equal_logits(cpu::Order::ascending, type);
   expect_equal_logits(cpu::Order::amx, Type::bf16);
   expect_equal_logits(cpu::Order::amx4, Type::f16);
+  expect_equal_logits(cpu::Order::amx_split, Type::f32);
 }
 
 #if defined(__SSE2__)
@@ -278,6 +289,7 @@ TEST_P(CallersMode, ChangesNoBitAndIsKept) {
 }
 INSTANTIATE_TEST_SUITE_P(All, CallersMode, testing::ValuesIn(cpu_backends()), row_name);
 INSTANTIATE_TEST_SUITE_P(Quantised, CallersMode, testing::ValuesIn(quantised_backends()), row_name);
+INSTANTIATE_TEST_SUITE_P(Split, CallersMode, testing::ValuesIn(split_backends()), row_name);
 #endif
 
 // A query that is no value of FP16 meets a key of FP16. Their product ends half-way between two FP32 numbers, and what
@@ -351,32 +363,31 @@ TEST_P(AmxOrder, FlushingStaysInTheProducts) {
 }
 
 std::vector<Backend> tile_backends(Type type) {
-  std::vector<Backend> rows = rows_of(cpu_backends(), {type});
+  std::vector<Backend> rows = cpu_backends(type);
   std::erase_if(rows,
                 [&](const Backend& row) { return !cpu::reads_tiles(cpu::choose_isa(row.options.at("isa"), type)); });
   return rows;
 }
 INSTANTIATE_TEST_SUITE_P(All, AmxOrder, testing::ValuesIn(tile_backends(Type::bf16)), row_name);
 
-// A product of FP16 in which some numbers are not finite. The rows of these inputs and the panels of these weights are
+// A product of parts in which some numbers are not finite. The rows of these inputs and the panels of these weights are
 // those of `ascending`, infinities included, and the others are as if nothing had happened.
-class Amx4Order : public testing::TestWithParam<Backend> {};
-
-TEST_P(Amx4Order, WhatIsNotFiniteTakesTheOrderAscending) {
-  using Tiled = cpu::TilePacking<f16>;
-  using Plain = cpu::VectorPacking<f16>;
-  constexpr int kRows = 9, K = 70, kOutputs = 3 * cpu::kTilePanel + 5, kBadRow = 3, kBadPanel = 1;
-  const auto& tiled = cpu::kernels_of<f16>(cpu::choose_isa(GetParam().options.at("isa"), Type::f16));
-  const auto& plain = cpu::kernels_of<f16>(cpu::Isa::portable);
+template <class Value>
+void expect_ascending_if_not_finite(cpu::Isa isa, int kRows) {
+  using Tiled = cpu::TilePacking<Value>;
+  using Plain = cpu::VectorPacking<Value>;
+  constexpr int K = 70, kOutputs = 3 * cpu::kTilePanel + 5, kBadRow = 3, kBadPanel = 1;
+  const auto& tiled = cpu::kernels_of<Value>(isa);
+  const auto& plain = cpu::kernels_of<Value>(cpu::Isa::portable);
   std::mt19937 random(8);
   auto x = random_values(random, kRows * K, Regime::normal, Type::f16);
   auto w = random_values(random, kOutputs * K, Regime::normal, Type::f16);
   x[0] = 65504, w[0] = 65504;  // whose nearest BF16 is 65536
   const auto by = [&](const auto& kernels, auto packing) {
     using Layout = typename decltype(packing)::Weights;
-    std::vector<f16> at(Layout::elements(kOutputs, K), f16{});
+    std::vector<Value> at(Layout::elements(kOutputs, K), Value{});
     for (int o = 0; o < kOutputs; ++o) {
-      for (int k = 0; k < K; ++k) at[Layout::at(o, k, K)] = from_f32<f16>(w[o * K + k]);
+      for (int k = 0; k < K; ++k) at[Layout::at(o, k, K)] = from_f32<Value>(w[o * K + k]);
     }
     std::vector<float> y(kRows * kOutputs), workspace(decltype(packing)::workspace(kRows, K));
     kernels.linear(x.data(), kRows, K, at.data(), K, kOutputs, y.data(), kOutputs, workspace.data());
@@ -395,7 +406,22 @@ TEST_P(Amx4Order, WhatIsNotFiniteTakesTheOrderAscending) {
   }
   EXPECT_GT(infinite, kOutputs / 2);
 }
+
+class Amx4Order : public testing::TestWithParam<Backend> {};
+
+TEST_P(Amx4Order, WhatIsNotFiniteTakesTheOrderAscending) {
+  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), Type::f16);
+  for (const int rows : {4, 9}) expect_ascending_if_not_finite<f16>(isa, rows);
+}
 INSTANTIATE_TEST_SUITE_P(All, Amx4Order, testing::ValuesIn(tile_backends(Type::f16)), row_name);
+
+class SplitOrder : public testing::TestWithParam<Backend> {};
+
+TEST_P(SplitOrder, WhatIsNotFiniteTakesTheOrderAscending) {
+  const cpu::Isa isa = cpu::choose_isa(GetParam().options.at("isa"), Type::f32);
+  for (const int rows : {4, 9}) expect_ascending_if_not_finite<float>(isa, rows);
+}
+INSTANTIATE_TEST_SUITE_P(All, SplitOrder, testing::ValuesIn(split_backends()), row_name);
 
 // By kind of processor, whatever this one is.
 TEST(AutoIsa, GoesByTheKindOfProcessor) {

@@ -19,7 +19,7 @@ struct Storage {
 };
 
 int64_t code_bits(const std::string& format) {
-  if (format == "fp32") return kFloatBits;
+  if (format == "fp32" || format == "bf16x2") return kFloatBits;
   if (format == "bf16" || format == "fp16") return 16;
   return format == "int4" || format == "mxfp4" || format == "nf4" ? 4 : 8;
 }
