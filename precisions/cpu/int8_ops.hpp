@@ -45,15 +45,7 @@ class QuantisedOps {
   }
 
   void embed(const Weights::Embedding& w, State& s, const Step& step) {
-    const int C = s.config.C;
-    share_rows(pool_, static_cast<int>(step.rows.size()), [&](int r) {
-      const HostRow& row = step.rows[r];
-      const float* position = w.wpe + size_t(row.position) * C;
-      float* x = &s.x[size_t(r) * C];
-      w.wte.read(row.token, C, x);
-      for (int c = 0; c < C; ++c) x[c] += position[c];
-    });
-    row_runs(step.rows, kQueries, s.runs);
+    embed_rows(pool_, s, step, w.wpe, kQueries, [&](int token, int C, float* x) { w.wte.read(token, C, x); });
   }
 
   void norm_qkv(const Weights::Layer& w, State& s, const Step& step, int layer) {
@@ -71,29 +63,22 @@ class QuantisedOps {
     }
   }
 
-  // Items are (head, run of rows) pairs, dealt out as CpuOps::attention does.
   void attention(State& s, const Step& step, int layer) {
-    const int C = s.config.C, H = s.config.H, D = C / H, runs = static_cast<int>(s.runs.size());
-    pool_.run([&](int worker, int workers) {
-      const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
-      float* scores = &s.scores[size_t(worker) * kQueries * s.scores_stride];
-      Widened widened;
-      for (int64_t item = worker; item < int64_t(runs) * H; item += workers) {
-        const int head = static_cast<int>(item / runs);
-        const RowRun& own = s.runs[item % runs];
-        const HostRow& row = step.rows[own.first];
-        const size_t at = size_t(own.first) * C + head * D;
-        const auto call = [&](const auto& kernels, const auto* keys, const auto* values) {
-          kernels.attention_unrounded(&s.q[at], own.count, C, keys, values, D, scale, row.position + 1, scores,
-                                      s.scores_stride, &s.a[at], workspace(s, worker));
-        };
+    const int C = s.config.C, D = C / s.config.H;
+    const auto call = [&](const HeadRun& one, const auto& kernels, const auto* keys, const auto* values) {
+      kernels.attention_unrounded(&s.q[one.at], one.rows.count, C, keys, values, D, one.scale, one.row.position + 1,
+                                  one.scores, s.scores_stride, &s.a[one.at], one.scratch);
+    };
+    share_heads(pool_, s, step, layer, [&] {
+      return [&, widened = Widened()](const HeadRun& one) mutable {
+        const int slot = one.row.slot, head = one.head;
         if constexpr (State::kCodedCache) {
-          const float* keys = widen(s, layer, row.slot, head, row.position + own.count, worker, widened);
-          call(floats_, keys, keys + s.scale_stride() * D);
+          const float* keys = widen(s, layer, slot, head, one.row.position + one.rows.count, one.worker, widened);
+          call(one, floats_, keys, keys + s.scale_stride() * D);
         } else {
-          call(cached_, &s.keys[s.key(layer, row.slot, head, 0, 0)], &s.values[s.cache(layer, row.slot, head, 0)]);
+          call(one, cached_, &s.keys[s.key(layer, slot, head, 0, 0)], &s.values[s.cache(layer, slot, head, 0)]);
         }
-      }
+      };
     });
     round_rows(s.a.data(), C, s, static_cast<int>(step.rows.size()));
   }
@@ -145,8 +130,6 @@ class QuantisedOps {
     return text + (State::kCodedCache ? ":kv=int8" : ":kv=fp16");
   }
 
-  static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
-
   // Quantises row r of the input of a product.
   void code_row(const float* x, int K, State& s, int r) const {
     int8_t* codes = &s.codes[size_t(r) * s.codes_stride];
@@ -186,16 +169,16 @@ class QuantisedOps {
     y += own.begin;
     if (format == Type::i8) {
       const CodedRows input{s.codes.data(), s.codes_stride, s.code_scales.data(), s.code_sums.data()};
-      kernels_.linear[size_t(w.codes())](input, rows, at, K, count, y, stride, workspace(s, worker));
+      kernels_.linear[size_t(w.codes())](input, rows, at, K, count, y, stride, s.workspace(worker));
     } else if (w.type == Type::f32) {
-      floats_.linear(x, rows, K, reinterpret_cast<const float*>(at), K, count, y, stride, workspace(s, worker));
+      floats_.linear(x, rows, K, reinterpret_cast<const float*>(at), K, count, y, stride, s.workspace(worker));
     } else if (w.type == Type::bf16) {
-      halves_.linear(x, rows, K, reinterpret_cast<const bf16*>(at), K, count, y, stride, workspace(s, worker));
+      halves_.linear(x, rows, K, reinterpret_cast<const bf16*>(at), K, count, y, stride, s.workspace(worker));
     } else {
       float* values = &s.panel_values[worker * s.panel_stride()];
       for (int o = 0; o < count; o += kPanel) {
         kernels_.values[size_t(w.codes())](w.panel(own.begin + o, K), K, values);
-        floats_.linear(x, rows, K, values, K, std::min(kPanel, count - o), y + o, stride, workspace(s, worker));
+        floats_.linear(x, rows, K, values, K, std::min(kPanel, count - o), y + o, stride, s.workspace(worker));
       }
     }
   }
@@ -239,17 +222,13 @@ class QuantisedOps {
 
   // x (R, C) += W in + b; in: (R, K)
   void linear_add(const PackedMatrix& w, const float* b, const float* in, int K, State& s, const Step& step) {
-    const int C = s.config.C, rows = static_cast<int>(step.rows.size());
+    const int rows = static_cast<int>(step.rows.size());
     if (formats_.activations == Type::i8)
       share_rows(pool_, rows, [&](int r) { code_row(in + size_t(r) * K, K, s, r); });
-    pool_.run([&](int worker, int workers) {
-      const WorkRange own(C, worker, workers, kPanel);
-      product(w, formats_.activations, in, K, rows, own, s.sums.data(), C, s, worker);
-      for (int r = 0; r < rows; ++r) {
-        const size_t at = size_t(r) * C + own.begin;
-        floats_.accumulate(&s.sums[at], b + own.begin, own.end - own.begin, &s.x[at]);
-      }
-    });
+    add_product(pool_, s, step, kPanel, b, floats_.accumulate,
+                [&](const WorkRange& own, float* y, int64_t stride, int worker) {
+                  product(w, formats_.activations, in, K, rows, own, y, stride, s, worker);
+                });
   }
 
   Int8Isa allowed(Int8Isa isa) { return isa != Int8Isa::amx || tiles_allowed(pool_) ? isa : Int8Isa::avx512vnni; }

@@ -24,6 +24,8 @@ struct State : HostState<Value, typename Packing::Keys> {
     runs.reserve(limits.rows);
   }
 
+  float* workspace(int worker) { return workspaces.data() + worker * workspace_stride; }
+
   std::vector<float> normed;      // (R, C)
   std::vector<float> sums;        // (R, 3C) products before the bias
   int64_t scores_stride;          // floats per query
@@ -56,6 +58,65 @@ void store_qkv(decltype(Kernels<Value>::round) round, const Kernels<Value>& kern
   }
 }
 
+// x (R, C) = embedding of the token + embedding of the position, and s.runs = the runs of up to `queries` rows.
+// read(token, C, x): x (C) = the embedding of a token as FP32. wpe: (T, C).
+template <class State, class Value, class Read>
+void embed_rows(Pool& pool, State& s, const HostStep& step, const Value* wpe, int queries, const Read& read) {
+  const int C = s.config.C;
+  share_rows(pool, static_cast<int>(step.rows.size()), [&](int r) {
+    const HostRow& row = step.rows[r];
+    const Value* position = wpe + size_t(row.position) * C;
+    float* x = &s.x[size_t(r) * C];
+    read(row.token, C, x);
+    for (int c = 0; c < C; ++c) x[c] += to_f32(position[c]);
+  });
+  row_runs(step.rows, queries, s.runs);
+}
+
+// One head of a run of rows, and what a worker needs for its attention.
+struct HeadRun {
+  int worker, head;
+  const RowRun& rows;
+  const HostRow& row;       // the first of them
+  size_t at;                // of the first query in s.q, and of its output in s.a
+  float scale;              // of the scores
+  float *scores, *scratch;  // of the worker: State::scores and State::workspaces
+};
+
+// Calls attend(HeadRun) for all heads of all runs, where each worker has an `attend` of its own, which of_worker()
+// returns. Items are (head, run of rows) pairs with runs innermost, dealt out in turn. So a head's cache is reused
+// while it is in the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
+template <class State, class OfWorker>
+void share_heads(Pool& pool, State& s, const HostStep& step, int layer, const OfWorker& of_worker) {
+  const int C = s.config.C, H = s.config.H, D = C / H, runs = static_cast<int>(s.runs.size());
+  pool.run([&](int worker, int workers) {
+    const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
+    auto attend = of_worker();
+    for (int64_t item = worker; item < int64_t(runs) * H; item += workers) {
+      const int head = static_cast<int>(item / runs);
+      const RowRun& own = s.runs[item % runs];
+      attend(HeadRun{worker, head, own, step.rows[own.first], size_t(own.first) * C + head * D, scale,
+                     &s.scores[size_t(worker) * kMostQueries * s.scores_stride], s.workspace(worker)});
+    }
+  });
+}
+
+// x (R, C) += product + b. product(own, y, stride, worker): the columns `own` of y (R, stride), boundaries at multiples
+// of `panel`.
+template <class State, class Product>
+void add_product(Pool& pool, State& s, const HostStep& step, int panel, const float* b,
+                 decltype(Kernels<float>::accumulate) accumulate, const Product& product) {
+  const int C = s.config.C, rows = static_cast<int>(step.rows.size());
+  pool.run([&](int worker, int workers) {
+    const WorkRange own(C, worker, workers, panel);
+    product(own, s.sums.data(), C, worker);
+    for (int r = 0; r < rows; ++r) {
+      const size_t at = size_t(r) * C + own.begin;
+      accumulate(&s.sums[at], b + own.begin, own.end - own.begin, &s.x[at]);
+    }
+  });
+}
+
 // Whether every worker may use tiles (isa.hpp).
 inline bool tiles_allowed(Pool& pool) {
   std::atomic<bool> everywhere = true;
@@ -85,14 +146,9 @@ class CpuOps {
   }
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
-    const int C = s.config.C;
-    share_rows(pool_, static_cast<int>(step.rows.size()), [&](int r) {
-      const HostRow& row = step.rows[r];
-      const Value* position = w.wpe + size_t(row.position) * C;
-      float* x = &s.x[size_t(r) * C];
-      for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[Layout::at(row.token, c, C)]) + to_f32(position[c]);
+    embed_rows(pool_, s, step, w.wpe, kernels_.queries, [&](int token, int C, float* x) {
+      for (int c = 0; c < C; ++c) x[c] = to_f32(w.wte[Layout::at(token, c, C)]);
     });
-    row_runs(step.rows, kernels_.queries, s.runs);
   }
 
   void norm_qkv(const typename Weights::Layer& w, State& s, const Step& step, int layer) {
@@ -105,22 +161,14 @@ class CpuOps {
     });
   }
 
-  // Items are (head, run of rows) pairs with runs innermost, dealt out in turn. So a head's cache is reused while it is
-  // in the processor's cache, and the long rows at the end of a prefill do not all fall to the same worker.
   void attention(State& s, const Step& step, int layer) {
-    const int C = s.config.C, H = s.config.H, D = C / H, runs = static_cast<int>(s.runs.size());
-    pool_.run([&](int worker, int workers) {
-      const float scale = layer_scale(s.config, layer) / std::sqrt(static_cast<float>(D));
-      float* scores = &s.scores[size_t(worker) * kMostQueries * s.scores_stride];
-      for (int64_t item = worker; item < int64_t(runs) * H; item += workers) {
-        const int head = static_cast<int>(item / runs);
-        const RowRun& own = s.runs[item % runs];
-        const HostRow& row = step.rows[own.first];
-        const size_t at = size_t(own.first) * C + head * D;
-        kernels_.attention(&s.q[at], own.count, C, &s.keys[s.key(layer, row.slot, head, 0, 0)],
-                           &s.values[s.cache(layer, row.slot, head, 0)], D, scale, row.position + 1, scores,
-                           s.scores_stride, &s.a[at], workspace(s, worker));
-      }
+    const int C = s.config.C, D = C / s.config.H;
+    share_heads(pool_, s, step, layer, [&] {
+      return [&](const HeadRun& one) {
+        kernels_.attention(&s.q[one.at], one.rows.count, C, &s.keys[s.key(layer, one.row.slot, one.head, 0, 0)],
+                           &s.values[s.cache(layer, one.row.slot, one.head, 0)], D, one.scale, one.row.position + 1,
+                           one.scores, s.scores_stride, &s.a[one.at], one.scratch);
+      };
     });
   }
 
@@ -165,14 +213,12 @@ class CpuOps {
 
   Isa allowed(Isa isa) { return isa != Isa::amx || tiles_allowed(pool_) ? isa : Isa::avx512_amx_order; }
 
-  static float* workspace(State& s, int worker) { return s.workspaces.data() + worker * s.workspace_stride; }
-
   // Computes the columns `own` of y (rows, stride) = x (rows, K) times w.
   void product(const Value* w, const float* x, int K, int rows, const WorkRange& own, float* y, int64_t stride,
                State& s, int worker) const {
     if (own.begin == own.end) return;
     kernels_.linear(x, rows, K, w + own.begin / Layout::panel * Layout::panel_elements(K), K, own.end - own.begin,
-                    y + own.begin, stride, workspace(s, worker));
+                    y + own.begin, stride, s.workspace(worker));
   }
 
   // s.normed (rows, C) = rounded layernorm of s.x (rows, C)
@@ -186,15 +232,11 @@ class CpuOps {
 
   // x (R, C) += W in + b; in: (R, K)
   void linear_add(const Value* w, const float* b, const float* in, int K, State& s, const Step& step) {
-    const int C = s.config.C, rows = static_cast<int>(step.rows.size());
-    pool_.run([&](int worker, int workers) {
-      const WorkRange own(C, worker, workers, Layout::panel);
-      product(w, in, K, rows, own, s.sums.data(), C, s, worker);
-      for (int r = 0; r < rows; ++r) {
-        const size_t at = size_t(r) * C + own.begin;
-        kernels_.accumulate(&s.sums[at], b + own.begin, own.end - own.begin, &s.x[at]);
-      }
-    });
+    const int rows = static_cast<int>(step.rows.size());
+    add_product(pool_, s, step, Layout::panel, b, kernels_.accumulate,
+                [&](const WorkRange& own, float* y, int64_t stride, int worker) {
+                  product(w, in, K, rows, own, y, stride, s, worker);
+                });
   }
 
   Pool pool_;
