@@ -19,17 +19,12 @@ GPT2RUN_HD constexpr uint64_t rank_of(uint32_t key, int32_t id) {
 GPT2RUN_HD constexpr uint32_t key_of(uint64_t rank) { return static_cast<uint32_t>(rank >> kIdBits); }
 GPT2RUN_HD constexpr int32_t id_at(uint64_t rank) { return kMaxVocab - static_cast<int32_t>(rank & kMaxVocab); }
 
-// The shared memory of a block.
-inline constexpr int kDigitBits = 10, kDigits = 1 << kDigitBits;
+// The shared memory of a reduction over a block of at most 1024 threads.
 struct RowScratch {
-  uint64_t bins[kDigits + kDigits / kWarp];  // with a gap after every 32 bins to avoid bank conflicts
-  uint64_t warps[kRowThreads / kWarp];
-  uint64_t found, target;
-  uint64_t before[2];  // the weight before a digit and before the next one, alternating
+  uint64_t warps[32];
 };
-static_assert(sizeof(RowScratch) <= kSharedBytes);
 
-// Reduces the values of all threads; every thread gets the result.
+// Reduces the values of all threads, which are whole warps; every thread gets the result.
 template <class Combine>
 GPT2RUN_DEVICE uint64_t reduce_block(uint64_t value, RowScratch& scratch, Combine combine) {
   for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) value = combine(value, shuffle_xor(kWholeWarp, value, lanes));
@@ -37,7 +32,7 @@ GPT2RUN_DEVICE uint64_t reduce_block(uint64_t value, RowScratch& scratch, Combin
   if (thread_id() % kWarp == 0) scratch.warps[thread_id() / kWarp] = value;
   sync_block();
   value = scratch.warps[0];
-  for (int warp = 1; warp < kRowThreads / kWarp; ++warp) value = combine(value, scratch.warps[warp]);
+  for (int warp = 1; warp < thread_count() / kWarp; ++warp) value = combine(value, scratch.warps[warp]);
   return value;
 }
 GPT2RUN_DEVICE uint64_t block_max(uint64_t value, RowScratch& scratch) {
@@ -73,95 +68,6 @@ GPT2RUN_DEVICE uint64_t greatest_rank(const float* logits, int vocab, RowScratch
   return block_max(best, scratch);
 }
 
-// A prefix of the tokens in descending order of their numbers.
-struct Prefix {
-  uint64_t last, sum;  // the number of its last token, and the weight of all its tokens
-};
-
-GPT2RUN_DEVICE int bin_of(int digit) { return digit + digit / kWarp; }
-
-// One step of a radix select. For every token whose number begins with the digits of `begins`, adds its weight to the
-// bin of the next digit, which is at `shift`. Few bins are usually occupied, so a thread adds up successive tokens of
-// the same bin before it updates shared memory.
-template <class Weigh>
-GPT2RUN_DEVICE void fill_bins(int vocab, int shift, uint64_t begins, RowScratch& scratch, Weigh weigh) {
-  for (int i = thread_id(); i < kDigits + kDigits / kWarp; i += kRowThreads) scratch.bins[i] = 0;
-  sync_block();
-  int open = 0;
-  uint64_t sum = 0;
-  for (int first = thread_id(); first < vocab; first += kTokens * kRowThreads) {
-    uint64_t numbers[kTokens] = {}, weights[kTokens] = {};
-    GPT2RUN_UNROLL
-    for (int i = 0; i < kTokens; ++i)
-      if (first + i * kRowThreads < vocab) weights[i] = weigh(first + i * kRowThreads, numbers[i]);
-    GPT2RUN_UNROLL
-    for (int i = 0; i < kTokens; ++i) {
-      if (weights[i] == 0 || numbers[i] >> shift >> kDigitBits != begins >> shift >> kDigitBits) continue;
-      const int digit = static_cast<int>(numbers[i] >> shift & (kDigits - 1));
-      if (digit != open && sum > 0) {
-        atomic_add(&scratch.bins[bin_of(open)], sum);
-        sum = 0;
-      }
-      open = digit;
-      sum += weights[i];
-    }
-  }
-  if (sum > 0) atomic_add(&scratch.bins[bin_of(open)], sum);
-  sync_block();
-}
-
-// Called by the first warp after fill_bins(). Finds the digit at which the sum of bins, from the greatest digit down,
-// reaches the target.
-GPT2RUN_DEVICE void find_digit(int shift, RowScratch& scratch) {
-  const int turn = shift / kDigitBits % 2;
-  const uint64_t before = scratch.before[turn], target = scratch.target;
-  const int lane = thread_id() % kWarp;
-  const int greatest = kDigits - 1 - lane * (kDigits / kWarp);
-  uint64_t own = 0;
-  for (int i = 0; i < kDigits / kWarp; ++i) own += scratch.bins[bin_of(greatest - i)];
-  uint64_t up_to = own;
-  for (int lanes = 1; lanes < kWarp; lanes *= 2) {
-    const uint64_t lower = shuffle(kWholeWarp, up_to, lane >= lanes ? lane - lanes : lane);
-    if (lane >= lanes) up_to += lower;
-  }
-  uint64_t sum = before + up_to - own;
-  if (sum >= target || sum + own < target) return;
-  int digit = greatest;
-  while (sum + scratch.bins[bin_of(digit)] < target) sum += scratch.bins[bin_of(digit--)];
-  scratch.found = digit;
-  scratch.before[1 - turn] = sum;
-}
-
-// The shortest prefix of the tokens, in descending order of their numbers, whose weights reach the target. The target
-// is at least 1 and at most the sum of all weights. weigh(id, number) returns a token's weight and sets its number; all
-// numbers are different and below 2^bits. It is called several times by the thread that owns the token, and must always
-// give the same result. Every thread gets the prefix. The target is kept in shared memory to save registers in the
-// loops.
-template <class Weigh>
-GPT2RUN_DEVICE Prefix first_prefix(int vocab, int bits, uint64_t target, RowScratch& scratch, Weigh weigh) {
-  if (thread_id() == 0) scratch.target = target, scratch.before[0] = scratch.before[1] = 0;
-  uint64_t begins = 0;
-  for (int shift = divided_up(bits, kDigitBits) * kDigitBits - kDigitBits; shift >= 0; shift -= kDigitBits) {
-    fill_bins(vocab, shift, begins, scratch, weigh);
-    if (thread_id() < kWarp) find_digit(shift, scratch);
-    sync_block();
-    begins |= scratch.found << shift;
-  }
-  const Prefix prefix = {begins, scratch.before[1] + scratch.bins[bin_of(static_cast<int>(begins & (kDigits - 1)))]};
-  sync_block();  // every thread has read its bin
-  return prefix;
-}
-
-// The rank of the top_k-th token, or 0 where all tokens are kept.
-GPT2RUN_DEVICE uint64_t last_of_top_k(const float* logits, int vocab, int top_k, RowScratch& scratch) {
-  if (top_k <= 0 || top_k >= vocab) return 0;
-  const auto one_each = [&](int id, uint64_t& rank) {
-    rank = rank_of(order_key(logits[id]), id);
-    return uint64_t{1};
-  };
-  return first_prefix(vocab, 32 + kIdBits, top_k, scratch, one_each).last;
-}
-
 GPT2RUN_DEVICE RowScratch& row_scratch() { return *static_cast<RowScratch*>(shared_memory()); }
 
 GPT2RUN_DEVICE int32_t& chosen_at(const LogitBatch& batch, int row) {
@@ -175,19 +81,27 @@ inline void check_layout(const LogitBatch& layout) {
     fail("vocabulary: expected 1 to ", kMaxVocab, " tokens, found ", layout.vocab);
 }
 
-// Launches kernel(batch, parameters...) on the batch's device, with one block per row and at most `at_once` rows per
-// launch. shared: the bytes of shared memory per block.
-template <class Kernel, class... Parameters>
-void launch_rows(const char* name, int at_once, size_t shared, Kernel kernel, LogitBatch batch,
-                 const Parameters&... parameters) {
+// Selects the batch's device, and calls use(part) for the batch in parts of at most `at_once` rows.
+template <class Use>
+void for_parts(LogitBatch batch, int at_once, Use use) {
   use_device(batch.device);
   for (int rows = batch.rows; rows > 0; rows -= at_once) {
     batch.rows = std::min(rows, at_once);
-    launch({name, {batch.rows, 1, 1}, kRowThreads, shared, batch.stream}, kernel, batch, parameters...);
+    use(std::as_const(batch));
     batch.logits += batch.rows * batch.stride;
     batch.raw += batch.rows * batch.stride;
     batch.keys += batch.rows;
   }
+}
+
+// Launches kernel(batch, parameters...) on the batch's device, with one block per row and at most `at_once` rows per
+// launch. shared: the bytes of shared memory per block.
+template <class Kernel, class... Parameters>
+void launch_rows(const char* name, int at_once, size_t shared, Kernel kernel, const LogitBatch& batch,
+                 const Parameters&... parameters) {
+  for_parts(batch, at_once, [&](const LogitBatch& part) {
+    launch({name, {part.rows, 1, 1}, kRowThreads, shared, part.stream}, kernel, part, parameters...);
+  });
 }
 
 template <class Spec>
@@ -241,16 +155,17 @@ GPT2RUN_DEVICE const Spec& spec_of(const Spec* specs, const LogitBatch& batch, i
   return specs[batch.keys[row].slot];
 }
 
-// Device memory for the rows of one launch, (rows, V).
+// Device memory for the rows of one launch, (rows, values per row).
 template <class T>
 class RowMemory {
  public:
-  // May be called again, also for another session. The memory is not reallocated as long as it is large enough, because
-  // recorded graphs point to it.
-  void prepare(const LogitBatch& layout) {
+  // For one value per token. May be called again, also for another session. The memory is not reallocated as long as it
+  // is large enough, because recorded graphs point to it.
+  void prepare(const LogitBatch& layout) { prepare(layout, size_t(layout.vocab)); }
+  void prepare(const LogitBatch& layout, size_t per_row) {
     use_device(layout.device);
     rows_ = std::clamp(layout.rows, 1, kMostRows);
-    const size_t count = size_t(rows_) * layout.vocab;
+    const size_t count = rows_ * per_row;
     if (memory_.size() < count || device_ != layout.device) memory_ = Array<T>(count);
     device_ = layout.device;
   }

@@ -1,53 +1,103 @@
-// Sampler typical on the device: keeps the tokens whose surprise is nearest to the entropy of the row, by a radix
-// select in place of a partial sort.
+// Sampler typical on the device: keeps the tokens whose surprise is nearest to the entropy of the row. Slices are
+// sorted in the order of typicality, in place of a partial sort of the row.
 #include "../common/options.hpp"
-#include "row.cuh"
+#include "heads.cuh"
+#include "prefix.cuh"
 
 namespace gpt2run::cuda {
 namespace {
 
-// The rank of a token in the order of typicality.
-GPT2RUN_DEVICE uint64_t typical_rank(float logit, int id, float max, double temperature, double mean) {
-  return rank_of(typical_key(distance_of(logit, max, temperature), mean), id);
+// The memory of the kernels for the rows of a launch.
+struct TypicalRows {
+  SortedRow sorted;                     // by typicality; the weights are masses
+  uint64_t *heads, *totals, *weighted;  // (rows, slices): greatest rank, mass, and sum of weighted_distance()
+};
+
+// A row as one of its blocks sees it. Grid: (slices, rows).
+struct TypicalRow {
+  const float* logits;
+  uint32_t max;  // the greatest key
+  TypicalSpec spec;
+
+  GPT2RUN_DEVICE bool drops() const { return is_usable(max) && spec.typical_p != kKeepAll; }
+  GPT2RUN_DEVICE uint64_t mass(int id) const { return mass_of(logits[id], logit_of(max), spec.temperature); }
+  GPT2RUN_DEVICE double distance(int id) const { return distance_of(logits[id], logit_of(max), spec.temperature); }
+  // The rank of a token in the order of typicality.
+  GPT2RUN_DEVICE uint64_t rank(int id, double mean) const { return rank_of(typical_key(distance(id), mean), id); }
+};
+
+GPT2RUN_DEVICE TypicalRow typical_row(const LogitBatch& batch, const TypicalSpec* specs, const uint64_t* heads,
+                                      RowScratch& scratch) {
+  return {batch.logits + block_y() * batch.stride,
+          key_of(greatest_head(heads + block_y() * blocks_x(), blocks_x(), scratch)), spec_of(specs, batch, block_y())};
 }
 
-// Drops all but the most typical tokens. masses: (V), for the block's own use.
-GPT2RUN_DEVICE void drop_untypical(float* logits, int vocab, float max, const TypicalSpec& spec, uint64_t* masses,
-                                   RowScratch& scratch) {
-  const double temperature = spec.temperature;
-  uint64_t own_total = 0, own_sum = 0;
-  for_own(logits, vocab, [&](int id, float logit) {
-    const uint64_t mass = masses[id] = mass_of(logit, max, temperature);
-    own_total += mass;
-    own_sum += weighted_distance(mass, distance_of(logit, max, temperature));
-  });
-  const uint64_t total = block_sum(own_total, scratch);
-  const double mean = mean_distance(block_sum(own_sum, scratch), total);
-  const auto by_rank = [&](int id, uint64_t& rank) {
-    rank = typical_rank(logits[id], id, max, temperature, mean);
-    return masses[id];
-  };
-  const uint64_t last = first_prefix(vocab, 32 + kIdBits, typical_target(spec, total), scratch, by_rank).last;
-  for_own(logits, vocab, [&](int id, float logit) {
-    if (typical_rank(logit, id, max, temperature, mean) < last) logits[id] = logit_of(kMinusInfinityKey);
-  });
+// The mass of a row and its mean distance.
+struct TypicalMeans {
+  uint64_t total;
+  double mean;
+};
+GPT2RUN_DEVICE TypicalMeans typical_means(const TypicalRows& rows, RowScratch& scratch) {
+  const int slices = blocks_x(), at = block_y() * slices + thread_id();
+  uint64_t totals = 0, weighted = 0;
+  if (thread_id() < slices) totals = rows.totals[at], weighted = rows.weighted[at];
+  const uint64_t total = block_sum(totals, scratch);
+  return {total, mean_distance(block_sum(weighted, scratch), total)};
 }
 
-// masses: (rows of the launch, V). One block per multiprocessor is enough, because there are few rows.
-GPT2RUN_KERNEL(kRowThreads, 1)
-typical_kernel(LogitBatch batch, const TypicalSpec* specs, uint64_t* masses) {
-  const TypicalSpec& spec = spec_of(specs, batch, block_x());
-  float* logits = batch.logits + block_x() * batch.stride;
-  const uint32_t max = key_of(greatest_rank(logits, batch.vocab, row_scratch()));
-  if (!is_usable(max) || spec.typical_p == kKeepAll) return;
-  if (spec.temperature > 0) {
-    masses += int64_t{block_x()} * batch.vocab;
-    return drop_untypical(logits, batch.vocab, logit_of(max), spec, masses, row_scratch());
+// The sums of each slice.
+GPT2RUN_KERNEL(kSlice)
+typical_sum_kernel(LogitBatch batch, const TypicalSpec* specs, TypicalRows rows) {
+  RowScratch& scratch = row_scratch();
+  const TypicalRow row = typical_row(batch, specs, rows.heads, scratch);
+  if (!row.drops() || row.spec.temperature == 0) return;
+  const int id = block_x() * kSlice + thread_id(), at = block_y() * blocks_x() + block_x();
+  const uint64_t mass = id < batch.vocab ? row.mass(id) : 0;
+  const uint64_t total = block_sum(mass, scratch);
+  const uint64_t weighted = block_sum(mass > 0 ? weighted_distance(mass, row.distance(id)) : 0, scratch);
+  if (thread_id() == 0) rows.totals[at] = total, rows.weighted[at] = weighted;
+}
+
+// Sorts each slice by typicality, with the masses up to every token.
+GPT2RUN_KERNEL(kSortThreads)
+typical_sort_kernel(LogitBatch batch, const TypicalSpec* specs, TypicalRows rows) {
+  auto& scratch = *static_cast<SortScratch*>(shared_memory());
+  const TypicalRow row = typical_row(batch, specs, rows.heads, scratch.row);
+  if (!row.drops() || row.spec.temperature == 0) return;
+  const double mean = typical_means(rows, scratch.row).mean;
+  uint64_t own[kSortOwn], masses[kSortOwn], sum = 0;
+  sort_slice(batch.vocab, own, scratch, [&](int id) { return row.rank(id, mean); });
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kSortOwn; ++i) sum += masses[i] = own[i] > 0 ? row.mass(id_at(own[i])) : 0;
+  uint64_t up_to = scan_block(sum, scratch.row) - sum;
+  const SortedRow sorted = rows.sorted.of(block_y());
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kSortOwn; ++i) {
+    const int at = block_x() * kSlice + kSortOwn * thread_id() + i;
+    up_to += masses[i];
+    sorted.ranks[at] = own[i], sorted.prefix[at] = up_to;
   }
-  // Only the tokens with the greatest logit have a probability.
-  for_own(logits, batch.vocab, [&](int id, float logit) {
-    if (order_key(logit) != max) logits[id] = logit_of(kMinusInfinityKey);
-  });
+}
+
+// Drops all but the most typical tokens. Each block finds the last one that stays by itself.
+GPT2RUN_KERNEL(kSlice)
+typical_kernel(LogitBatch batch, const TypicalSpec* specs, TypicalRows rows) {
+  PrefixScratch& scratch = prefix_scratch();
+  const TypicalRow row = typical_row(batch, specs, rows.heads, scratch.row);
+  if (!row.drops()) return;
+  const int t = thread_id(), id = block_x() * kSlice + t;
+  float* logits = batch.logits + block_y() * batch.stride;
+  bool stays = true;
+  if (row.spec.temperature > 0) {
+    const TypicalMeans means = typical_means(rows, scratch.row);
+    if (t < blocks_x()) scratch.high[t] = slice_size(batch.vocab, t);
+    constexpr uint32_t most = 0x80000000;  // the key of 0: no deviation from the mean
+    const Prefix prefix = first_prefix(rows.sorted.of(block_y()), most, typical_target(row.spec, means.total), scratch);
+    if (id < batch.vocab) stays = row.rank(id, means.mean) >= prefix.last;
+  } else if (id < batch.vocab) {
+    stays = order_key(logits[id]) == row.max;  // only the tokens with the greatest logit have a probability
+  }
+  if (!stays) logits[id] = logit_of(kMinusInfinityKey);
 }
 
 class Typical final : public Sampler {
@@ -55,19 +105,31 @@ class Typical final : public Sampler {
   Typical(const Options& options, const Host&) : spec_(typical_spec(options)) {}
   void prepare(const LogitBatch& layout) override {
     specs_.prepare(layout, spec_);
-    masses_.prepare(layout);
+    const size_t slices = slices_of(layout.vocab);
+    for (RowMemory<uint64_t>* memory : {&heads_, &totals_, &weighted_}) memory->prepare(layout, slices);
+    for (RowMemory<uint64_t>* memory : {&ranks_, &prefix_}) memory->prepare(layout, slices * kSlice);
   }
   void configure(int32_t slot, const Options* options) override {
     specs_.set(slot, options ? typical_spec(*options) : spec_);
   }
   void sample(const LogitBatch& batch) override {
-    launch_rows("typical", masses_.rows(), sizeof(RowScratch), typical_kernel, batch, specs_.of(batch), masses_.data());
+    const TypicalRows rows = {
+        {ranks_.data(), prefix_.data(), slices_of(batch.vocab)}, heads_.data(), totals_.data(), weighted_.data()};
+    const int threads = slice_threads(batch.vocab);
+    const TypicalSpec* specs = specs_.of(batch);
+    for_parts(batch, ranks_.rows(), [&](const LogitBatch& part) {
+      launch_heads(part, rows.heads);
+      launch_slices("typical_sum", threads, sizeof(RowScratch), typical_sum_kernel, part, specs, rows);
+      launch_slices("typical_sort", sort_threads(part.vocab), sizeof(SortScratch), typical_sort_kernel, part, specs,
+                    rows);
+      launch_slices("typical", threads, sizeof(PrefixScratch), typical_kernel, part, specs, rows);
+    });
   }
 
  private:
   TypicalSpec spec_;  // as created
   SlotSpecs<TypicalSpec> specs_;
-  RowMemory<uint64_t> masses_;
+  RowMemory<uint64_t> heads_, totals_, weighted_, ranks_, prefix_;
 };
 
 }  // namespace

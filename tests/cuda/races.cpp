@@ -59,7 +59,7 @@ void network(int H, int C) {
 
 // Runs every sampler on two rows of logits, with options that reach all of its code.
 void samplers() {
-  constexpr int kVocab = 600, kPositions = 20;
+  constexpr int kVocab = 1100, kPositions = 20;  // two slices of the CUDA samplers
   const OptionValues wanted = {{"top_k", "50"},   {"min_p", "0.001"},   {"top_p", "0.9"}, {"penalty", "1.5"},
                                {"last_n", "9"},   {"prompt", "on"},     {"ngram", "2"},   {"bias", "3=-inf 599=2"},
                                {"ends", "3 599"}, {"min_tokens", "20"}, {"tau", "3"},     {"typical_p", "0.5"}};

@@ -80,7 +80,7 @@ void expect_all_equal(const Batch& batch, const SelectSpec& spec) {
 
 TEST(CudaSamplers, EqualTheHostSamplers) {
   std::mt19937 bits(29);
-  const int32_t vocabs[] = {1, 2, 3, 48, 63, 64, 65, 511, 512, 513, 1000, 1500};
+  const int32_t vocabs[] = {1, 2, 3, 48, 63, 64, 65, 511, 513, 1000, 1024, 1025, 1500, 2049};
   for (int i = 0; i < 60; ++i) {
     const int32_t vocab = vocabs[bits() % std::size(vocabs)];
     expect_all_equal(random_batch(bits, vocab, 2), random_spec(bits, vocab));

@@ -112,6 +112,9 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     shared_bytes_ = launch.shared;
     shared_.reset(new std::byte[shared_bytes_ + kCanaryBytes]);
   }
+  steps_ = contended_ = 0;
+  updates_.assign(shared_bytes_ / sizeof(uint32_t) + 1, 0);
+  updated_ = false;
   std::fill_n(shared_.get(), shared_bytes_, kPoison);
   std::fill_n(shared_.get() + shared_bytes_, kCanaryBytes, kCanary);
   while (std::ssize(lanes_) < threads_) lanes_.push_back(std::make_unique<Lane>());
@@ -154,6 +157,7 @@ void BlockRunner::run(const Launch& launch, const std::function<void()>& body, c
     release_barrier();
   }
   after(&alive_);
+  end_step();
   check_shared(launch);
 }
 
@@ -194,6 +198,21 @@ void BlockRunner::release_barrier() {
   for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
   at_barrier_ = 0;
   barrier_ = new_sync_address();
+  end_step();
+}
+
+void BlockRunner::end_step() {
+  ++steps_;
+  if (!std::exchange(updated_, false)) return;
+  contended_ += *std::max_element(updates_.begin(), updates_.end());
+  std::fill(updates_.begin(), updates_.end(), 0);
+}
+
+void BlockRunner::note_update(const void* at) {
+  const auto offset = reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(shared_.get());
+  if (offset >= shared_bytes_) return;
+  ++updates_[offset / sizeof(uint32_t)];
+  updated_ = true;
 }
 
 void BlockRunner::check_shared(const Launch& launch) const {

@@ -18,11 +18,15 @@ class BlockRunner {
 
   // Runs one block. block: its coordinates. Throws Error for a fault of one of its threads.
   void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings);
+  // Those of the last block that was run, as in Counts.
+  int64_t steps() const { return steps_; }
+  int64_t contended() const { return contended_; }
 
   static BlockRunner& current();  // the runner whose fiber is running
   const Thread& self() const;
   void sync_block(Site);
   const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
+  void note_update(const void* at);
 
  private:
   struct Exchange;
@@ -37,6 +41,7 @@ class BlockRunner {
   void order_threads(const Settings& settings);
   bool sweep();
   void release_barrier();
+  void end_step();
   void finish(Lane& lane);
   void check_shared(const Launch& launch) const;
   Exchange& open_exchange(Lane& lane, uint32_t mask, size_t bytes);
@@ -60,6 +65,9 @@ class BlockRunner {
   std::exception_ptr error_;
   std::unique_ptr<std::byte[]> shared_;
   size_t shared_bytes_ = 0;
+  int64_t steps_ = 0, contended_ = 0;
+  std::vector<uint32_t> updates_;  // of every four bytes of shared memory in this step
+  bool updated_ = false;
   std::vector<Warp> warps_;
   std::vector<std::unique_ptr<Exchange>> spare_;
   std::function<void()> thread_;

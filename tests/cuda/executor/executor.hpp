@@ -36,6 +36,11 @@ struct Counts {
   int64_t replays;             // replays of graphs
   int64_t captures, released;  // graphs recorded; graphs released
   int64_t downloaded;          // bytes copied to the host
+  // What a launch takes on a device at least, whatever runs beside it, added up over all launches. Both are those of
+  // the block that has most of them.
+  int64_t steps;      // parts of a block between barriers
+  int64_t contended;  // atomic updates of shared memory that wait for each other: those of the address that a step
+                      // updates most often, added up over the steps
 };
 Counts counts();
 

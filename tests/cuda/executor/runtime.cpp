@@ -85,6 +85,9 @@ class Grid {
     }
     if (error_) std::rethrow_exception(error_);
   }
+  // Of the block that has most of them.
+  int64_t steps() const { return steps_; }
+  int64_t contended() const { return contended_; }
 
  private:
   void work() {
@@ -94,8 +97,10 @@ class Grid {
       const int block[3] = {int(order_[i] % x), int(order_[i] / x % y), int(order_[i] / x / y)};
       try {
         runner.run(launch_, body_, block, settings_);
+        const std::lock_guard guard(mutex_);
+        steps_ = std::max(steps_, runner.steps()), contended_ = std::max(contended_, runner.contended());
       } catch (...) {
-        const std::lock_guard guard(error_mutex_);
+        const std::lock_guard guard(mutex_);
         if (!error_) error_ = std::current_exception();
         next_ = order_.size();
       }
@@ -107,7 +112,8 @@ class Grid {
   Settings settings_;
   std::vector<size_t> order_;
   std::atomic<size_t> next_ = 0;
-  std::mutex error_mutex_;
+  std::mutex mutex_;
+  int64_t steps_ = 0, contended_ = 0;
   std::exception_ptr error_;
 };
 
@@ -118,7 +124,10 @@ void run_grid(const Launch& launch, const std::function<void()>& body) {
     settings = current;
     ++total.launches;
   }
-  Grid(launch, body, settings).run();
+  Grid grid(launch, body, settings);
+  grid.run();
+  const std::lock_guard guard(mutex);
+  total.steps += grid.steps(), total.contended += grid.contended();
 }
 
 using Work = std::function<void()>;
@@ -256,6 +265,7 @@ void begin_range(const char* name, int64_t number) {
 void end_range() { --open_ranges; }
 
 const Thread& self() { return BlockRunner::current().self(); }
+void note_update(const void* at) { BlockRunner::current().note_update(at); }
 void sync_block(Site site) { BlockRunner::current().sync_block(site); }
 const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
   return BlockRunner::current().exchange(mask, value, bytes, source, site);

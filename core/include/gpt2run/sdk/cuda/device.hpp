@@ -6,6 +6,7 @@
 // each other's writes after sync_block(). Lanes of a warp exchange values with the functions that take a mask; every
 // lane in the mask must call them.
 #pragma once
+#include <bit>
 #include <type_traits>
 #include <utility>
 
@@ -68,6 +69,7 @@ GPT2RUN_DEVICE T shuffle(uint32_t mask, T value, int lane) {
 }
 
 GPT2RUN_DEVICE uint32_t ballot(uint32_t mask, bool vote) { return __ballot_sync(mask, vote); }
+GPT2RUN_DEVICE int bits_of(uint32_t votes) { return __popc(votes); }
 
 // The block's shared memory, 16-byte aligned.
 GPT2RUN_DEVICE void* shared_memory() {
@@ -76,6 +78,7 @@ GPT2RUN_DEVICE void* shared_memory() {
 }
 
 GPT2RUN_DEVICE int atomic_add(int* at, int value) { return atomicAdd(at, value); }
+// For device memory only: in shared memory a device does this by a loop of compare-and-swap.
 GPT2RUN_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t value) {
   return atomicAdd(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value));
 }
@@ -83,6 +86,18 @@ GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicO
 
 // Makes this thread's writes before the fence visible to other blocks no later than its writes after the fence.
 GPT2RUN_DEVICE void fence() { __threadfence(); }
+
+// Adds 1 to a counter in device memory. What this thread wrote before, or has seen through a barrier, is visible to a
+// thread of another block that adds later, after its own call. On a device this costs one fence; with fence() on both
+// sides of atomic_add() it would be two stronger ones.
+GPT2RUN_DEVICE int count_arrival(int* at) {
+  int before;
+  asm volatile("atom.add.acq_rel.gpu.global.s32 %0, [%1], 1;"
+               : "=r"(before)
+               : "l"(__cvta_generic_to_global(at))
+               : "memory");
+  return before;
+}
 
 // Loads a value that another block wrote before a fence, bypassing this multiprocessor's L1 cache.
 GPT2RUN_DEVICE float load_fresh(const float* at) { return __ldcg(at); }
@@ -141,11 +156,23 @@ inline uint32_t ballot(uint32_t mask, bool vote, executor::Site site = executor:
   return all;
 }
 
+inline int bits_of(uint32_t votes) { return std::popcount(votes); }
+
 inline void* shared_memory() { return executor::self().shared; }
 
-inline int atomic_add(int* at, int value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
-inline uint64_t atomic_add(uint64_t* at, uint64_t value) { return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST); }
-inline uint32_t atomic_or(uint32_t* at, uint32_t value) { return __atomic_fetch_or(at, value, __ATOMIC_SEQ_CST); }
+inline int atomic_add(int* at, int value) {
+  executor::note_update(at);
+  return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+}
+inline uint64_t atomic_add(uint64_t* at, uint64_t value) {
+  executor::note_update(at);
+  return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+}
+inline uint32_t atomic_or(uint32_t* at, uint32_t value) {
+  executor::note_update(at);
+  return __atomic_fetch_or(at, value, __ATOMIC_SEQ_CST);
+}
+inline int count_arrival(int* at) { return __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
 inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline float load_fresh(const float* at) { return *at; }
 

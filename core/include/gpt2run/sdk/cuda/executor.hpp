@@ -36,6 +36,9 @@ void sync_block(Site);
 // lanes that it names pass different masks.
 const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
 
+// Called before an atomic update, so that updates of shared memory are counted.
+void note_update(const void* at);
+
 struct Launch {
   const char* name;
   int blocks[3];
