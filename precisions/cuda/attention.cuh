@@ -245,13 +245,9 @@ attention_kernel(AttentionView<Value> v) {
   weighted_sum(value_fragment, stride, v.D, scores, count, parts, own);
   if (thread_id() == 0) own[v.D] = statistics[0], own[v.D + 1] = statistics[1];
   // One thread counts for the whole block. The barriers order its count after the block's writes and before its reads;
-  // the fences do the same between blocks.
+  // the count itself does the same between blocks.
   sync_block();
-  if (thread_id() == 0) {
-    fence();
-    *last = atomic_add(v.arrived + which, 1) == chunks - 1;
-    fence();
-  }
+  if (thread_id() == 0) *last = count_arrival(v.arrived + which) == chunks - 1;
   sync_block();
   if (!*last) return;
   merge_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);

@@ -1,6 +1,7 @@
-// CudaOps: the seven operations on a CUDA device. With few rows, a layer takes five kernels: each product computes the
-// layernorm before it, and adds the residual as it writes its sums. Many rows go through cuBLASLt, with kernels of this
-// project before and after the products (gemm_epilogue.cuh). DeviceStep says which rows go which way.
+// CudaOps: the seven operations on a CUDA device. With one or two rows, a layer takes five kernels: each product
+// computes the layernorm before it, and adds the residual as it writes its sums. With more rows, up to eight, mean and
+// scale have a kernel of their own before the two products that need them. Many rows go through cuBLASLt, with kernels
+// of this project before and after the products (gemm_epilogue.cuh). DeviceStep says which rows go which way.
 #pragma once
 #include "../common/layer_scale.hpp"
 #include "attention.cuh"
@@ -109,7 +110,7 @@ class CudaOps {
 
  private:
   static NormedRows<Value> normed(const float* gain, const float* bias, const State& s, const int32_t* index) {
-    return {s.x.data(), gain, bias, index, s.config.C, s.x_stride, s.width, s.config.epsilon};
+    return {s.x.data(), gain, bias, index, s.config.C, s.x_stride, s.width, s.config.epsilon, s.statistics.data()};
   }
 
   // Enqueues a product by cuBLASLt. in: rows as long as those of the weights, padding included.

@@ -33,6 +33,10 @@ struct PlainRows {
   GPT2RUN_HD static constexpr int min_of(int a, int b) { return a < b ? a : b; }
 };
 
+// The most rows whose mean and scale every block computes again. Of more rows at once that takes longer than a kernel
+// that computes them in advance (statistics_kernel).
+inline constexpr int kOwnStatistics = 2;
+
 // Inputs that are the layernorm of the residual. Every block computes them again in its shared memory, which costs less
 // than a separate kernel. The layernorm is computed in double, so that every path rounds the same value to the type.
 template <class Value>
@@ -41,6 +45,7 @@ struct NormedRows {
   const int32_t* index;          // the rows of x to use, or nullptr for all
   int C, x_stride, width;
   float epsilon;
+  RowStatistics* statistics;  // (R), written in advance where a block takes more than kOwnStatistics rows
 
   template <int kRows>
   GPT2RUN_DEVICE void stage(int first, int end, Shared& shared, const Value* (&in)[kRows]) const {
@@ -54,12 +59,15 @@ struct NormedRows {
       from[r] = x + int64_t{index ? index[row] : row} * x_stride;
       in[r] = normed + r * width;
     }
-    double sums[kRows] = {};
-    for_columns(from, [&](int, int r, float value) { sums[r] += value; });
-    sum_over_block(sums, warps, mean, [&](double sum) { return sum / C; });
-    for (int r = 0; r < kRows; ++r) sums[r] = 0;
-    for_columns(from, [&](int, int r, float value) { sums[r] += (value - mean[r]) * (value - mean[r]); });
-    sum_over_block(sums, warps, scale, [&](double sum) { return 1 / std::sqrt(sum / C + epsilon); });
+    if constexpr (kRows <= kOwnStatistics) {
+      find_statistics(from, warps, mean, scale);
+    } else {
+      if (const int r = thread_id(); r < kRows) {
+        const RowStatistics& own = statistics[first + r < end ? first + r : end - 1];
+        mean[r] = own.mean, scale[r] = own.scale;
+      }
+      sync_block();
+    }
     for_columns(from, [&](int c, int r, float value, float gain, float bias) {
       const double result = (value - mean[r]) * scale[r] * gain + bias;
       normed[r * width + c] = narrow<Value>(static_cast<float>(result));
@@ -70,6 +78,15 @@ struct NormedRows {
     sync_block();
   }
 
+  // Writes the mean and the scale of a row to `statistics`.
+  GPT2RUN_DEVICE void write_statistics(int row, Shared& shared) const {
+    double *warps = shared.take<double>(kProductWarps), *mean = shared.take<double>(1), *scale = shared.take<double>(1);
+    const float* const from[1] = {x + int64_t{index ? index[row] : row} * x_stride};
+    find_statistics(from, warps, mean, scale);
+    if (thread_id() == 0) statistics[row] = {*mean, *scale};
+  }
+  static constexpr size_t statistics_bytes() { return shared_bytes<1>(0); }
+
   template <int kRows>
   static constexpr size_t shared_bytes(int width) {
     return Shared::bytes_of<Value>(kRows * width) + Shared::bytes_of<double>(kProductWarps * kRows) +
@@ -77,6 +94,18 @@ struct NormedRows {
   }
 
  private:
+  // The mean and the scale of each row, in shared memory, which every thread may read afterwards.
+  template <int kRows>
+  GPT2RUN_DEVICE void find_statistics(const float* const (&from)[kRows], double* warps, double* mean,
+                                      double* scale) const {
+    double sums[kRows] = {};
+    for_columns(from, [&](int, int r, float value) { sums[r] += value; });
+    sum_over_block(sums, warps, mean, [&](double sum) { return sum / C; });
+    for (int r = 0; r < kRows; ++r) sums[r] = 0;
+    for_columns(from, [&](int, int r, float value) { sums[r] += (value - mean[r]) * (value - mean[r]); });
+    sum_over_block(sums, warps, scale, [&](double sum) { return 1 / std::sqrt(sum / C + epsilon); });
+  }
+
   // Calls use(c, row, value[, gain, bias]) for every row and the thread's own columns, ascending. The loads of several
   // columns are issued together.
   template <int kRows, class Use>
@@ -124,6 +153,24 @@ struct NormedRows {
     sync_block();
   }
 };
+
+// Mean and scale of a row per block, from row `first` on.
+template <class Value>
+GPT2RUN_KERNEL(kProductThreads)
+statistics_kernel(NormedRows<Value> source, int first) {
+  Shared shared(shared_memory());
+  source.write_statistics(first + block_x(), shared);
+}
+
+// Enqueues what a product needs before it, where its blocks take kRows rows.
+template <int kRows, class Value>
+void prepare_rows(const PlainRows<Value>&, const RowRange&, void*) {}
+template <int kRows, class Value>
+void prepare_rows(const NormedRows<Value>& source, const RowRange& rows, void* stream) {
+  if constexpr (kRows > kOwnStatistics)
+    launch({"statistics", {rows.count, 1, 1}, kProductThreads, NormedRows<Value>::statistics_bytes(), stream},
+           statistics_kernel<Value>, source, rows.first);
+}
 
 // The number of 16-byte loads of weights that a thread keeps in flight, for 1, 2, 4 and 8 rows, and for how many of
 // these it loads the inputs together. They are as large as a thread's registers allow (docs/cuda.md).
@@ -259,6 +306,7 @@ void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const S
   const int outputs = kSplit == 1 ? kProductWarps * kWarpOutputs : kWarpOutputs;
   size_t shared = Source::template shared_bytes<kRows>(matrix.stride);
   if (kSplit > 1) shared += Shared::bytes_of<float>(kSplit * kWarpOutputs * kRows);
+  prepare_rows<kRows>(source, rows, stream);
   launch(
       {name, {divided_up(matrix.outputs, outputs), divided_up(rows.count, kRows), 1}, kProductThreads, shared, stream},
       product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);

@@ -15,6 +15,11 @@ struct DeviceRow {
   int32_t slot, position, token;
 };
 
+// What layernorm subtracts from a row of the residual and multiplies it with.
+struct RowStatistics {
+  double mean, scale;
+};
+
 // A row-major matrix (outputs, inputs padded to a line) in device memory.
 template <class Value>
 struct DeviceMatrix {
@@ -54,6 +59,7 @@ struct DeviceState {
         logit_rows(limits.logit_rows),
         x_stride(padded_to_vector<float>(m.C)),
         x(size_t(limits.rows) * x_stride),
+        statistics(limits.rows),
         q(size_t(limits.rows) * m.H * head),
         a(size_t(limits.rows) * width),
         h(size_t(limits.rows) * up_width),
@@ -97,15 +103,16 @@ struct DeviceState {
   int head, width, up_width;  // padded D, C and F
   int64_t stride;             // elements from one row of logits to the next
   std::unique_ptr<void, ReleaseStream> stream;
-  Array<DeviceRow> rows;      // (R)
-  Array<int32_t> logit_rows;  // indices of the rows that need logits, ascending
-  int x_stride;               // padded C, in FP32
-  Array<float> x;             // (R, x_stride) residual
-  Array<Value> q, a, h;       // (R, H, head), (R, width), (R, up_width)
-  Array<Value> keys, values;  // (L, S, H, context, head)
-  Array<float> partial;       // (kAttentionRows, H, chunks, D + 2): a chunk's weighted sum, maximum and weight
-  Array<int> arrived;         // (kAttentionRows, H): chunks that are done; 0 between launches
-  Array<float> logits, raw;   // (logit_rows, stride)
+  Array<DeviceRow> rows;            // (R)
+  Array<int32_t> logit_rows;        // indices of the rows that need logits, ascending
+  int x_stride;                     // padded C, in FP32
+  Array<float> x;                   // (R, x_stride) residual
+  Array<RowStatistics> statistics;  // (R), of the rows of the product that follows
+  Array<Value> q, a, h;             // (R, H, head), (R, width), (R, up_width)
+  Array<Value> keys, values;        // (L, S, H, context, head)
+  Array<float> partial;             // (kAttentionRows, H, chunks, D + 2): a chunk's weighted sum, maximum and weight
+  Array<int> arrived;               // (kAttentionRows, H): chunks that are done; 0 between launches
+  Array<float> logits, raw;         // (logit_rows, stride)
   int64_t sum_stride;
   Array<Value> normed;  // (R, width): inputs of cuBLASLt's products
   Array<float> sums;    // (R, sum_stride): their outputs

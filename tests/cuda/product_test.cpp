@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "executor/executor.hpp"
 #include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run::test {
@@ -107,6 +108,35 @@ TYPED_TEST(Product, SharedByFourWarpsHasTheBitsOfItsOrder) {
         }
       }
     }
+  }
+}
+
+// The layernorm of up to two rows is computed by every block, that of more by a kernel in front: with the same bits.
+TYPED_TEST(Product, NormedRowsHaveTheBitsThatEachHasAlone) {
+  this->prepare(3);
+  const int C = this->width - 5, stride = cuda::padded_to_vector<float>(C), all = kEmpty + kMostRows;
+  const std::vector<float> x = some_values<float>(size_t(all) * stride, 5), gain = some_values<float>(C, 6),
+                           bias = some_values<float>(C, 7);
+  const auto products = [&](int first, int rows, int64_t kernels) {
+    std::vector<cuda::RowStatistics> statistics(all, {std::nan(""), std::nan("")});
+    std::vector<float> out(size_t(all) * kOutputs, -1.0f);
+    const cuda::NormedRows<TypeParam> source = {x.data(), gain.data(), bias.data(), nullptr,          C,
+                                                stride,   this->width, 1e-5f,       statistics.data()};
+    const int64_t before = executor::counts().launches;
+    cuda::product<1>("product", this->matrix, source, cuda::LogitSink{out.data(), nullptr, kOutputs},
+                     {first, rows, false}, nullptr);
+    EXPECT_EQ(executor::counts().launches - before, kernels) << rows << " rows";
+    return out;
+  };
+  std::vector<float> expected(size_t(all) * kOutputs, -1.0f);
+  for (int row = kEmpty; row < all; ++row) {
+    const std::vector<float> alone = products(row, 1, 1);
+    std::copy_n(&alone[row * kOutputs], kOutputs, &expected[row * kOutputs]);
+  }
+  for (int rows = 1; rows <= kMostRows; ++rows) {
+    const std::vector<float> found = products(kEmpty, rows, rows <= 2 ? 1 : 2);
+    for (int i = 0; i < (kEmpty + rows) * kOutputs; ++i)
+      ASSERT_EQ(found[i], expected[i]) << rows << " rows, row " << i / kOutputs << ", output " << i % kOutputs;
   }
 }
 
