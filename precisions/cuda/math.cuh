@@ -63,17 +63,11 @@ struct alignas(16) Raw {
   uint32_t words[4];
 };
 
-// Loads; `at` is 16-byte aligned. load_once is for memory that a step reads only once, and that caches should evict
-// first. prefetch loads into the second-level cache.
+// Loads; `at` is 16-byte aligned. prefetch loads into the second-level cache.
 #if defined(__CUDACC__)
 template <class Value>
 GPT2RUN_DEVICE Raw load_raw(const Value* at) {
   const uint4 read = *reinterpret_cast<const uint4*>(at);
-  return {{read.x, read.y, read.z, read.w}};
-}
-template <class Value>
-GPT2RUN_DEVICE Raw load_once(const Value* at) {
-  const uint4 read = __ldcs(reinterpret_cast<const uint4*>(at));
   return {{read.x, read.y, read.z, read.w}};
 }
 GPT2RUN_DEVICE void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
@@ -83,10 +77,6 @@ Raw load_raw(const Value* at) {
   Raw raw;
   std::memcpy(&raw, __builtin_assume_aligned(at, sizeof raw), sizeof raw);
   return raw;
-}
-template <class Value>
-Raw load_once(const Value* at) {
-  return load_raw(at);
 }
 inline void prefetch(const void*) {}
 #endif

@@ -172,8 +172,9 @@ class CudaOps {
 template <class Value>
 void check_model(const ModelConfig& m) {
   const size_t needed = NormedRows<Value>::template shared_bytes<1>(padded_to_line<Value>(m.C));
-  if (needed > kSharedBytes || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H)) > kSharedBytes)
-    fail("the CUDA kernels hold a row of ", kSharedBytes, " bytes, found C = ", m.C, " with ", sizeof(Value),
+  constexpr size_t most = std::min(kSharedBytes, kMostSharedBytes - kRingBytes);
+  if (needed > most || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H)) > kSharedBytes)
+    fail("the CUDA kernels hold a row of ", most, " bytes, found C = ", m.C, " with ", sizeof(Value),
          " bytes a value and heads of ", m.C / m.H);
   if (m.T > kMostContext) fail("the CUDA kernels take a context of at most ", kMostContext, " positions, found ", m.T);
 }

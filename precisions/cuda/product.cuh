@@ -3,15 +3,14 @@
 // shape of the weights, never on the other rows or on their number.
 #pragma once
 #include "activations.cuh"
+#include "gpt2run/sdk/cuda/async_copy.hpp"
 #include "plan.hpp"
 #include "state.hpp"
 
 namespace gpt2run::cuda {
 
 inline constexpr int kProductThreads = 128;
-// Blocks per multiprocessor, which leaves each thread 128 registers, or 168.
-template <int kRows>
-inline constexpr int kProductBlocks = kRows <= 2 ? 4 : 3;
+inline constexpr int kProductBlocks = 4;  // per multiprocessor, which leaves each thread 128 registers
 inline constexpr int kProductWarps = kProductThreads / kWarp;
 inline constexpr int kWarpOutputs = kWarp / kLanes;
 inline constexpr int kSums = 4;  // independent partial sums per lane
@@ -172,32 +171,39 @@ void prepare_rows(const NormedRows<Value>& source, const RowRange& rows, void* s
            statistics_kernel<Value>, source, rows.first);
 }
 
-// The number of 16-byte loads of weights that a thread keeps in flight, for 1, 2, 4 and 8 rows, and for how many of
-// these it loads the inputs together. They are as large as a thread's registers allow (docs/cuda.md).
-template <int kRows, int kSplit, class Value>
-constexpr int lines_in_flight() {
-  constexpr int kInShared[2][4] = {{12, 10, 12, 10}, {12, 8, 12, 8}}, kInDevice[4] = {12, 8, 8, 4};
-  constexpr int rows = std::countr_zero(unsigned{kRows});
-  return kSplit == 1 ? kInShared[sizeof(Value) == 4][rows] : kInDevice[rows];
-}
+// Each thread keeps this many 16-byte vectors of weights in flight, in a ring of its own in shared memory
+// (docs/cuda.md).
+inline constexpr int kRingLines = 12;
+inline constexpr size_t kRingBytes = Shared::bytes_of<Raw>(kRingLines * kProductThreads);
+
+// For how many lines a thread loads the inputs together, and how many lines an iteration of its loop has.
 template <int kRows, int kSplit>
 constexpr int inputs_in_flight() {
   return kRows == 1 ? (kSplit == 1 ? 2 : 4) : kRows == 2 && kSplit > 1 ? 2 : 1;
 }
+template <int kRows>
+constexpr int lines_in_iteration() {
+  return kRows <= 2 ? 4 : kRows == 4 ? 2 : 1;
+}
 
-// A thread's part of the weights of one output: its lane's vector of every kSplit-th line. The constructor issues the
-// first kLines loads, and each line that is used issues the next one.
+// A thread's part of the weights of one output: its lane's vector of every kSplit-th line. They are copied to the
+// thread's slots of the ring, of which nobody else reads any. The constructor starts the first kRingLines copies, and
+// each line that is used starts the next one. Every line is a group of copies, so that waiting for all groups but the
+// latest kRingLines - 1 is waiting for the line that is used next.
 template <int kRows, int kSplit, class Value>
 class WeightStream {
  public:
-  // row: the `width` weights of the output. first: the first line to read, below kSplit.
-  GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first)
+  // row: the `width` weights of the output. first: the first line to read, below kSplit. ring: (kRingLines,
+  // kProductThreads) in shared memory, which must not be used otherwise as long as the block runs.
+  GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first, Raw* ring)
       : width_(width),
         left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
-        next_(row + width - left_) {
+        next_(row + width - left_),
+        ring_(ring + thread_id()),
+        slot_(ring_) {
     GPT2RUN_UNROLL
-    for (int i = 0; i < kLines; ++i)
-      if (i * kStep < left_) lines_[i] = load_once(next_ + i * kStep);
+    for (int i = 0; i < kRingLines; ++i) request(i, i);
+    next_ += kRingLines * kStep;
   }
 
   // sums: the product of every row with the output's weights. All eight lanes of the output get the same sums.
@@ -207,8 +213,9 @@ class WeightStream {
     GPT2RUN_UNROLL
     for (int r = 0; r < kRows; ++r) offsets[r] = static_cast<uint32_t>(in[r] - in[0]);
     for (; left_ > (kLines - 1) * kStep; left_ -= kLines * kStep) {
-      next_ += kLines * kStep;
       add<true>(in[0] + (width_ - left_), offsets, parts);
+      next_ += kLines * kStep, slot_ += kLines * kProductThreads;
+      if (slot_ == ring_ + kRingLines * kProductThreads) slot_ = ring_;
     }
     if (left_ > 0) add<false>(in[0] + (width_ - left_), offsets, parts);
     GPT2RUN_UNROLL
@@ -218,10 +225,17 @@ class WeightStream {
 
  private:
   static constexpr int kStep = kSplit * kLine<Value>;
-  static constexpr int kLines = lines_in_flight<kRows, kSplit, Value>(), kInputs = inputs_in_flight<kRows, kSplit>();
-  static_assert(kLines % kInputs == 0);
+  static constexpr int kLines = lines_in_iteration<kRows>(), kInputs = inputs_in_flight<kRows, kSplit>();
+  static_assert(kLines % kInputs == 0 && kRingLines % kLines == 0);
 
-  // Adds the lines that are held: all of them if kWhole, else as many as are left. in: the first row's inputs for the
+  // Starts the copy of the line that is `ahead` lines after the one at left_, and `line` lines after next_, to the slot
+  // that is `line` slots after slot_. The group is closed even if there is no such line.
+  GPT2RUN_DEVICE void request(int line, int ahead) {
+    if (ahead * kStep < left_) copy_async(slot_ + line * kProductThreads, next_ + line * kStep);
+    commit_copies();
+  }
+
+  // Adds the next kLines lines: all of them if kWhole, else as many as are left. in: the first row's inputs for the
   // first of these lines.
   template <bool kWhole>
   GPT2RUN_DEVICE void add(const Value* in, const uint32_t (&offsets)[kRows], float (&parts)[kRows][kSums]) {
@@ -238,8 +252,9 @@ class WeightStream {
       for (int j = i; j < i + kInputs; ++j) {
         if (!kWhole && j * kStep >= left_) break;
         float w[kVector<Value>], x[kVector<Value>];
-        widen<Value>(lines_[j], w);
-        if (kWhole && (kLines + j) * kStep < left_) lines_[j] = load_once(next_ + j * kStep);
+        wait_copies<kRingLines - 1>();
+        widen<Value>(load_raw(slot_ + j * kProductThreads), w);
+        request(j, kRingLines + j);
         GPT2RUN_UNROLL
         for (int r = 0; r < kRows; ++r) {
           widen<Value>(inputs[j - i][r], x);
@@ -251,16 +266,16 @@ class WeightStream {
   }
 
   int width_, left_;
-  const Value* next_;  // the first line after those that are held
-  Raw lines_[kLines];
+  const Value* next_;  // the line after those that are in the ring
+  Raw *ring_, *slot_;  // the thread's first slot, and the one of the line that is used next
 };
 
-// Calls sink.put(row, output, sum, sink.read(row, output)) once for every output of the rows [begin, end). The sink's
-// reads are issued before anything else. kSplit is the number of warps that divide the inputs of an output among them:
-// 1, with 16 outputs per block, or all four, with 4 outputs per block, for matrices with few outputs. Grid: (blocks of
-// outputs, blocks of kRows rows).
+// Calls sink.put(row, output, sum, sink.read(row, output)) once for every output of the rows [begin, end). The copies
+// of weights are started first, then the sink's reads, and then the inputs are staged. kSplit is the number of warps
+// that divide the inputs of an output among them: 1, with 16 outputs per block, or all four, with 4 outputs per block,
+// for matrices with few outputs. Grid: (blocks of outputs, blocks of kRows rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
-GPT2RUN_KERNEL(kProductThreads, kProductBlocks<kRows>)
+GPT2RUN_KERNEL(kProductThreads, kProductBlocks)
 product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
   static_assert(kSplit == 1 || kSplit == kProductWarps);
   Shared shared(shared_memory());
@@ -270,7 +285,7 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   const int output = (kSplit == 1 ? block_x() * kProductWarps + warp : block_x()) * kWarpOutputs + own;
   const int readable = output < matrix.outputs ? output : matrix.outputs - 1;
   WeightStream<kRows, kSplit, Value> weights(matrix.data + int64_t{readable} * matrix.stride, matrix.stride,
-                                             warp % kSplit);
+                                             warp % kSplit, shared.template take<Raw>(kRingLines * kProductThreads));
   // Lane r of an output's eight lanes puts the sum of row r.
   const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
   typename Sink::Read read = {};
@@ -300,16 +315,23 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   if (puts) sink.put(first + lane, output, sum, read);
 }
 
+template <int kRows, int kSplit, class Source>
+constexpr size_t product_bytes(int width) {
+  const size_t parts = kSplit > 1 ? Shared::bytes_of<float>(kSplit * kWarpOutputs * kRows) : 0;
+  return kRingBytes + Source::template shared_bytes<kRows>(width) + parts;
+}
+
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
                     const RowRange& rows, void* stream) {
   const int outputs = kSplit == 1 ? kProductWarps * kWarpOutputs : kWarpOutputs;
-  size_t shared = Source::template shared_bytes<kRows>(matrix.stride);
-  if (kSplit > 1) shared += Shared::bytes_of<float>(kSplit * kWarpOutputs * kRows);
   prepare_rows<kRows>(source, rows, stream);
-  launch(
-      {name, {divided_up(matrix.outputs, outputs), divided_up(rows.count, kRows), 1}, kProductThreads, shared, stream},
-      product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
+  launch({name,
+          {divided_up(matrix.outputs, outputs), divided_up(rows.count, kRows), 1},
+          kProductThreads,
+          product_bytes<kRows, kSplit, Source>(matrix.stride),
+          stream},
+         product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 
 // Multiplies as many rows at once as there are and as fit in shared memory.
@@ -317,7 +339,7 @@ template <int kSplit, class Value, class Source, class Sink>
 void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
              const RowRange& rows, void* stream) {
   const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
-    return rows.count > kRows / 2 && Source::template shared_bytes<kRows>(matrix.stride) <= kSharedBytes;
+    return rows.count > kRows / 2 && product_bytes<kRows, kSplit, Source>(matrix.stride) <= kMostSharedBytes;
   };
   if (rows.count == 0) return;
   static_assert(kDecodeRows == 8);

@@ -160,7 +160,8 @@ TEST_F(Executor, LaunchesBeyondTheLimitsAreRefused) {
   };
   EXPECT_EQ(run(1, 1025, 0), "kernel b: expected 1 to 1024 threads of a block, found 1025");
   EXPECT_EQ(run(1, 0, 0), "kernel b: expected 1 to 1024 threads of a block, found 0");
-  EXPECT_EQ(run(1, 64, cuda::kSharedBytes + 1), "kernel b: expected 1 to 49152 bytes of shared memory, found 49153");
+  EXPECT_EQ(run(1, 64, cuda::kMostSharedBytes + 1),
+            "kernel b: expected 1 to 101376 bytes of shared memory, found 101377");
   EXPECT_EQ(run(65536, 64, 0), "kernel b: expected 1 to 65535 blocks, found 65536");
   EXPECT_EQ(run(0, 64, 0), "kernel b: expected 1 to 65535 blocks, found 0");
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "async_copies.hpp"
 #include "gpt2run/error.hpp"
 
 #if defined(GPT2RUN_EXECUTOR_TSAN)
@@ -72,6 +73,7 @@ struct BlockRunner::Lane {
   State state = State::ready;
   Site site;
   Exchange* exchange = nullptr;
+  AsyncCopies copies;
 
   int warp() const { return thread.thread / kWarp; }
   int lane() const { return thread.thread % kWarp; }
@@ -124,6 +126,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     std::copy_n(launch.blocks, 3, lane.thread.blocks);
     lane.state = State::ready;
     lane.exchange = nullptr, lane.site = Site();
+    lane.copies.clear();
     lane.fiber.start(&thread_);
     warps_[lane.warp()].running |= 1u << lane.lane();
   }
@@ -181,6 +184,7 @@ void BlockRunner::finish(Lane& lane) {
   lane.state = State::done;
   --alive_;
   if (lane.exchange) drop(lane);
+  if (lane.copies.in_flight()) fail_at(lane, Site(), "ended while a copy was in flight");
   Warp& warp = warps_[lane.warp()];
   warp.running &= ~(1u << lane.lane());
   for (const auto& exchange : warp.exchanges) {
@@ -301,6 +305,19 @@ const void* BlockRunner::exchange(uint32_t mask, const void* value, size_t bytes
   }
   after(exchange.sync_address);
   return exchange.values;
+}
+
+void BlockRunner::copy_async(void* to, const void* from, Site site) {
+  const auto* begin = static_cast<const std::byte*>(to);
+  if (begin < shared_.get() || begin + AsyncCopies::kBytes > shared_.get() + shared_bytes_)
+    fail_at(*running_, site, "starts a copy to memory that is not the block's shared memory");
+  if (const char* fault = running_->copies.start(to, from)) fail_at(*running_, site, fault);
+}
+
+void BlockRunner::commit_copies() { running_->copies.commit(); }
+
+void BlockRunner::wait_copies(int left, Site site) {
+  if (const char* fault = running_->copies.wait(left)) fail_at(*running_, site, fault);
 }
 
 std::string BlockRunner::place(const Lane& lane, Site site) const {

@@ -27,6 +27,9 @@ class BlockRunner {
   void sync_block(Site);
   const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
   void note_update(const void* at);
+  void copy_async(void* to, const void* from, Site);
+  void commit_copies();
+  void wait_copies(int left, Site);
 
  private:
   struct Exchange;

@@ -2,6 +2,7 @@
 // with its threads as fibers. This header has the executor's settings and counts. It reports these faults:
 //   barriers that not all threads reach, or that threads reach at different lines;
 //   masks that name a lane that has ended, that never comes, or that has a different mask;
+//   asynchronous copies that are not aligned, that meet another one, or that a thread does not wait for;
 //   too many threads, too much shared memory, and writes beyond it;
 //   launches on a stream of another device than the thread has selected;
 //   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN.

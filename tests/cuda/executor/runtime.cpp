@@ -270,6 +270,9 @@ void sync_block(Site site) { BlockRunner::current().sync_block(site); }
 const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
   return BlockRunner::current().exchange(mask, value, bytes, source, site);
 }
+void copy_async(void* to, const void* from, Site site) { BlockRunner::current().copy_async(to, from, site); }
+void commit_copies() { BlockRunner::current().commit_copies(); }
+void wait_copies(int left, Site site) { BlockRunner::current().wait_copies(left, site); }
 
 void launch(const Launch& launch, void* stream, std::function<void()> thread) {
   check(launch);

@@ -28,14 +28,21 @@ namespace gpt2run::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr uint32_t kWholeWarp = 0xFFFFFFFF;
-inline constexpr size_t kSharedBytes = 48 << 10;   // shared memory that a block can have without an opt-in
+inline constexpr size_t kSharedBytes = 48 << 10;  // shared memory that a block can have without an opt-in
+// Shared memory that a block can have with the opt-in, which launch() makes: 64 KiB on compute capability 7.5, and at
+// least 99 KiB on all later ones.
+#if defined(GPT2RUN_CUDA_LEAST) && GPT2RUN_CUDA_LEAST < 80
+inline constexpr size_t kMostSharedBytes = 64 << 10;
+#else
+inline constexpr size_t kMostSharedBytes = 99 << 10;
+#endif
 inline constexpr size_t kArgumentBytes = 4 << 10;  // arguments that a kernel can have with every driver
 
 struct LaunchConfig {
   const char* name;  // of the kernel, for error messages
   int blocks[3];     // each at least 1; y and z at most 65535
   int threads;       // per block, 1 to 1024
-  size_t shared;     // bytes of shared memory per block, at most kSharedBytes
+  size_t shared;     // bytes of shared memory per block, at most kMostSharedBytes
   void* stream;      // cudaStream_t
 };
 
@@ -122,6 +129,10 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
   native.gridDim = dim3(config.blocks[0], config.blocks[1], config.blocks[2]);
   native.blockDim = dim3(config.threads);
   native.dynamicSmemBytes = config.shared;
+  // Always the same value, since another thread may be about to launch the kernel with more.
+  if (config.shared > kSharedBytes)
+    check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostSharedBytes),
+                 config.name);
   native.stream = static_cast<cudaStream_t>(config.stream);
   check_launch(cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...), config.name);
 }
@@ -199,7 +210,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
                     {config.blocks[0], config.blocks[1], config.blocks[2]},
                     config.threads,
                     config.shared,
-                    kSharedBytes},
+                    kMostSharedBytes},
                    config.stream, [=] { kernel(Parameters(arguments)...); });
 }
 

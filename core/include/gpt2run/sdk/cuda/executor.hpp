@@ -38,6 +38,12 @@ const void* exchange(uint32_t mask, const void* value, size_t bytes, int source,
 
 // Called before an atomic update, so that updates of shared memory are counted.
 void note_update(const void* at);
+// The asynchronous copies of 16 bytes of sdk/cuda/async_copy.hpp. They throw Error if an address is not aligned, if
+// `to` is not in the block's shared memory or another copy to it is in flight, and, from wait_copies, if the source has
+// changed since.
+void copy_async(void* to, const void* from, Site);
+void commit_copies();
+void wait_copies(int left, Site);
 
 struct Launch {
   const char* name;
