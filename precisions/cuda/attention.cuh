@@ -221,6 +221,7 @@ constexpr size_t attention_bytes(int head) {
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 attention_kernel(AttentionView<Value> v) {
+  wait_for_previous_kernel();
   const int head = block_y(), row = v.first + block_z(), heads = v.keys.heads;
   const int stride = kHead ? kHead : v.keys.stride;
   const int slot = v.rows[row].slot, length = v.rows[row].position + 1, chunks = divided_up(length, kChunk);
@@ -340,6 +341,7 @@ GPT2RUN_DEVICE float weighted_column(const float* weights, const float (&column)
 template <int kHead, class Value>
 GPT2RUN_KERNEL(kAttentionThreads)
 tile_kernel(AttentionView<Value> v, int count) {
+  wait_for_previous_kernel();
   const int head = block_y(), first = v.first + block_x() * kTile, end = v.first + count;
   const int rows = end - first < kTile ? end - first : kTile, stride = kHead ? kHead : v.keys.stride;
   const int slot = v.rows[first].slot, position = v.rows[first].position;
@@ -389,7 +391,7 @@ tile_kernel(AttentionView<Value> v, int count) {
 inline constexpr int kFastHead = 64;  // the head size of every published GPT-2
 
 template <class Value>
-void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, void* stream) {
+void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, const KernelStream& stream) {
   const int stride = view.keys.stride, heads = view.keys.heads;
   const size_t tile = TileScratch<Value>::bytes(stride, view.D);
   view.first = rows.first;

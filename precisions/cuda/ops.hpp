@@ -30,7 +30,7 @@ class CudaOps {
       : gemm_(std::move(gemm)), epilogue_(epilogue) {}
 
   void embed(const typename Weights::Embedding& w, State& s, const Step& step) {
-    launch({"embed", {step.rows, 1, 1}, kStepThreads, 0, s.stream.get()}, embed_kernel<Value>, w.wte.data, w.wpe.data,
+    launch({"embed", {step.rows, 1, 1}, kStepThreads, 0, s.kernels}, embed_kernel<Value>, w.wte.data, w.wpe.data,
            w.wte.stride, s.rows.data(), s.x.data(), s.x_stride, s.config.C);
   }
 
@@ -41,7 +41,7 @@ class CudaOps {
       if constexpr (kRounds<Value>) {
         if (fuses(rows)) {
           fused_product(w.qkv_w, w.ln1_w, w.ln1_b, w.qkv_typed, false, s.rounded_sums(), s.sum_stride, rows, s);
-          launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, target, s.stream.get());
+          launch_finish("norm_qkv", s.rounded_sums(), s.sum_stride, rows, w.qkv_w.outputs, target, s.kernels);
           continue;
         }
       }
@@ -62,7 +62,7 @@ class CudaOps {
                                        D,
                                        s.width,
                                        layer_scale(s.config, layer)};
-    for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.stream.get());
+    for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.kernels);
   }
 
   void project_add(const typename Weights::Layer& w, State& s, const Step& step) {
@@ -97,10 +97,10 @@ class CudaOps {
     for (const RowRange& rows : step.logits) {
       const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.logit_rows.data());
       if (!rows.batched) {
-        product<1>("norm_logits", w.w, source, sink, rows, s.stream.get());
+        product<1>("norm_logits", w.w, source, sink, rows, s.kernels);
         continue;
       }
-      launch_norm(source, rows, s.normed.data(), s.stream.get());
+      launch_norm(source, rows, s.normed.data(), s.kernels);
       float* out = s.logits.data() + rows.first * s.stride;
       multiply(w.w, s.normed.data(), nullptr, out, s.stride, rows.count, false, s);
       if (s.raw.size())
@@ -126,7 +126,7 @@ class CudaOps {
   // of the type.
   void fused_product(const DeviceMatrix<Value>& w, const float* norm_gain, const float* norm_bias, const Value* bias,
                      bool gelu, Value* out, int64_t stride, const RowRange& rows, State& s) {
-    launch_norm(normed(norm_gain, norm_bias, s, nullptr), rows, s.normed.data(), s.stream.get());
+    launch_norm(normed(norm_gain, norm_bias, s, nullptr), rows, s.normed.data(), s.kernels);
     gemm_->multiply({.type = kTypeOf<Value>,
                      .in = s.normed.data(),
                      .weights = w.data,
@@ -147,10 +147,10 @@ class CudaOps {
   void norm_product(const char* name, const DeviceMatrix<Value>& w, const float* gain, const float* bias, State& s,
                     const RowRange& rows, const Sink& sink) {
     const NormedRows<Value> source = normed(gain, bias, s, nullptr);
-    if (!rows.batched) return product<1>(name, w, source, sink, rows, s.stream.get());
-    launch_norm(source, rows, s.normed.data(), s.stream.get());
+    if (!rows.batched) return product<1>(name, w, source, sink, rows, s.kernels);
+    launch_norm(source, rows, s.normed.data(), s.kernels);
     multiply(w, s.normed.data(), nullptr, s.sums.data(), s.sum_stride, rows.count, false, s);
-    launch_finish(name, s.sums.data(), s.sum_stride, rows, w.outputs, sink, s.stream.get());
+    launch_finish(name, s.sums.data(), s.sum_stride, rows, w.outputs, sink, s.kernels);
   }
 
   // x += W in + b
@@ -158,7 +158,7 @@ class CudaOps {
                    State& s, const RowRange& rows) {
     if (!rows.batched)
       return product<kProductWarps>(name, w, PlainRows<Value>{in, width}, AddSink{bias, s.x.data(), s.x_stride}, rows,
-                                    s.stream.get());
+                                    s.kernels);
     multiply(w, in + int64_t{rows.first} * width, bias, s.x.data() + int64_t{rows.first} * s.x_stride, s.x_stride,
              rows.count, true, s);
   }

@@ -25,7 +25,8 @@ constexpr double tolerance_of(Epilogue epilogue) {
 template <class Value>
 class CudaPrecision final : public Precision {
  public:
-  CudaPrecision(const Options& options, const Host&) : invariant_(options.text("invariant")) {
+  CudaPrecision(const Options& options, const Host&)
+      : invariant_(options.text("invariant")), pdl_(options.text("pdl")) {
     if constexpr (kRounds<Value>) {
       if (options.text("overflow") == "saturate") overflow_ = Overflow::saturate;
       if (options.text("epilogue") == "fused") epilogue_ = Epilogue::fused;
@@ -38,16 +39,29 @@ class CudaPrecision final : public Precision {
     const Invariant invariant = invariant_of(invariant_, limits.slots);
     const Epilogue epilogue = needs_gemm(invariant, limits) ? epilogue_ : Epilogue::exact;
     return std::make_unique<CudaSession<Value>>(checkpoint, limits, overflow_, invariant, tolerance_of<Value>(epilogue),
-                                                epilogue);
+                                                epilogue, dependent_on(limits.device));
   }
 
  private:
+  // Throws Error for pdl=on where it cannot be.
+  bool dependent_on(int device) const {
+    if (pdl_ == "off") return false;
+    const std::string why = why_no_dependent_launch(device);
+    if (pdl_ == "on" && !why.empty()) fail("pdl=on: ", why);
+    return why.empty();
+  }
+
   Overflow overflow_ = Overflow::error;
   Epilogue epilogue_ = Epilogue::exact;
-  std::string invariant_;
+  std::string invariant_, pdl_;
 };
 
-inline constexpr OptionSpec kCudaOptions[] = {kInvariantOption, kOverflowOption, kEpilogueOption};
+// It changes no bit.
+inline constexpr OptionSpec kPdlOption = {"pdl", "enum", "auto", "auto|on|off",
+                                          "a kernel starts before the one in front has ended (programmatic dependent "
+                                          "launch): auto, where the device can"};
+
+inline constexpr OptionSpec kCudaOptions[] = {kInvariantOption, kPdlOption, kOverflowOption, kEpilogueOption};
 
 template <class Value>
 constexpr Plugin cuda_plugin(const char* name, const char* summary) {
@@ -60,7 +74,7 @@ constexpr Plugin cuda_plugin(const char* name, const char* summary) {
           "0.1.0",
           summary,
           kCudaOptions,
-          kRounds<Value> ? 3u : 1u,  // FP32 has neither overflow nor a fused epilogue
+          kRounds<Value> ? 4u : 2u,  // FP32 has neither overflow nor a fused epilogue
           probe,
           make<Precision, CudaPrecision<Value>>};
 }

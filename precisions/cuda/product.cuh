@@ -21,6 +21,7 @@ struct PlainRows {
   const Value* x;
   int stride;
 
+  GPT2RUN_DEVICE void prefetch_weights() const {}
   template <int kRows>
   GPT2RUN_DEVICE void stage(int first, int end, Shared&, const Value* (&in)[kRows]) const {
     for (int r = 0; r < kRows; ++r) in[r] = x + int64_t{min_of(first + r, end - 1)} * stride;
@@ -46,13 +47,17 @@ struct NormedRows {
   float epsilon;
   RowStatistics* statistics;  // (R), written in advance where a block takes more than kOwnStatistics rows
 
+  // May be called before the kernel in front has ended; stage() only afterwards.
+  GPT2RUN_DEVICE void prefetch_weights() const {
+    if (const int c = thread_id() * kLine<float>; c < C) prefetch(gain + c), prefetch(bias + c);
+  }
+
   template <int kRows>
   GPT2RUN_DEVICE void stage(int first, int end, Shared& shared, const Value* (&in)[kRows]) const {
     Value* normed = shared.take<Value>(kRows * width);
     double *warps = shared.take<double>(kProductWarps * kRows), *mean = shared.take<double>(kRows),
            *scale = shared.take<double>(kRows);
     const float* from[kRows];
-    if (const int c = thread_id() * kLine<float>; c < C) prefetch(gain + c), prefetch(bias + c);
     for (int r = 0; r < kRows; ++r) {
       const int row = first + r < end ? first + r : end - 1;
       from[r] = x + int64_t{index ? index[row] : row} * x_stride;
@@ -157,15 +162,16 @@ struct NormedRows {
 template <class Value>
 GPT2RUN_KERNEL(kProductThreads)
 statistics_kernel(NormedRows<Value> source, int first) {
+  wait_for_previous_kernel();
   Shared shared(shared_memory());
   source.write_statistics(first + block_x(), shared);
 }
 
 // Enqueues what a product needs before it, where its blocks take kRows rows.
 template <int kRows, class Value>
-void prepare_rows(const PlainRows<Value>&, const RowRange&, void*) {}
+void prepare_rows(const PlainRows<Value>&, const RowRange&, const KernelStream&) {}
 template <int kRows, class Value>
-void prepare_rows(const NormedRows<Value>& source, const RowRange& rows, void* stream) {
+void prepare_rows(const NormedRows<Value>& source, const RowRange& rows, const KernelStream& stream) {
   if constexpr (kRows > kOwnStatistics)
     launch({"statistics", {rows.count, 1, 1}, kProductThreads, NormedRows<Value>::statistics_bytes(), stream},
            statistics_kernel<Value>, source, rows.first);
@@ -271,9 +277,10 @@ class WeightStream {
 };
 
 // Calls sink.put(row, output, sum, sink.read(row, output)) once for every output of the rows [begin, end). The copies
-// of weights are started first, then the sink's reads, and then the inputs are staged. kSplit is the number of warps
-// that divide the inputs of an output among them: 1, with 16 outputs per block, or all four, with 4 outputs per block,
-// for matrices with few outputs. Grid: (blocks of outputs, blocks of kRows rows).
+// of weights are started before the kernel in front has ended; then come the sink's reads, and then the inputs are
+// staged. kSplit is the number of warps that divide the inputs of an output among them: 1, with 16 outputs per block,
+// or all four, with 4 outputs per block, for matrices with few outputs. Grid: (blocks of outputs, blocks of kRows
+// rows).
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 GPT2RUN_KERNEL(kProductThreads, kProductBlocks)
 product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, int end) {
@@ -289,6 +296,8 @@ product_kernel(DeviceMatrix<Value> matrix, Source source, Sink sink, int begin, 
   // Lane r of an output's eight lanes puts the sum of row r.
   const bool puts = lane < kRows && first + lane < end && output < matrix.outputs && (kSplit == 1 || warp == 0);
   typename Sink::Read read = {};
+  source.prefetch_weights();
+  wait_for_previous_kernel();
   if (puts) read = sink.read(first + lane, output);
 
   const Value* in[kRows];
@@ -323,7 +332,7 @@ constexpr size_t product_bytes(int width) {
 
 template <int kRows, int kSplit, class Value, class Source, class Sink>
 void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
-                    const RowRange& rows, void* stream) {
+                    const RowRange& rows, const KernelStream& stream) {
   const int outputs = kSplit == 1 ? kProductWarps * kWarpOutputs : kWarpOutputs;
   prepare_rows<kRows>(source, rows, stream);
   launch({name,
@@ -337,7 +346,7 @@ void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const S
 // Multiplies as many rows at once as there are and as fit in shared memory.
 template <int kSplit, class Value, class Source, class Sink>
 void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
-             const RowRange& rows, void* stream) {
+             const RowRange& rows, const KernelStream& stream) {
   const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
     return rows.count > kRows / 2 && product_bytes<kRows, kSplit, Source>(matrix.stride) <= kMostSharedBytes;
   };

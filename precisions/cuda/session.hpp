@@ -13,19 +13,20 @@
 
 namespace gpt2run::cuda {
 
+// dependent: a kernel may start before the one in front of it has ended (KernelStream in device.hpp).
 // The limits' device must be selected on the calling thread when a session is made (open_device). Later calls select it
 // themselves.
 template <class Value>
 class CudaSession final : public Session {
  public:
   CudaSession(const Checkpoint& checkpoint, const Limits& limits, Overflow overflow, Invariant invariant,
-              double tolerance, Epilogue epilogue = Epilogue::exact)
+              double tolerance, Epilogue epilogue = Epilogue::exact, bool dependent = true)
       : traits_(traits_of(invariant, tolerance, step_elements(checkpoint.config()) * int64_t(sizeof(Value)),
                           contract_of(kTypeOf<Value>))),
         slots_(checkpoint.config(), limits),
         planner_(invariant, limits),
         ops_(needs_gemm(invariant, limits) ? open_gemm() : nullptr, epilogue),
-        state_(checkpoint.config(), limits, needs_gemm(invariant, limits)),
+        state_(checkpoint.config(), limits, needs_gemm(invariant, limits), dependent),
         weights_(WeightLoader<Value>(checkpoint, overflow, stream()).load(epilogue)),
         keys_(limits.logit_rows),
         tokens_(size_t(limits.slots) * token_stride()),
@@ -36,6 +37,7 @@ class CudaSession final : public Session {
     fill_zero(slot_states_.data(), slot_states_.bytes(), stream());
     fill_zero(body_slots_.data(), body_slots_.bytes(), stream());
     wait(stream());
+    weights_.set_read_only();
   }
 
   ~CudaSession() override {
@@ -69,7 +71,7 @@ class CudaSession final : public Session {
   void start(int slot, const Start& start) override {
     enter();
     slots_.start(slot, start);
-    launch({"start", {1, 1, 1}, 1, 0, stream()}, start_kernel, view(), slot,
+    launch({"start", {1, 1, 1}, 1, 0, state_.kernels}, start_kernel, view(), slot,
            SlotState{start.sequence, start.seed, start.keep, start.prompt, start.shift});
     if (slot == start.from || start.keep == 0) return;
     state_.copy_cache(slot, start.from, start.keep);
@@ -103,8 +105,8 @@ class CudaSession final : public Session {
     const Range range("score");
     enter();
     if (batch.rows == 0) return;
-    launch({"score", {batch.rows, 1, 1}, kStepThreads, Shared::bytes_of<double>(kStepThreads), stream()}, score_kernel,
-           batch);
+    launch({"score", {batch.rows, 1, 1}, kStepThreads, Shared::bytes_of<double>(kStepThreads), state_.kernels},
+           score_kernel, batch);
   }
 
   // The first decode step of a new key runs without a graph, which also loads all kernels. The second is recorded, and
@@ -231,14 +233,14 @@ class CudaSession final : public Session {
       const size_t count = std::min<size_t>(rows.size() - first, GivenSlots::kMost);
       GivenSlots given{static_cast<int32_t>(first), static_cast<int32_t>(count), {}};
       for (size_t i = 0; i < count; ++i) given.slots[i] = rows[first + i].slot;
-      launch({"set_slots", {1, 1, 1}, kStepThreads, 0, stream()}, set_slots_kernel, given, body_slots_.data());
+      launch({"set_slots", {1, 1, 1}, kStepThreads, 0, state_.kernels}, set_slots_kernel, given, body_slots_.data());
     }
   }
 
   // Enqueues the assignment of positions and tokens to a body's rows. Returns how many need logits: all of them.
   int assign_sampled(int count) {
     const Range range("assign_positions");
-    launch({"assign_sampled", {divided_up(count, kStepThreads), 1, 1}, kStepThreads, 0, stream()},
+    launch({"assign_sampled", {divided_up(count, kStepThreads), 1, 1}, kStepThreads, 0, state_.kernels},
            assign_sampled_kernel, body_slots_.data(), count, view(), state_.config.V, state_.rows.data(),
            state_.logit_rows.data(), keys_.data());
     return count;
@@ -258,7 +260,7 @@ class CudaSession final : public Session {
         given.rows[i] = {row.slot, row.token, follows ? given.rows[i - 1].offset + 1 : 0,
                          row.logits ? logit_rows++ : -1};
       }
-      launch({"assign_positions", {1, 1, 1}, kStepThreads, 0, stream()}, assign_positions_kernel, given, view(),
+      launch({"assign_positions", {1, 1, 1}, kStepThreads, 0, state_.kernels}, assign_positions_kernel, given, view(),
              state_.config.V, state_.rows.data(), state_.logit_rows.data(), keys_.data());
     }
     return logit_rows;

@@ -43,10 +43,10 @@ inline constexpr int kChunk = 64;          // positions per block of attention
 inline constexpr int kAttentionRows = 64;  // rows per launch of attention, which bounds the memory of partial results
 
 // R is at most Limits::rows; each of the S slots has `context` positions. gemm: allocates the inputs and outputs of
-// cuBLASLt's products too.
+// cuBLASLt's products too. dependent: kernels are launched on a dependent stream.
 template <class Value>
 struct DeviceState {
-  DeviceState(const ModelConfig& m, const Limits& limits, bool gemm)
+  DeviceState(const ModelConfig& m, const Limits& limits, bool gemm, bool dependent = true)
       : config(m),
         slots(limits.slots),
         context(limits.context),
@@ -55,6 +55,7 @@ struct DeviceState {
         up_width(padded_to_line<Value>(m.F)),
         stride((m.V + 15) / 16 * 16),
         stream(make_stream()),
+        kernels(stream.get(), dependent),
         rows(limits.rows),
         logit_rows(limits.logit_rows),
         x_stride(padded_to_vector<float>(m.C)),
@@ -103,6 +104,7 @@ struct DeviceState {
   int head, width, up_width;  // padded D, C and F
   int64_t stride;             // elements from one row of logits to the next
   std::unique_ptr<void, ReleaseStream> stream;
+  KernelStream kernels;             // the same stream, for kernels
   Array<DeviceRow> rows;            // (R)
   Array<int32_t> logit_rows;        // indices of the rows that need logits, ascending
   int x_stride;                     // padded C, in FP32

@@ -42,6 +42,7 @@ struct SlotsView {
 GPT2RUN_KERNEL(kStepThreads)
 assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
                         RowKey* keys) {
+  wait_for_previous_kernel();
   const int i = thread_id();
   int position = 0;
   if (i < given.count) {
@@ -66,6 +67,7 @@ assign_positions_kernel(GivenRows given, SlotsView view, int vocab, DeviceRow* r
 GPT2RUN_KERNEL(kStepThreads)
 assign_sampled_kernel(const int32_t* slots, int count, SlotsView view, int vocab, DeviceRow* rows, int32_t* logit_rows,
                       RowKey* keys) {
+  wait_for_previous_kernel();
   const int i = block_x() * kStepThreads + thread_id();
   if (i >= count) return;
   const int slot = slots[i], position = view.slots[slot].length;
@@ -85,16 +87,21 @@ struct GivenSlots {
 
 GPT2RUN_KERNEL(kStepThreads)
 set_slots_kernel(GivenSlots given, int32_t* slots) {
+  wait_for_previous_kernel();
   for (int i = thread_id(); i < given.count; i += kStepThreads) slots[given.first + i] = given.slots[i];
 }
 
 GPT2RUN_KERNEL(1)
-start_kernel(SlotsView view, int slot, SlotState state) { view.slots[slot] = state; }
+start_kernel(SlotsView view, int slot, SlotState state) {
+  wait_for_previous_kernel();
+  view.slots[slot] = state;
+}
 
 // Each block computes one row: x = wte[token] + wpe[position].
 template <class Value>
 GPT2RUN_KERNEL(kStepThreads)
 embed_kernel(const Value* wte, const Value* wpe, int stride, const DeviceRow* rows, float* x, int x_stride, int C) {
+  wait_for_previous_kernel();
   const DeviceRow row = rows[block_x()];
   const Value *token = wte + int64_t{row.token} * stride, *position = wpe + int64_t{row.position} * stride;
   for (int c = thread_id(); c < C; c += kStepThreads)
@@ -119,6 +126,7 @@ GPT2RUN_DEVICE double reduce_block(double value, double* scratch, Combine combin
 // if that token is outside the vocabulary.
 GPT2RUN_KERNEL(kStepThreads)
 score_kernel(LogitBatch batch) {
+  wait_for_previous_kernel();
   const RowKey key = batch.keys[block_x()];
   const int64_t at = key.slot * batch.token_stride + key.position;
   const float* raw = batch.raw + block_x() * batch.stride;

@@ -37,6 +37,12 @@ struct DeviceWeights {
   Head head;
   std::vector<Array<Value>> matrices;  // the memory of all matrices, and of biases in the type
   std::vector<Array<float>> vectors;   // the memory of all vectors
+
+  // Lets kernels read the weights before the kernel in front has ended. The stream has passed the conversions.
+  void set_read_only() const {
+    for (const Array<Value>& matrix : matrices) cuda::set_read_only(matrix.data());
+    for (const Array<float>& vector : vectors) cuda::set_read_only(vector.data());
+  }
 };
 
 inline constexpr int kConvertThreads = 256;

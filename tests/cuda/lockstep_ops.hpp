@@ -22,6 +22,7 @@ class CudaLockstepOps {
 
   Weights load(const Checkpoint& checkpoint) {
     Weights weights = cuda::WeightLoader<Value>(checkpoint, Overflow::error, nullptr).load(epilogue_);
+    weights.set_read_only();
     return weights;
   }
 

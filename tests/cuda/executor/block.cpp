@@ -74,6 +74,7 @@ struct BlockRunner::Lane {
   Site site;
   Exchange* exchange = nullptr;
   AsyncCopies copies;
+  bool has_waited = false;  // for the kernel in front
 
   int warp() const { return thread.thread / kWarp; }
   int lane() const { return thread.thread % kWarp; }
@@ -101,7 +102,7 @@ const Thread& BlockRunner::self() const { return running_->thread; }
 void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   launch_ = &launch;
   threads_ = alive_ = launch.threads;
-  at_barrier_ = 0;
+  at_barrier_ = at_previous_ = 0;
   barrier_ = new_sync_address();
   error_ = nullptr;
   warps_.clear();
@@ -127,6 +128,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     lane.state = State::ready;
     lane.exchange = nullptr, lane.site = Site();
     lane.copies.clear();
+    lane.has_waited = !launch.dependent;
     lane.fiber.start(&thread_);
     warps_[lane.warp()].running |= 1u << lane.lane();
   }
@@ -144,20 +146,26 @@ void BlockRunner::order_threads(const Settings& settings) {
 }
 
 void BlockRunner::run(const Launch& launch, const std::function<void()>& body, const int (&block)[3],
-                      const Settings& settings) {
+                      const Settings& settings, bool hides) {
   prepare(launch, block);
   body_ = &body;
   random_ = settings.seed * 1000003 + block[0] + 1009 * block[1] + 9973 * block[2];
   current_runner = this;
   before(&launch_);
   struct Reset {
-    ~Reset() { current_runner = nullptr; }
-  } reset;
+    HiddenMemory& hidden;
+    ~Reset() { current_runner = nullptr, hidden.show(); }
+  } reset{hidden_};
+  if (launch.dependent && hides) hidden_.hide();
   while (alive_ > 0) {
     order_threads(settings);
     if (sweep()) continue;
-    if (at_barrier_ < threads_) fail_stuck();
-    release_barrier();
+    if (at_previous_ == threads_)
+      release_previous();
+    else if (at_barrier_ == threads_)
+      release_barrier();
+    else
+      fail_stuck();
   }
   after(&alive_);
   end_step();
@@ -184,6 +192,7 @@ void BlockRunner::finish(Lane& lane) {
   lane.state = State::done;
   --alive_;
   if (lane.exchange) drop(lane);
+  if (!lane.has_waited) fail_at(lane, Site(), "ended without waiting for the kernel in front");
   if (lane.copies.in_flight()) fail_at(lane, Site(), "ended while a copy was in flight");
   Warp& warp = warps_[lane.warp()];
   warp.running &= ~(1u << lane.lane());
@@ -219,6 +228,14 @@ void BlockRunner::note_update(const void* at) {
   updated_ = true;
 }
 
+void BlockRunner::release_previous() {
+  if (!hidden_.show())
+    fail_at(*lanes_[0], lanes_[0]->site, "or another one wrote device memory before it waited for the kernel in front");
+  before(&hidden_);
+  for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
+  at_previous_ = 0;
+}
+
 void BlockRunner::check_shared(const Launch& launch) const {
   for (size_t i = 0; i < kCanaryBytes; ++i) {
     if (shared_[shared_bytes_ + i] == kCanary) continue;
@@ -244,6 +261,15 @@ void BlockRunner::sync_block(Site site) {
   before(address);
   pause(State::barrier, site);
   after(address);
+}
+
+// Orders nothing between the threads of a block; the sanitizer is told only that hidden memory has been restored.
+void BlockRunner::wait_for_previous_kernel(Site site) {
+  if (running_->has_waited) return;
+  running_->has_waited = true;
+  ++at_previous_;
+  pause(State::previous, site);
+  after(&hidden_);
 }
 
 void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
@@ -336,8 +362,8 @@ void BlockRunner::fail_at(const Lane& lane, Site site, const std::string& what) 
 void BlockRunner::fail_stuck() const {
   const Lane* waiting = nullptr;
   std::string others;
-  const char* names[] = {"ready", "at a barrier", "in a warp's exchange", "ended"};
-  bool named[4] = {};
+  const char* names[] = {"ready", "at a barrier", "in a warp's exchange", "for the kernel in front", "ended"};
+  bool named[5] = {};
   for (int i = 0; i < threads_; ++i) {
     const Lane& lane = *lanes_[i];
     const int state = static_cast<int>(lane.state);

@@ -8,6 +8,7 @@
 
 #include "executor.hpp"
 #include "fiber.hpp"
+#include "hidden_memory.hpp"
 
 namespace gpt2run::executor {
 
@@ -16,8 +17,10 @@ class BlockRunner {
   BlockRunner();
   ~BlockRunner();
 
-  // Runs one block. block: its coordinates. Throws Error for a fault of one of its threads.
-  void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings);
+  // Runs one block. block: its coordinates. hides: device memory is hidden from a dependent kernel until all of its
+  // threads wait for the kernel in front. Throws Error for a fault of one of its threads.
+  void run(const Launch& launch, const std::function<void()>& body, const int (&block)[3], const Settings& settings,
+           bool hides);
   // Those of the last block that was run, as in Counts.
   int64_t steps() const { return steps_; }
   int64_t contended() const { return contended_; }
@@ -25,6 +28,7 @@ class BlockRunner {
   static BlockRunner& current();  // the runner whose fiber is running
   const Thread& self() const;
   void sync_block(Site);
+  void wait_for_previous_kernel(Site);
   const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site);
   void note_update(const void* at);
   void copy_async(void* to, const void* from, Site);
@@ -38,13 +42,14 @@ class BlockRunner {
     uint32_t running;  // lanes that have not ended
     std::vector<std::unique_ptr<Exchange>> exchanges;
   };
-  enum class State { ready, barrier, exchange, done };
+  enum class State { ready, barrier, exchange, previous, done };
 
   void prepare(const Launch& launch, const int (&block)[3]);
   void order_threads(const Settings& settings);
   bool sweep();
   void release_barrier();
   void end_step();
+  void release_previous();
   void finish(Lane& lane);
   void check_shared(const Launch& launch) const;
   Exchange& open_exchange(Lane& lane, uint32_t mask, size_t bytes);
@@ -58,7 +63,8 @@ class BlockRunner {
 
   const Launch* launch_ = nullptr;
   std::vector<std::unique_ptr<Lane>> lanes_;  // kept from launch to launch
-  int threads_ = 0, alive_ = 0, at_barrier_ = 0;
+  int threads_ = 0, alive_ = 0, at_barrier_ = 0, at_previous_ = 0;
+  HiddenMemory hidden_;
   std::array<uint64_t, 4096> sync_addresses_;  // addresses by which a sanitizer knows barriers and exchanges
   size_t next_sync_address_ = 0;
   void* barrier_ = nullptr;  // address of the next barrier

@@ -3,9 +3,11 @@
 //   barriers that not all threads reach, or that threads reach at different lines;
 //   masks that name a lane that has ended, that never comes, or that has a different mask;
 //   asynchronous copies that are not aligned, that meet another one, or that a thread does not wait for;
+//   kernels on a dependent stream of which a thread does not wait for the kernel in front, or writes before it waits;
 //   too many threads, too much shared memory, and writes beyond it;
 //   launches on a stream of another device than the thread has selected;
-//   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN.
+//   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN,
+//   and so is device memory that is not read-only before the kernel in front is waited for (hidden_memory.hpp).
 // It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has its own copy of
 // the executor, with its own counts and selected device, so a plugin that relies on a device that another plugin has
 // selected is found.
@@ -42,6 +44,7 @@ struct Counts {
   int64_t steps;      // parts of a block between barriers
   int64_t contended;  // atomic updates of shared memory that wait for each other: those of the address that a step
                       // updates most often, added up over the steps
+  int64_t dependent;           // launches on a dependent stream
 };
 Counts counts();
 

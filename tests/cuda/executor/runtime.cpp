@@ -90,13 +90,14 @@ class Grid {
   int64_t contended() const { return contended_; }
 
  private:
+  // Device memory is hidden from the first block that runs, which the schedule chooses, and which then runs alone.
   void work() {
     thread_local BlockRunner runner;
     for (size_t i; (i = next_++) < order_.size();) {
       const auto x = size_t(launch_.blocks[0]), y = size_t(launch_.blocks[1]);
       const int block[3] = {int(order_[i] % x), int(order_[i] / x % y), int(order_[i] / x / y)};
       try {
-        runner.run(launch_, body_, block, settings_);
+        runner.run(launch_, body_, block, settings_, i == 0 && settings_.workers <= 1);
         const std::lock_guard guard(mutex_);
         steps_ = std::max(steps_, runner.steps()), contended_ = std::max(contended_, runner.contended());
       } catch (...) {
@@ -122,7 +123,7 @@ void run_grid(const Launch& launch, const std::function<void()>& body) {
   {
     const std::lock_guard guard(mutex);
     settings = current;
-    ++total.launches;
+    ++total.launches, total.dependent += launch.dependent;
   }
   Grid grid(launch, body, settings);
   grid.run();
@@ -163,6 +164,7 @@ struct Stream {
     while (!queue.empty() && !(done && *done)) {
       const Work work = std::move(queue.front());
       queue.pop_front();
+      const std::lock_guard alone(running());
       work();
     }
   }
@@ -234,7 +236,10 @@ void check_device(const char* what, void* stream) {
 }
 
 void enqueue(void* stream, std::function<void()> work) {
-  if (!stream) return work();
+  if (!stream) {
+    const std::lock_guard alone(running());
+    return work();
+  }
   KnownStreams::add(*static_cast<Stream*>(stream));
   static_cast<Stream*>(stream)->enqueue(std::move(work));
 }
@@ -267,6 +272,7 @@ void end_range() { --open_ranges; }
 const Thread& self() { return BlockRunner::current().self(); }
 void note_update(const void* at) { BlockRunner::current().note_update(at); }
 void sync_block(Site site) { BlockRunner::current().sync_block(site); }
+void wait_for_previous_kernel(Site site) { BlockRunner::current().wait_for_previous_kernel(site); }
 const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
   return BlockRunner::current().exchange(mask, value, bytes, source, site);
 }
@@ -297,16 +303,22 @@ void* allocate(size_t bytes) {
   executor::refuse_while_recording("taking memory");
   void* memory = ::operator new(bytes, kAlignment);
   std::memset(memory, 0xFF, bytes);
+  executor::add_memory(memory, bytes);
   return memory;
 }
 // cudaFree waits for all streams of the device. This waits for those on which the calling thread has enqueued work.
 void release(void* memory) noexcept {
   executor::KnownStreams::finish_all();
+  executor::remove_memory(memory);
   ::operator delete(memory, kAlignment);
 }
 
+void set_read_only(const void* memory) { executor::remove_memory(memory); }
+std::string why_no_dependent_launch(int) { return ""; }
+
 void* allocate_pinned(size_t bytes) {
   void* memory = allocate(bytes);
+  executor::remove_memory(memory);
   const std::lock_guard guard(executor::mutex);
   executor::pinned[static_cast<const char*>(memory)] = bytes;
   return memory;

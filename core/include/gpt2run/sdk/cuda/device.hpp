@@ -38,12 +38,21 @@ inline constexpr size_t kMostSharedBytes = 99 << 10;
 #endif
 inline constexpr size_t kArgumentBytes = 4 << 10;  // arguments that a kernel can have with every driver
 
+// A stream in which kernels are launched. dependent: each may start before the kernel in front of it in the stream has
+// ended (programmatic dependent launch). Every thread of such a kernel calls wait_for_previous_kernel().
+struct KernelStream {
+  KernelStream(void* handle = nullptr, bool dependent = false) : handle(handle), dependent(dependent) {}
+
+  void* handle;  // cudaStream_t
+  bool dependent;
+};
+
 struct LaunchConfig {
   const char* name;  // of the kernel, for error messages
   int blocks[3];     // each at least 1; y and z at most 65535
   int threads;       // per block, 1 to 1024
   size_t shared;     // bytes of shared memory per block, at most kMostSharedBytes
-  void* stream;      // cudaStream_t
+  KernelStream stream;
 };
 
 // Bytes that a kernel's arguments take, with their alignment.
@@ -91,6 +100,18 @@ GPT2RUN_DEVICE uint64_t atomic_add(uint64_t* at, uint64_t value) {
 }
 GPT2RUN_DEVICE uint32_t atomic_or(uint32_t* at, uint32_t value) { return atomicOr(at, value); }
 
+// Lets the next kernel of the stream start, and waits until the kernel in front of this one has ended and its writes
+// are visible. Before that, a kernel may read only memory that was declared read-only (set_read_only in runtime.hpp),
+// and it must not write device memory. Kernels that need nothing from the one in front call it all the same: they end
+// only after it, and so every kernel finds the work of all that are in front of it done. Returns at once in a kernel
+// that was not launched on a dependent stream.
+GPT2RUN_DEVICE void wait_for_previous_kernel() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Makes this thread's writes before the fence visible to other blocks no later than its writes after the fence.
 GPT2RUN_DEVICE void fence() { __threadfence(); }
 
@@ -120,7 +141,8 @@ GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   }
 }
 
-// Starts a kernel. Its arguments take at most kArgumentBytes. The stream's device must be selected. Throws Error with
+// Starts a kernel. Its arguments take at most kArgumentBytes. A stream is dependent only where
+// why_no_dependent_launch() in runtime.hpp finds nothing. The stream's device must be selected. Throws Error with
 // the kernel's name.
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
@@ -133,7 +155,11 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
   if (config.shared > kSharedBytes)
     check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostSharedBytes),
                  config.name);
-  native.stream = static_cast<cudaStream_t>(config.stream);
+  native.stream = static_cast<cudaStream_t>(config.stream.handle);
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  native.attrs = &attribute, native.numAttrs = config.stream.dependent ? 1 : 0;
   check_launch(cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...), config.name);
 }
 
@@ -147,6 +173,10 @@ inline int block_z() { return executor::self().block[2]; }
 inline int blocks_x() { return executor::self().blocks[0]; }
 
 inline void sync_block(executor::Site site = executor::Site::current()) { executor::sync_block(site); }
+
+inline void wait_for_previous_kernel(executor::Site site = executor::Site::current()) {
+  executor::wait_for_previous_kernel(site);
+}
 
 template <class T>
 T shuffle_xor(uint32_t mask, T value, int lanes, executor::Site site = executor::Site::current()) {
@@ -210,8 +240,9 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
                     {config.blocks[0], config.blocks[1], config.blocks[2]},
                     config.threads,
                     config.shared,
-                    kMostSharedBytes},
-                   config.stream, [=] { kernel(Parameters(arguments)...); });
+                    kMostSharedBytes,
+                    config.stream.dependent},
+                   config.stream.handle, [=] { kernel(Parameters(arguments)...); });
 }
 
 #endif

@@ -30,6 +30,9 @@ const Thread& self();
 
 void sync_block(Site);
 
+// Does nothing in a kernel that was not launched as dependent, and when a thread calls it again.
+void wait_for_previous_kernel(Site);
+
 // Exchanges values between lanes: waits until all lanes of the mask have called it, then returns the values of all
 // lanes, (32, bytes). Values of lanes outside the mask are undefined. The memory is valid until this thread's next
 // call. Throws Error if the mask does not name the caller and `source`, if it names a lane that has ended, or if the
@@ -50,6 +53,7 @@ struct Launch {
   int blocks[3];
   int threads;
   size_t shared, most_shared;
+  bool dependent;  // may start before the kernel in front has ended
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "gpt2run/plugin.hpp"
 
@@ -34,6 +35,14 @@ void release(void* memory) noexcept;
 void* make_stream();
 void release_stream(void* stream) noexcept;
 void wait(void* stream);  // until all enqueued work is done
+
+// Declares that nothing writes this memory, which allocate() returned, until it is released: a kernel may then read it
+// before it waits for the kernel in front (wait_for_previous_kernel in device.hpp). All writes to it have been waited
+// for.
+void set_read_only(const void* memory);
+
+// Why kernels cannot be launched on a dependent KernelStream of the device (device.hpp), or "" if they can.
+std::string why_no_dependent_launch(int device);
 
 // Page-locked host memory, 256-byte aligned. upload_pinned and enqueue_download use it to copy without waiting.
 void* allocate_pinned(size_t bytes);

@@ -77,6 +77,19 @@ inline void* allocate(size_t bytes) {
 }
 inline void release(void* memory) noexcept { cudaFree(memory); }
 
+inline void set_read_only(const void*) {}
+
+// The wait is compiled in from compute capability 9.0 on. Graphs have such edges from CUDA 12.3 on.
+inline std::string why_no_dependent_launch(int device) {
+  const int capability = capability_of(device);
+  if (capability < 90)
+    return "expected a CUDA device of compute capability 9.0 or above, found " + shown_capability(capability);
+  if (CUDART_VERSION < 12030) return "expected a build with CUDA 12.3 or newer";
+  for (const int architecture : {__CUDA_ARCH_LIST__})
+    if (architecture >= 900 && architecture / 10 <= capability) return "";
+  return "expected kernels that are built for compute capability 9.0 or above (GPT2RUN_CUDA_ARCHITECTURES)";
+}
+
 inline void* allocate_pinned(size_t bytes) {
   void* memory = nullptr;
   const cudaError_t error = cudaHostAlloc(&memory, bytes ? bytes : 1, cudaHostAllocDefault);
