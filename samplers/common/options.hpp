@@ -74,7 +74,8 @@ inline int32_t ngram_of(const Options& options) { return static_cast<int32_t>(op
 
 inline constexpr OptionSpec kLogitBiasOptions[] = {
     {"bias", "text", "none", "",
-     "token ids, or texts of tokens, and what is added to their logits, as 11=2.5 \" king\"=-inf; -inf bans"},
+     "token ids, in gpt2run also texts of tokens, and what is added to their logits, as 11=2.5 \" king\"=-inf; -inf "
+     "bans"},
 };
 
 inline std::vector<TokenBias> biases_of(const Options& options) {
