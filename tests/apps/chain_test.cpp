@@ -129,10 +129,9 @@ TEST_F(Chain, ABiasMayNameATokenByItsText) {
   EXPECT_EQ(text(bias + R"('"<|endoftext|>"=-inf "\u0020was"=-inf 198=-inf')"), by_id);
   EXPECT_THAT(refused(bias + R"('"Old"=-inf')"), IsRefusal(2, "logit-bias.bias", "\"Old\"", "46 305"));
   EXPECT_THAT(refused(bias + R"('"was=-inf')"), IsRefusal(2, "logit-bias.bias", "\"was=-inf"));
-  EXPECT_THAT(
-      refused("-m synthetic:L=1,C=8,H=2,F=12,V=50,T=16 --tokens 1 --sampler logit-bias,argmax --logit-bias.bias "
-              "'\"was\"=1'"),
-      IsRefusal(2, "logit-bias.bias", "\"was\"", "no tokenizer"));
+  EXPECT_THAT(Shell::run("gpt2run -q -m synthetic:L=1,C=8,H=2,F=12,V=50,T=16 --tokens 1 --sink tokens --sampler "
+                         "logit-bias,argmax --logit-bias.bias '\"was\"=1'"),
+              IsRefusal(2, "logit-bias.bias", "\"was\"", "no tokenizer"));
 }
 
 TEST_F(Chain, WithStateOrHistoryASampleIsTheSameInAnyBatch) {
