@@ -80,17 +80,22 @@ def check_difference(server, browser, ids, at, i):
             (one,) = [token for token in model["tokens"] if token["id"] == id]
             shown = f"{one['probability'] * 100:.1f}%"
             expect(shown in table, shown, "in", table)
-    expect("logit margin" in table, "a margin, found", table)
+        logits = [next(token["logit"] for token in model["tokens"] if token["id"] == id) for id in pair]
+        (row,) = [line for line in table.splitlines() if line.startswith(model["model"] + " ") and "differs" not in line]
+        margin = float(row.split()[-1])
+        expect(abs(margin - (logits[0] - logits[1])) <= 0.01 * abs(margin), logits[0] - logits[1], "found", row)
 
 
 def check_link(browser):
     """The address of the view shows the same again."""
     texts = browser.texts(".running-text")
+    seed = browser.find("#seed").get_attribute("value")
     address = browser.find("#link").get_attribute("href")
     expect(browser.driver.current_url == address, address, "found", browser.driver.current_url)
     browser.open("#" + address.partition("#")[2])
     browser.wait()
     expect(browser.texts(".running-text") == texts, texts, "found", browser.texts(".running-text"))
+    expect(browser.find("#seed").get_attribute("value") == seed != "", "the seed", seed, "again")
 
 
 def test_text(build):
@@ -194,6 +199,7 @@ def test_errors(build):
             (link("text", text="x"), ("at least 2",)),
             (link("text", text="a " * 600), ("too long", "512")),
             ("#text?text=hello+there&ref=fp32", ("Choose a precision",)),
+            ("#text?text=hello+there&ref=fp32&test=fp7", ("fp7", "fp32, bf16")),
         ):
             browser.open(fragment)
             browser.wait()

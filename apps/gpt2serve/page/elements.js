@@ -54,6 +54,7 @@ function short(value) {
 }
 
 function percent(value) {
+  if (value === 0) return "0%";
   if (value > 0 && value < 0.0001) return (value * 100).toExponential(1) + "%";
   return (value * 100).toFixed(value < 0.01 ? 3 : 1) + "%";
 }

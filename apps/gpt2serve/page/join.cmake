@@ -1,11 +1,10 @@
-# Joins the page's files into one document and writes it as C++: cmake -D FOLDER=... -D OUT=... -P join.cmake
+# Joins the page's files into one document and writes it as C++:
 #
-# FOLDER has index.html, and the styles and scripts below. The scripts share one scope and run in this order. OUT is the source
+#   cmake -D FOLDER=... -D STYLES=... -D SCRIPTS=... -D OUT=... -P join.cmake
+#
+# FOLDER has index.html and the files of the lists STYLES and SCRIPTS, which are joined in their order. OUT is the source
 # file, which defines the document's bytes and the Content-Security-Policy that allows its style and its script alone.
 cmake_minimum_required(VERSION 3.20)
-
-set(styles style results)
-set(scripts elements server heat settings continue_view text_view sampler_view layers_view main)
 
 # The base64 form of a SHA-256 digest: three hexadecimal digits are two characters.
 function(base64_of_digest text result)
@@ -25,16 +24,18 @@ function(base64_of_digest text result)
   set(${result} "${base64}=" PARENT_SCOPE)
 endfunction()
 
-set(script "\n")
-foreach(name ${scripts})
-  file(READ ${FOLDER}/${name}.js content)
-  string(APPEND script "${content}\n")
-endforeach()
-set(style "\n")
-foreach(name ${styles})
-  file(READ ${FOLDER}/${name}.css content)
-  string(APPEND style "${content}\n")
-endforeach()
+# All files of a list, one behind the other.
+function(join_files files result)
+  set(text "\n")
+  foreach(name ${files})
+    file(READ ${FOLDER}/${name} content)
+    string(APPEND text "${content}\n")
+  endforeach()
+  set(${result} "${text}" PARENT_SCOPE)
+endfunction()
+
+join_files("${STYLES}" style)
+join_files("${SCRIPTS}" script)
 file(READ ${FOLDER}/index.html page)
 string(REPLACE "@STYLE@" "${style}" page "${page}")
 string(REPLACE "@SCRIPT@" "${script}" page "${page}")

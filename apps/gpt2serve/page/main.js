@@ -101,16 +101,15 @@ function redrawText() {
 // Shows what the address says. An address with fields is a link to results, which are made anew.
 async function openAddress() {
   const {view: name, fields} = partsOf(location.hash);
+  work?.abort();
   showView(name);
-  if (!areModelsKnown) {
-    try {
-      await loadModels();
-      areModelsKnown = true;
-    } catch (error) {
-      return showFailure(error);
-    }
+  try {
+    if (!areModelsKnown) await loadModels();
+    areModelsKnown = true;
+    fillForm(fields);
+  } catch (error) {
+    return showFailure(error);
   }
-  fillForm(fields);
   showLink();
   if ([...fields].length > 0 || name === "sampler") await run();
 }

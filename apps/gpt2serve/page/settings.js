@@ -114,9 +114,14 @@ function partsOf(address) {
   return {view: name in VIEW_FIELDS ? name : "continue", fields: new URLSearchParams(query)};
 }
 
+// Fills the form from the fields of an address. Throws Failure for a precision that is not served.
 function fillForm(fields) {
   const form = byId("settings");
   if ([...fields].length === 0) return;
+  const ids = served.map((model) => model.id);
+  const missing = [...fields.getAll("ref"), ...fields.getAll("test")].find((id) => !ids.includes(id));
+  if (missing !== undefined)
+    throw new Failure(0, `This link wants the precision ${missing}, and the server has ${ids.join(", ")}.`);
   form.reset();
   if (fields.has("ref")) form.elements.ref.value = fields.get("ref");
   chooseTests(fields.getAll("test"));
