@@ -1,6 +1,6 @@
 // The integer kernels of cpu-int8 and cpu-int4 with every instruction set of this machine, and the products by tiles
-// also with the plain twin of tiles, against the formulas: sums of 64 bits, sdk/quantise.hpp, and the layouts of
-// int8_packed.hpp.
+// also with the plain twin of tiles and with emulated tiles, against the formulas: sums of 64 bits, sdk/quantise.hpp,
+// and the layouts of int8_packed.hpp.
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -10,6 +10,7 @@
 #include "gpt2run/sdk/quantise.hpp"
 #include "int8_kernels.hpp"
 #include "int8_tile_product.hpp"
+#include "tile_emulator.hpp"
 
 namespace gpt2run::cpu {
 namespace {
@@ -40,7 +41,8 @@ Set twin_of_tiles() {
 std::vector<Set> sets() {
   std::vector<Set> all;
   for (int i = 0; i < kInt8Isas; ++i)
-    if (const auto isa = static_cast<Int8Isa>(i); test::usable(isa)) all.push_back({kInt8IsaNames[i], kernels_of(isa)});
+    if (const auto isa = static_cast<Int8Isa>(i); isa == Int8Isa::amx ? test::can_call_tiles() : runs(isa))
+      all.push_back({kInt8IsaNames[i], kernels_of(isa)});
   all.push_back(twin_of_tiles());
   return all;
 }

@@ -7,6 +7,7 @@
 #include "../common/two_bf16.hpp"
 #include "activations.hpp"
 #include "backend.hpp"
+#include "tile_emulator.hpp"
 #include "vector.hpp"
 
 namespace gpt2run::test {
@@ -167,11 +168,12 @@ std::vector<cpu::Isa> isas_of(cpu::Order order, Type type) {
   return isas;
 }
 
-// The sets of an order and a type against the first of them, which is its plain twin.
+// The sets of an order and a type against the first of them, which is its plain twin. Tiles may be emulated.
 template <class Value>
 void expect_equal_kernels(cpu::Order order) {
-  const auto isas = isas_of(order, cpu::kType<Value>);
+  auto isas = isas_of(order, cpu::kType<Value>);
   ASSERT_FALSE(isas.empty());
+  if (cpu::reads_tiles(isas[0]) && isas.back() != cpu::Isa::amx && can_call_tiles()) isas.push_back(cpu::Isa::amx);
   for (const Regime regime : kRegimes) {
     std::vector<std::vector<float>> all;
     for (const cpu::Isa isa : isas)
