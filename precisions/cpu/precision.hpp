@@ -40,7 +40,7 @@ template <>
 inline constexpr double kTolerance<f16> = 0x1p-9;
 template <>
 inline constexpr double kTolerance<bf16> = 0x1p-6;
-inline constexpr double kSplitTolerance = 0x1p-14;  // of FP32 as two BF16 values
+inline constexpr double kSplitTolerance = 0x1p-15;  // of FP32 as two BF16 values
 
 // The options of `reference` for FP32 as two BF16 values.
 inline constexpr char kSplitContract[] = "w=bf16x2:a=bf16x2:head=bf16x2";

@@ -103,7 +103,7 @@ TEST_F(Gpt2compare, AnotherContractIsNoPartOfTheFloor) {
       compared(std::string(kTiny) + " --ref reference:type=fp32 --test cpu-fp32:isa=portable-amx-split -n 0 --tokens " +
                ids(80));
   const json& test = all.at("tests").at(0);
-  EXPECT_THAT(test.at("floors").dump(), Not(HasSubstr("isa=portable")));
+  for (const json& part : test.at("floors")) EXPECT_NE(part.at("against"), "isa=portable");
   EXPECT_THAT(test.at("floors").dump(), HasSubstr("reference:w=bf16x2:a=bf16x2:head=bf16x2"));
   EXPECT_GT(mean_of(test, "kl_ref_test"), 0);
 }

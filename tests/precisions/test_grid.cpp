@@ -78,7 +78,7 @@ struct Expected {
 };
 
 TEST(Grid, GivesEachPartItsFormat) {
-  const RowFormat q8{Format::int8}, half{Format::fp16}, brain{Format::bf16}, e4m3{Format::e4m3};
+  const RowFormat q8{Format::int8}, half{Format::fp16}, brain{Format::bf16}, two{Format::bf16x2}, e4m3{Format::e4m3};
   const RowFormat int4 = grid::kInt4Contract, nf4{Format::nf4, 64}, mx{Format::mxfp4, 32};
   const Expected rows[] = {
       {"nothing", {}, {}, "type=fp32"},
@@ -86,6 +86,10 @@ TEST(Grid, GivesEachPartItsFormat) {
       {"a", {{"a", "int8"}}, {{kNorm, q8}, {kAttention, q8}, {kGelu, q8}}, "a=int8"},
       {"kv", {{"kv", "fp16"}}, {{kK, half}, {kV, half}}, "kv=fp16"},
       {"head", {{"head", "bf16"}}, {{kWte, brain}, {kHead, brain}, {kLastNorm, brain}}, "head=bf16"},
+      {"two values of BF16",
+       {{"w", "bf16x2"}, {"head", "bf16x2"}},
+       {{kQkv, two}, {kDown, two}, {kWte, two}, {kHead, two}, {kLastNorm, two}},
+       "w=bf16x2:head=bf16x2"},
       {"head of weights only",
        {{"head", "nf4"}, {"a", "e4m3"}},
        {{kWte, nf4}, {kHead, nf4}, {kNorm, e4m3}, {kAttention, e4m3}, {kGelu, e4m3}, {kLastNorm, e4m3}},
