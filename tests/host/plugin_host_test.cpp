@@ -301,6 +301,21 @@ TEST(Services, MessagesOfPluginsGoToTheLogByTheirLevel) {
   set_quiet(false);
 }
 
+TEST(Services, AReceiverGetsMessagesInPlaceOfStandardError) {
+  std::string received;
+  set_log_receiver([&](int level, const std::string& text) { received += std::to_string(level) + " " + text + "\n"; });
+  testing::internal::CaptureStderr();
+  set_quiet(true);  // does not concern a receiver
+  host_services().log(0, "a");
+  host_services().log(1, "{}");
+  host_services().log(2, "two\nlines");
+  log_error("b");
+  set_log_receiver({});
+  set_quiet(false);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(received, "0 a\n1 {}\n2 two\\nlines\n3 b\n");
+}
+
 TEST(Samplers, OneThatCannotRunSaysWhy) {
   PluginHost host({fixture_folder("never-runs")});
   EXPECT_THAT(error_of([&] { host.sampler("never-runs", Space::host); }),
