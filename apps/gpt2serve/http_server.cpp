@@ -101,9 +101,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void run() {
     net::dispatch(strand(), [self = shared_from_this()] { self->next(); });
   }
-  void close_if_idle() {
-    net::post(strand(), [self = shared_from_this()] {
-      if (self->idle_since_ != kBusy) self->close();
+  // unless_new: leaves a connection open whose first request is still to come.
+  void close_if_idle(bool unless_new) {
+    net::post(strand(), [self = shared_from_this(), unless_new] {
+      if (self->idle_since_ != kBusy && (self->has_served_ || !unless_new)) self->close();
     });
   }
 
@@ -385,7 +386,7 @@ bool HttpServer::State::make_room() {
   const std::vector<std::shared_ptr<Connection>> all = connections();
   if (all.size() < options.most_connections) return true;
   const auto oldest = std::ranges::min_element(all, {}, [](const auto& one) { return one->idle_since(); });
-  if (oldest != all.end()) (*oldest)->close_if_idle();
+  if (oldest != all.end()) (*oldest)->close_if_idle(false);
   return false;
 }
 
@@ -472,7 +473,7 @@ size_t HttpServer::busy() const {
 
 void HttpServer::drain() {
   state_->draining = true;
-  for (const std::shared_ptr<Connection>& one : state_->connections()) one->close_if_idle();
+  for (const std::shared_ptr<Connection>& one : state_->connections()) one->close_if_idle(true);
 }
 
 void HttpServer::stop() {

@@ -66,7 +66,7 @@ class HttpServer {
   size_t connections() const;  // open ones
   size_t busy() const;         // of these, those that do not wait for a request
 
-  // From now on every answer closes its connection, and idle connections are closed.
+  // From now on every answer closes its connection, and connections that wait for another request are closed.
   void drain();
   // Closes all connections and ends the threads. No handler runs afterwards; replies that are left are ignored.
   void stop();
