@@ -17,6 +17,7 @@ try:
 except ImportError:
     webdriver = None
 
+SLOW = 3 * PATIENCE  # seconds for what takes a moment: the browser and the server share a machine that may be busy
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 
@@ -47,7 +48,7 @@ class Browser:
             options.add_argument(argument)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-        self.driver.set_page_load_timeout(PATIENCE)
+        self.driver.set_page_load_timeout(SLOW)
         self.resize(self.width, self.height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if self.dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
@@ -97,7 +98,7 @@ class Browser:
         self.wait_for(lambda: self.texts("#progress") == [""] and (self.texts("section:not([hidden]) > *") or self.failure()), "an end")
 
     def wait_for(self, condition, what):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + SLOW
         while not condition():
             expect(time.monotonic() < end, what, "found", self.texts("#failure"), self.texts("#progress"))
             time.sleep(0.05)

@@ -11,7 +11,7 @@ function addContinuation(parent, model, isReference) {
 }
 
 function showSpeed(run, tokensPerSecond, firstMilliseconds) {
-  const speed = tokensPerSecond ? Math.round(tokensPerSecond) + " tokens/s" : run.ids.length + " tokens";
+  const speed = tokensPerSecond ? tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0) + " tokens/s" : run.ids.length + " tokens";
   run.speed.textContent = speed + ", first after " + firstMilliseconds.toFixed(1) + " ms";
 }
 
