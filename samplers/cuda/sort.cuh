@@ -39,7 +39,8 @@ GPT2RUN_DEVICE void sort_block(uint64_t (&own)[kSortOwn], SortScratch& scratch) 
       uint64_t others[kSortOwn];
       if (lanes < kWarp) {
         GPT2RUN_UNROLL
-        for (int i = 0; i < kSortOwn; ++i) others[i] = shuffle_xor(kWholeWarp, own[i], lanes);
+        for (int i = 0; i < kSortOwn; ++i) others[i] = own[i];
+        swap_lanes(others, lanes);
       } else {
         sync_block();  // every thread has read the numbers of the exchange before
         GPT2RUN_UNROLL

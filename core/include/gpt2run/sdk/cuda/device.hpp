@@ -141,6 +141,14 @@ GPT2RUN_DEVICE void sum_over_lanes(T (&values)[kCount]) {
   }
 }
 
+// Replaces every value by that of the lane whose number differs in the bits of `lanes`. All lanes of the warp must call
+// it.
+template <class T, int kCount>
+GPT2RUN_DEVICE void swap_lanes(T (&values)[kCount], int lanes) {
+  GPT2RUN_UNROLL
+  for (int i = 0; i < kCount; ++i) values[i] = __shfl_xor_sync(kWholeWarp, values[i], lanes);
+}
+
 // Starts a kernel. Its arguments take at most kArgumentBytes. A stream is dependent only where
 // why_no_dependent_launch() in runtime.hpp finds nothing. The stream's device must be selected. Throws Error with
 // the kernel's name.
@@ -230,6 +238,14 @@ void sum_over_lanes(T (&values)[kCount], executor::Site site = executor::Site::c
       for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
     values[i] = sums[0];
   }
+}
+
+// A single exchange of all values.
+template <class T, int kCount>
+void swap_lanes(T (&values)[kCount], int lanes, executor::Site site = executor::Site::current()) {
+  const int other = thread_id() % kWarp ^ lanes;
+  const auto* all = static_cast<const T*>(executor::exchange(kWholeWarp, values, sizeof values, other, site));
+  for (int i = 0; i < kCount; ++i) values[i] = all[other * kCount + i];
 }
 
 // Errors of the kernel itself are thrown when somebody waits for the stream.
