@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "executor/executor.hpp"
+#include "gpt2run/sdk/cuda/runtime.hpp"
 #include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run::test {
@@ -137,6 +138,49 @@ TYPED_TEST(Product, NormedRowsHaveTheBitsThatEachHasAlone) {
     const std::vector<float> found = products(kEmpty, rows, rows <= 2 ? 1 : 2);
     for (int i = 0; i < (kEmpty + rows) * kOutputs; ++i)
       ASSERT_EQ(found[i], expected[i]) << rows << " rows, row " << i / kOutputs << ", output " << i % kOutputs;
+  }
+}
+
+// On a dependent stream the executor hides all device memory but the weights until the kernel has waited for the kernel
+// in front.
+TYPED_TEST(Product, ReadsOnlyWeightsBeforeTheKernelInFrontHasEnded) {
+  using Value = TypeParam;
+  this->prepare(14);
+  const int width = this->width, C = width - 3;
+  const auto on_device = [](const auto& values) {
+    cuda::Array<std::decay_t<decltype(values[0])>> array(values.size());
+    std::copy(values.begin(), values.end(), array.data());
+    return array;
+  };
+  const auto weights = on_device(this->weights), in = on_device(this->in);
+  const auto gain = on_device(some_values<float>(width, 5)), shift = on_device(some_values<float>(width, 6));
+  const auto x = on_device(some_values<float>(size_t(kMostRows) * width, 7));
+  const cuda::Array<cuda::RowStatistics> statistics(kMostRows);
+  const auto index = on_device(std::vector<int32_t>{4, 0, 3, 1, 2, 8, 7, 6, 5});
+  cuda::set_read_only(weights.data()), cuda::set_read_only(gain.data()), cuda::set_read_only(shift.data());
+  const cuda::DeviceMatrix<Value> matrix = {weights.data(), kOutputs, width};
+  const cuda::NormedRows<Value> normed = {x.data(), gain.data(), shift.data(), index.data(),     C,
+                                          width,    width,       1e-5f,        statistics.data()};
+  const auto run = [&](int rows, bool dependent) {
+    const auto added = on_device(some_values<float>(size_t(kMostRows) * kOutputs, 8)),
+               bias = on_device(some_values<float>(kOutputs, 9));
+    const cuda::Array<float> logits(size_t(kMostRows) * kOutputs);
+    void* const stream = cuda::make_stream();
+    const cuda::KernelStream kernels(stream, dependent);
+    cuda::product<1>("product", matrix, normed, cuda::LogitSink{logits.data(), nullptr, kOutputs}, {0, rows, false},
+                     kernels);
+    cuda::product<cuda::kProductWarps>("product", matrix, cuda::PlainRows<Value>{in.data(), width},
+                                       cuda::AddSink{bias.data(), added.data(), kOutputs}, {0, rows, false}, kernels);
+    cuda::wait(stream);
+    cuda::release_stream(stream);
+    std::vector<float> out(logits.data(), logits.data() + rows * kOutputs);
+    out.insert(out.end(), added.data(), added.data() + rows * kOutputs);
+    return out;
+  };
+  for (const int rows : {1, 2, 4, 8}) {
+    const std::vector<float> expected = run(rows, false);
+    for (const float value : expected) ASSERT_TRUE(std::isfinite(value));
+    EXPECT_EQ(run(rows, true), expected) << rows;
   }
 }
 
