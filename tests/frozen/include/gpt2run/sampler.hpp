@@ -41,8 +41,8 @@ inline constexpr int32_t kNone = -2;
 
 // A sampler. One thread at a time. A draw depends only on the logits and the row's key, never on the row's number, the
 // slot or other sequences. A sampler may keep state for each slot. Such state begins with configure(); sample() then
-// comes once for each position, in ascending order. A sampler serves one session at a time, the one that it was
-// prepared for last.
+// comes once for each position, in ascending order, and again where no token could be chosen, to find out why. A
+// sampler serves one session at a time, the one that it was prepared for last.
 struct Sampler {
   virtual ~Sampler() = default;
 
