@@ -44,7 +44,7 @@ struct Counts {
   int64_t steps;      // parts of a block between barriers
   int64_t contended;  // atomic updates of shared memory that wait for each other: those of the address that a step
                       // updates most often, added up over the steps
-  int64_t dependent;           // launches on a dependent stream
+  int64_t dependent;  // launches on a dependent stream
 };
 Counts counts();
 
