@@ -180,8 +180,9 @@ std::string StepRunner::who_left_none(const Chain& chain, int row) {
   std::vector<float> logits(layout_.stride);
   std::copy_n(read_logits(row), layout_.vocab, logits.begin());
   if (names.empty() || chain.space != Space::host) return "";
-  // The session has kept no other row than the one of the chain. Bans do not depend on the values, and samplers that go
-  // by values leave at least one.
+  // A session that keeps no raw logits has only the row that the chain has changed, in which every logit is -inf. A row
+  // of zeros stands for the one before: samplers that ban tokens do not look at the values, and those that do leave at
+  // least one token.
   if (is_none(logits, layout_.vocab)) std::fill(logits.begin(), logits.end(), 0.f);
   const std::vector<float> raw = logits;
   RowKey key;

@@ -86,7 +86,7 @@ GPT2RUN_INLINE void prefetch(uintptr_t first, int bytes) {
 // - A single row is limited by memory. Where values must be widened, some processors do not look far enough ahead: on
 //   AMD, FP16 reaches 0.8 to 0.9 of the bandwidth of plain reading without prefetch, and nearly all of it with
 //   prefetches as far ahead as the table in isa.hpp says.
-// - Up to kDirectRows rows are one tile, and the processor looks far enough ahead by itself.
+// - Up to kRows rows are one tile, and the processor looks far enough ahead by itself.
 // - Up to kFewRows rows are several tiles, and reading takes about as long as arithmetic. The processor does not do
 //   both at once by itself, since it sees a block again with each tile. With FewAhead it does, twice as fast at best.
 // - More rows are limited by arithmetic. Their next weights come by the Prefetcher.

@@ -57,9 +57,9 @@ void ascending_panel(const float* x, const Value* w, int K, int outputs, float* 
   }
 }
 
-// Takes the order `ascending` for rows and panels in which the product of parts gave a NaN. Of what is not finite, the
-// parts are not either, as infinity less itself, and so they make every result NaN that they touch: all of a row's, or
-// those of one output. Finite values of FP16 never do; those of FP32 do where a sum overflows to both sides.
+// Takes the order `ascending` for rows and panels in which the product of parts gave a NaN. The low part of
+// infinity is NaN. So a row with an infinity gives NaN everywhere, and a weight that is infinite gives NaN in its
+// output. Finite values of FP16 never do; those of FP32 do where a sum overflows to both sides.
 template <class Value>
 GPT2RUN_APART void take_ascending(const float* x, int rows, int64_t x_stride, const Value* w, int K, int outputs,
                                   float* y, int64_t y_stride) {

@@ -54,7 +54,8 @@ using TileLayout = PanelLayout<kTilePanel, 2, kTileInputs>;
 
 // Blocking of products. Up to kDirectRows rows read their inputs in place, except for dot products. Up to kFewRows are
 // packed whole, if they take no more than kPackedElements. Of more rows, kSegment inputs (twice as many for dot
-// products) of kPackedRows rows at a time are packed: 442 KB, which leaves room in a second-level cache.
+// products) of kPackedRows rows at a time are packed: 442 KB, which leaves room in a second-level cache, and twice that
+// where an input is two parts.
 inline constexpr int kDirectRows = 6, kFewRows = 48, kPackedRows = 288, kSegment = 384;
 inline constexpr int kPackedElements = kPackedRows * kSegment;
 
