@@ -1,5 +1,6 @@
 #include "gpt2serve/answer_head.hpp"
 
+#include <cstdio>
 #include <ctime>
 
 namespace gpt2run {
@@ -29,6 +30,12 @@ std::string answer_head(int status, std::string_view reason, std::string_view co
   add("Connection", keep ? "keep-alive" : "close");
   for (const auto& [name, value] : headers) add(name, value);
   return text;
+}
+
+std::string chunk_of(std::string_view text) {
+  char size[32];
+  std::snprintf(size, sizeof size, "%zx\r\n", text.size());
+  return std::string(size).append(text).append("\r\n");
 }
 
 }  // namespace gpt2run

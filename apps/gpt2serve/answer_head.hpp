@@ -1,4 +1,4 @@
-// The first lines of an HTTP answer.
+// The parts of an HTTP answer as bytes.
 #pragma once
 #include <string>
 #include <string_view>
@@ -14,5 +14,8 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 // whether the connection stays open.
 std::string answer_head(int status, std::string_view reason, std::string_view content_type, bool keep,
                         const HttpHeaders& headers);
+
+// A piece of a body that is sent in chunks. The text is not empty: an empty chunk ends a body.
+std::string chunk_of(std::string_view text);
 
 }  // namespace gpt2run

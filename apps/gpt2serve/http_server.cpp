@@ -13,7 +13,6 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <cstdio>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -22,6 +21,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2serve/reply_progress.hpp"
+#include "gpt2serve/request_head.hpp"
 
 namespace gpt2run {
 namespace {
@@ -36,8 +36,9 @@ constexpr uint32_t kMostHeader = 16384;             // bytes of all header field
 constexpr size_t kMostPending = size_t{256} << 10;  // bytes of a stream that wait for a client
 constexpr size_t kMostAhead = size_t{64} << 10;     // bytes that are read while an answer is made
 constexpr size_t kRead = 8192;
-constexpr int kSendBuffer = 128 << 10;      // bytes of a connection that the system keeps
-constexpr std::chrono::seconds kLinger{2};  // for a client to read an answer before its connection is closed
+constexpr size_t kMostBuffer = kMostAhead + kRead;  // bytes of what is read as a whole: a chunk's header, a trailer
+constexpr int kSendBuffer = 128 << 10;              // bytes of a connection that the system keeps
+constexpr std::chrono::seconds kLinger{2};          // for a client to read an answer before its connection is closed
 constexpr int kThreads = 2;
 constexpr int64_t kBusy = std::numeric_limits<int64_t>::max();
 
@@ -134,6 +135,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_queued();
   void finish_answer();
   void refuse(const Failure& why);
+  void refuse(int status, const std::string& why);
   void close();
 
   // Closes the connection unless arm() or disarm() is called again in time.
@@ -148,8 +150,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<HttpServer::State> state_;
   Tcp::socket socket_;
   net::steady_timer deadline_;
-  boost::beast::flat_buffer buffer_;
+  boost::beast::flat_buffer buffer_{kMostBuffer};
   std::optional<http::request_parser<http::string_body>> parser_;
+  http::request_header<> header_;            // without the fields of a trailer, which mean nothing here
   std::shared_ptr<ReplyProgress> progress_;  // of the request that is being answered
   std::string client_, queued_, sending_;
   std::atomic<int64_t> idle_since_ = 0;  // time of the steady clock, or kBusy
@@ -157,6 +160,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_watching_ = false, is_answered_ = false, is_last_queued_ = false, keep_ = true, is_lingering_ = false;
   bool is_closed_ = false, has_served_ = false;
 };
+
+std::string_view view_of(const boost::beast::string_view& text) { return {text.data(), text.size()}; }
 
 // The reply that a handler gets.
 class Answer final : public Reply {
@@ -189,12 +194,7 @@ class Answer final : public Reply {
     if (text.empty() || progress_->is_gone()) return;
     if (progress_->pending > kMostPending)
       return post([progress = progress_](Connection& one) { one.abandon(progress); });
-    if (is_chunked_) {
-      char size[32];
-      std::snprintf(size, sizeof size, "%zx\r\n", text.size());
-      text = size + std::move(text) + "\r\n";
-    }
-    push(std::move(text), false);
+    push(is_chunked_ ? chunk_of(text) : std::move(text), false);
   }
 
   void end() override { push(is_chunked_ ? "0\r\n\r\n" : "", true); }
@@ -204,7 +204,7 @@ class Answer final : public Reply {
  private:
   std::string head(int status, std::string_view content_type, const HttpHeaders& headers) const {
     const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
-    return answer_head(status, {reason.data(), reason.size()}, content_type, keep_, headers);
+    return answer_head(status, view_of(reason), content_type, keep_, headers);
   }
 
   void push(std::string bytes, bool is_last) {
@@ -250,7 +250,15 @@ void Connection::read_header() {
   http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this(), this](const Failure& failed, size_t) {
     if (is_closed_) return;
     if (failed) return refuse(failed);
-    if (parser_->get()[http::field::expect] != "100-continue") return read_body();
+    header_ = parser_->get().base();
+    const RequestHead head{header_.version(),
+                           view_of(header_.target()),
+                           view_of(header_[http::field::transfer_encoding]),
+                           view_of(header_[http::field::expect]),
+                           header_.count(http::field::host),
+                           header_.count(http::field::transfer_encoding)};
+    if (const std::string fault = fault_of(head); !fault.empty()) return refuse(400, fault);
+    if (!asks_to_continue(head)) return read_body();
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     net::async_write(socket_, net::buffer(kContinue),
                      [self, this](const Failure& lost, size_t) { lost || is_closed_ ? close() : read_body(); });
@@ -270,11 +278,11 @@ void Connection::handle() {
   disarm();
   has_served_ = true;
   http::request<http::string_body> message = parser_->release();
-  const auto text = [](const auto& view) { return std::string(view.data(), view.size()); };
-  const auto field = [&](http::field name) { return text(message[name]); };
-  const std::string target = text(message.target());
-  HttpRequest request{text(message.method_string()),
-                      target.substr(0, target.find('?')),
+  message.base() = std::move(header_);
+  const auto field = [&](http::field name) { return std::string(view_of(message[name])); };
+  const std::string_view target = view_of(message.target());
+  HttpRequest request{std::string(view_of(message.method_string())),
+                      std::string(target.substr(0, target.find('?'))),
                       std::move(message.body()),
                       field(http::field::host),
                       field(http::field::origin),
@@ -286,10 +294,6 @@ void Connection::handle() {
   auto reply = std::make_shared<Answer>(shared_from_this(), progress_, message.keep_alive(), message.version(),
                                         request.method == "HEAD");
   watch();
-  if (message.count(http::field::host) > 1 || target.empty() || target[0] != '/') {
-    const std::string why = "expected one Host and a target that begins with /";
-    return reply->send(400, "application/json", state_->refusal(400, why), {});
-  }
   try {
     state_->handler(std::move(request), std::move(reply));
   } catch (const std::exception&) {
@@ -359,14 +363,20 @@ void Connection::refuse(const Failure& why) {
   if (why.category() != http::make_error_code(http::error::end_of_stream).category() ||
       why == http::error::end_of_stream || why == http::error::partial_message)
     return close();
-  const int status = why == http::error::body_limit ? 413 : why == http::error::header_limit ? 431 : 400;
-  const std::string message =
-      status == 413   ? "the body: expected at most " + std::to_string(state_->options.most_body) + " bytes, found more"
-      : status == 431 ? "the header: expected at most " + std::to_string(kMostHeader) + " bytes, found more"
-                      : "expected an HTTP request, found another message: " + why.message();
+  const auto too_large = [this](int status, const char* part, size_t most) {
+    refuse(status, std::string(part) + ": expected at most " + std::to_string(most) + " bytes, found more");
+  };
+  if (why == http::error::body_limit) return too_large(413, "the body", state_->options.most_body);
+  if (why == http::error::header_limit) return too_large(431, "the header", kMostHeader);
+  if (why == http::error::buffer_overflow) return too_large(431, "a chunk's header or the trailer", kMostBuffer);
+  refuse(400, "expected an HTTP request, found another message: " + why.message());
+}
+
+void Connection::refuse(int status, const std::string& why) {
+  const bool is_head = parser_->get().method() == http::verb::head;
   progress_ = std::make_shared<ReplyProgress>();
-  Answer(shared_from_this(), progress_, false, 11, false)
-      .send(status, "application/json", state_->refusal(status, message), {});
+  Answer(shared_from_this(), progress_, false, 11, is_head)
+      .send(status, "application/json", state_->refusal(status, why), {});
 }
 
 void Connection::close() {

@@ -35,7 +35,17 @@ MALFORMED = [
     (JSON_HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}", 400),
     (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
     (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" + b"a" * 65536 + b"\r\n", 413),
+    (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;a=" + b"a" * 1000000, 431),
+    (JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + b"Field: x\r\n" * 100000, 431),
+    (JSON_HEAD + b"Transfer-Encoding: chunked, gzip\r\nContent-Length: 2\r\n\r\n{}", 400),
+    (JSON_HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
+    (JSON_HEAD + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}", 400),
+    (JSON_HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400),
 ]
+
+# Bodies in chunks: with an extension, and with a trailer whose fields mean nothing.
+CHUNKED = JSON_HEAD.replace(b"completions", b"tokenize") + b"Connection: close\r\nTransfer-Encoding: Chunked\r\n\r\n"
+CHUNKS = b'9;a="b"\r\n{"input":\r\n5\r\n "x"}\r\n0\r\n'
 
 
 def test_malformed_http(build):
@@ -47,6 +57,16 @@ def test_malformed_http(build):
             expect(error["message"] and error["type"] == "invalid_request_error", "an error object, found", error)
         expect(server.raw(b"GET / HT") == b"", "a closed connection without an answer")
         expect_well(server)
+
+
+def test_chunks(build):
+    with Server(build, "--timeout", "2") as server:
+        for trailer in (b"", b"Field: x\r\n", b"Host: evil.example\r\n", b"Content-Type: text/plain\r\n"):
+            answer = server.raw(CHUNKED + CHUNKS + trailer + b"\r\n")
+            expect(status_of(answer) == 200 and b"token_ids" in answer, "token ids for", trailer, "found", answer)
+        without = CHUNKED.replace(b"Host: localhost\r\n", b"")
+        answer = server.raw(without + CHUNKS + b"Host: localhost\r\n\r\n")
+        expect(status_of(answer) == 403, "403 for a Host behind the body, found", answer)
 
 
 BODIES = [
@@ -232,4 +252,4 @@ def test_keys(build):
             expect(server.get("/healthz")[0] == 200 and server.get("/metrics")[0] == 401, "keys where they are needed")
 
 
-run_tests([test_malformed_http, test_bad_json, test_wrong_fields, test_routes, test_hosts_and_origins, test_keys])
+run_tests([test_malformed_http, test_chunks, test_bad_json, test_wrong_fields, test_routes, test_hosts_and_origins, test_keys])
