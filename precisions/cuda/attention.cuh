@@ -290,8 +290,7 @@ GPT2RUN_DEVICE void fetch_chunk(const Value* from, int stride, int count, Value*
   const int vectors = stride / kVector<Value>;
   for (int i = thread_id(); i < count * vectors; i += kAttentionThreads) {
     const int t = i / vectors, d = i % vectors * kVector<Value>;
-    *reinterpret_cast<Vector<Value>*>(chunk + t * (stride + kVector<Value>)+d) =
-        *reinterpret_cast<const Vector<Value>*>(from + int64_t{t} * stride + d);
+    store_raw(chunk + t * (stride + kVector<Value>)+d, load_raw(from + int64_t{t} * stride + d));
   }
 }
 

@@ -53,30 +53,35 @@ GPT2RUN_HD constexpr int padded_to_vector(int count) {
   return divided_up(count, kVector<Value>) * kVector<Value>;
 }
 
-template <class Value>
-struct alignas(16) Vector {
-  Value values[kVector<Value>];
-};
-
 // A vector before it is widened: four registers, whatever the type.
 struct alignas(16) Raw {
   uint32_t words[4];
 };
 
-// Loads; `at` is 16-byte aligned. prefetch loads into the second-level cache.
+// Loads and stores; `at` is 16-byte aligned. prefetch loads into the second-level cache.
 #if defined(__CUDACC__)
 template <class Value>
 GPT2RUN_DEVICE Raw load_raw(const Value* at) {
   const uint4 read = *reinterpret_cast<const uint4*>(at);
   return {{read.x, read.y, read.z, read.w}};
 }
+template <class Value>
+GPT2RUN_DEVICE void store_raw(Value* at, const Raw& raw) {
+  *reinterpret_cast<uint4*>(at) = {raw.words[0], raw.words[1], raw.words[2], raw.words[3]};
+}
 GPT2RUN_DEVICE void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 #else
 template <class Value>
 Raw load_raw(const Value* at) {
+  executor::check_aligned(at, sizeof(Raw));
   Raw raw;
   std::memcpy(&raw, __builtin_assume_aligned(at, sizeof raw), sizeof raw);
   return raw;
+}
+template <class Value>
+void store_raw(Value* at, const Raw& raw) {
+  executor::check_aligned(at, sizeof raw);
+  std::memcpy(static_cast<void*>(at), &raw, sizeof raw);
 }
 inline void prefetch(const void*) {}
 #endif

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "executor/executor.hpp"
 #include "gpt2run/sdk/random.hpp"
 
 namespace gpt2run::test {
@@ -113,6 +114,7 @@ class Attended {
     return out;
   }
 
+  executor::OpenMemory open_;
   int D_;
   cuda::DeviceState<Value> state_;
 };

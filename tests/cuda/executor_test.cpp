@@ -65,7 +65,7 @@ TEST_F(Executor, GivesTheSameInEveryOrder) {
     EXPECT_EQ(sums<true>(in), expected);
     int counter = 0;
     float partial[40] = {}, out = -1;
-    cuda::launch({"last", {40, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
+    cuda::launch({"last", {40, 1, 1}, kThreads, 0, nullptr}, last_block_kernel<Fence::both>, &counter, partial, &out);
     EXPECT_EQ(out, 820.0f);
   }
 }
@@ -158,12 +158,158 @@ TEST_F(Executor, LaunchesBeyondTheLimitsAreRefused) {
       cuda::launch({"b", {1, blocks, 1}, threads, shared, nullptr}, barrier_kernel<false>, &out[0]);
     });
   };
-  EXPECT_EQ(run(1, 1025, 0), "kernel b: expected 1 to 1024 threads of a block, found 1025");
-  EXPECT_EQ(run(1, 0, 0), "kernel b: expected 1 to 1024 threads of a block, found 0");
+  EXPECT_EQ(run(1, kThreads + 1, 0), "kernel b: expected 1 to 64 threads of a block, found 65");
+  EXPECT_EQ(run(1, 0, 0), "kernel b: expected 1 to 64 threads of a block, found 0");
   EXPECT_EQ(run(1, 64, cuda::kMostSharedBytes + 1),
             "kernel b: expected 1 to 101376 bytes of shared memory, found 101377");
   EXPECT_EQ(run(65536, 64, 0), "kernel b: expected 1 to 65535 blocks, found 65536");
   EXPECT_EQ(run(0, 64, 0), "kernel b: expected 1 to 65535 blocks, found 0");
+}
+
+TEST_F(Executor, AMisalignedVectorIsNamed) {
+  std::vector<float> in(cuda::kVector<float> * (kThreads + 1)), out(kThreads);
+  const auto run = [&](auto kernel) {
+    return error_of([&] { cuda::launch({"vectors", {1, 1, 1}, kThreads, 0, nullptr}, kernel, in.data(), out.data()); });
+  };
+  EXPECT_EQ(run(vectors_kernel<0>), "no error");
+  EXPECT_EQ(run(vectors_kernel<4>), "no error");
+  const std::string said = run(vectors_kernel<1>);
+  EXPECT_EQ(said.rfind("kernel vectors, block 0,0,0: thread 0 at math.cuh:", 0), 0u) << said;
+  EXPECT_NE(said.find("accesses a vector of 16 bytes that begins 4 bytes behind a multiple of its size"),
+            std::string::npos)
+      << said;
+}
+
+// Memory of the host and of a device, and a stream of that device.
+class Memory : public Executor {
+ protected:
+  void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__)
+    GTEST_SKIP() << "the sanitizer has device memory on the heap";
+#endif
+  }
+  ~Memory() override { cuda::release_stream(stream_); }
+
+  // The error of a launch of view_kernel on the stream.
+  std::string error_with(float* values) const {
+    return error_of([&] {
+      cuda::launch({"view", {1, 1, 1}, kThreads, 0, stream_}, view_kernel, View{kThreads, values});
+      cuda::wait(stream_);
+    });
+  }
+
+  void* stream_ = cuda::make_stream();
+  cuda::Array<float> device_{kThreads};
+  std::vector<float> host_ = std::vector<float>(kThreads, 0.0f);
+};
+
+TEST_F(Memory, OfTheHostIsRefusedInKernels) {
+  EXPECT_EQ(error_with(device_.data()), "no error");
+  EXPECT_EQ(error_with(device_.data() + 3), "no error");
+  EXPECT_EQ(error_with(host_.data()),
+            "kernel view, argument 1: expected memory of device 0, found a pointer to memory of the host at byte 8");
+}
+
+TEST_F(Memory, OfAnotherDeviceIsRefused) {
+  cuda::use_device(1);
+  const cuda::Array<float> other(kThreads);
+  cuda::use_device(0);
+  EXPECT_EQ(error_with(other.data()),
+            "kernel view, argument 1: expected memory of device 0, found a pointer to memory of device 1 at byte 8");
+  EXPECT_EQ(error_of([&] { cuda::copy(device_.data(), other.data(), sizeof(float), stream_); }),
+            "copying on the device: expected memory of device 0, found memory of device 1");
+}
+
+TEST_F(Memory, OfTheHostIsRefusedInCopiesOnTheDevice) {
+  const size_t bytes = device_.bytes();
+  const auto to_device = [&](const char* what) {
+    return std::string(what) + ": expected memory of device 0, found memory of the host";
+  };
+  const auto to_host = [&](const char* what) {
+    return std::string(what) + ": expected memory of the host, found memory of device 0";
+  };
+  EXPECT_EQ(error_of([&] { cuda::copy(device_.data(), host_.data(), bytes, stream_); }),
+            to_device("copying on the device"));
+  EXPECT_EQ(error_of([&] { cuda::fill_zero(host_.data(), bytes, stream_); }), to_device("clearing memory"));
+  EXPECT_EQ(error_of([&] { cuda::upload(host_.data(), host_.data(), bytes, stream_); }),
+            to_device("copying to the device"));
+  EXPECT_EQ(error_of([&] { cuda::upload(device_.data(), device_.data(), bytes, stream_); }),
+            to_host("copying to the device"));
+  EXPECT_EQ(error_of([&] { cuda::download(host_.data(), host_.data(), bytes, stream_); }),
+            to_device("copying to the host"));
+  EXPECT_EQ(error_of([&] { cuda::download(device_.data(), device_.data(), bytes, stream_); }),
+            to_host("copying to the host"));
+}
+
+TEST_F(Memory, OfTheDeviceIsClosedToTheHost) {
+  cuda::fill_zero(device_.data(), device_.bytes(), stream_);
+  cuda::wait(stream_);
+  {
+    const executor::OpenMemory open;
+    EXPECT_EQ(device_.data()[3], 0.0f);
+  }
+  EXPECT_DEATH(std::printf("%f", static_cast<double>(device_.data()[3])), "");
+}
+
+TEST_F(Memory, IsTakenAgainOnceItIsGivenBack) {
+  float* const before = cuda::Array<float>(1000).data();
+  const cuda::Array<float> first(400), second(600);
+  EXPECT_EQ(first.data(), before);
+  EXPECT_LT(second.data(), before + 1088) << "both fit where one was";
+}
+
+// A graph is recorded without asking cuBLASLt for anything: each shape must have been multiplied before.
+TEST_F(Executor, AProductOfANewShapeIsRefusedInARecording) {
+  void* stream = cuda::make_stream();
+  const auto library = cuda::open_gemm();
+  const cuda::Array<float> in(4 * 8), weights(2 * 8), out(4 * 2);
+  const auto multiply = [&](int rows) {
+    library->multiply({.type = Type::f32,
+                       .in = in.data(),
+                       .weights = weights.data(),
+                       .bias = nullptr,
+                       .out = out.data(),
+                       .rows = rows,
+                       .outputs = 2,
+                       .inputs = 8,
+                       .out_stride = 2,
+                       .adds = false},
+                      stream);
+  };
+  multiply(3);
+  cuda::begin_capture(stream);
+  multiply(3);
+  EXPECT_EQ(
+      error_of([&] { multiply(4); }),
+      "a product of 4 rows: its first one, which asks for a plan and loads kernels, comes while this thread records a "
+      "graph");
+  cuda::abandon_capture(stream);
+  multiply(4);
+  cuda::begin_capture(stream);
+  EXPECT_EQ(error_of([&] { multiply(4); }), "no error");
+  cuda::abandon_capture(stream);
+  cuda::release_stream(stream);
+}
+
+template <int kAny>
+GPT2RUN_KERNEL(cuda::kWarp, kAny)
+any_kernel(int) {}
+GPT2RUN_KERNEL(1) single_kernel() {}
+GPT2RUN_KERNEL(1024) widest_kernel() {}
+
+TEST_F(Executor, ALaunchBeyondTheKernelsOwnBoundIsRefused) {
+  const auto run = [&](int threads, auto kernel, auto... arguments) {
+    return error_of([&] { cuda::launch({"k", {1, 1, 1}, threads, 0, nullptr}, kernel, arguments...); });
+  };
+  EXPECT_EQ(run(32, any_kernel<1>, 0), "no error");
+  EXPECT_EQ(run(33, any_kernel<2>, 0), "kernel k: expected 1 to 32 threads of a block, found 33");
+  EXPECT_EQ(run(1, single_kernel), "no error");
+  EXPECT_EQ(run(2, single_kernel), "kernel k: expected 1 to 1 threads of a block, found 2");
+  EXPECT_EQ(run(1024, widest_kernel), "no error");
+  EXPECT_EQ(run(1025, widest_kernel), "kernel k: expected 1 to 1024 threads of a block, found 1025");
+  EXPECT_EQ(run(
+                1, +[] {}),
+            "kernel k: expected a bound of its threads, found none: GPT2RUN_KERNEL");
 }
 
 // A stream runs its work in order when somebody waits. A graph runs when it is replayed. Errors are thrown by the wait.
@@ -182,7 +328,10 @@ TEST_F(Executor, StreamsRunWhenSomebodyWaits) {
   cuda::begin_capture(stream);
   reverse();
   void* graph = cuda::end_capture(stream);
-  EXPECT_TRUE(std::isnan(out.data()[0])) << "nothing has run";
+  {
+    const executor::OpenMemory open;
+    EXPECT_TRUE(std::isnan(out.data()[0])) << "nothing has run";
+  }
   cuda::download(out.data(), found, sizeof found, stream);
   EXPECT_EQ(found[0], 4) << "the recorded work has not run";
   cuda::replay(graph, stream);

@@ -1,6 +1,6 @@
 // Small correct kernels, and the same kernels with one rule broken by a template parameter.
 #pragma once
-#include "gpt2run/sdk/cuda/device.hpp"
+#include "../../precisions/cuda/math.cuh"
 
 namespace gpt2run::test {
 
@@ -68,17 +68,47 @@ barrier_kernel(float* out) {
   out[cuda::thread_id()] = 1;
 }
 
-// The last block to arrive adds up what all blocks wrote. The fences and the counter order the blocks.
+// The last block to arrive adds up what all blocks wrote, and sets the counter back. The fences and the counter order
+// the blocks.
+enum class Fence { both, not_before, not_behind };
+template <Fence kFence>
 GPT2RUN_KERNEL(kThreads)
 last_block_kernel(int* counter, float* partial, float* out) {
   if (cuda::thread_id() == 0) partial[cuda::block_x()] = static_cast<float>(cuda::block_x() + 1);
   cuda::sync_block();
   if (cuda::thread_id() != 0) return;
-  cuda::fence();
-  if (cuda::atomic_add(counter, 1) != cuda::blocks_x() - 1) return;
-  cuda::fence();
+  if (kFence != Fence::not_before) cuda::fence();
+  const bool last = cuda::atomic_add(counter, 1) == cuda::blocks_x() - 1;
+  if (kFence != Fence::not_behind) cuda::fence();
+  if (!last) return;
+  if (kFence == Fence::both) *counter = 0;  // which broken ones leave, so that only what they read is reported
   *out = 0;
   for (int block = 0; block < cuda::blocks_x(); ++block) *out += cuda::load_fresh(partial + block);
+}
+
+// Every block adds to the same sum, which nothing orders.
+GPT2RUN_KERNEL(kThreads)
+unordered_kernel(float* sum) {
+  if (cuda::thread_id() == 0) *sum += static_cast<float>(cuda::block_x());
+}
+
+// out (threads) = the first words of vectors of `in`, which begin kShift words behind multiples of 16 bytes.
+template <int kShift>
+GPT2RUN_KERNEL(kThreads)
+vectors_kernel(const float* in, float* out) {
+  float values[cuda::kVector<float>];
+  cuda::load(in + cuda::thread_id() * cuda::kVector<float> + kShift, values);
+  out[cuda::thread_id()] = values[0];
+}
+
+// A view with a pointer in it, as kernels get them.
+struct View {
+  int count;
+  float* values;
+};
+GPT2RUN_KERNEL(kThreads)
+view_kernel(View view) {
+  if (cuda::thread_id() < view.count) view.values[cuda::thread_id()] = 1;
 }
 
 GPT2RUN_KERNEL(kThreads)

@@ -3,6 +3,7 @@
 // inputs that another set has computed.
 #pragma once
 #include "../../precisions/cuda/ops.hpp"
+#include "executor/executor.hpp"
 #include "gpt2run/sdk/host_state.hpp"
 
 namespace gpt2run::test {
@@ -80,6 +81,7 @@ class CudaLockstepOps {
   template <class Run>
   void run(State& s, const Step& step, Run operation) {
     auto& d = s.device;
+    const executor::OpenMemory open;
     cuda::wait(d.stream.get());
     for (size_t r = 0; r < step.rows.size(); ++r)
       d.rows.data()[r] = {step.rows[r].slot, step.rows[r].position, step.rows[r].token};

@@ -1,7 +1,8 @@
-// races right|broken|between: runs kernels under ThreadSanitizer, which is told that only starts, barriers, exchanges
-// and ends of threads order them. `right` runs correct kernels, all samplers and a whole network, and exits with 0.
-// `broken` and `between` run a kernel without a necessary barrier, which the sanitizer must report; in `between`
-// another barrier follows.
+// races right|broken|between|not_before|not_behind|blocks: runs kernels under ThreadSanitizer, which is told that only
+// starts, barriers, exchanges, fences with atomic operations between them, and ends of threads order them. `right` runs
+// correct kernels, all samplers and a whole network, and exits with 0. The others run a kernel that the sanitizer must
+// report. `broken` and `between` lack a necessary barrier; in `between` another barrier follows. `not_before` and
+// `not_behind` lack the fence before or behind a counter of blocks. In `blocks` nothing orders the blocks.
 #include <iostream>
 #include <string_view>
 
@@ -30,10 +31,17 @@ void mirror() {
                mirror_kernel<kBarrier>, in.data(), out.data());
 }
 
+template <Fence kFence>
 void last_block() {
   int counter = 0;
   float partial[kBlocks] = {}, out = 0;
-  cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel, &counter, partial, &out);
+  for (int launch = 0; launch < 2; ++launch)
+    cuda::launch({"last", {kBlocks, 1, 1}, kThreads, 0, nullptr}, last_block_kernel<kFence>, &counter, partial, &out);
+}
+
+void unordered() {
+  float sum = 0;
+  cuda::launch({"unordered", {kBlocks, 1, 1}, kThreads, 0, nullptr}, unordered_kernel, &sum);
 }
 
 // Loads weights. Then runs a prompt of two chunks of the cache together with a row of another slot, and then 1, 2, 4
@@ -103,11 +111,17 @@ int main(int count, char** arguments) {
     sum<false>();
   } else if (what == "between") {
     mirror<false>();
+  } else if (what == "not_before") {
+    last_block<Fence::not_before>();
+  } else if (what == "not_behind") {
+    last_block<Fence::not_behind>();
+  } else if (what == "blocks") {
+    unordered();
   } else if (what == "right") {
-    sum<true>(), mirror<true>(), last_block(), samplers();
+    sum<true>(), mirror<true>(), last_block<Fence::both>(), samplers();
     network<float>(2, 12), network<gpt2run::f16>(1, 64), network<gpt2run::bf16>(2, 12);
   } else {
-    std::cerr << "usage: races right|broken|between\n";
+    std::cerr << "usage: races right|broken|between|not_before|not_behind|blocks\n";
     return 2;
   }
   std::cout << "ran " << what << "\n";

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "../../precisions/cuda/plan.hpp"
+#include "executor/executor.hpp"
 #include "support/plugin.hpp"
 #include "support/quantised_checkpoint.hpp"
 #include "support/tiny_checkpoint.hpp"
@@ -107,6 +108,7 @@ void expect_converted(const Checkpoint& checkpoint, size_t staged) {
   void* stream = cuda::make_stream();
   const auto w = cuda::WeightLoader<Value>(checkpoint, Overflow::saturate, stream, staged).load(cuda::Epilogue::fused);
   cuda::wait(stream);
+  const executor::OpenMemory open;
   const auto expect_matrix = [&](const cuda::DeviceMatrix<Value>& matrix, Weight weight, int layer = 0) {
     EXPECT_EQ(wrong_in(matrix, checkpoint.tensor(weight, layer)), 0) << name_of(weight) << " " << layer;
   };

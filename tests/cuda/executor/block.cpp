@@ -25,16 +25,26 @@ thread_local BlockRunner* current_runner = nullptr;
 #if defined(GPT2RUN_EXECUTOR_TSAN)
 void before(void* what) { __tsan_release(what); }
 void after(void* what) { __tsan_acquire(what); }
-void copy_unseen(std::byte* to, const void* from, size_t bytes) {
+template <class Write>
+void unseen(Write write) {
   AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-  std::memcpy(to, from, bytes);
+  write();
   AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
 }
 #else
 void before(void*) {}
 void after(void*) {}
-void copy_unseen(std::byte* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+template <class Write>
+void unseen(Write write) {
+  write();
+}
 #endif
+
+// The sanitizer's names of the beginning and the end of a launch.
+void* beginning_of(const Launch& launch) { return const_cast<const char**>(&launch.name); }
+void* end_of(const Launch& launch) { return const_cast<int*>(&launch.threads); }
+// That of the moment when hidden memory is shown, for all blocks of the launch.
+void* showing_of(const Launch& launch) { return const_cast<bool*>(&launch.dependent); }
 
 constexpr int kWarp = 32;
 constexpr size_t kMostBytes = 256;  // per lane in an exchange
@@ -75,6 +85,7 @@ struct BlockRunner::Lane {
   Exchange* exchange = nullptr;
   AsyncCopies copies;
   bool has_waited = false;  // for the kernel in front
+  Fences::Own fences;
 
   int warp() const { return thread.thread / kWarp; }
   int lane() const { return thread.thread % kWarp; }
@@ -82,13 +93,15 @@ struct BlockRunner::Lane {
 
 BlockRunner::BlockRunner()
     : thread_([this] {
-        after(&launch_);
+        after(beginning_of(*launch_));
+        after(&alive_);  // the runner's block before this one
         try {
           (*body_)();
         } catch (...) {
           error_ = std::current_exception();
         }
         before(&alive_);
+        before(end_of(*launch_));
       }) {}
 BlockRunner::~BlockRunner() = default;
 
@@ -98,6 +111,10 @@ BlockRunner& BlockRunner::current() {
 }
 
 const Thread& BlockRunner::self() const { return running_->thread; }
+Fences::Own& BlockRunner::own_fences() { return running_->fences; }
+
+void BlockRunner::begin(const Launch& launch) { before(beginning_of(launch)); }
+void BlockRunner::end(const Launch& launch) { after(end_of(launch)); }
 
 void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   launch_ = &launch;
@@ -126,7 +143,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     lane.thread = {i, threads_, {block[0], block[1], block[2]}, {}, shared_.get()};
     std::copy_n(launch.blocks, 3, lane.thread.blocks);
     lane.state = State::ready;
-    lane.exchange = nullptr, lane.site = Site();
+    lane.exchange = nullptr, lane.site = Site(), lane.fences = {};
     lane.copies.clear();
     lane.has_waited = !launch.dependent;
     lane.fiber.start(&thread_);
@@ -147,11 +164,10 @@ void BlockRunner::order_threads(const Settings& settings) {
 
 void BlockRunner::run(const Launch& launch, const std::function<void()>& body, const int (&block)[3],
                       const Settings& settings, bool hides) {
-  prepare(launch, block);
+  unseen([&] { prepare(launch, block); });
   body_ = &body;
   random_ = settings.seed * 1000003 + block[0] + 1009 * block[1] + 9973 * block[2];
   current_runner = this;
-  before(&launch_);
   struct Reset {
     HiddenMemory& hidden;
     ~Reset() { current_runner = nullptr, hidden.show(); }
@@ -167,7 +183,6 @@ void BlockRunner::run(const Launch& launch, const std::function<void()>& body, c
     else
       fail_stuck();
   }
-  after(&alive_);
   end_step();
   check_shared(launch);
 }
@@ -231,7 +246,7 @@ void BlockRunner::note_update(const void* at) {
 void BlockRunner::release_previous() {
   if (!hidden_.show())
     fail_at(*lanes_[0], lanes_[0]->site, "or another one wrote device memory before it waited for the kernel in front");
-  before(&hidden_);
+  before(showing_of(*launch_));
   for (int i = 0; i < threads_; ++i) lanes_[i]->state = State::ready;
   at_previous_ = 0;
 }
@@ -269,7 +284,7 @@ void BlockRunner::wait_for_previous_kernel(Site site) {
   running_->has_waited = true;
   ++at_previous_;
   pause(State::previous, site);
-  after(&hidden_);
+  after(showing_of(*launch_));
 }
 
 void BlockRunner::refuse_mask(const Lane& lane, uint32_t mask, int source) const {
@@ -319,7 +334,7 @@ const void* BlockRunner::exchange(uint32_t mask, const void* value, size_t bytes
   if (bytes > kMostBytes) fail_at(lane, site, "exchanges more than " + std::to_string(kMostBytes) + " bytes");
   Exchange& exchange = open_exchange(lane, mask, bytes);
   lane.exchange = &exchange;
-  copy_unseen(&exchange.values[lane.lane() * bytes], value, bytes);
+  unseen([&] { std::memcpy(&exchange.values[lane.lane() * bytes], value, bytes); });
   exchange.arrived |= 1u << lane.lane();
   before(exchange.sync_address);
   if (!exchange.complete()) {
@@ -357,6 +372,8 @@ void BlockRunner::fail_at(const Lane& lane, Site site, const std::string& what) 
   const int(&b)[3] = lane.thread.block;
   fail("kernel ", launch_->name, ", block ", b[0], ",", b[1], ",", b[2], ": ", place(lane, site), " ", what);
 }
+
+void BlockRunner::fail_here(Site site, const std::string& what) const { fail_at(*running_, site, what); }
 
 // Throws Error when threads wait and none can continue. The message names one thread in each state.
 void BlockRunner::fail_stuck() const {

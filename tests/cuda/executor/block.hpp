@@ -1,5 +1,6 @@
 // BlockRunner: runs the blocks of a launch, one at a time. The threads of a block are fibers that take turns in the
-// order of the schedule.
+// order of the schedule. ThreadSanitizer takes blocks of different runners for unordered, and those of one runner for
+// ordered; it is told of the launch by its address, which the caller names before and after all blocks.
 #pragma once
 #include <array>
 #include <exception>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "executor.hpp"
+#include "fences.hpp"
 #include "fiber.hpp"
 #include "hidden_memory.hpp"
 
@@ -34,6 +36,13 @@ class BlockRunner {
   void copy_async(void* to, const void* from, Site);
   void commit_copies();
   void wait_copies(int left, Site);
+  Fences::Own& own_fences();
+
+  // Called by the thread that launches, before the first block and after the last one.
+  static void begin(const Launch&);
+  static void end(const Launch&);
+
+  [[noreturn]] void fail_here(Site site, const std::string& what) const;  // names the running thread
 
  private:
   struct Exchange;

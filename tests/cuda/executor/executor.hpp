@@ -6,11 +6,15 @@
 //   kernels on a dependent stream of which a thread does not wait for the kernel in front, or writes before it waits;
 //   too many threads, too much shared memory, and writes beyond it;
 //   launches on a stream of another device than the thread has selected;
+//   arguments of launches, copies and products that point to memory of the host, or of another device;
+//   vectors of 16 bytes that are not aligned to 16 bytes;
+//   products of a shape that cuBLASLt has not seen, while a graph is recorded;
 //   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN,
 //   and so is device memory that is not read-only before the kernel in front is waited for (hidden_memory.hpp).
-// It cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has its own copy of
-// the executor, with its own counts and selected device, so a plugin that relies on a device that another plugin has
-// selected is found.
+// Host code that reads device memory ends with a segmentation fault (memory.hpp). A launch or copy without a stream is
+// an exception: it runs at once, and may work on the host's memory, as many tests do. It cannot show timing, occupancy,
+// bank conflicts, or a device's weaker memory order. Every plugin has its own copy of the executor, with its own counts
+// and selected device, so a plugin that relies on a device that another plugin has selected is found.
 #pragma once
 #include <string>
 #include <vector>
@@ -47,6 +51,19 @@ struct Counts {
   int64_t dependent;  // launches on a dependent stream
 };
 Counts counts();
+
+// While one lives, host code may access the memory of a device that this copy of the executor has taken, as a test does
+// which looks at results in place. May be nested. Thread-safe.
+inline constexpr int kEveryDevice = -1;
+class OpenMemory {
+ public:
+  explicit OpenMemory(int device = kEveryDevice);
+  ~OpenMemory();
+  OpenMemory(const OpenMemory&) = delete;
+
+ private:
+  int device_;
+};
 
 // Appends the name of every range that begins from now on, indented by one space for each range around it: " layer 3".
 // Null ends this.

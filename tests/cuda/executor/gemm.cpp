@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <tuple>
 
 #include "gpt2run/sdk/cuda/runtime.hpp"
 #include "gpt2run/sdk/float16.hpp"
@@ -46,14 +48,29 @@ void multiply_row(const GemmProblem& p, int row, int block) {
   }
 }
 
+// Refuses what may break a recording on a device: the first product of a shape.
 class Plain final : public Gemm {
  public:
   void multiply(const GemmProblem& p, void* stream) override {
     executor::check_device("a product", stream);
+    const void* const pointers[] = {p.in, p.weights, p.bias, p.out};
+    executor::check_pointers("a product", pointers, sizeof pointers, stream);
+    const Shape shape = {p.type,       p.out_type,        p.rows, p.outputs, p.inputs,
+                         p.out_stride, p.bias != nullptr, p.gelu, p.adds};
+    if (executor::is_recording() && !seen_.contains(shape))
+      fail("a product of ", p.rows,
+           " rows: its first one, which asks for a plan and loads kernels, comes while this thread "
+           "records a graph");
+    seen_.insert(shape);
     executor::enqueue(stream, [p] {
       for (int row = 0; row < p.rows; ++row) multiply_row(p, row, 8 + p.rows % 9);
     });
   }
+
+ private:
+  // type, out_type, rows, outputs, inputs, out_stride, whether there is a bias, gelu, adds
+  using Shape = std::tuple<Type, Type, int, int, int, int64_t, bool, bool, bool>;
+  std::set<Shape> seen_;
 };
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <map>
 
+#include "executor.hpp"
+
 namespace gpt2run::executor {
 namespace {
 
@@ -32,6 +34,7 @@ void remove_memory(const void* at) {
 }
 
 void HiddenMemory::hide() {
+  const OpenMemory open;
   contents_.clear();
   for (const auto& [at, bytes] : memory()) {
     parts_.push_back({at, bytes});
@@ -41,6 +44,8 @@ void HiddenMemory::hide() {
 }
 
 bool HiddenMemory::show() {
+  if (parts_.empty()) return true;
+  const OpenMemory open;
   bool untouched = true;
   const std::byte* from = contents_.data();
   for (const Part& part : parts_) {

@@ -10,4 +10,11 @@ void enqueue(void* stream, std::function<void()> work);
 // Throws Error unless the calling thread has selected the stream's device, as it must for a launch.
 void check_device(const char* what, void* stream);
 
+// Throws Error if one of the words of these values is the address of memory that the stream's device cannot access.
+// Without a stream it checks nothing.
+void check_pointers(const char* what, const void* values, size_t bytes, void* stream);
+
+// Whether the calling thread records a graph.
+bool is_recording();
+
 }  // namespace gpt2run::executor

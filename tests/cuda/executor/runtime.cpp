@@ -2,6 +2,7 @@
 #include "gpt2run/sdk/cuda/runtime.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -19,11 +20,12 @@
 #include "block.hpp"
 #include "gpt2run/error.hpp"
 #include "host_work.hpp"
+#include "memory.hpp"
 
 namespace gpt2run::executor {
 namespace {
 
-constexpr int kMostThreads = 1024, kMostBlocks = 65535;  // kMostBlocks: in y and z
+constexpr int kMostBlocks = 65535;  // in y and z
 
 Settings from_environment() {
   Settings settings;
@@ -54,7 +56,8 @@ void check(const Launch& launch) {
   const auto refuse = [&](const char* what, size_t found, size_t most) {
     fail("kernel ", launch.name, ": expected 1 to ", most, " ", what, ", found ", found);
   };
-  if (launch.threads < 1 || launch.threads > kMostThreads) refuse("threads of a block", launch.threads, kMostThreads);
+  if (launch.bound == 0) fail("kernel ", launch.name, ": expected a bound of its threads, found none: GPT2RUN_KERNEL");
+  if (launch.threads < 1 || launch.threads > launch.bound) refuse("threads of a block", launch.threads, launch.bound);
   if (launch.shared > launch.most_shared) refuse("bytes of shared memory", launch.shared, launch.most_shared);
   for (int i = 0; i < 3; ++i) {
     const int most = i == 0 ? std::numeric_limits<int>::max() : kMostBlocks;
@@ -76,6 +79,8 @@ class Grid {
   }
 
   void run() {
+    Fences::begin_launch();
+    BlockRunner::begin(launch_);
     if (settings_.workers <= 1) {
       work();
     } else {
@@ -83,6 +88,7 @@ class Grid {
       for (int i = 0; i < settings_.workers; ++i) workers.emplace_back([this] { work(); });
       for (std::thread& worker : workers) worker.join();
     }
+    BlockRunner::end(launch_);
     if (error_) std::rethrow_exception(error_);
   }
   // Of the block that has most of them.
@@ -90,13 +96,16 @@ class Grid {
   int64_t contended() const { return contended_; }
 
  private:
-  // Device memory is hidden from the first block that runs, which the schedule chooses, and which then runs alone.
+  // Neighbouring blocks have different runners, so that ThreadSanitizer finds what they do unordered. Device memory is
+  // hidden from the first block that runs, which the schedule chooses, and which then runs alone.
   void work() {
-    thread_local BlockRunner runner;
+    thread_local std::array<BlockRunner, 2> runners;
+    size_t turn = 0;
     for (size_t i; (i = next_++) < order_.size();) {
       const auto x = size_t(launch_.blocks[0]), y = size_t(launch_.blocks[1]);
       const int block[3] = {int(order_[i] % x), int(order_[i] / x % y), int(order_[i] / x / y)};
       try {
+        BlockRunner& runner = runners[turn++ % runners.size()];
         runner.run(launch_, body_, block, settings_, i == 0 && settings_.workers <= 1);
         const std::lock_guard guard(mutex_);
         steps_ = std::max(steps_, runner.steps()), contended_ = std::max(contended_, runner.contended());
@@ -160,7 +169,9 @@ struct Stream {
     }
     run_queue(done);
   }
-  void run_queue(const bool* done = nullptr) {
+  // Virtual, so that the memory that is opened is that of the stream's own copy, also if another one waits.
+  virtual void run_queue(const bool* done) {
+    const OpenMemory open(device);
     while (!queue.empty() && !(done && *done)) {
       const Work work = std::move(queue.front());
       queue.pop_front();
@@ -171,7 +182,7 @@ struct Stream {
   // Runs the whole queue without counting a wait. What the work throws is thrown by the next run().
   virtual void finish() noexcept {
     try {
-      run_queue();
+      run_queue(nullptr);
     } catch (...) {
       error = std::current_exception();
     }
@@ -218,7 +229,19 @@ bool is_pinned(const void* host, size_t bytes) {
   return begin + bytes <= found->first + found->second;
 }
 
+// Throws Error unless the two are memory of the stream's device, or of the host where that is said. Without a stream
+// anything goes.
+enum class Of { device, host };
+void check_copy(const char* what, const void* one, Of of_one, const void* other, Of of_other, size_t bytes,
+                void* stream) {
+  if (!stream || bytes == 0) return;
+  const int device = static_cast<Stream*>(stream)->device;
+  check_address(what, one, of_one == Of::host ? kHostMemory : device);
+  check_address(what, other, of_other == Of::host ? kHostMemory : device);
+}
+
 void copy_to_host(const void* from, void* host, size_t bytes, void* stream) {
+  check_copy("copying to the host", from, Of::device, host, Of::host, bytes, stream);
   {
     const std::lock_guard guard(mutex);
     total.downloaded += static_cast<int64_t>(bytes);
@@ -235,13 +258,26 @@ void check_device(const char* what, void* stream) {
     fail(what, ": on a stream of device ", device, ", but this thread has selected device ", current_device);
 }
 
+void check_pointers(const char* what, const void* values, size_t bytes, void* stream) {
+  if (stream) check_words(what, values, bytes, static_cast<Stream*>(stream)->device, stream);
+}
+
+bool is_recording() { return recording; }
+
 void enqueue(void* stream, std::function<void()> work) {
   if (!stream) {
     const std::lock_guard alone(running());
+    const OpenMemory open;
     return work();
   }
   KnownStreams::add(*static_cast<Stream*>(stream));
-  static_cast<Stream*>(stream)->enqueue(std::move(work));
+  // The stream opens the memory of its own copy of the executor, and this one that of the copy which enqueues. Each
+  // also waits until other threads have shown what they have hidden of that copy's memory.
+  static_cast<Stream*>(stream)->enqueue([work = std::move(work), device = static_cast<Stream*>(stream)->device] {
+    const std::lock_guard alone(running());
+    const OpenMemory open(device);
+    work();
+  });
 }
 
 void configure(const Settings& settings) {
@@ -271,6 +307,14 @@ void end_range() { --open_ranges; }
 
 const Thread& self() { return BlockRunner::current().self(); }
 void note_update(const void* at) { BlockRunner::current().note_update(at); }
+void fence() { Fences::fence(BlockRunner::current().own_fences()); }
+void note_atomic(const void* at) { Fences::atomic(BlockRunner::current().own_fences(), at); }
+void check_aligned(const void* at, size_t bytes, Site site) {
+  const auto beside = reinterpret_cast<uintptr_t>(at) % bytes;
+  if (beside == 0) return;
+  BlockRunner::current().fail_here(site, "accesses a vector of " + std::to_string(bytes) + " bytes that begins " +
+                                             std::to_string(beside) + " bytes behind a multiple of its size");
+}
 void sync_block(Site site) { BlockRunner::current().sync_block(site); }
 void wait_for_previous_kernel(Site site) { BlockRunner::current().wait_for_previous_kernel(site); }
 const void* exchange(uint32_t mask, const void* value, size_t bytes, int source, Site site) {
@@ -279,6 +323,12 @@ const void* exchange(uint32_t mask, const void* value, size_t bytes, int source,
 void copy_async(void* to, const void* from, Site site) { BlockRunner::current().copy_async(to, from, site); }
 void commit_copies() { BlockRunner::current().commit_copies(); }
 void wait_copies(int left, Site site) { BlockRunner::current().wait_copies(left, site); }
+
+void check_argument(const char* kernel, int number, const void* value, size_t bytes, void* stream) {
+  if (stream)
+    check_pointers(("kernel " + std::string(kernel) + ", argument " + std::to_string(number)).c_str(), value, bytes,
+                   stream);
+}
 
 void launch(const Launch& launch, void* stream, std::function<void()> thread) {
   check(launch);
@@ -301,8 +351,7 @@ void use_device(int device) { executor::current_device = device; }
 
 void* allocate(size_t bytes) {
   executor::refuse_while_recording("taking memory");
-  void* memory = ::operator new(bytes, kAlignment);
-  std::memset(memory, 0xFF, bytes);
+  void* const memory = executor::take_memory(executor::current_device, bytes);
   executor::add_memory(memory, bytes);
   return memory;
 }
@@ -310,15 +359,16 @@ void* allocate(size_t bytes) {
 void release(void* memory) noexcept {
   executor::KnownStreams::finish_all();
   executor::remove_memory(memory);
-  ::operator delete(memory, kAlignment);
+  executor::give_memory(memory);
 }
 
 void set_read_only(const void* memory) { executor::remove_memory(memory); }
 std::string why_no_dependent_launch(int) { return ""; }
 
 void* allocate_pinned(size_t bytes) {
-  void* memory = allocate(bytes);
-  executor::remove_memory(memory);
+  executor::refuse_while_recording("taking memory");
+  void* memory = ::operator new(bytes, kAlignment);
+  std::memset(memory, 0xFF, bytes);
   const std::lock_guard guard(executor::mutex);
   executor::pinned[static_cast<const char*>(memory)] = bytes;
   return memory;
@@ -328,7 +378,8 @@ void release_pinned(void* memory) noexcept {
     const std::lock_guard guard(executor::mutex);
     executor::pinned.erase(static_cast<const char*>(memory));
   }
-  release(memory);
+  executor::KnownStreams::finish_all();
+  ::operator delete(memory, kAlignment);
 }
 
 void* make_event() { return new executor::Event{executor::current_device, nullptr, nullptr}; }
@@ -359,11 +410,13 @@ void wait(void* stream) {
 
 void upload(void* to, const void* host, size_t bytes, void* stream) {
   executor::refuse_while_recording("copying from the host's memory");
+  executor::check_copy("copying to the device", to, executor::Of::device, host, executor::Of::host, bytes, stream);
   enqueue(stream, [=] { std::memcpy(to, host, bytes); });
   wait(stream);
 }
 // The memory is read in stream order, so a caller that changes it too early uploads wrong values.
 void upload_pinned(void* to, const void* pinned, size_t bytes, void* stream) {
+  executor::check_copy("copying to the device", to, executor::Of::device, pinned, executor::Of::host, bytes, stream);
   enqueue(stream, [=] { std::memcpy(to, pinned, bytes); });
 }
 void download(const void* from, void* host, size_t bytes, void* stream) {
@@ -373,6 +426,7 @@ void download(const void* from, void* host, size_t bytes, void* stream) {
 }
 void enqueue_upload(void* to, const void* host, size_t bytes, void* stream) {
   executor::refuse_while_recording("copying from the host's memory");
+  executor::check_copy("copying to the device", to, executor::Of::device, host, executor::Of::host, bytes, stream);
   enqueue(stream, [=] { std::memcpy(to, host, bytes); });
 }
 void enqueue_download(const void* from, void* host, size_t bytes, void* stream) {
@@ -381,15 +435,18 @@ void enqueue_download(const void* from, void* host, size_t bytes, void* stream) 
   if (!executor::is_pinned(host, bytes)) wait(stream);
 }
 void copy(void* to, const void* from, size_t bytes, void* stream) {
+  executor::check_copy("copying on the device", to, executor::Of::device, from, executor::Of::device, bytes, stream);
   enqueue(stream, [=] { std::memcpy(to, from, bytes); });
 }
 void copy_rows(void* to, const void* from, size_t bytes, size_t stride, size_t rows, void* stream) {
+  executor::check_copy("copying on the device", to, executor::Of::device, from, executor::Of::device, bytes, stream);
   enqueue(stream, [=] {
     for (size_t r = 0; r < rows; ++r)
       std::memcpy(static_cast<char*>(to) + r * stride, static_cast<const char*>(from) + r * stride, bytes);
   });
 }
 void fill_zero(void* to, size_t bytes, void* stream) {
+  executor::check_copy("clearing memory", to, executor::Of::device, to, executor::Of::device, bytes, stream);
   enqueue(stream, [=] { std::memset(to, 0, bytes); });
 }
 

@@ -19,7 +19,7 @@
 #define GPT2RUN_UNROLL _Pragma("unroll")
 #else
 #include "gpt2run/sdk/cuda/executor.hpp"
-#define GPT2RUN_KERNEL(...) inline void
+#define GPT2RUN_KERNEL(...) GPT2RUN_BOUNDED(__VA_ARGS__, ) inline void
 #define GPT2RUN_DEVICE inline
 #define GPT2RUN_UNROLL
 #endif
@@ -209,20 +209,31 @@ inline int bits_of(uint32_t votes) { return std::popcount(votes); }
 
 inline void* shared_memory() { return executor::self().shared; }
 
-inline int atomic_add(int* at, int value) {
+// Relaxed, as on a device: only fences order what a block does for other blocks.
+#if defined(GPT2RUN_EXECUTOR_TSAN)
+inline void note_atomic(const void* at) { executor::note_atomic(at); }
+inline void fence() { executor::fence(); }
+#else
+inline void note_atomic(const void*) {}
+inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+#endif
+template <class T>
+T atomic_add(T* at, std::type_identity_t<T> value) {
   executor::note_update(at);
-  return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
-}
-inline uint64_t atomic_add(uint64_t* at, uint64_t value) {
-  executor::note_update(at);
-  return __atomic_fetch_add(at, value, __ATOMIC_SEQ_CST);
+  note_atomic(at);
+  return __atomic_fetch_add(at, value, __ATOMIC_RELAXED);
 }
 inline uint32_t atomic_or(uint32_t* at, uint32_t value) {
   executor::note_update(at);
-  return __atomic_fetch_or(at, value, __ATOMIC_SEQ_CST);
+  note_atomic(at);
+  return __atomic_fetch_or(at, value, __ATOMIC_RELAXED);
 }
-inline int count_arrival(int* at) { return __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
-inline void fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+inline int count_arrival(int* at) {
+  fence();
+  const int before = atomic_add(at, 1);
+  fence();
+  return before;
+}
 inline float load_fresh(const float* at) { return *at; }
 
 // A single exchange instead of a butterfly of exchanges, with sums in the butterfly's order.
@@ -252,9 +263,20 @@ void swap_lanes(T (&values)[kCount], int lanes, executor::Site site = executor::
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arguments&... arguments) {
   static_assert(argument_bytes<Parameters...>() <= kArgumentBytes);
+  int number = 0;
+  [[maybe_unused]] const auto check = [&]<class Parameter>(Parameter value) {
+    ++number;
+#if __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&value);                     // where old pointers may lie
+#endif
+    if constexpr (alignof(Parameter) >= alignof(void*))  // only such a value can hold a pointer
+      executor::check_argument(config.name, number, &value, sizeof value, config.stream.handle);
+  };
+  (check(Parameters(arguments)), ...);
   executor::launch({config.name,
                     {config.blocks[0], config.blocks[1], config.blocks[2]},
                     config.threads,
+                    executor::bound_of(reinterpret_cast<const void*>(kernel)),
                     config.shared,
                     kMostSharedBytes,
                     config.stream.dependent},
@@ -271,6 +293,9 @@ class Shared {
   // Returns an array (count), 16-byte aligned.
   template <class T>
   GPT2RUN_HD T* take(int count) {
+#if !defined(__CUDACC__)
+    executor::check_aligned(at_, 16);
+#endif
     T* array = reinterpret_cast<T*>(at_);
     at_ += bytes_of<T>(count);
     return array;

@@ -41,6 +41,7 @@ const void* exchange(uint32_t mask, const void* value, size_t bytes, int source,
 
 // Called before an atomic update, so that updates of shared memory are counted.
 void note_update(const void* at);
+
 // The asynchronous copies of 16 bytes of sdk/cuda/async_copy.hpp. They throw Error if an address is not aligned, if
 // `to` is not in the block's shared memory or another copy to it is in flight, and, from wait_copies, if the source has
 // changed since.
@@ -48,14 +49,35 @@ void copy_async(void* to, const void* from, Site);
 void commit_copies();
 void wait_copies(int left, Site);
 
+// Under ThreadSanitizer (GPT2RUN_EXECUTOR_TSAN) a fence and an atomic operation tell it what they order.
+void fence();
+void note_atomic(const void* at);
+
+// The most threads of a block that a kernel is declared for. Nothing in the type of a function could hold this number,
+// so it is kept in the machine code: the compiler puts bytes before the function, as room for patches that nobody
+// makes, and lists the place. Their number tells the bound, exactly below a warp, and in whole warps above.
+inline constexpr int kMostThreads = 1024;
+constexpr int bytes_of_bound(int threads) { return threads < 32 ? 32 + threads : (threads + 31) / 32; }
+#define GPT2RUN_BOUNDED(threads, ...)                                                 \
+  __attribute__((patchable_function_entry(gpt2run::executor::bytes_of_bound(threads), \
+                                          gpt2run::executor::bytes_of_bound(threads))))
+int bound_of(const void* kernel);  // or 0, if the function is no kernel
+
 struct Launch {
   const char* name;
   int blocks[3];
-  int threads;
+  int threads, bound;  // bound: the kernel's own, from bound_of()
   size_t shared, most_shared;
   bool dependent;  // may start before the kernel in front has ended
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
+
+// Throws Error if the value of a launch's argument holds the address of memory that the stream's device cannot access.
+void check_argument(const char* kernel, int number, const void* value, size_t bytes, void* stream);
+
+// What a kernel says before it accesses `bytes` bytes as one vector: throws Error unless the address is a multiple of
+// that size, as a device demands.
+void check_aligned(const void* at, size_t bytes, Site site = Site::current());
 
 // Used by sdk/cuda/range.hpp.
 void begin_range(const char* name, int64_t number);
