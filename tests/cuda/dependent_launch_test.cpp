@@ -44,6 +44,7 @@ class DependentLaunch : public testing::TestWithParam<executor::Schedule> {
 
   void SetUp() override {
     executor::configure({GetParam(), 5, 1});
+    const executor::OpenMemory open;
     for (int i = 0; i < kCount; ++i) weights.data()[i] = static_cast<float>(i), in.data()[i] = 0.5f;
     cuda::set_read_only(weights.data());
   }
@@ -75,6 +76,7 @@ class DependentLaunch : public testing::TestWithParam<executor::Schedule> {
 
   // How many outputs are not as they should be.
   int wrong() const {
+    const executor::OpenMemory open;
     int count = 0;
     for (int i = 0; i < kCount; ++i) count += !(out.data()[i] == 0.5f + static_cast<float>(2 * i));
     return count;
@@ -99,7 +101,10 @@ TEST_P(DependentLaunch, AllElseIsNaNBeforeItWaits) {
   EXPECT_EQ(run<Early::input>(nullptr, false), "");
   EXPECT_EQ(wrong(), 0) << "a kernel that is not dependent has nothing to wait for";
   cuda::Array<float> not_read_only(kCount);
-  std::fill_n(not_read_only.data(), kCount, 1.0f);
+  {
+    const executor::OpenMemory open;
+    std::fill_n(not_read_only.data(), kCount, 1.0f);
+  }
   EXPECT_EQ(run<Early::weights>(not_read_only.data()), "");
   EXPECT_GE(wrong(), kThreads);
 }

@@ -242,6 +242,8 @@ TEST_F(Memory, OfTheHostIsRefusedInCopiesOnTheDevice) {
 }
 
 TEST_F(Memory, OfTheDeviceIsClosedToTheHost) {
+  const char* how = std::getenv("GPT2RUN_EXECUTOR_MEMORY");
+  if (!how || std::string(how) != "closed") GTEST_SKIP() << "GPT2RUN_EXECUTOR_MEMORY is not closed";
   cuda::fill_zero(device_.data(), device_.bytes(), stream_);
   cuda::wait(stream_);
   {

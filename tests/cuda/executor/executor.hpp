@@ -11,10 +11,11 @@
 //   products of a shape that cuBLASLt has not seen, while a graph is recorded;
 //   with a sanitizer, every access out of bounds. Shared memory and fresh device memory are filled with NaN,
 //   and so is device memory that is not read-only before the kernel in front is waited for (hidden_memory.hpp).
-// Host code that reads device memory ends with a segmentation fault (memory.hpp). A launch or copy without a stream is
-// an exception: it runs at once, and may work on the host's memory, as many tests do. It cannot show timing, occupancy,
-// bank conflicts, or a device's weaker memory order. Every plugin has its own copy of the executor, with its own counts
-// and selected device, so a plugin that relies on a device that another plugin has selected is found.
+// Host code that reads device memory ends with a segmentation fault where that is asked for (memory.hpp). A launch or
+// copy without a stream is an exception: it runs at once, and may work on the host's memory, as many tests do. It
+// cannot show timing, occupancy, bank conflicts, or a device's weaker memory order. Every plugin has its own copy of
+// the executor, with its own counts and selected device, so a plugin that relies on a device that another plugin has
+// selected is found.
 #pragma once
 #include <string>
 #include <vector>

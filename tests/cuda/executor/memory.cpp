@@ -5,11 +5,13 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "executor.hpp"
@@ -32,12 +34,21 @@ constexpr uintptr_t kBegin = uintptr_t{1} << 44, kOfDevice = uintptr_t{1} << 42,
                     kEnd = kBegin + kMostDevices * kOfDevice;
 constexpr size_t kOfCopy = size_t{1} << 34;  // reserved; memory is used only once it is touched
 
+// Whether host code must find device memory closed. Opening and closing it costs as much as small kernels take.
+bool closes() {
+  static const bool closed = [] {
+    const char* text = std::getenv("GPT2RUN_EXECUTOR_MEMORY");
+    return kGuarded && text && std::string_view(text) == "closed";
+  }();
+  return closed;
+}
+
 size_t whole_pages(size_t bytes) {
   static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
 }
 
-// This copy's memory of one device. Its first `used_` bytes can be accessed while somebody has opened it.
+// This copy's memory of one device. Its first `used_` bytes can be accessed while somebody has opened it, or always.
 class Arena {
  public:
   explicit Arena(int device) {
@@ -74,7 +85,7 @@ class Arena {
     }
     if (used_ + bytes > kOfCopy) fail("the executor's device memory of ", kOfCopy, " bytes is used up");
     const size_t at = std::exchange(used_, used_ + bytes);
-    if (opened_ > 0) protect(at, PROT_READ | PROT_WRITE);
+    if (opened_ > 0 || !closes()) protect(at, PROT_READ | PROT_WRITE);
     return note(at, bytes);
   }
 
@@ -175,11 +186,11 @@ void check_address(const char* what, const void* address, int device) {
 }
 
 OpenMemory::OpenMemory(int device) : device_(device) {
-  for (int each = 0; kGuarded && each < kMostDevices; ++each)
+  for (int each = 0; closes() && each < kMostDevices; ++each)
     if (device_ == kEveryDevice || device_ == each) arena(each).open();
 }
 OpenMemory::~OpenMemory() {
-  for (int each = 0; kGuarded && each < kMostDevices; ++each)
+  for (int each = 0; closes() && each < kMostDevices; ++each)
     if (device_ == kEveryDevice || device_ == each) arena(each).close();
 }
 

@@ -1,7 +1,8 @@
 // Device memory on the CPU. Each device has its own range of addresses, in which every copy of the executor has a part.
-// The memory can be accessed only while a stream of that device works (OpenMemory), so host code that reads device
-// memory ends with a segmentation fault, as does a kernel that reads memory of another device. An address tells whose
-// memory it is, so a pointer to the host's is found where a kernel is launched.
+// An address tells whose memory it is, so a pointer to the host's is found where a kernel is launched. With
+// GPT2RUN_EXECUTOR_MEMORY=closed in the environment the memory can be accessed only while a stream of that device works
+// (OpenMemory): host code that reads device memory then ends with a segmentation fault, as does a kernel that reads
+// memory of another device.
 // Under a sanitizer device memory is taken from the heap, where AddressSanitizer sees every access out of bounds, and
 // none of this is checked.
 #pragma once

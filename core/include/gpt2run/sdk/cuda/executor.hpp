@@ -55,9 +55,9 @@ void note_atomic(const void* at);
 
 // The most threads of a block that a kernel is declared for. Nothing in the type of a function could hold this number,
 // so it is kept in the machine code: the compiler puts bytes before the function, as room for patches that nobody
-// makes, and lists the place. Their number tells the bound, exactly below a warp, and in whole warps above.
+// makes. Their number tells the bound, exactly below a warp, and in whole warps above.
 inline constexpr int kMostThreads = 1024;
-constexpr int bytes_of_bound(int threads) { return threads < 32 ? 32 + threads : (threads + 31) / 32; }
+constexpr int bytes_of_bound(int threads) { return 2 * (threads < 32 ? 32 + threads : (threads + 31) / 32); }
 #define GPT2RUN_BOUNDED(threads, ...)                                                 \
   __attribute__((patchable_function_entry(gpt2run::executor::bytes_of_bound(threads), \
                                           gpt2run::executor::bytes_of_bound(threads))))
