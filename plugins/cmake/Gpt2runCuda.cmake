@@ -68,5 +68,8 @@ function(gpt2run_add_cuda_plugin kind name)
   gpt2run_cuda_options(${target})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-v>)
   set(launcher sh ${GPT2RUN_RESOURCE_USAGE} ${CMAKE_CUDA_COMPILER_LAUNCHER})  # the launcher is empty without ccache
-  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}")
+  # The CUDA runtime may be brought along beside the plugins; otherwise the loader finds it as it finds every library. Built
+  # with the path of the installed file, since CMake's own for the build tree has the working directory behind it.
+  set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}"
+                                             BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
 endfunction()

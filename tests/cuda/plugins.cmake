@@ -132,7 +132,7 @@ add_test(NAME gpu_check.limits COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_limits.sh
 add_test(NAME gpu_check.pack COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_pack.sh)
 set_tests_properties(gpu_check.rehearsal gpu_check.limits gpu_check.pack PROPERTIES LABELS "cuda;release-only")
 
-# Registers and spills against the committed table; the limits of a device, for scripts/gpu_check.sh.
+# The limits of a device, for scripts/gpu_check.sh; registers and spills against the committed table.
 if(GPT2RUN_CUDA_BUILT)
   add_executable(cuda_ceilings ceilings/main.cu $<TARGET_OBJECTS:gpt2run_gemm>)
   target_link_libraries(cuda_ceilings PRIVATE gpt2run::sdk ${CMAKE_DL_LIBS})
@@ -140,5 +140,9 @@ if(GPT2RUN_CUDA_BUILT)
   add_dependencies(gpu_check cuda_ceilings)
   find_package(Python3 REQUIRED COMPONENTS Interpreter)
   add_test(NAME cuda_budget COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/scripts/kernel_budget.py check ${CMAKE_BINARY_DIR})
-  set_tests_properties(cuda_budget PROPERTIES LABELS "fast;cuda" SKIP_RETURN_CODE 77)
+  # Instructions against the committed table and the rules, where there are NVIDIA's tools; and the rules themselves.
+  add_test(NAME cuda_code COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/scripts/kernel_code.py check ${CMAKE_BINARY_DIR})
+  add_test(NAME cuda_code.rules COMMAND Python3::Interpreter -B ${CMAKE_SOURCE_DIR}/scripts/kernel_code.py self-test)
+  add_test(NAME cuda_brought COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/brought.sh $<TARGET_FILE:gpt2run-sampler-argmax.cuda>)
+  set_tests_properties(cuda_budget cuda_code cuda_code.rules cuda_brought PROPERTIES LABELS "fast;cuda" SKIP_RETURN_CODE 77)
 endif()
