@@ -1,12 +1,15 @@
 """What scripts/gpu_check.sh has found so far.
 
-    scripts/gpu_table.py WORK          prints steps, limits of the device, prefills and the table of decodes
-    scripts/gpu_table.py WORK FILE     writes all of it as JSON, whole or not at all
+    scripts/gpu_table.py WORK               prints steps, limits of the device, prefills and the table of decodes
+    scripts/gpu_table.py WORK FILE.json     writes all of it as JSON, whole or not at all
+    scripts/gpu_table.py WORK PART          prints what has just been found: part-..., pdl-... or profile
 
-WORK holds mode (gpu or rehearsal), steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings), part-MODEL-TYPE.json
-(gpt2bench --decode --json) and prefill-MODEL-TYPE.json (gpt2bench --json); each may be missing.
+WORK holds mode (gpu or rehearsal), steps.tsv (name, status, seconds, limit), versions.tsv, ceilings.json (cuda_ceilings),
+part-MODEL-TYPE-SAMPLER[-wide].json and pdl-MODEL.json (gpt2bench --decode --json), prefill-MODEL-TYPE.json (gpt2bench
+--json) and profile.csv (ncu); each may be missing.
 """
 
+import csv
 import json
 import os
 import pathlib
@@ -32,33 +35,50 @@ def kernels_per_step(sequences, layers):
 
 def place_of(row):
     types = ["fp32", "fp16", "bf16"]
-    return LAYERS[row["model"]], types.index(row["precision"]), row["way"] == "repeat", row["context"], row["batch"]
+    first = LAYERS[row["model"]], types.index(row["precision"]), row["sampler"], row["pdl"]
+    return *first, row["way"] == "repeat", row["context"], row["batch"]
+
+
+def cells_of(file, read):
+    """The cells of one file of gpt2bench --decode."""
+    parts = file.stem.split("-")
+    for cell in json.loads(file.read_text())["decodes"]:
+        kernels = kernels_per_step(cell["sequences"], LAYERS[parts[1]])
+        yield {
+            "model": parts[1],
+            "precision": cell["precision"].split(":")[0].removeprefix("cuda-"),
+            "sampler": parts[3] if len(parts) > 3 else "argmax",
+            "pdl": cell["precision"].partition("pdl=")[2] or "auto",
+            "way": cell["way"],
+            "context": cell["context"],
+            "batch": cell["sequences"],
+            "tokens_per_s": cell["median"],
+            "least": cell["least"],
+            "greatest": cell["greatest"],
+            "us_per_step": 1e6 * cell["sequences"] / cell["median"],
+            "gb_per_s": cell["gb_per_s"],
+            "of_read_bandwidth": cell["gb_per_s"] / read if read else None,
+            "kernels_per_token": kernels / cell["sequences"] if kernels else None,
+        }
 
 
 def table_of(work, ceilings):
     read = (ceilings or {}).get("read_gb_s")
-    rows = []
-    for file in sorted(work.glob("part-*.json")):
-        _, model, type_name = file.stem.split("-")
-        for cell in json.loads(file.read_text())["decodes"]:
-            kernels = kernels_per_step(cell["sequences"], LAYERS[model])
-            rows.append(
-                {
-                    "model": model,
-                    "precision": type_name,
-                    "way": cell["way"],
-                    "context": cell["context"],
-                    "batch": cell["sequences"],
-                    "tokens_per_s": cell["median"],
-                    "least": cell["least"],
-                    "greatest": cell["greatest"],
-                    "us_per_step": 1e6 * cell["sequences"] / cell["median"],
-                    "gb_per_s": cell["gb_per_s"],
-                    "of_read_bandwidth": cell["gb_per_s"] / read if read else None,
-                    "kernels_per_token": kernels / cell["sequences"] if kernels else None,
-                }
-            )
-    return sorted(rows, key=place_of)
+    files = sorted(work.glob("part-*.json")) + sorted(work.glob("pdl-*.json"))
+    return sorted((row for file in files for row in cells_of(file, read)), key=place_of)
+
+
+def profile_of(work):
+    """[{kernel, metric: value}] of ncu --csv, in the order of the launches."""
+    file = work / "profile.csv"
+    lines = file.read_text().splitlines() if file.exists() else []
+    begin = next((at for at, line in enumerate(lines) if line.startswith('"ID"')), len(lines))
+    kernels = {}
+    for row in csv.DictReader(lines[begin:]):
+        if row.get("Metric Name"):
+            own = kernels.setdefault(row["ID"], {"kernel": row["Kernel Name"].split("(")[0]})
+            own[row["Metric Name"]] = f"{row['Metric Value']} {row['Metric Unit']}".strip()
+    return list(kernels.values())
 
 
 def prefills_of(work):
@@ -96,6 +116,7 @@ def gather(work):
         ],
         "ceilings": found,
         "prefill": prefills_of(work),
+        "profile": profile_of(work),
         "table": table_of(work, found),
     }
 
@@ -120,12 +141,21 @@ def text_of(all_found):
         prefills.append([row["model"], row["precision"], row["epilogue"], str(row["prompt"]), *rates])
     if len(prefills) > 1:
         lines += columns(prefills)
-    table = [["model", "type", "way", "context", "batch", "tokens/s", "us/step", "GB/s", "of read", "kernels/token"]]
-    for row in all_found["table"]:
+    return "\n".join(lines + columns_of(all_found["table"]))
+
+
+def columns_of(rows):
+    """The table of decodes, with a head, or nothing without rows."""
+    head = ["model", "type", "sampler", "pdl", "way", "context", "batch"]
+    head += ["tokens/s", "us/step", "GB/s", "of read", "kernels/token"]
+    table = [head]
+    for row in rows:
         table.append(
             [
                 row["model"],
                 row["precision"],
+                row["sampler"],
+                row["pdl"],
                 row["way"],
                 str(row["context"]),
                 str(row["batch"]),
@@ -136,16 +166,24 @@ def text_of(all_found):
                 shown(row["kernels_per_token"], ".1f"),
             ]
         )
-    if len(table) > 1:
-        lines += columns(table)
-    return "\n".join(lines)
+    return columns(table) if rows else []
+
+
+def part_of(work, part):
+    """The lines of what a step has just found."""
+    if part != "profile":
+        return columns_of(list(cells_of(work / f"{part}.json", None)))
+    return [", ".join(value if key == "kernel" else f"{key} {value}" for key, value in row.items()) for row in profile_of(work)]
 
 
 def main(arguments):
     if len(arguments) not in (1, 2):
-        print("usage: scripts/gpu_table.py WORK [FILE]", file=sys.stderr)
+        print("usage: scripts/gpu_table.py WORK [FILE.json|PART]", file=sys.stderr)
         return 2
     try:
+        if len(arguments) == 2 and not arguments[1].endswith(".json"):
+            print("\n".join(part_of(pathlib.Path(arguments[0]), arguments[1])))
+            return 0
         found = gather(pathlib.Path(arguments[0]))
         if len(arguments) == 1:
             print(text_of(found))

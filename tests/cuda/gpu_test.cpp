@@ -2,6 +2,7 @@
 // run them. Environment variables:
 //   GPT2RUN_GPU_MODEL  the model to use instead of a small synthetic one, such as synthetic:124M
 //   GPT2RUN_GPU_SPACE  `test` uses the executor's plugins instead of the device's, to rehearse these tests
+//   GPT2RUN_TEST_PLUGINS  the folder of all other plugins, where the tests have been carried to another machine
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -23,7 +24,7 @@ std::string variable(const char* name, const char* fallback) {
 bool on_executor() { return variable("GPT2RUN_GPU_SPACE", "cuda") == "test"; }
 
 std::string file_of(Kind kind, const std::string& name) {
-  const std::string folder = on_executor() ? GPT2RUN_TEST_PRECISIONS : BINARY_DIR "/lib/gpt2run";
+  const std::string folder = on_executor() ? GPT2RUN_TEST_PRECISIONS : plugin_folder();
   return folder + "/gpt2run-" + name_of(kind) + "-" + name + (on_executor() ? ".test.so" : ".cuda.so");
 }
 

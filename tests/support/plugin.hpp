@@ -81,11 +81,17 @@ inline const Plugin& load_plugin_file(const std::string& path) {
 }
 
 #ifdef BINARY_DIR
+// The folder of this build's plugins, or the one that GPT2RUN_TEST_PLUGINS names: for a test that has been carried to
+// another machine.
+inline std::string plugin_folder() {
+  const char* other = std::getenv("GPT2RUN_TEST_PLUGINS");
+  return other && *other ? other : BINARY_DIR "/lib/gpt2run";
+}
+
 // Returns the descriptor of a plugin of this build. The test's CMakeLists.txt must depend on the plugin's target.
 inline const Plugin& load_plugin(Kind kind, const std::string& name, Space space = Space::host) {
   const std::string suffix = space == Space::host ? "" : std::string(".") + name_of(space);
-  return load_plugin_file(std::string(BINARY_DIR) + "/lib/gpt2run/gpt2run-" + name_of(kind) + "-" + name + suffix +
-                          ".so");
+  return load_plugin_file(plugin_folder() + "/gpt2run-" + name_of(kind) + "-" + name + suffix + ".so");
 }
 
 // Makes an object of such a plugin: make_plugin<Precision>(Kind::precision, "reference", {{"type", "fp16"}}).
