@@ -55,7 +55,8 @@ double bytes_per_step(const ModelConfig& config, const DecodeShape& shape, int32
 void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, const Checkpoint& checkpoint,
                  std::span<const BoundPlugin> samplers, std::span<const DecodeShape> shapes, const Workload& work,
                  int repetitions) {
-  constexpr int kWarmUp = 3;  // tokens, enough to run, record and replay a step
+  constexpr int kWarmUp = 3;   // tokens of a round that warms up
+  constexpr int kWarmUps = 2;  // such rounds: one runs the steps, and the next one records and replays them
   std::set<int32_t> contexts;
   int32_t slots = 1;
   for (const DecodeShape& shape : shapes) contexts.insert(shape.context), slots = std::max(slots, shape.sequences);
@@ -71,10 +72,10 @@ void add_decodes(std::vector<Decode>& decodes, size_t index, Series& series, con
       if (shape.context != context) continue;
       for (const bool repeats : {false, true}) {
         Decode cell{index, shape, repeats, {}};
-        for (int round = 0; round <= repetitions; ++round) {
-          const int count = round == 0 ? warm_up : work.new_tokens;
+        for (int round = 0; round < kWarmUps + repetitions; ++round) {
+          const int count = round < kWarmUps ? warm_up : work.new_tokens;
           const double seconds = driver.continue_prompt(shape.sequences, prompt, count, repeats);
-          if (round > 0) cell.samples.values.push_back(double(count) * shape.sequences / seconds);
+          if (round >= kWarmUps) cell.samples.values.push_back(double(count) * shape.sequences / seconds);
         }
         decodes.push_back(std::move(cell));
       }

@@ -109,8 +109,9 @@ class CudaSession final : public Session {
            score_kernel, batch);
   }
 
-  // The first decode step of a new key runs without a graph, which also loads all kernels. The second is recorded, and
-  // all others are replays of it. Beyond kMostGraphs graphs, the least recently used one is released.
+  // The first call for a key runs its bodies without a graph, which also loads all kernels: many keys are used only
+  // once, and recording costs as much as several steps. The second call records one body, and from then on there are
+  // replays of it. Beyond kMostGraphs keys, the least recently used one goes with its graph.
   void repeat(int n, uint64_t key, std::span<const Row> rows, void (*body)(void*), void* arg) override {
     enter();
     if (n <= 0) return;
@@ -119,9 +120,10 @@ class CudaSession final : public Session {
     if (times_) return Session::repeat(n, key, rows, body, arg);  // step() waits then, so it cannot be recorded
     const bool fresh = is_new(key, rows.size());
     set_body_slots(rows);
-    if (fresh) run_body(rows, body, arg), --n;
+    if (fresh)
+      for (; n > 0; --n) run_body(rows, body, arg);
     Graph& graph = graph_of(key, rows.size());
-    if (n > 0 && !graph.recorded) graph.recorded = record(rows, body, arg);
+    if (!fresh && !graph.recorded) graph.recorded = record(rows, body, arg);
     for (; n > 0; --n) {
       const Range range("replay");
       slots_.check(rows);
@@ -157,11 +159,11 @@ class CudaSession final : public Session {
   void times(StepTimes* times) override { times_ = times; }
 
  private:
-  static constexpr size_t kMostGraphs = 64;
+  static constexpr size_t kMostGraphs = 32;
 
   struct Graph {
     size_t rows = 0;           // rows of the decode step
-    void* recorded = nullptr;  // owned by the session; null until the step has been recorded
+    void* recorded = nullptr;  // owned by the session; null until the key's second use
     uint64_t used = 0;         // the value of uses_ at its last use
   };
 

@@ -50,8 +50,8 @@ inline Limits limits_of_many_slots() {
   return {.slots = 10, .context = 20, .rows = 10, .logit_rows = 10, .threads = 0, .device = 0, .keep_raw = false};
 }
 
-// Runs one step and then `bodies` decode steps of all slots, and returns the tokens (S, stride). The model needs at
-// least 20 tokens; the session is opened with limits_of_many_slots().
+// Runs one step and then `bodies` decode steps of all slots, in two parts, and returns the tokens (S, stride). The
+// model needs at least 20 tokens; the session is opened with limits_of_many_slots().
 template <class Repeat>
 std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodies, Repeat repeat) {
   const LogitBatch layout = session.layout();
@@ -60,7 +60,7 @@ std::vector<int32_t> run_many_slots(Session& session, Sampler& argmax, int bodie
   for (int slot = 0; slot < limits_of_many_slots().slots; ++slot) rows.push_back({slot, 2 * slot + 1, true});
   argmax.sample(session.step(rows));
   for (Row& row : rows) row.token = kSampled;
-  repeat(bodies, 1, rows, [&] { argmax.sample(session.step(rows)); });
+  for (const int n : {1, bodies - 1}) repeat(n, 1, rows, [&] { argmax.sample(session.step(rows)); });
   std::vector<int32_t> tokens(rows.size() * layout.token_stride);
   session.read(layout.tokens, tokens.data(), tokens.size() * sizeof(int32_t));
   return tokens;

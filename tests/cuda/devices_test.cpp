@@ -73,7 +73,8 @@ TEST(Devices, EveryCallSelectsItsOwn) {
       for (Sampler* sampler : chain.chain.samplers) sampler->sample(batch);
       session.score(batch);
     };
-    call([&] { recorded(session)(4, ++key, std::span<const Row>(both), body); });
+    ++key;
+    for (const int n : {1, 3}) call([&] { recorded(session)(n, key, std::span<const Row>(both), body); });
     std::vector<int32_t> tokens(2 * session.layout().token_stride);
     const Transfer piece = {session.layout().tokens, tokens.data(), tokens.size() * sizeof(int32_t)};
     call([&] { session.read({&piece, 1}); });
@@ -103,6 +104,30 @@ struct UnselectedLaunch final : Sampler {
     cuda::launch({"first_token", {batch.rows, 1, 1}, 1, 0, batch.stream}, first_token_kernel, batch);
   }
 };
+
+// A sampler with another fault: it takes its memory on whatever device the thread has selected.
+struct UnselectedMemory final : Sampler {
+  void prepare(const LogitBatch&) override { memory = cuda::Array<int32_t>(1); }
+  void sample(const LogitBatch& batch) override {
+    cuda::use_device(batch.device);
+    cuda::copy(batch.tokens, memory.data(), sizeof(int32_t), batch.stream);
+  }
+  cuda::Array<int32_t> memory;
+};
+
+TEST(Devices, MemoryOfAnotherDeviceIsRefused) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer has the memory of all devices on the heap";
+#endif
+  const TinyCheckpoint checkpoint;
+  const auto first = open_session<float>(checkpoint, limits_on(0)),
+             second = open_session<float>(checkpoint, limits_on(1));
+  UnselectedMemory sampler;
+  sampler.prepare(first->layout());
+  EXPECT_EQ(error_of([&] { sampler.sample(second->layout()); }), "no error");
+  EXPECT_EQ(error_of([&] { sampler.sample(first->layout()); }),
+            "copying on the device: expected memory of device 0, found memory of device 1");
+}
 
 TEST(Devices, ALaunchForAnotherDeviceIsRefused) {
   const TinyCheckpoint checkpoint;

@@ -35,7 +35,7 @@ TYPED_TEST(Loop, RecordedBodiesAreTheLoop) {
   const LoopState found = run_bodies(*graphs, *penalty, *nucleus, recorded(*graphs));
   EXPECT_EQ(found, expected);
   EXPECT_EQ(executor::counts().captures - before.captures, 2);
-  EXPECT_EQ(executor::counts().replays - before.replays, 4 + 2 + 1 + 2 + 7);
+  EXPECT_EQ(executor::counts().replays - before.replays, 1 + 2 + 7) << "the first use of each key is not recorded";
   for (int position = 2; position < 15; ++position) {
     EXPECT_GE(found.tokens[position], 0);
     EXPECT_LT(found.logprobs[position], 0) << position;
@@ -63,9 +63,11 @@ TYPED_TEST(Loop, RangesAreThePhases) {
       pass = {"step 1", " assign_positions", " embed", " layer 0", " layer 1", " head", "sample", "score"};
   const Row sampled[] = {{0, kSampled, true}};
   executor::watch_ranges(&found);
-  session->repeat(3, 0, sampled, body, &call);
+  session->repeat(2, 0, sampled, body, &call);
+  session->repeat(2, 0, sampled, body, &call);
   executor::watch_ranges(nullptr);
   std::vector<std::string> expected = pass;
+  expected.insert(expected.end(), pass.begin(), pass.end());
   expected.push_back("record");
   for (const std::string& range : pass) expected.push_back(" " + range);
   expected.insert(expected.end(), {"replay", "replay"});
@@ -119,7 +121,8 @@ TYPED_TEST(Loop, ABodyThatWaitsIsRefusedAndATimedOneIsNotRecorded) {
   const Row prompt[] = {{0, 3, true}};
   argmax->sample(session->step(prompt));
   const Row sampled[] = {{0, kSampled, true}};
-  EXPECT_THROW(session->repeat(2, 0, sampled, body, &call), Error);
+  session->repeat(1, 0, sampled, body, &call);
+  EXPECT_THROW(session->repeat(2, 0, sampled, body, &call), Error) << "while it is recorded";
   call.reads = false;
   session->repeat(2, 0, sampled, body, &call);
   const int64_t captures = executor::counts().captures;
