@@ -23,7 +23,8 @@ function(gpt2run_executor_plugin kind name source)
       list(APPEND incomplete "# SKIP no value of its options")
     endif()
   endif()
-  set_tests_properties(executor.${kind}-${name} PROPERTIES LABELS "${labels}" FAIL_REGULAR_EXPRESSION "${incomplete}")
+  set_tests_properties(executor.${kind}-${name} PROPERTIES LABELS "${labels}" FAIL_REGULAR_EXPRESSION "${incomplete}"
+    ENVIRONMENT GPT2RUN_EXECUTOR_MEMORY=closed)
 endfunction()
 
 set(samplers argmax frequency-penalty logit-bias min-p min-tokens mirostat no-repeat-ngram nucleus presence-penalty

@@ -167,10 +167,9 @@ struct Stream {
       const std::lock_guard guard(mutex);
       ++total.waits;
     }
-    run_queue(done);
+    run_by_owner(*this, done);
   }
-  // Virtual, so that the memory that is opened is that of the stream's own copy, also if another one waits.
-  virtual void run_queue(const bool* done) {
+  void run_queue(const bool* done) {
     const OpenMemory open(device);
     while (!queue.empty() && !(done && *done)) {
       const Work work = std::move(queue.front());
@@ -182,11 +181,14 @@ struct Stream {
   // Runs the whole queue without counting a wait. What the work throws is thrown by the next run().
   virtual void finish() noexcept {
     try {
-      run_queue(nullptr);
+      run_by_owner(*this, nullptr);
     } catch (...) {
       error = std::current_exception();
     }
   }
+  // The code of the copy that has made the stream, so that the memory that is opened is its own, also if another copy
+  // waits. Not virtual, since the compiler knows of no other code than that of its own copy.
+  void (*const run_by_owner)(Stream&, const bool* done) = [](Stream& own, const bool* done) { own.run_queue(done); };
   std::deque<Work> queue;
   std::exception_ptr error;
   std::unique_ptr<Graph> recording;
