@@ -136,7 +136,7 @@ step_build() {
 # check_plugin FILE: the conformance kit on a plugin, which has not passed where it could not run.
 check_plugin() {
   echo "-- ${1##*/}"
-  timeout --foreground -k 5 30 "$GPU_BUILD/bin/gpt2run-plugin-check" "$1" >"$GPU_WORK/units.log" 2>&1 ||
+  timeout --foreground -k 5 "$((30 * GPU_PATIENCE))" "$GPU_BUILD/bin/gpt2run-plugin-check" "$1" >"$GPU_WORK/units.log" 2>&1 ||
     { cat "$GPU_WORK/units.log"; return 1; }
   if grep '^# skipped: ' "$GPU_WORK/units.log"; then return 1; fi
   tail -n 1 "$GPU_WORK/units.log"
@@ -228,7 +228,7 @@ measure() {
   if [ "$GPU_MODE" = rehearsal ]; then tokens=2 rounds=1; fi
   echo "-- $1: $2, $3, $4, $5"
   # In the foreground: the end of the step is its end, too.
-  timeout --foreground -k 5 40 "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:$2" --precision "$3" --sampler "device-$4" \
+  timeout --foreground -k 5 "$((40 * GPU_PATIENCE))" "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:$2" --precision "$3" --sampler "device-$4" \
     --decode "$5" --new_tokens "$tokens" --repetitions "$rounds" --threads 0 --json "$GPU_WORK/$1.json" >/dev/null || return 1
   python3 -B scripts/gpu_table.py "$GPU_WORK" "$1"
 }
@@ -322,7 +322,7 @@ step_prefill() {
   rm -f "$GPU_WORK"/prefill-*.json
   for i in 0 1; do
     echo "-- ${names[i]}, cuda-fp16, a prompt of $prompt"
-    timeout --foreground -k 5 30 "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:${specs[i]}" \
+    timeout --foreground -k 5 "$((30 * GPU_PATIENCE))" "$GPU_PROGRAMS/gpt2bench" -q --model "synthetic:${specs[i]}" \
       --precision cuda-fp16,cuda-fp16:epilogue=fused --prompt_tokens "$prompt" --new_tokens 1 --batch 1 \
       --repetitions 1 --passes "$passes" --threads 0 --json "$GPU_WORK/prefill-${names[i]}-fp16.json" || failed=1
   done
@@ -418,10 +418,10 @@ case $#:${1:-} in
   1:second) steps=("${second[@]}") most_seconds=300 ;;
   *) steps=("$@") ;;
 esac
-if [ "$GPU_MODE" = rehearsal ]; then  # the executor is slow, and the processor may be busy
-  for name in "${!limits[@]}"; do limits[$name]=$((6 * limits[$name])); done
-  most_seconds=$((6 * most_seconds))
-fi
+GPU_PATIENCE=1
+if [ "$GPU_MODE" = rehearsal ]; then GPU_PATIENCE=6; fi  # the executor is slow, and the processor may be busy
+for name in "${!limits[@]}"; do limits[$name]=$((limits[$name] * GPU_PATIENCE)); done
+most_seconds=$((most_seconds * GPU_PATIENCE))
 most_seconds=${GPT2RUN_GPU_SECONDS:-$most_seconds}
 building=''
 for name in "${steps[@]}"; do
@@ -465,7 +465,7 @@ else
   GPT2RUN_TEST_PLUGINS=$(realpath -m "$GPU_BUILD/lib/gpt2run")
   export LD_LIBRARY_PATH GPT2RUN_TEST_PLUGINS
 fi
-export GPU_MODE GPU_BUILD GPU_WORK GPU_PROGRAMS
+export GPU_MODE GPU_BUILD GPU_WORK GPU_PROGRAMS GPU_PATIENCE
 printf '%s\n' "$GPU_MODE" >"$GPU_WORK/mode"
 printf '==== %s, %s: %s\n' "$(date -u '+%F %T')" "$GPU_MODE" "${steps[*]}" >>"$log"
 failed=0
