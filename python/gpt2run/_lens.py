@@ -7,9 +7,9 @@ import numpy as np
 _ROWS = 128  # rows of logits at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lens:
-    """What Model.lens() found. L layers, T tokens, K the number of tokens that were asked for.
+    """What Model.lens() found; equal only to itself. L layers, T tokens, K the number of tokens that were asked for.
 
     tokens: int32 (L + 1, T, K), the most likely next tokens after the embedding and after each layer, the likeliest first.
     probabilities: float32 (L + 1, T, K). final: int32 (T), the token that the model itself finds most likely.

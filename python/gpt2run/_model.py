@@ -33,9 +33,9 @@ def load(model=None, *, precision=None, loader=None, tokenizer=None, threads=0, 
     return Model(call(_gpt2run.open_model, settings, index(batch), index(context)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Completion:
-    """What became of one sequence.
+    """What became of one sequence. Two of them are equal only if they are the same object.
 
     text: the new text. tokens: its ids, int32 (N). logprobs: their natural log-probabilities under the raw logits, float32
     (N). finish_reason: "length", "context" (it is full), "end_of_text" or "stop".
@@ -74,7 +74,7 @@ class Tokenizer:
         self._model = model
 
     def __len__(self):
-        """The number of ids: the highest and one."""
+        """The highest id plus one."""
         return self._model._open.tokens()
 
     @property
@@ -91,7 +91,7 @@ class Tokenizer:
         return self._model._open.encode(text, bool(special))
 
     def decode(self, ids, *, errors="replace"):
-        """The text of ids. errors: as in bytes.decode(), for bytes that are not UTF-8, as part of a character is not."""
+        """The text of ids. errors: as in bytes.decode(), for bytes that are not UTF-8, such as a part of a character."""
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def decode_bytes(self, ids):
@@ -112,7 +112,8 @@ class Taps(Mapping):
     down_add, and "norm_logits", which has only the rows whose logits were needed.
 
     It holds the values of the last call of the model in the with block, and they stay when the block has ended. The arrays
-    are copies, and each look at a name gives the same one. A stream is looked at once it has ended.
+    are copies, and each look at a name gives the same one. A stream, and a call in another thread, is looked at once it has
+    ended: what is looked at before stays as it was then, until the next call or the end of the block.
     """
 
     def __init__(self, model, ops, layers):
@@ -176,7 +177,7 @@ class Stream:
     """
 
     def __init__(self, model, run):
-        self._model, self._run, self._ended = model, run, False
+        self._model, self._run = model, run
 
     def __iter__(self):
         return self
@@ -186,19 +187,17 @@ class Stream:
             self.close()
         self._model._open
         try:
-            while self._run is not None:
-                text = self._run.take_text()
+            while (run := self._run) is not None:
+                goes_on, text = call(run.step)
+                if not goes_on:
+                    self.close()
                 if text:
                     return text.decode("utf-8", "replace")
-                if self._ended:
-                    break
-                self._ended = not call(self._run.step)
-        except Error:  # it has closed the run, unless another thread is in it
+        except Error:  # it has closed the run, unless another thread is in it, which reads on
             raise
         except BaseException:  # such as a KeyboardInterrupt, whose frames would keep the run
             self.close()
             raise
-        self.close()
         raise StopIteration
 
     def close(self):
@@ -309,8 +308,8 @@ class Model:
         list runs as many at a time as load() was told by batch.
 
         sampler: as the program's option --sampler, such as "nucleus" or "repetition-penalty:penalty=1.2,argmax"; a
-        function (logits, tokens, rng) -> id; or a list of both. logits: float32 (V). tokens: int32 (T), what came before.
-        rng: a numpy Generator that depends on seed, sequence and position alone. A function that is not the last one
+        function (logits, tokens, rng) -> id; or a list of both. logits: float32 (V). tokens: int32 (T), what came before,
+        of which a context shift has kept only the last ones. rng: a numpy Generator that depends on seed, sequence and position alone. A function that is not the last one
         changes logits in place, or returns others; -inf drops a token. All arrays are copies of its own.
         logits_processor: functions (input_ids, scores) -> scores as in Transformers, of int64 (1, T) and float32 (1, V),
         which come before the samplers. Objects of Transformers get and return tensors of torch.

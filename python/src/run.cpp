@@ -58,6 +58,8 @@ Run::Run(std::shared_ptr<OpenModel> model, bool is_stream, const std::vector<std
 }
 
 void Run::let_go() {
+  is_closed_ = true;
+  if (!use_) return;  // the tap may be that of another run by now
   engine_.reset();
   if (tap_) tap_->end();
   use_.reset();
@@ -88,22 +90,22 @@ void Run::submit(const std::vector<std::vector<int32_t>>& prompts, const RunOpti
   }
 }
 
-bool Run::advance() {
+Progress Run::advance() {
   model_->check_process();
   if (is_busy_.exchange(true)) fail("another thread is reading this stream");
-  bool goes_on = false;
+  Progress progress;
   std::exception_ptr failure;
   try {
-    if (is_closed_) fail("the stream is closed");
-    goes_on = run_engine();
+    progress.goes_on = !is_closed_ && run_engine();
   } catch (...) {
     failure = std::current_exception();
   }
-  if (!goes_on) let_go();
+  progress.text = std::exchange(fresh_, {});
+  if (!progress.goes_on) let_go();
   is_busy_ = false;
-  if (is_closed_) close();  // by another thread meanwhile
+  if (progress.goes_on && is_closed_) close();  // by another thread meanwhile
   if (failure) std::rethrow_exception(failure);
-  return goes_on;
+  return progress;
 }
 
 bool Run::run_engine() {

@@ -33,6 +33,12 @@ struct Completion {
   Reason reason = Reason::length;
 };
 
+// What one step of a run gave.
+struct Progress {
+  bool goes_on = false;  // false: all sequences have ended, or the run is closed
+  std::string text;      // the bytes that were released, of all sequences
+};
+
 // Continues prompts. It has the model's session for itself until it is closed, which its end, an error and the
 // destructor do. Any thread; advance() throws Error if another thread is in it.
 class Run final : private Listener {
@@ -44,15 +50,12 @@ class Run final : private Listener {
       std::shared_ptr<TapStore> tap, const Check& check);
   ~Run() { close(); }
 
-  // One step of the engine, and then `check`. Returns false when all sequences have ended. Throws what a function of
-  // the chain or `check` has thrown, and Error, also if it is closed.
-  bool advance();
+  // One step of the engine, and then `check`; nothing in a run that is closed. Throws what a function of the chain or
+  // `check` has thrown, and Error.
+  Progress advance();
 
   // Lets the session go. If another thread is in advance(), that happens at its end.
   void close();
-
-  // The text that was released since the last call, of all sequences.
-  std::string take_text() { return std::exchange(fresh_, {}); }
 
   const std::vector<Completion>& completions() const { return completions_; }  // by sequence
 

@@ -34,16 +34,20 @@ struct Held {
 };
 
 // Calls function(logits, tokens, seed, sequence, position) with copies, which Python may keep. Changed logits are
-// written back. Returns the function's token, or kNone for None.
-SampleRow sample_row(nb::object function) {
+// written back. Returns the function's token, or kNone for None. Throws TypeError where the logits are no longer
+// float32 (V).
+SampleRow sample_row(const std::string& name, nb::object function) {
   auto held = std::make_shared<Held>(std::move(function));
-  return [held](std::span<float> logits, std::span<const int32_t> tokens, const RowKey& key) -> int32_t {
+  return [name, held](std::span<float> logits, std::span<const int32_t> tokens, const RowKey& key) -> int32_t {
     const nb::gil_scoped_acquire lock;
     const nb::object row = to_array(std::vector<float>(logits.begin(), logits.end()));
+    const float* values = nb::cast<nb::ndarray<float>>(row).data();
     const nb::object before = to_array(std::vector<int32_t>(tokens.begin(), tokens.end()));
     const nb::object token = held->object(row, before, key.seed, key.sequence, key.position + key.shift);
-    const auto changed = nb::cast<nb::ndarray<float, nb::ndim<1>, nb::c_contig>>(row);
-    std::copy_n(changed.data(), logits.size(), logits.begin());
+    nb::ndarray<const float, nb::ndim<1>, nb::c_contig> changed;
+    if (!nb::try_cast(row, changed, false) || changed.data() != values || changed.size() != logits.size())
+      throw nb::type_error((name + ": it changed the type or the shape of its logits").c_str());
+    std::copy_n(values, logits.size(), logits.begin());
     return token.is_none() ? kNone : nb::cast<int32_t>(token);
   };
 }
@@ -56,7 +60,7 @@ std::vector<ChainItem> chain_items(const nb::list& items) {
       chain.emplace_back(nb::cast<std::string>(item));
     } else {
       const auto pair = nb::cast<std::pair<std::string, nb::object>>(item);
-      chain.emplace_back(NamedFunction{pair.first, sample_row(pair.second)});
+      chain.emplace_back(NamedFunction{pair.first, sample_row(pair.first, pair.second)});
     }
   }
   return chain;
@@ -70,15 +74,20 @@ std::unique_ptr<Run> open_run(const Model& model, bool is_stream, const std::vec
   return std::make_unique<Run>(model.open, is_stream, prompts, options, items, settings, tap, check_signals);
 }
 
-bool advance(Run& run) {
-  const WithoutLock computing;
-  return run.advance();
+// (whether it goes on, the bytes that were released)
+nb::tuple advance(Run& run) {
+  Progress progress;
+  {
+    const WithoutLock computing;
+    progress = run.advance();
+  }
+  return nb::make_tuple(progress.goes_on, nb::bytes(progress.text.data(), progress.text.size()));
 }
 
 nb::list finished(Run& run) {
   {
     const WithoutLock computing;
-    while (run.advance()) {
+    while (run.advance().goes_on) {
     }
   }
   nb::list results;
@@ -102,15 +111,15 @@ nb::tuple score_text(const Model& model, const std::vector<int32_t>& ids, bool w
 }
 
 // {(op, layer): (values (rows, cols), sequences (rows), positions (rows))}
-nb::dict tensors_of(TapStore& store) {
+nb::dict tensors_of(const TapStore& store) {
   nb::dict all;
-  for (const auto& [key, tensor] : store.tensors()) {
+  for (auto& [key, tensor] : store.tensors()) {
     std::vector<int64_t> sequences;
     std::vector<int32_t> positions;
     for (const TapRow& row : tensor.rows)
       sequences.push_back(static_cast<int64_t>(row.sequence)), positions.push_back(row.position);
     all[nb::make_tuple(key.first, key.second)] =
-        nb::make_tuple(to_array(tensor.values, {tensor.rows.size(), static_cast<size_t>(tensor.cols)}),
+        nb::make_tuple(to_array(std::move(tensor.values), {tensor.rows.size(), static_cast<size_t>(tensor.cols)}),
                        to_array(std::move(sequences)), to_array(std::move(positions)));
   }
   return all;
@@ -131,14 +140,7 @@ void bind_runs(nb::module_& m) {
   nb::class_<TapStore>(m, "TapStore")
       .def(nb::init<std::set<std::string>, std::set<int32_t>>())
       .def("tensors", tensors_of);
-  nb::class_<Run>(m, "Run")
-      .def("step", advance)
-      .def("close", &Run::close)
-      .def("finished", finished)
-      .def("take_text", [](Run& run) {
-        const std::string text = run.take_text();
-        return nb::bytes(text.data(), text.size());
-      });
+  nb::class_<Run>(m, "Run").def("step", advance).def("close", &Run::close).def("finished", finished);
   m.def("open_run", open_run, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
   m.def("score", score_text, nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }

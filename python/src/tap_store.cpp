@@ -46,13 +46,20 @@ TapStore::TapStore(std::set<std::string> ops, std::set<int32_t> layers)
 }
 
 void TapStore::begin(Rows rows, SequenceOf sequence_of) {
+  const std::lock_guard lock(mutex_);
   tensors_.clear();
   rows_ = std::move(rows), sequence_of_ = std::move(sequence_of);
+}
+
+void TapStore::end() {
+  const std::lock_guard lock(mutex_);
+  rows_ = {}, sequence_of_ = {};
 }
 
 bool TapStore::wants(const char* op) const { return ops_.empty() || ops_.contains(op); }
 
 bool TapStore::tensor(const char* op, int layer, float* host, int rows, int cols) {
+  const std::lock_guard lock(mutex_);
   if (!rows_ || (!layers_.empty() && !layers_.contains(layer))) return false;
   TapTensor& tensor = tensors_[{op, layer}];
   tensor.cols = cols;
@@ -65,9 +72,14 @@ bool TapStore::tensor(const char* op, int layer, float* host, int rows, int cols
   return false;
 }
 
-const std::map<TapStore::Key, TapTensor>& TapStore::tensors() {
-  for (auto& [key, tensor] : tensors_) sort(tensor);
-  return tensors_;
+std::map<TapStore::Key, TapTensor> TapStore::tensors() const {
+  std::map<Key, TapTensor> found;
+  {
+    const std::lock_guard lock(mutex_);
+    found = tensors_;
+  }
+  for (auto& [key, tensor] : found) sort(tensor);
+  return found;
 }
 
 }  // namespace gpt2run::python

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <span>
 #include <string>
@@ -26,7 +27,7 @@ struct TapTensor {
   std::vector<TapRow> rows;
 };
 
-// Collects the values of one run after another. One thread at a time; while a run computes, that is its thread.
+// Collects the values of one run after another. Any thread, also while a run computes in another one.
 class TapStore final : public Tap {
  public:
   // Empty sets stand for all operations and all layers; those outside of the layers have layer -1. Throws Error for a
@@ -37,19 +38,20 @@ class TapStore final : public Tap {
   using Rows = std::function<std::span<const StepRow>()>;
   using SequenceOf = std::function<uint64_t(RequestId)>;
   void begin(Rows rows, SequenceOf sequence_of);
-  void end() { rows_ = {}, sequence_of_ = {}; }
+  void end();
 
   bool wants(const char* op) const override;
   bool tensor(const char* op, int layer, float* host, int rows, int cols) override;
 
   // By operation and layer, in the order of their names.
   using Key = std::pair<std::string, int32_t>;
-  // The rows sorted by sequence and position.
-  const std::map<Key, TapTensor>& tensors();
+  // A copy of what was collected until now, with the rows sorted by sequence and position.
+  std::map<Key, TapTensor> tensors() const;
 
  private:
   std::set<std::string> ops_;
   std::set<int32_t> layers_;
+  mutable std::mutex mutex_;  // of the rest
   Rows rows_;
   SequenceOf sequence_of_;
   std::map<Key, TapTensor> tensors_;

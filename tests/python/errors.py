@@ -118,6 +118,15 @@ class Errors(support.Test):
         self.assertEqual(list(stream), [])
         self.assertEqual(self.model.logits("a b").shape[1], 4096)
 
+    def test_a_stream_ends_with_its_error(self):
+        def drop_all(logits, tokens, rng):
+            logits[:] = -np.inf
+
+        stream = self.model.stream("a b", sampler=[drop_all, "argmax"])
+        self.refused(gpt2run.Error, "no token can be chosen", next, stream)
+        self.assertEqual(list(stream), [])
+        self.assertEqual(self.model.logits("a b").shape[1], 4096)
+
     def test_without_a_tokenizer(self):
         with gpt2run.load("synthetic:L=1,C=16,H=2,F=16,V=64,T=16") as model:
             self.refused(gpt2run.Error, "no tokenizer", model.generate, "a")

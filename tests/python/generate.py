@@ -115,6 +115,13 @@ class Generate(support.Test):
         self.assertGreater(len(tokenizer.encode("<|endoftext|>", special=False)), 1)
         self.assertEqual(b"".join(map(tokenizer.piece, tokenizer.encode("the king"))), b"the king")
 
+    def test_results_can_be_compared(self):
+        one, other = self.model.generate([PROMPTS[0]] * 2, max_new_tokens=3, sampler="argmax", details=True)
+        lens = self.model.lens(PROMPTS[0])
+        self.assertEqual((one.text, one == one, one == other, one != other), (other.text, True, False, True))
+        self.assertEqual((lens == lens, lens == self.model.lens(PROMPTS[0])), (True, False))
+        self.assertEqual(len({one, other, one, lens, lens}), 3)
+
     def test_facts(self):
         model = self.model
         self.assertEqual((model.config["layers"], model.config["heads"], model.config["channels"]), (6, 3, 192))

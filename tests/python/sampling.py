@@ -150,6 +150,46 @@ class Sampling(support.Test):
             model.generate(PROMPTS[0], sampler=lambda logits, tokens, rng: len(model.generate("a")), **options)
         self.assertEqual(len(model.generate(PROMPTS[0], details=True, **options).tokens), 16)
 
+    def test_after_a_context_shift(self):
+        seen = []
+
+        def sampler(logits, tokens, rng):
+            seen.append(tokens.tolist())
+            return logits.argmax()
+
+        with gpt2run.load(DEMO, context=8) as model:
+            found = model.generate([5, 6, 7], sampler=sampler, max_new_tokens=9, ignore_eos=True, context_shift=4, details=True)
+        whole = [5, 6, 7, *found.tokens.tolist()]
+        self.assertEqual(len(found.tokens), 9)
+        for i, tokens in enumerate(seen):
+            self.assertEqual(tokens, whole[: 3 + i][-len(tokens) :])
+        self.assertEqual(max(map(len, seen)), 8)
+        self.assertLess(len(seen[-1]), 8)
+
+    def test_logits_of_another_type_or_shape(self):
+        def of_another_type(logits, tokens, rng):
+            logits.dtype = np.float64
+
+        def of_the_same_size(logits, tokens, rng):
+            logits.dtype = np.int32
+
+        def of_another_shape(logits, tokens, rng):
+            logits.shape = (2, -1)
+
+        def chooses(logits, tokens, rng):
+            logits.dtype = np.float64
+            return 5
+
+        for sampler in ([of_another_type, "argmax"], [of_the_same_size, "argmax"], [of_another_shape, "argmax"], chooses):
+            with self.assertRaisesRegex(TypeError, "it changed the type or the shape of its logits"):
+                self.model.generate(PROMPTS[0], sampler=sampler, **self.options)
+
+        def locked(logits, tokens, rng):
+            logits.flags.writeable = False
+
+        expected = self.model.generate(PROMPTS[0], sampler="argmax", **self.options)
+        self.assertEqual(self.model.generate(PROMPTS[0], sampler=[locked, "argmax"], **self.options), expected)
+
     def test_arrays_may_be_kept(self):
         kept = []
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 
 import support
 from support import DEMO, main
@@ -102,6 +103,25 @@ class TapsOfAModel(support.Test):
         self.model.logits(self.ids[:1])  # after the block nothing is collected
         self.assertEqual(len(taps["embed"]), len(self.ids) + 2)
         self.assertEqual(len(kept), 2)
+
+    def test_a_look_while_another_thread_computes(self):
+        ended = threading.Event()
+        with gpt2run.load(DEMO, threads=1) as model, model.tap() as taps:
+
+            def work():
+                for i in range(30):
+                    model.generate(self.ids * 8, max_new_tokens=30, seed=i, ignore_eos=True)
+                ended.set()
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            while not ended.is_set():
+                # What a look copies. By its name alone it could be that of the next call.
+                for name, (values, sequences, positions) in taps._store.tensors().items():
+                    self.assertEqual({len(values), len(sequences)}, {len(positions)}, name)
+                    self.assertTrue(np.isfinite(values).all() and (np.diff(positions) > 0).all() and not sequences.any(), name)
+            thread.join()
+        self.assertEqual(taps.positions("embed").tolist(), list(range(len(self.ids) * 8 + 29)))
 
     def test_every_precision_has_taps(self):
         for precision in ("reference", "bf16", "fp16", "cpu-int8", "cpu-int4"):
