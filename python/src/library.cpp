@@ -9,12 +9,14 @@
 namespace gpt2run::python {
 namespace {
 
-constexpr size_t kMostKept = 1000;  // messages that wait for Python; later ones are dropped
+constexpr size_t kMostKept = 1000;  // messages that wait for Python; later ones are only counted
+constexpr int kWarning = 2;
 
 // Never destroyed, because a plugin's thread may still log while the process ends.
 struct Library {
   std::mutex log_mutex;
   std::vector<LogLine> log;
+  size_t dropped = 0;  // messages since the last take_log()
 
   std::mutex plugin_mutex;
   std::vector<std::filesystem::path> folders;  // those that were added, the last one first
@@ -48,13 +50,20 @@ void set_up(const std::filesystem::path& folder) {
   set_installation(folder);
   set_log_receiver([](int level, const std::string& text) {
     const std::lock_guard lock(library().log_mutex);
-    if (library().log.size() < kMostKept) library().log.push_back({level, text});
+    if (library().log.size() < kMostKept)
+      library().log.push_back({level, text});
+    else
+      ++library().dropped;
   });
 }
 
 std::vector<LogLine> take_log() {
   const std::lock_guard lock(library().log_mutex);
-  return std::exchange(library().log, {});
+  std::vector<LogLine> lines = std::exchange(library().log, {});
+  if (const size_t dropped = std::exchange(library().dropped, 0))
+    lines.push_back({kWarning, std::to_string(dropped) + " more messages were dropped: " + std::to_string(kMostKept) +
+                                   " are kept until a call returns"});
+  return lines;
 }
 
 void add_plugin_folder(const std::filesystem::path& folder) {

@@ -20,7 +20,8 @@ struct LogLine {
 // now on. Called once, when the package is imported.
 void set_up(const std::filesystem::path& folder);
 
-// The messages since the last call, in order. They are kept until a thread asks, because the code that logs may hold
+// The messages since the last call, in order: the first 1000, and then a warning that says how many more there were.
+// They are kept until a thread asks, because the code that logs may hold
 // locks and must not wait for Python. Any thread.
 std::vector<LogLine> take_log();
 

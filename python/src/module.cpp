@@ -78,7 +78,10 @@ void bind_library(nb::module_& m) {
     for (const LogLine& line : take_log()) lines.append(nb::make_tuple(line.level, line.text));
     return lines;
   });
-  m.def("add_plugin_folder", [](const std::string& folder) { add_plugin_folder(folder); });
+  m.def("add_plugin_folder", [](const std::string& folder) {
+    const WithoutLock waiting;  // for a thread that loads a model
+    add_plugin_folder(folder);
+  });
   m.def("plugins", [] {
     std::vector<PluginFacts> all;
     {

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -40,6 +41,22 @@ next(stream)
         with gpt2run.load(DEMO) as model, self.assertLogs("gpt2run", "WARNING") as logs:
             model.generate([5], max_new_tokens=2000, ignore_eos=True)
         self.assertTrue(any("context of 1024 tokens is full" in line for line in logs.output), logs.output)
+
+    def test_messages_beyond_the_most_are_counted(self):
+        script = """
+import logging, gpt2run
+lines = []
+class Keeper(logging.Handler):
+    def emit(self, record):
+        lines.append((record.levelname, record.getMessage()))
+logging.getLogger("gpt2run").addHandler(Keeper())
+gpt2run.plugins()
+assert len(lines) == 1001, len(lines)
+assert "no folder /nowhere/999" in lines[999][1], lines[999]
+assert lines[1000] == ("WARNING", "24 more messages were dropped: 1000 are kept until a call returns"), lines[1000]
+"""
+        folders = ":".join(f"/nowhere/{i}" for i in range(1024))
+        self.check_silent(python(script, variables={"GPT2RUN_PLUGIN_PATH": folders}))
 
     def test_no_signal_handlers(self):
         script = """
@@ -92,6 +109,31 @@ for what in (lambda: model.generate([5] * 9, max_new_tokens=900, samples=1000), 
                 count += 1
         self.assertGreater(count, 10)
 
+    def test_other_threads_run_while_one_waits_for_the_plugins(self):
+        script = """
+import pathlib, sys, threading, time, gpt2run
+folder = pathlib.Path(sys.argv[1])
+(folder / "other").mkdir()
+for i in range(3000):
+    (folder / f"gpt2run-sampler-broken{i}.so").write_bytes(b"no library")
+gpt2run.add_plugin_folder(folder)
+counts = []
+while max(counts, default=0) < 6 and len(counts) < 10:
+    looking = threading.Thread(target=gpt2run.plugins)
+    looking.start()
+    time.sleep(0.01)  # it has the plugins now, unless the machine is busy, and needs a while for so many
+    waiting = threading.Thread(target=gpt2run.add_plugin_folder, args=(folder / "other",))
+    waiting.start()
+    counts.append(0)
+    while waiting.is_alive():
+        time.sleep(0.001)
+        counts[-1] += 1
+    looking.join()
+assert max(counts) > 5, counts
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            self.check_silent(python(script, folder))
+
     def test_models_in_threads(self):
         expected, found = {}, {}
 
@@ -136,6 +178,26 @@ for what in (lambda: model.generate([5] * 9, max_new_tokens=900, samples=1000), 
             self.in_threads([read] * 4)
             self.assertTrue(all("another thread" in text for text in refused), refused)
             self.assertEqual(len(model.generate("The old king", max_new_tokens=5, details=True).tokens), 5)
+
+    def test_a_stream_is_not_read_within_its_own_step(self):
+        with gpt2run.load(DEMO, precision="reference") as model:
+            outcomes, ids = [], [5] * 200  # a long first step
+            expected = list(model.stream(ids, max_new_tokens=2))
+            stream = model.stream(ids, max_new_tokens=2)
+
+            def handler(*_):
+                try:
+                    outcomes.append(next(stream))
+                except gpt2run.Error as error:
+                    outcomes.append(str(error))
+
+            before = signal.signal(signal.SIGALRM, handler)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            try:
+                self.assertEqual(list(stream), expected)
+            finally:
+                signal.signal(signal.SIGALRM, before)
+        self.assertEqual(outcomes, ["another thread is reading this stream"])
 
     def in_threads(self, functions):
         failed = []

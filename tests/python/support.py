@@ -40,9 +40,9 @@ def continued(*arguments):
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def python(script, *arguments, **options):
-    """Another Python with the package, and what came of it."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONDONTWRITEBYTECODE": "1"}
+def python(script, *arguments, variables=None, **options):
+    """Another Python with the package, and what came of it. variables: those to add to the environment."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONDONTWRITEBYTECODE": "1", **(variables or {})}
     return subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False, **options,
