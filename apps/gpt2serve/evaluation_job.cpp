@@ -24,24 +24,34 @@ void EvaluationJob::advance() {
 
 void EvaluationJob::submit(ModelEngine& engine, Request request) {
   engine.reserve(1);
-  {
-    const std::lock_guard lock(mutex_);
-    engine_ = &engine;
-  }
+  set_running(&engine, 0);
   engine.thread().post([self = shared_from_this(), &engine, request = std::move(request)]() mutable {
     self->begin(engine);
-    self->id_ = 0;
     const RequestId id = engine.submit(std::move(request), self);
     if (id == 0) return;  // it has ended already
-    self->id_ = id;
+    self->set_running(&engine, id);
     if (self->is_gone_) engine.cancel(id);
   });
 }
 
+void EvaluationJob::set_running(ModelEngine* engine, RequestId id) {
+  const std::lock_guard lock(mutex_);
+  engine_ = engine, id_ = id;
+}
+
+// The work may come late: then the job has gone on to another engine, where the same number is a request of others. A
+// request that has no number yet is cancelled by submit().
 void EvaluationJob::cancel() {
   const std::lock_guard lock(mutex_);
   if (!engine_) return;
-  engine_->thread().post([self = shared_from_this(), engine = engine_] { engine->cancel(self->id_); });
+  engine_->thread().post([self = shared_from_this(), engine = engine_] {
+    RequestId id = 0;
+    {
+      const std::lock_guard running(self->mutex_);
+      if (self->engine_ == engine) id = self->id_;
+    }
+    if (id != 0) engine->cancel(id);
+  });
 }
 
 void EvaluationJob::finish(Reason reason, std::string_view, std::string_view error) {
@@ -49,6 +59,7 @@ void EvaluationJob::finish(Reason reason, std::string_view, std::string_view err
   {
     const std::lock_guard lock(mutex_);
     std::swap(engine, engine_);
+    id_ = 0;
   }
   end(*engine);
   if (reason == Reason::cancelled)

@@ -40,10 +40,13 @@ class EvaluationJob : public RequestListener, public std::enable_shared_from_thi
  private:
   void advance();
   void cancel();
+  void set_running(ModelEngine* engine, RequestId id);
 
   const ModelSet& models_;
   const std::shared_ptr<Exchange> exchange_;
-  std::mutex mutex_;  // of engine_
+  // The running request: its engine, or null, and its number there, which is 0 until the engine has given one. Every
+  // engine counts from 1. Written under the lock, and while a request runs only by its engine's thread.
+  std::mutex mutex_;
   ModelEngine* engine_ = nullptr;
   RequestId id_ = 0;
   std::atomic<bool> is_gone_ = false;
