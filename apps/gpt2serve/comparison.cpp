@@ -77,15 +77,13 @@ class Comparison final : public EvaluationJob {
         meter_(question_.overlap),
         reference_rows_(vocab_),
         test_rows_(vocab_) {
+    this->exchange().set_tokens(std::ssize(question_.tokens), 0);
     for (ModelEngine* engine : question_.sides.tests) {
       Test& test = tests_.emplace_back();
       test.engine = engine;
       test.floor = models.floor_of(*engine);
     }
   }
-
-  // From now on this job has the turn.
-  void take(EvaluationQueue::Turn turn) { turn_ = std::move(turn); }
 
   void token(const TokenEvent& event) override {
     if (!event.logits) return add_first();
@@ -110,7 +108,6 @@ class Comparison final : public EvaluationJob {
  private:
   // The stages: the reference, then each test and its floor.
   void next() override {
-    exchange().set_tokens(std::ssize(question_.tokens), 0);
     if (!has_begun_) {
       has_begun_ = true;
       reference_rows_.reserve(targets_);
@@ -128,7 +125,11 @@ class Comparison final : public EvaluationJob {
     test_rows_.clear();
     if (++test_ < tests_.size()) return feed(*tests_[test_].engine, targets_);
     write();
-    turn_.reset();
+  }
+
+  void clear() override {
+    reference_rows_.clear();
+    test_rows_.clear();
   }
 
   void feed(ModelEngine& engine, int64_t targets) {
@@ -231,7 +232,6 @@ class Comparison final : public EvaluationJob {
   const size_t vocab_;
   const int64_t targets_, floor_targets_;
   DivergenceMeter meter_;
-  EvaluationQueue::Turn turn_;
   LogitRows reference_rows_, test_rows_;
   Side reference_;
   std::vector<double> entropies_;  // of the reference's distributions
@@ -255,7 +255,7 @@ Sides sides_of(const Fields& fields, const ModelSet& models) {
   return sides;
 }
 
-void run_comparison(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+void run_comparison(const ModelSet& models, const CommandLines& commands, const std::shared_ptr<EvaluationQueue>& queue,
                     const std::shared_ptr<Exchange>& exchange) {
   const Fields fields(exchange->request().body, kFields);
   Question question;
@@ -267,11 +267,7 @@ void run_comparison(const ModelSet& models, const CommandLines& commands, Evalua
   if (fields.flag("command").value_or(false))
     question.command =
         commands.of_comparison(*question.sides.reference, question.sides.tests, question.text, question.tokens);
-  const auto job = std::make_shared<Comparison>(models, exchange, std::move(question));
-  queue.enter([job](EvaluationQueue::Turn turn) {
-    job->take(std::move(turn));
-    job->run();
-  });
+  std::make_shared<Comparison>(models, exchange, std::move(question))->run_in_turn(queue);
 }
 
 }  // namespace gpt2run

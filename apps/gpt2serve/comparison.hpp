@@ -18,7 +18,7 @@ struct Sides {
 Sides sides_of(const Fields& fields, const ModelSet& models);
 
 // Checks the body and begins a job that answers, when its turn comes. Throws ApiError.
-void run_comparison(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+void run_comparison(const ModelSet& models, const CommandLines& commands, const std::shared_ptr<EvaluationQueue>& queue,
                     const std::shared_ptr<Exchange>& exchange);
 
 }  // namespace gpt2run

@@ -68,6 +68,7 @@ class NextToken final : public EvaluationJob {
  public:
   NextToken(const ModelSet& models, std::shared_ptr<Exchange> exchange, Question question)
       : EvaluationJob(models, std::move(exchange)), question_(std::move(question)) {
+    this->exchange().set_tokens(std::ssize(question_.tokens), 0);
     json_.begin_object();
     json_.field("object", "distribution");
     json_.field("position", question_.tokens.size());
@@ -87,7 +88,6 @@ class NextToken final : public EvaluationJob {
       request.tokens = question_.tokens;
       request.max_new = 0;
       request.end_logits = true;
-      exchange().set_tokens(std::ssize(question_.tokens), 0);
       return submit(*question_.engines[done_], std::move(request));
     }
     json_.end_list();

@@ -3,24 +3,57 @@
 namespace gpt2run {
 
 void EvaluationJob::run() {
+  watch_client();
+  advance();
+}
+
+void EvaluationJob::run_in_turn(std::shared_ptr<EvaluationQueue> queue) {
+  queue_ = std::move(queue);
+  watch_client();
+  queue_->enter(shared_from_this());
+  if (is_gone_) queue_->leave(*this);  // the client may have gone before the job had a place to give up
+}
+
+void EvaluationJob::watch_client() {
   exchange_->on_gone([self = shared_from_this()] {
     self->is_gone_ = true;
     self->exchange_->drop();
+    if (self->queue_) self->queue_->leave(*self);
     self->cancel();
   });
+}
+
+void EvaluationJob::take(EvaluationQueue::Turn turn) {
+  turn_ = std::move(turn);
   advance();
 }
 
 void EvaluationJob::advance() {
-  if (is_gone_) return;
+  if (is_gone_) return release();
   try {
     next();
   } catch (const ApiError& error) {
-    exchange_->answer(error);
+    end_with(error);
   } catch (const std::exception& error) {
-    exchange_->answer(ApiError(500, "engine_error", "", error.what()));
+    end_with(ApiError(500, "engine_error", "", error.what()));
   }
 }
+
+// Before the answer, since a client may take long to read it.
+void EvaluationJob::release() {
+  clear();
+  turn_.reset();
+}
+
+template <class What>
+void EvaluationJob::end_with(What what) {
+  release();
+  exchange_->answer(std::move(what));
+}
+
+void EvaluationJob::refuse(const ApiError& why) { end_with(why); }
+
+void EvaluationJob::answer(std::string json) { end_with(std::move(json)); }
 
 void EvaluationJob::submit(ModelEngine& engine, Request request) {
   engine.reserve(1);
@@ -30,7 +63,7 @@ void EvaluationJob::submit(ModelEngine& engine, Request request) {
     const RequestId id = engine.submit(std::move(request), self);
     if (id == 0) return;  // it has ended already
     self->set_running(&engine, id);
-    if (self->is_gone_) engine.cancel(id);
+    if (self->is_gone_ || self->models_.is_ending()) engine.cancel(id);
   });
 }
 
@@ -62,12 +95,10 @@ void EvaluationJob::finish(Reason reason, std::string_view, std::string_view err
     id_ = 0;
   }
   end(*engine);
-  if (reason == Reason::cancelled)
-    return exchange_->answer(ApiError(503, "shutting_down", "", "the server is shutting down"));
+  if (reason == Reason::cancelled) return end_with(ApiError(503, "shutting_down", "", "the server is shutting down"));
   if (reason == Reason::error)
-    return exchange_->answer(ApiError(engine->is_failed() ? 503 : 500,
-                                      engine->is_failed() ? "engine_failed" : "engine_error", "",
-                                      "model " + engine->model().id + ": " + std::string(error)));
+    return end_with(ApiError(engine->is_failed() ? 503 : 500, engine->is_failed() ? "engine_failed" : "engine_error",
+                             "", "model " + engine->model().id + ": " + std::string(error)));
   advance();
 }
 

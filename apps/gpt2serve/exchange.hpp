@@ -25,8 +25,8 @@ class Exchange {
   uint64_t number() const { return number_; }
   Clock::time_point arrival() const { return arrival_; }
 
-  // To be set before the answer: what metrics and the log call the route, further header fields, and the tokens for the
-  // log line. note: a text for the end of the log line.
+  // To be set before the answer and before on_gone(), or on the thread that calls drop(): what metrics and the log call
+  // the route, further header fields, and the tokens for the log line. note: a text for the end of the log line.
   void set_route(std::string route) { route_ = std::move(route); }
   void add_headers(const HttpHeaders& headers) { headers_.insert(headers_.end(), headers.begin(), headers.end()); }
   void set_tokens(int64_t prompt, int64_t fresh) { prompt_tokens_ = prompt, new_tokens_ = fresh; }

@@ -57,24 +57,21 @@ class LayersJob final : public EvaluationJob, private Tap {
  public:
   LayersJob(const ModelSet& models, std::shared_ptr<Exchange> exchange, Question question)
       : EvaluationJob(models, std::move(exchange)), question_(std::move(question)) {
+    this->exchange().set_tokens(std::ssize(question_.tokens), 0);
     json_.begin_object();
     json_.field("object", "layers");
     json_.field("rows", question_.tokens.size() - 1);
   }
 
-  void take(EvaluationQueue::Turn turn) { turn_ = std::move(turn); }
-
  private:
   void next() override {
     if (has_begun_) write_side();
     has_begun_ = true;
-    exchange().set_tokens(std::ssize(question_.tokens), 0);
     if (side_ > question_.sides.tests.size()) {
       json_.end_list();
       if (!question_.command.empty()) json_.field("gpt2run_command", question_.command);
       json_.end_object();
       answer(json_.json());
-      turn_.reset();
       return;
     }
     Request request;
@@ -83,6 +80,8 @@ class LayersJob final : public EvaluationJob, private Tap {
     request.wants = kPrompt | kLogits;  // so that every row has logits
     submit(engine(), std::move(request));
   }
+
+  void clear() override { operations_ = {}; }
 
   // side_: 0 for the reference, i + 1 for test i.
   bool is_reference() const { return side_ == 0; }
@@ -170,7 +169,6 @@ class LayersJob final : public EvaluationJob, private Tap {
   }
 
   const Question question_;
-  EvaluationQueue::Turn turn_;
   Operations operations_;
   size_t side_ = 0;
   bool has_begun_ = false, is_tapped_ = false;
@@ -179,7 +177,7 @@ class LayersJob final : public EvaluationJob, private Tap {
 
 }  // namespace
 
-void run_layers(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+void run_layers(const ModelSet& models, const CommandLines& commands, const std::shared_ptr<EvaluationQueue>& queue,
                 const std::shared_ptr<Exchange>& exchange) {
   const Fields fields(exchange->request().body, kFields);
   Question question{sides_of(fields, models), models.input(fields, "input", 2, models.most_prompt()), {}};
@@ -190,11 +188,7 @@ void run_layers(const ModelSet& models, const CommandLines& commands, Evaluation
                                           static_cast<int64_t>(rows));
   }
   question.tokens.resize(std::min(question.tokens.size(), rows + 1));  // the last token is only a target
-  const auto job = std::make_shared<LayersJob>(models, exchange, std::move(question));
-  queue.enter([job](EvaluationQueue::Turn turn) {
-    job->take(std::move(turn));
-    job->run();
-  });
+  std::make_shared<LayersJob>(models, exchange, std::move(question))->run_in_turn(queue);
 }
 
 }  // namespace gpt2run

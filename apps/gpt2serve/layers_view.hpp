@@ -10,7 +10,7 @@
 namespace gpt2run {
 
 // Checks the body and begins a job that answers, when its turn comes. Throws ApiError.
-void run_layers(const ModelSet& models, const CommandLines& commands, EvaluationQueue& queue,
+void run_layers(const ModelSet& models, const CommandLines& commands, const std::shared_ptr<EvaluationQueue>& queue,
                 const std::shared_ptr<Exchange>& exchange);
 
 }  // namespace gpt2run

@@ -49,6 +49,7 @@ void drain(HttpServer& server, Service& service, ModelSet& models, int32_t secon
   wait(std::chrono::seconds(seconds));
   if (models.live() == 0 && server.busy() == 0) return;
   constexpr std::chrono::milliseconds kLast{500};  // for the last answers
+  service.refuse_waiting();
   models.cancel_all();
   wait(kLast);
 }

@@ -151,6 +151,7 @@ int64_t ModelSet::live() const {
 }
 
 void ModelSet::cancel_all() {
+  is_ending_ = true;
   for (const auto* all : {&engines_, &floors_})
     for (const auto& engine : *all) engine->thread().post([one = engine.get()] { one->cancel_all(); });
 }

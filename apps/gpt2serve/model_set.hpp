@@ -1,5 +1,6 @@
 // ModelSet: the model in all its precisions, each with an engine, and the threads that run them.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ class ModelSet {
 
   bool is_failed() const;  // an engine has thrown
   int64_t live() const;    // requests that wait or run
-  void cancel_all();
+  void cancel_all();       // also ends evaluations, which would go on with another request
+  bool is_ending() const { return is_ending_; }
   void stop();  // ends the threads
 
  private:
@@ -51,6 +53,7 @@ class ModelSet {
 
   Evaluation evaluation_;
   SamplerCatalog catalog_;
+  std::atomic<bool> is_ending_ = false;
   int32_t context_ = 0, most_prompt_ = 0;
   std::vector<std::unique_ptr<ServedModel>> models_;
   std::vector<std::pair<Space, std::unique_ptr<EngineThread>>> threads_;

@@ -15,7 +15,9 @@ class Score final : public EvaluationJob {
  public:
   Score(const ModelSet& models, std::shared_ptr<Exchange> exchange, ModelEngine& engine, std::vector<int32_t> tokens,
         int32_t top)
-      : EvaluationJob(models, std::move(exchange)), engine_(engine), tokens_(std::move(tokens)), top_count_(top) {}
+      : EvaluationJob(models, std::move(exchange)), engine_(engine), tokens_(std::move(tokens)), top_count_(top) {
+    this->exchange().set_tokens(std::ssize(tokens_), 0);
+  }
 
   void token(const TokenEvent& event) override {
     logprobs_.push_back(event.logprob);
@@ -31,7 +33,6 @@ class Score final : public EvaluationJob {
     request.tokens = tokens_;
     request.max_new = 0;
     request.wants = kPrompt | kLogprob | (top_count_ > 0 ? kLogits : 0u);
-    exchange().set_tokens(std::ssize(tokens_), 0);
     submit(engine_, std::move(request));
   }
 

@@ -197,11 +197,11 @@ void Service::distribution(const std::shared_ptr<Exchange>& exchange) {
 }
 
 void Service::compare(const std::shared_ptr<Exchange>& exchange) {
-  run_comparison(models_, commands_, *evaluations_, exchange);
+  run_comparison(models_, commands_, evaluations_, exchange);
 }
 
 void Service::layers(const std::shared_ptr<Exchange>& exchange) {
-  run_layers(models_, commands_, *evaluations_, exchange);
+  run_layers(models_, commands_, evaluations_, exchange);
 }
 
 }  // namespace gpt2run

@@ -24,6 +24,8 @@ class Service {
 
   // From now on new work is refused with 503.
   void drain() { is_draining_ = true; }
+  // Answers comparisons that still wait for their turn with 503.
+  void refuse_waiting() { evaluations_->drain(); }
   // How the number of open connections is found, for /metrics. To be set before the first request.
   void count_connections(std::function<size_t()> count) { connections_ = std::move(count); }
 

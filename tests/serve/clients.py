@@ -87,6 +87,32 @@ def test_the_queue(build):
         server.complete(prompt="A wolf", max_tokens=1)
 
 
+def test_comparisons_whose_clients_go(build):
+    with Server(build, "--batch", "1", "--precision", "fp32,bf16") as server:
+        busy = server.socket()
+        busy.sendall(completion(**LONG, n=8))  # which keeps the first comparison from its slot
+        expect(busy.recv(10) == b"HTTP/1.1 2", "a stream")
+        first = server.socket()
+        body = {"tests": ["bf16"], "input": "The king had a daughter"}
+        first.sendall(message("/v1/compare", body))
+        wait_until(lambda: server.metric("gpt2serve_waiting", model="fp32") == 8, "a comparison behind seven completions")
+        for turn in range(2):  # the places of those that went are free again
+            waits = [server.socket() for _ in range(8)]
+            for path, client in zip(["/v1/compare", "/v1/layers"] * 4, waits):
+                client.sendall(message(path, body))
+            time.sleep(0.3)  # for all to be read
+            status, _, answer = server.request("POST", "/v1/compare", body)
+            expect((status, answer["error"]["code"]) == (429, "queue_full"), "a full queue, found", status, answer)
+            for client in waits:
+                client.close()
+            gone = 8 * (turn + 1)
+            wait_until(lambda: server.metric("gpt2serve_requests_total", code="499") == gone, f"{gone} that went")
+        first.close()
+        busy.close()
+        wait_until(lambda: is_idle(server), "an empty queue")
+        server.post("/v1/compare", body)
+
+
 def test_many_chains(build):
     samplers = ["top-k", "min-p", "typical", "repetition-penalty"]
     chains = [",".join(one) for count in range(1, 5) for one in itertools.permutations(samplers, count)]
@@ -160,5 +186,5 @@ def test_old_and_careful_clients(build):
             expect(status_of(everything(client)) == 200, "an answer")
 
 
-run_tests([test_slow_requests_are_closed, test_a_client_that_does_not_read, test_a_client_that_goes_frees_its_slot, test_the_queue, test_many_chains,
+run_tests([test_slow_requests_are_closed, test_a_client_that_does_not_read, test_a_client_that_goes_frees_its_slot, test_the_queue, test_comparisons_whose_clients_go, test_many_chains,
            test_many_idle_connections, test_connections_are_kept, test_the_load_script, test_old_and_careful_clients])  # fmt: skip

@@ -42,6 +42,24 @@ def test_the_rest_is_cancelled(build):
         expect(time.monotonic() - begin < 20, "an end at once, found", time.monotonic() - begin)
 
 
+def test_waiting_comparisons_are_answered(build):
+    with Server(build, "--drain", "0", "--batch", "1", "--precision", "fp32,bf16") as server:
+        stream = begin_stream(server, n=100)  # which keeps the first comparison from its slot
+        compare = json.dumps({"tests": ["bf16"], "input": "The king had a daughter"})
+        connections = [server.connection() for _ in range(3)]
+        for count, connection in enumerate(connections, 1):
+            connection.request("POST", "/v1/compare", compare, {"Content-Type": "application/json"})
+            wait_until(lambda: server.metric("gpt2serve_connections") >= 2 + count, "a comparison that waits")
+        time.sleep(0.3)  # for the comparisons to be read
+        server.process.send_signal(signal.SIGTERM)
+        for connection in connections:
+            answer = connection.getresponse()
+            error = json.loads(answer.read())["error"]
+            expect((answer.status, error["code"]) == (503, "shutting_down"), "503, found", answer.status, error)
+        stream.read()
+        expect(server.process.wait(PATIENCE) == 0, "exit code 0, found", server.process.returncode)
+
+
 def test_a_second_signal_ends_it_at_once(build):
     with Server(build, "--drain", "1000", "--batch", "1") as server:
         answer = begin_stream(server, n=100)
@@ -110,5 +128,5 @@ def test_an_engine_that_throws(build):
         expect("this sampler is broken" in server.messages(), "the reason in the log, found", server.messages())
 
 
-run_tests([test_running_requests_end, test_the_rest_is_cancelled, test_a_second_signal_ends_it_at_once, test_command_lines,
+run_tests([test_running_requests_end, test_the_rest_is_cancelled, test_waiting_comparisons_are_answered, test_a_second_signal_ends_it_at_once, test_command_lines,
            test_the_log, test_an_engine_that_throws])  # fmt: skip
