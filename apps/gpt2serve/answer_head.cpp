@@ -24,7 +24,7 @@ std::string answer_head(int status, std::string_view reason, std::string_view co
   };
   add("Server", "gpt2serve");
   add("Date", date_now());
-  add("Content-Type", content_type);
+  if (!content_type.empty()) add("Content-Type", content_type);
   add("Cache-Control", "no-store");
   add("X-Content-Type-Options", "nosniff");
   add("Connection", keep ? "keep-alive" : "close");

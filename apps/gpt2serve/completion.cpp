@@ -58,10 +58,17 @@ void Completion::submit_all() {
   if (request_.stream) exchange_->begin_stream();
   const uint64_t groups = request_.n > 1 ? next_group.fetch_add(request_.prompts.size()) : 0;
   for (Choice& choice : choices_) {
-    Request request = request_of(choice);
+    Request request;
+    try {
+      request = request_of(choice);
+      begin_text(choice);
+    } catch (const std::exception& error) {
+      request_.engine->release(1);
+      choice.finish(Reason::error, {}, error.what());
+      continue;
+    }
     request.chain = chain;
     if (groups > 0) request.group = groups + static_cast<uint64_t>(choice.prompt);
-    begin_text(choice);
     // The choice is part of this object, which lives as long as its listeners.
     choice.id =
         request_.engine->submit(std::move(request), std::shared_ptr<RequestListener>(shared_from_this(), &choice));

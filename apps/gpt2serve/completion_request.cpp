@@ -38,8 +38,8 @@ constexpr int32_t kMostN = 128, kMostLogprobs = 20;
 constexpr size_t kMostStops = 16, kMostStop = 1000, kMostBiases = 1024, kMostChain = 4000;
 constexpr size_t kMostPrompts = 4096;
 
-Prompt start_of_text(const ModelConfig& config) {
-  const int32_t start = config.start_of_text >= 0 ? config.start_of_text : config.end_of_text;
+Prompt start_of_text(const ModelSet& models) {
+  const int32_t start = models.start_of_text();
   if (start < 0) refuse("prompt", "the model has no token to start from; give a prompt");
   return {"", {start}};
 }
@@ -47,7 +47,7 @@ Prompt start_of_text(const ModelConfig& config) {
 Prompt prompt_of(const json::Value& given, const ModelSet& models) {
   Prompt prompt;
   if (const auto text = given.as_text()) {
-    if (text->empty()) return start_of_text(models.config());
+    if (text->empty()) return start_of_text(models);
     prompt.text = *text;
     prompt.tokens = models.encoded(prompt.text, "prompt");
   } else {
@@ -60,7 +60,7 @@ Prompt prompt_of(const json::Value& given, const ModelSet& models) {
 
 std::vector<Prompt> prompts_of(const Fields& fields, const ModelSet& models) {
   const std::optional<json::Value> given = fields.find("prompt");
-  if (!given) return {start_of_text(models.config())};
+  if (!given) return {start_of_text(models)};
   const bool is_list = given->type() == json::Type::list;
   if (!is_list && !given->as_text())
     refuse("prompt", "expected a text, a list of texts, or token ids, found ", given->description());

@@ -40,7 +40,15 @@ bool EngineThread::take_work() {
     if (is_stopping_) return false;
     works.swap(inbox_);
   }
-  for (const auto& work : works) work();
+  for (const auto& work : works) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      log_error(std::string("work of a request failed: ") + error.what());
+    } catch (...) {
+      log_error("work of a request failed: a plugin threw something that is no std::exception");
+    }
+  }
   return true;
 }
 

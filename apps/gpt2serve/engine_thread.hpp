@@ -40,7 +40,8 @@ class EngineThread {
 
   void add(ModelEngine& engine) { engines_.push_back(&engine); }  // before start(); not owned
   void start();
-  // Any thread: `work` runs on the engine's thread before the next step, in the order of posts. It must not throw.
+  // Any thread: `work` runs on the engine's thread before the next step, in the order of posts. What it throws is
+  // logged and has no other effect.
   void post(std::function<void()> work);
   // Ends the thread after the present step. Work that has not run is dropped, and so are the listeners of all requests.
   void stop();

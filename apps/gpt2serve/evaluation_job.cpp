@@ -59,7 +59,13 @@ void EvaluationJob::submit(ModelEngine& engine, Request request) {
   engine.reserve(1);
   set_running(&engine, 0);
   engine.thread().post([self = shared_from_this(), &engine, request = std::move(request)]() mutable {
-    self->begin(engine);
+    try {
+      self->begin(engine);
+    } catch (const std::exception& error) {
+      self->set_running(nullptr, 0);
+      engine.release(1);
+      return self->end_with(ApiError(500, "engine_error", "", error.what()));
+    }
     const RequestId id = engine.submit(std::move(request), self);
     if (id == 0) return;  // it has ended already
     self->set_running(&engine, id);

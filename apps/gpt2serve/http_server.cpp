@@ -40,6 +40,7 @@ constexpr size_t kMostBuffer = kMostAhead + kRead;  // bytes of what is read as 
 constexpr int kSendBuffer = 128 << 10;              // bytes of a connection that the system keeps
 constexpr std::chrono::seconds kLinger{2};          // for a client to read an answer before its connection is closed
 constexpr int kThreads = 2;
+constexpr int kNoContent = 204;  // an answer without a body, which may not give a length
 constexpr int64_t kBusy = std::numeric_limits<int64_t>::max();
 
 std::string shown(const Tcp::endpoint& end) {
@@ -180,7 +181,8 @@ class Answer final : public Reply {
   void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) override {
     keep_ = keep_ && !connection_->is_draining();
     std::string bytes = head(status, content_type, headers);
-    bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+    if (status != kNoContent) bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n";
+    bytes += "\r\n";
     if (!is_head_) bytes += body;
     push(std::move(bytes), true);
   }
@@ -376,7 +378,7 @@ void Connection::refuse(int status, const std::string& why) {
   const bool is_head = parser_->get().method() == http::verb::head;
   progress_ = std::make_shared<ReplyProgress>();
   Answer(shared_from_this(), progress_, false, 11, is_head)
-      .send(status, "application/json", state_->refusal(status, why), {});
+      .send(status, "application/json", state_->refusal(status, why, client_), {});
 }
 
 void Connection::close() {

@@ -50,8 +50,9 @@ class HttpServer {
  public:
   // Called on a thread of the server, for several connections at a time. What it throws closes the connection.
   using Handler = std::function<void(HttpRequest request, std::shared_ptr<Reply> reply)>;
-  // Makes the body of an answer for a request that is refused before the handler sees it. status: 400, 413, 431 or 503.
-  using Refusal = std::function<std::string(int status, const std::string& why)>;
+  // Makes the body of an answer for a request that is refused before the handler sees it. status: 400, 413 or 431.
+  // client: its address. On a thread of the server, for several connections at a time.
+  using Refusal = std::function<std::string(int status, const std::string& why, const std::string& client)>;
 
   struct State;  // of the implementation
 

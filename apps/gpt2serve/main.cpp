@@ -32,10 +32,6 @@ void allow_files(size_t connections) {
                 std::to_string(limit.rlim_cur) + " open files");
 }
 
-std::string refusal(int status, const std::string& why) {
-  return error_body(ApiError(status, status == 413 ? "body_too_large" : "", "", why));
-}
-
 // Lets running requests end, then cancels the rest.
 void drain(HttpServer& server, Service& service, ModelSet& models, int32_t seconds) {
   log_info("ending: " + std::to_string(models.live()) + " completions run or wait, they get " +
@@ -65,7 +61,9 @@ void serve(PluginHost& host, Configuration& configuration) {
   HttpServer server(
       options.http,
       [&](HttpRequest request, std::shared_ptr<Reply> reply) { service.handle(std::move(request), std::move(reply)); },
-      refusal);
+      [&](int status, const std::string& why, const std::string& client) {
+        return service.refusal(status, why, client);
+      });
   service.count_connections([&] { return server.connections(); });
   if (!server.is_loopback())
     log_warning("--host " + options.http.host + ": others than this machine can reach the server" +

@@ -59,18 +59,27 @@ void ModelSet::open(PluginHost& host, const ServeOptions& options) {
   }
   announce_memory(models_, evaluation_.checkpoint());
   for (const auto& model : models_) open_session(*model, evaluation_.checkpoint());
-  if (!options.floor) return;
+  if (options.floor) open_floors(host, {1, std::min(context_, kFloorContext), options.threads, options.device});
+}
+
+// One for each contract. They come after the precisions, and their memory is told before the first one is opened.
+void ModelSet::open_floors(PluginHost& host, const SessionPlan& plan) {
   const size_t count = models_.size();
+  std::vector<std::string> contracts;
   for (size_t i = 0; i < count; ++i) {
     const std::string contract = contract_of(models_[i]->instance);
-    if (contract.empty() || is_reference(models_[i]->bound)) {
+    if (is_reference(models_[i]->bound)) {
+      log_warning("--floor: " + models_[i]->id + " has none, since `reference` would be measured against itself");
+    } else if (contract.empty()) {
       log_warning("--floor: " + models_[i]->id + " has none, since `reference` does not compute its contract");
-      continue;
+    } else if (std::ranges::find(contracts, contract) == contracts.end()) {
+      contracts.push_back(contract);
+      add_model("", reference_with(host, contract, "--floor"), plan);
     }
-    const SessionPlan alone{1, std::min(context_, kFloorContext), options.threads, options.device};
-    ServedModel& floor = add_model("", reference_with(host, contract, "--floor"), alone);
-    open_session(floor, evaluation_.checkpoint());
   }
+  if (contracts.empty()) return;
+  announce_memory(models_, evaluation_.checkpoint(), count);
+  for (size_t i = count; i < models_.size(); ++i) open_session(*models_[i], evaluation_.checkpoint());
 }
 
 EngineThread& ModelSet::thread_of(Space space) {
@@ -91,6 +100,7 @@ ModelEngine& ModelSet::find(const std::string& name, const std::string& field) c
 }
 
 ModelEngine* ModelSet::floor_of(const ModelEngine& engine) const {
+  if (is_reference(engine.model().bound)) return nullptr;
   const std::string contract = contract_of(engine.model().instance);
   for (const auto& floor : floors_)
     if (contract_of(floor->model().instance) == contract) return floor.get();
@@ -140,7 +150,8 @@ std::string ModelSet::piece(int32_t id) const {
 }
 
 bool ModelSet::is_failed() const {
-  return std::ranges::any_of(engines_, [](const auto& engine) { return engine->is_failed(); });
+  const auto failed = [](const auto& engine) { return engine->is_failed(); };
+  return std::ranges::any_of(engines_, failed) || std::ranges::any_of(floors_, failed);
 }
 
 int64_t ModelSet::live() const {

@@ -23,11 +23,14 @@ class ModelSet {
   // The engine that a request's field names, by the precision as the user named it, or by its plugin's name; the first
   // if the name is empty. Throws ApiError.
   ModelEngine& find(const std::string& name, const std::string& field = "model") const;
-  // The engine of `reference` with the contract of this one; null if there is none.
+  // The engine of `reference` with the contract of this one; null if there is none, and for `reference`
+  // itself.
   ModelEngine* floor_of(const ModelEngine& engine) const;
 
   const Evaluation& evaluation() const { return evaluation_; }
   const ModelConfig& config() const { return evaluation_.checkpoint().config(); }
+  // The token that stands in for an empty prompt; below 0 if the model has none.
+  int32_t start_of_text() const { return config().start_of_text >= 0 ? config().start_of_text : config().end_of_text; }
   const Tokenizer* tokenizer() const { return evaluation_.tokenizer(); }
   const SamplerCatalog& samplers() const { return catalog_; }
   int32_t context() const { return context_; }          // of a slot
@@ -40,7 +43,7 @@ class ModelSet {
   // A token as answers write it: its text, `bytes:\xe2\x80` if it is not UTF-8, and "" without a text.
   std::string piece(int32_t id) const;
 
-  bool is_failed() const;  // an engine has thrown
+  bool is_failed() const;  // an engine has thrown, also one of a floor
   int64_t live() const;    // requests that wait or run
   void cancel_all();       // also ends evaluations, which would go on with another request
   bool is_ending() const { return is_ending_; }
@@ -48,6 +51,7 @@ class ModelSet {
 
  private:
   void open(PluginHost& host, const ServeOptions& options);
+  void open_floors(PluginHost& host, const SessionPlan& plan);
   ServedModel& add_model(const std::string& id, const BoundPlugin& bound, const SessionPlan& plan);
   EngineThread& thread_of(Space space);
 
@@ -58,7 +62,7 @@ class ModelSet {
   std::vector<std::unique_ptr<ServedModel>> models_;
   std::vector<std::pair<Space, std::unique_ptr<EngineThread>>> threads_;
   std::vector<std::unique_ptr<ModelEngine>> engines_;  // of the user's precisions, in his order
-  std::vector<std::unique_ptr<ModelEngine>> floors_;   // by the index of the precision; null for none
+  std::vector<std::unique_ptr<ModelEngine>> floors_;   // one for each contract
 };
 
 // Throws ApiError if there are more tokens than allowed.

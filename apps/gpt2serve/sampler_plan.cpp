@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kMostSamplers = 16;
 constexpr char kSelector[] = "nucleus";
 
+std::mutex creating;  // a plugin creates objects for one thread at a time
+
 std::string text_of_number(double value) {
   std::string text;
   append_number(text, value);
@@ -57,6 +59,19 @@ void set_own(BoundPlugin& one) {
     if (value.find('\0') != std::string::npos) refuse("sampler", origin, ": expected a text without zero bytes");
     one.values.set(key, value, origin);
   }
+}
+
+// Throws Error unless the sampler takes these options, some of which only itself can judge, such as lists of token ids.
+// host: the sampler in host memory, which takes the same options as that of a device.
+void check_own(const Plugin& host, const PluginSpec& spec, int32_t vocab) {
+  BoundPlugin one(host, spec, Layer::command_line);
+  set_own(one);
+  const std::lock_guard lock(creating);
+  const auto sampler = create<Sampler>(one);
+  LogitBatch layout{};
+  layout.rows = layout.slots = 1, layout.vocab = vocab, layout.stride = vocab;
+  layout.space = Space::host;
+  call_named(one, "prepared", [&] { sampler->prepare(layout); });
 }
 
 void check_order(const std::vector<BoundPlugin>& chain) {
@@ -114,7 +129,10 @@ SamplerPlan SamplerCatalog::plan(const SamplingRequest& request, Space space) co
     for (const PluginSpec& spec : specs) chain.emplace_back(*find(spec.name, space), spec, Layer::command_line);
     check_order(chain);
     set_model_defaults(chain, model_);
-    for (BoundPlugin& one : chain) set_own(one);
+    for (BoundPlugin& one : chain) {
+      set_own(one);
+      if (!one.spec.options.empty()) check_own(*find(one.spec.name, Space::host), one.spec, model_.V);
+    }
     set_number(chain.back(), "temperature", "temp", request.temperature, "1");
     set_number(chain.back(), "top_k", "top_k", request.top_k, "0");
     set_number(chain.back(), "top_p", "top_p", request.top_p, "1");
@@ -127,7 +145,9 @@ SamplerPlan SamplerCatalog::plan(const SamplingRequest& request, Space space) co
       plan.text.append(plan.text.empty() ? "" : ",").append(to_text(one.spec));
     }
     return plan;
-  } catch (const UsageError& error) {
+  } catch (const ApiError&) {
+    throw;
+  } catch (const Error& error) {
     throw ApiError(400, "", "sampler", std::string("sampler: ") + error.what());
   }
 }
@@ -148,7 +168,6 @@ std::shared_ptr<const Chain> ChainCache::chain_of(const SamplerPlan& plan) {
                      "sampler: " + std::to_string(kMost) + " other chains of samplers are in use");
     entries_.erase(oldest);
   }
-  static std::mutex creating;  // a plugin creates objects for one thread at a time
   const std::lock_guard lock(creating);
   Entry entry;
   auto chain = std::make_shared<Chain>();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "common/config/create.hpp"
 #include "common/pipeline/explain.hpp"
@@ -67,12 +68,14 @@ void plan_engine(ServedModel& model, const SessionPlan& plan) {
   model.limits.device = plan.device;
 }
 
-void announce_memory(const std::vector<std::unique_ptr<ServedModel>>& models, const Checkpoint& checkpoint) {
+void announce_memory(const std::vector<std::unique_ptr<ServedModel>>& models, const Checkpoint& checkpoint,
+                     size_t first) {
   int64_t in_host = 0;
   for (const auto& model : models) {
     const Limits& limits = model->limits;
     const MemoryUse use = memory_of(checkpoint.config(), limits, is_tied(checkpoint), element_bytes(model->bound));
     if (model->bound.plugin->space == Space::host) in_host += use.total() - use.weights;
+    if (std::cmp_less(&model - models.data(), first)) continue;
     log_info(model->instance.name + ": " + shown_bytes(use.kv_cache) + " for keys and values of " +
              std::to_string(limits.slots) + " slots x " + std::to_string(limits.context) + " tokens, " +
              shown_bytes(use.weights) + " for weights, " + shown_bytes(use.logits + use.activations + use.tables) +
@@ -81,7 +84,7 @@ void announce_memory(const std::vector<std::unique_ptr<ServedModel>>& models, co
   if (const int64_t all = total_memory(); in_host > all)
     fail("the precisions take at least ", shown_bytes(in_host), " of memory beside their weights, this machine has ",
          shown_bytes(all), ": give a smaller --batch or --context");
-  for (const auto& model : models) check_memory(model->bound, checkpoint, model->limits);
+  for (size_t i = first; i < models.size(); ++i) check_memory(models[i]->bound, checkpoint, models[i]->limits);
 }
 
 void open_session(ServedModel& model, const Checkpoint& checkpoint) {

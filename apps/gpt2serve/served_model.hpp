@@ -31,9 +31,10 @@ BoundPlugin with_server_defaults(const BoundPlugin& given);
 // The limits and options of an engine for this precision. The chunk is the largest that is ever used.
 void plan_engine(ServedModel& model, const SessionPlan& plan);
 
-// One line for each model on the memory that it takes, and the sum. Throws Error where that is more than the machine
-// has.
-void announce_memory(const std::vector<std::unique_ptr<ServedModel>>& models, const Checkpoint& checkpoint);
+// One line for each model from `first` on, on the memory that it takes. Throws Error where all models together take
+// more than the machine has. Those before `first` have been announced and opened.
+void announce_memory(const std::vector<std::unique_ptr<ServedModel>>& models, const Checkpoint& checkpoint,
+                     size_t first = 0);
 
 // Opens the session. In host memory the chunk of prompts is lowered so that one takes no more than 50 ms, which is
 // measured, where the session promises that a chunk does not change bits.

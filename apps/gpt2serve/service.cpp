@@ -1,6 +1,7 @@
 #include "gpt2serve/service.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <ctime>
 
 #include "gpt2run/sdk/escape.hpp"
@@ -10,6 +11,7 @@
 #include "gpt2serve/layers_view.hpp"
 #include "gpt2serve/page.hpp"
 #include "gpt2serve/score.hpp"
+#include "host/log.hpp"
 
 namespace gpt2run {
 namespace {
@@ -22,6 +24,22 @@ bool is_json(std::string_view content_type) {
   while (type.ends_with(' ')) type.pop_back();
   std::ranges::transform(type, type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
   return type == "application/json";
+}
+
+// A path with its percent signs decoded, once. What is no escape, and an escaped zero byte, stays as it is.
+std::string decoded(std::string_view path) {
+  std::string text;
+  for (size_t i = 0; i < path.size(); ++i) {
+    unsigned char byte = 0;
+    if (path[i] == '%' && i + 2 < path.size()) {
+      const char* const end = path.data() + i + 3;
+      const auto [rest, code] = std::from_chars(path.data() + i + 1, end, byte, 16);
+      if (code != std::errc() || rest != end) byte = 0;
+    }
+    text += byte != 0 ? static_cast<char>(byte) : path[i];
+    if (byte != 0) i += 2;
+  }
+  return text;
 }
 
 void write_model(JsonWriter& json, const ModelSet& models, const ModelEngine& engine, int64_t created) {
@@ -41,6 +59,7 @@ void write_model(JsonWriter& json, const ModelSet& models, const ModelEngine& en
   json.field("vocabulary", models.config().V);
   json.field("layers", models.config().L);
   json.field("slots", model.limits.slots);
+  json.field("start_of_text", models.start_of_text());
   json.field("end_of_text", models.config().end_of_text);
   json.field("has_tokenizer", models.tokenizer() != nullptr);
   json.field("has_taps", model.has_taps);
@@ -75,6 +94,7 @@ Service::Service(const ModelSet& models, const CommandLines& commands, const Ser
       started_(std::time(nullptr)) {}
 
 void Service::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
+  request.target = decoded(request.target);
   const auto exchange = std::make_shared<Exchange>(next_number_++, std::move(request), std::move(reply), metrics_);
   exchange->set_route("other");
   try {
@@ -88,6 +108,13 @@ void Service::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
   } catch (const std::exception& error) {
     exchange->answer(ApiError(500, "engine_error", "", error.what()));
   }
+}
+
+std::string Service::refusal(int status, const std::string& why, const std::string& client) {
+  metrics_.count_request("other", status);
+  log_info(std::string("#") + std::to_string(next_number_++) + " " + client + " " + std::to_string(status) +
+           ", not read: " + why);
+  return error_body(ApiError(status, status == 413 ? "body_too_large" : "", "", why));
 }
 
 void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
@@ -121,9 +148,7 @@ void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
 
 // What a browser asks before it sends a request from a page of another origin. A page of no named origin was refused
 // before.
-void Service::answer_preflight(const std::shared_ptr<Exchange>& exchange) const {
-  exchange->answer(204, "text/plain", "");
-}
+void Service::answer_preflight(const std::shared_ptr<Exchange>& exchange) const { exchange->answer(204, "", ""); }
 
 void Service::page(const std::shared_ptr<Exchange>& exchange) {
   exchange->add_headers({{"Content-Security-Policy", std::string(page_policy())}, {"Referrer-Policy", "no-referrer"}});

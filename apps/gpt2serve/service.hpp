@@ -21,6 +21,8 @@ class Service {
 
   // Any thread.
   void handle(HttpRequest request, std::shared_ptr<Reply> reply);
+  // Counts and logs a request that could not be read, and returns the body of its answer. Any thread.
+  std::string refusal(int status, const std::string& why, const std::string& client);
 
   // From now on new work is refused with 503.
   void drain() { is_draining_ = true; }

@@ -57,6 +57,10 @@ def test_malformed_http(build):
             expect(error["message"] and error["type"] == "invalid_request_error", "an error object, found", error)
         expect(server.raw(b"GET / HT") == b"", "a closed connection without an answer")
         expect_well(server)
+        refused = [status for _, status in MALFORMED]
+        for status in set(refused):
+            counted = server.metric("gpt2serve_requests_total", route="other", code=str(status))
+            expect(counted == refused.count(status), refused.count(status), "with", status, "counted, found", counted)
 
 
 def test_chunks(build):
@@ -156,6 +160,8 @@ FIELDS = [
     ("sampler", "nucleus:top_p=7", "(0, 1]"),
     ("sampler", "top-k:top_k=1," * 20 + "nucleus", "16"),
     ("sampler", "nucleus:x", "key=value"),
+    ("sampler", "logit-bias:bias=abc", "abc"),
+    ("sampler", "logit-bias:bias=99999=1", "99999"),
     ("best_of", 3, "n"),
     ("suffix", "end", "insert"),
     ("max_token", 5, "max_tokens"),
@@ -190,6 +196,9 @@ def test_routes(build):
             found, headers, answer = server.request(method, path, body)
             expect((found, answer["error"]["code"]) == (status, code), status, code, "found", found, answer)
             expect(status != 405 or headers["Allow"], "the header Allow, found", headers)
+        for path, status in (("/v1/models/fp%332", 200), ("/%76%31/models", 200), ("/v1/models/fp%25332", 404), ("/%", 404)):
+            found, _, answer = server.get(path)
+            expect(found == status, status, "for", path, "found", found, answer)
         found, _, answer = server.request("POST", "/v1/completions", "{}", {"Content-Type": "text/plain"})
         expect(found == 415, "415, found", found, answer)
         status, _, answer = server.get("/healthz")
@@ -229,6 +238,8 @@ def test_hosts_and_origins(build):
         asks = {"Access-Control-Request-Method": "POST"}
         found, headers, _ = server.request("OPTIONS", "/v1/completions", headers={"Origin": origin, **asks})
         expect(found == 204 and "POST" in headers["Access-Control-Allow-Methods"], "an answer, found", found, headers)
+        lengths = headers["Content-Length"], headers["Content-Type"]
+        expect(lengths == (None, None), "no length and type of nothing, found", headers)
         found, _, _ = server.request("OPTIONS", "/v1/completions", headers={"Origin": "https://evil.example", **asks})
         expect(found == 403, "403 for a page of another site, found", found)
 

@@ -69,6 +69,9 @@ def test_ends(build):
         end = server.get("/v1/models/fp32")[2]["end_of_text"]
         ended = server.complete(prompt="The king", max_tokens=9, logit_bias={str(end): 100}, seed=1)["choices"][0]
         expect((ended["finish_reason"], ended["gpt2run_reason"]) == ("stop", "end_of_text"), "the end of text", ended)
+        start = server.get("/v1/models/fp32")[2]["start_of_text"]
+        texts = [server.complete(prompt=one, max_tokens=5, temperature=0)["choices"][0]["text"] for one in ("", [start])]
+        expect(texts[0] == texts[1], "the token of an empty prompt, found", start, texts)
         none = server.complete(prompt="The king", max_tokens=0, echo=True)
         expect(none["choices"][0]["text"] == "The king", "the prompt alone, found", none)
         error = server.refused("/v1/completions", {"prompt": [1] * 33}, "prompt", "32", "33")

@@ -116,6 +116,24 @@ def test_compare(build):
             server.refused("/v1/compare", body, param, word)
 
 
+def test_floors(build):
+    precisions = "cpu-bf16,cpu-bf16:isa=portable,reference:type=bf16"
+    with Server(build, "--precision", precisions, "--floor", "--batch", "2", quiet=False) as server:
+        first, second, reference = server.get("/v1/models")[2]["data"]
+        expect(first["contract"] == second["contract"], "one contract, found", first, second)
+        floors = [one["has_floor"] for one in (first, second, reference)]
+        expect(floors == [True, True, False], "no floor of `reference`, found", floors)
+        samples = [line for line in server.get("/metrics")[2].splitlines() if not line.startswith("#")]
+        names = [line.rpartition(" ")[0] for line in samples]
+        expect(len(names) == len(set(names)), "each series once, found", sorted(names))
+        slots = [line for line in names if line.startswith("gpt2serve_slots{model=\"floor of ")]
+        expect(len(slots) == 1, "one floor, found", slots)
+        log = server.messages()
+        expect("measured against itself" in log and "1 slots x 512 tokens" in log, "messages of floors, found", log)
+        found = server.get("/v1/models/cpu-bf16%3Aisa%3Dportable")
+        expect(found[0] == 200 and found[2]["id"] == second["id"], "a name with escapes, found", found)
+
+
 def test_layers(build):
     with Server(build, *PRECISIONS) as server:
         answer = server.post("/v1/layers", {"reference": "fp32", "tests": ["bf16", "fp16"], "input": TEXT, "rows": 12})
@@ -151,4 +169,4 @@ def test_metrics(build):
         expect("gpt2serve_requests" in names and "gpt2serve_token_seconds" in names, "families, found", names)
 
 
-run_tests([test_tokens, test_score, test_distribution, test_compare, test_layers, test_metrics])
+run_tests([test_tokens, test_score, test_distribution, test_compare, test_floors, test_layers, test_metrics])

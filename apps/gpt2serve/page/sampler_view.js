@@ -3,7 +3,7 @@
 async function runSampler(settings, signal, results) {
   const answer = await postJson("/v1/distribution", {
     models: settings.models,
-    input: settings.text === "" ? [served[0].end_of_text] : inputOf(settings.text),
+    input: settings.text === "" ? [served[0].start_of_text] : inputOf(settings.text),
     ...samplerOf(settings),
     top: Number(settings.top),
     command: true,

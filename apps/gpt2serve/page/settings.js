@@ -143,9 +143,9 @@ function inputOf(text) {
   return words.map(Number);
 }
 
-// The ids of a text. An empty one is the start-of-text token, which is also the one that ends a text.
+// The ids of a text. An empty one is the token that texts start with.
 async function idsOf(text, signal) {
-  if (text === "") return [served[0].end_of_text];
+  if (text === "") return [served[0].start_of_text];
   const input = inputOf(text);
   return Array.isArray(input) ? input : (await postJson("/v1/tokenize", {input}, signal)).token_ids;
 }
