@@ -10,8 +10,8 @@ namespace gpt2run {
 // Fields of a header, as names and values.
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// The status line and all fields but those that say where the body ends; the empty line is not part of it. content_type:
-// empty for an answer without a body. keep: whether the connection stays open.
+// The status line and all fields but those that say where the body ends; the empty line is not part of it.
+// content_type: empty for an answer without a body. keep: whether the connection stays open.
 std::string answer_head(int status, std::string_view reason, std::string_view content_type, bool keep,
                         const HttpHeaders& headers);
 
