@@ -11,22 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
 most_megabytes=48  # with the sources, a call that takes 64 MiB holds both
-folder=$PWD/build/gpu_kit
-[ $# -le 1 ] || usage_error "expected one folder at most, found $# arguments"
-case ${1-build/gpu_kit} in
-  -h | --help)
-    usage
-    exit 0
-    ;;
-  -*) usage_error "unknown option '$1'; --help shows the usage" ;;
-  '') usage_error "expected a folder, found an empty name" ;;
-esac
-if [ $# -eq 1 ]; then folder=$(cd "$start" && realpath -m -- "$1"); fi
-if [ -e "$folder" ]; then
-  [ -d "$folder" ] || die "$folder: expected a folder or nothing, found a file"
-  [ -e "$folder/kit" ] || [ -z "$(ls -A "$folder")" ] ||
-    die "$folder: expected an empty folder or one that this script made, found another one: it is left as it is"
-fi
+is_kit() { [ -e "$1/kit" ]; }
+own_folder build/gpu_kit "$start" is_kit "$@"
 
 build=build/gpu
 command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ] || die "nvcc is missing: a kit needs the CUDA toolkit"

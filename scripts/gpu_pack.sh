@@ -12,23 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # is_pack FOLDER: it has a file that only this script writes.
 is_pack() { grep -qs '^macro(packed_library ' "$1/lib/cmake/GTest/GTestConfig.cmake"; }
 
-folder=$PWD/build/gpu_deps
-[ $# -le 1 ] || usage_error "expected one folder at most, found $# arguments"
-case ${1-build/gpu_deps} in
-  -h | --help)
-    usage
-    exit 0
-    ;;
-  -*) usage_error "unknown option '$1'; --help shows the usage" ;;
-  '') usage_error "expected a folder, found an empty name" ;;
-esac
-# The caller's path, not one from this folder.
-if [ $# -eq 1 ]; then folder=$(cd "$start" && realpath -m -- "$1"); fi
-if [ -e "$folder" ]; then
-  [ -d "$folder" ] || die "$folder: expected a folder or nothing, found a file"
-  is_pack "$folder" || [ -z "$(ls -A "$folder")" ] ||
-    die "$folder: expected an empty folder or one that this script made, found another one: it is left as it is"
-fi
+own_folder build/gpu_deps "$start" is_pack "$@"
 
 library=/usr/lib/$(uname -m)-linux-gnu/libboost_program_options.a
 googletest=/usr/src/googletest

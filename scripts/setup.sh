@@ -21,6 +21,29 @@ usage_error() {
 # usage: the comment at the head of the script that sources this, from the top folder.
 usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"; }
 
+# own_folder DEFAULT START IS_OWN [ARGUMENT...]: sets `folder` to what a script was asked to make, an absolute path:
+# DEFAULT without an argument, else the one that is given, from the folder START where the caller stands. Refuses what
+# is there already, unless it is empty or `IS_OWN FOLDER` says that the script made it.
+own_folder() {
+  local default=$1 start=$2 is_own=$3
+  shift 3
+  [ $# -le 1 ] || usage_error "expected one folder at most, found $# arguments"
+  case ${1-$default} in
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    -*) usage_error "unknown option '$1'; --help shows the usage" ;;
+    '') usage_error "expected a folder, found an empty name" ;;
+  esac
+  folder=$PWD/$default
+  if [ $# -eq 1 ]; then folder=$(cd "$start" && realpath -m -- "$1"); fi
+  [ -e "$folder" ] || return 0
+  [ -d "$folder" ] || die "$folder: expected a folder or nothing, found a file"
+  "$is_own" "$folder" || [ -z "$(ls -A "$folder")" ] ||
+    die "$folder: expected an empty folder or one that this script made, found another one: it is left as it is"
+}
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 # install_missing demo|test|clang|plots: by name, from the machine's own package registry.
