@@ -16,6 +16,9 @@ struct ApiError : Error {
   std::string code, param;
 };
 
+// What requests get that are not carried out because the server ends.
+inline ApiError shutting_down() { return {503, "shutting_down", "", "the server is shutting down"}; }
+
 // Throws the ApiError "PARAM: ..." with status 400 for a wrong field of a request.
 template <class... Parts>
 [[noreturn]] void refuse(const std::string& param, const Parts&... parts) {

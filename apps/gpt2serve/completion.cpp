@@ -136,7 +136,7 @@ void Completion::Choice::finish(Reason why, std::string_view tail, std::string_v
     return completion->end(*this, &found);
   }
   if (why == Reason::cancelled) {
-    const ApiError found(503, "shutting_down", "", "the server is shutting down");
+    const ApiError found = shutting_down();
     return completion->end(*this, &found);
   }
   completion->end(*this, nullptr);

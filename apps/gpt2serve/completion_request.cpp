@@ -4,6 +4,7 @@
 #include <random>
 
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "gpt2serve/api_error.hpp"
 
 namespace gpt2run {
@@ -33,7 +34,7 @@ constexpr std::string_view kFields[] = {"model",
                                         "best_of",
                                         "suffix"};
 
-constexpr int64_t kMostTokens = 1048576, kMostTopK = 262143;
+constexpr int64_t kMostTokens = 1048576;
 constexpr int32_t kMostN = 128, kMostLogprobs = 20;
 constexpr size_t kMostStops = 16, kMostStop = 1000, kMostBiases = 1024, kMostChain = 4000;
 constexpr size_t kMostPrompts = 4096;
@@ -123,7 +124,7 @@ SamplingRequest sampling_of(const Fields& fields, int32_t vocabulary) {
   sampling.temperature = fields.real("temperature", {0, 2});
   sampling.top_p = fields.real("top_p", {0, 1, true});
   sampling.min_p = fields.real("min_p", {0, 1});
-  sampling.top_k = fields.integer("top_k", 0, kMostTopK);
+  sampling.top_k = fields.integer("top_k", 0, kMaxVocab);
   sampling.logit_bias = biases_of(fields, vocabulary);
   sampling.presence_penalty = fields.real("presence_penalty", {-kMostPenalty, kMostPenalty}).value_or(0);
   sampling.frequency_penalty = fields.real("frequency_penalty", {-kMostPenalty, kMostPenalty}).value_or(0);

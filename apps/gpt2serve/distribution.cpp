@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gpt2run/sdk/log_softmax.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "gpt2serve/evaluation_job.hpp"
 #include "gpt2serve/nucleus_view.hpp"
 #include "gpt2serve/token_lists.hpp"
@@ -14,7 +15,6 @@ namespace {
 constexpr std::string_view kFields[] = {"model", "models", "input", "temperature", "top_k",
                                         "top_p", "min_p",  "top",   "ids",         "command"};
 constexpr size_t kMostModels = 8, kMostIds = 64;
-constexpr int64_t kMostTopK = 262143;
 constexpr int32_t kMostTop = 200, kTop = 20;
 
 // A checked body.
@@ -55,7 +55,7 @@ Question question_of(const std::string& body, const ModelSet& models, const Comm
   question.ids = fields.ids("ids", kMostIds, models.config().V);
   question.top = static_cast<int32_t>(fields.integer("top", 1, kMostTop).value_or(kTop));
   question.spec.temperature = fields.real("temperature", {0, 2}).value_or(1);
-  question.spec.top_k = static_cast<int32_t>(fields.integer("top_k", 0, kMostTopK).value_or(0));
+  question.spec.top_k = static_cast<int32_t>(fields.integer("top_k", 0, kMaxVocab).value_or(0));
   question.spec.top_p = fields.real("top_p", {0, 1, true}).value_or(1);
   question.spec.min_p = fields.real("min_p", {0, 1}).value_or(0);
   if (fields.flag("command").value_or(false))

@@ -101,7 +101,7 @@ void EvaluationJob::finish(Reason reason, std::string_view, std::string_view err
     id_ = 0;
   }
   end(*engine);
-  if (reason == Reason::cancelled) return end_with(ApiError(503, "shutting_down", "", "the server is shutting down"));
+  if (reason == Reason::cancelled) return end_with(shutting_down());
   if (reason == Reason::error)
     return end_with(ApiError(engine->is_failed() ? 503 : 500, engine->is_failed() ? "engine_failed" : "engine_error",
                              "", "model " + engine->model().id + ": " + std::string(error)));

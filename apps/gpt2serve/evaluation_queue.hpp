@@ -63,8 +63,6 @@ class EvaluationQueue : public std::enable_shared_from_this<EvaluationQueue> {
  private:
   static constexpr size_t kMostWaiting = 8;
 
-  static ApiError shutting_down() { return {503, "shutting_down", "", "the server is shutting down"}; }
-
   Turn turn() {
     return {this, [self = weak_from_this()](void*) {
               if (const auto queue = self.lock()) queue->pass_on();

@@ -141,7 +141,7 @@ void Service::dispatch(const std::shared_ptr<Exchange>& exchange) {
     if (!is_json(request.content_type))
       throw ApiError(415, "content_type", "",
                      "Content-Type: expected application/json, found " + in_quotes(request.content_type));
-    if (is_draining_) throw ApiError(503, "shutting_down", "", "the server is shutting down");
+    if (is_draining_) throw shutting_down();
   }
   (this->*route->handler)(exchange);
 }
