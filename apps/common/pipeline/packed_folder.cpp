@@ -213,17 +213,21 @@ class Aside {
   // An older folder of the name is moved away first. Where another process was quicker, its folder stays.
   void publish() {
     sync(path_);
-    std::error_code error;
     const OpenFolder replaced(target_, O_NOFOLLOW);
     replaced.lock();
     const fs::path old = path_.string() + std::string(kOld);
-    fs::rename(target_, old, error);
-    fs::rename(path_, target_, error);
-    std::error_code ignored;
-    if (error && PackedFolder::is_one(target_)) error.clear(), fs::remove_all(path_, ignored);
-    if (error) fs::rename(old, target_, ignored);
-    for (const char* name : {kManifest, kData}) fs::remove(old / name, ignored);
-    fs::remove(old, ignored);
+    std::error_code error, ignored;
+    bool is_another = false;
+    for (int tries = 0; tries < 10; ++tries) {
+      fs::rename(target_, old, ignored);
+      fs::rename(path_, target_, error);
+      if (error) is_another = PackedFolder::is_one(target_);
+      if (error && !is_another) fs::rename(old, target_, ignored);
+      remove_packed(old);
+      // Another process may have put its folder there, and a third one have moved it away since.
+      if (is_another || (error != std::errc::directory_not_empty && error != std::errc::file_exists)) break;
+    }
+    if (is_another) error.clear(), fs::remove_all(path_, ignored);
     if (error) fail(target_.string(), ": cannot be put in place: ", error.message());
     path_.clear();
     sync(target_.parent_path());
@@ -238,6 +242,12 @@ class Aside {
   }
 
  private:
+  static void remove_packed(const fs::path& folder) {
+    std::error_code ignored;
+    for (const char* name : {kManifest, kData}) fs::remove(folder / name, ignored);
+    fs::remove(folder, ignored);
+  }
+
   // False where another process has taken the folder for an unfinished one, between the two steps.
   bool make() {
     path_ = temporary_folder(target_);
@@ -267,11 +277,17 @@ bool PackedFolder::is_one(const fs::path& folder) {
 
 void PackedFolder::check_replaceable(const fs::path& folder) {
   std::error_code error;
-  const fs::file_status status = fs::symlink_status(folder, error);
-  if (!fs::exists(status)) return;
-  if (!fs::is_directory(status))
-    fail(folder.string(), ": expected a folder of packed weights or none, found another file");
-  if (!is_one(folder)) fail(folder.string(), ": already exists and holds no packed weights");
+  // A folder that holds no packed weights may be one that another process is moving away, to put its own there: it is
+  // looked at again.
+  for (int tries = 0;; ++tries) {
+    const fs::file_status status = fs::symlink_status(folder, error);
+    if (!fs::exists(status)) return;
+    if (!fs::is_directory(status))
+      fail(folder.string(), ": expected a folder of packed weights or none, found another file");
+    const OpenFolder open(folder, O_NOFOLLOW);
+    if (open.fd() >= 0 && faccessat(open.fd(), kManifest, F_OK, 0) == 0) break;
+    if (tries == 10 || open.is_at(folder)) fail(folder.string(), ": already exists and holds no packed weights");
+  }
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (name != kManifest && name != kData)
