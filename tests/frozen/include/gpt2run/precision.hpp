@@ -47,9 +47,10 @@ struct Tap {
   // only if some tap wants it.
   virtual bool wants(const char* op) const { return (void)op, true; }
 
-  // Called after an operation. op: one of the seven operations (sdk/network.hpp); names and order are the same for
-  // every precision. layer: -1 outside the layers. host: (rows, cols), valid during the call. Returns true if it
-  // changed values: what follows is computed from them, and a session that cannot take them back throws Error.
+  // Called after an operation. op: one of the operations of sdk/network.hpp; names and order are the same for every
+  // precision, and one that exists for taps only may be missing, in which case wants() is not asked for it. layer: -1
+  // outside the layers. host: (rows, cols), valid during the call. Returns true if it changed values: what follows is
+  // computed from them, and a session that cannot take them back throws Error.
   virtual bool tensor(const char* op, int layer, float* host, int rows, int cols) = 0;
 
  protected:
@@ -150,6 +151,11 @@ struct Session {
 
   // If not null, step() waits after its upload and at its end, and fills in copy_to_device and forward.
   virtual void times(StepTimes*) {}
+
+  // logits (rows, V) = W LNf(x) for values of the residual stream, x (rows, C), both in host memory: what the model
+  // would say if it ended there. It changes nothing of the session, and may be called inside Tap::tensor. Returns false
+  // if this session cannot.
+  virtual bool readout(const float* x, int rows, float* logits) { return (void)x, (void)rows, (void)logits, false; }
 };
 
 // The type in the name of a precision, which is <device>-<type>: "fp16" for "cpu-fp16".

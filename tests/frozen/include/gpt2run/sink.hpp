@@ -14,7 +14,9 @@ namespace gpt2run {
 //   kAnyOrder: calls as events happen, so that sequences mix. Without it all calls for sequence 0 come first, then all
 //     for sequence 1, and so on.
 //   kPrompt: token() is called for the prompt's tokens too, with step = -1.
-enum Wants : uint32_t { kLogprob = 1, kLogits = 2, kTimes = 4, kAnyOrder = 8, kPrompt = 16 };
+//   kTaps: tensor() is called for the operations that taps() names; needs kAnyOrder. Nothing is replayed, and no prefix
+//     is shared, so that every sequence has rows of its own.
+enum Wants : uint32_t { kLogprob = 1, kLogits = 2, kTimes = 4, kAnyOrder = 8, kPrompt = 16, kTaps = 32 };
 
 // The texts of token ids.
 struct Vocabulary {
@@ -48,6 +50,33 @@ struct StepEvent {
   StepTimes times;
 };
 
+// Whose row of a tensor it is: that of token `id`, fed at this position of the sequence, prompt included.
+struct TensorRow {
+  uint64_t sequence;
+  int32_t position, id;
+};
+
+// The model's end: the final layernorm and the head, by the session's own kernels.
+struct Readout {
+  // logits (rows, V) = W LNf(x), where x is (rows, C). Only inside Sink::tensor(). Throws Error if the session cannot.
+  virtual void logits(const float* x, int rows, float* logits) const = 0;
+
+ protected:
+  ~Readout() = default;
+};
+
+// What one operation of a step wrote, as a Tap sees it. Everything is valid during the call only.
+struct TensorEvent {
+  const char* op;  // a name of sdk/network.hpp
+  int32_t layer;   // -1 outside the layers
+  const float* values;
+  int32_t rows, cols;
+  const TensorRow* owners;  // (rows)
+  const Readout* readout;
+  int32_t vocab;
+  const Vocabulary* vocabulary;  // null without a tokenizer
+};
+
 // A sink. One thread at a time. Its functions throw Error (a full disk, a closed pipe), which ends the run. A sink that
 // is destroyed without end() must leave no half-written file.
 struct Sink {
@@ -68,6 +97,11 @@ struct Sink {
   }
   // All sequences are done. Files become visible here.
   virtual void end(std::string_view summary_json) { (void)summary_json; }
+  // With kTaps: whether it wants the operation; asked once, before the first step, for every operation of the session.
+  virtual bool taps(const char* op) const { return (void)op, false; }
+  // With kTaps: what a wanted operation wrote. A long prompt comes in several steps, and a step may hold rows of
+  // several sequences; the operations of a step come in the order of the network.
+  virtual void tensor(const TensorEvent&) {}
 };
 
 }  // namespace gpt2run
