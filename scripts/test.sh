@@ -45,32 +45,43 @@ without_release_only() {
   echo '   not run under sanitizers here: the CUDA plugins on the executor (scripts/test_all.sh executor)'
 }
 
+# begin NAME: what takes time begins here; its seconds stand in the summary.
+stages=()
+stage=
+began=0
+begin() {
+  [ -z "$stage" ] || stages+=("$stage $((SECONDS - began)) s")
+  stage=$1 began=$SECONDS
+  [ -z "$stage" ] || say "$stage"
+}
+
 SECONDS=0
 # Tests that run a part of many random cases begin with another one for each commit.
 commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
 export GPT2RUN_FIRST_SCHEDULE=$((16#${commit:0:6} % 1000))
 install_missing test
 
-say "building build/release"
+begin "building build/release"
 build release -D GPT2RUN_TESTS=ON
 if [ "$mode" = fast ]; then
-  say "fast tests of build/release"
+  begin "fast tests of build/release"
   run_tests release -L fast
 else
-  say "tests of build/release"
+  begin "tests of build/release"
   run_tests release
-  say "three mutations"
+  begin "three mutations"
   result='all three red'
   scripts/run_mutations.sh --some 3 >&2 </dev/null || { result=FAILED; failed=1; }
   summary+=("mutations: $result")
-  say "building build/asan"
+  begin "building build/asan"
   build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=OFF
-  say "tests of build/asan"
+  begin "tests of build/asan"
   without_release_only
   export UBSAN_OPTIONS=print_stacktrace=1
   run_tests asan -LE release-only
 fi
+begin ''
 
 say "summary, $((SECONDS / 60)) min $((SECONDS % 60)) s"
-printf '   %s\n' "${summary[@]}"
+printf '   %s\n' "${summary[@]}" "${stages[@]}"
 exit "$failed"
