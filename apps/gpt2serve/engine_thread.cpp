@@ -55,7 +55,7 @@ bool EngineThread::take_work() {
 void EngineThread::run() {
   while (take_work()) {
     bool is_busy = false;
-    for (ModelEngine* engine : engines_) is_busy |= engine->step();
+    for (ModelEngine* engine : engines_) is_busy |= engine->run_step();
     if (is_busy) continue;
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [this] { return is_stopping_ || !inbox_.empty(); });
@@ -110,7 +110,7 @@ void ModelEngine::drop_all() {
   listeners_.clear();
 }
 
-bool ModelEngine::step() {
+bool ModelEngine::run_step() {
   if (is_failed() || engine_.waiting() + engine_.running() == 0) return false;
   try {
     engine_.step();

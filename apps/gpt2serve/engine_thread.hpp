@@ -94,7 +94,7 @@ class ModelEngine final : private Listener {
 
   // Runs a step if there is anything to do, and returns whether there was. What the engine throws is logged and ends
   // all requests; the engine stays off.
-  bool step();
+  bool run_step();
 
  private:
   void start(RequestId id) override;
