@@ -8,6 +8,7 @@ Delivery::Delivery(std::span<Sink* const> sinks) {
   for (Sink* sink : sinks) {
     const uint32_t wants = sink->wants();
     if ((wants & kLogits) && !(wants & kAnyOrder)) fail("a sink that wants logits must take sequences in any order");
+    if ((wants & kTaps) && !(wants & kAnyOrder)) fail("a sink that wants taps must take sequences in any order");
     (wants & kAnyOrder ? any_order_ : in_order_).push_back(sink);
     wants_ |= wants;
   }
@@ -83,6 +84,20 @@ void Delivery::deliver(uint64_t sequence, const BufferedSequence& buffered) {
     }
     if (buffered.finished) sink->finish(sequence, buffered.tail, buffered.reason);
   }
+}
+
+bool Delivery::taps(const char* op) {
+  std::vector<Sink*>& sinks = tapping_[op];
+  sinks.clear();
+  for (Sink* sink : any_order_)
+    if ((sink->wants() & kTaps) && sink->taps(op)) sinks.push_back(sink);
+  return !sinks.empty();
+}
+
+void Delivery::tensor(const TensorEvent& event) {
+  const auto sinks = tapping_.find(std::string_view(event.op));
+  if (sinks == tapping_.end()) return;
+  for (Sink* sink : sinks->second) sink->tensor(event);
 }
 
 void Delivery::end(std::string_view summary) {

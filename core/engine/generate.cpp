@@ -6,6 +6,7 @@
 
 #include "gpt2run/engine/delivery.hpp"
 #include "gpt2run/sdk/json_text.hpp"
+#include "sink_tap.hpp"
 
 namespace gpt2run {
 namespace {
@@ -38,6 +39,11 @@ int64_t own_prompts(std::span<const Prompt> prompts, const Generation& generatio
   return (std::ssize(prompts) - generation.rank + generation.ranks - 1) / generation.ranks;
 }
 
+// True if a prompt's last token is fed although no new one follows.
+bool reads_last(const Prompt& prompt, const Generation& generation, uint32_t wants) {
+  return (wants & kTaps) && total_length(prompt, generation) == std::ssize(prompt.tokens);
+}
+
 // The number of tokens before the last one of the longest prompt.
 int32_t longest_prefix(std::span<const Prompt> prompts) {
   int64_t longest = 0;
@@ -58,20 +64,26 @@ EngineOptions engine_options(std::span<const Prompt> prompts, const Generation& 
 class Run final : private Listener {
  public:
   Run(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
-      const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation)
+      const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation, RowTap* tap)
       : prompts_(prompts),
         generation_(generation),
         sinks_(sinks),
         limits_(plan_limits(config, prompts, generation, sinks, chain)),
         engine_(session, config, limits_, engine_options(prompts, generation, sinks_.wants()),
                 std::shared_ptr<const Chain>(std::shared_ptr<const Chain>(), &chain), tokenizer, *this),
-        next_(uint64_t(generation.rank) * generation.samples) {
+        next_(uint64_t(generation.rank) * generation.samples),
+        sink_tap_(sinks_, session, generation.precision, config.V, tokenizer),
+        tap_(engine_, [this](RequestId id) { return sequences_.at(id); }) {
+    if (tap) tap_.add(tap);
+    if (sinks_.wants() & kTaps) tap_.add(&sink_tap_);
     summary_.sequences = own_prompts(prompts, generation) * generation.samples;
     summary_.open_seconds = generation.open_seconds;
   }
 
   Summary operator()(std::string_view manifest, const std::function<void(int64_t, int64_t)>& progress) {
     sinks_.begin(manifest);
+    if (!tap_.empty() && !engine_.tap(&tap_))
+      fail("precision ", generation_.precision, ": it has no taps, so what its operations write cannot be seen");
     do {
       submit_more();
       if (engine_.step() && progress) progress(done_, summary_.sequences);
@@ -102,7 +114,8 @@ class Run final : private Listener {
       request.ignore_eos = generation_.ignore_eos;
       request.stops = generation_.stops;
       request.wants = sinks_.wants() & (kLogprob | kLogits | kPrompt);
-      request.group = 1 + next_ / generation_.samples;
+      request.end_logits = reads_last(prompt, generation_, sinks_.wants());
+      request.group = tap_.empty() ? 1 + next_ / generation_.samples : 0;
       sequences_[engine_.submit(std::move(request))] = next_;
       // After its last sample, skip the prompts of the other ranks.
       if (++next_ % generation_.samples == 0) next_ += uint64_t(generation_.ranks - 1) * generation_.samples;
@@ -134,6 +147,8 @@ class Run final : private Listener {
   Engine engine_;
   uint64_t next_;                            // the sequence to submit next
   std::map<RequestId, uint64_t> sequences_;  // sequences of the requests that wait or run
+  SinkTap sink_tap_;
+  EngineTap tap_;
   int64_t done_ = 0;
   bool has_token_ = false;
   Summary summary_;
@@ -157,15 +172,17 @@ Limits plan_limits(const ModelConfig& config, std::span<const Prompt> prompts, c
   }
   if (generation.rank < 0 || generation.rank >= generation.ranks)
     fail("rank ", generation.rank, ": expected one of ", generation.ranks);
+  const uint32_t wants = all_wants(sinks);
   int64_t context = 1;
   for (size_t i = 0; i < prompts.size(); ++i) {
     check_prompt(config, prompts[i], generation, i);
-    context = std::max(context, std::min<int64_t>(total_length(prompts[i], generation) - 1, config.T));
+    const int64_t fed = total_length(prompts[i], generation) - !reads_last(prompts[i], generation, wants);
+    context = std::max(context, std::min<int64_t>(fed, config.T));
   }
   const int64_t sequences = std::max<int64_t>(1, own_prompts(prompts, generation) * generation.samples);
   const auto slots = static_cast<int32_t>(std::min<int64_t>(generation.batch, sequences));
-  Limits limits = engine_limits(engine_options(prompts, generation, all_wants(sinks)), slots,
-                                static_cast<int32_t>(context), chain.changes_logits);
+  Limits limits = engine_limits(engine_options(prompts, generation, wants), slots, static_cast<int32_t>(context),
+                                chain.changes_logits);
   limits.threads = generation.threads;
   limits.device = generation.device;
   return limits;
@@ -191,8 +208,8 @@ std::string Summary::to_json() const {
 
 Summary generate(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
                  const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation,
-                 std::string_view manifest, const std::function<void(int64_t, int64_t)>& progress) {
-  return Run(session, config, chain, sinks, tokenizer, prompts, generation)(manifest, progress);
+                 std::string_view manifest, const std::function<void(int64_t, int64_t)>& progress, RowTap* tap) {
+  return Run(session, config, chain, sinks, tokenizer, prompts, generation, tap)(manifest, progress);
 }
 
 }  // namespace gpt2run

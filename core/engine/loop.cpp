@@ -220,7 +220,8 @@ void EngineLoop::add_choice(const Segment& segment) {
     const bool is_chosen_from = segment.samples() && i + 1 == segment.count;
     rows_.push_back(
         {segment.slot, is_chosen_from && !is_given ? kSampled : sequence.tokens[sequence.fed + i], is_chosen_from});
-    step_rows_.push_back({sequence.id, sequence.positions() + i, sequence.base, is_chosen_from});
+    step_rows_.push_back(
+        {sequence.id, sequence.positions() + i, sequence.base, is_chosen_from, sequence.tokens[sequence.fed + i]});
   }
   segments_.push_back(segment);
   if (!segment.samples()) return;
@@ -239,7 +240,8 @@ void EngineLoop::add_prompt_rows(int slot) {
   if (count > limits_.rows - std::ssize(rows_) || (logits && count > limits_.logit_rows - logit_rows_)) return;
   for (int i = 0; i < count; ++i) {
     rows_.push_back({slot, sequence.tokens[sequence.fed + i], logits});
-    step_rows_.push_back({sequence.id, sequence.positions() + i, sequence.base, logits});
+    step_rows_.push_back(
+        {sequence.id, sequence.positions() + i, sequence.base, logits, sequence.tokens[sequence.fed + i]});
   }
   segments_.push_back({slot, count, Purpose::prompt});
   logit_rows_ += logits ? count : 0;

@@ -34,6 +34,7 @@ std::string_view why_not_replayed(Space session, Space chain, uint32_t wants, bo
   if (chain != session) return "a host sampler stands behind the device";
   if (wants & kLogits) return "a sink wants logits";
   if (wants & kTimes) return "a sink wants times";
+  if (wants & kTaps) return "a sink wants to see what operations write";
   if (recompute) return "every pass is recomputed";
   return "";
 }

@@ -7,8 +7,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <vector>
 
 #include "conformance/checks.hpp"
+#include "gpt2run/sdk/network.hpp"
 #include "gpt2run/sink.hpp"
 
 namespace gpt2run::conformance {
@@ -79,11 +81,49 @@ TokenEvent event_of(uint32_t wants, uint64_t sequence, int32_t step) {
   return event;
 }
 
+// A model's end that gives every row the same logits.
+struct SameLogits final : Readout {
+  void logits(const float*, int rows, float* logits) const override {
+    for (int r = 0; r < rows; ++r) std::copy(kRow.begin(), kRow.end(), logits + r * kVocab);
+  }
+};
+
+// The values that an operation writes for each row, in a model of 2 layers, 4 channels, 2 heads and an MLP of 6.
+int cols_of(Op op) {
+  if (op == Op::norm_qkv) return 12;
+  if (op == Op::norm_up_gelu) return 6;
+  return op == Op::norm_logits ? kVocab : 4;
+}
+
+// Shows the sink what a step of these rows writes: all operations that it wants.
+void show(Sink& sink, std::span<const TensorRow> owners) {
+  static const Words words;
+  const SameLogits readout;
+  bool wanted[kOps];
+  for (int op = 0; op < kOps; ++op) wanted[op] = sink.taps(name_of(static_cast<Op>(op)));
+  const auto write = [&](Op op, int32_t layer) {
+    if (!wanted[static_cast<size_t>(op)]) return;
+    const auto rows = static_cast<int32_t>(owners.size());
+    const int cols = cols_of(op);
+    std::vector<float> values(owners.size() * cols);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = 0.5f - static_cast<float>(i % 7);
+    sink.tensor({name_of(op), layer, values.data(), rows, cols, owners.data(), &readout, kVocab, &words});
+  };
+  write(Op::embed, -1);
+  for (int32_t layer = 0; layer < 2; ++layer)
+    for (const Op op : {Op::norm_qkv, Op::attention, Op::project_add, Op::norm_up_gelu, Op::down_add}) write(op, layer);
+  write(Op::norm_logits, -1);
+}
+
 void feed(Sink& sink, uint64_t sequence) {
   const uint32_t wants = sink.wants();
   sink.start(sequence, "a prompt", kPromptTokens);
+  const TensorRow prompt[] = {{sequence, 0, kPromptTokens[0]}, {sequence, 1, kPromptTokens[1]}};
+  if (wants & kTaps) show(sink, prompt);
   if (wants & kPrompt) sink.token(event_of(wants, sequence, -1));
   for (int step = 0; step < 3; ++step) {
+    const TensorRow row = {sequence, static_cast<int32_t>(kPromptTokens.size()) + step - 1, 3};
+    if ((wants & kTaps) && step > 0) show(sink, {&row, 1});
     if (wants & kTimes) sink.step({step, 1, 1, {0.1f, 1.5f, 0.1f, 0.2f, 0.1f}});
     sink.token(event_of(wants, sequence, step));
   }
@@ -91,9 +131,10 @@ void feed(Sink& sink, uint64_t sequence) {
 
 void check_wants(const Plugin& plugin) {
   const uint32_t wants = create<Sink>(plugin)->wants();
-  const uint32_t all = kLogprob | kLogits | kTimes | kAnyOrder | kPrompt;
+  const uint32_t all = kLogprob | kLogits | kTimes | kAnyOrder | kPrompt | kTaps;
   require((wants & ~all) == 0, "unknown bits in ", wants);
   require(!(wants & kLogits) || (wants & kAnyOrder), "kLogits needs kAnyOrder: core buffers no logits");
+  require(!(wants & kTaps) || (wants & kAnyOrder), "kTaps needs kAnyOrder: core buffers no tensors");
 }
 
 void check_abandoned(const Plugin& plugin, bool finished) {

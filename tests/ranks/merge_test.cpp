@@ -191,6 +191,18 @@ TEST(RankedRun, AnErrorInTheMiddleLeavesSinksWithoutAnEnd) {
   }
 }
 
+TEST(RankedRun, ASinkThatSeesInsideTheModelIsRefused) {
+  const CaptureSink inside(kTaps | kAnyOrder), outside(kLogits | kAnyOrder);
+  for (const int count : {1, 2}) {
+    const Ended ended = run_ranks(count, [&](Ranks& ranks) {
+      check_sink(ranks, outside, "outside");
+      check_sink(ranks, inside, "inside");
+    });
+    if (count == 1) EXPECT_THAT(ended.errors, Each(""));
+    if (count == 2) EXPECT_THAT(ended.errors[0], IsMessage("inside", "rank", "2"));
+  }
+}
+
 TEST(RankedRun, RanksThatWouldNotRunTheSameAreRefused) {
   const Ended ended = run_ranks(3, [&](Ranks& ranks) {
     Manifest manifest;

@@ -47,6 +47,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
     : host_(host), ranks_(ranks), choice_(std::move(choice)), generation_(generation_of(configuration)) {
   check_files(host_, configuration, choice_);
   if (ranks_) share_prompts(configuration);
+  generation_.precision = choice_.precision.plugin->name;
   options_ = recorded_options(configuration, choice_.model, generation_);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = open_model(*loader_, choice_.loader, choice_.model);
@@ -75,6 +76,7 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   for (const BoundPlugin& sink : choice_.sinks) {
     sinks_.push_back(create<Sink>(sink));
     sink_pointers_.push_back(sinks_.back().get());
+    if (ranks_) check_sink(*ranks_, *sinks_.back(), sink.plugin->name);
   }
 }
 

@@ -79,7 +79,7 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
   for (size_t i = 0; i < choice.sinks.size(); ++i) {
     const uint32_t wants = composition.sinks()[i]->wants();
     lines.add("sink", plugin_text(choice.sinks[i]), ": wants tokens", wants & kLogprob ? ", log-probabilities" : "",
-              wants & kLogits ? ", logits" : "", wants & kTimes ? ", times" : "",
+              wants & kLogits ? ", logits" : "", wants & kTimes ? ", times" : "", wants & kTaps ? ", taps" : "",
               wants & kPrompt ? ", the prompt's tokens" : "",
               wants & kAnyOrder ? "; takes sequences in any order" : "; takes one sequence after another");
   }

@@ -203,6 +203,12 @@ void set_rank_and_seed(Generation& generation, Ranks& ranks, bool draws_seed) {
   if (draws_seed) generation.seed = std::stoull(ranks.share(std::to_string(generation.seed)));
 }
 
+void check_sink(const Ranks& ranks, const Sink& sink, const std::string& name) {
+  if (ranks.size() > 1 && (sink.wants() & kTaps))
+    fail("sink ", name, ": it sees inside the model, which works on one rank only, found ", ranks.size(),
+         "; run it without mpirun");
+}
+
 Summary generate_on(Ranks& ranks, const GenerateInto& run, std::span<Sink* const> sinks, const Tokenizer* tokenizer,
                     std::span<const Prompt> prompts, const Generation& generation, const Progress& progress,
                     int64_t most_ahead) {

@@ -12,6 +12,10 @@ namespace gpt2run {
 // Sets this rank's share of the prompts. draws_seed: the seed is random, so all ranks take that of rank 0.
 void set_rank_and_seed(Generation& generation, Ranks& ranks, bool draws_seed);
 
+// Throws Error for a sink that cannot work on several ranks: what operations write stays with the rank that computes
+// it. name: the sink's.
+void check_sink(const Ranks& ranks, const Sink& sink, const std::string& name);
+
 // Runs generate() on every rank; every rank must call it.
 //
 // run(sinks, progress): calls generate() with these arguments. sinks: those of the run; only rank 0 calls them, the

@@ -15,7 +15,7 @@ namespace gpt2run {
 // One thread at a time. Throws what the sinks throw.
 class Delivery {
  public:
-  // Throws Error for a sink that wants logits in sequence order, because logits are not buffered.
+  // Throws Error for a sink that wants logits or taps in sequence order, because neither are buffered.
   explicit Delivery(std::span<Sink* const> sinks);
 
   uint32_t wants() const { return wants_; }  // the union of what all sinks want
@@ -25,6 +25,9 @@ class Delivery {
   void step(const StepEvent& event);    // only to sinks that want times
   void token(const TokenEvent& event);  // the event's pointers must be valid during the call only
   void finish(uint64_t sequence, std::string_view tail, std::string_view reason);
+  // Asks the sinks with kTaps whether they want an operation. Returns true if one does, and gets its tensors.
+  bool taps(const char* op);
+  void tensor(const TensorEvent& event);
   void end(std::string_view summary);
 
  private:
@@ -43,6 +46,7 @@ class Delivery {
   void send(Sink& sink, TokenEvent event, uint32_t wants) const;
 
   std::vector<Sink*> any_order_, in_order_;
+  std::map<std::string, std::vector<Sink*>, std::less<>> tapping_;  // the sinks that want an operation
   uint32_t wants_ = 0;
   uint64_t next_in_order_ = 0;  // the lowest unfinished sequence
   std::map<uint64_t, BufferedSequence> buffered_;

@@ -11,6 +11,7 @@
 
 #include "gpt2run/engine/engine.hpp"
 #include "gpt2run/engine/prompt.hpp"
+#include "gpt2run/engine/taps.hpp"
 
 namespace gpt2run {
 
@@ -30,6 +31,7 @@ struct Generation {
   uint64_t seed = 42;
   int32_t rank = 0, ranks = 1;  // processes that divide the prompts: this one takes prompt i if i % ranks == rank
   double open_seconds = 0;      // time that opening the session took, for the summary
+  std::string precision = {};   // the name of the session's precision, for messages
 };
 
 struct Summary {
@@ -57,9 +59,14 @@ Limits plan_limits(const ModelConfig&, std::span<const Prompt>, const Generation
 //   tokenizer: null if there are only token ids.
 //   manifest: JSON for the sinks' begin().
 //   progress: called after every step with the numbers of finished and of all sequences; may be empty.
-// Throws Error. The sinks' end() is then not called, so that they leave no half-written files.
+//   tap: sees what operations write before the sinks with kTaps do, and may change it; may be null.
+// With a tap or such sinks no sequence shares the keys and values of another, so that each has rows of its own. With
+// such sinks and no new tokens, a prompt's last token is fed too.
+// Throws Error, among others for a session without taps if one is needed. The sinks' end() is then not called, so that
+// they leave no half-written files.
 Summary generate(Session& session, const ModelConfig& config, const Chain& chain, std::span<Sink* const> sinks,
                  const Tokenizer* tokenizer, std::span<const Prompt> prompts, const Generation& generation,
-                 std::string_view manifest, const std::function<void(int64_t done, int64_t total)>& progress = {});
+                 std::string_view manifest, const std::function<void(int64_t done, int64_t total)>& progress = {},
+                 RowTap* tap = nullptr);
 
 }  // namespace gpt2run

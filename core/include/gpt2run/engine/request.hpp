@@ -114,6 +114,7 @@ struct StepRow {
   int32_t position;  // in the slot
   int32_t shift;     // position + shift is the token's index in the request's text; not 0 after a context shift
   bool logits;       // the tensor of norm_logits has only the rows where this is true
+  int32_t token;     // the id that is fed
 };
 
 }  // namespace gpt2run
