@@ -8,6 +8,9 @@ namespace gpt2run::conformance {
 // through start(), sampled tokens and taps, which must never change bits.
 void check_promises(Report&, const Opened&);
 
+// Checks what taps see, and what becomes of values that they change.
+void check_taps(Report&, const Opened&);
+
 // Checks Session::repeat().
 void check_repeat(Report&, const Opened&);
 

@@ -40,6 +40,13 @@ class QuantisedOps {
     return load_quantised(checkpoint, pool_, kernels_, formats_.weights, formats_.head);
   }
 
+  // Rounds a row that a tap has changed as the operation rounds what it writes. Inputs of int8 products are quantised
+  // by the operation that reads them, and State::take() rounds keys and values.
+  void round_taken(const ModelConfig&, Op op, int, int, std::span<float> values) const {
+    if (formats_.activations != Type::bf16 || (op != Op::attention && op != Op::norm_up_gelu)) return;
+    for (float& x : values) x = round_to(Type::bf16, x);
+  }
+
   State make_state(const ModelConfig& m, const Limits& limits) const {
     return State(m, limits, formats_.activations, isa_);
   }

@@ -62,6 +62,15 @@ struct QuantisedState : State<Storage, VectorPacking<Storage>> {
     return {scratch.data(), m.rows, m.cols};
   }
 
+  void take(Op op, int layer, const HostStep& step, int r, const float* values) {
+    if constexpr (!kCodedCache)
+      State<Storage, VectorPacking<Storage>>::take(op, layer, step, r, values);
+    else if (op == Op::norm_qkv)
+      take_coded(layer, step.rows[r], r, values);
+    else
+      this->take_floats(op, r, values);
+  }
+
   // Floats of one worker in panel_values and in cache_values, where the keys of a head stand before its values.
   size_t panel_stride() const { return size_t(kPanel) * std::max(this->config.C, this->config.F); }
   size_t scale_stride() const { return padded(this->context, kPanel); }
@@ -78,6 +87,19 @@ struct QuantisedState : State<Storage, VectorPacking<Storage>> {
 
  private:
   static constexpr int kLineBytes = 64;
+
+  void take_coded(int layer, const HostRow& row, int r, const float* values) {
+    const int C = this->config.C, D = C / this->config.H;
+    std::copy_n(values, C, &this->q[size_t(r) * C]);
+    std::vector<int8_t> key(D);
+    for (int head = 0; head < this->config.H; ++head) {
+      const size_t at = scale(layer, row.slot, head, row.position), own = size_t(head) * D, width = D;
+      key_scales[at] = quantise_int8({values + C + own, width}, key.data());
+      for (int d = 0; d < D; ++d) this->keys[this->key(layer, row.slot, head, row.position, d)] = key[d];
+      value_scales[at] =
+          quantise_int8({values + 2 * C + own, width}, &this->values[this->cache(layer, row.slot, head, row.position)]);
+    }
+  }
 
   Matrix gather_coded(int layer, const HostStep& step, std::vector<float>& scratch) const {
     const int C = this->config.C, D = C / this->config.H;

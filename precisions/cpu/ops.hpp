@@ -3,6 +3,7 @@
 // the number of workers.
 #pragma once
 #include "../common/layer_scale.hpp"
+#include "../common/two_bf16.hpp"
 #include "gpt2run/sdk/host_session.hpp"
 #include "kernels.hpp"
 #include "rows.hpp"
@@ -140,6 +141,16 @@ class CpuOps {
       : pool_(workers_for(threads)), isa_(allowed(isa)), kernels_(kernels_of<Value>(isa_)), overflow_(overflow) {}
 
   Isa isa() const { return isa_; }
+
+  // Rounds a row that a tap has changed as the operation rounds what it writes. State::take() rounds keys and values.
+  void round_taken(const ModelConfig& m, Op op, int, int, std::span<float> values) const {
+    constexpr bool kTwoParts = std::is_same_v<Value, float> && std::is_same_v<Layout, TileLayout>;
+    if (op == Op::attention || op == Op::norm_up_gelu) {
+      for (float& x : values) x = kTwoParts ? round_to_two_bf16(x) : round_to(kType<Value>, x);
+    } else if (op == Op::norm_qkv) {
+      for (float& x : values.first(m.C)) x = round_to(kType<Value>, x);
+    }
+  }
 
   Weights load(const Checkpoint& checkpoint) {
     return load_weights<Value, typename Packing::Weights>(checkpoint, pool_, overflow_);

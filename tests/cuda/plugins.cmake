@@ -64,7 +64,7 @@ set(shared ${CMAKE_SOURCE_DIR}/tests/precisions)
 # Many switches of fibers: outside the fast tests, which run the same kernels in cuda_contract and cuda_loop.
 gpt2run_executor_precision_test(cuda_golden SLOW SOURCES ${shared}/test_golden.cpp ${CMAKE_SOURCE_DIR}/tests/support/golden.cpp)
 gpt2run_executor_precision_test(cuda_contract OPTIMISED SOURCES ${shared}/test_contract.cpp)
-gpt2run_executor_precision_test(cuda_session SLOW SOURCES ${shared}/test_session.cpp)
+gpt2run_executor_precision_test(cuda_session SLOW SOURCES ${shared}/test_session.cpp ${shared}/test_taps.cpp)
 set(random_order GPT2RUN_EXECUTOR=random:7)
 set_tests_properties(cuda_golden cuda_session PROPERTIES ENVIRONMENT ${random_order})
 if(GPT2RUN_SANITIZE)

@@ -3,6 +3,7 @@
 // tree use it.
 #pragma once
 #include <chrono>
+#include <cstring>
 #include <limits>
 
 #include "gpt2run/sdk/host_state.hpp"
@@ -15,6 +16,10 @@ namespace gpt2run {
 // Weights have a `config`; and whose load(checkpoint) returns the weights. The session shares the Ops object with the
 // precision that opened it. traits: as the session reports them, except for step_bytes, which is the size of one weight
 // element here. If the elements have different sizes, the Weights have a `step_bytes` of their own.
+//
+// Taps may change values if the State has take() as HostState has. If the set rounds what it writes, it has
+// round_taken(config, op, layer, row, values), which rounds a row that a tap has changed as the operation rounds; keys
+// and values are stored in the State's type anyway.
 template <Ops O>
 class HostSession final : public Session {
  public:
@@ -139,9 +144,26 @@ class HostSession final : public Session {
       if (!tap_.wants(op)) return;
       const Matrix m = state_.written(op, layer, step, scratch_);
       if (m.rows == 0) return;
-      scratch_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
-      tap_.call(op, layer, scratch_.data(), m.rows, m.cols);
+      shown_.assign(m.data, m.data + int64_t{m.rows} * m.cols);
+      if (tap_.call(op, layer, shown_.data(), m.rows, m.cols)) take_back(op, layer, step, m);
     });
+  }
+
+  // Stores the rows of shown_ that a tap has changed in place of what the operation wrote. The others keep their bits,
+  // even if rounding them again would not.
+  void take_back(Op op, int layer, const HostStep& step, const Matrix& written) {
+    const auto cols = static_cast<size_t>(written.cols);
+    if constexpr (requires(typename O::State & s, const float* row) { s.take(op, layer, step, 0, row); }) {
+      for (int r = 0; r < written.rows; ++r) {
+        float* row = &shown_[r * cols];
+        if (std::memcmp(row, written.data + r * cols, cols * sizeof(float)) == 0) continue;
+        if constexpr (requires(std::span<float> values) { ops_->round_taken(state_.config, op, layer, r, values); })
+          ops_->round_taken(state_.config, op, layer, r, std::span<float>(row, cols));
+        state_.take(op, layer, step, r, row);
+      }
+    } else {
+      fail("a tap changed ", name_of(op), ", and this precision cannot compute with changed values");
+    }
   }
 
   std::shared_ptr<O> ops_;
@@ -154,7 +176,8 @@ class HostSession final : public Session {
   std::vector<HostRow> rows_;        // (R)
   std::vector<int32_t> logit_rows_;  // (logit_rows)
   std::vector<RowKey> keys_;         // (logit_rows)
-  std::vector<float> scratch_;       // for taps
+  std::vector<float> scratch_;       // for what is gathered for taps
+  std::vector<float> shown_;         // what a tap sees
   SessionTap tap_;
   StepTimes* times_ = nullptr;
 };

@@ -1,0 +1,119 @@
+// The checks of taps: what they see, and that a session computes with the values that they change.
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "conformance/precision_checks.hpp"
+#include "gpt2run/sdk/network.hpp"
+
+namespace gpt2run::conformance {
+namespace {
+
+struct SeenTensors final : Tap {
+  std::set<std::string> ops;
+  std::string only;  // the only operation that it wants; "" for all
+  bool sizes_fit = true;
+  bool wants(const char* op) const override { return only.empty() || only == op; }
+  bool tensor(const char* op, int, float* host, int rows, int cols) override {
+    ops.insert(op);
+    sizes_fit = sizes_fit && host && rows >= 1 && rows <= 5 && cols >= 1;
+    return false;
+  }
+};
+
+void check_tap(const Opened& opened) {
+  const auto session = opened.session(), plain = opened.session();
+  SeenTensors tap;
+  if (!session->tap(&tap)) throw Skipped("it has no taps");
+  const Floats tapped = fill(*session, 0, 5, 5);
+  require(tap.ops.size() == 7, "the tap saw ", tap.ops.size(), " operations, expected 7");
+  require(tap.sizes_fit, "a tensor of the tap has no data or odd sizes");
+  const std::string one = *tap.ops.begin();
+  tap.ops.clear(), tap.only = one;
+  require(session->tap(&tap), "it took a tap, and another time it did not");
+  fill(*session, 1, 5, 5);
+  require(tap.ops == std::set{one}, "a tap that only wants ", one, " saw ", tap.ops.size(), " operations");
+  session->tap(nullptr);
+  tap.ops.clear();
+  fill(*session, 1, 5, 5);
+  require(tap.ops.empty(), "the tap saw operations after it was taken off");
+  if (!session->traits().run) throw Skipped("it does not declare run");
+  require_equal(tapped, fill(*plain, 0, 5, 5), "a tapped run");
+}
+
+// One call of a tap.
+struct Seen {
+  std::string op;
+  int layer;
+  Floats values;
+};
+
+// Keeps what it sees, and then changes it. It says that it has changed everything, whether it has or not.
+struct ChangingTap final : Tap {
+  explicit ChangingTap(std::function<void(const Seen&, float*)> change = {}) : change(std::move(change)) {}
+  bool tensor(const char* op, int layer, float* host, int rows, int cols) override {
+    calls.push_back({op, layer, Floats(host, host + static_cast<int64_t>(rows) * cols)});
+    if (change) change(calls.back(), host);
+    return true;
+  }
+  std::function<void(const Seen&, float*)> change;
+  std::vector<Seen> calls;
+};
+
+// The logits of a text under a tap. Throws Skipped if the session has no taps or takes nothing back.
+Floats fill_under(const Opened& opened, Tap& tap) {
+  const auto session = opened.session();
+  if (!session->tap(&tap)) throw Skipped("it has no taps");
+  try {
+    return fill(*session, 0, 5, 5);
+  } catch (const Error& error) {
+    throw Skipped(std::string("it takes no values back: ") + error.what());
+  }
+}
+
+std::string place_of(const Seen& seen) { return seen.op + " of layer " + std::to_string(seen.layer); }
+
+void check_writing_the_same(const Opened& opened) {
+  const auto session = opened.session();
+  ChangingTap same;
+  const Floats written = fill_under(opened, same);
+  if (!session->traits().run) throw Skipped("it does not declare run");
+  require_equal(written, fill(*session, 0, 5, 5), "a tap that writes what it saw");
+}
+
+// Halves every third value that each operation of the last layer writes, one operation after the other: a layernorm
+// does not see it if all are halved. What was computed before has the bits that
+// it has without the tap, as has the operation itself; what follows is computed from what was changed.
+void check_changed_values(const Opened& opened) {
+  ChangingTap plain;
+  const Floats expected = fill_under(opened, plain);
+  const bool same_bits = opened.session()->traits().run;
+  for (size_t place = 0; place < plain.calls.size(); ++place) {
+    const Seen& own = plain.calls[place];
+    if (own.layer == 0) continue;
+    ChangingTap tap([&](const Seen& seen, float* host) {
+      if (seen.op != own.op || seen.layer != own.layer) return;
+      for (size_t i = 0; i < seen.values.size(); i += 3) host[i] *= 0.5f;
+    });
+    const Floats logits = fill_under(opened, tap);
+    require(tap.calls.size() == plain.calls.size(), "under a tap that changes ", place_of(own), " there were ",
+            tap.calls.size(), " calls, expected ", plain.calls.size());
+    for (size_t i = 0; same_bits && i <= place; ++i)
+      require_equal(tap.calls[i].values, plain.calls[i].values,
+                    place_of(plain.calls[i]) + ", which comes before the changed " + place_of(own));
+    if (place + 1 < plain.calls.size())
+      require_changed(tap.calls[place + 1].values, plain.calls[place + 1].values,
+                      "what follows the changed " + place_of(own));
+    require_changed(logits, expected, "a tap that changes " + place_of(own));
+  }
+}
+
+}  // namespace
+
+void check_taps(Report& report, const Opened& opened) {
+  report.check("a tap sees the seven operations and changes nothing", [&] { check_tap(opened); });
+  report.check("a tap that writes what it saw changes nothing", [&] { check_writing_the_same(opened); });
+  report.check("what a tap changes is computed with, or refused", [&] { check_changed_values(opened); });
+}
+
+}  // namespace gpt2run::conformance
