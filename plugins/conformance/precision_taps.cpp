@@ -1,5 +1,6 @@
 // The checks of taps: what they see, and that a session computes with the values that they change.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <set>
 
@@ -9,11 +10,12 @@
 namespace gpt2run::conformance {
 namespace {
 
+// Sees the operations of a pass, which attention_weights is not.
 struct SeenTensors final : Tap {
   std::set<std::string> ops;
   std::string only;  // the only operation that it wants; "" for all
   bool sizes_fit = true;
-  bool wants(const char* op) const override { return only.empty() || only == op; }
+  bool wants(const char* op) const override { return only.empty() ? Tap::wants(op) : only == op; }
   bool tensor(const char* op, int, float* host, int rows, int cols) override {
     ops.insert(op);
     sizes_fit = sizes_fit && host && rows >= 1 && rows <= 5 && cols >= 1;
@@ -73,6 +75,58 @@ Floats fill_under(const Opened& opened, Tap& tap) {
 
 std::string place_of(const Seen& seen) { return seen.op + " of layer " + std::to_string(seen.layer); }
 
+// Sees attention_weights, and how often they are no weights of the positions up to the row's own.
+struct WeightsTap final : Tap {
+  bool wants(const char* op) const override {
+    const bool is_weights = std::string_view(op) == name_of(Op::attention_weights);
+    was_asked = was_asked || is_weights;
+    return is_weights;
+  }
+  bool tensor(const char*, int, float* host, int rows, int cols) override {
+    const int P = cols / kTiny.H;
+    for (int64_t row = 0; row < int64_t{rows} * kTiny.H; ++row) {
+      double sum = 0;
+      for (int t = 0; t < P; ++t) sum += host[row * P + t];
+      // One text from its start, so that row r has position r.
+      const bool sees_later =
+          std::any_of(host + row * P + row / kTiny.H + 1, host + row * P + P, [](float weight) { return weight != 0; });
+      if (!(std::abs(sum - 1) < 1e-5) || sees_later) ++wrong;
+    }
+    calls.push_back(cols == P * kTiny.H && P == rows);
+    return false;
+  }
+  mutable bool was_asked = false;
+  int wrong = 0;
+  std::vector<bool> calls;  // whether they had the right sizes
+};
+
+void check_attention_weights(const Opened& opened) {
+  const auto session = opened.session(), plain = opened.session();
+  WeightsTap tap;
+  if (!session->tap(&tap)) throw Skipped("it has no taps");
+  if (!tap.was_asked) throw Skipped("it has no attention weights");
+  const Floats tapped = fill(*session, 0, 5, 5);
+  require(static_cast<int>(tap.calls.size()) == kTiny.L, "the tap was called ", tap.calls.size(), " times, expected ",
+          kTiny.L);
+  require(std::ranges::find(tap.calls, false) == tap.calls.end(), "weights of 5 rows: expected (5, H 5)");
+  require(tap.wrong == 0, tap.wrong, " rows do not add up to 1, or see later positions");
+  if (session->traits().run) require_equal(tapped, fill(*plain, 0, 5, 5), "a run with attention weights");
+}
+
+void check_readout(const Opened& opened) {
+  ChangingTap tap;
+  const Floats logits = fill_under(opened, tap);
+  const auto session = opened.session();
+  const Floats before = fill(*session, 0, 5, 3), x = tap.calls[tap.calls.size() - 2].values;
+  Floats found(logits.size());
+  if (!session->readout(x.data(), 5, found.data())) throw Skipped("it has no readout");
+  if (!session->traits().run || !session->traits().batch) throw Skipped("it does not declare run and batch");
+  require_equal(found, logits, "the readout of the last residual");
+  const auto plain = opened.session();
+  fill(*plain, 0, 5, 3);
+  require_equal(feed(*session, rows_of(0, 5, 3, 5)), feed(*plain, rows_of(0, 5, 3, 5)), "a step after a readout");
+}
+
 void check_writing_the_same(const Opened& opened) {
   const auto session = opened.session();
   ChangingTap same;
@@ -114,6 +168,8 @@ void check_taps(Report& report, const Opened& opened) {
   report.check("a tap sees the seven operations and changes nothing", [&] { check_tap(opened); });
   report.check("a tap that writes what it saw changes nothing", [&] { check_writing_the_same(opened); });
   report.check("what a tap changes is computed with, or refused", [&] { check_changed_values(opened); });
+  report.check("attention weights add up to 1 and change nothing", [&] { check_attention_weights(opened); });
+  report.check("a readout is what the model's end computes", [&] { check_readout(opened); });
 }
 
 }  // namespace gpt2run::conformance

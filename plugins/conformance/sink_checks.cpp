@@ -89,7 +89,8 @@ struct SameLogits final : Readout {
 };
 
 // The values that an operation writes for each row, in a model of 2 layers, 4 channels, 2 heads and an MLP of 6.
-int cols_of(Op op) {
+int cols_of(Op op, std::span<const TensorRow> owners) {
+  if (op == Op::attention_weights) return 2 * (owners.back().position + 1);
   if (op == Op::norm_qkv) return 12;
   if (op == Op::norm_up_gelu) return 6;
   return op == Op::norm_logits ? kVocab : 4;
@@ -99,19 +100,21 @@ int cols_of(Op op) {
 void show(Sink& sink, std::span<const TensorRow> owners) {
   static const Words words;
   const SameLogits readout;
-  bool wanted[kOps];
-  for (int op = 0; op < kOps; ++op) wanted[op] = sink.taps(name_of(static_cast<Op>(op)));
+  bool wanted[kTapOps];
+  for (int op = 0; op < kTapOps; ++op) wanted[op] = sink.taps(name_of(static_cast<Op>(op)));
   const auto write = [&](Op op, int32_t layer) {
     if (!wanted[static_cast<size_t>(op)]) return;
     const auto rows = static_cast<int32_t>(owners.size());
-    const int cols = cols_of(op);
+    const int cols = cols_of(op, owners);
     std::vector<float> values(owners.size() * cols);
     for (size_t i = 0; i < values.size(); ++i) values[i] = 0.5f - static_cast<float>(i % 7);
     sink.tensor({name_of(op), layer, values.data(), rows, cols, owners.data(), &readout, kVocab, &words});
   };
   write(Op::embed, -1);
   for (int32_t layer = 0; layer < 2; ++layer)
-    for (const Op op : {Op::norm_qkv, Op::attention, Op::project_add, Op::norm_up_gelu, Op::down_add}) write(op, layer);
+    for (const Op op :
+         {Op::norm_qkv, Op::attention_weights, Op::attention, Op::project_add, Op::norm_up_gelu, Op::down_add})
+      write(op, layer);
   write(Op::norm_logits, -1);
 }
 

@@ -62,6 +62,15 @@ struct QuantisedState : State<Storage, VectorPacking<Storage>> {
     return {scratch.data(), m.rows, m.cols};
   }
 
+  void read_keys(int layer, int slot, int head, int positions, float* out) const {
+    State<Storage, VectorPacking<Storage>>::read_keys(layer, slot, head, positions, out);
+    if constexpr (kCodedCache) {
+      const int D = this->config.C / this->config.H;
+      for (int t = 0; t < positions; ++t)
+        for (int d = 0; d < D; ++d) *out++ *= key_scales[scale(layer, slot, head, t)];
+    }
+  }
+
   void take(Op op, int layer, const HostStep& step, int r, const float* values) {
     if constexpr (!kCodedCache)
       State<Storage, VectorPacking<Storage>>::take(op, layer, step, r, values);

@@ -153,7 +153,7 @@ class CudaSession final : public Session {
   }
 
   bool tap(Tap* tap) override {
-    tap_ = SessionTap(tap);
+    tap_ = SessionTap(tap, kTapOps);
     return true;
   }
   void times(StepTimes* times) override { times_ = times; }
@@ -272,6 +272,8 @@ class CudaSession final : public Session {
     StepRanges ranges(state_.config.L);
     gpt2_forward(ops_, weights_, state_, step, [&](Op op, int layer) {
       if (tap_.wants(op)) call_tap(tap_, op, layer, state_, step, tap_scratch_);
+      if (op == Op::norm_qkv && tap_.wants(Op::attention_weights))
+        show_attention_weights(tap_, layer, state_, step, tap_scratch_);
       ranges.wrote(op, layer);
     });
   }

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstring>
 
+#include "gpt2run/sdk/attention_weights.hpp"
 #include "gpt2run/sdk/network.hpp"
 #include "plan.hpp"
 #include "state.hpp"
@@ -28,12 +29,18 @@ void fetch_rows(const Stored* from, int rows, int cols, int64_t stride, TapScrat
   }
 }
 
+template <class Value>
+std::vector<DeviceRow> fetch_step(const DeviceState<Value>& s, const DeviceStep& step) {
+  std::vector<DeviceRow> rows(step.rows);
+  download(s.rows.data(), rows.data(), rows.size() * sizeof(DeviceRow), s.stream.get());
+  return rows;
+}
+
 // Downloads q, and the key and value at each row's position, and appends them as (R, 3C) to scratch.values.
 template <class Value>
 void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, TapScratch& scratch) {
   const int C = s.config.C, H = s.config.H, D = C / H;
-  std::vector<DeviceRow> rows(step.rows);
-  download(s.rows.data(), rows.data(), rows.size() * sizeof(DeviceRow), s.stream.get());
+  const std::vector<DeviceRow> rows = fetch_step(s, step);
   for (int r = 0; r < step.rows; ++r) {
     for (int head = 0; head < H; ++head)
       fetch_rows(s.q.data() + (int64_t{r} * H + head) * s.head, 1, D, s.head, scratch, s.stream.get());
@@ -41,6 +48,25 @@ void fetch_qkv(int layer, const DeviceState<Value>& s, const DeviceStep& step, T
       for (int head = 0; head < H; ++head)
         fetch_rows(cache.at(rows[r].slot, head, rows[r].position), 1, D, s.head, scratch, s.stream.get());
   }
+}
+
+// Downloads q and the keys, and shows the tap the weights that attention will have.
+template <class Value>
+void show_attention_weights(const SessionTap& tap, int layer, const DeviceState<Value>& s, const DeviceStep& step,
+                            TapScratch& scratch) {
+  const int H = s.config.H, D = s.config.C / H;
+  const std::vector<DeviceRow> rows = fetch_step(s, step);
+  scratch.values.clear();
+  fetch_rows(s.q.data(), step.rows * H, D, s.head, scratch, s.stream.get());
+  const std::vector<float> q = scratch.values;
+  const auto read_keys = [&](int slot, int head, int positions, float* keys) {
+    scratch.values.clear();
+    fetch_rows(s.keys_of(layer).at(slot, head, 0), positions, D, s.head, scratch, s.stream.get());
+    std::copy(scratch.values.begin(), scratch.values.end(), keys);
+  };
+  const int P =
+      attention_weights(s.config, layer, std::span<const DeviceRow>(rows), q.data(), read_keys, scratch.before);
+  tap.call(Op::attention_weights, layer, scratch.before.data(), step.rows, H * P);
 }
 
 // Uploads one row of `cols` values, rounded to the stored type.

@@ -56,7 +56,7 @@ void TapStore::end() {
   rows_ = {}, sequence_of_ = {};
 }
 
-bool TapStore::wants(const char* op) const { return ops_.empty() || ops_.contains(op); }
+bool TapStore::wants(const char* op) const { return ops_.empty() ? Tap::wants(op) : ops_.contains(op); }
 
 bool TapStore::tensor(const char* op, int layer, float* host, int rows, int cols) {
   const std::lock_guard lock(mutex_);

@@ -34,13 +34,15 @@ struct TapSink final : Sink {
       const TensorRow& row = event.owners[r];
       EXPECT_TRUE(op != "embed" || row.position == std::ssize(fed[row.sequence])) << row.position;
       fed[row.sequence].push_back(row.id);
+      if (shows) shows(row, event.values[r * event.cols]);
       EXPECT_TRUE(op != "embed" || event.values[r * event.cols] == static_cast<float>(row.id)) << row.id;
     }
   }
   std::string op;
   uint32_t wanted;
-  std::map<uint64_t, std::vector<int32_t>> fed;  // ids by sequence
-  std::vector<std::string> ops;                  // of the calls
+  std::function<void(const TensorRow&, float)> shows;  // gets the first value of each row; may be empty
+  std::map<uint64_t, std::vector<int32_t>> fed;        // ids by sequence
+  std::vector<std::string> ops;                        // of the calls
   mutable std::map<std::string, int> asked_;
 };
 
@@ -129,12 +131,12 @@ TEST(SinkTaps, OperationsAreAskedForOnceAndCalledInOrder) {
   } sink;
   Sink* sinks[] = {&sink};
   run(sinks, {{"", {5, 6}}}, {.max_new = 1});
-  std::vector<std::string> expected;
-  for (int op = 0; op < kOps; ++op) expected.emplace_back(name_of(static_cast<Op>(op)));
+  const std::vector<std::string> expected = {"embed",       "norm_qkv",     "attention_weights", "attention",
+                                             "project_add", "norm_up_gelu", "down_add",          "norm_logits"};
   for (const std::string& op : expected) EXPECT_EQ(sink.asked[op], 1) << op;
   // The rest of a prompt and its last token are fed one after the other, because these Traits promise nothing.
   EXPECT_EQ(sink.order.size(), 2 * expected.size() - 1);
-  EXPECT_THAT(std::vector(sink.order.end() - kOps, sink.order.end()), ElementsAreArray(expected));
+  EXPECT_THAT(std::vector(sink.order.end() - kTapOps, sink.order.end()), ElementsAreArray(expected));
 }
 
 std::string refusal(Sink& sink, bool has_taps) {
@@ -154,8 +156,28 @@ TEST(SinkTaps, WhatCannotBeSeenIsRefused) {
   EXPECT_EQ(refusal(any_order, true), "accepted");
 }
 
-// This network has no way to compute logits of other values.
-TEST(SinkTaps, AReadoutThatTheSessionLacksIsAnError) {
+// Values that a tap changes are computed with, and the sinks see what it has made of them.
+TEST(SinkTaps, TheTapComesBeforeTheSinks) {
+  struct PlusTen final : RowTap {
+    bool wants(const char* op) const override { return std::string_view(op) == "embed"; }
+    bool tensor(const char*, int, float* values, int cols, std::span<const TensorRow> owners) override {
+      bool changed = false;
+      for (size_t r = 0; r < owners.size(); ++r)
+        if (owners[r].position == 2 && owners[r].sequence == 1) values[r * cols] += 10, changed = true;
+      return changed;
+    }
+  } plus_ten;
+  TapSink sink("down_add");
+  Sink* sinks[] = {&sink};
+  sink.shows = [](const TensorRow& row, float value) {
+    EXPECT_EQ(value, static_cast<float>(row.id + (row.position == 2 && row.sequence == 1 ? 10 : 0)));
+  };
+  run(sinks, {{"", {1, 2}}, {"", {3, 4}}}, {.max_new = 4, .batch = 2}, &plus_ten);
+  EXPECT_THAT(sink.fed[0], ElementsAreArray(counting(1, 5)));
+  EXPECT_THAT(sink.fed[1], ElementsAre(3, 4, 5, 16, 17));
+}
+
+TEST(SinkTaps, AReadoutIsTheModelsEnd) {
   struct Lens final : Sink {
     uint32_t wants() const override { return kTaps | kAnyOrder; }
     bool taps(const char* op) const override { return std::string_view(op) == "embed"; }
@@ -163,9 +185,14 @@ TEST(SinkTaps, AReadoutThatTheSessionLacksIsAnError) {
     void tensor(const TensorEvent& event) override {
       std::vector<float> logits(size_t(event.rows) * event.vocab);
       event.readout->logits(event.values, event.rows, logits.data());
+      for (int r = 0; r < event.rows; ++r)
+        EXPECT_EQ(logits[r * event.vocab + event.owners[r].id + 1], 10) << "the script's next token";
+      rows += event.rows;
     }
+    int rows = 0;
   } sink;
-  EXPECT_THAT(refusal(sink, true), IsMessage("cpu-scripted", "logits"));
+  EXPECT_EQ(refusal(sink, true), "accepted");
+  EXPECT_EQ(sink.rows, 2);
 }
 
 }  // namespace

@@ -170,6 +170,91 @@ TEST_P(TapTest, WhatATapWritesIsRounded) {
   expect_same("project_add", false, whole_row);
 }
 
+struct WeightsTap final : Tap {
+  bool wants(const char* op) const override {
+    return std::string_view(op) == "attention_weights" || std::string_view(op) == "norm_qkv";
+  }
+  bool tensor(const char* op, int layer, float* host, int rows, int cols) override {
+    order.push_back(std::string(op) + " " + std::to_string(layer)), widths.push_back(cols);
+    const bool is_weights = std::string_view(op) == "attention_weights";
+    if (layer == 1) (is_weights ? weights : qkv).assign(host, host + int64_t{rows} * cols);
+    return is_weights && changes;
+  }
+  bool changes = false;
+  std::vector<std::string> order;
+  std::vector<int> widths;
+  std::vector<float> weights, qkv;
+};
+
+// In double, and then rounded to FP32, which changes each by at most 2^-24 of itself, and their sum by as much.
+TEST_P(TapTest, AttentionWeightsAreTheSoftmaxOfStoredKeys) {
+  const ModelConfig& m = model().config();
+  const int H = m.H, D = m.C / H, P = 6;
+  const auto text = tokens(P), other = tokens(3, 4);
+  const auto session = open(2), plain = open(2);
+  WeightsTap tap;
+  session->tap(&tap);
+  std::vector<Row> rows;
+  for (const int32_t token : other) rows.push_back({1, token, true});
+  for (const int32_t token : text) rows.push_back({0, token, true});
+  EXPECT_TRUE(same_bits(copy_logits(*session, session->step(rows)), copy_logits(*plain, plain->step(rows))));
+  EXPECT_EQ(tap.order,
+            (std::vector<std::string>{"norm_qkv 0", "attention_weights 0", "norm_qkv 1", "attention_weights 1"}));
+  EXPECT_EQ(tap.widths, (std::vector<int>{3 * m.C, H * P, 3 * m.C, H * P}));
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const size_t first = r < other.size() ? 0 : other.size(), length = r - first + 1;
+    for (int head = 0; head < H; ++head) {
+      const float* own = &tap.weights[(r * H + head) * P];
+      std::vector<double> exact;
+      double sum = 0, all = 0;
+      for (size_t t = 0; t < length; ++t) {
+        double score = 0;
+        for (int d = 0; d < D; ++d)
+          score += double(tap.qkv[r * 3 * m.C + head * D + d]) * tap.qkv[(first + t) * 3 * m.C + m.C + head * D + d];
+        sum += exact.emplace_back(std::exp(score / std::sqrt(double(D))));
+        all += own[t];
+      }
+      for (size_t t = 0; t < length; ++t) EXPECT_NEAR(own[t], exact[t] / sum, 0x1p-24 * exact[t] / sum + 1e-13);
+      for (int t = static_cast<int>(length); t < P; ++t) EXPECT_EQ(own[t], 0) << "not seen";
+      EXPECT_NEAR(all, 1, 0x1p-24 + 1e-13);
+    }
+  }
+  // A decode step has the positions of its own slot.
+  const Row next[] = {{1, 5, true}};
+  session->step(next);
+  EXPECT_EQ(tap.widths.back(), H * 4);
+  tap.changes = true;
+  EXPECT_THROW(feed(*session, 0, {1}), Error);
+}
+
+// The residual after the last layer has the logits of the pass, however many rows are asked for, and inside a step.
+TEST_P(TapTest, AReadoutIsNormLogits) {
+  const ModelConfig& m = model().config();
+  const auto text = tokens(9);
+  const auto session = open();
+  const auto expected = feed(*session, 0, text);
+  std::vector<float> logits(9 * m.V);
+  RecordingTap tap;
+  bool can = true;
+  tap.change = [&](const std::string& op, int layer, std::span<float> values, int) {
+    if (op == "down_add" && layer == 0) can &= session->readout(values.data(), 9, std::vector<float>(9 * m.V).data());
+    if (op == "down_add" && layer == 1) can &= session->readout(values.data(), 9, logits.data());
+    return false;
+  };
+  session->tap(&tap);
+  session->start(0, {0, 42, 0, 0, 0, 0});
+  EXPECT_TRUE(same_bits(feed(*session, 0, text), expected)) << "a readout changes nothing";
+  if (!can) GTEST_SKIP() << "no readout";
+  EXPECT_TRUE(same_bits(logits, expected));
+  const std::vector<float>& x = tap.seen.at({"down_add", 1});
+  constexpr int kTimes = 33;
+  std::vector<float> many, all(kTimes * expected.size());
+  for (int i = 0; i < kTimes; ++i) many.insert(many.end(), x.begin(), x.end());
+  EXPECT_TRUE(session->readout(many.data(), 9 * kTimes, all.data()));
+  for (int i = 0; i < kTimes; ++i)
+    EXPECT_EQ(std::memcmp(&all[i * logits.size()], expected.data(), logits.size() * 4), 0);
+}
+
 // A row that the tap changes has the same effect in any batch, chunk and number of threads, and the others keep theirs.
 TEST_P(TapTest, AChangedRowIsTheSameInAnyBatch) {
   const auto text = tokens(9), other = tokens(7, 3);

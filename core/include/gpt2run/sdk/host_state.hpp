@@ -82,6 +82,13 @@ struct HostState {
     return {scratch.data(), static_cast<int>(step.logit_rows.size()), config.V};
   }
 
+  // keys (positions, D) = the first keys of a head in the cache.
+  void read_keys(int layer, int slot, int head, int positions, float* out) const {
+    const int D = config.C / config.H;
+    for (int t = 0; t < positions; ++t)
+      for (int d = 0; d < D; ++d) *out++ = to_f32(keys[key(layer, slot, head, t, d)]);
+  }
+
   // Stores one row in place of what `op` has just written. r: the row of what written() returns. values: as there, in
   // the form that the operation would have given them; keys and values are stored as the nearest Value.
   void take(Op op, int layer, const HostStep& step, int r, const float* values) {
