@@ -56,6 +56,19 @@ std::string_view PromptNames::of(uint64_t sequence) const {
   return prompt < names_.size() ? std::string_view(names_[prompt]) : std::string_view();
 }
 
+ModelSizes model_sizes(std::string_view manifest_json) {
+  const auto manifest = json::try_parse(manifest_json);
+  if (!manifest) return {};
+  const Value model = manifest->root().find("model").value_or(Value());
+  const Value config = model.find("config").value_or(Value());
+  const auto size = [&](const char* key) {
+    constexpr uint64_t kMost = 1 << 24;
+    const uint64_t found = config.find(key).value_or(Value()).as_unsigned().value_or(0);
+    return static_cast<int>(std::min(found, kMost));
+  };
+  return {size("L"), size("H"), size("C")};
+}
+
 std::optional<double> open_seconds(std::string_view summary_json) {
   const auto summary = json::try_parse(summary_json);
   return summary ? summary->root().find("open_seconds").value_or(Value()).as_number() : std::nullopt;

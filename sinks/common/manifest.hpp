@@ -26,6 +26,12 @@ class PromptNames {
   uint64_t samples_ = 1;
 };
 
+// Sizes of the run's model, in the letters of docs/tour.md. Each is 0 where the manifest does not tell it.
+struct ModelSizes {
+  int L = 0, H = 0, C = 0;
+};
+ModelSizes model_sizes(std::string_view manifest_json);
+
 // How many seconds the session took to open, from the summary that end() gets; nothing if it does not tell.
 std::optional<double> open_seconds(std::string_view summary_json);
 

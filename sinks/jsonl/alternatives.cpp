@@ -3,23 +3,11 @@
 
 #include <cmath>
 
+#include "../common/token_text.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 #include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run {
-namespace {
-
-void append_text(std::string& line, std::string_view bytes) {
-  append_field(line, "text", bytes);
-  if (is_utf8(bytes)) return;
-  line += ", \"bytes\": [";
-  for (size_t i = 0; i < bytes.size(); ++i)
-    line.append(i > 0 ? ", " : "").append(std::to_string(static_cast<unsigned char>(bytes[i])));
-  line += ']';
-}
-
-}  // namespace
-
 std::string alternatives(const TokenEvent& event, int count) {
   if (!event.logits) return "null";
   const std::span<const float> logits(event.logits, static_cast<size_t>(event.vocab));
@@ -30,7 +18,7 @@ std::string alternatives(const TokenEvent& event, int count) {
     // The sampled token has the same log-probability here as in the list of log-probabilities.
     const float logprob = id == event.id ? event.logprob : static_cast<float>(logits[id] - log_sum);
     line.append(line.size() > 1 ? ", " : "").append("{\"id\": ").append(std::to_string(id));
-    if (event.vocabulary) append_text(line, event.vocabulary->piece(id));
+    if (event.vocabulary) append_token_text(line, event.vocabulary->piece(id));
     append_number(line += ", \"probability\": ", static_cast<float>(std::exp(double(logprob))));
     append_number(line += ", \"logprob\": ", logprob);
     line += '}';

@@ -1,36 +1,18 @@
 // Writes the steps of a sequence as JSON and .npy.
 #include "generation_file.hpp"
 
-#include <bit>
+#include <array>
 #include <cmath>
 
+#include "../common/npy.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
-namespace {
-
-constexpr size_t kHeader = 128;  // bytes, enough for any shape
-
-// The header of NumPy's format 1.0: magic, version, length of the rest, a Python dictionary padded with spaces, and a
-// line end.
-std::string npy_header(int64_t rows, int64_t cols) {
-  const char* order = std::endian::native == std::endian::little ? "<" : ">";
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(kHeader - 10);
-  header += '\0';
-  header += "{'descr': '" + std::string(order) + "f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) +
-            ", " + std::to_string(cols) + "), }";
-  header.resize(kHeader - 1, ' ');
-  return header + '\n';
-}
-
-}  // namespace
-
 GenerationFile::GenerationFile(const std::string& stem, bool npy) : json_(stem + ".json") {
   json_.write("[");
   if (!npy) return;
   npy_.emplace(stem + ".npy");
-  npy_->write(npy_header(0, 0));
+  npy_->write(npy_header(std::array<int64_t, 2>{}));
 }
 
 void GenerationFile::add(const TokenEvent& event) {
@@ -54,7 +36,7 @@ void GenerationFile::open_step(const TokenEvent& event) {
 void GenerationFile::add_logits(const TokenEvent& event) {
   const std::span<const float> logits(event.logits, static_cast<size_t>(event.vocab));
   if (npy_) {
-    npy_->write({reinterpret_cast<const char*>(logits.data()), logits.size_bytes()});
+    npy_->write(bytes_of(logits));
     return;
   }
   std::string line = ", \"logits\": [";
@@ -79,7 +61,7 @@ void GenerationFile::finish(std::string_view tail) {
   json_.write(line + "]\n");
   json_.close();
   if (!npy_) return;
-  npy_->overwrite(0, npy_header(steps_, vocab_));
+  npy_->overwrite(0, npy_header(std::array{steps_, vocab_}));
   npy_->close();
 }
 
