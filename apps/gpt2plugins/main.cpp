@@ -1,4 +1,4 @@
-// gpt2plugins: lists the installed plugins and their options, and says why one cannot be used.
+// gpt2plugins: lists the installed plugins and their options, says why one cannot be used, and checks plugins.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -6,6 +6,7 @@
 
 #include "common/program/crash_report.hpp"
 #include "common/program/program.hpp"
+#include "gpt2plugins/check.hpp"
 #include "gpt2plugins/report.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/options.hpp"
@@ -18,6 +19,8 @@ constexpr char kUsage[] =
     "       gpt2plugins show NAME [--plugin-dir FOLDER]...       one plugin and its options; kind:name where a name\n"
     "                                                            stands for several kinds\n"
     "       gpt2plugins path [--plugin-dir FOLDER]...            the folders that are searched, in order\n"
+    "       gpt2plugins check [--json] [--time-limit SECONDS] FILE...\n"
+    "                                                            whether plugins keep the contract of their kinds\n"
     "       gpt2plugins --version\n";
 
 struct Command {
@@ -48,10 +51,10 @@ Command parse(const std::vector<std::string>& arguments) {
     }
   }
   if (command.help) return command;
-  if (words.empty()) usage_error("expected a command: list, show or path");
+  if (words.empty()) usage_error("expected a command: list, show, path or check");
   command.verb = words.front();
   if (command.verb != "list" && command.verb != "show" && command.verb != "path")
-    usage_error("unknown command ", in_quotes(command.verb), ", expected list, show or path");
+    usage_error("unknown command ", in_quotes(command.verb), ", expected list, show, path or check");
   const size_t expected = command.verb == "show" ? 2 : 1;
   if (words.size() < expected) usage_error("show: expected the name of a plugin");
   if (words.size() > expected) usage_error(command.verb, ": unexpected argument ", in_quotes(words[expected]));
@@ -117,6 +120,8 @@ std::string answer(const Command& command) {
 
 int main(int count, char** arguments) {
   return gpt2run::run_main("gpt2plugins", count, arguments, [](const std::vector<std::string>& given) {
+    if (!given.empty() && given.front() == "check")
+      return gpt2run::check_command("gpt2plugins check", {given.begin() + 1, given.end()});
     const gpt2run::Command command = gpt2run::parse(given);
     gpt2run::print(command.help ? gpt2run::kUsage : gpt2run::answer(command));
     return 0;

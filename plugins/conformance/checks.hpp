@@ -1,5 +1,6 @@
-// The checks of the conformance kit, with one function for each kind of plugin. Each prints one line per check. The
-// plugin was opened and its descriptor checked before, and it stays loaded.
+// The checks of the conformance kit, with one function for each kind of plugin. They run in the processes of
+// conformance/report.hpp, one check in each. The plugin was opened and its descriptor checked before, and it stays
+// loaded.
 #pragma once
 #include <filesystem>
 #include <memory>

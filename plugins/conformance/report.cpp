@@ -1,13 +1,27 @@
-// Writes the lines of the Test Anything Protocol.
+// Between a child and its parent go lines of one letter and a text: what is checked, and how it ended.
 #include "conformance/report.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <ostream>
+#include <cerrno>
 
 #include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run::conformance {
 namespace {
+
+using Result = Verdict::Result;
+
+// The letters. kEnd: there is no further check.
+constexpr char kBegin = 'b', kOk = 'o', kFailed = 'f', kSkipped = 's', kNotRun = 'n', kEnd = 'e';
+
+// More than any plugin has; a sequence that does not end is a fault of the plugin.
+constexpr size_t kMostChecks = 1000;
+
+// Thrown where the one check of this process is done. No std::exception, so that no check takes it for one.
+struct CheckDone {};
 
 // Makes one printable line of a text: line ends become blanks, and a very long text is shortened.
 std::string in_one_line(std::string text) {
@@ -16,36 +30,106 @@ std::string in_one_line(std::string text) {
   return printable(text, kMost);
 }
 
+std::string line_of(char letter, const std::string& text = "") { return letter + in_one_line(text) + '\n'; }
+
+// A plugin that closes these takes the results of the run with them.
+void require_standard_files() {
+  const std::pair<int, const char*> files[] = {{STDOUT_FILENO, "standard output"}, {STDERR_FILENO, "standard error"}};
+  for (const auto& [file, name] : files)
+    require(fcntl(file, F_GETFD) != -1 || errno != EBADF, "it closed ", name, ", which is not its own");
+}
+
+// What a child told, with what its end adds.
+struct Told {
+  bool begun = false, judged = false, ended = false;
+  Verdict verdict{Result::failed, "what comes before the next check", ""};
+  std::string not_run;
+};
+
+Told read(const std::string& text) {
+  Told told;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string rest = text.substr(at + 1, end - at - 1);
+    const char letter = text[at];
+    if (letter == kBegin) told.begun = true, told.verdict.what = rest;
+    if (letter == kNotRun) told.not_run = rest;
+    if (letter == kEnd) told.ended = true;
+    if (letter == kOk || letter == kFailed || letter == kSkipped) {
+      told.judged = true, told.verdict.why = rest;
+      told.verdict.result = letter == kOk ? Result::ok : letter == kFailed ? Result::failed : Result::skipped;
+    }
+    at = end + 1;
+  }
+  return told;
+}
+
+Told ask(const std::function<void(Report&)>& checks, std::chrono::milliseconds limit, std::span<const Verdict> before) {
+  const ChildResult child = run_whole_child(
+      [&](const Tell& tell) {
+        Report report(before, tell);
+        try {
+          checks(report);
+          tell(line_of(kEnd));
+        } catch (const CheckDone&) {
+        } catch (const std::exception& error) {
+          tell(line_of(kFailed, error.what()));
+        } catch (...) {
+          tell(line_of(kFailed, "threw something that is no std::exception"));
+        }
+      },
+      limit);
+  Told told = read(child.text);
+  if (child.failure.empty()) return told;
+  if (told.judged && told.verdict.result != Result::failed) told.verdict.why = "it passed, and then ";
+  if (told.ended) told.verdict.what = "the end of the last process";
+  if (!told.judged || told.verdict.result != Result::failed) told.verdict.why += child.failure;
+  told.verdict.result = Result::failed, told.judged = true;
+  return told;
+}
+
 }  // namespace
 
 bool Report::check(const std::string& what, const std::function<void()>& function) {
-  ++count_;
-  std::string verdict = "ok ", note;
+  if (next_ < before_.size()) return before_[next_++].result != Result::failed;
+  tell_(line_of(kBegin, what));
+  std::string line = line_of(kOk);
   try {
     function();
+    require_standard_files();
   } catch (const Skipped& skipped) {
-    note = std::string(" # SKIP ") + skipped.what();
+    line = line_of(kSkipped, skipped.what());
   } catch (const std::exception& error) {
-    verdict = "not ok ";
-    note = std::string(": ") + error.what();
+    line = line_of(kFailed, error.what());
   } catch (...) {
-    verdict = "not ok ";
-    note = ": threw something that is no std::exception";
+    line = line_of(kFailed, "threw something that is no std::exception");
   }
-  const bool failed = verdict != "ok ";
-  failed_ += failed;
-  out_ << verdict << count_ << " - " << what << in_one_line(note) << std::endl;
-  return !failed;
+  tell_(line);
+  throw CheckDone();
 }
 
-void Report::did_not_run(const std::string& file, const std::string& why) { not_run_ = file + ": " + why; }
+void Report::did_not_run(const std::string& file, const std::string& why) {
+  tell_(line_of(kNotRun, file + ": " + why));
+}
 
-int Report::finish() const {
-  out_ << "1.." << count_ << std::endl;
-  if (failed_) out_ << "# " << failed_ << " of " << count_ << " failed" << std::endl;
-  if (!failed_ && !not_run_.empty()) out_ << "# skipped: " << in_one_line(not_run_) << std::endl;
-  if (!out_) fail("standard output cannot be written: the report is not whole");
-  return failed_ ? 1 : 0;
+size_t Examination::failed() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(verdicts, [](const Verdict& one) { return one.result == Result::failed; }));
+}
+
+Examination examine(const std::function<void(Report&)>& checks, std::chrono::milliseconds limit,
+                    const std::function<void(const Verdict&)>& heard) {
+  Examination all;
+  while (all.verdicts.size() < kMostChecks) {
+    const Told told = ask(checks, limit, all.verdicts);
+    all.not_run = told.not_run;
+    if (!told.ended || told.judged) {
+      all.verdicts.push_back(told.verdict);
+      heard(told.verdict);
+    }
+    if (told.ended || !told.begun) break;
+  }
+  return all;
 }
 
 void require_error(const std::string& what, const std::function<void()>& function) {

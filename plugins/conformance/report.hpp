@@ -1,11 +1,14 @@
-// The report of the conformance kit in the Test Anything Protocol, with lines such as "ok 1 - what", "not ok 2 - what:
-// why" and "ok 3 - what # SKIP why".
+// The checks of a plugin as a sequence of which every process runs one: a check may crash, hang or end its process
+// without harm to the others. examine() forks those processes, and a Report stands in each of them for the sequence.
 #pragma once
+#include <chrono>
 #include <functional>
-#include <ostream>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "gpt2run/error.hpp"
+#include "host/child.hpp"
 
 namespace gpt2run::conformance {
 
@@ -14,28 +17,47 @@ struct Skipped : std::runtime_error {
   using runtime_error::runtime_error;
 };
 
-// Counts the checks and writes their lines.
+// How a check ended.
+struct Verdict {
+  enum class Result { ok, failed, skipped };
+  Result result;
+  std::string what, why;  // each a printable line; why: empty if ok
+};
+
+// What the checks ask as they go through their sequence.
 class Report {
  public:
-  explicit Report(std::ostream& out) : out_(out) {}  // out outlives it
+  // before: how the first checks of the sequence ended in other processes. It outlives the report.
+  Report(std::span<const Verdict> before, Tell tell) : before_(before), tell_(std::move(tell)) {}
 
-  // Runs a check and prints its line. Any exception makes it "not ok", except Skipped. Returns whether it is ok or
-  // skipped.
+  // For one of the first checks, returns whether it was ok or skipped. The next one is run here: any exception makes it
+  // failed, except Skipped. Its verdict is told, and then an exception ends the walk through the sequence, which only
+  // examine() may catch.
   bool check(const std::string& what, const std::function<void()>& function);
 
-  // Notes that the contract of the plugin's kind was not checked, because the plugin cannot run here. If no check
-  // failed, the last line then is "# skipped: FILE: why", which makes ctest show the test as skipped.
+  // Notes that the contract of the plugin's kind was not checked, because the plugin cannot run here.
   void did_not_run(const std::string& file, const std::string& why);
 
-  // Prints the plan, whose absence shows that the program died early. Returns the exit code, 0 if no check failed.
-  // Throws Error when the report could not be written.
-  int finish() const;
-
  private:
-  std::ostream& out_;
-  int count_ = 0, failed_ = 0;
-  std::string not_run_;
+  std::span<const Verdict> before_;
+  Tell tell_;
+  size_t next_ = 0;
 };
+
+// A sequence of checks that has come to its end.
+struct Examination {
+  std::vector<Verdict> verdicts;
+  std::string not_run;  // "FILE: why" of did_not_run(), or empty
+
+  size_t failed() const;
+};
+
+// Goes through a sequence of checks, each in a child process of its own that is killed after `limit`. checks: the
+// sequence, which each child walks from the beginning; what it does outside of Report::check() must lead to the same
+// checks every time. heard: is told of every verdict as it comes. The sequence ends early where a child fails before
+// its check begins. Throws Error when no child can be started. The program must have a single thread.
+Examination examine(const std::function<void(Report&)>& checks, std::chrono::milliseconds limit,
+                    const std::function<void(const Verdict&)>& heard);
 
 // Throws Error with these parts unless the condition holds.
 template <class... Parts>

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -22,32 +23,54 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // Ends a complete text, so that a child that dies while it writes is recognised.
 constexpr char kDone = '\0';
+// The exit code of a child that cannot write to its pipe.
+constexpr int kCannotTell = 113;
 
 int milliseconds_to(Clock::time_point deadline) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
 }
 
-[[noreturn]] void be_child(const std::function<std::string()>& function, int result, pid_t parent) {
+enum class Mode { silent, whole };
+
+// Standard input, and for a silent child also its output, lead to /dev/null.
+void set_standard_files(Mode mode) {
+  const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int stream = 0; nowhere >= 0 && stream < 3; ++stream)
+    if (stream == 0 || mode == Mode::silent) dup2(nowhere, stream);
+  if (mode == Mode::whole) dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+void be_first_without_memory() {
+  const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  [[maybe_unused]] const auto ignored = write(file, "1000", 4);
+  close(file);
+}
+
+void tell(int result, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = write(result, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) _exit(kCannotTell);
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+[[noreturn]] void be_child(const std::function<void(const Tell&)>& function, Mode mode, int result, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   setpgid(0, 0);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
-  const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (int stream = 0; nowhere >= 0 && stream < 3; ++stream) dup2(nowhere, stream);
-  std::string text;
+  set_standard_files(mode);
+  if (mode == Mode::whole) be_first_without_memory();
   try {
-    text = function();
+    function([result](std::string_view text) { tell(result, text); });
   } catch (...) {
     _exit(1);  // an exception must not reach the parent's code in this copy of the process
   }
-  text += kDone;
-  for (size_t sent = 0; sent < text.size();) {
-    const ssize_t n = write(result, text.data() + sent, text.size() - sent);
-    if (n <= 0) _exit(1);
-    sent += static_cast<size_t>(n);
-  }
+  tell(result, {&kDone, 1});
+  if (mode == Mode::whole) std::exit(0);
   _exit(0);  // destructors and exit handlers are for the parent to run
 }
 
@@ -85,12 +108,11 @@ int wait_until(pid_t child, Clock::time_point deadline) {
 std::string failure_of(int status, std::chrono::milliseconds limit) {
   if (status == -1) return "hung, and was stopped after " + std::to_string(limit.count()) + " ms";
   if (WIFSIGNALED(status)) return std::string("crashed (") + strsignal(WTERMSIG(status)) + ")";
+  if (WEXITSTATUS(status) == kCannotTell) return "closed files that are not its own";
   return "ended the process with status " + std::to_string(WEXITSTATUS(status));
 }
 
-}  // namespace
-
-ChildResult run_in_child(const std::function<std::string()>& function, std::chrono::milliseconds limit) {
+ChildResult run(const std::function<void(const Tell&)>& function, Mode mode, std::chrono::milliseconds limit) {
   const Clock::time_point deadline = Clock::now() + limit;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) fail("cannot make a pipe to a child process: ", std::strerror(errno));
@@ -101,14 +123,25 @@ ChildResult run_in_child(const std::function<std::string()>& function, std::chro
     close(ends[0]), close(ends[1]);
     fail("cannot start a child process: ", std::strerror(error));
   }
-  if (child == 0) be_child(function, ends[1], parent);
+  if (child == 0) be_child(function, mode, ends[1], parent);
   close(ends[1]);
   std::string text = read_until(ends[0], deadline);
   close(ends[0]);
   const int status = wait_until(child, deadline);
-  if (text.empty() || text.back() != kDone) return {"", failure_of(status, limit)};
-  text.pop_back();
-  return {std::move(text), ""};
+  const bool done = !text.empty() && text.back() == kDone;
+  if (done) text.pop_back();
+  if (done && (mode == Mode::silent || status == 0)) return {std::move(text), ""};
+  return {std::move(text), failure_of(status, limit)};
+}
+
+}  // namespace
+
+ChildResult run_in_child(const std::function<std::string()>& function, std::chrono::milliseconds limit) {
+  return run([&](const Tell& tell) { tell(function()); }, Mode::silent, limit);
+}
+
+ChildResult run_whole_child(const std::function<void(const Tell&)>& function, std::chrono::milliseconds limit) {
+  return run(function, Mode::whole, limit);
 }
 
 }  // namespace gpt2run

@@ -43,6 +43,13 @@ void check_fields(const std::string& file, const Plugin& plugin) {
     if (!present) fail(file, ": its descriptor has no ", field);
 }
 
+// A count beyond that is no count: the field holds something else, or the plugin does harm.
+void check_option_count(const std::string& file, const Plugin& plugin) {
+  constexpr uint32_t kMost = 256;
+  if (plugin.option_count > kMost)
+    fail(file, ": declares ", plugin.option_count, " options, expected ", kMost, " at most");
+}
+
 void check_identity(const std::string& file, const Plugin& plugin, const Identity& expected) {
   if (plugin.kind == expected.kind && plugin.space == expected.space && plugin.name == expected.name) return;
   fail(file, ": holds ", to_text(plugin.kind, plugin.name, plugin.space), ", its name says ",
@@ -77,6 +84,7 @@ const Plugin& open_descriptor(const std::filesystem::path& path, const Identity&
   const Plugin& plugin = *static_cast<const Plugin*>(symbol.address);
   check_tag(file, plugin);
   check_fields(file, plugin);
+  check_option_count(file, plugin);
   check_identity(file, plugin, expected);
   check_options(file, plugin);
   return plugin;

@@ -71,6 +71,7 @@ Symbol DynamicLibrary::symbol(const char* name) const {
   Dl_info place{};
   ElfW(Sym)* entry = nullptr;
   std::error_code ignored;
+  if (!std::filesystem::exists(file_, ignored)) fail(file_.string(), ": was deleted while it was opened");
   if (!dladdr1(address, &place, reinterpret_cast<void**>(&entry), RTLD_DL_SYMENT) || !entry ||
       !std::filesystem::equivalent(place.dli_fname, file_, ignored))
     fail(file_.string(), ": exports no symbol ", name, " of its own",
