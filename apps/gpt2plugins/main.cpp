@@ -1,4 +1,5 @@
-// gpt2plugins: lists the installed plugins and their options, says why one cannot be used, and checks plugins.
+// gpt2plugins: lists the installed plugins and their options, says why one cannot be used, checks plugins, and begins
+// new ones.
 #include <algorithm>
 #include <filesystem>
 #include <string>
@@ -7,6 +8,7 @@
 #include "common/program/crash_report.hpp"
 #include "common/program/program.hpp"
 #include "gpt2plugins/check.hpp"
+#include "gpt2plugins/new_project.hpp"
 #include "gpt2plugins/report.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/options.hpp"
@@ -19,12 +21,14 @@ constexpr char kUsage[] =
     "       gpt2plugins show NAME [--plugin-dir FOLDER]...       one plugin and its options; kind:name where a name\n"
     "                                                            stands for several kinds\n"
     "       gpt2plugins path [--plugin-dir FOLDER]...            the folders that are searched, in order\n"
+    "       gpt2plugins new KIND NAME [FOLDER]                   a project for a loader, precision, sampler or sink\n"
     "       gpt2plugins check [--json] [--time-limit SECONDS] FILE...\n"
     "                                                            whether plugins keep the contract of their kinds\n"
     "       gpt2plugins --version\n";
 
 struct Command {
   std::string verb, name;
+  std::vector<std::string> words;  // behind the verb
   std::vector<std::filesystem::path> folders;
   bool json = false, help = false;
 };
@@ -51,10 +55,16 @@ Command parse(const std::vector<std::string>& arguments) {
     }
   }
   if (command.help) return command;
-  if (words.empty()) usage_error("expected a command: list, show, path or check");
+  if (words.empty()) usage_error("expected a command: list, show, path, new or check");
   command.verb = words.front();
+  if (command.verb == "new") {
+    if (command.json || !command.folders.empty())
+      usage_error("new: expected no options; gpt2plugins --help lists them");
+    command.words.assign(words.begin() + 1, words.end());
+    return command;
+  }
   if (command.verb != "list" && command.verb != "show" && command.verb != "path")
-    usage_error("unknown command ", in_quotes(command.verb), ", expected list, show, path or check");
+    usage_error("unknown command ", in_quotes(command.verb), ", expected list, show, path, new or check");
   const size_t expected = command.verb == "show" ? 2 : 1;
   if (words.size() < expected) usage_error("show: expected the name of a plugin");
   if (words.size() > expected) usage_error(command.verb, ": unexpected argument ", in_quotes(words[expected]));
@@ -123,6 +133,7 @@ int main(int count, char** arguments) {
     if (!given.empty() && given.front() == "check")
       return gpt2run::check_command("gpt2plugins check", {given.begin() + 1, given.end()});
     const gpt2run::Command command = gpt2run::parse(given);
+    if (command.verb == "new") return gpt2run::new_project(command.words), 0;
     gpt2run::print(command.help ? gpt2run::kUsage : gpt2run::answer(command));
     return 0;
   });

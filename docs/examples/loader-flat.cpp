@@ -73,9 +73,9 @@ class FlatCheckpoint final : public Checkpoint {
   std::vector<float> values_;
 };
 
-class Flat final : public Loader {
+class FlatLoader final : public Loader {
  public:
-  Flat(const Options&, const Host&) {}
+  FlatLoader(const Options&, const Host&) {}
   int probe(const char* path) const override {
     char start[5] = {};
     std::ifstream(path, std::ios::binary).read(start, sizeof start);
@@ -98,5 +98,5 @@ GPT2RUN_PLUGIN = {
     .options = nullptr,
     .option_count = 0,
     .probe = runs_everywhere,
-    .create = make<Loader, Flat>,
+    .create = make<Loader, FlatLoader>,
 };

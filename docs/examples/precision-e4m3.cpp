@@ -8,7 +8,7 @@
 
 namespace {
 
-struct E4m3 : gpt2run::ReferenceOps {
+struct E4m3Precision : gpt2run::ReferenceOps {
   using ReferenceOps::ReferenceOps;
   float round(gpt2run::Point, float x) const override {
     if (std::isnan(x)) return x;
@@ -22,4 +22,5 @@ struct E4m3 : gpt2run::ReferenceOps {
 
 }  // namespace
 
-GPT2RUN_PLUGIN = gpt2run::precision_plugin<E4m3>("my-e4m3", "FP8 E4M3 inputs of every product, sums in double");
+GPT2RUN_PLUGIN =
+    gpt2run::precision_plugin<E4m3Precision>("my-e4m3", "FP8 E4M3 inputs of every product, sums in double");

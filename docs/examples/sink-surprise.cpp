@@ -12,9 +12,9 @@ constexpr gpt2run::OptionSpec kOptions[] = {
     {"unit", "enum", "bits", "bits|nats", "of what a token tells"},
 };
 
-class Surprise final : public gpt2run::Sink {
+class SurpriseSink final : public gpt2run::Sink {
  public:
-  Surprise(const gpt2run::Options& options, const gpt2run::Host&)
+  SurpriseSink(const gpt2run::Options& options, const gpt2run::Host&)
       : out_(options.text("out")), unit_(options.text("unit")), scale_(unit_ == "bits" ? 1 / std::log(2.0) : 1) {}
 
   uint32_t wants() const override { return gpt2run::kLogprob; }
@@ -61,5 +61,5 @@ GPT2RUN_PLUGIN = {
     .options = kOptions,
     .option_count = std::size(kOptions),
     .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sink, Surprise>,
+    .create = gpt2run::make<gpt2run::Sink, SurpriseSink>,
 };

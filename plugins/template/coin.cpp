@@ -12,9 +12,9 @@ constexpr gpt2run::OptionSpec kOptions[] = {
     {"chance", "real", "0.25", "[0, 1]", "probability of the second most likely token"},
 };
 
-class Coin final : public gpt2run::Sampler {
+class CoinSampler final : public gpt2run::Sampler {
  public:
-  Coin(const gpt2run::Options& options, const gpt2run::Host&) : chance_(options.real("chance")) {}
+  CoinSampler(const gpt2run::Options& options, const gpt2run::Host&) : chance_(options.real("chance")) {}
 
   void prepare(const gpt2run::LogitBatch& layout) override { others_.resize(layout.vocab); }
 
@@ -55,5 +55,5 @@ GPT2RUN_PLUGIN = {
     .options = kOptions,
     .option_count = std::size(kOptions),
     .probe = gpt2run::runs_everywhere,
-    .create = gpt2run::make<gpt2run::Sampler, Coin>,
+    .create = gpt2run::make<gpt2run::Sampler, CoinSampler>,
 };

@@ -93,6 +93,9 @@ target_compile_definitions(gpt2run_crashing_driver PRIVATE FIXTURE_NAME="driver"
 set_target_properties(gpt2run_crashing_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/driver-crashes)
 add_dependencies(plugin_fixtures gpt2run_driver gpt2run_crashing_driver)
 
+# One that is copied by names that say what is bad about it.
+fixture(bad sampler bad host SOURCE plugin_bad.cpp LINK -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT})
+
 # Plugins that break one promise of their kind.
 function(breach kind name promise)
   fixture(breaches ${kind} ${name} host SOURCE plugin_breach_${kind}.cpp DEFINE FIXTURE_NAME="${name}" BREACH=${promise}
@@ -138,3 +141,7 @@ gpt2run_test(host_check LABELS host SOURCES plugin_check_test.cpp LINK gpt2run::
 add_dependencies(test_host_check plugin_fixtures gpt2run_plugin_check gpt2run-sampler-second-best)
 add_dependencies(test_host_plugins plugin_fixtures)
 add_dependencies(test_host_programs plugin_fixtures gpt2plugins gpt2run)
+# Not under sanitizers, which have words of their own for a wild write and for memory that is not there.
+gpt2run_test(host_bad LABELS host release-only SOURCES plugin_bad_test.cpp LINK gpt2run::apps)
+add_dependencies(test_host_bad fixture-bad-sampler-bad-host gpt2run gpt2plugins gpt2run_plugin_check gpt2run-loader-huggingface
+  gpt2run-precision-cpu-fp32 gpt2run-sampler-argmax gpt2run-sink-null)

@@ -21,7 +21,7 @@ std::vector<float> table() {
 }
 
 float rounded(float x) {
-  static const E4m3 ops;
+  static const E4m3Precision ops;
   return ops.round(Point::gelu, x);
 }
 

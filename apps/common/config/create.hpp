@@ -20,12 +20,11 @@ inline PluginHost plugin_host(const Configuration& configuration) {
   return PluginHost({folders.begin(), folders.end()}, report_crashes);
 }
 
-// Runs `call`, which executes the plugin's code, under the plugin host's crash hook. done: what is being done, as a
-// participle, such as "created". Error and std::bad_alloc pass through. Any other exception becomes an Error that names
-// the plugin, because its text alone would not say where it comes from.
+// Runs `call`, which executes code of a plugin. owner: the plugin, such as "sampler nucleus". done: what is being done
+// with it, as a participle, such as "created". Error and std::bad_alloc pass through. Any other exception becomes an
+// Error that names the plugin, because its text alone would not say where it comes from.
 template <class Call>
-auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
-  const auto watch = bound.host ? bound.host->watch(*bound.plugin, done) : nullptr;
+auto name_exceptions(const std::string& owner, const char* done, const Call& call) {
   try {
     return call();
   } catch (const Error&) {
@@ -33,18 +32,36 @@ auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    fail(bound.values.owner(), ": threw an exception when it was ", done, ": ", error.what());
+    fail(owner, ": threw an exception when it was ", done, ": ", error.what());
   } catch (...) {
-    fail(bound.values.owner(), ": threw something that is no std::exception when it was ", done);
+    fail(owner, ": threw something that is no std::exception when it was ", done);
   }
 }
 
-// Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as call_named() does, and Error
-// when the plugin returns null. An Error of a sampler or a precision is a UsageError here: they see nothing but their
-// options. That of a precision names the precision, as there may be several.
+// The same for code that needs little memory: std::bad_alloc becomes an Error, too.
+template <class Call>
+auto name_all_exceptions(const std::string& owner, const char* done, const Call& call) {
+  try {
+    return name_exceptions(owner, done, call);
+  } catch (const std::bad_alloc&) {
+    fail(owner, ": found not enough memory when it was ", done);
+  }
+}
+
+// As name_exceptions(), under the plugin host's crash hook.
+template <class Call>
+auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
+  const auto watch = bound.host ? bound.host->watch(*bound.plugin, done) : nullptr;
+  return name_exceptions(bound.values.owner(), done, call);
+}
+
+// Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as name_all_exceptions() does,
+// and Error when the plugin returns null. An Error of a sampler or a precision is a UsageError here: they see nothing
+// but their options. That of a precision names the precision, as there may be several.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
-  return call_named(bound, "created", [&] {
+  const auto watch = bound.host ? bound.host->watch(*bound.plugin, "created") : nullptr;
+  return name_all_exceptions(bound.values.owner(), "created", [&] {
     std::unique_ptr<Base> object;
     try {
       object.reset(static_cast<Base*>(bound.plugin->create(bound.values, host_services())));

@@ -7,6 +7,7 @@
 #include "common/config/create.hpp"
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
+#include "common/pipeline/named_objects.hpp"
 #include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/recorded_order.hpp"
 #include "common/pipeline/run_files.hpp"
@@ -67,14 +68,14 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   set_model_defaults(choice_.samplers, checkpoint_->config());
   set_token_biases(choice_.samplers, tokenizer_.get());
   for (const BoundPlugin& sampler : choice_.samplers) {
-    samplers_.push_back(create<Sampler>(sampler));
+    samplers_.push_back(with_name(create<Sampler>(sampler), sampler.values.owner()));
     chain_.samplers.push_back(samplers_.back().get());
     chain_.names.append(chain_.names.empty() ? "" : ",").append(sampler.plugin->name);
     chain_.changes_logits |= !sampler.plugin->selects;
   }
   chain_.space = choice_.chain_space();
   for (const BoundPlugin& sink : choice_.sinks) {
-    sinks_.push_back(create<Sink>(sink));
+    sinks_.push_back(with_name(create<Sink>(sink), sink.values.owner()));
     sink_pointers_.push_back(sinks_.back().get());
     if (ranks_) check_sink(*ranks_, *sinks_.back(), sink.plugin->name);
   }
@@ -107,14 +108,18 @@ Limits Composition::limits() const {
 
 void Composition::open() {
   const auto begin = std::chrono::steady_clock::now();
-  session_ = precision_->open(*checkpoint_, limits());
+  const std::string owners = choice_.precision.values.owner() + " or " + choice_.loader.values.owner();
+  const Limits most = limits();
+  name_exceptions(owners, "given the model", [&] { session_ = precision_->open(*checkpoint_, most); });
   generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 Summary Composition::run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress) {
   const auto run_into = [&](std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& report) {
-    return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_, manifest,
-                    report);
+    return name_exceptions(choice_.precision.values.owner(), "computing", [&] {
+      return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_,
+                      manifest, report);
+    });
   };
   if (!ranks_) return run_into(sink_pointers_, progress);
   return generate_on(*ranks_, run_into, sink_pointers_, tokenizer_.get(), prompts_, generation_, progress);

@@ -1,14 +1,21 @@
 // The handlers use only what is allowed inside a signal handler: write() and raise().
 #include "common/program/crash_report.hpp"
 
+#include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <exception>
 
 #include "common/program/interrupt.hpp"
+#include "common/program/plugin_code.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
 
@@ -20,13 +27,41 @@ constexpr unsigned kPatience = 4;  // seconds
 // The lines that the handlers write. They do not change while the handlers are installed.
 std::string crashed, waiting, ended;
 
-std::atomic<pid_t> unfinished = 0;     // the process inside a NoExit
+std::atomic<pid_t> unfinished = 0;     // the process inside a NoSilentEnd
 std::atomic<bool> is_opening = false;  // inside a CrashReport
 
-void say(const std::string& line) {
+void say(const char* text, size_t size) {
   const int before = errno;
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, text, size);
   errno = before;
+}
+void say(const std::string& line) { say(line.data(), line.size()); }
+
+// A line that is put together without memory of the heap.
+class Line {
+ public:
+  Line& add(const char* text) {
+    const size_t size = std::min(std::strlen(text), text_.size() - 1 - size_);  // one is left for the line's end
+    std::copy_n(text, size, text_.begin() + static_cast<ptrdiff_t>(size_));
+    size_ += size;
+    return *this;
+  }
+  void say() {
+    text_[size_] = '\n';
+    gpt2run::say(text_.data(), size_ + 1);
+  }
+
+ private:
+  std::array<char, 4096> text_;
+  size_t size_ = 0;
+};
+
+// The beginning of the lines that a NoSilentEnd writes.
+std::string error_prefix;
+
+// Ends the process at once. _exit() is not called, because it is refused below.
+[[noreturn]] void end_process(int code) {
+  while (true) syscall(SYS_exit_group, code);
 }
 
 void report_and_end(int signal) {
@@ -36,17 +71,87 @@ void report_and_end(int signal) {
 
 void report_and_wait(int) { say(waiting); }
 
-// Called by exit(). Flushes what was printed before, since _exit() would drop it.
+void say_ended(const char* plugin) {
+  if (is_opening) return say(ended);
+  Line line;
+  line.add(error_prefix.c_str()).add(plugin ? plugin : "a plugin").add(plugin ? ":" : "");
+  line.add(" ended the program before its work was done").say();
+}
+
+// Called by exit(). Flushes what was printed before, since end_process() would drop it.
 void refuse_exit() {
   if (unfinished != getpid()) return;
   std::fflush(nullptr);
-  say(is_opening ? ended : program_name() + ": error: a plugin ended the program before its work was done\n");
-  _exit(1);
+  say_ended(plugin_on_stack(__builtin_frame_address(0)));
+  end_process(1);
 }
+
+// The signals of a crash, and what the process did at them before the NoSilentEnd.
+constexpr std::pair<int, const char*> kFaults[] = {
+    {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"}, {SIGILL, "SIGILL"}, {SIGFPE, "SIGFPE"}, {SIGABRT, "SIGABRT"}};
+struct sigaction faults_before[std::size(kFaults)];
+std::terminate_handler terminate_before;
+
+void restore_faults() {
+  for (size_t i = 0; i < std::size(kFaults); ++i) sigaction(kFaults[i].first, &faults_before[i], nullptr);
+}
+
+// The plugin whose code was interrupted, or had called what was.
+const char* interrupted_plugin([[maybe_unused]] const void* context) {
+#ifdef __x86_64__
+  const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
+  const char* plugin = plugin_at(reinterpret_cast<const void*>(registers[REG_RIP]));
+  return plugin ? plugin : plugin_on_stack(reinterpret_cast<const void*>(registers[REG_RSP]));
+#else
+  return nullptr;
+#endif
+}
+
+void name_and_end(int signal, siginfo_t* why, void* context) {
+  restore_faults();
+  const char* name = "";
+  for (const auto& [number, text] : kFaults)
+    if (number == signal) name = text;
+  Line line;
+  line.add(error_prefix.c_str());
+  if (const char* plugin = interrupted_plugin(context))
+    line.add(plugin).add(": crashed while its code was running (").add(name).add(")");
+  else
+    line.add("crashed (").add(name).add(") outside of the code of plugins; open are: ").add(noted_plugins());
+  line.say();
+  // The instruction that faulted is run again when this returns; a signal that was sent is sent again.
+  if (why->si_code <= 0) raise(signal);
+}
+
+// What was thrown, for a line.
+std::string text_of_exception() {
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::exception& error) {
+    return printable(error.what(), 1000);
+  } catch (...) {
+    return "something that is no std::exception";
+  }
+  return "none";
+}
+
+void name_and_abort() {
+  restore_faults();
+  const char* plugin = plugin_on_stack(__builtin_frame_address(0));
+  Line line;
+  line.add(error_prefix.c_str()).add(plugin ? plugin : "").add(plugin ? ": " : "");
+  line.add("an exception that nothing caught: ").add(text_of_exception().c_str()).say();
+  std::signal(SIGABRT, SIG_DFL);
+  std::abort();
+}
+
+// A crash because the stack is full needs another one for the handler.
+alignas(16) std::array<char, 1 << 16> other_stack;
+stack_t stack_before;
 
 }  // namespace
 
-CrashReport::CrashReport(const std::filesystem::path& file, const std::string& done) {
+CrashReport::CrashReport(const std::filesystem::path& file, const std::string& done) : file_(file) {
   const std::string name = printable(file.string());
   crashed = program_name() + ": error: " + name + ": crashed when it was " + done + "\n";
   waiting = program_name() + ": warning: " + name + ": is still being " + done + " after " + std::to_string(kPatience) +
@@ -68,6 +173,7 @@ CrashReport::~CrashReport() {
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   alarm(alarm_before_);
   keep_interrupt();
+  note_code(file_);
   is_opening = false;
 }
 
@@ -76,11 +182,34 @@ std::shared_ptr<void> report_crashes(const std::filesystem::path& file, const st
   return std::make_shared<CrashReport>(file, done);
 }
 
-NoExit::NoExit() {
-  static const bool is_known = std::atexit(refuse_exit) == 0;
+NoSilentEnd::NoSilentEnd() {
+  static const bool is_known = std::atexit(refuse_exit) == 0 && std::at_quick_exit(refuse_exit) == 0;
   if (is_known) unfinished = getpid();
+  error_prefix = program_name() + ": error: ";
+  const stack_t stack{other_stack.data(), 0, other_stack.size()};
+  sigaltstack(&stack, &stack_before);
+  for (size_t i = 0; i < std::size(kFaults); ++i) {
+    struct sigaction action {};
+    action.sa_sigaction = name_and_end;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(kFaults[i].first, &action, &faults_before[i]);
+  }
+  terminate_before = std::set_terminate(name_and_abort);
 }
 
-NoExit::~NoExit() { unfinished = 0; }
+NoSilentEnd::~NoSilentEnd() {
+  unfinished = 0;
+  std::set_terminate(terminate_before);
+  restore_faults();
+  sigaltstack(&stack_before, nullptr);
+}
+
+void end_by_exit(int code) {
+  if (unfinished == getpid()) {
+    const char* plugin = plugin_on_stack(__builtin_frame_address(0));
+    if (plugin || is_opening) say_ended(plugin), code = 1;
+  }
+  end_process(code);
+}
 
 }  // namespace gpt2run

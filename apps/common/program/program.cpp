@@ -64,7 +64,7 @@ int run_main(const std::string& name, int count, char** arguments,
         if (const Launch launch = launched(); launch.size > 1)
           fail(name, " does not share its work among ranks: start it once, found rank ", launch.rank, " of ",
                launch.size, " (", launch.variable, ")");
-        const NoExit whole;
+        const NoSilentEnd whole;
         std::vector<std::string> given(arguments + (count > 0), arguments + count);
         return asks_for_version(given) ? print_version(name) : work(std::move(given));
       },
@@ -74,3 +74,8 @@ int run_main(const std::string& name, int count, char** arguments,
 void print(std::string_view text) { write_all(STDOUT_FILENO, text, "standard output"); }
 
 }  // namespace gpt2run
+
+// These take the place of the C library's functions, also for the plugins that the program opens: one that ends the
+// process by them would leave the exit code 0 and no line.
+extern "C" void _exit(int code) { gpt2run::end_by_exit(code); }
+extern "C" void _Exit(int code) { gpt2run::end_by_exit(code); }

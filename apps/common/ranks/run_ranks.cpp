@@ -13,7 +13,7 @@ int run_ranks(const std::string& name, int count, char** arguments,
   const std::vector<std::string> given(arguments + (count > 0), arguments + count);
   // The guard against exit() covers only the work, because MPI itself may call exit() when it starts, ends or aborts.
   const auto work_here = [&] {
-    const NoExit whole;
+    const NoSilentEnd whole;
     return work(given, ranks);
   };
   const auto work_together = [&] {

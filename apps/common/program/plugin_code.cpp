@@ -1,0 +1,93 @@
+// A table that only grows, so that a signal handler can read it at any time.
+#include "common/program/plugin_code.hpp"
+
+#include <link.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "gpt2run/sdk/escape.hpp"
+
+namespace gpt2run {
+namespace {
+
+struct Code {
+  uintptr_t begin, end;
+  const char* name;
+};
+
+std::array<Code, 256> table;
+std::atomic<size_t> count = 0;
+std::array<char, 2048> names;  // zero-terminated; what does not fit is left out
+
+// What dl_iterate_phdr() looks for, and whether it was found.
+struct Wanted {
+  std::string file;
+  const char* name;
+  bool found = false;
+};
+
+bool is_known(uintptr_t begin) {
+  return std::any_of(table.begin(), table.begin() + static_cast<ptrdiff_t>(count.load()),
+                     [&](const Code& code) { return code.begin == begin; });
+}
+
+int note_segments(dl_phdr_info* library, size_t, void* arg) {
+  auto& wanted = *static_cast<Wanted*>(arg);
+  if (wanted.file != library->dlpi_name) return 0;
+  for (int i = 0; i < library->dlpi_phnum; ++i) {
+    const auto& segment = library->dlpi_phdr[i];
+    const uintptr_t begin = library->dlpi_addr + segment.p_vaddr;
+    if (segment.p_type != PT_LOAD || !(segment.p_flags & PF_X) || is_known(begin) || count == table.size()) continue;
+    table[count] = {begin, begin + segment.p_memsz, wanted.name};
+    ++count;
+    wanted.found = true;
+  }
+  return 1;
+}
+
+}  // namespace
+
+void note_code(const std::filesystem::path& file) {
+  const std::string name = printable(file.string());
+  Wanted wanted{file.string(), strdup(name.c_str())};
+  dl_iterate_phdr(note_segments, &wanted);
+  if (!wanted.found) return free(const_cast<char*>(wanted.name));
+  const std::string short_name = (names[0] ? ", " : "") + printable(file.filename().string());
+  const size_t used = std::strlen(names.data());
+  if (used + short_name.size() < names.size()) std::copy(short_name.begin(), short_name.end(), names.begin() + used);
+}
+
+const char* plugin_at(const void* code) {
+  const auto address = reinterpret_cast<uintptr_t>(code);
+  for (size_t i = 0; i < count; ++i)
+    if (address >= table[i].begin && address < table[i].end) return table[i].name;
+  return nullptr;
+}
+
+const char* plugin_on_stack(const void* stack) {
+  constexpr uintptr_t kMost = 1 << 18, kPage = 4096;  // bytes
+  std::array<const void*, 64> words;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(stack) & ~uintptr_t{7};
+  for (uintptr_t at = begin; at < begin + kMost;) {
+    // The stack's upper end is not known, so the system reads it, which fails there.
+    const size_t bytes = std::min<size_t>(sizeof words, kPage - at % kPage);
+    const iovec here{words.data(), bytes}, there{reinterpret_cast<void*>(at), bytes};
+    if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != static_cast<ssize_t>(bytes)) return nullptr;
+    for (size_t i = 0; i < bytes / sizeof words[0]; ++i)
+      if (const char* name = plugin_at(words[i])) return name;
+    at += bytes;
+  }
+  return nullptr;
+}
+
+const char* noted_plugins() { return names.data(); }
+
+}  // namespace gpt2run

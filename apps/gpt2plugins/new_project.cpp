@@ -1,0 +1,180 @@
+// Projects are the examples of the documentation with other names, so that there is one text of each.
+#include "gpt2plugins/new_project.hpp"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "common/program/program.hpp"
+#include "gpt2run/files/paths.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/output_file.hpp"
+#include "host/discovery.hpp"
+#include "host/usage_error.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Replacements = std::vector<std::pair<std::string, std::string>>;
+
+// The example of a kind.
+struct Example {
+  Kind kind;
+  const char *source, *test;  // files of the sources
+  const char* name;           // of the plugin
+  const char* type;           // the beginning of its classes' names
+  bool is_format;             // its name is also a word of the files that it reads, which stays
+  const char* use;            // the options of a run with it, with "coin" for the name
+};
+
+constexpr char kSamplerUse[] = "--prompt \"Once upon a time\" --sampler coin";
+
+constexpr Example kExamples[] = {
+    {Kind::loader, "docs/examples/loader-flat.cpp", "plugins/template/loader_test.sh", "flat", "Flat", true,
+     "--model FILE --tokens 1,2,3"},
+    {Kind::precision, "docs/examples/precision-e4m3.cpp", "plugins/template/precision_test.sh", "my-e4m3", "E4m3",
+     false, "--prompt \"Once upon a time\" --precision coin"},
+    {Kind::sampler, "plugins/template/coin.cpp", "plugins/template/sampler_test.sh", "coin", "Coin", false,
+     kSamplerUse},
+    {Kind::sink, "docs/examples/sink-surprise.cpp", "plugins/template/sink_test.sh", "surprise", "Surprise", false,
+     "--prompt \"Once upon a time\" --sink coin"},
+};
+
+// One file of a project.
+struct ProjectFile {
+  std::string name, text;
+  mode_t mode = 0666;
+};
+
+std::string replaced(std::string text, const Replacements& all) {
+  for (const auto& [from, to] : all)
+    for (size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size()) text.replace(at, from.size(), to);
+  return text;
+}
+
+// "my-sampler" becomes "My" for a sampler, and "MySink" for any other kind: classes have their kind at the end.
+std::string type_of(const std::string& name, Kind kind) {
+  std::string type = std::isdigit(static_cast<unsigned char>(name.front())) ? "Plugin" : "";
+  bool begins = true;
+  for (const char c : name) {
+    if (c != '-') type += begins ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
+    begins = c == '-';
+  }
+  const std::string suffix = name_of(kind);
+  const bool has_suffix = name.size() > suffix.size() && name.ends_with("-" + suffix);
+  return has_suffix ? type.substr(0, type.size() - suffix.size()) : type;
+}
+
+std::vector<ProjectFile> files_of(const Example& example, const std::string& name) {
+  const std::string kind = name_of(example.kind), old = example.name;
+  Replacements names = {{example.type, type_of(name, example.kind)}};
+  if (example.is_format)
+    names.insert(names.end(), {{kind + " " + old, kind + " " + name},
+                               {"Loader " + old, "Loader " + name},
+                               {".name = \"" + old + "\"", ".name = \"" + name + "\""}});
+  else
+    names.emplace_back(old, name);
+  const Replacements common = {{kSamplerUse, example.use}, {"sampler", kind}, {"coin", name}};
+  const auto text = [](const char* file) { return std::string(template_file(file)); };
+  return {{name + ".cpp", replaced(text(example.source), names)},
+          {"CMakeLists.txt", replaced(text("plugins/template/CMakeLists.txt"), common)},
+          {"README.md", replaced(text("plugins/template/README.md"), common)},
+          {"test.sh", replaced(text(example.test), names), 0777}};
+}
+
+// A folder beside the final one, which is removed with what is in it unless it is moved there.
+class Draft {
+ public:
+  explicit Draft(fs::path folder) : folder_(std::move(folder)) {
+    std::string pattern = folder_.string() + ".XXXXXX";
+    if (!mkdtemp(pattern.data())) fail(folder_.string(), ": cannot be made: ", std::strerror(errno));
+    draft_ = pattern;
+  }
+  ~Draft() {
+    std::error_code ignored;
+    fs::remove_all(draft_, ignored);
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+
+  void write(const ProjectFile& file) const {
+    const fs::path path = draft_ / file.name;
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file.mode);
+    if (fd < 0) fail(path.string(), ": cannot be made: ", std::strerror(errno));
+    try {
+      write_all(fd, file.text, path.string());
+    } catch (...) {
+      close(fd);
+      throw;
+    }
+    if (close(fd) != 0) fail(path.string(), ": cannot write: ", std::strerror(errno));
+  }
+
+  // rename() takes the place of an empty folder, and of nothing else.
+  void publish() const {
+    const mode_t mask = umask(0);
+    umask(mask);
+    chmod(draft_.c_str(), 0777 & ~mask);
+    if (rename(draft_.c_str(), folder_.c_str()) != 0)
+      fail(folder_.string(), ": cannot be made: ", std::strerror(errno));
+  }
+
+ private:
+  fs::path folder_, draft_;
+};
+
+const Example& example_of(const std::string& kind) {
+  const auto found = std::ranges::find_if(kExamples, [&](const Example& one) { return kind == name_of(one.kind); });
+  if (found == std::end(kExamples))
+    usage_error("new: expected loader, precision, sampler or sink, found ", in_quotes(kind));
+  return *found;
+}
+
+void check_name(const std::string& kind, const std::string& name) {
+  constexpr size_t kMost = 100;
+  std::string reason;
+  const bool is_name = parse_file_name("gpt2run-" + kind + "-" + name + ".so", reason).has_value() &&
+                       name.find('.') == name.npos && name.front() != '-' && name.size() <= kMost;
+  if (!is_name)
+    usage_error("new: expected a name of a-z, 0-9 and '-', ", kMost, " characters at most, with no '-' in front",
+                kind == "sampler" ? " and no \"device-\" in front" : "", ", found ", in_quotes(name));
+}
+
+}  // namespace
+
+void new_project(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 2 || arguments.size() > 3)
+    usage_error("new: expected a kind, a name, and a folder or none; gpt2plugins --help shows the usage");
+  const std::string &kind = arguments[0], &name = arguments[1];
+  const Example& example = example_of(kind);
+  check_name(kind, name);
+  fs::path folder = arguments.size() > 2 ? arguments[2] : name;
+  if (!folder.has_filename()) folder = folder.parent_path();  // "folder/"
+  if (folder.empty()) usage_error("new: expected a folder, found an empty text");
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(folder, ignored)) && !(fs::is_directory(folder) && fs::is_empty(folder)))
+    fail(folder.string(), ": exists already, and nothing is written over");
+  const std::vector<ProjectFile> files = files_of(example, name);
+  const Draft draft(folder);
+  for (const ProjectFile& file : files) draft.write(file);
+  draft.publish();
+  std::string text;
+  for (const ProjectFile& file : files) text += printable((folder / file.name).string()) + "\n";
+  text += "\nto build and test it:\n";
+  text += "  cd " + printable(folder.string()) + "\n";
+  text += "  cmake -G Ninja -B build -DCMAKE_PREFIX_PATH=" + printable(installation().string()) + "\n";
+  text += "  cmake --build build && ctest --test-dir build\n";
+  print(text);
+}
+
+}  // namespace gpt2run
