@@ -6,6 +6,7 @@
 # debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
 # clang      the release by clang++ with its warnings as errors, and its fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
+# projects   what "gpt2plugins new" writes for every kind of plugin, built by g++ and by clang++, and tested
 # executor   the CUDA plugins on the executor, under ASan and UBSan
 # schedules  the engine on the executor with every precision, and all 1,000 of its random schedules of requests, of which
 #            scripts/test.sh runs 8 for each commit
@@ -14,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto executor schedules mutations)
+parts=(no-cuda debug clang lto projects executor schedules mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -40,6 +41,10 @@ run_part() {
       (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine)
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
+    projects)
+      build release -D GPT2RUN_TESTS=ON
+      for compiler in g++ clang++; do tests/sdk/projects.sh build/release "$compiler"; done
+      ;;
     executor)
       build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=ON
       UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --parallel "$(nproc)" --no-tests=error \
@@ -54,7 +59,7 @@ run_part() {
 }
 
 install_missing test
-if [[ " ${chosen[*]} " == *" clang "* ]]; then install_missing clang; fi
+if [[ " ${chosen[*]} " == *" clang "* || " ${chosen[*]} " == *" projects "* ]]; then install_missing clang; fi
 
 SECONDS=0
 summary=()

@@ -104,6 +104,15 @@ void check_plugin(Report& report, const fs::path& file) {
     report.did_not_run(name, probe.reason ? probe.reason : "");
 }
 
+// On a device the checks share processes, and have the time of ten for that.
+conformance::Examination examined(const fs::path& file, std::chrono::milliseconds limit,
+                                  const std::function<void(const conformance::Verdict&)>& heard) {
+  const bool is_device = file.filename().string().ends_with(std::string(".") + name_of(Space::cuda) + ".so");
+  return conformance::examine([&](Report& report) { check_plugin(report, file); },
+                              is_device ? conformance::Processes::few : conformance::Processes::one_for_each,
+                              is_device ? 10 * limit : limit, heard);
+}
+
 // The folder for temporary files of all children, since one that crashes leaves its own behind.
 class Scratch {
  public:
@@ -126,7 +135,7 @@ class Scratch {
 
 struct CheckCommand {
   std::vector<fs::path> files;
-  std::chrono::milliseconds limit{30'000};  // of each check
+  std::chrono::milliseconds limit{30'000};  // of each check; see examined()
   bool json = false, help = false;
 };
 
@@ -182,8 +191,7 @@ int check_command(const std::string& program, const std::vector<std::string>& ar
     const auto heard = [&](const conformance::Verdict& verdict) {
       if (!command.json) tap.write(verdict);
     };
-    plugins.push_back(
-        {file, conformance::examine([&](Report& report) { check_plugin(report, file); }, command.limit, heard)});
+    plugins.push_back({file, examined(file, command.limit, heard)});
   }
   if (command.json)
     std::cout << to_json(plugins) << std::endl;

@@ -39,12 +39,15 @@ void require_standard_files() {
     require(fcntl(file, F_GETFD) != -1 || errno != EBADF, "it closed ", name, ", which is not its own");
 }
 
-// What a child told, with what its end adds.
+// What a child told.
 struct Told {
-  bool begun = false, judged = false, ended = false;
-  Verdict verdict{Result::failed, "what comes before the next check", ""};
+  std::vector<Verdict> verdicts;
+  std::string begun;  // the check that began and has no verdict, or empty
   std::string not_run;
+  bool is_stuck = false, ended = false;  // is_stuck: it failed before a check, as every further child would
 };
+
+constexpr char kBefore[] = "what comes before the next check";
 
 Told read(const std::string& text) {
   Told told;
@@ -52,22 +55,36 @@ Told read(const std::string& text) {
     const size_t end = std::min(text.find('\n', at), text.size());
     const std::string rest = text.substr(at + 1, end - at - 1);
     const char letter = text[at];
-    if (letter == kBegin) told.begun = true, told.verdict.what = rest;
+    if (letter == kBegin) told.begun = rest;
     if (letter == kNotRun) told.not_run = rest;
     if (letter == kEnd) told.ended = true;
     if (letter == kOk || letter == kFailed || letter == kSkipped) {
-      told.judged = true, told.verdict.why = rest;
-      told.verdict.result = letter == kOk ? Result::ok : letter == kFailed ? Result::failed : Result::skipped;
+      const Result result = letter == kOk ? Result::ok : letter == kFailed ? Result::failed : Result::skipped;
+      told.is_stuck = told.begun.empty();
+      told.verdicts.push_back({result, told.is_stuck ? kBefore : told.begun, rest});
+      told.begun.clear();
     }
     at = end + 1;
   }
   return told;
 }
 
-Told ask(const std::function<void(Report&)>& checks, std::chrono::milliseconds limit, std::span<const Verdict> before) {
+// Adds how the child failed to the check that it was in, or was in last.
+void add_failure(Told& told, const std::string& failure) {
+  if (!told.begun.empty() || told.ended || told.verdicts.empty()) {
+    const std::string what = !told.begun.empty() ? told.begun : told.ended ? "the end of the last process" : kBefore;
+    told.is_stuck = what == kBefore;
+    told.verdicts.push_back({Result::failed, what, failure});
+  } else if (Verdict& last = told.verdicts.back(); last.result != Result::failed) {
+    last = {Result::failed, last.what, "it passed, and then " + failure};
+  }
+}
+
+Told ask(const std::function<void(Report&)>& checks, Processes processes, std::chrono::milliseconds limit,
+         std::span<const Verdict> before) {
   const ChildResult child = run_whole_child(
       [&](const Tell& tell) {
-        Report report(before, tell);
+        Report report(before, processes, tell);
         try {
           checks(report);
           tell(line_of(kEnd));
@@ -80,11 +97,9 @@ Told ask(const std::function<void(Report&)>& checks, std::chrono::milliseconds l
       },
       limit);
   Told told = read(child.text);
-  if (child.failure.empty()) return told;
-  if (told.judged && told.verdict.result != Result::failed) told.verdict.why = "it passed, and then ";
-  if (told.ended) told.verdict.what = "the end of the last process";
-  if (!told.judged || told.verdict.result != Result::failed) told.verdict.why += child.failure;
-  told.verdict.result = Result::failed, told.judged = true;
+  const bool is_mute = told.verdicts.empty() && !told.ended;  // what is there then was not written by the kit
+  const std::string failure = is_mute && child.failure.empty() ? "ended its process" : child.failure;
+  if (!failure.empty()) add_failure(told, failure);
   return told;
 }
 
@@ -105,7 +120,9 @@ bool Report::check(const std::string& what, const std::function<void()>& functio
     line = line_of(kFailed, "threw something that is no std::exception");
   }
   tell_(line);
-  throw CheckDone();
+  const bool failed = line.front() == kFailed;
+  if (failed || processes_ == Processes::one_for_each) throw CheckDone();
+  return true;
 }
 
 void Report::did_not_run(const std::string& file, const std::string& why) {
@@ -117,17 +134,14 @@ size_t Examination::failed() const {
       std::ranges::count_if(verdicts, [](const Verdict& one) { return one.result == Result::failed; }));
 }
 
-Examination examine(const std::function<void(Report&)>& checks, std::chrono::milliseconds limit,
+Examination examine(const std::function<void(Report&)>& checks, Processes processes, std::chrono::milliseconds limit,
                     const std::function<void(const Verdict&)>& heard) {
   Examination all;
   while (all.verdicts.size() < kMostChecks) {
-    const Told told = ask(checks, limit, all.verdicts);
+    const Told told = ask(checks, processes, limit, all.verdicts);
     all.not_run = told.not_run;
-    if (!told.ended || told.judged) {
-      all.verdicts.push_back(told.verdict);
-      heard(told.verdict);
-    }
-    if (told.ended || !told.begun) break;
+    for (const Verdict& verdict : told.verdicts) heard(all.verdicts.emplace_back(verdict));
+    if (told.ended || told.is_stuck) break;
   }
   return all;
 }

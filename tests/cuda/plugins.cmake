@@ -11,7 +11,8 @@ function(gpt2run_executor_plugin kind name source)
   target_link_options(${target} PRIVATE -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME gpt2run-${kind}-${name}.test SUFFIX .so
     LIBRARY_OUTPUT_DIRECTORY ${plugins} CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  add_test(NAME executor.${kind}-${name} COMMAND $<TARGET_FILE:gpt2run::plugin_check> $<TARGET_FILE:${target}>)
+  add_test(NAME executor.${kind}-${name} COMMAND $<TARGET_FILE:gpt2run::plugin_check> --time-limit 600
+    $<TARGET_FILE:${target}>)
   set(labels fast cuda conformance)
   if(name MATCHES "nucleus|mirostat|fp32|fp16")  # many switches of fibers, which sanitizers make slow; the others share their code
     list(APPEND labels release-only)

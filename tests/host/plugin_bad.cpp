@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -24,6 +25,9 @@ std::string file, bad;  // bad: the case
 
 struct Own {};
 
+volatile uintptr_t nowhere = 64;  // volatile, so that the compiler does not see through what follows
+volatile size_t most = size_t{1} << 60;
+
 void act(const char* when) {
   const auto is = [&](const char* what) { return bad == std::string(what) + "-" + when; };
   if (is("throws")) throw std::out_of_range("there is no place 8");
@@ -31,9 +35,9 @@ void act(const char* when) {
   if (is("exits")) _exit(0);
   if (is("quits")) std::exit(0);
   if (is("deletes-itself")) unlink(file.c_str());
-  if (is("writes-wild")) *reinterpret_cast<volatile int*>(64) = 1;
+  if (is("writes-wild")) *reinterpret_cast<volatile int*>(nowhere) = 1;
   if (is("closes-files")) close(STDOUT_FILENO), close(STDERR_FILENO);
-  if (is("takes-memory")) delete[] new char[std::string::npos / 16];
+  if (is("takes-memory")) operator delete(operator new(most));
   if (is("throws-in-thread")) std::thread([] { throw std::runtime_error("nobody catches this"); }).join();
   if (is("never-returns"))
     while (true) pause();

@@ -13,6 +13,7 @@ class Named : public Base {
   Named(std::unique_ptr<Base> own, std::string owner) : own_(std::move(own)), owner_(std::move(owner)) {}
 
  protected:
+  Base& own() const { return *own_; }
   // done: as in name_exceptions().
   template <class Call>
   auto call(const char* done, const Call& call) const {
@@ -32,8 +33,15 @@ struct NamedSampler final : Named<Sampler> {
   void configure(int32_t slot, const Options* options) override {
     call("given options", [&](Sampler& own) { own.configure(slot, options); });
   }
+  // The engine names the chain where a sampler throws an exception, so only what is none needs words.
   void sample(const LogitBatch& batch) override {
-    call("given logits", [&](Sampler& own) { own.sample(batch); });
+    try {
+      own().sample(batch);
+    } catch (const std::exception&) {
+      throw;
+    } catch (...) {
+      fail("threw something that is no std::exception");
+    }
   }
 };
 

@@ -25,7 +25,7 @@ namespace {
 constexpr unsigned kPatience = 4;  // seconds
 
 // The lines that the handlers write. They do not change while the handlers are installed.
-std::string crashed, waiting, ended;
+std::string opening, crashed, waiting, ended;  // opening: the file
 
 std::atomic<pid_t> unfinished = 0;     // the process inside a NoSilentEnd
 std::atomic<bool> is_opening = false;  // inside a CrashReport
@@ -137,7 +137,7 @@ std::string text_of_exception() {
 
 void name_and_abort() {
   restore_faults();
-  const char* plugin = plugin_on_stack(__builtin_frame_address(0));
+  const char* plugin = is_opening ? opening.c_str() : plugin_on_stack(__builtin_frame_address(0));
   Line line;
   line.add(error_prefix.c_str()).add(plugin ? plugin : "").add(plugin ? ": " : "");
   line.add("an exception that nothing caught: ").add(text_of_exception().c_str()).say();
@@ -152,7 +152,7 @@ stack_t stack_before;
 }  // namespace
 
 CrashReport::CrashReport(const std::filesystem::path& file, const std::string& done) : file_(file) {
-  const std::string name = printable(file.string());
+  const std::string name = opening = printable(file.string());
   crashed = program_name() + ": error: " + name + ": crashed when it was " + done + "\n";
   waiting = program_name() + ": warning: " + name + ": is still being " + done + " after " + std::to_string(kPatience) +
             " seconds\n";

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# projects.sh BUILD COMPILER: new projects of all kinds, with names of their own, built by COMPILER against what BUILD
+# installs. Their tests pass, and so do those of "gpt2plugins check".
+set -euo pipefail
+build=$(realpath "$1") compiler=$2
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+unset GPT2RUN_PLUGIN_PATH
+export HOME=$folder
+cmake --install "$build" --prefix "$folder/prefix" >/dev/null
+cd "$folder"
+
+plugins=()
+for kind in loader precision sampler sink; do
+  for name in "my-$kind" "${kind}" 2-odd--; do
+    prefix/bin/gpt2plugins new "$kind" "$name" "$kind-$name" >/dev/null
+    (
+      cd "$kind-$name"
+      cmake -G Ninja -B build -DCMAKE_PREFIX_PATH="$folder/prefix" -DCMAKE_CXX_COMPILER="$compiler" \
+        -DCMAKE_CXX_FLAGS="-Wall -Wextra -Werror" >/dev/null
+      cmake --build build
+      ctest --test-dir build --output-on-failure
+    )
+    plugins+=("$kind-$name/build/lib/gpt2run/gpt2run-$kind-$name.so")
+  done
+done
+prefix/bin/gpt2plugins check "${plugins[@]}"
