@@ -42,7 +42,7 @@ constexpr char kSamplerUse[] = "--prompt \"Once upon a time\" --sampler coin";
 constexpr Example kExamples[] = {
     {Kind::loader, "docs/examples/loader-flat.cpp", "plugins/template/loader_test.sh", "flat", "Flat", true,
      "--model FILE --tokens 1,2,3"},
-    {Kind::precision, "docs/examples/precision-e4m3.cpp", "plugins/template/precision_test.sh", "my-e4m3", "E4m3",
+    {Kind::precision, "docs/examples/precision-e4m3.cpp", "plugins/template/precision_test.sh", "my-e4m3", "MyE4m3",
      false, "--prompt \"Once upon a time\" --precision coin"},
     {Kind::sampler, "plugins/template/coin.cpp", "plugins/template/sampler_test.sh", "coin", "Coin", false,
      kSamplerUse},

@@ -8,7 +8,7 @@
 
 namespace {
 
-struct E4m3Precision : gpt2run::ReferenceOps {
+struct MyE4m3Precision : gpt2run::ReferenceOps {
   using ReferenceOps::ReferenceOps;
   float round(gpt2run::Point, float x) const override {
     if (std::isnan(x)) return x;
@@ -23,4 +23,4 @@ struct E4m3Precision : gpt2run::ReferenceOps {
 }  // namespace
 
 GPT2RUN_PLUGIN =
-    gpt2run::precision_plugin<E4m3Precision>("my-e4m3", "FP8 E4M3 inputs of every product, sums in double");
+    gpt2run::precision_plugin<MyE4m3Precision>("my-e4m3", "FP8 E4M3 inputs of every product, sums in double");

@@ -4,10 +4,12 @@
 #include <elf.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <unordered_map>
 
 #include "gpt2run/error.hpp"
 
@@ -33,16 +35,25 @@ class Image {
   T at(uint64_t offset) {
     T value;
     require(offset, sizeof value);
-    stream_.seekg(static_cast<std::streamoff>(offset));
-    if (!stream_.read(reinterpret_cast<char*>(&value), sizeof value)) fail(file_, kBroken);
+    auto* to = reinterpret_cast<char*>(&value);
+    for (size_t i = 0; i < sizeof value;) {
+      const std::string& block = block_at((offset + i) / kBlock);
+      const size_t from = (offset + i) % kBlock, count = std::min(sizeof value - i, block.size() - from);
+      std::memcpy(to + i, block.data() + from, count);
+      i += count;
+    }
     return value;
   }
 
-  // A zero-terminated text in a string table.
+  // A zero-terminated text in a string table. All texts together are bounded, since a broken file may have many that
+  // overlap.
   std::string text(const Elf64_Shdr& table, uint64_t index) {
     if (index >= table.sh_size) fail(file_, kBroken);
     std::string text;
-    for (uint64_t i = table.sh_offset + index; const char c = at<char>(i); ++i) text += c;
+    for (uint64_t i = table.sh_offset + index; const char c = at<char>(i); ++i) {
+      text += c;
+      if (++text_bytes_ > kMostText) fail(file_, ": has more than ", kMostText, " bytes of names");
+    }
     return text;
   }
 
@@ -54,9 +65,22 @@ class Image {
   const std::string& file() const { return file_; }
 
  private:
+  static constexpr uint64_t kBlock = 1 << 16, kMostText = 1 << 26;
+
+  const std::string& block_at(uint64_t number) {
+    const auto [place, is_new] = blocks_.try_emplace(number);
+    if (is_new) {
+      place->second.resize(std::min(kBlock, size_ - number * kBlock));
+      stream_.seekg(static_cast<std::streamoff>(number * kBlock));
+      if (!stream_.read(place->second.data(), static_cast<std::streamsize>(place->second.size()))) fail(file_, kBroken);
+    }
+    return place->second;
+  }
+
   std::string file_;
   std::ifstream stream_;
-  uint64_t size_;
+  uint64_t size_, text_bytes_ = 0;
+  std::unordered_map<uint64_t, std::string> blocks_;  // what was read, by its place in the file
 };
 
 Elf64_Ehdr header_of(Image& image) {

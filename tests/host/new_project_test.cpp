@@ -24,7 +24,7 @@ size_t entries(const fs::path& folder) {
 TEST(NewProject, OfEachKindHasItsNameEverywhere) {
   const ScratchFolder scratch;
   const std::map<std::string, std::vector<std::string>> old_names = {{"loader", {"Flat", "\"flat\",", "coin"}},
-                                                                     {"precision", {"my-e4m3", "E4m3", "coin"}},
+                                                                     {"precision", {"my-e4m3", "E4m3P", "coin"}},
                                                                      {"sampler", {"coin", "Coin"}},
                                                                      {"sink", {"surprise", "Surprise", "coin"}}};
   for (const auto& [kind, old] : old_names) {

@@ -1,7 +1,10 @@
 // The conformance kit: it passes what keeps the contract and names the promise that a plugin breaks.
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+
+#include <cstring>
 
 #include "host/elf_file.hpp"
 #include "host/plugin_folders.hpp"
@@ -148,6 +151,27 @@ TEST(Checker, NamesAFewOfAThousandSymbols) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.out, testing::ContainsRegex("not ok 2 .* and [0-9]+ others"));
   EXPECT_LT(outcome.out.size(), 3000u);
+}
+
+// Each of a thousand symbols has the whole table of names for its name.
+TEST(Elf, TheNamesOfALibraryAreBounded) {
+  constexpr size_t kSymbols = 1000, kNames = 100'000;
+  Elf64_Ehdr header{};
+  std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+  header.e_ident[EI_CLASS] = ELFCLASS64, header.e_ident[EI_DATA] = ELFDATA2LSB, header.e_type = ET_DYN;
+  header.e_shoff = sizeof header, header.e_shnum = 2;
+  Elf64_Shdr sections[2] = {};
+  sections[0].sh_type = SHT_DYNSYM, sections[0].sh_link = 1, sections[0].sh_size = kSymbols * sizeof(Elf64_Sym);
+  sections[0].sh_offset = sizeof header + sizeof sections;
+  sections[1].sh_offset = sections[0].sh_offset + sections[0].sh_size, sections[1].sh_size = kNames;
+  Elf64_Sym symbol{};
+  symbol.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT), symbol.st_shndx = 1;
+  const auto bytes = [](const auto& what) { return std::string(reinterpret_cast<const char*>(&what), sizeof what); };
+  std::string file = bytes(header) + bytes(sections);
+  for (size_t i = 0; i < kSymbols; ++i) file += bytes(symbol);
+  const ScratchFolder scratch;
+  const fs::path path = scratch.file("gpt2run-sampler-long.so", file + std::string(kNames, 'x') + '\0');
+  EXPECT_THAT(error_of([&] { read_elf(path); }), testing::HasSubstr("long.so: has more than 67108864 bytes of names"));
 }
 
 TEST(Checker, FindsFixedRunPathsOutsideABuildTree) {

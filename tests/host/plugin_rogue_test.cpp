@@ -27,7 +27,7 @@ TEST(Rogue, IsASamplerLikeOthers) {
 TEST(Rogue, AnExitIsNoSuccess) {
   EXPECT_THAT(run_with("quits", "--sampler quits"), IsRefusal(1, fixture_file("quits").string()));
   EXPECT_THAT(run_with("rogue", "--sampler rogue:act=exit_in_create"), IsRefusal(1, fixture_file("rogue").string()));
-  EXPECT_THAT(run_with("rogue", "--sampler rogue:act=exit"), IsRefusal(1, "plugin"));
+  EXPECT_THAT(run_with("rogue", "--sampler rogue:act=exit"), IsRefusal(1, fixture_file("rogue").string()));
 }
 
 TEST(Rogue, AnExitIsNoPassedCheck) {
@@ -40,7 +40,7 @@ TEST(Rogue, AnExitIsNoPassedCheck) {
 
 TEST(Rogue, WhatIsThrownAndNoExceptionIsOneLine) {
   EXPECT_THAT(run_with("rogue", "--sampler rogue:act=throw_in_create"), IsRefusal(1, "sampler rogue"));
-  EXPECT_THAT(run_with("rogue", "--sampler rogue:act=throw"), IsRefusal(1, "plugin"));
+  EXPECT_THAT(run_with("rogue", "--sampler rogue:act=throw"), IsRefusal(1, "sampler rogue"));
 }
 
 TEST(Rogue, AnExceptionThatIsNoErrorCarriesThePluginsName) {

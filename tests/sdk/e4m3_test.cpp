@@ -21,7 +21,7 @@ std::vector<float> table() {
 }
 
 float rounded(float x) {
-  static const E4m3Precision ops;
+  static const MyE4m3Precision ops;
   return ops.round(Point::gelu, x);
 }
 

@@ -374,9 +374,13 @@ std::string help_of(std::span<const CoreOption> core) {
 }
 
 std::string help_of(const Plugin& plugin) {
-  std::string help = std::string(name_of(plugin.kind)) + " " + plugin.name + ": " + plugin.summary + "\n";
-  for (uint32_t i = 0; i < plugin.option_count; ++i)
-    help += help_line(std::string("--") + plugin.name + "." + plugin.options[i].key, plugin.options[i], false);
+  std::string help = std::string(name_of(plugin.kind)) + " " + plugin.name + ": " + printable(plugin.summary) + "\n";
+  for (uint32_t i = 0; i < plugin.option_count; ++i) {
+    std::string line =
+        help_line(std::string("--") + plugin.name + "." + plugin.options[i].key, plugin.options[i], false);
+    line.pop_back();  // the line's end
+    help += printable(line) + "\n";
+  }
   return help;
 }
 

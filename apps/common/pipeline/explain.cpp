@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <sstream>
 
+#include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/float16.hpp"
 
 namespace gpt2run {
@@ -43,7 +44,7 @@ std::string plugin_text(const BoundPlugin& chosen) {
   for (const OptionSpec& spec : chosen.values.specs())
     text += std::string(", ") + spec.key + " " +
             (chosen.values.shown(spec.key).empty() ? "\"\"" : chosen.values.shown(spec.key));
-  return text;
+  return printable(text);
 }
 
 void explain_model(Lines& lines, const Composition& composition) {
