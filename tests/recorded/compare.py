@@ -34,6 +34,7 @@ TEXTS = {"summary", "help", "reason"}
 NUMBER = r"(?<![\w.-])[-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|inf|nan)\b"
 TIME_IN_MESSAGE = re.compile(rf"{NUMBER}(?= (?:tokens/s|GB/s of weights|ms to the first token))")
 FIRST_FILE = re.compile(r"(?<=: wrote )\S+(?= and \d+ more)")  # the one that was whole first
+COMMIT = re.compile(r"(?<=\(commit )(?:[0-9a-f]+|unknown)(?=\)$)", re.MULTILINE)  # of --version
 OF_MPI = re.compile(r"gpt2[a-z0-9]*: .*")  # lines of ours under mpirun, which adds its own in an order of its own
 FACT = re.compile(rf'"(?:\\.|[^"\\\n])*"|\b[A-Z][A-Z0-9_|]+\b|{NUMBER}')
 # Lines of gpt2compare's tables that explain a mark: the mark is kept, the explanation is wording.
@@ -236,7 +237,7 @@ def compare_output(old, new, sides, marks):
     both = documents(old), documents(new)
     if None not in both:
         return compare_json(*both, sides)
-    texts = [side.plain(text_of(data)) for side, data in zip(sides, (old, new))]
+    texts = [COMMIT.sub("#", side.plain(text_of(data))) for side, data in zip(sides, (old, new))]
     if "times" in marks:
         # Columns are as wide as the numbers in them.
         texts = [re.sub(r"[ \t]+", " ", re.sub(NUMBER, "#", text)) for text in texts]

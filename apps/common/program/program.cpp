@@ -20,6 +20,8 @@
 namespace gpt2run {
 namespace {
 
+constinit const char* commit_of_build = "unknown";  // set before main()
+
 // The line of an error. A system call that was broken off by the user's own signal is no fault of a file: the line says
 // that the run was interrupted, and what it waited for.
 std::string line_of(const std::exception& error) {
@@ -54,7 +56,11 @@ bool asks_for_version(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), end, "--version") != end;
 }
 
-int print_version(const std::string& name) { return print(name + " " GPT2RUN_VERSION "\n"), 0; }
+int print_version(const std::string& name) {
+  return print(name + " " GPT2RUN_VERSION " (commit " + commit_of_build + ")\n"), 0;
+}
+
+void set_commit(const char* commit) { commit_of_build = commit; }
 
 int run_main(const std::string& name, int count, char** arguments,
              const std::function<int(std::vector<std::string>)>& work) {

@@ -24,8 +24,12 @@ int run_guarded(const std::string& name, const std::function<int()>& work,
 
 // Whether --version is among the arguments, before "--".
 bool asks_for_version(const std::vector<std::string>& arguments);
-// Prints the line of --version to standard output and returns exit code 0. Throws Error when it cannot be written.
+// Prints the line of --version to standard output, "NAME VERSION (commit COMMIT)", and returns exit code 0. Throws
+// Error when it cannot be written.
 int print_version(const std::string& name);
+// Sets the commit that --version tells, "unknown" until then. Every program has a generated source file that calls it
+// before main() (commit.cmake), so that only this file changes with a commit. commit: a text that lives on.
+void set_commit(const char* commit);
 
 // Writes text to standard output. Throws Error when it cannot be written.
 void print(std::string_view text);
