@@ -63,6 +63,7 @@ function(gpt2run_add_cuda_plugin kind name)
   if(NOT GPT2RUN_CUDA_BUILT)
     return()
   endif()
+  set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME cuda)  # for the call below
   gpt2run_add_plugin(${kind} ${name} SPACE cuda SOURCES ${ARGN})
   set(target gpt2run-${kind}-${name}.cuda)
   gpt2run_cuda_options(${target})

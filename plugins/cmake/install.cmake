@@ -1,5 +1,7 @@
-# Installs the development files: headers, gpt2run::sdk, gpt2run-plugin-check, gpt2run::core, and the CMake package.
+# Installs the development files: headers, gpt2run::sdk, gpt2run-plugin-check, gpt2run::core, the CMake package, and
+# gpt2run.pc for pkg-config.
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME dev)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/gpt2run)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/core/include/gpt2run DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -19,3 +21,10 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersio
 install(FILES ${CMAKE_CURRENT_LIST_DIR}/gpt2runConfig.cmake ${CMAKE_CURRENT_LIST_DIR}/Gpt2runPlugin.cmake
               ${CMAKE_CURRENT_LIST_DIR}/plugin.map ${CMAKE_CURRENT_BINARY_DIR}/gpt2runConfigVersion.cmake
         DESTINATION ${package_folder})
+
+# Paths in it are relative to its own folder, so that a moved tree works.
+file(RELATIVE_PATH GPT2RUN_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" GPT2RUN_PC_PREFIX ${GPT2RUN_PC_PREFIX})
+configure_file(${CMAKE_CURRENT_LIST_DIR}/gpt2run.pc.in ${CMAKE_CURRENT_BINARY_DIR}/gpt2run.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/gpt2run.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME runtime)
