@@ -11,7 +11,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+# sources: the files of the working tree; in an archive of the sources, without git, all that is not built.
+sources() {
+  if [ -e .git ]; then
+    git ls-files -z --cached --others --exclude-standard
+  else
+    find . -path ./build -prune -o -type f -print0
+  fi
+}
+sources | while IFS= read -r -d '' file; do
   if [ -e "$file" ]; then printf '%s\0' "$file"; fi
 done | xargs -0 cp --parents -t "$copy"
 build=$copy/build/mutations
@@ -36,7 +44,7 @@ done
 [ ${#chosen[@]} -gt 0 ] || die "no patch in scripts/mutations is named like: $*"
 
 if [ "$some" -gt 0 ] && [ "$some" -lt ${#chosen[@]} ]; then
-  commit=$(git rev-parse HEAD)
+  commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
   mapfile -t chosen < <(for patch in "${chosen[@]}"; do
     printf '%s %s\n' "$(printf '%s %s' "$commit" "${patch##*/}" | sha256sum | cut -c1-16)" "$patch"
   done | sort | head -n "$some" | cut -d' ' -f2-)

@@ -10,12 +10,13 @@
 # executor   the CUDA plugins on the executor, under ASan and UBSan
 # schedules  the engine on the executor with every precision, and all 1,000 of its random schedules of requests, of which
 #            scripts/test.sh runs 8 for each commit
+# packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto projects executor schedules mutations)
+parts=(no-cuda debug clang lto projects executor schedules packages mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -36,6 +37,7 @@ done
 run_part() {
   case $1 in
     mutations) scripts/run_mutations.sh ;;
+    packages) scripts/packages.sh ;;
     schedules)
       build release -D GPT2RUN_TESTS=ON -- test_cuda_engine
       (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine)
