@@ -13,13 +13,18 @@ namespace {
 bool is_white(uint32_t code) { return (traits_of(code) & trait::kWhite) != 0; }
 bool is_word(uint32_t code) { return (traits_of(code) & trait::kWord) != 0; }
 
-// At every place of a text the longest token is looked for, so that long ones cost the product of both lengths.
-constexpr size_t kLongest = 1000;
+constexpr size_t kLongest = 1000;  // a longer one is a mistake in the file, and its bytes would take memory
 
-std::vector<PrefixTable::Entry> entries_of(const std::vector<AddedToken>& tokens) {
-  std::vector<PrefixTable::Entry> entries;
-  for (size_t i = 0; i < tokens.size(); ++i) entries.push_back({tokens[i].text, static_cast<int32_t>(i)});
-  return entries;
+// Throws Error for a text that is too long.
+std::vector<std::string> texts_of(const std::vector<AddedToken>& tokens) {
+  std::vector<std::string> texts;
+  for (const AddedToken& token : tokens) {
+    if (token.text.size() > kLongest)
+      fail("token ", token.id, ": expected a special token of at most ", kLongest, " bytes, found ", token.text.size(),
+           ": ", in_quotes(token.text));
+    texts.push_back(token.text);
+  }
+  return texts;
 }
 
 // Where the white space before `at` begins, but not before `limit`.
@@ -60,25 +65,17 @@ bool is_alone(std::string_view text, size_t begin, size_t end) {
 
 }  // namespace
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), table_(entries_of(tokens_)) {
-  for (const AddedToken& token : tokens_)
-    if (token.text.size() > kLongest)
-      fail("token ", token.id, ": expected a special token of at most ", kLongest, " bytes, found ", token.text.size(),
-           ": ", in_quotes(token.text));
-}
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)), search_(texts_of(tokens_)) {}
 
 void AddedTokens::split(std::string_view text, const std::function<void(size_t, size_t)>& plain,
                         const std::function<void(int32_t)>& token) const {
   WhiteBehind white_behind(text);
-  size_t done = 0;
-  for (size_t at = 0; !table_.empty() && (at = table_.next_start(text, at)) < text.size();) {
-    const PrefixTable::Entry* entry = table_.longest(text.substr(at));
-    if (!entry) {
-      ++at;
-      continue;
-    }
-    const AddedToken& found = tokens_[static_cast<size_t>(entry->value)];
-    size_t begin = at, end = at + found.text.size();
+  size_t done = 0, at = 0;
+  const std::vector<TextSearch::Match> matches = search_.find(text);
+  for (auto match = matches.rbegin(); match != matches.rend(); ++match) {
+    if (match->begin < at) continue;  // within the token before
+    const AddedToken& found = tokens_[match->text];
+    size_t begin = match->begin, end = begin + found.text.size();
     at = end;
     if (found.settings.single_word && !is_alone(text, begin, end)) continue;
     // White space may have been taken by the token before: all that is left to this one, and then it does not count.

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "prefix_table.hpp"
+#include "text_search.hpp"
 
 namespace gpt2run {
 
@@ -28,13 +28,14 @@ class AddedTokens {
   explicit AddedTokens(std::vector<AddedToken> tokens);
 
   // Goes through a text from left to right: calls plain(begin, end) for each stretch of other text, which is never
-  // empty, and token(id) for each token. Where several tokens begin at one place, the longest counts.
+  // empty, and token(id) for each token. Where several tokens begin at one place, the longest counts. It takes the time
+  // of the text's length, whatever the tokens are.
   void split(std::string_view text, const std::function<void(size_t, size_t)>& plain,
              const std::function<void(int32_t)>& token) const;
 
  private:
   std::vector<AddedToken> tokens_;
-  PrefixTable table_;  // the values are places in tokens_
+  TextSearch search_;  // for the texts of tokens_
 };
 
 }  // namespace gpt2run

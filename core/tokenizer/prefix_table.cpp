@@ -1,7 +1,6 @@
 #include "prefix_table.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace gpt2run {
 
@@ -11,10 +10,7 @@ PrefixTable::PrefixTable(std::vector<Entry> entries) : entries_(std::move(entrie
   const auto same = [](const Entry& a, const Entry& b) { return a.text == b.text; };
   entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
   for (const Entry& entry : entries_) ++begins_[static_cast<uint8_t>(entry.text[0]) + size_t{1}];
-  for (size_t byte = 0; byte < 256; ++byte) {
-    if (!entries_.empty() && begins_[byte + 1] == entries_.size()) only_ = static_cast<int>(byte);
-    begins_[byte + 1] += begins_[byte];
-  }
+  for (size_t byte = 0; byte < 256; ++byte) begins_[byte + 1] += begins_[byte];
 }
 
 const PrefixTable::Entry* PrefixTable::longest(std::string_view text) const {
@@ -32,19 +28,6 @@ const PrefixTable::Entry* PrefixTable::longest(std::string_view text) const {
     high = std::partition_point(low, high, [&](const Entry& entry) { return at(entry) == byte; });
   }
   return best;
-}
-
-size_t PrefixTable::next_start(std::string_view text, size_t at) const {
-  if (only_ >= 0) {
-    const void* found = at < text.size() ? std::memchr(text.data() + at, only_, text.size() - at) : nullptr;
-    return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : text.size();
-  }
-  const auto begins = [&](char c) {
-    const auto byte = static_cast<uint8_t>(c);
-    return begins_[byte] != begins_[byte + size_t{1}];
-  };
-  while (at < text.size() && !begins(text[at])) ++at;
-  return at;
 }
 
 }  // namespace gpt2run

@@ -148,7 +148,7 @@ TEST_F(GgufTokenizer, WhatTheFileMayLeaveOut) {
   EXPECT_EQ(open(small_file().set("tokenizer.ggml.eos_token_id", 300u))->end_of_text(), -1);
 }
 
-// Special tokens of many bytes would cost the product of their length and a text's.
+// Special tokens of many bytes are a mistake in the file.
 TEST_F(GgufTokenizer, LongSpecialTokensAreRefused) {
   Texts tokens = demo_tokens();
   tokens.resize(256);

@@ -1,7 +1,11 @@
 // tokenizer.json: what is honoured, what is refused by name, and how it goes with the files beside it.
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <functional>
+#include <map>
+#include <random>
+#include <utility>
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
@@ -207,6 +211,66 @@ TEST(TokenizerJson, NothingTakesTheSquareOfItsLength) {
   std::string text;
   for (int i = 0; i < 100'000; ++i) text += "<777>";
   EXPECT_EQ(tokenizer->encode(text), Ids(100'000, 777));
+}
+
+// A token of which every place of a text has the beginning costs no more than any other.
+TEST(TokenizerJson, LongTokensThatNearlyOccurTakeNoLonger) {
+  const std::string text(1 << 20, 'a');
+  const auto seconds_with = [&](const std::string& token) {
+    const JsonFolder folder([&](json& whole) { whole["added_tokens"].push_back(added(token.c_str(), 6)); });
+    const auto tokenizer = folder.open();
+    const std::clock_t begin = std::clock();  // of this process, whatever else the machine does
+    EXPECT_EQ(tokenizer->encode(text).size(), text.size());
+    return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  };
+  const double usual = seconds_with("bbb");
+  EXPECT_LT(seconds_with(std::string(999, 'a') + "b"), 10 * usual);
+  EXPECT_LT(seconds_with("b" + std::string(999, 'a')), 10 * usual);
+}
+
+// From left to right, and of tokens that begin at one place the longest, as a plain search finds them.
+TEST(TokenizerJson, TokensThatOverlap) {
+  std::mt19937 random(3);
+  const auto letters = [&](size_t count) {
+    std::string text;
+    while (text.size() < count) text += random() % 2 ? 'a' : 'b';
+    return text;
+  };
+  for (int round = 0; round < 30; ++round) {
+    std::map<std::string, int32_t> tokens;
+    while (tokens.size() < 6)
+      if (const std::string token = letters(2 + random() % 5); token != "ab")
+        tokens.emplace(token, 6 + static_cast<int32_t>(tokens.size()));
+    const JsonFolder folder([&](json& whole) {
+      for (const auto& [token, id] : tokens) whole["added_tokens"].push_back(added(token.c_str(), id));
+    });
+    const auto tokenizer = folder.open();
+    for (int i = 0; i < 20; ++i) {
+      const std::string text = letters(random() % 30);
+      Ids expected;
+      std::string plain;
+      const auto end_plain = [&] {
+        const Ids ids = tokenizer->encode(std::exchange(plain, ""), false);
+        expected.insert(expected.end(), ids.begin(), ids.end());
+      };
+      for (size_t at = 0; at < text.size();) {
+        const std::pair<const std::string, int32_t>* longest = nullptr;
+        for (const auto& one : tokens)
+          if (text.compare(at, one.first.size(), one.first) == 0 &&
+              (!longest || one.first.size() > longest->first.size()))
+            longest = &one;
+        if (!longest) {
+          plain += text[at++];
+          continue;
+        }
+        end_plain();
+        expected.push_back(longest->second);
+        at += longest->first.size();
+      }
+      end_plain();
+      EXPECT_EQ(tokenizer->encode(text), expected) << text;
+    }
+  }
 }
 
 }  // namespace
