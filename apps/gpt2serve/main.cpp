@@ -9,6 +9,7 @@
 #include "common/config/create.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
+#include "gpt2serve/server_log.hpp"
 #include "gpt2serve/service.hpp"
 #include "host/log.hpp"
 
@@ -58,6 +59,7 @@ void serve(PluginHost& host, Configuration& configuration) {
   ModelSet models(host, configuration, options, metrics);
   const CommandLines commands(configuration, models.evaluation().model());
   Service service(models, commands, options, metrics);
+  const ServerLog log;  // from here on, as requests must not wait for a reader of the log
   HttpServer server(
       options.http,
       [&](HttpRequest request, std::shared_ptr<Reply> reply) { service.handle(std::move(request), std::move(reply)); },

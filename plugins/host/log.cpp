@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "gpt2run/sdk/escape.hpp"
+#include "host/log_writer.hpp"
 
 namespace gpt2run {
 namespace {
@@ -73,6 +74,11 @@ LogReceiver& receiver() {
   return *instance;
 }
 
+LogWriter& writer() {
+  static auto* const instance = new LogWriter;
+  return *instance;
+}
+
 int number_of(spdlog::level::level_enum level) { return static_cast<int>(level) - SPDLOG_LEVEL_DEBUG; }
 
 bool show_once = false;
@@ -83,6 +89,7 @@ void log_line(spdlog::level::level_enum level, const char* prefix, std::string_v
   if (receiver()) return receiver()(number_of(level), printable(with_short_words(message)));
   if (!logger().should_log(level)) return;
   if (show_once && !shown_before.emplace(message).second) return;
+  if (writer()) return writer()(program() + ": " + prefix + printable(with_short_words(message)) + "\n");
   if (status_shown) write_status("");
   logger().log(level, "{}{}", prefix, printable(with_short_words(message)));
 }
@@ -110,6 +117,11 @@ const std::string& program_name() { return program(); }
 void set_log_receiver(LogReceiver one) {
   const std::lock_guard lock(status_lock);
   receiver() = std::move(one);
+}
+
+void set_log_writer(LogWriter one) {
+  const std::lock_guard lock(status_lock);
+  writer() = std::move(one);
 }
 
 void set_once(bool once) {
