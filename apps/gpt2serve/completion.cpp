@@ -130,14 +130,9 @@ void Completion::Choice::token(const TokenEvent& event) {
 void Completion::Choice::finish(Reason why, std::string_view tail, std::string_view error) {
   text += tail;
   is_done = true, reason = why;
-  if (why == Reason::error) {
-    const bool is_off = completion->request_.engine->is_failed();
-    const ApiError found(is_off ? 503 : 500, is_off ? "engine_failed" : "engine_error", "", std::string(error));
-    return completion->end(*this, &found);
-  }
-  if (why == Reason::cancelled) {
-    const ApiError found = shutting_down();
-    return completion->end(*this, &found);
+  if (why == Reason::error || why == Reason::cancelled) {
+    const ApiError fault = completion->request_.engine->fault_of(why, std::string(error));
+    return completion->end(*this, &fault);
   }
   completion->end(*this, nullptr);
 }
@@ -150,11 +145,15 @@ void Completion::end(Choice& choice, const ApiError* error) {
     cancel_all();
   }
   if (request_.stream && !error_) send_frame(choice, true);
-  if (left_ == 0) answer();
+  if (left_ > 0) return;
+  if (request_.stream || error_) return answer();
+  models_.long_answers().post(static_cast<size_t>(new_tokens()), exchange_->number(),
+                              [self = shared_from_this()] { self->answer(); });
 }
 
 // The client has gone.
 void Completion::drop() {
+  if (left_ == 0) return;  // it is being answered
   exchange_->set_tokens(prompt_tokens(), new_tokens());
   exchange_->drop();
   cancel_all();

@@ -10,7 +10,8 @@
 
 namespace gpt2run {
 
-// After run() everything happens on the thread of the request's engine. The object lives as long as its requests run.
+// After run() everything happens on the thread of the request's engine, but for an answer as a whole, which is written
+// on that of long answers once all choices have ended. The object lives as long as its requests run.
 class Completion final : public std::enable_shared_from_this<Completion> {
  public:
   // command: the line of gpt2run that gives the same texts, or empty. log_text: whether the log gets the texts.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt2serve/api_error.hpp"
+#include "gpt2serve/work_thread.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -40,15 +40,7 @@ bool EngineThread::take_work() {
     if (is_stopping_) return false;
     works.swap(inbox_);
   }
-  for (const auto& work : works) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      log_error(std::string("work of a request failed: ") + error.what());
-    } catch (...) {
-      log_error("work of a request failed: a plugin threw something that is no std::exception");
-    }
-  }
+  for (const auto& work : works) run_logged(work);
   return true;
 }
 
@@ -82,6 +74,11 @@ void ModelEngine::reserve(int64_t count) {
                      "model " + model_.id + ": " + std::to_string(live) + " completions wait or run, at most " +
                          std::to_string(most_live_) + " may; try again later");
   } while (!live_.compare_exchange_weak(live, live + count));
+}
+
+ApiError ModelEngine::fault_of(Reason reason, const std::string& message) const {
+  if (reason == Reason::cancelled) return shutting_down();
+  return {is_failed() ? 503 : 500, is_failed() ? "engine_failed" : "engine_error", "", message};
 }
 
 RequestId ModelEngine::submit(Request request, std::shared_ptr<RequestListener> listener) {

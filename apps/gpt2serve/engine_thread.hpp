@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "gpt2serve/api_error.hpp"
 #include "gpt2serve/metrics.hpp"
 #include "gpt2serve/sampler_plan.hpp"
 #include "gpt2serve/served_model.hpp"
@@ -76,6 +77,9 @@ class ModelEngine final : private Listener {
   // Takes `count` places of the queue, each of which its request gives back when it ends. Throws ApiError for a full
   // queue and for an engine that has failed.
   void reserve(int64_t count);
+
+  // What a client gets whose request has ended by cancelled or error.
+  ApiError fault_of(Reason reason, const std::string& message) const;
 
   // Gives back places of requests that are not submitted.
   void release(int64_t count) { live_ -= count; }

@@ -101,11 +101,9 @@ void EvaluationJob::finish(Reason reason, std::string_view, std::string_view err
     id_ = 0;
   }
   end(*engine);
-  if (reason == Reason::cancelled) return end_with(shutting_down());
-  if (reason == Reason::error)
-    return end_with(ApiError(engine->is_failed() ? 503 : 500, engine->is_failed() ? "engine_failed" : "engine_error",
-                             "", "model " + engine->model().id + ": " + std::string(error)));
-  advance();
+  if (reason == Reason::cancelled || reason == Reason::error)
+    return end_with(engine->fault_of(reason, "model " + engine->model().id + ": " + std::string(error)));
+  models_.long_answers().post(0, exchange_->number(), [self = shared_from_this()] { self->advance(); });
 }
 
 }  // namespace gpt2run

@@ -31,8 +31,8 @@ class EvaluationJob : public RequestListener,
   void finish(Reason reason, std::string_view tail, std::string_view error) final;
 
  protected:
-  // Begins the next request by submit(), or ends the job by answer(). Called at first, and after each request. May
-  // throw.
+  // Begins the next request by submit(), or ends the job by answer(). Called at first on the thread that begins the
+  // job, and after each request on that of long answers. May throw.
   virtual void next() = 0;
   // Called on the engine's thread just before a request is submitted to it, and after it has ended.
   virtual void begin(ModelEngine& engine) { (void)engine; }

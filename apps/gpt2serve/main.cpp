@@ -75,6 +75,7 @@ void serve(PluginHost& host, Configuration& configuration) {
   drain(server, service, models, options.drain);
   server.stop();
   models.stop();
+  service.stop();
 }
 
 int start(std::vector<std::string> arguments) {

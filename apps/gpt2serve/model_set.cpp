@@ -172,3 +172,4 @@ void ModelSet::stop() {
 }
 
 }  // namespace gpt2run
+  long_answers_->stop();

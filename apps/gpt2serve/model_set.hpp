@@ -9,6 +9,7 @@
 #include "gpt2serve/engine_thread.hpp"
 #include "gpt2serve/fields.hpp"
 #include "gpt2serve/options.hpp"
+#include "gpt2serve/work_thread.hpp"
 
 namespace gpt2run {
 
@@ -43,6 +44,9 @@ class ModelSet {
   // A token as answers write it: its text, `bytes:\xe2\x80` if it is not UTF-8, and "" without a text.
   std::string piece(int32_t id) const;
 
+  // The thread that computes and writes what would keep an engine from its next step.
+  WorkThread& long_answers() const { return *long_answers_; }
+
   bool is_failed() const;  // an engine has thrown, also one of a floor
   int64_t live() const;    // requests that wait or run
   void cancel_all();       // also ends evaluations, which would go on with another request
@@ -63,6 +67,7 @@ class ModelSet {
   std::vector<std::pair<Space, std::unique_ptr<EngineThread>>> threads_;
   std::vector<std::unique_ptr<ModelEngine>> engines_;  // of the user's precisions, in his order
   std::vector<std::unique_ptr<ModelEngine>> floors_;   // one for each contract
+  std::unique_ptr<WorkThread> long_answers_ = std::make_unique<WorkThread>();
 };
 
 // Throws ApiError if there are more tokens than allowed.

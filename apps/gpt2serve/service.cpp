@@ -17,6 +17,7 @@ namespace gpt2run {
 namespace {
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
+constexpr size_t kLongBody = 16384;  // bytes; a shorter one is read and tokenized in a moment
 
 // Whether a field Content-Type says JSON, with or without parameters.
 bool is_json(std::string_view content_type) {
@@ -97,6 +98,16 @@ void Service::handle(HttpRequest request, std::shared_ptr<Reply> reply) {
   request.target = decoded(request.target);
   const auto exchange = std::make_shared<Exchange>(next_number_++, std::move(request), std::move(reply), metrics_);
   exchange->set_route("other");
+  const size_t size = exchange->request().body.size();
+  if (size <= kLongBody) return answer(exchange);
+  const uint64_t number = exchange->number();
+  exchange->on_gone([this, exchange, size, number] {
+    if (long_requests_.drop(size, number)) exchange->drop();
+  });
+  long_requests_.post(size, number, [this, exchange] { answer(exchange); });
+}
+
+void Service::answer(const std::shared_ptr<Exchange>& exchange) {
   try {
     access_.check_site(exchange->request());
     exchange->add_headers(access_.cross_origin_headers(exchange->request()));

@@ -11,6 +11,7 @@
 #include "gpt2serve/evaluation_queue.hpp"
 #include "gpt2serve/exchange.hpp"
 #include "gpt2serve/model_set.hpp"
+#include "gpt2serve/work_thread.hpp"
 
 namespace gpt2run {
 
@@ -19,7 +20,7 @@ class Service {
   // All arguments outlive this object.
   Service(const ModelSet& models, const CommandLines& commands, const ServeOptions& options, Metrics& metrics);
 
-  // Any thread.
+  // Any thread. A request with a long body is answered by a thread of this object, so that the caller can go on.
   void handle(HttpRequest request, std::shared_ptr<Reply> reply);
   // Counts and logs a request that could not be read, and returns the body of its answer. Any thread.
   std::string refusal(int status, const std::string& why, const std::string& client);
@@ -28,6 +29,8 @@ class Service {
   void drain() { is_draining_ = true; }
   // Answers comparisons that still wait for their turn with 503.
   void refuse_waiting() { evaluations_->drain(); }
+  // Ends the thread of long requests; those that wait are not answered.
+  void stop() { long_requests_.stop(); }
   // How the number of open connections is found, for /metrics. To be set before the first request.
   void count_connections(std::function<size_t()> count) { connections_ = std::move(count); }
 
@@ -35,6 +38,7 @@ class Service {
   struct Route;
   static const Route kRoutes[];
 
+  void answer(const std::shared_ptr<Exchange>& exchange);
   void dispatch(const std::shared_ptr<Exchange>& exchange);
   void answer_preflight(const std::shared_ptr<Exchange>& exchange) const;
 
@@ -61,6 +65,7 @@ class Service {
   std::atomic<uint64_t> next_number_ = 1;
   std::atomic<bool> is_draining_ = false;
   std::shared_ptr<EvaluationQueue> evaluations_ = std::make_shared<EvaluationQueue>();
+  WorkThread long_requests_;  // the last member, as what it runs uses the others
 };
 
 }  // namespace gpt2run
