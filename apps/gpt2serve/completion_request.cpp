@@ -117,14 +117,10 @@ uint64_t seed_of(const Fields& fields) {
 }
 
 SamplingRequest sampling_of(const Fields& fields, int32_t vocabulary) {
-  SamplingRequest sampling;
+  SamplingRequest sampling = nucleus_fields(fields);
   constexpr double kMostPenalty = 2;
   if (const auto chain = fields.text("sampler")) sampling.chain = *chain;
   if (sampling.chain.size() > kMostChain) refuse("sampler", "expected at most ", kMostChain, " bytes");
-  sampling.temperature = fields.real("temperature", {0, 2});
-  sampling.top_p = fields.real("top_p", {0, 1, true});
-  sampling.min_p = fields.real("min_p", {0, 1});
-  sampling.top_k = fields.integer("top_k", 0, kMaxVocab);
   sampling.logit_bias = biases_of(fields, vocabulary);
   sampling.presence_penalty = fields.real("presence_penalty", {-kMostPenalty, kMostPenalty}).value_or(0);
   sampling.frequency_penalty = fields.real("frequency_penalty", {-kMostPenalty, kMostPenalty}).value_or(0);
@@ -158,6 +154,15 @@ void check_unsupported(const Fields& fields, int32_t n) {
 
 }  // namespace
 
+SamplingRequest nucleus_fields(const Fields& fields) {
+  SamplingRequest sampling;
+  sampling.temperature = fields.real("temperature", {0, 2});
+  sampling.top_p = fields.real("top_p", {0, 1, true});
+  sampling.min_p = fields.real("min_p", {0, 1});
+  sampling.top_k = fields.integer("top_k", 0, kMaxVocab);
+  return sampling;
+}
+
 CompletionRequest parse_completion(const std::string& body, const ModelSet& models, int64_t most_choices) {
   const Fields fields(body, kFields);
   CompletionRequest request;
@@ -169,7 +174,7 @@ CompletionRequest parse_completion(const std::string& body, const ModelSet& mode
   if (std::cmp_greater(request.choices(), most_choices))
     refuse("n", "expected at most ", most_choices, " choices, prompts x n, found ", request.choices());
   request.seed = seed_of(fields);
-  request.stops = fields.texts("stop", kMostStops);
+  request.stops = fields.texts("stop", kMostStops, true);
   for (const std::string& stop : request.stops)
     if (stop.empty() || stop.size() > kMostStop)
       refuse("stop", "expected texts of 1 to ", kMostStop, " bytes, found one of ", stop.size());

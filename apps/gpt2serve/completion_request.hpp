@@ -24,6 +24,9 @@ struct CompletionRequest {
   size_t choices() const { return prompts.size() * static_cast<size_t>(n); }
 };
 
+// The fields temperature, top_k, top_p and min_p, as they are given. Throws ApiError naming the field.
+SamplingRequest nucleus_fields(const Fields& fields);
+
 // Throws ApiError naming the field. most_choices: prompts x n.
 CompletionRequest parse_completion(const std::string& body, const ModelSet& models, int64_t most_choices);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "gpt2run/sdk/log_softmax.hpp"
 #include "gpt2run/sdk/select.hpp"
@@ -22,24 +23,20 @@ struct Question {
   std::vector<ModelEngine*> engines;
   std::vector<int32_t> tokens, ids;
   std::vector<std::string> commands;  // of each engine, or none
-  SelectSpec spec;
+  SamplingRequest sampling;
   int32_t top = kTop;
 };
 
 // The line for each engine. text: what was given, or empty where it was given as ids.
 std::vector<std::string> commands_of(const Question& question, const std::string& text, const ModelSet& models,
                                      const CommandLines& commands) {
-  const SelectSpec& spec = question.spec;
-  SamplingRequest sampling;
-  sampling.temperature = spec.temperature, sampling.top_k = spec.top_k;
-  sampling.top_p = spec.top_p, sampling.min_p = spec.min_p;
   std::vector<std::string> lines;
   for (ModelEngine* engine : question.engines) {
     CompletionRequest request;
     request.engine = engine;
     request.prompts = {{text, question.tokens}};
     request.max_tokens = 1;
-    request.plan = models.samplers().plan(sampling, engine->space());
+    request.plan = models.samplers().plan(question.sampling, engine->space());
     lines.push_back(commands.of_distribution(request, question.top));
   }
   return lines;
@@ -48,16 +45,14 @@ std::vector<std::string> commands_of(const Question& question, const std::string
 Question question_of(const std::string& body, const ModelSet& models, const CommandLines& commands) {
   const Fields fields(body, kFields);
   Question question;
+  if (fields.find("model") && fields.find("models")) refuse("models", "expected model or models, found both");
   for (const std::string& name : fields.texts("models", kMostModels))
     question.engines.push_back(&models.find(name, "models"));
   if (question.engines.empty()) question.engines = {&models.find(fields.text("model").value_or(""))};
   question.tokens = models.input(fields, "input", 1, models.most_prompt());
   question.ids = fields.ids("ids", kMostIds, models.config().V);
   question.top = static_cast<int32_t>(fields.integer("top", 1, kMostTop).value_or(kTop));
-  question.spec.temperature = fields.real("temperature", {0, 2}).value_or(1);
-  question.spec.top_k = static_cast<int32_t>(fields.integer("top_k", 0, kMaxVocab).value_or(0));
-  question.spec.top_p = fields.real("top_p", {0, 1, true}).value_or(1);
-  question.spec.min_p = fields.real("min_p", {0, 1}).value_or(0);
+  question.sampling = nucleus_fields(fields);
   if (fields.flag("command").value_or(false))
     question.commands =
         commands_of(question, std::string(fields.find("input")->as_text().value_or("")), models, commands);
@@ -76,13 +71,14 @@ class NextToken final : public EvaluationJob {
     json_.begin_list();
   }
 
-  void end_logits(const float* logits) override {
-    write_model({logits, static_cast<size_t>(models().config().V)}, question_.engines[done_]->model().id);
-    ++done_;
-  }
+  void end_logits(const float* logits) override { row_.assign(logits, logits + models().config().V); }
 
  private:
   void next() override {
+    if (!row_.empty()) {
+      write_model(std::exchange(row_, {}));
+      ++done_;
+    }
     if (done_ < question_.engines.size()) {
       Request request;
       request.tokens = question_.tokens;
@@ -95,8 +91,8 @@ class NextToken final : public EvaluationJob {
     answer(json_.json());
   }
 
-  void write_model(std::span<const float> logits, const std::string& name) {
-    const NucleusView view(logits, question_.spec);
+  void write_model(const std::vector<float>& logits) {
+    const NucleusView view(logits, select_spec_of(question_.sampling));
     const SoftmaxSum softmax = softmax_sum(logits);
     const double log_sum = softmax.greatest + std::log(softmax.sum);
     double entropy = 0;
@@ -108,7 +104,7 @@ class NextToken final : public EvaluationJob {
     for (const int32_t id : question_.ids)
       if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
     json_.begin_object();
-    json_.field("model", name);
+    json_.field("model", question_.engines[done_]->model().id);
     number_field(json_, "entropy", entropy);
     json_.field("kept", view.kept);
     number_field(json_, "kept_probability", view.kept_probability);
@@ -131,7 +127,8 @@ class NextToken final : public EvaluationJob {
   }
 
   const Question question_;
-  size_t done_ = 0;
+  size_t done_ = 0;         // engines
+  std::vector<float> row_;  // of the engine that has run, until it is written
   JsonWriter json_{-1};
 };
 

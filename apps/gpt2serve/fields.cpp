@@ -85,14 +85,15 @@ std::optional<std::string> Fields::text(const std::string& name) const {
   return std::string(*value);
 }
 
-std::vector<std::string> Fields::texts(const std::string& name, size_t most) const {
+std::vector<std::string> Fields::texts(const std::string& name, size_t most, bool may_be_empty) const {
   const auto found = find(name);
   if (!found) return {};
   if (const auto text = found->as_text()) return {std::string(*text)};
-  const std::string expected = "a text, or a list of 1 to " + std::to_string(most) + " texts";
+  const std::string expected =
+      std::string("a text, or a list of ") + (may_be_empty ? "up" : "1") + " to " + std::to_string(most) + " texts";
   if (found->type() != json::Type::list) refuse_type(name, expected, *found);
   const auto elements = found->elements();
-  if (elements.empty() || elements.size() > most)
+  if ((elements.empty() && !may_be_empty) || elements.size() > most)
     refuse(name, "expected ", expected, ", found a list of ", elements.size());
   std::vector<std::string> texts;
   for (const json::Value& element : elements) {

@@ -31,8 +31,8 @@ class Fields {
   std::optional<bool> flag(const std::string& name) const;
   std::optional<std::string> text(const std::string& name) const;
 
-  // A text, or a list of 1 to `most` texts.
-  std::vector<std::string> texts(const std::string& name, size_t most) const;
+  // A text, or a list of 1 to `most` texts. may_be_empty: also of none.
+  std::vector<std::string> texts(const std::string& name, size_t most, bool may_be_empty = false) const;
   // A list of up to `most` token ids in [0, vocabulary).
   std::vector<int32_t> ids(const std::string& name, size_t most, int32_t vocabulary) const;
 

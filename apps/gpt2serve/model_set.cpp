@@ -15,6 +15,13 @@ constexpr const char* kPrecisions[] = {"precision"};
 constexpr size_t kMostModels = 8;
 constexpr int32_t kFloorContext = 512;  // the longest text of a comparison
 
+// Whether two names stand for one precision.
+bool is_same(const BoundPlugin& a, const BoundPlugin& b) {
+  return a.plugin == b.plugin && std::ranges::all_of(a.values.specs(), [&](const OptionSpec& option) {
+           return a.values.shown(option.key) == b.values.shown(option.key);
+         });
+}
+
 }  // namespace
 
 ModelSet::ModelSet(PluginHost& host, Configuration& configuration, const ServeOptions& options, Metrics& metrics)
@@ -53,9 +60,11 @@ void ModelSet::open(PluginHost& host, const ServeOptions& options) {
   const SessionPlan plan{options.slots, context_, options.threads, options.device};
   for (const BoundPlugin& given : precisions) {
     const std::string id = to_text(given.spec);
+    const BoundPlugin bound = with_server_defaults(given);
     for (const auto& other : models_)
-      if (other->id == id) usage_error("--precision: ", id, " is given twice");
-    add_model(id, with_server_defaults(given), plan);
+      if (other->id == id || is_same(other->bound, bound))
+        usage_error("--precision: ", id, " is given twice", other->id == id ? "" : ", also as " + other->id);
+    add_model(id, bound, plan);
   }
   announce_memory(models_, evaluation_.checkpoint());
   for (const auto& model : models_) open_session(*model, evaluation_.checkpoint());
@@ -169,7 +178,7 @@ void ModelSet::cancel_all() {
 
 void ModelSet::stop() {
   for (const auto& [space, thread] : threads_) thread->stop();
+  long_answers_->stop();
 }
 
 }  // namespace gpt2run
-  long_answers_->stop();

@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kMostSamplers = 16;
 constexpr char kSelector[] = "nucleus";
 
+constexpr SelectSpec kDefaults;  // of a request, which are those of OpenAI
+
 std::mutex creating;  // a plugin creates objects for one thread at a time
 
 std::string text_of_number(double value) {
@@ -32,14 +34,13 @@ bool has_option(const PluginSpec& spec, std::string_view key) {
 // Sets an option of the sampler that picks to the request's number, or to the server's default. What the chain itself
 // says wins.
 template <class Number>
-void set_number(BoundPlugin& last, const char* field, const char* key, std::optional<Number> given,
-                const std::string& fallback) {
+void set_number(BoundPlugin& last, const char* field, const char* key, std::optional<Number> given, Number fallback) {
   if (!last.values.declares(key)) {
     if (given) refuse(field, "the sampler ", last.plugin->name, " has no option ", key);
     return;
   }
   if (has_option(last.spec, key)) return;
-  const std::string text = given ? text_of_number(*given) : fallback;
+  const std::string text = text_of_number(given.value_or(fallback));
   last.values.set(key, text, field);
   last.spec.options.emplace_back(key, text);
 }
@@ -59,19 +60,6 @@ void set_own(BoundPlugin& one) {
     if (value.find('\0') != std::string::npos) refuse("sampler", origin, ": expected a text without zero bytes");
     one.values.set(key, value, origin);
   }
-}
-
-// Throws Error unless the sampler takes these options, some of which only itself can judge, such as lists of token ids.
-// host: the sampler in host memory, which takes the same options as that of a device.
-void check_own(const Plugin& host, const PluginSpec& spec, int32_t vocab) {
-  BoundPlugin one(host, spec, Layer::command_line);
-  set_own(one);
-  const std::lock_guard lock(creating);
-  const auto sampler = create<Sampler>(one);
-  LogitBatch layout{};
-  layout.rows = layout.slots = 1, layout.vocab = vocab, layout.stride = vocab;
-  layout.space = Space::host;
-  call_named(one, "prepared", [&] { sampler->prepare(layout); });
 }
 
 void check_order(const std::vector<BoundPlugin>& chain) {
@@ -120,6 +108,14 @@ std::vector<PluginSpec> SamplerCatalog::specs_of(const SamplingRequest& request)
   return specs;
 }
 
+SelectSpec select_spec_of(const SamplingRequest& request) {
+  SelectSpec spec;
+  spec.temperature = request.temperature.value_or(kDefaults.temperature);
+  spec.top_k = static_cast<int32_t>(request.top_k.value_or(kDefaults.top_k));
+  spec.top_p = request.top_p.value_or(kDefaults.top_p), spec.min_p = request.min_p.value_or(kDefaults.min_p);
+  return spec;
+}
+
 SamplerPlan SamplerCatalog::plan(const SamplingRequest& request, Space space) const {
   try {
     const std::vector<PluginSpec> specs = specs_of(request);
@@ -131,12 +127,12 @@ SamplerPlan SamplerCatalog::plan(const SamplingRequest& request, Space space) co
     set_model_defaults(chain, model_);
     for (BoundPlugin& one : chain) {
       set_own(one);
-      if (!one.spec.options.empty()) check_own(*find(one.spec.name, Space::host), one.spec, model_.V);
+      if (!one.spec.options.empty()) check_own(one.spec);
     }
-    set_number(chain.back(), "temperature", "temp", request.temperature, "1");
-    set_number(chain.back(), "top_k", "top_k", request.top_k, "0");
-    set_number(chain.back(), "top_p", "top_p", request.top_p, "1");
-    set_number(chain.back(), "min_p", "min_p", request.min_p, "0");
+    set_number(chain.back(), "temperature", "temp", request.temperature, kDefaults.temperature);
+    set_number(chain.back(), "top_k", "top_k", request.top_k, int64_t{kDefaults.top_k});
+    set_number(chain.back(), "top_p", "top_p", request.top_p, kDefaults.top_p);
+    set_number(chain.back(), "min_p", "min_p", request.min_p, kDefaults.min_p);
     SamplerPlan plan;
     for (const BoundPlugin& one : chain) {
       plan.plugins.push_back(one.plugin);
@@ -150,6 +146,24 @@ SamplerPlan SamplerCatalog::plan(const SamplingRequest& request, Space space) co
   } catch (const Error& error) {
     throw ApiError(400, "", "sampler", std::string("sampler: ") + error.what());
   }
+}
+
+// In host memory, where a sampler takes the same options as on a device.
+void SamplerCatalog::check_own(const PluginSpec& spec) const {
+  const Plugin& plugin = *find(spec.name, Space::host);
+  BoundPlugin one(plugin, spec, Layer::command_line);
+  set_own(one);
+  const std::lock_guard lock(creating);
+  std::unique_ptr<Sampler>& sampler = checkers_[&plugin];
+  if (!sampler) {
+    LogitBatch layout{};
+    layout.rows = layout.slots = 1, layout.vocab = model_.V, layout.stride = model_.V;
+    layout.space = Space::host;
+    auto made = create<Sampler>(BoundPlugin(plugin, {spec.name, {}}, Layer::fallback));
+    call_named(one, "prepared", [&] { made->prepare(layout); });
+    sampler = std::move(made);
+  }
+  call_named(one, "configured", [&] { sampler->configure(0, &one.values); });
 }
 
 std::shared_ptr<const Chain> ChainCache::chain_of(const SamplerPlan& plan) {

@@ -9,6 +9,8 @@
 
 #include "common/config/config.hpp"
 #include "gpt2run/engine/request.hpp"
+#include "gpt2run/sampler.hpp"
+#include "gpt2run/sdk/select.hpp"
 #include "host/plugin_host.hpp"
 
 namespace gpt2run {
@@ -21,6 +23,9 @@ struct SamplingRequest {
   std::vector<std::pair<int32_t, double>> logit_bias;  // ids and numbers
   double presence_penalty = 0, frequency_penalty = 0;
 };
+
+// What `nucleus` does for a request, with the server's defaults for what is not given.
+SelectSpec select_spec_of(const SamplingRequest& request);
 
 // A chain with the options of one request.
 struct SamplerPlan {
@@ -42,10 +47,14 @@ class SamplerCatalog {
 
  private:
   std::vector<PluginSpec> specs_of(const SamplingRequest& request) const;
+  // Throws Error unless the sampler takes these options, some of which only itself can judge, such as lists of token
+  // ids. It asks a sampler that is kept for this.
+  void check_own(const PluginSpec& spec) const;
   const Plugin* find(const std::string& name, Space space) const;
 
   const ModelConfig& model_;
   std::map<std::pair<std::string, Space>, const Plugin*> plugins_;
+  mutable std::map<const Plugin*, std::unique_ptr<Sampler>> checkers_;  // made when they are first needed
 };
 
 // The chains of one engine. Used by the engine's thread.

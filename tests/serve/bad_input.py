@@ -181,6 +181,7 @@ def test_wrong_fields(build):
         # null stands for a field that is not given.
         nothing = {name: None for name, _, _ in FIELDS if name not in ("max_token", "tools", "prompt")}
         server.complete(prompt="The king", **nothing)
+        server.complete(prompt="The king", stop=[])
         expect_well(server)
 
 

@@ -82,6 +82,7 @@ def test_distribution(build):
         coldest = server.post("/v1/distribution", {"input": TEXT, "temperature": 0})["models"][0]
         expect([one["cut_by"] for one in coldest["tokens"][:2]] == [None, "temperature"], "one token, found", coldest)
         server.refused("/v1/distribution", {"models": ["fp7"], "input": "x"}, "models", "fp32", status=404)
+        server.refused("/v1/distribution", {"models": ["fp32"], "model": "bf16", "input": "x"}, "models", "both")
         server.refused("/v1/distribution", {"input": ""}, "input", "1")
         server.refused("/v1/distribution", {"input": "x", "ids": [5000]}, "ids", "4096")
 
