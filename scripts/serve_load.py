@@ -2,11 +2,12 @@
 """Puts load on a server with OpenAI's completions API and prints how fast it answers.
 
     scripts/serve_load.py http://127.0.0.1:8080 [--clients 1,8,32] [--requests N] [--tokens N] [--words N] [--pid PID]
+                          [--fields JSON] [--json]
 
 Each client sends one request after another, as a stream, with a prompt of its own. For each number of clients a line is
 printed: requests and tokens per second, the median and the 99th percentile of the time to the first token and of the time
 between tokens. --pid also prints the resident memory of that process before and after, which a soak of many requests
-should leave where it was.
+should leave where it was. --fields are further fields of every request. --json prints a JSON object in place of each line.
 """
 
 import argparse
@@ -56,6 +57,7 @@ class Client(threading.Thread):
     def complete(self, connection):
         prompt = " ".join(self.random.choice(WORDS) for _ in range(self.arguments.words))
         fields = {"prompt": prompt, "max_tokens": self.arguments.tokens, "temperature": 1, "stream": True, "ignore_eos": True}
+        fields.update(json.loads(self.arguments.fields))
         if self.arguments.model:
             fields["model"] = self.arguments.model
         last = begin = time.monotonic()
@@ -97,11 +99,20 @@ def measure(address, arguments, count):
     firsts = [one * 1e3 for client in clients for one in client.firsts]
     gaps = [one * 1e3 for client in clients for one in client.gaps]
     tokens = sum(client.tokens for client in clients)
-    print(
-        f"{count:7d}  {arguments.requests / seconds:10.2f}  {tokens / seconds:8.1f}  {quantile(firsts, 0.5):9.1f}  "
-        f"{quantile(firsts, 0.99):9.1f}  {quantile(gaps, 0.5):9.2f}  {quantile(gaps, 0.99):9.2f}",
-        flush=True,
-    )
+    found = {
+        "clients": count,
+        "requests_per_second": arguments.requests / seconds,
+        "tokens_per_second": tokens / seconds,
+        "first_p50": quantile(firsts, 0.5),
+        "first_p99": quantile(firsts, 0.99),
+        "next_p50": quantile(gaps, 0.5),
+        "next_p99": quantile(gaps, 0.99),
+    }
+    if arguments.json:
+        print(json.dumps(found), flush=True)
+        return
+    line = "{clients:7d}  {requests_per_second:10.2f}  {tokens_per_second:8.1f}  {first_p50:9.1f}  {first_p99:9.1f}  {next_p50:9.2f}"
+    print((line + "  {next_p99:9.2f}").format(**found), flush=True)
 
 
 def main():
@@ -112,10 +123,13 @@ def main():
     parser.add_argument("--tokens", type=int, default=64, help="new tokens of a request")
     parser.add_argument("--words", type=int, default=32, help="words of a prompt")
     parser.add_argument("--model", default="", help="the model that requests name")
+    parser.add_argument("--fields", default="{}", help="a JSON object of further fields of every request")
+    parser.add_argument("--json", action="store_true", help="print JSON objects")
     parser.add_argument("--pid", type=int, help="the server's process, whose memory is printed")
     arguments = parser.parse_args()
     address = urllib.parse.urlsplit(arguments.url).netloc
-    print("CLIENTS  REQUESTS/S  TOKENS/S  FIRST P50  FIRST P99   NEXT P50   NEXT P99   (times in ms)")
+    if not arguments.json:
+        print("CLIENTS  REQUESTS/S  TOKENS/S  FIRST P50  FIRST P99   NEXT P50   NEXT P99   (times in ms)")
     if arguments.pid:
         print(f"resident memory before: {resident(arguments.pid):.1f} MB")
     for count in arguments.clients.split(","):
