@@ -18,9 +18,10 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "gpt2run/error.hpp"
-#include "gpt2serve/reply_progress.hpp"
+#include "gpt2serve/answer.hpp"
 #include "gpt2serve/request_head.hpp"
 
 namespace gpt2run {
@@ -32,16 +33,17 @@ using Tcp = net::ip::tcp;
 using Failure = boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kMostHeader = 16384;             // bytes of all header fields
-constexpr size_t kMostPending = size_t{256} << 10;  // bytes of a stream that wait for a client
-constexpr size_t kMostAhead = size_t{64} << 10;     // bytes that are read while an answer is made
+constexpr uint32_t kMostHeader = 16384;           // bytes of all header fields
+constexpr size_t kMostUnsent = size_t{64} << 20;  // bytes of all answers that wait for their clients
+constexpr size_t kMostAhead = size_t{64} << 10;   // bytes that are read while an answer is made
 constexpr size_t kRead = 8192;
 constexpr size_t kMostBuffer = kMostAhead + kRead;  // bytes of what is read as a whole: a chunk's header, a trailer
 constexpr int kSendBuffer = 128 << 10;              // bytes of a connection that the system keeps
+constexpr size_t kMostOfWrite = size_t{64} << 10;   // bytes that are handed to the system at a time
 constexpr std::chrono::seconds kLinger{2};          // for a client to read an answer before its connection is closed
+constexpr std::chrono::milliseconds kPause{20}, kLongestPause{320};  // while no connection can be accepted
 constexpr int kThreads = 2;
-constexpr int kNoContent = 204;  // an answer without a body, which may not give a length
-constexpr int64_t kBusy = std::numeric_limits<int64_t>::max();
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 std::string shown(const Tcp::endpoint& end) {
   const std::string address = end.address().to_string();
@@ -64,6 +66,8 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   void accept();
   void close_all();
   bool make_room();
+  void close_oldest_idle();
+  void close_stalled(const Connection& newest);
   std::vector<std::shared_ptr<Connection>> connections();
 
   HttpOptions options;
@@ -73,14 +77,18 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
   std::mutex mutex;                                       // of open
   std::map<Connection*, std::weak_ptr<Connection>> open;  // outlives the context, whose handlers own connections
   net::io_context context;
+  std::atomic<size_t> unsent = 0;  // bytes of answers that wait for their clients, of all connections
   Tcp::acceptor acceptor;
   net::steady_timer retry;
+  std::chrono::milliseconds pause = kPause;  // before the next try to accept
   std::vector<std::thread> threads;
 };
 
 namespace {
 
-class Connection : public std::enable_shared_from_this<Connection> {
+int64_t now() { return Clock::now().time_since_epoch().count(); }
+
+class Connection final : public AnswerTarget, public std::enable_shared_from_this<Connection> {
  public:
   Connection(Tcp::socket socket, std::shared_ptr<HttpServer::State> state)
       : state_(std::move(state)), socket_(std::move(socket)), deadline_(socket_.get_executor()) {
@@ -90,40 +98,38 @@ class Connection : public std::enable_shared_from_this<Connection> {
     const Tcp::endpoint client = socket_.remote_endpoint(ignored);
     if (!ignored) client_ = client.address().to_string();
   }
-  ~Connection() {
+  ~Connection() override {
     const std::lock_guard lock(state_->mutex);
     state_->open.erase(this);
   }
 
   auto strand() { return socket_.get_executor(); }
-  bool is_draining() const { return state_->draining; }
-  bool is_stopped() const { return state_->stopped; }
   int64_t idle_since() const { return idle_since_; }
-
+  int64_t stalled_since() const { return stalled_since_; }
+  size_t unsent() const { return unsent_; }
   void run() {
     net::dispatch(strand(), [self = shared_from_this()] { self->next(); });
   }
   // unless_new: leaves a connection open whose first request is still to come.
   void close_if_idle(bool unless_new) {
     net::post(strand(), [self = shared_from_this(), unless_new] {
-      if (self->idle_since_ != kBusy && (self->has_served_ || !unless_new)) self->close();
+      if (self->idle_since_ != kNever && (self->has_served_ || !unless_new)) self->close();
     });
   }
-
   void close_now() {
     net::post(strand(), [self = shared_from_this()] { self->close(); });
   }
 
-  // Sends bytes of the answer that `progress` belongs to. On the strand.
-  void push(const std::shared_ptr<ReplyProgress>& progress, const std::string& bytes, bool is_last, bool keep) {
-    if (progress != progress_ || is_closed_) return;
-    queued_ += bytes;
-    is_last_queued_ |= is_last, keep_ = keep;
-    if (sending_.empty()) send_queued();
+  bool is_draining() const override { return state_->draining; }
+  void push(const std::shared_ptr<ReplyProgress>& progress, std::string bytes, bool is_last, bool keep) override {
+    post([progress, bytes = std::move(bytes), is_last, keep](Connection& self) mutable {
+      self.take(progress, std::move(bytes), is_last, keep);
+    });
   }
-  // The reply was dropped, or its client does not read. On the strand.
-  void abandon(const std::shared_ptr<ReplyProgress>& progress) {
-    if (progress == progress_) close();
+  void abandon(const std::shared_ptr<ReplyProgress>& progress) override {
+    post([progress](Connection& self) {
+      if (progress == self.progress_) self.close();
+    });
   }
 
  private:
@@ -133,11 +139,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void handle();
   void watch();
   void linger();
+  void take(const std::shared_ptr<ReplyProgress>& progress, std::string bytes, bool is_last, bool keep);
   void send_queued();
+  void set_unsent(size_t bytes);
   void finish_answer();
   void refuse(const Failure& why);
   void refuse(int status, const std::string& why);
   void close();
+
+  template <class Work>
+  void post(Work work) {
+    if (state_->stopped) return;
+    net::post(strand(), [self = shared_from_this(), work = std::move(work)]() mutable { work(*self); });
+  }
 
   // Closes the connection unless arm() or disarm() is called again in time.
   void arm(std::chrono::milliseconds time) {
@@ -156,77 +170,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
   http::request_header<> header_;            // without the fields of a trailer, which mean nothing here
   std::shared_ptr<ReplyProgress> progress_;  // of the request that is being answered
   std::string client_, queued_, sending_;
-  std::atomic<int64_t> idle_since_ = 0;  // time of the steady clock, or kBusy
+  // Times of the steady clock, or kNever: since when no request is there, and since when the client has read nothing of
+  // an answer that waits for it.
+  std::atomic<int64_t> idle_since_ = 0, stalled_since_ = kNever;
+  std::atomic<size_t> unsent_ = 0;  // bytes of the answer that wait for the client
   size_t lingered_ = 0;
   bool is_watching_ = false, is_answered_ = false, is_last_queued_ = false, keep_ = true, is_lingering_ = false;
   bool is_closed_ = false, has_served_ = false;
 };
 
 std::string_view view_of(const boost::beast::string_view& text) { return {text.data(), text.size()}; }
-
-// The reply that a handler gets.
-class Answer final : public Reply {
- public:
-  Answer(std::shared_ptr<Connection> connection, std::shared_ptr<ReplyProgress> progress, bool keep, unsigned version,
-         bool is_head)
-      : connection_(std::move(connection)),
-        progress_(std::move(progress)),
-        keep_(keep),
-        is_chunked_(version >= 11),
-        is_head_(is_head) {}
-  ~Answer() override {
-    if (!is_over_) post([progress = progress_](Connection& one) { one.abandon(progress); });
-  }
-
-  void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) override {
-    keep_ = keep_ && !connection_->is_draining();
-    std::string bytes = head(status, content_type, headers);
-    if (status != kNoContent) bytes += "Content-Length: " + std::to_string(body.size()) + "\r\n";
-    bytes += "\r\n";
-    if (!is_head_) bytes += body;
-    push(std::move(bytes), true);
-  }
-
-  void begin(std::string_view content_type, const HttpHeaders& headers) override {
-    keep_ = keep_ && is_chunked_ && !connection_->is_draining();
-    push(head(200, content_type, headers) + (is_chunked_ ? "Transfer-Encoding: chunked\r\n\r\n" : "\r\n"), false);
-  }
-
-  void write(std::string text) override {
-    if (text.empty() || progress_->is_gone()) return;
-    if (progress_->pending > kMostPending)
-      return post([progress = progress_](Connection& one) { one.abandon(progress); });
-    push(is_chunked_ ? chunk_of(text) : std::move(text), false);
-  }
-
-  void end() override { push(is_chunked_ ? "0\r\n\r\n" : "", true); }
-
-  void on_gone(std::function<void()> gone) override { progress_->on_gone(std::move(gone)); }
-
- private:
-  std::string head(int status, std::string_view content_type, const HttpHeaders& headers) const {
-    const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(status)));
-    return answer_head(status, view_of(reason), content_type, keep_, headers);
-  }
-
-  void push(std::string bytes, bool is_last) {
-    is_over_ |= is_last;
-    progress_->pending += bytes.size();
-    post([progress = progress_, bytes = std::move(bytes), is_last, keep = keep_](Connection& one) {
-      one.push(progress, bytes, is_last, keep);
-    });
-  }
-
-  template <class Work>
-  void post(Work work) {
-    if (connection_->is_stopped()) return;
-    net::post(connection_->strand(), [one = connection_, work = std::move(work)] { work(*one); });
-  }
-
-  std::shared_ptr<Connection> connection_;
-  std::shared_ptr<ReplyProgress> progress_;
-  bool keep_, is_chunked_, is_head_, is_over_ = false;
-};
 
 // Waits for the next request.
 void Connection::next() {
@@ -236,13 +189,13 @@ void Connection::next() {
   parser_->body_limit(state_->options.most_body);
   if (buffer_.size() > 0) return read_header();
   if (has_served_ && is_draining()) return close();
-  idle_since_ = Clock::now().time_since_epoch().count();
+  idle_since_ = now();
   arm(state_->options.keep_alive);
   socket_.async_read_some(buffer_.prepare(kRead),
                           [self = shared_from_this(), this](const Failure& failed, size_t size) {
                             if (failed || is_closed_) return close();
                             buffer_.commit(size);
-                            idle_since_ = kBusy;
+                            idle_since_ = kNever;
                             read_header();
                           });
 }
@@ -293,8 +246,8 @@ void Connection::handle() {
                       field(http::field::access_control_request_method),
                       client_};
   progress_ = std::make_shared<ReplyProgress>();
-  auto reply = std::make_shared<Answer>(shared_from_this(), progress_, message.keep_alive(), message.version(),
-                                        request.method == "HEAD");
+  auto reply = make_reply(shared_from_this(), progress_,
+                          {message.keep_alive(), message.version() >= 11, request.method == "HEAD"});
   watch();
   try {
     state_->handler(std::move(request), std::move(reply));
@@ -326,21 +279,45 @@ void Connection::linger() {
   watch();
 }
 
+// Sends bytes of the answer that `progress` belongs to.
+void Connection::take(const std::shared_ptr<ReplyProgress>& progress, std::string bytes, bool is_last, bool keep) {
+  if (progress != progress_ || is_closed_) return;
+  queued_.empty() ? queued_ = std::move(bytes) : queued_ += bytes;
+  is_last_queued_ |= is_last, keep_ = keep;
+  set_unsent(sending_.size() + queued_.size());
+  if (state_->unsent > kMostUnsent) state_->close_stalled(*this);
+  if (sending_.empty()) send_queued();
+}
+
 void Connection::send_queued() {
   if (queued_.empty()) {
     disarm();
+    stalled_since_ = kNever;
     if (is_last_queued_) finish_answer();
     return;
   }
-  sending_.swap(queued_);
+  sending_ = std::exchange(queued_, {});
+  stalled_since_ = now();
   arm(state_->options.timeout);
-  net::async_write(socket_, net::buffer(sending_), [self = shared_from_this(), this](const Failure& failed, size_t) {
-    if (is_closed_) return;
-    if (failed) return close();
-    progress_->pending -= sending_.size();
-    sending_.clear();
-    send_queued();
-  });
+  // The condition is called after each part that was sent.
+  const auto go_on = [self = shared_from_this()](const Failure& failed, size_t sent) {
+    if (sent > 0) self->stalled_since_ = now();
+    return failed ? size_t{0} : kMostOfWrite;
+  };
+  net::async_write(socket_, net::buffer(sending_), go_on,
+                   [self = shared_from_this(), this](const Failure& failed, size_t) {
+                     const size_t sent = std::exchange(sending_, {}).size();
+                     if (is_closed_) return;
+                     if (failed) return close();
+                     progress_->pending -= sent;
+                     set_unsent(queued_.size());
+                     send_queued();
+                   });
+}
+
+void Connection::set_unsent(size_t bytes) {
+  state_->unsent += bytes;
+  state_->unsent -= unsent_.exchange(bytes);
 }
 
 void Connection::finish_answer() {
@@ -377,13 +354,16 @@ void Connection::refuse(const Failure& why) {
 void Connection::refuse(int status, const std::string& why) {
   const bool is_head = parser_->get().method() == http::verb::head;
   progress_ = std::make_shared<ReplyProgress>();
-  Answer(shared_from_this(), progress_, false, 11, is_head)
-      .send(status, "application/json", state_->refusal(status, why, client_), {});
+  make_reply(shared_from_this(), progress_, {false, true, is_head})
+      ->send(status, "application/json", state_->refusal(status, why, client_), {});
 }
 
 void Connection::close() {
   if (is_closed_) return;
   is_closed_ = true;
+  stalled_since_ = kNever;
+  set_unsent(0);
+  queued_ = {};  // whoever makes the answer may still hold this object
   deadline_.cancel();
   Failure ignored;
   socket_.shutdown(Tcp::socket::shutdown_both, ignored);
@@ -393,19 +373,41 @@ void Connection::close() {
 
 }  // namespace
 
-// True if one more connection may be opened. Otherwise the connection that has been idle for the longest is closed.
-bool HttpServer::State::make_room() {
+void HttpServer::State::close_oldest_idle() {
   const std::vector<std::shared_ptr<Connection>> all = connections();
-  if (all.size() < options.most_connections) return true;
   const auto oldest = std::ranges::min_element(all, {}, [](const auto& one) { return one->idle_since(); });
   if (oldest != all.end()) (*oldest)->close_if_idle(false);
+}
+
+// An answer has come for `newest`. Closes connections whose clients do not read, the one that has not read for the
+// longest first, until what waits for all but the newest is little enough.
+void HttpServer::State::close_stalled(const Connection& newest) {
+  std::vector<std::pair<int64_t, std::shared_ptr<Connection>>> stalled;  // the times change meanwhile
+  for (const std::shared_ptr<Connection>& one : connections())
+    if (const int64_t since = one->stalled_since(); one.get() != &newest && since != kNever)
+      stalled.emplace_back(since, one);
+  std::ranges::sort(stalled);
+  size_t left = unsent - std::min<size_t>(unsent, newest.unsent());
+  for (const auto& [since, one] : stalled) {
+    if (left <= kMostUnsent) return;
+    left -= std::min(left, one->unsent());
+    one->close_now();
+  }
+}
+
+// True if one more connection may be opened. Otherwise the connection that has been idle for the longest is closed.
+bool HttpServer::State::make_room() {
+  std::unique_lock lock(mutex);
+  if (open.size() < options.most_connections) return true;
+  lock.unlock();
+  close_oldest_idle();
   return false;
 }
 
 void HttpServer::State::accept() {
-  static constexpr std::chrono::milliseconds kPause{20};
   const auto later = [this] {
-    retry.expires_after(kPause);
+    retry.expires_after(pause);
+    pause = std::min(2 * pause, kLongestPause);
     retry.async_wait([this](const Failure& failed) {
       if (!failed && acceptor.is_open()) accept();
     });
@@ -413,7 +415,11 @@ void HttpServer::State::accept() {
   if (!make_room()) return later();
   acceptor.async_accept(net::make_strand(context), [this, later](const Failure& failed, Tcp::socket socket) {
     if (!acceptor.is_open()) return;
-    if (failed) return later();  // such as too many open files
+    if (failed) {
+      if (failed == net::error::no_descriptors) close_oldest_idle();
+      return later();
+    }
+    pause = kPause;
     const auto connection = std::make_shared<Connection>(std::move(socket), shared_from_this());
     {
       const std::lock_guard lock(mutex);
@@ -451,19 +457,13 @@ std::vector<std::shared_ptr<Connection>> HttpServer::State::connections() {
   return all;
 }
 
-HttpServer::HttpServer(const HttpOptions& options, Handler handler, Refusal refusal)
+HttpServer::HttpServer(BoundSocket& socket, const HttpOptions& options, Handler handler, Refusal refusal)
     : state_(std::make_shared<State>(options, std::move(handler), std::move(refusal))) {
   Failure failed;
-  const auto address = net::ip::make_address(options.host, failed);
-  if (failed) fail("--host ", options.host, ": expected an IPv4 or IPv6 address: ", failed.message());
-  const Tcp::endpoint end(address, options.port);
-  Tcp::acceptor& acceptor = state_->acceptor;
-  acceptor.open(end.protocol(), failed);
-  if (!failed) acceptor.set_option(Tcp::acceptor::reuse_address(true), failed);
-  if (!failed) acceptor.bind(end, failed);
-  if (!failed) acceptor.listen(net::socket_base::max_listen_connections, failed);
-  if (failed) fail("cannot listen on ", shown(end), ": ", failed.message());
-  net::post(acceptor.get_executor(), [state = state_.get()] { state->accept(); });
+  state_->acceptor.assign(socket.is_v6() ? Tcp::v6() : Tcp::v4(), socket.release());
+  state_->acceptor.listen(net::socket_base::max_listen_connections, failed);
+  if (failed) fail("cannot listen on ", address(), ": ", failed.message());
+  net::post(state_->acceptor.get_executor(), [state = state_.get()] { state->accept(); });
   for (int i = 0; i < kThreads; ++i) state_->threads.emplace_back([state = state_.get()] { state->run(); });
 }
 
@@ -480,7 +480,7 @@ size_t HttpServer::connections() const {
 
 size_t HttpServer::busy() const {
   const auto all = state_->connections();
-  return static_cast<size_t>(std::ranges::count(all, kBusy, [](const auto& one) { return one->idle_since(); }));
+  return static_cast<size_t>(std::ranges::count(all, kNever, [](const auto& one) { return one->idle_since(); }));
 }
 
 void HttpServer::drain() {

@@ -2,22 +2,22 @@
 // or as a stream. It knows nothing of models. Its implementation is the only file that uses Boost.Beast and Boost.Asio.
 //
 // A connection serves one request after another. Every wait for a client ends after a time, and what waits to be sent
-// to one is bounded, so that a client that is slow or gone holds up nobody.
+// is bounded, so that a client that is slow or gone holds up nobody. A stream may have 256 KiB that wait. All answers
+// together may have 64 MiB; where that is not enough, the connection whose client has not read for the longest is
+// closed.
 #pragma once
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
-#include "gpt2serve/answer_head.hpp"
+#include "gpt2serve/bound_socket.hpp"
+#include "gpt2serve/reply.hpp"
 
 namespace gpt2run {
 
 struct HttpOptions {
-  std::string host = "127.0.0.1";  // an address, not a name
-  uint16_t port = 8080;            // 0: a free one
   size_t most_connections = 1024;
   size_t most_body = size_t{1} << 20;           // bytes
   std::chrono::milliseconds timeout{30000};     // for each part of a request, and for each write
@@ -32,20 +32,6 @@ struct HttpRequest {
   std::string client;  // the client's address
 };
 
-// The way to answer one request: by send(), or by begin(), write() and end(). Any thread, one at a time. After the
-// client has gone all calls are ignored. A reply that is dropped without an answer closes the connection.
-class Reply {
- public:
-  virtual ~Reply() = default;
-  virtual void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) = 0;
-  virtual void begin(std::string_view content_type, const HttpHeaders& headers) = 0;
-  virtual void write(std::string text) = 0;
-  virtual void end() = 0;
-  // Sets what is called, once and on a thread of the server, when the client goes, or is too slow to read, before the
-  // answer is complete. It is called at once if the client has gone already. It is dropped when the answer is complete.
-  virtual void on_gone(std::function<void()> gone) = 0;
-};
-
 class HttpServer {
  public:
   // Called on a thread of the server, for several connections at a time. What it throws closes the connection.
@@ -56,8 +42,9 @@ class HttpServer {
 
   struct State;  // of the implementation
 
-  // Listens at once. Throws Error for an address that is wrong or in use.
-  HttpServer(const HttpOptions& options, Handler handler, Refusal refusal);
+  // Listens at once on the address that the socket is bound to, which it takes over. Throws Error if another process
+  // has begun to listen there since.
+  HttpServer(BoundSocket& socket, const HttpOptions& options, Handler handler, Refusal refusal);
   ~HttpServer();  // as stop()
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -54,28 +54,29 @@ void drain(HttpServer& server, Service& service, ModelSet& models, int32_t secon
 void serve(PluginHost& host, Configuration& configuration) {
   const ServeOptions options = serve_options_of(configuration);
   allow_files(options.http.most_connections);
+  BoundSocket socket(options.host, options.port);  // before the model is loaded, which takes longer
   watch_interrupts();
   Metrics metrics;
   ModelSet models(host, configuration, options, metrics);
   const CommandLines commands(configuration, models.evaluation().model());
-  Service service(models, commands, options, metrics);
   const ServerLog log;  // from here on, as requests must not wait for a reader of the log
+  Service service(models, commands, options, metrics);
   HttpServer server(
-      options.http,
+      socket, options.http,
       [&](HttpRequest request, std::shared_ptr<Reply> reply) { service.handle(std::move(request), std::move(reply)); },
       [&](int status, const std::string& why, const std::string& client) {
         return service.refusal(status, why, client);
       });
   service.count_connections([&] { return server.connections(); });
   if (!server.is_loopback())
-    log_warning("--host " + options.http.host + ": others than this machine can reach the server" +
+    log_warning("--host " + options.host + ": others than this machine can reach the server" +
                 (options.keys.empty() ? ", and it takes no keys (--api-key-file)" : ""));
   print("http://" + server.address() + "\n");
   while (!interrupted()) std::this_thread::sleep_for(kPause);
   drain(server, service, models, options.drain);
   server.stop();
-  models.stop();
   service.stop();
+  models.stop();
 }
 
 int start(std::vector<std::string> arguments) {

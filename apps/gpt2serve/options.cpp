@@ -19,7 +19,7 @@ constexpr std::pair<std::string_view, const char*> kHelp[] = {
     {"batch", "requests at a time, for each precision"}};
 
 constexpr CoreOption kOwn[] = {
-    {{"host", "text", "127.0.0.1", "", "the address to listen on, an IPv4 or IPv6 address"}},
+    {{"host", "text", "127.0.0.1", "", "the address to listen on, or a name of this machine such as localhost"}},
     {{"port", "int", "8080", "[0, 65535]", "the port to listen on; 0 takes a free one"}},
     {{"context", "int", "0", "[0, 1048576]", "tokens of a slot, prompt and new ones; 0 is the model's context"}},
     {{"floor", "bool", "off", "",
@@ -51,6 +51,13 @@ void check_origin(const std::string& origin) {
     usage_error("--cors: expected an origin such as https://example.org, found ", in_quotes(origin));
 }
 
+// Throws UsageError unless the text may be a host in a request's field Host, without a port.
+void check_name(const std::string& name) {
+  constexpr std::string_view kNoPart = "/?#@:* \t\r\n";
+  if (name.empty() || name.find_first_of(kNoPart) != name.npos)
+    usage_error("--allow-host: expected a name such as example.org, without a port, found ", in_quotes(name));
+}
+
 }  // namespace
 
 std::vector<CoreOption> serve_options() {
@@ -73,18 +80,18 @@ ServeOptions serve_options_of(const Configuration& configuration) {
   const auto small = [&](const char* key) { return static_cast<int32_t>(values.integer(key)); };
   const auto seconds = [&](const char* key) { return std::chrono::seconds(values.integer(key)); };
   ServeOptions options;
-  options.http = {std::string(values.text("host")),
-                  static_cast<uint16_t>(values.integer("port")),
-                  static_cast<size_t>(values.integer("connections")),
-                  static_cast<size_t>(values.integer("max_body")),
-                  seconds("timeout"),
-                  seconds("keep_alive")};
+  options.host = values.text("host"), options.port = static_cast<uint16_t>(values.integer("port"));
+  options.http = {static_cast<size_t>(values.integer("connections")), static_cast<size_t>(values.integer("max_body")),
+                  seconds("timeout"), seconds("keep_alive")};
   options.slots = small("batch"), options.context = small("context");
   options.threads = small("threads"), options.device = small("device");
   options.queue = values.integer("queue"), options.max_prompt = small("max_prompt"), options.drain = small("drain");
   options.floor = values.flag("floor"), options.log_text = values.flag("log_text");
   options.names = configuration.list("allow_host"), options.origins = configuration.list("cors");
+  for (const std::string& name : options.names) check_name(name);
   for (const std::string& origin : options.origins) check_origin(origin);
+  if (configuration.layer("api_key_file") != Layer::fallback && values.text("api_key_file").empty())
+    usage_error("--api-key-file: expected a file of keys, found an empty name");
   if (const std::string file(values.text("api_key_file")); !file.empty()) options.keys = read_keys(file);
   return options;
 }

@@ -12,6 +12,8 @@ namespace gpt2run {
 std::vector<CoreOption> serve_options();
 
 struct ServeOptions {
+  std::string host;  // an address, or a name of this machine
+  uint16_t port;     // 0: a free one
   HttpOptions http;
   int32_t slots, context, threads, device;  // context: 0 is the model's
   int64_t queue;

@@ -91,7 +91,7 @@ Service::Service(const ModelSet& models, const CommandLines& commands, const Ser
       commands_(commands),
       options_(options),
       metrics_(metrics),
-      access_(options.http.host, options.names, options.origins, options.keys),
+      access_(options.host, options.names, options.origins, options.keys),
       started_(std::time(nullptr)) {}
 
 void Service::handle(HttpRequest request, std::shared_ptr<Reply> reply) {

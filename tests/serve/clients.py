@@ -2,11 +2,14 @@
 
 import itertools
 import json
+import os
 import pathlib
 import resource
+import select
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 from server import Server, everything, expect, run_tests, status_of, wait_until
@@ -53,6 +56,38 @@ def test_a_client_that_does_not_read(build):
         wait_until(lambda: is_idle(server), "all slots free")
         expect(server.metric("gpt2serve_finished_total", reason="cancelled") == 8, "eight cancelled")
         client.close()
+
+
+def test_answers_that_nobody_reads(build):
+    with Server(build, "--timeout", "300", "--max-body", "4194304") as server:
+        (token,) = server.post("/v1/tokenize", {"input": " daughter"})["token_ids"]
+        ids = message("/v1/detokenize", {"token_ids": [token] * 650_000})
+        clients = [server.socket() for _ in range(16)]  # 16 times 6 MB wait, more than all answers together may
+        for client in clients:
+            client.sendall(ids)
+            wait_until(lambda: select.select([client], [], [], 0)[0], "the beginning of an answer")
+        wait_until(lambda: server.metric("gpt2serve_connections") <= 13, "closed connections")
+        expect(len(everything(clients[0])) < 5_000_000, "the first one closed")
+        expect(server.metric("gpt2serve_connections") >= 8, "the last ones open")
+        expect(server.raw(ids.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)).count(b" daughter") == 650_000, "a whole answer")
+        for client in clients:
+            client.close()
+
+
+def test_long_texts_hold_up_nobody(build):
+    with Server(build, "--max-body", "4194304") as server:
+        clients = [server.socket() for _ in range(3)]  # more than there are threads that speak HTTP
+        for client in clients:
+            client.sendall(completion(prompt="the" * 1_000_000))
+        time.sleep(0.1)  # for some of them to be read
+        for _ in range(10):
+            expect(server.get("/healthz")[0] == 200, "an answer")
+        expect(not select.select(clients, [], [], 0)[0], "no answer to the long ones before")
+        clients[2].close()
+        for client in clients[:2]:
+            expect(b"context_length_exceeded" in client.recv(1000), "a text that is too long")
+            client.close()
+        wait_until(lambda: server.metric("gpt2serve_requests_total", code="499") == 1, "one that went")
 
 
 def test_a_client_that_goes_frees_its_slot(build):
@@ -146,6 +181,16 @@ def test_many_idle_connections(build):
             client.close()
 
 
+def test_few_files(build):
+    with Server(build) as server:
+        used = len(list(pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()))
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 10, used + 10))
+        idle = [server.socket() for _ in range(30)]  # the oldest ones make room
+        server.complete(prompt="A wolf", max_tokens=2)
+        for client in idle:
+            client.close()
+
+
 def test_connections_are_kept(build):
     with Server(build) as server:
         connection = server.connection()
@@ -170,6 +215,20 @@ def test_the_load_script(build):
         expect(server.metric("gpt2serve_requests_total", route="/v1/completions", code="200") == 12, "12 requests")
 
 
+def test_the_script_beside_llama_cpp(build):
+    with tempfile.TemporaryDirectory() as name:
+        folder, root = pathlib.Path(name), pathlib.Path(__file__).resolve().parents[2]
+        stand_in = folder / "llama-server"  # --model M --parallel N ... --port P
+        stand_in.write_text(f'#!/bin/sh\nexec "{build}/bin/gpt2serve" --quiet --model "$2" --batch "$4" --port "${{12}}"\n')
+        stand_in.chmod(0o700)
+        command = [sys.executable, "-B", root / "scripts/bench_servers.py", f"{build}/bin", stand_in, folder / "served"]
+        command += [root / "models/demo", "1", "fp32", "1 3"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "TOKENS": "2"})
+        expect(done.returncode == 0, "a measurement, found", done)
+        for words in ("gpt2serve           3 ", "llama-server        1 ", "3 clients: gpt2serve has "):
+            expect(words in done.stdout, words, "in", done.stdout)
+
+
 def test_old_and_careful_clients(build):
     with Server(build) as server:
         body = {"prompt": "The king", "max_tokens": 3, "temperature": 0}
@@ -186,5 +245,5 @@ def test_old_and_careful_clients(build):
             expect(status_of(everything(client)) == 200, "an answer")
 
 
-run_tests([test_slow_requests_are_closed, test_a_client_that_does_not_read, test_a_client_that_goes_frees_its_slot, test_the_queue, test_comparisons_whose_clients_go, test_many_chains,
-           test_many_idle_connections, test_connections_are_kept, test_the_load_script, test_old_and_careful_clients])  # fmt: skip
+run_tests([test_slow_requests_are_closed, test_a_client_that_does_not_read, test_answers_that_nobody_reads, test_long_texts_hold_up_nobody, test_a_client_that_goes_frees_its_slot, test_the_queue, test_comparisons_whose_clients_go, test_many_chains,
+           test_many_idle_connections, test_few_files, test_connections_are_kept, test_the_load_script, test_the_script_beside_llama_cpp, test_old_and_careful_clients])  # fmt: skip
