@@ -21,12 +21,14 @@ if [ ! -x "$server" ]; then
   [ -z "${LLAMA_SERVER:-}" ] || die "LLAMA_SERVER: $LLAMA_SERVER is no program"
   say 'downloading llama.cpp'
   python3 -m venv "$folder/sdist" || die "no Python environment: package python3-venv"
-  "$folder/sdist/bin/pip" download --quiet --no-deps --no-binary llama-cpp-python --dest "$folder/sdist" llama-cpp-python
+  "$folder/sdist/bin/pip" install --quiet scikit-build-core # which pip needs to read the package's name
+  "$folder/sdist/bin/pip" download --quiet --no-deps --no-build-isolation --no-binary llama-cpp-python \
+    --dest "$folder/sdist" llama-cpp-python
   mkdir -p "$folder/llama.cpp"
   tar -xzf "$folder"/sdist/llama_cpp_python-*.tar.gz --strip-components=3 -C "$folder/llama.cpp" --wildcards '*/vendor/llama.cpp/*'
   say 'compiling llama.cpp'
   cmake -S "$folder/llama.cpp" -B "$folder/llama.cpp/build" -D CMAKE_BUILD_TYPE=Release -D GGML_NATIVE=ON \
-    -D LLAMA_CURL=OFF -D LLAMA_BUILD_TESTS=OFF -D LLAMA_BUILD_EXAMPLES=OFF >"$folder/llama.cpp.log"
+    -D LLAMA_OPENSSL=OFF -D LLAMA_BUILD_TESTS=OFF -D LLAMA_BUILD_EXAMPLES=OFF >"$folder/llama.cpp.log"
   cmake --build "$folder/llama.cpp/build" --parallel "$(nproc)" --target llama-server >>"$folder/llama.cpp.log"
 fi
 
