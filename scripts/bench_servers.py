@@ -96,8 +96,11 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     def is_ready(self):
+        return any(self.is_well(path) for path in ("healthz", "health"))  # that of gpt2serve, and that of llama.cpp
+
+    def is_well(self, path):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/v1/models", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=5) as answer:
                 return answer.status == 200
         except OSError:
             return False
