@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace gpt2run::test {
@@ -41,6 +42,25 @@ TEST(Likeliest, EqualOnesStandByIdAndBothZerosAreEqual) {
   EXPECT_EQ(most_likely(logits, 99), most_likely(logits, 7));
   EXPECT_TRUE(most_likely(logits, 0).empty());
   EXPECT_TRUE(most_likely({}, 5).empty());
+}
+
+TEST(Likeliest, LongRowsAreOrderedAsAWholeSortOrdersThem) {
+  uint32_t state = 1;
+  for (const size_t size : {63, 64, 65, 1000, 5000}) {
+    std::vector<float> logits(size);
+    for (float& logit : logits) {
+      state = state * 1664525 + 1013904223;
+      logit = static_cast<float>(state >> 24) / 16 - 8;  // many are equal
+    }
+    logits[size / 2] = -std::numeric_limits<float>::infinity();
+    std::vector<int32_t> ids(size);
+    std::iota(ids.begin(), ids.end(), 0);
+    std::stable_sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+    for (const size_t count : {1, 2, 16, 17, 63, 5000}) {
+      const auto first = ids.begin() + static_cast<std::ptrdiff_t>(std::min(count, size));
+      EXPECT_EQ(most_likely(logits, static_cast<int32_t>(count)), std::vector<int32_t>(ids.begin(), first)) << size;
+    }
+  }
 }
 
 }  // namespace
