@@ -1,0 +1,56 @@
+// What the lens saw of a sequence, and the texts of its tokens.
+#pragma once
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sink.hpp"
+#include "row_reading.hpp"
+
+namespace gpt2run {
+
+// One position after all layers.
+struct LensPosition {
+  int32_t id;     // the token that was read there
+  int32_t final;  // the token that the last layer finds most likely; -1 where nothing can be said
+  // (layers + 1): the first is the embedding, the next ones are the layers in their order. The given token of each
+  // reading is `final`.
+  std::vector<RowReading> layers;
+};
+
+struct LensRecord {
+  std::string name;                           // the prompt's own id as JSON, or empty
+  std::map<int32_t, LensPosition> positions;  // by position in the sequence
+};
+
+// The texts of the tokens that were met.
+class TokenTexts {
+ public:
+  // Keeps the text of a token. vocabulary: null without a tokenizer.
+  void learn(const Vocabulary* vocabulary, int32_t id) {
+    if (vocabulary && id >= 0) texts_.try_emplace(id, vocabulary->piece(id));
+  }
+  // The bytes of a token, or null if it has no text.
+  const std::string_view* find(int32_t id) const {
+    const auto found = texts_.find(id);
+    return found == texts_.end() ? nullptr : &found->second;
+  }
+  // A line that names a token: its text with control characters escaped, or its id as in "#7".
+  std::string shown(int32_t id) const {
+    const std::string_view* text = find(id);
+    return text && !text->empty() ? printable(*text) : std::string("#").append(std::to_string(id));
+  }
+
+ private:
+  std::unordered_map<int32_t, std::string_view> texts_;  // texts of a Vocabulary live as long as the run
+};
+
+// The name of the residual stream after so many layers: "embed", "h.0", "h.1".
+inline std::string name_after(size_t layers) {
+  return layers == 0 ? "embed" : std::string("h.").append(std::to_string(layers - 1));
+}
+
+}  // namespace gpt2run
