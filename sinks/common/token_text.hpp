@@ -1,11 +1,18 @@
-// The text of a token as JSON.
+// The text of a token, for a person and as JSON.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {
+
+// A line that names a token: its text with control characters and invalid UTF-8 escaped, or its id, as "#7", if it has
+// none.
+inline std::string token_name(int32_t id, std::string_view bytes) {
+  return bytes.empty() ? std::string("#").append(std::to_string(id)) : printable(bytes);
+}
 
 // Appends the members of an object that tell a token's text: `text`, and for bytes that are no UTF-8, which `text` has
 // as U+FFFD, a list `bytes` of all of them.

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "gpt2run/sdk/escape.hpp"
+#include "../common/token_text.hpp"
 #include "gpt2run/sink.hpp"
 #include "row_reading.hpp"
 
@@ -38,10 +38,10 @@ class TokenTexts {
     const auto found = texts_.find(id);
     return found == texts_.end() ? nullptr : &found->second;
   }
-  // A line that names a token: its text with control characters escaped, or its id as in "#7".
+  // As token_name().
   std::string shown(int32_t id) const {
     const std::string_view* text = find(id);
-    return text && !text->empty() ? printable(*text) : std::string("#").append(std::to_string(id));
+    return token_name(id, text ? *text : std::string_view());
   }
 
  private:

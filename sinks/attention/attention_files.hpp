@@ -1,0 +1,30 @@
+// The arrays of the sink attention, and the index that names them.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "attention_record.hpp"
+#include "gpt2run/sdk/output_file.hpp"
+
+namespace gpt2run {
+
+// Files of one folder, which appear together. Every call throws Error when a file cannot be written.
+class AttentionFiles {
+ public:
+  explicit AttentionFiles(std::string folder) : folder_(std::move(folder)) {}
+
+  // Takes the sequence into the index, and with `arrays` writes a file (heads, tokens, tokens) for each of its layers.
+  void add(uint64_t sequence, const AttentionRecord& record, int heads, bool arrays);
+  // Writes the index and lets all files appear under their names.
+  void publish();
+
+  size_t arrays() const { return arrays_.size(); }
+  std::string index_path() const { return folder_ + "/attention.json"; }
+
+ private:
+  std::string folder_;
+  std::string index_;               // the sequences so far, as JSON without brackets
+  std::vector<OutputFile> arrays_;  // complete, not yet under their names
+};
+
+}  // namespace gpt2run
