@@ -60,12 +60,13 @@ class Attention final : public Sink {
 
   void finish(uint64_t sequence, std::string_view, std::string_view) override {
     const auto node = live_.extract(sequence);
-    if (node.empty()) return;
+    if (node.empty() || node.mapped().tokens() == 0) return;
     files_.add(sequence, node.mapped(), heads_, has_arrays_);
     if (page_) add_to_page(sequence, node.mapped());
   }
 
   void end(std::string_view) override {
+    if (files_.is_empty()) fail("attention: this precision does not show its attention weights");
     if (page_) page_->write(parts_of(attention_page()).tail);
     files_.publish();
     if (page_) page_->publish();

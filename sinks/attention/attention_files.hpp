@@ -18,6 +18,8 @@ class AttentionFiles {
   // Writes the index and lets all files appear under their names.
   void publish();
 
+  // True before the first add().
+  bool is_empty() const { return index_.empty(); }
   size_t arrays() const { return arrays_.size(); }
   std::string index_path() const { return folder_ + "/attention.json"; }
 

@@ -159,6 +159,11 @@ TEST_F(Attention, LeavesNothingBehindWithoutEndAndSaysWhatIsWrong) {
             }).find("2 heads"),
             std::string::npos);
   torn.reset();
+  auto silent = attention();
+  silent->start(0, "p", std::vector<int32_t>(2, 1));
+  silent->finish(0, "", "length");
+  EXPECT_NE(error_of([&] { silent->end("{}"); }).find("precision"), std::string::npos);
+  silent.reset();
   auto unknown = this->sink("attention", {{"dir", folder_}});
   unknown->begin("{}");
   EXPECT_NE(error_of([&] { step(*unknown, {{0, 0, 1}}, 1); }).find("number of heads"), std::string::npos);
