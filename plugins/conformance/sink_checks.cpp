@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 constexpr int kVocab = 5;
 constexpr std::array<int32_t, 2> kPromptTokens = {1, 2};
 constexpr std::array<float, kVocab> kRow = {0.5f, -1.0f, 2.0f, 0.0f, -3.0f};
-constexpr char kManifest[] = R"({"model": {"config": {"L": 2, "H": 2, "C": 4, "F": 6, "V": 5}}, "options": {"seed": 42}})";
+constexpr char kManifest[] =
+    R"({"model": {"config": {"L": 2, "H": 2, "C": 4, "F": 6, "V": 5}}, "options": {"seed": 42}})";
 constexpr char kSummary[] = R"({"sequences": 2})";
 
 // Replaces the working folder by an empty one and discards standard output during its lifetime, because a sink with

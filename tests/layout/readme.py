@@ -1,5 +1,5 @@
-"""readme.commands BUILD_FOLDER: every command that README.md and docs/plugins.md show in a `sh` block runs, with this build,
-and says something. What README.md shows of gpt2run's output is what it prints, numbers aside.
+"""readme.commands BUILD_FOLDER: every command that README.md, docs/plugins.md and docs/inside.md show in a `sh` block runs, with
+this build, and says something. What README.md and docs/inside.md show of gpt2run's output is what it prints, numbers aside.
 
 Each command runs in an empty folder with a bare environment, where build/release is the build under test.
 """
@@ -14,7 +14,7 @@ import tempfile
 
 import tree
 
-DOCUMENTS = ("README.md", "docs/plugins.md")
+DOCUMENTS = ("README.md", "docs/plugins.md", "docs/inside.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHOWN = re.compile(r"^```sh\n([^\n]*)\n```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DEMO = re.compile(r"^```text\n(?:== building [^\n]*\n)?== (build/release/bin/gpt2run [^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -55,17 +55,18 @@ def differs(shown, printed):
     return None
 
 
-def check_shown(text, build):
+def check_shown(document, fewest, build):
     """Standard output of gpt2run, as the document shows it: messages on standard error are left out."""
+    text = tree.read(document)
     blocks = SHOWN.findall(text) + DEMO.findall(text)
     blocks = [(command, shown) for command, shown in blocks if command.startswith("build/release/bin/gpt2run ")]
-    if len(blocks) < 2:
-        yield "README.md: expected the output of scripts/demo.sh and of another command"
+    if len(blocks) < fewest:
+        yield f"{document}: expected the output of {fewest} commands"
     for command, shown in blocks:
         expected = "".join(line for line in shown.splitlines(True) if not line.startswith("gpt2run: "))
         part = differs(expected, start(command, build).stdout.decode(errors="replace"))
         if part is not None:
-            yield f"README.md: {command}\n  does not print what is shown: {part}"
+            yield f"{document}: {command}\n  does not print what is shown: {part}"
 
 
 def check_demo(text):
@@ -87,4 +88,6 @@ for document in DOCUMENTS:
         sys.exit(f"{document} shows no command")
 found = [message for document in DOCUMENTS for command in commands(tree.read(document)) for message in run(command, build_folder)]
 readme = tree.read("README.md")
-tree.report([*found, *check_demo(readme), *check_shown(readme, build_folder)])
+shown_in = (("README.md", 2), ("docs/inside.md", 1))  # scripts/demo.sh and another command; the lens
+found += [message for document, fewest in shown_in for message in check_shown(document, fewest, build_folder)]
+tree.report([*found, *check_demo(readme)])

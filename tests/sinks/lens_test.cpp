@@ -2,6 +2,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "../../sinks/lens/row_reading.hpp"
+#include "gpt2run/sdk/log_softmax.hpp"
 #include "sinks/tap_fixture.hpp"
 
 namespace gpt2run {
@@ -35,6 +37,31 @@ class Lens : public test::TapSinkTest {
     return objects;
   }
 };
+
+TEST(ReadRow, AgreesWithTheSumsInDouble) {
+  uint32_t state = 1;
+  for (const float scale : {0.01f, 1.f, 30.f, 300.f}) {
+    std::vector<float> logits(50257);
+    for (float& logit : logits)
+      logit = static_cast<float>((state = state * 1664525 + 1013904223) >> 8) / 0x1p24f * scale;
+    logits[7] = -INFINITY, logits[8] = logits[9];
+    for (const int32_t given : {-1, 0, 7, 8, 9, 50256}) {
+      const RowReading reading = read_row(logits, 3, given);
+      const std::vector<int32_t> top = most_likely(logits, 3);
+      const int32_t id = given < 0 ? top[0] : given;
+      for (int i = 0; i < 3; ++i) EXPECT_EQ(reading.top[i].id, top[i]);
+      const auto expected = static_cast<float>(log_probability(logits.data(), 50257, id));
+      if (id == 7)
+        EXPECT_EQ(reading.logprob, -INFINITY);
+      else
+        EXPECT_NEAR(reading.logprob, expected, 1e-6 * std::max(1.f, std::abs(expected)));
+      int32_t rank = 1;
+      for (int32_t other = 0; other < 50257; ++other)
+        rank += logits[other] > logits[id] || (logits[other] == logits[id] && other < id);
+      EXPECT_EQ(reading.rank, rank) << id;
+    }
+  }
+}
 
 TEST_F(Lens, TellsEveryLayersTopAndTheFinalTokensRank) {
   auto sink = lens({{"format", "jsonl"}, {"top", "2"}});
