@@ -18,9 +18,9 @@ struct RowReading {
 };
 
 // Reads a row of logits in three passes over it. count: of the tokens in `top`, at least 1; all if the row has fewer.
-// given: the token that is asked for; below 0 it is the most likely one. Sums are in double and in a fixed order, so
-// that the bits are the same everywhere. Of a row with a NaN or +infinity nothing can be said: `top` is empty,
-// `logprob` NaN and `rank` 0.
+// given: the token that is asked for; below 0 it is the most likely one. Log-probabilities are those of
+// sdk/log_softmax.hpp within 1e-6 of their size, or 1e-6; sums are in a fixed order, so that the bits are the same
+// everywhere. Of a row with a NaN or +infinity nothing can be said: `top` is empty, `logprob` NaN and `rank` 0.
 RowReading read_row(std::span<const float> logits, int count, int32_t given);
 
 }  // namespace gpt2run
