@@ -64,6 +64,12 @@ constexpr CoreOption kOptions[] = {
     {{"no_special", "bool", "off", "", "special tokens in a prompt are text like any other"}},
     {{"truncate_prompt", "bool", "off", "",
       "of a prompt that is too long keep the last tokens that leave room for new ones"}},
+    {{"patch", "text", "", "",
+      "change what an operation writes: op=NAME,layer=5,positions=3-7 and from=TEXT, zero, mean, scale=X or "
+      "noise=SEED; "
+      "several are applied in order"},
+     0,
+     true},
     {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
     {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}, 't'},
     {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},

@@ -35,11 +35,20 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
   for (const char* key : {"recompute", "ignore_eos", "no_special", "truncate_prompt"})
     options.push_back({key, values.shown(key), "bool"});
   for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
+  for (const std::string& patch : configuration.list("patch")) options.push_back({"patch", patch, "text"});
   const std::string tokenizer(values.text("tokenizer"));
   if (!tokenizer.empty()) options.push_back({"tokenizer", absolute_path(tokenizer), "text"});
   for (const std::string& folder : configuration.list("plugin_dir"))
     options.push_back({"plugin_dir", absolute_path(folder), "text"});
   return options;
+}
+
+// The tokens of the longest sequence at its end.
+int64_t longest_sequence(std::span<const Prompt> prompts, const Generation& generation) {
+  if (generation.max_new < 0) return generation.n_gen;
+  int64_t longest = 0;
+  for (const Prompt& prompt : prompts) longest = std::max<int64_t>(longest, std::ssize(prompt.tokens));
+  return longest + generation.max_new;
 }
 
 }  // namespace
@@ -63,6 +72,9 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   prompts_ = prompts_of(configuration, tokenizer_.get(), checkpoint_->config(), generation_);
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
+  patch_texts_ = configuration.list("patch");
+  patches_ = patches_of(configuration, tokenizer_.get(), checkpoint_->config());
+  check_patches(patches_, prompts_, longest_sequence(prompts_, generation_), configuration.origin("patch"));
   has_recorded_order_ = take_recorded_order(choice_.precision, configuration);
   precision_ = create<Precision>(choice_.precision);
   set_model_defaults(choice_.samplers, checkpoint_->config());
@@ -103,7 +115,10 @@ void Composition::compare_prompts(const Manifest& recorded) const {
 }
 
 Limits Composition::limits() const {
-  return plan_limits(checkpoint_->config(), prompts_, generation_, sink_pointers_, chain_);
+  Limits limits = plan_limits(checkpoint_->config(), prompts_, generation_, sink_pointers_, chain_);
+  for (const Prompt& prompt : prompts_)
+    limits.context = std::max(limits.context, context_of(patches_, static_cast<int32_t>(prompt.tokens.size())));
+  return limits;
 }
 
 void Composition::open() {
@@ -114,11 +129,24 @@ void Composition::open() {
   generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+// Binds the patches to the prompts of this rank.
+void Composition::bind_patches() {
+  const Limits own = limits();
+  PatchBinder binder(*session_, checkpoint_->config(), own);
+  bound_.resize(prompts_.size());
+  for (size_t i = generation_.rank; i < prompts_.size(); i += generation_.ranks)
+    for (const Patch& patch : patches_) bound_[i].push_back(binder.bind(patch, prompts_[i].tokens));
+}
+
 Summary Composition::run(const std::string& manifest, const std::function<void(int64_t, int64_t)>& progress) {
+  PatchTap tap(patches_, [this](uint64_t sequence) -> std::span<const BoundPatch> {
+    return bound_[sequence / generation_.samples];
+  });
+  if (!patches_.empty()) bind_patches();
   const auto run_into = [&](std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& report) {
     return name_exceptions(choice_.precision.values.owner(), "computing", [&] {
       return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_,
-                      manifest, report);
+                      manifest, report, patches_.empty() ? nullptr : &tap);
     });
   };
   if (!ranks_) return run_into(sink_pointers_, progress);

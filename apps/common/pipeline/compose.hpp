@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/pipeline/choice.hpp"
+#include "common/pipeline/patches.hpp"
 #include "common/ranks/ranks.hpp"
 #include "gpt2run/engine/generate.hpp"
 
@@ -29,6 +30,9 @@ class Composition {
   const Chain& chain() const { return chain_; }
   Limits limits() const;
 
+  // The patches of --patch as they were given, in the order in which they are applied.
+  const std::vector<std::string>& patch_texts() const { return patch_texts_; }
+
   // False if this run cannot have the order of sums of the recorded one that it repeats (take_recorded_order).
   bool has_recorded_order() const { return has_recorded_order_; }
 
@@ -50,6 +54,7 @@ class Composition {
  private:
   void share_prompts(const Configuration& configuration);
   void compare_prompts(const Manifest& recorded) const;
+  void bind_patches();
 
   PluginHost& host_;
   Ranks* ranks_;
@@ -61,6 +66,9 @@ class Composition {
   std::unique_ptr<Checkpoint> checkpoint_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::vector<Prompt> prompts_;
+  std::vector<std::string> patch_texts_;
+  std::vector<Patch> patches_;
+  std::vector<std::vector<BoundPatch>> bound_;  // by prompt; empty for those of other ranks
   std::unique_ptr<Precision> precision_;
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Sampler>> samplers_;

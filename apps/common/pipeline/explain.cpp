@@ -72,6 +72,7 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
   lines.add("", "writes logits in ", name_of(space), " memory, ",
             shown_bytes(4 * int64_t(composition.checkpoint().config().V)), " a row, ",
             counted(limits.logit_rows, "row"), " at most");
+  for (const std::string& patch : composition.patch_texts()) lines.add("patch", printable(patch));
   if (chain != space)
     lines.add("adapter", "core copies logits from ", name_of(space), " to host memory and the choice back");
   for (const BoundPlugin& sampler : choice.samplers)
@@ -88,8 +89,9 @@ void explain_stages(Lines& lines, const Composition& composition, const Limits& 
 
 std::string repeat_text(const Composition& composition) {
   const Space space = composition.choice().precision.plugin->space;
-  const std::string_view reason = why_not_replayed(space, composition.choice().chain_space(),
-                                                   all_wants(composition.sinks()), composition.generation().recompute);
+  std::string_view reason = why_not_replayed(space, composition.choice().chain_space(), all_wants(composition.sinks()),
+                                             composition.generation().recompute);
+  if (reason.empty() && !composition.patch_texts().empty()) reason = "a tap is set";
   if (!reason.empty()) return "1 token between two waits: " + std::string(reason);
   return "up to " + std::to_string(composition.generation().replay) +
          " tokens between two waits, enqueued once and replayed";
