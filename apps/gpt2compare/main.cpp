@@ -17,6 +17,7 @@
 #include "gpt2compare/conditions.hpp"
 #include "gpt2compare/folders.hpp"
 #include "gpt2compare/options.hpp"
+#include "gpt2compare/patching.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
 
@@ -89,6 +90,31 @@ int compare_folders(const OptionValues& values, const std::vector<Condition>& co
   return check_conditions(run.comparison(), conditions);
 }
 
+// Whether patches are compared in place of precisions.
+bool has_patches(const Configuration& configuration) {
+  const auto given = [&](const char* key) { return configuration.layer(key) != Layer::fallback; };
+  const bool patches = given("patch") || given("patch_sweep");
+  if (!patches && given("answer")) usage_error("--answer: expected --patch or --patch_sweep too");
+  constexpr std::string_view kOfComparisons[] = {
+      "test",          "test_model", "max_new_tokens", "window",          "limit",    "overlap", "floor",
+      "floor_targets", "layers",     "open",           "layer_threshold", "islands",  "full",    "formats",
+      "fail_if",       "ref_folder", "test_folder",    "ref_name",        "test_name"};
+  for (const CoreOption& option : configuration.core())
+    if (patches && given(option.spec.key) &&
+        std::ranges::find(kOfComparisons, option.spec.key) != std::end(kOfComparisons))
+      usage_error("--", option.spec.key, ": not beside --patch, which compares --ref with itself");
+  return patches;
+}
+
+int show_patches(PluginHost& host, Configuration& configuration, Ranks& ranks) {
+  PatchingRun run(host, configuration, ranks);
+  run.run();
+  publish_results(
+      std::string(configuration.values().text("json")), [&] { return to_json(run.result()); },
+      [&] { return to_table(run.result(), width_of_output()); });
+  return 0;
+}
+
 int start(std::vector<std::string> arguments, Ranks& ranks) {
   Configuration configuration(compare_options(), std::move(arguments));
   const OptionValues& values = configuration.values();
@@ -104,8 +130,10 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   if (ranks.is_root() && !json.empty() && json != "-")
     OutputFile taken(json);  // a file that cannot be written is an error before the work
   watch_interrupts();
+  const bool patches = has_patches(configuration);
   if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;
   PluginHost host = plugin_host(configuration);
+  if (patches) return ranks.is_root() ? show_patches(host, configuration, ranks) : 0;
   ComparisonRun run(host, configuration, ranks);
   run.run();
   if (!ranks.is_root()) return 0;
