@@ -11,6 +11,7 @@ STUDY is a folder; in it and below it are looked for
     formats.json       of gpt2compare --formats --json
     islands.json       of gpt2compare --islands --json
     adder.json         of scripts/adder.py --json
+    patching.json      of gpt2compare --patch_sweep --json
 What is missing is left out, with a line saying so for the first four. FOLDER (STUDY unless given) gets report.html, which needs no other
 file, and the pictures in plots/. Everything is made before the first file is written. It needs matplotlib (Debian's
 package python3-matplotlib). Exit codes: 0 done, 2 the command line cannot be meant, 1 everything else.
@@ -80,9 +81,10 @@ def draw(study):
     except ImportError as error:
         fail(f"matplotlib cannot be loaded: {error}")
     import plots_formats
+    import plots_patching
     import plots_report
 
-    pictures, left_out = plots_figures.draw_all(study, {"formats": (plots_formats.formats_by_bytes,), "islands": (plots_formats.damage_by_part,)})
+    pictures, left_out = plots_figures.draw_all(study, {"formats": (plots_formats.formats_by_bytes,), "islands": (plots_formats.damage_by_part,), "patching": (plots_patching.patch_effect,)})
     return pictures, plots_report.html_of(study, pictures, left_out), left_out
 
 

@@ -48,6 +48,7 @@ class Study:
     formats: dict = None
     islands: dict = None
     adder: dict = None
+    patching: dict = None
     missing: list = field(default_factory=list)
     manifests: dict = field(default_factory=dict)
 
@@ -314,6 +315,34 @@ def islands_of(path):
     return {"test": at(node, "test", "text", path), "kl": at(node, "kl_ref_test", "number", path), "parts": parts}
 
 
+def map_of(node, where):
+    """The effects of one operation: a row for each layer, with a number for each position."""
+    found = {"op": at(node, "op", "text", where), "texts": items(node, "texts", "text", where)}
+    for key in ("layers", "positions"):
+        found[key] = items(node, key, "whole", where)
+    found["effects"] = [[check(x, "number", f"{where}: effects") for x in row] for row in items(node, "effects", "list", where)]
+    sizes = [len(found["texts"]), *map(len, found["effects"])]
+    if len(found["effects"]) != len(found["layers"]) or set(sizes) != {len(found["positions"])}:
+        raise Bad(f"{where}: effects: expected {len(found['layers'])} rows of {len(found['positions'])}, found rows of {sizes[1:]}")
+    return found
+
+
+def patching_of(path):
+    node = read_json(path)
+    found = {"precision": at(node, "precision", "text", path), "patches": items(node, "patches", "text", path), "manifest": node.get("manifest")}
+    sweep = at(node, "sweep", "object", path, None)
+    found["sweep"] = sweep and {
+        "patch": at(sweep, "patch", "text", path),
+        "answers": [at(one, "text", "text", f"{path}: answers") for one in items(sweep, "answers", "object", path)],
+        "clean": at(sweep, "clean", "number", path),
+        "corrupted": at(sweep, "corrupted", "number", path),
+        "maps": [map_of(one, f"{path}: maps") for one in items(sweep, "maps", "object", path)],
+    }
+    if sweep and len(found["sweep"]["answers"]) not in (1, 2):
+        raise Bad(f"{path}: answers: expected one or two, found {len(found['sweep']['answers'])}")
+    return found
+
+
 def adder_of(path):
     node = read_json(path)
     right = at(node, "right", "object", path)
@@ -366,13 +395,15 @@ def read_study(folder):
         setattr(study, name, found)
         if found.get("manifest") is not None:
             study.manifests[paths[0].name] = found["manifest"]
-    for name, reader in (("formats", formats_of), ("islands", islands_of), ("adder", adder_of)):  # few studies have them
+    for name, reader in (("formats", formats_of), ("islands", islands_of), ("adder", adder_of), ("patching", patching_of)):  # few studies have them
         for path in sorted(folder.rglob(f"{name}.json"))[:1]:
             setattr(study, name, reader(path))
     if study.formats and study.formats["manifest"] is not None:
         study.manifests["formats.json"] = study.formats["manifest"]
+    if study.patching and study.patching["manifest"] is not None:
+        study.manifests["patching.json"] = study.patching["manifest"]
     for path in sorted(folder.rglob("manifests/*.json"))[:1]:
         study.manifests["timings, first run"] = read_json(path)
-    if not (study.timings or study.compare or study.perplexity or study.bench or study.formats):
+    if not (study.timings or study.compare or study.perplexity or study.bench or study.formats or study.patching):
         raise Bad(f"{folder}: expected results of gpt2bench, gpt2compare or gpt2perplexity, found none")
     return study

@@ -9,6 +9,7 @@ import math
 
 from plots_figures import PHASE_NAMES, short
 from plots_formats import formats_section, islands_section
+from plots_patching import patching_section
 from plots_inputs import ALL_PHASES, EQUAL, is_below, order_of
 
 MOST_OF_MANIFEST = 20000  # characters
@@ -252,7 +253,7 @@ SECTIONS = (("compare", compare_section), ("perplexity", perplexity_section), ("
 
 
 def of_formats(study, pictures):
-    for source, section in (("formats", formats_section), ("islands", islands_section)):
+    for source, section in (("formats", formats_section), ("islands", islands_section), ("patching", patching_section)):
         if getattr(study, source):
             yield from section(study, pictures, table, figure, link)
 

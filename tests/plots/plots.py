@@ -25,7 +25,7 @@ PICTURES = {
     "perplexity": {"perplexity"},
     "bench": {"speed"},
 }  # fmt: skip
-OF_FORMATS = {"formats": {"formats_by_bytes"}, "islands": {"damage_by_part"}}  # few studies have them
+OF_FORMATS = {"formats": {"formats_by_bytes"}, "islands": {"damage_by_part"}, "patching": {"patch_effect"}}  # few studies have them
 METRICS = ("kl_ref_test", "kl_test_ref", "js", "tvd", "logit_mse", "logit_mse_aligned", "cosine", "logprob_difference", "top1_agreement", "topk_overlap")
 
 
@@ -100,6 +100,8 @@ def check_whole_study(folder):
     expect("<td>norm_logits</td><td>-</td>" in report.replace("\n", ""), "no number for a layer outside of the layers")
     expect("operations of cpu-bf16 wrote" in report, "whose largest values they are")
     check_formats(report)
+    expect("--patch_sweep op=embed+down_add,from=The &lt;old&gt;" in report, "the sweep, escaped")
+    expect("from -1.5 after the prompt (0) to 2.5 after the donor (1)" in report, "what an effect of 0 and of 1 is")
     other = folder.with_name("again")
     expect(plots(folder, "--out", other).returncode == 0, "a second run")
     for path in (folder / "plots").iterdir():
@@ -132,7 +134,7 @@ def check_disturbed(folder):
 
 def check_parts(study, folder):
     """One source of results alone gives its pictures, and the others a line each."""
-    for source in ("perplexity", "bench", "formats"):
+    for source in ("perplexity", "bench", "formats", "patching"):
         alone = folder / source
         alone.mkdir()
         shutil.copy(study / f"{source}.json", alone)
@@ -193,6 +195,8 @@ BAD = {
     "direction: interval: expected two numbers, found 1": changed("formats.json", lambda node: first(node)["direction"]["interval"].pop()),
     "islands.json: expected the key 'islands'": changed("islands.json", lambda node: node.pop("islands")),
     "adder.json: cpu-fp32: expected a whole number, found \"all\"": changed("adder.json", lambda node: node["right"].update({"cpu-fp32": "all"})),
+    "patching.json: maps: effects: expected 6 rows of 4, found rows of [4, 4, 4, 4, 4]": changed("patching.json", lambda node: node["sweep"]["maps"][1]["effects"].pop()),
+    "patching.json: answers: expected one or two, found 0": changed("patching.json", lambda node: node["sweep"]["answers"].clear()),
     "perplexity.json: results[1]: expected an object, found 3": changed("perplexity.json", lambda node: node["results"].__setitem__(1, 3)),
     "bench.json: threads: expected a number, found true": changed("bench.json", lambda node: node["results"][0].update(threads=True)),
     "expected as many values of every phase": changed("timings/timings_host_FP16_64.json", lambda node: node["sampling"].pop()),

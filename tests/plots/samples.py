@@ -105,6 +105,18 @@ def formats(draw):
     return {"reference": "cpu-fp32", "reference_step_bytes": 13824000, "tokens": 1000, "tests": tests, "manifest": {"model": {"path": "demo"}}}
 
 
+def patching():
+    tokens = ["The", " old", " $king", " <was>"]
+    maps = []
+    for op, layers in (("embed", [-1]), ("down_add", list(range(LAYERS)))):
+        effects = [[math.sin(layer + 2 * position) for position in range(len(tokens))] for layer in layers]
+        effects[0][0] = None
+        maps.append({"op": op, "layers": layers, "positions": list(range(len(tokens))), "texts": tokens, "effects": effects})
+    answers = [{"token": 5, "text": " queen"}, {"token": 7, "text": " king"}]
+    sweep = {"patch": "op=embed+down_add,from=The <old>", "answers": answers, "clean": 2.5, "corrupted": -1.5, "maps": maps}
+    return {"precision": "cpu-fp32", "patches": ["op=embed,positions=1,noise=1"], "sweep": sweep, "manifest": {"gpt2run": "0.2.0"}}
+
+
 def islands():
     parts = [{"division": division, "part": part, "kl_ref_test": 0.03 * (1 - restored), "restored": restored}
              for division, part, restored in (("values", "weights", 0.97), ("detail", "layer1.down_add", 0.6), ("layer", "layer1", 0.7), ("operation", "embed", -0.01))]  # fmt: skip
@@ -137,7 +149,7 @@ def write(folder):
             for length in (64, 128, 256):
                 path = folder / "timings" / f"timings_{placement}_{precision}_{length}.json"
                 path.write_text(json.dumps(timings(draw, precision, placement, length)), encoding="utf-8")
-    contents = {"compare": compare(draw), "perplexity": perplexity(), "bench": bench(draw), "formats": formats(draw), "islands": islands()}
+    contents = {"compare": compare(draw), "perplexity": perplexity(), "bench": bench(draw), "formats": formats(draw), "islands": islands(), "patching": patching()}
     contents["adder"] = {"sums": 10000, "right": {"cpu-fp32": 10000, "reference:w=int4:group=32": 9997}}
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
