@@ -2,8 +2,9 @@
 // same folder and renamed by publish(); without publish() it is removed.
 //
 // Several processes may write the same file: each has its own temporary file, and the last to publish wins. Within one
-// process a file has a single writer, whichever library that is in. A replaced file passes on its mode and, if the
-// system permits, its owner. One thread at a time. Every failure is an Error with the path and the system's reason.
+// process a file has a single writer, whichever library that is in. A replaced file passes on its mode without the
+// set-id bits and, if the system permits, its group; the new file belongs to the user. One thread at a time. Every
+// failure is an Error with the path and the system's reason.
 #pragma once
 #include <fcntl.h>
 #include <sys/auxv.h>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -57,7 +59,8 @@ class OutputFile {
 
   // The path that publish() replaces: `path` with links resolved; the last link may point to nothing. Throws Error,
   // also for ".." after a folder that does not exist: the system would not resolve such a path, so it cannot be
-  // checked.
+  // checked. A link in a folder where everyone may make files, such as /tmp, must belong to the user or to the folder's
+  // owner: a stranger's could lead to any of the user's files.
   static std::filesystem::path target_of(const std::filesystem::path& path);
 
  private:
@@ -107,28 +110,61 @@ inline int standard_file(const struct stat& file) {
   return -1;
 }
 
+// Throws Error for a link that a stranger may have made: in a folder with the sticky bit that everyone can write, and
+// of another user than the caller and the folder's owner. Linux itself has this rule where fs.protected_symlinks is 1.
+inline void check_link(const std::filesystem::path& link, const struct stat& found, const std::string& path) {
+  struct stat folder;
+  if (found.st_uid == geteuid() || stat(link.parent_path().c_str(), &folder) != 0) return;
+  const bool is_shared = (folder.st_mode & S_ISVTX) && (folder.st_mode & S_IWOTH);
+  if (is_shared && found.st_uid != folder.st_uid)
+    fail(path, ": cannot be opened for writing: ", link.string(), " is a link of user ", found.st_uid,
+         " in a folder that everyone can write");
+}
+
 }  // namespace detail
 
 inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& path) {
   constexpr int kMostLinks = 40;
+  const auto refuse = [&](int code) { fail(path.string(), ": cannot be opened for writing: ", std::strerror(code)); };
   std::error_code error;
-  std::filesystem::path target = path;
-  for (int links = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(target, error)); ++links) {
-    if (links == kMostLinks) fail(path.string(), ": cannot be opened for writing: too many links");
-    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
-    if (error) break;
-    target = target.parent_path() / next;
-  }
-  target = std::filesystem::absolute(target, error);
-  std::filesystem::path found;
+  std::filesystem::path target = "/";
+  std::deque<std::filesystem::path> left;  // the names that follow
+  const auto add_front = [&](const std::filesystem::path& more) {
+    if (more.is_absolute()) target = "/";
+    const std::filesystem::path names = more.relative_path();
+    left.insert(left.begin(), names.begin(), names.end());
+  };
+  add_front(std::filesystem::absolute(path, error));
+  if (error) refuse(error.value());
   bool missing = false;
-  for (const std::filesystem::path& part : target) {
-    if (missing && part == "..") fail(path.string(), ": cannot be opened for writing: ", std::strerror(ENOENT));
-    std::error_code none;
-    missing = missing || !std::filesystem::exists(found /= part, none);
+  for (int links = 0; !left.empty();) {
+    const std::filesystem::path name = left.front();
+    left.pop_front();
+    if (name == "." || (name.empty() && !left.empty())) continue;
+    if (name.empty() && !missing) {  // a path that ends in '/'
+      if (!std::filesystem::is_directory(target, error)) refuse(ENOTDIR);
+      continue;
+    }
+    if (name == ".." && missing) refuse(ENOENT);
+    if (name == "..") {
+      target = target.parent_path();
+      continue;
+    }
+    const std::filesystem::path next = target / name;
+    struct stat found;
+    if (!missing && lstat(next.c_str(), &found) != 0) {
+      if (errno != ENOENT && errno != ENOTDIR) refuse(errno);  // of ENOTDIR, making the folder complains
+      missing = true;
+    }
+    if (missing || !S_ISLNK(found.st_mode)) {
+      target = next;
+      continue;
+    }
+    detail::check_link(next, found, path.string());
+    if (++links > kMostLinks) fail(path.string(), ": cannot be opened for writing: too many links");
+    add_front(std::filesystem::read_symlink(next, error));
+    if (error) refuse(error.value());
   }
-  if (!error) target = std::filesystem::weakly_canonical(target, error);
-  if (error) fail(path.string(), ": cannot be opened for writing: ", error.message());
   return target;
 }
 
@@ -141,8 +177,13 @@ inline OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
 inline void OutputFile::open_target() {
   struct stat found;
   const bool exists = stat(path_.c_str(), &found) == 0;
+  const int reason = errno;
   if (exists) fd_ = detail::standard_file(found);
   if (fd_ >= 0) return;
+  target_ = target_of(path_);
+  // A path that cannot be looked at may well have something at its end, which must not be replaced unseen.
+  if (!exists && reason != ENOENT && reason != ENOTDIR)
+    fail(path_, ": cannot be opened for writing: ", std::strerror(reason));
   if (!exists || S_ISREG(found.st_mode)) return open_temporary(exists ? &found : nullptr);
   // Without O_NONBLOCK, opening a pipe without a reader would wait forever.
   fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC | O_NONBLOCK);
@@ -153,7 +194,6 @@ inline void OutputFile::open_target() {
 }
 
 inline void OutputFile::open_temporary(const struct stat* replaced) {
-  target_ = target_of(path_);
   if (!target_.has_filename()) fail(path_, ": cannot be opened for writing: expected a file, found a folder");
   if (replaced && faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) != 0)
     fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
@@ -167,8 +207,9 @@ inline void OutputFile::open_temporary(const struct stat* replaced) {
   if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
   temporary_ = name;
   if (!replaced) return;
-  const bool owned = fchown(fd_, replaced->st_uid, replaced->st_gid) == 0;  // before fchmod: it clears the set-id bits
-  fchmod(fd_, replaced->st_mode & (owned ? 07777 : 0777));
+  // A stranger's file does not become his again: what a user wrote belongs to the user.
+  [[maybe_unused]] const int of_group = fchown(fd_, static_cast<uid_t>(-1), replaced->st_gid);  // may be refused
+  fchmod(fd_, replaced->st_mode & 0777);
 }
 
 inline OutputFile::OutputFile(OutputFile&& other) noexcept
