@@ -14,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uid_t kNobody = 65534;
+constexpr gid_t kUsers = 100;
 
 class Trust : public testing::Test {
  protected:
@@ -33,9 +34,29 @@ class Trust : public testing::Test {
 
 TEST_F(Trust, TheUsersOwnFileUnderASharedFolderWithStickyBit) { EXPECT_EQ(verdict(file_), "no error"); }
 
-TEST_F(Trust, AGroupMayWrite) {
+// Root's group, and that of a user alone. Whoever runs the tests may be in a group with others.
+TEST_F(Trust, RootsGroupMayWrite) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file to root's group";
   mode(file_, 0775);
   mode(folder_, 0775);
+  EXPECT_EQ(verdict(file_), "no error");
+}
+
+TEST_F(Trust, AGroupOfOthersMayNot) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file to any group";
+  mode(file_, 0775);
+  ASSERT_EQ(chown(file_.c_str(), 0, kUsers), 0);
+  EXPECT_THAT(verdict(file_), IsMessage(file_.string() + ":", "file", "group 100"));
+  mode(file_, 0755);
+  EXPECT_EQ(verdict(file_), "no error");
+  ASSERT_EQ(chown(folder_.c_str(), 0, kUsers), 0);
+  mode(folder_, 0775);
+  EXPECT_THAT(verdict(file_), IsMessage(folder_.string() + ":", "folder", "group 100"));
+  mode(folder_, 0755);
+  ASSERT_EQ(chown(scratch_.path().c_str(), 0, kUsers), 0);
+  mode(scratch_.path(), 0775);
+  EXPECT_THAT(verdict(file_), IsMessage(scratch_.path().string() + " ", "group 100"));
+  mode(scratch_.path(), 01775);
   EXPECT_EQ(verdict(file_), "no error");
 }
 
@@ -75,6 +96,42 @@ TEST_F(Trust, LinksAreJudgedByWhatTheyLeadTo) {
   EXPECT_THAT(verdict(link), IsMessage(folder_.string() + ":", "everyone"));
   fs::remove(file_);
   EXPECT_THAT(verdict(link), IsMessage(link.string()));
+}
+
+// Each link of a chain and the folder that it lies in.
+TEST_F(Trust, EveryLinkOfAChainIsJudged) {
+  const fs::path open = scratch_.folder("open"), named = scratch_.folder("named");
+  const fs::path first = named / "gpt2run-sampler-good.so", second = open / "second";
+  fs::create_symlink(second, first);
+  fs::create_symlink("../plugins/gpt2run-sampler-good.so", second);
+  mode(open, 0755);
+  EXPECT_EQ(verdict(first), "no error");
+  mode(open, 0777);
+  EXPECT_THAT(verdict(first), IsMessage(open.string(), "everyone"));
+  mode(open, 0755);
+  fs::remove(second);
+  fs::create_symlink(open / "folder/gpt2run-sampler-good.so", second);
+  fs::create_symlink(folder_, open / "folder");
+  EXPECT_EQ(verdict(first), "no error");
+  mode(open, 0777);
+  EXPECT_THAT(verdict(first), IsMessage(open.string(), "everyone"));
+  fs::remove(second);
+  fs::create_symlink(second, second);
+  mode(open, 0755);
+  EXPECT_THAT(verdict(first), IsMessage(first.string(), "links"));
+}
+
+TEST_F(Trust, ForeignLinksAndFoldersAbove) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  const fs::path shared = scratch_.folder("shared"), link = shared / "plugins";
+  fs::create_symlink(folder_, link);
+  mode(shared, 01777);
+  EXPECT_EQ(verdict(link / file_.filename()), "no error");
+  ASSERT_EQ(lchown(link.c_str(), kNobody, kNobody), 0);
+  EXPECT_THAT(verdict(link / file_.filename()), IsMessage(link.string() + ":", "link", "65534"));
+  ASSERT_EQ(chown(scratch_.path().c_str(), kNobody, kNobody), 0);
+  mode(scratch_.path(), 0755);
+  EXPECT_THAT(verdict(file_), IsMessage(scratch_.path().string() + ":", "folder", "65534"));
 }
 
 TEST_F(Trust, ForeignOwners) {
