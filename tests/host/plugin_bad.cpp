@@ -1,5 +1,5 @@
-// A bad sampler or sink. Its own file's name, gpt2run-<kind>-<case>.so, says what is wrong with it, so one library and
-// copies of it serve for all cases: its initialiser changes the descriptor, which is no constant here.
+// A bad plugin of any kind. Its own file's name, gpt2run-<kind>-<case>.so, says what is wrong with it, so one library
+// and copies of it serve for all cases: its initialiser changes the descriptor, which is no constant here.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -7,8 +7,11 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
+#include "gpt2run/precision.hpp"
 #include "gpt2run/sdk/select.hpp"
 #include "gpt2run/sink.hpp"
 
@@ -59,29 +62,75 @@ struct BadSink final : Sink {
   void token(const TokenEvent&) override { act("in-token"); }
 };
 
+struct BadLoader final : Loader {
+  BadLoader(const Options&, const Host&) {}
+  int probe(const char*) const override { return act("in-probe"), 0; }
+  std::unique_ptr<Checkpoint> open(const char*) override { return act("in-open"), nullptr; }
+};
+
+// Steps do nothing but harm.
+struct BadSession final : Session {
+  BadSession(const Checkpoint& checkpoint, const Limits& limits)
+      : logits(size_t(limits.logit_rows) * size_t(checkpoint.config().V)),
+        tokens(size_t(limits.slots) * size_t(limits.context + 1)),
+        logprobs(tokens.size()),
+        keys(size_t(limits.logit_rows)) {
+    batch = {
+        logits.data(), logits.data(), checkpoint.config().V, limits.logit_rows,  checkpoint.config().V, limits.slots,
+        keys.data(),   tokens.data(), logprobs.data(),       limits.context + 1, Space::host,           0,
+        nullptr};
+  }
+  const Traits& traits() const override { return declared; }
+  LogitBatch layout() const override { return batch; }
+  void start(int, const Start&) override {}
+  LogitBatch step(std::span<const Row>) override { return act("in-step"), batch; }
+  void score(const LogitBatch&) override {}
+  void read(const void*, void*, size_t) override {}
+  void write(const void*, void*, size_t) override {}
+
+  Traits declared{};
+  std::vector<float> logits;
+  std::vector<int32_t> tokens;
+  std::vector<float> logprobs;
+  std::vector<RowKey> keys;
+  LogitBatch batch;
+};
+
+struct BadPrecision final : Precision {
+  BadPrecision(const Options&, const Host&) {}
+  std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
+    act("in-open");
+    if (bad == "opens-nothing") return nullptr;
+    return std::make_unique<BadSession>(checkpoint, limits);
+  }
+};
+
 void* make_nothing(const Options&, const Host&) { return nullptr; }
+
+struct Maker {
+  Kind kind;
+  decltype(Plugin::create) create;
+};
+constexpr Maker kMakers[] = {{Kind::loader, make<Loader, BadLoader>},
+                             {Kind::precision, make<Precision, BadPrecision>},
+                             {Kind::sampler, make<Sampler, BadSampler>},
+                             {Kind::sink, make<Sink, BadSink>}};
 
 void begin() {
   Dl_info info{};
   dladdr(&gpt2run_plugin, &info);
   file = info.dli_fname;
-  const bool is_sink = file.find("gpt2run-sink-") != std::string::npos;
-  const size_t name = file.rfind(is_sink ? "sink-" : "sampler-") + (is_sink ? 5 : 8);
-  bad = file.substr(name, file.size() - name - 3);
+  Maker maker{};
+  for (const Maker& one : kMakers) {
+    const std::string start = std::string("/gpt2run-") + name_of(one.kind) + "-";
+    const size_t at = file.rfind(start);
+    if (at == std::string::npos) continue;
+    maker = one;
+    bad = file.substr(at + start.size(), file.size() - at - start.size() - 3);
+  }
   Plugin& it = gpt2run_plugin;
-  it = {kAbi,
-        kTag,
-        is_sink ? Kind::sink : Kind::sampler,
-        Space::host,
-        true,
-        bad.c_str(),
-        "1",
-        "a bad",
-        nullptr,
-        0,
-        runs_everywhere,
-        is_sink ? make<Sink, BadSink> : make<Sampler, BadSampler>};
-  if (is_sink) it.selects = false;
+  it = {kAbi,    kTag, maker.kind,      Space::host, maker.kind == Kind::sampler, bad.c_str(), "1", "a bad one",
+        nullptr, 0,    runs_everywhere, maker.create};
   if (bad == "other-abi") it.abi = 3;
   if (bad == "no-create") it.create = nullptr;
   if (bad == "no-name") it.name = nullptr;

@@ -19,7 +19,7 @@ const std::string kBin = std::string(BINARY_DIR) + "/bin/";
 constexpr int kCrash = 128;
 
 struct Bad {
-  const char* name;     // of a sampler, unless it begins with "sink-"
+  const char* name;     // of a sampler, unless it begins with another kind
   const char* refusal;  // in list and show; "" if they show it like any other
   int code;             // of gpt2run
   const char* run;      // gpt2run's line behind the name of the file or of the plugin
@@ -66,6 +66,18 @@ const Bad kBad[] = {
     {"sink-writes-wild-in-token", "", kCrash + SIGSEGV, "crashed while its code was running (SIGSEGV)",
      "destroyed within a sequence.*crashed .Segmentation fault."},
     {"sink-throws-odd-in-token", "", 1, "something that is no std::exception", "takes a run.*no std::exception"},
+    {"loader-throws-in-open", "", 1, "there is no place 8", "opening an empty path .*there is no place 8"},
+    {"loader-opens-nothing", "", 1, "open() returned null", "opening an empty path .*nothing was thrown"},
+    {"precision-throws-in-open", "", 1, "there is no place 8", "logits are finite.*there is no place 8"},
+    {"precision-opens-nothing", "", 1, "open() returned null", "logits are finite.*crashed .Segmentation fault."},
+    {"precision-throws-odd-in-step", "", 1, "something that is no std::exception",
+     "logits are finite.*no std::exception"},
+    {"precision-writes-wild-in-step", "", kCrash + SIGSEGV, "crashed while its code was running (SIGSEGV)",
+     "logits are finite.*crashed .Segmentation fault."},
+    {"no-symbol", "exports no symbol gpt2run_plugin", 1, "exports no symbol gpt2run_plugin",
+     "it opens.*exports no symbol gpt2run_plugin"},
+    {"missing-symbol", "needs the symbol gpt2run_defined_nowhere", 1, "needs the symbol gpt2run_defined_nowhere",
+     "it opens.*needs the symbol gpt2run_defined_nowhere"},
     {"not-elf", "not a shared library", 1, "not a shared library", "is an ELF library.*not a shared library"},
     {"truncated", "cut short", 1, "cut short", "is an ELF library.*cut short"},
     {"other-machine", "not a shared library", 1, "not a shared library", "it opens.*not a shared library"},
@@ -73,17 +85,23 @@ const Bad kBad[] = {
 
 void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
 
-bool is_sink(const std::string& name) { return name.starts_with("sink-"); }
-std::string plain(const std::string& name) { return is_sink(name) ? name.substr(5) : name; }
+// The kind and the name of the plugin.
+std::pair<std::string, std::string> identity_of(const std::string& name) {
+  for (const std::string kind : {"loader", "precision", "sink"})
+    if (name.starts_with(kind + "-")) return {kind, name.substr(kind.size() + 1)};
+  return {"sampler", name};
+}
+std::string plain(const std::string& name) { return identity_of(name).second; }
 
 // A copy of the bad plugin by the name of the case, since one of them deletes its file.
 fs::path place(const ScratchFolder& scratch, const std::string& name) {
-  const std::string file = is_sink(name) ? "gpt2run-" + name + ".so" : "gpt2run-sampler-" + name + ".so";
-  std::string bytes = read_whole(fixture_folder("bad") / "gpt2run-sampler-bad.so");
+  const auto [kind, own] = identity_of(name);
+  const bool is_other = name == "no-symbol" || name == "missing-symbol";
+  std::string bytes = read_whole(is_other ? fixture_file(name) : fixture_folder("bad") / "gpt2run-sampler-bad.so");
   if (name == "not-elf") bytes = "no library at all";
   if (name == "truncated") bytes.resize(bytes.size() / 3);
   if (name == "other-machine") bytes.at(18) = '\xb7';  // the machine's number in an ELF header: AArch64
-  return scratch.file(file, bytes);
+  return scratch.file("gpt2run-" + kind + "-" + own + ".so", bytes);
 }
 
 // Neither escape codes nor other characters that move a cursor.
@@ -100,9 +118,11 @@ TEST(BadPlugin, List) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   std::map<std::string, json> rows;
   const json listed = json::parse(outcome.out);
-  for (const json& row : listed.at("plugins")) rows[row.at("name")] = row;
+  for (const json& row : listed.at("plugins"))
+    rows[std::string(row.at("kind")) + ":" + std::string(row.at("name"))] = row;
   for (const Bad& bad : kBad) {
-    const json& row = rows[plain(bad.name)];
+    const auto [kind, own] = identity_of(bad.name);
+    const json& row = rows[kind + ":" + own];
     EXPECT_EQ(row.contains("refusal"), *bad.refusal != 0) << bad.name;
     EXPECT_THAT(row.value("refusal", ""), HasSubstr(bad.refusal)) << bad.name;
   }
@@ -129,7 +149,8 @@ class Each : public testing::TestWithParam<Bad> {
 
 TEST_P(Each, Show) {
   place(scratch_, bad_.name);
-  const Outcome outcome = run_program(kBin + "gpt2plugins show " + plain(bad_.name) + with(scratch_));
+  const Outcome outcome =
+      run_program(kBin + "gpt2plugins show " + identity_of(bad_.name).first + ":" + plain(bad_.name) + with(scratch_));
   EXPECT_EQ(outcome.code, *bad_.refusal ? 1 : 0);
   EXPECT_THAT(outcome.err, HasSubstr(std::string_view(bad_.name) == "escape-name" ? "\\x1b[31m" : bad_.refusal));
   expect_plain(outcome.out + outcome.err);
@@ -137,9 +158,11 @@ TEST_P(Each, Show) {
 
 TEST_P(Each, Run) {
   const std::string file = place(scratch_, bad_.name).string();
-  const std::string choice = is_sink(bad_.name) ? "--sampler argmax --sink " : "--sink null --sampler ";
-  const Outcome outcome =
-      run_program(kBin + "gpt2run -q -n 2 --precision cpu-fp32 " + choice + plain(bad_.name) + with(scratch_));
+  std::map<std::string, std::string> chosen = {{"precision", "cpu-fp32"}, {"sampler", "argmax"}, {"sink", "null"}};
+  chosen[identity_of(bad_.name).first] = plain(bad_.name);
+  std::string command = kBin + "gpt2run -q -n 2" + with(scratch_);
+  for (const auto& [slot, name] : chosen) command += " --" + slot + " " + name;
+  const Outcome outcome = run_program(command);
   EXPECT_EQ(outcome.code, bad_.code) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr(bad_.run));
   EXPECT_THAT(outcome.err, HasSubstr(bad_.code ? plain(bad_.name) : ""));

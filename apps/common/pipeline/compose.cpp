@@ -126,6 +126,8 @@ void Composition::open() {
   const std::string owners = choice_.precision.values.owner() + " or " + choice_.loader.values.owner();
   const Limits most = limits();
   name_exceptions(owners, "given the model", [&] { session_ = precision_->open(*checkpoint_, most); });
+  if (!session_)
+    fail(choice_.precision.values.owner(), ": open() returned null: expected a session, or an Error thrown");
   generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <optional>
 
+#include "common/config/create.hpp"
 #include "common/program/interrupt.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/sha256.hpp"
@@ -140,6 +141,18 @@ std::string source_of_model(const std::string& model) {
   return PackedFolder::is_one(model) ? PackedFolder::source_of(model).model : model;
 }
 
+namespace {
+
+// Opens the model by the loader's code, whose exceptions get its name.
+std::unique_ptr<Checkpoint> open_by(Loader& loader, const BoundPlugin& chosen, const std::string& model) {
+  const std::string& owner = chosen.values.owner();
+  auto checkpoint = name_exceptions(owner, "asked to open the model", [&] { return loader.open(model.c_str()); });
+  if (!checkpoint) fail(owner, ": open() returned null: expected a checkpoint, or an Error thrown");
+  return checkpoint;
+}
+
+}  // namespace
+
 std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen, const std::string& model) {
   if (PackedFolder::is_one(model)) {
     std::vector<PackedFolder> folders;
@@ -147,14 +160,14 @@ std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen
     const PackedSource then = folders.front().source(), now = look_at_source(then.model, chosen.plugin->name);
     if (const std::string changed = difference(then, now); !changed.empty())
       fail(model, ": packed weights of another model: ", changed, "; pack it again with gpt2convert --packed");
-    auto checkpoint = loader.open(then.model.c_str());
+    auto checkpoint = open_by(loader, chosen, then.model);
     check_unchanged(then.model, then);
     return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), PackedCheckpoint::Keep());
   }
   const char* cache = std::getenv(kVariable);
   std::error_code ignored;
   const bool is_file = fs::exists(model, ignored) || fs::exists(model + ".index", ignored);
-  if (!cache || !*cache || !is_file) return loader.open(model.c_str());
+  if (!cache || !*cache || !is_file) return open_by(loader, chosen, model);
   std::optional<PackedSource> before;
   try {
     // Before it is opened: what takes its place afterwards is another model.
@@ -162,7 +175,7 @@ std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen
   } catch (const Error& error) {
     log_warning(std::string(kVariable) + " is not used: " + error.what());
   }
-  auto checkpoint = loader.open(model.c_str());
+  auto checkpoint = open_by(loader, chosen, model);
   if (!before) return checkpoint;
   try {
     check_unchanged(model, *before);
