@@ -19,7 +19,11 @@ inline constexpr Limits kLimits = {
 struct Opened {
   explicit Opened(const Plugin& plugin, const TinyForm& form = {})
       : checkpoint(form), precision(create<Precision>(plugin)), space(plugin.space) {}
-  std::unique_ptr<Session> session(const Limits& limits = kLimits) const { return precision->open(checkpoint, limits); }
+  std::unique_ptr<Session> session(const Limits& limits = kLimits) const {
+    auto session = precision->open(checkpoint, limits);
+    require(session != nullptr, "open() returned null: expected a session, or an Error thrown");
+    return session;
+  }
 
   TinyCheckpoint checkpoint;
   std::unique_ptr<Precision> precision;
