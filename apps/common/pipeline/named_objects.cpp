@@ -1,4 +1,5 @@
-// Every call goes to the plugin's object by name_all_exceptions().
+// Every call goes to the plugin's object by name_all_exceptions(). A function that is new in the interface needs its
+// place here, or its default answers in place of the plugin.
 #include "common/pipeline/named_objects.hpp"
 
 #include "common/config/create.hpp"
@@ -67,6 +68,12 @@ struct NamedSink final : Named<Sink> {
   }
   void end(std::string_view summary) override {
     call("given the end of the run", [&](Sink& own) { own.end(summary); });
+  }
+  bool taps(const char* op) const override {
+    return call("asked what it taps", [&](const Sink& own) { return own.taps(op); });
+  }
+  void tensor(const TensorEvent& event) override {
+    call("given a tensor", [&](Sink& own) { own.tensor(event); });
   }
 };
 
