@@ -34,7 +34,7 @@ in_debian() {
   # The mount ends with the command.
   # shellcheck disable=SC2016  # "$1" and "$2" are for the inner shell
   unshare --mount sh -euc 'mount --rbind /proc "$1/proc"; exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    HOME=/root DEBIAN_FRONTEND=noninteractive chroot "$1" sh -euc "$2"' sh "$1" "$2" </dev/null
+    HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive chroot "$1" sh -euc "$2"' sh "$1" "$2" </dev/null
 }
 
 # container_steps CONTAINERFILE FOLDER: FROM debian:12, WORKDIR, COPY and RUN, and then the program of ENTRYPOINT on the demo
