@@ -158,8 +158,44 @@ class CudaSession final : public Session {
   }
   void times(StepTimes* times) override { times_ = times; }
 
+  // By the decode kernels, in a state of its own, so that nothing of a step in progress is touched. Rows that a step
+  // has computed by cuBLASLt have other bits there.
+  bool readout(const float* x, int rows, float* logits) override {
+    enter();
+    const int V = state_.config.V;
+    DeviceState<Value>& s = open_readout();
+    for (int first = 0; first < rows; first += kReadoutRows) {
+      const int count = std::min(rows - first, kReadoutRows);
+      for (int r = 0; r < count; ++r)
+        upload(s.x.data() + int64_t{r} * s.x_stride, x + int64_t(first + r) * s.config.C, s.config.C * sizeof(float),
+               s.stream.get());
+      const RowRange all[] = {{0, count, false}};
+      ops_.norm_logits(weights_.head, s, DeviceStep{count, count, {}, {}, all});
+      readout_values_.values.clear();
+      fetch_rows(s.logits.data(), count, V, s.stride, readout_values_, s.stream.get());
+      std::copy(readout_values_.values.begin(), readout_values_.values.end(), logits + int64_t{first} * V);
+    }
+    return true;
+  }
+
  private:
   static constexpr size_t kMostGraphs = 32;
+  static constexpr int kReadoutRows = 64;
+
+  // What readout() computes in: a state with so many rows, and next to no cache.
+  DeviceState<Value>& open_readout() {
+    if (readout_) return *readout_;
+    Limits limits{};
+    limits.slots = limits.context = 1, limits.device = slots_.limits().device;
+    limits.rows = limits.logit_rows = kReadoutRows;
+    auto state = std::make_unique<DeviceState<Value>>(state_.config, limits, false, false);
+    std::vector<int32_t> indices;
+    for (int r = 0; r < kReadoutRows; ++r) indices.push_back(r);
+    upload(state->logit_rows.data(), indices.data(), indices.size() * sizeof(int32_t), state->stream.get());
+    fill_zero(state->x.data(), state->x.bytes(), state->stream.get());  // and the padding of its rows
+    readout_ = std::move(state);
+    return *readout_;
+  }
 
   struct Graph {
     size_t rows = 0;           // rows of the decode step
@@ -294,7 +330,8 @@ class CudaSession final : public Session {
   Body body_;
   bool capturing_ = false;
   Downloads downloads_;
-  TapScratch tap_scratch_;
+  TapScratch tap_scratch_, readout_values_;
+  std::unique_ptr<DeviceState<Value>> readout_;  // made when it is first needed
   SessionTap tap_;
   StepTimes* times_ = nullptr;
 };

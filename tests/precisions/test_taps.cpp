@@ -245,6 +245,11 @@ TEST_P(TapTest, AReadoutIsNormLogits) {
   session->start(0, {0, 42, 0, 0, 0, 0});
   EXPECT_TRUE(same_bits(feed(*session, 0, text), expected)) << "a readout changes nothing";
   if (!can) GTEST_SKIP() << "no readout";
+  const Traits traits = session->traits();
+  if (!traits.prefill) {  // rows that are computed together may have other bits
+    EXPECT_LE(rms_error(logits, expected), traits.tolerance * rms(expected));
+    return;
+  }
   EXPECT_TRUE(same_bits(logits, expected));
   const std::vector<float>& x = tap.seen.at({"down_add", 1});
   constexpr int kTimes = 33;
