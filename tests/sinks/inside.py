@@ -67,7 +67,7 @@ def check_attention(folder, names, tales):
 
 
 def check_table(folder):
-    table = run(folder, "--sink", "lens", "--positions", "last")
+    table = run(folder, "--sink", "lens:positions=last")
     assert table.count("sequence ") == len(PROMPTS) and "final" in table and "h.5" in table, table
     assert max(map(len, table.splitlines())) <= 100, table
 
