@@ -1,5 +1,6 @@
 """readme.commands BUILD_FOLDER: every command that README.md, docs/plugins.md and docs/inside.md show in a `sh` block runs, with
-this build, and says something. What README.md and docs/inside.md show of gpt2run's output is what it prints, numbers aside.
+this build, and says something. What README.md shows of gpt2run's output is what it prints, numbers aside, and so is what docs/inside.md
+shows of gpt2run's and gpt2compare's.
 
 Each command runs in an empty folder with a bare environment, where build/release is the build under test.
 """
@@ -15,6 +16,7 @@ import tempfile
 import tree
 
 DOCUMENTS = ("README.md", "docs/plugins.md", "docs/inside.md")
+SHOW = {"README.md": (2, "gpt2run"), "docs/inside.md": (3, "gpt2run|gpt2compare")}  # how many outputs of which programs are compared
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHOWN = re.compile(r"^```sh\n([^\n]*)\n```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 DEMO = re.compile(r"^```text\n(?:== building [^\n]*\n)?== (build/release/bin/gpt2run [^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -55,18 +57,18 @@ def differs(shown, printed):
     return None
 
 
-def check_shown(document, fewest, build):
-    """Standard output of gpt2run, as the document shows it: messages on standard error are left out."""
-    text = tree.read(document)
+def check_shown(name, fewest, programs, build):
+    """Standard output of the programs, as the document shows it: messages on standard error are left out."""
+    text = tree.read(name)
     blocks = SHOWN.findall(text) + DEMO.findall(text)
-    blocks = [(command, shown) for command, shown in blocks if command.startswith("build/release/bin/gpt2run ")]
+    blocks = [(command, shown) for command, shown in blocks if re.match(f"build/release/bin/({programs}) ", command)]
     if len(blocks) < fewest:
-        yield f"{document}: expected the output of {fewest} commands"
+        yield f"{name}: expected the output of {fewest} commands of {programs}, found {len(blocks)}"
     for command, shown in blocks:
-        expected = "".join(line for line in shown.splitlines(True) if not line.startswith("gpt2run: "))
+        expected = "".join(line for line in shown.splitlines(True) if not re.match(f"({programs}): ", line))
         part = differs(expected, start(command, build).stdout.decode(errors="replace"))
         if part is not None:
-            yield f"{document}: {command}\n  does not print what is shown: {part}"
+            yield f"{name}: {command}\n  does not print what is shown: {part}"
 
 
 def check_demo(text):
@@ -87,7 +89,5 @@ for document in DOCUMENTS:
     if not commands(tree.read(document)):
         sys.exit(f"{document} shows no command")
 found = [message for document in DOCUMENTS for command in commands(tree.read(document)) for message in run(command, build_folder)]
-readme = tree.read("README.md")
-shown_in = (("README.md", 2), ("docs/inside.md", 1))  # scripts/demo.sh and another command; the lens
-found += [message for document, fewest in shown_in for message in check_shown(document, fewest, build_folder)]
-tree.report([*found, *check_demo(readme)])
+shown = [message for name, (fewest, programs) in SHOW.items() for message in check_shown(name, fewest, programs, build_folder)]
+tree.report([*found, *check_demo(tree.read("README.md")), *shown])
