@@ -149,14 +149,19 @@ def check_parts(study, folder):
 
 
 def check_sweep(folder, build):
-    """What gpt2bench really writes is what is read here."""
+    """What gpt2bench and gpt2compare really write is what is read here."""
+    folder.mkdir()
+    options = ["--model", "synthetic:L=2,C=48,H=3,F=100,V=301,T=64", "--tokens", "3 41 7", "--patch_sweep", "op=embed+down_add,from_tokens=9 5 2"]
+    done = subprocess.run([build / "bin/gpt2compare", "-q", *options, "--json", folder / "patching.json"], capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, "a sweep over layers, found", done.stderr)
     options = ["--model", "synthetic:L=2,C=48,H=3,F=100,V=301,T=64", "--t", "16,32", "--precision", "fp32,bf16", "--out", folder / "timings"]
     done = subprocess.run([build / "bin/gpt2bench", "sweep", "-q", *options], capture_output=True, text=True, check=False)
     expect(done.returncode == 0, "a sweep, found", done.stderr)
     done = plots(folder)
     expect(done.returncode == 0, "pictures of a sweep, found", done.stderr)
-    expect({path.stem for path in (folder / "plots").iterdir()} == PICTURES["timings"], "the pictures of a sweep")
-    report = check_report(folder, PICTURES["timings"])
+    names = PICTURES["timings"] | OF_FORMATS["patching"]
+    expect({path.stem for path in (folder / "plots").iterdir()} == names, "the pictures of a sweep")
+    report = check_report(folder, names)
     expect("against the position" in report, "the token's position from positions.csv")
     expect(report.count("<td>host</td>") == report.count("<td>device</td>") == 4, "a row for each of the runs")
     expect("synthetic:L=2" in report, "the manifest of a run")
