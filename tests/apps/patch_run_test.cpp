@@ -52,6 +52,8 @@ TEST_F(PatchRun, AnotherPromptInTheLastResidualIsContinued) {
 TEST_F(PatchRun, SaysWhatItDoesAndWhatCannotBe) {
   EXPECT_THAT(run(std::string(kRun) + "-n 12 --tokens 3 --explain --patch op=embed,zero").out,
               HasSubstr("patch       op=embed,zero"));
+  EXPECT_THAT(run("gpt2run -q -n 2 --prompt a --plugin-dir " CONTRACT " --precision fake --patch op=embed,zero"),
+              IsRefusal(1, "gpt2run", "fake", "taps"));
   const auto refused = [&](const std::string& patch) { return run(std::string(kRun) + kPrompts + "--patch " + patch); };
   EXPECT_THAT(refused("op=attention,layer=2,zero"), IsRefusal(2, "gpt2run", "--patch:", "attention", "2"));
   EXPECT_THAT(refused("op=embed,positions=30,zero"), IsRefusal(2, "gpt2run", "--patch:", "embed", "16", "30"));

@@ -133,6 +133,8 @@ void Composition::open() {
 
 // Binds the patches to the prompts of this rank.
 void Composition::bind_patches() {
+  if (!session_->tap(nullptr))
+    fail("precision ", choice_.precision.plugin->name, ": it has no taps, so nothing can be patched");
   const Limits own = limits();
   PatchBinder binder(*session_, checkpoint_->config(), own);
   bound_.resize(prompts_.size());
