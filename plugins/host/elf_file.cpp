@@ -34,14 +34,8 @@ class Image {
   template <class T>
   T at(uint64_t offset) {
     T value;
-    require(offset, sizeof value);
-    auto* to = reinterpret_cast<char*>(&value);
-    for (size_t i = 0; i < sizeof value;) {
-      const std::string& block = block_at((offset + i) / kBlock);
-      const size_t from = (offset + i) % kBlock, count = std::min(sizeof value - i, block.size() - from);
-      std::memcpy(to + i, block.data() + from, count);
-      i += count;
-    }
+    if (++reads_ > kMostReads) fail(file_, ": expected a library with fewer sections and symbols");
+    read(offset, reinterpret_cast<char*>(&value), sizeof value);
     return value;
   }
 
@@ -50,11 +44,13 @@ class Image {
   std::string text(const Elf64_Shdr& table, uint64_t index) {
     if (index >= table.sh_size) fail(file_, kBroken);
     std::string text;
-    for (uint64_t i = table.sh_offset + index; const char c = at<char>(i); ++i) {
+    for (uint64_t i = table.sh_offset + index;; ++i) {
+      char c;
+      read(i, &c, 1);
+      if (c == '\0') return text;
       text += c;
       if (++text_bytes_ > kMostText) fail(file_, ": has more than ", kMostText, " bytes of names");
     }
-    return text;
   }
 
   // Throws Error unless the file has these bytes.
@@ -65,7 +61,18 @@ class Image {
   const std::string& file() const { return file_; }
 
  private:
-  static constexpr uint64_t kBlock = 1 << 16, kMostText = 1 << 26;
+  // Tables and texts may overlap, so that a small file could describe any number of them.
+  static constexpr uint64_t kBlock = 1 << 16, kMostText = 1 << 26, kMostReads = 1 << 18;
+
+  void read(uint64_t offset, char* to, uint64_t size) {
+    require(offset, size);
+    for (uint64_t i = 0; i < size;) {
+      const std::string& block = block_at((offset + i) / kBlock);
+      const size_t from = (offset + i) % kBlock, count = std::min(size - i, block.size() - from);
+      std::memcpy(to + i, block.data() + from, count);
+      i += count;
+    }
+  }
 
   const std::string& block_at(uint64_t number) {
     const auto [place, is_new] = blocks_.try_emplace(number);
@@ -79,7 +86,7 @@ class Image {
 
   std::string file_;
   std::ifstream stream_;
-  uint64_t size_, text_bytes_ = 0;
+  uint64_t size_, text_bytes_ = 0, reads_ = 0;
   std::unordered_map<uint64_t, std::string> blocks_;  // what was read, by its place in the file
 };
 
