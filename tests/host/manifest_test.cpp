@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "common/config/config.hpp"
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/error.hpp"
 #include "support/messages.hpp"
@@ -87,6 +88,28 @@ TEST(ManifestText, HasAsManyPromptsAsOneLikes) {
   const Manifest back = Manifest::from_json("a.json", manifest.to_json());
   ASSERT_EQ(back.prompts.size(), kMany);
   EXPECT_EQ(back.prompts.back().origin, "a.json: prompts[199999]");
+}
+
+// Who gets a manifest from a stranger repeats a run; he neither loads code nor overwrites a file by it.
+TEST(ManifestText, BringsNeitherPluginsNorAFileToWrite) {
+  constexpr CoreOption kCore[] = {{{"config", "text", "", "", "file"}},
+                                  {{"manifest", "text", "", "", "file"}},
+                                  {{"plugin_dir", "text", "", "", "folder"}, 0, true}};
+  const test::ScratchFolder folder;
+  const auto read = [&](const std::string& key, const std::vector<std::string>& more) {
+    Manifest manifest = small();
+    manifest.options = {{key, "/somewhere", "text"}};
+    std::vector<std::string> line{"--config", folder.file("run.json", manifest.to_json()).string()};
+    line.insert(line.end(), more.begin(), more.end());
+    return Configuration(kCore, line).list("plugin_dir");
+  };
+  const auto refusal_of = [&](const std::string& key, const std::vector<std::string>& more) {
+    return error_of([&] { read(key, more); });
+  };
+  EXPECT_THAT(refusal_of("plugin_dir", {}), IsMessage("run.json: plugin_dir:", "\"/somewhere\"", "--plugin-dir"));
+  EXPECT_THAT(refusal_of("plugin-dir", {}), IsMessage("run.json: plugin-dir:", "--plugin-dir"));
+  EXPECT_THAT(read("plugin_dir", {"--plugin-dir", "mine"}), testing::ElementsAre("mine"));
+  EXPECT_THAT(refusal_of("manifest", {"--manifest", "mine"}), IsMessage("run.json: manifest:", "--manifest"));
 }
 
 TEST(PromptLines, HoldAsManyObjectsAsOneLikes) {

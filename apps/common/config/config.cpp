@@ -133,6 +133,10 @@ bool is_of_others(const Setting& setting, std::span<BoundPlugin* const> chosen, 
   return !std::ranges::includes(known, hidden);
 }
 
+bool line_names(std::span<const Setting> line, std::string_view name) {
+  return std::ranges::any_of(line, [&](const Setting& setting) { return setting.name == name; });
+}
+
 }  // namespace
 
 std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin) {
@@ -176,11 +180,11 @@ Configuration::Configuration(std::span<const CoreOption> core, std::vector<std::
     : core_(core), specs_(specs_of(core)), values_("gpt2run", specs_) {
   const std::vector<Setting> line = read_line(core_, arguments);
   for (const Setting& setting : line)
-    if (setting.name == "config" && values_.declares("config")) read_file(setting.value, setting.origin);
+    if (setting.name == "config" && values_.declares("config")) read_file(setting.value, setting.origin, line);
   take(Layer::command_line, line);
 }
 
-void Configuration::read_file(const std::string& path, const std::string& origin) {
+void Configuration::read_file(const std::string& path, const std::string& origin, std::span<const Setting> line) {
   if (path.empty()) refuse_empty(origin);
   const std::string content = read_text(path, origin + " ");
   const size_t first = content.find_first_not_of(" \t\r\n");
@@ -188,8 +192,15 @@ void Configuration::read_file(const std::string& path, const std::string& origin
   if (!is_json) return take(Layer::file, read_ini(path, content));
   recorded_ = Manifest::from_json(path, content);
   std::vector<Setting> settings;
-  for (const RecordedOption& option : recorded_->options)
-    settings.push_back({normal_name(option.key), option.value, path + ": " + option.key});
+  for (const RecordedOption& option : recorded_->options) {
+    const std::string name = normal_name(option.key), where = path + ": " + option.key;
+    if (name == "manifest") usage_error(where, ": a manifest names no file to write: --manifest FILE does");
+    if (name == "plugin_dir" && line_names(line, name)) continue;
+    if (name == "plugin_dir")
+      usage_error(where, ": plugins are code, so a manifest alone does not bring them: if you trust those of ",
+                  in_quotes(option.value), ", give --plugin-dir FOLDER too");
+    settings.push_back({name, option.value, where});
+  }
   std::map<std::string, std::string> slots;
   for (const RecordedPlugin& plugin : recorded_->plugins) {
     // A recorded precision is chosen by its exact name, so that the arithmetic is the same. A sampler is chosen as the

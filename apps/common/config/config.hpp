@@ -64,8 +64,8 @@ class Configuration {
  public:
   // Parses the command line. core: the program's own options, which outlive this object. arguments: those after the
   // program's name. Where `core` declares --config and it is given, that file is read too: an INI file, or the manifest
-  // of a run. Throws UsageError for a wrong command line or INI file, Error for a file that cannot be read or a wrong
-  // manifest.
+  // of a run. A manifest neither names a file to write nor, unless the command line does so too, folders of plugins.
+  // Throws UsageError for a wrong command line or INI file, Error for a file that cannot be read or a wrong manifest.
   Configuration(std::span<const CoreOption> core, std::vector<std::string> arguments);
   Configuration(const Configuration&) = delete;  // values_ points into specs_
   Configuration& operator=(const Configuration&) = delete;
@@ -93,7 +93,8 @@ class Configuration {
     std::string origin;
   };
 
-  void read_file(const std::string& path, const std::string& origin);
+  // line: the command line, which alone may name folders of plugins when the file is a manifest.
+  void read_file(const std::string& path, const std::string& origin, std::span<const Setting> line);
   void take(Layer layer, const std::vector<Setting>& settings);
   // Sets the options that were given with the plugin's name, name:key=value.
   void bind_own(BoundPlugin& one, std::span<BoundPlugin* const> chosen) const;
