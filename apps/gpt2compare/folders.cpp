@@ -110,9 +110,11 @@ class Rows {
   }
 
   std::vector<float> next() {
+    // An array without rows may claim any number of columns, so no memory is taken for one that is not there.
+    if (taken_ == rows_) fail(path_, ": expected a row for every step, found ", rows_);
     std::vector<float> row(cols_);
     file_.read(reinterpret_cast<char*>(row.data()), static_cast<std::streamsize>(cols_ * sizeof(float)));
-    if (!file_) fail(path_, ": expected a row for every step, found ", rows_);
+    if (!file_) fail(path_, ": cannot be read");
     ++taken_;
     return row;
   }
