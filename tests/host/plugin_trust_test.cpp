@@ -1,6 +1,7 @@
 // Whose plugins are opened: owners, modes and links.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +59,24 @@ TEST_F(Trust, AGroupOfOthersMayNot) {
   EXPECT_THAT(verdict(file_), IsMessage(scratch_.path().string() + " ", "group 100"));
   mode(scratch_.path(), 01775);
   EXPECT_EQ(verdict(file_), "no error");
+}
+
+TEST_F(Trust, AUsersOwnGroupMayWrite) {
+  const struct passwd* const user = getpwnam("daemon");  // has a group of the same name, without members
+  if (geteuid() != 0 || !user) GTEST_SKIP() << "only root can become the user daemon";
+  const uid_t uid = user->pw_uid;
+  const gid_t gid = user->pw_gid;
+  mode(scratch_.path(), 0755);
+  mode(file_, 0775);
+  const auto verdict_of_user = [&](gid_t group) {
+    EXPECT_EQ(chown(file_.c_str(), uid, group), 0);
+    EXPECT_EQ(setegid(gid) + seteuid(uid), 0);
+    std::string found = verdict(file_);
+    EXPECT_EQ(seteuid(0) + setegid(0), 0);
+    return found;
+  };
+  EXPECT_EQ(verdict_of_user(gid), "no error");
+  EXPECT_THAT(verdict_of_user(kUsers), IsMessage(file_.string() + ":", "file", "group 100"));
 }
 
 TEST_F(Trust, AFileThatEveryoneCanWrite) {
