@@ -40,6 +40,7 @@ def environment_of(bin_folder):
     return {
         "PATH": f"{bin_folder}:/usr/local/bin:/usr/bin:/bin",
         "LC_ALL": "C.UTF-8",
+        "GPT2RUN_FSYNC": "0",
         "IN": "../../../inputs",  # from the folder of a case
         "BUILD": str(bin_folder.parent),
         "DEVICE": "../../../device/bin",

@@ -1,5 +1,6 @@
 // OutputFile: a file that appears under its name only when it is complete. It is written under a temporary name in the
-// same folder and renamed by publish(); without publish() it is removed.
+// same folder and renamed by publish(); without publish() it is removed. It is brought to the disk (fsync) before it is
+// renamed, and its folder afterwards, unless the environment variable GPT2RUN_FSYNC is 0.
 //
 // Several processes may write the same file: each has its own temporary file, and the last to publish wins. Within one
 // process a file has a single writer, whichever library that is in. A replaced file passes on its mode without the
@@ -14,6 +15,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -37,6 +39,29 @@ inline void write_all(int fd, std::string_view bytes, const std::string& target)
   }
 }
 
+// Brings what was written to an open file or folder to the disk, unless the environment variable GPT2RUN_FSYNC is 0.
+// Pipes and devices have nothing to bring there. Throws Error naming `path`.
+inline void sync_to_disk(int fd, const std::string& path) {
+  const char* const variable = std::getenv("GPT2RUN_FSYNC");
+  if (variable && std::string_view(variable) == "0") return;
+  if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+    fail(path, ": cannot be brought to the disk: ", std::strerror(errno));
+}
+
+// The same for the names in a folder. One that may be written to and not be read is left out.
+inline void sync_folder(const std::filesystem::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 && errno == EACCES) return;
+  if (fd < 0) fail(folder.string(), ": cannot be brought to the disk: ", std::strerror(errno));
+  try {
+    sync_to_disk(fd, folder.string());
+  } catch (...) {
+    close(fd);
+    throw;
+  }
+  close(fd);
+}
+
 class OutputFile {
  public:
   // Opens the temporary file, and creates missing folders. An existing path that is not a regular file (a device, a
@@ -56,6 +81,8 @@ class OutputFile {
   void publish();  // close(), then gives the file its name
 
   const std::string& path() const { return path_; }
+  // Where the bytes are: under the temporary name until publish().
+  const std::string& place() const { return temporary_.empty() ? path_ : temporary_; }
 
   // The path that publish() replaces: `path` with links resolved; the last link may point to nothing. Throws Error,
   // also for ".." after a folder that does not exist: the system would not resolve such a path, so it cannot be
@@ -79,14 +106,18 @@ class OutputFile {
 
 namespace detail {
 
-// An identifier of this process, the same in all of its libraries. It includes random bytes, since process numbers are
-// used again.
-inline std::string process_id_text() {
+// An identifier of this process, the same in all of its libraries: at most 31 characters. It includes random bytes,
+// since process numbers are used again.
+inline void write_process_id(char (&text)[32]) {
   const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));  // 16 bytes from the kernel
   uint32_t words[4] = {};
   if (random) std::memcpy(words, random, sizeof words);
-  char text[32];
   std::snprintf(text, sizeof text, "%ld-%08x", static_cast<long>(getpid()), words[0] ^ words[1] ^ words[2] ^ words[3]);
+}
+
+inline std::string process_id_text() {
+  char text[32];
+  write_process_id(text);
   return text;
 }
 
@@ -243,6 +274,7 @@ inline void OutputFile::overwrite(int64_t offset, std::string_view bytes) {
 inline void OutputFile::close() {
   if (fd_ < 0) return;
   flush();
+  sync_to_disk(fd_, path_);
   if (::close(std::exchange(fd_, -1)) != 0) fail(path_, ": cannot write: ", std::strerror(errno));
   std::string().swap(buffer_);  // frees the memory, since a run may keep thousands of closed files
 }
@@ -254,6 +286,7 @@ inline void OutputFile::publish() {
   std::filesystem::rename(temporary_, target_, error);
   if (error) fail(path_, ": cannot be put in place: ", error.message());
   temporary_.clear();
+  sync_folder(target_.parent_path());
 }
 
 // The output of a program: standard output for the path "-", where nothing is buffered, or else an OutputFile.
