@@ -15,6 +15,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run {
 namespace {
@@ -52,10 +53,10 @@ std::set<int64_t> sequences_of(Generations& all) {
   std::map<std::string, std::set<int64_t>> found;
   std::map<std::string, std::string> odd;  // by name, a file whose number has leading zeros
   std::error_code error;
-  for (std::filesystem::directory_iterator file(all.folder, error), end; !error && file != end; file.increment(error)) {
+  for (const std::filesystem::path& file : entries_of(all.folder, error)) {
     std::string name;
     int64_t sequence = 0;
-    const std::string own = file->path().filename();
+    const std::string own = file.filename();
     if (!parse_name(own, name, sequence)) continue;
     found[name].insert(sequence);
     if (own != file_name(name, sequence, ".json")) odd.emplace(name, own);

@@ -458,7 +458,7 @@ std::vector<std::shared_ptr<Connection>> HttpServer::State::connections() {
 }
 
 HttpServer::HttpServer(BoundSocket& socket, const HttpOptions& options, Handler handler, Refusal refusal)
-    : state_(std::make_shared<State>(options, std::move(handler), std::move(refusal))) {
+    : HttpServer(std::make_shared<State>(options, std::move(handler), std::move(refusal))) {
   Failure failed;
   state_->acceptor.assign(socket.is_v6() ? Tcp::v6() : Tcp::v4(), socket.release());
   state_->acceptor.listen(net::socket_base::max_listen_connections, failed);

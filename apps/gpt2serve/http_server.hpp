@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "gpt2serve/bound_socket.hpp"
 #include "gpt2serve/reply.hpp"
@@ -60,6 +61,9 @@ class HttpServer {
   void stop();
 
  private:
+  // Whatever another constructor throws after it, the destructor ends the threads.
+  explicit HttpServer(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
   std::shared_ptr<State> state_;  // also owned by the connections, which replies may keep
 };
 

@@ -55,7 +55,8 @@ void serve(PluginHost& host, Configuration& configuration) {
   const ServeOptions options = serve_options_of(configuration);
   allow_files(options.http.most_connections);
   BoundSocket socket(options.host, options.port);  // before the model is loaded, which takes longer
-  watch_interrupts();
+  constexpr int kLastAnswers = 5;                  // seconds beside those of --drain
+  watch_interrupts(options.drain + kLastAnswers);
   Metrics metrics;
   ModelSet models(host, configuration, options, metrics);
   const CommandLines commands(configuration, models.evaluation().model());

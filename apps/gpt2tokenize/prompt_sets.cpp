@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/pipeline/run_files.hpp"
+#include "common/program/temporaries.hpp"
 #include "common/prompts/prompt_set.hpp"
 #include "common/prompts/prompts.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -77,6 +78,7 @@ void pack(const PackRequest& request, const Tokenizer& tokenizer) {
          rows.size());
   if (has_ids) log_warning("a prompt set holds no ids: those of the prompts are left out");
   OutputFile file(request.out);
+  note_output_folder(OutputFile::target_of(request.out).parent_path());
   file.write(prompt_set_bytes(rows, request.t, padding_of(tokenizer)));
   file.publish();
 }

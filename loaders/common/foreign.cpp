@@ -9,6 +9,7 @@
 
 #include "first_bytes.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run::loaders {
 namespace {
@@ -109,10 +110,8 @@ std::string foreign_file(const fs::path& file) {
 }
 
 std::string foreign_in(const fs::path& folder) {
-  std::vector<fs::path> files;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
-    files.push_back(file->path());
+  std::vector<fs::path> files = entries_of(folder, error);
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files)
     if (const std::string what = by_name(file); !what.empty())

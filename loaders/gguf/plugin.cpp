@@ -12,6 +12,7 @@
 #include "directory.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "settings.hpp"
 
 namespace gpt2run::gguf {
@@ -144,8 +145,8 @@ class GgufCheckpoint final : public Checkpoint {
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
-    if (file->path().extension() == ".gguf") files.push_back(file->path());
+  for (const fs::path& file : entries_of(folder, error))
+    if (file.extension() == ".gguf") files.push_back(file);
   return files;
 }
 

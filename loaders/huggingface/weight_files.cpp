@@ -7,6 +7,7 @@
 #include "../common/shards.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "safetensors.hpp"
 
 namespace gpt2run::huggingface {
@@ -23,10 +24,8 @@ bool is_index(const fs::path& file) { return file.filename().string().ends_with(
 bool is_single(const fs::path& file) { return file.extension() == kExtension; }
 
 std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> found;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
-    found.push_back(file->path());
+  std::vector<fs::path> found = entries_of(folder, error);
   std::sort(found.begin(), found.end());
   return found;
 }

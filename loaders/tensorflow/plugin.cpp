@@ -8,6 +8,7 @@
 #include "bundle.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run::tensorflow {
 namespace {
@@ -19,8 +20,8 @@ constexpr const char* kSettings = "hparams.json";
 std::vector<fs::path> indexes_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error))
-    if (file->path().extension() == ".index") found.push_back(file->path());
+  for (const fs::path& file : entries_of(folder, error))
+    if (file.extension() == ".index") found.push_back(file);
   std::sort(found.begin(), found.end());
   return found;
 }

@@ -9,6 +9,7 @@
 #include "../common/shards.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "torch_file.hpp"
 
 namespace gpt2run::torch {
@@ -40,11 +41,11 @@ std::vector<fs::path> candidates_in(const fs::path& folder) {
   constexpr const char* kOthers[] = {"optimizer.pt", "scheduler.pt", "training_args.bin", "rng_state.pth", "scaler.pt"};
   std::vector<fs::path> found;
   std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
-    const std::string name = file->path().filename().string();
+  for (const fs::path& file : entries_of(folder, error)) {
+    const std::string name = file.filename().string();
     if (std::find(std::begin(kOthers), std::end(kOthers), name) != std::end(kOthers)) continue;
     if (name.starts_with("rng_state_") || loaders::index_of_shard(name)) continue;
-    if (has_our_extension(file->path()) || begins_as_ours(file->path())) found.push_back(file->path());
+    if (has_our_extension(file) || begins_as_ours(file)) found.push_back(file);
   }
   std::sort(found.begin(), found.end());
   return found;

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "gpt2run/files/paths.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
 
@@ -69,10 +70,8 @@ void add_user_folder(std::vector<fs::path>& folders) {
 fs::path installed_folder() { return installation() / "lib/gpt2run"; }
 
 std::vector<fs::path> sorted_files(const fs::path& folder) {
-  std::vector<fs::path> files;
   std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) files.push_back(entry->path());
+  std::vector<fs::path> files = entries_of(folder, error);
   if (error) log_warning(folder.string() + ": cannot be read: " + error.message());
   std::sort(files.begin(), files.end());
   return files;

@@ -34,6 +34,8 @@ spdlog::logger& logger() {
     auto* created = new spdlog::logger("gpt2run", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     created->set_pattern(program() + ": %v");
     created->set_level(normal_level());
+    // Without it spdlog catches what is thrown, such as bad_alloc, and prints a line of its own.
+    created->set_error_handler([](const std::string&) { throw; });
     return created;
   }();
   return *instance;

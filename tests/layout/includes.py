@@ -69,7 +69,7 @@ DOORS = (
 )
 
 # The C library, POSIX and the compiler; a C++ header has neither dot nor slash.
-SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(cpuid|dlfcn|elf|fcntl|glob|grp|immintrin|link|malloc|netdb|poll|pthread|pwd|sched|signal|spawn|stdlib|ucontext|unistd)\.h")
+SYSTEM = re.compile(r"[a-z_]+|sys/[a-z]+\.h|(cpuid|cxxabi|dirent|dlfcn|elf|fcntl|glob|grp|immintrin|link|malloc|netdb|poll|pthread|pwd|sched|signal|spawn|stdlib|ucontext|unistd)\.h")
 
 
 def allowed(name):

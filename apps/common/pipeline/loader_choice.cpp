@@ -9,6 +9,7 @@
 #include "common/pipeline/packed_model.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/discovery.hpp"
 #include "host/log.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 void check_readable(const std::string& model) {
   std::error_code error;
   const bool is_folder = std::filesystem::is_directory(model, error);
-  if (is_folder) std::filesystem::directory_iterator(model, error);
+  if (is_folder) entries_of(model, error);
   if (error == std::errc::permission_denied)
     fail("model ", model, ": ", is_folder ? "the folder" : "it", " cannot be read: ", error.message());
 }

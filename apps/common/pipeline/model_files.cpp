@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "gpt2run/sdk/folder.hpp"
+
 namespace gpt2run {
 namespace {
 
@@ -11,8 +13,7 @@ namespace fs = std::filesystem;
 void add_files(const fs::path& path, std::vector<fs::path>& files) {
   std::error_code error;
   if (!fs::is_directory(path, error)) return files.push_back(path);
-  for (fs::directory_iterator file(path, error), end; !error && file != end; file.increment(error))
-    files.push_back(file->path());
+  for (fs::path& file : entries_of(path, error)) files.push_back(std::move(file));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -57,8 +58,7 @@ fs::path cache_folder() {
 std::vector<std::string> snapshots_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (fs::directory_iterator entry(folder / "snapshots", error), end; !error && entry != end; entry.increment(error))
-    names.push_back(entry->path().filename().string());
+  for (const fs::path& entry : entries_of(folder / "snapshots", error)) names.push_back(entry.filename().string());
   if (error == std::errc::permission_denied)
     fail("model ", folder.string(), ": its snapshots cannot be read: ", error.message());
   std::sort(names.begin(), names.end());
@@ -135,7 +135,7 @@ std::string model_path(const std::string& given) {
 std::string how_to_get(const std::string& name) {
   if (!is_hub_name(name)) return "";
   std::error_code error;
-  if (const fs::path cache = cache_folder(); !cache.empty()) fs::directory_iterator(cache, error);
+  if (const fs::path cache = cache_folder(); !cache.empty()) entries_of(cache, error);
   if (error == std::errc::permission_denied)
     return "; Hugging Face's cache " + cache_folder().string() + " cannot be read: " + error.message();
   const KnownModel* known = known_model(name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include "gpt2run/files/sha256.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 
@@ -202,8 +204,7 @@ class Aside {
       if (tries == 10) fail(target_.string(), ": cannot be made: ", std::strerror(EAGAIN));
   }
   ~Aside() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
+    if (!path_.empty()) remove();
   }
   Aside(const Aside&) = delete;
   Aside& operator=(const Aside&) = delete;
@@ -212,7 +213,7 @@ class Aside {
 
   // An older folder of the name is moved away first. Where another process was quicker, its folder stays.
   void publish() {
-    sync(path_);
+    sync_folder(path_);
     const OpenFolder replaced(target_, O_NOFOLLOW);
     replaced.lock();
     const fs::path old = path_.string() + std::string(kOld);
@@ -230,15 +231,7 @@ class Aside {
     if (is_another) error.clear(), fs::remove_all(path_, ignored);
     if (error) fail(target_.string(), ": cannot be put in place: ", error.message());
     path_.clear();
-    sync(target_.parent_path());
-  }
-
-  static void sync(const fs::path& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool is_done = fd >= 0 && fsync(fd) == 0;
-    const int reason = errno;
-    if (fd >= 0) close(fd);
-    if (!is_done) fail(path.string(), ": cannot be brought to the disk: ", std::strerror(reason));
+    sync_folder(target_.parent_path());
   }
 
  private:
@@ -250,14 +243,28 @@ class Aside {
 
   // False where another process has taken the folder for an unfinished one, between the two steps.
   bool make() {
-    path_ = temporary_folder(target_);
-    if (mkdir(path_.c_str(), 0700) != 0) fail(target_.string(), ": cannot be made: ", std::strerror(errno));
+    fs::path path = temporary_folder(target_);
+    files_ = {(path / kData).string(), (path / kManifest).string()};
+    if (mkdir(path.c_str(), 0700) != 0) fail(target_.string(), ": cannot be made: ", std::strerror(errno));
+    path_ = std::move(path);
     open_.emplace(path_, O_NOFOLLOW);
+    const int reason = open_->fd() < 0 ? errno : 0;
     const bool is_taken = !open_->lock() && errno == EWOULDBLOCK;
-    return !is_taken && open_->is_at(path_);
+    if (!is_taken && open_->is_at(path_)) return true;
+    remove();
+    path_.clear();
+    if (reason != 0 && reason != ENOENT) fail(target_.string(), ": cannot be made: ", std::strerror(reason));
+    return false;
+  }
+
+  // Takes neither memory nor a file, which may be what has failed.
+  void remove() const {
+    for (const std::string& file : files_) unlink(file.c_str());
+    rmdir(path_.c_str());
   }
 
   fs::path target_, path_;
+  std::array<std::string, 2> files_;
   std::optional<OpenFolder> open_;
 };
 
@@ -265,7 +272,6 @@ void write_file(const fs::path& path, const std::function<void(OutputFile&)>& fi
   OutputFile file(path);
   fill(file);
   file.publish();
-  Aside::sync(path);
 }
 
 }  // namespace
@@ -288,8 +294,8 @@ void PackedFolder::check_replaceable(const fs::path& folder) {
     if (open.fd() >= 0 && faccessat(open.fd(), kManifest, F_OK, 0) == 0) break;
     if (tries == 10 || open.is_at(folder)) fail(folder.string(), ": already exists and holds no packed weights");
   }
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
+  for (const fs::path& entry : entries_of(folder, error)) {
+    const std::string name = entry.filename().string();
     if (name != kManifest && name != kData)
       fail(folder.string(), ": expected packed weights alone, found ", in_quotes(name),
            " beside them, which would be lost: give another place");
@@ -376,9 +382,9 @@ fs::path without_last_slash(fs::path folder) {
 void remove_unfinished(const fs::path& parent, const std::function<bool(std::string_view)>& is_name) {
   std::error_code error;
   std::vector<fs::path> found;
-  for (fs::directory_iterator entry(parent, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string file = entry->path().filename().string();
-    if (const std::string_view name = name_in(file); !name.empty() && is_name(name)) found.push_back(entry->path());
+  for (const fs::path& entry : entries_of(parent, error)) {
+    const std::string file = entry.filename().string();
+    if (const std::string_view name = name_in(file); !name.empty() && is_name(name)) found.push_back(entry);
   }
   for (const fs::path& path : found)
     if (const OpenFolder folder(path, O_NOFOLLOW); folder.lock() && folder.is_at(path)) fs::remove_all(path, error);

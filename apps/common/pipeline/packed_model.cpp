@@ -15,6 +15,7 @@
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/sha256.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -55,10 +56,10 @@ std::vector<PackedFolder> folders_in(const fs::path& cache, const PackedSource& 
   std::vector<PackedFolder> found;
   const std::string name = name_of_source(source);
   std::error_code error;
-  for (fs::directory_iterator entry(cache, error), end; !error && entry != end; entry.increment(error)) {
-    if (!entry->path().filename().string().starts_with(name)) continue;
+  for (const fs::path& entry : entries_of(cache, error)) {
+    if (!entry.filename().string().starts_with(name)) continue;
     try {
-      PackedFolder folder(entry->path());
+      PackedFolder folder(entry);
       if (folder.source() == source) found.push_back(std::move(folder));
     } catch (const Error& broken) {
       log_warning(std::string("packed weights are not used: ") + broken.what());

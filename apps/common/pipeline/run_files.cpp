@@ -8,8 +8,10 @@
 #include <exception>
 
 #include "common/pipeline/packed_model.hpp"
+#include "common/program/temporaries.hpp"
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run {
 namespace {
@@ -89,8 +91,7 @@ void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs) 
   if (!fs::is_regular_file(output.path, error)) return;
   for (const NamedPath& input : inputs) {
     bool found = are_equivalent(output.path, input.path);
-    for (fs::directory_iterator file(input.path, error), end; !found && !error && file != end; file.increment(error))
-      found = are_equivalent(output.path, file->path());
+    for (const fs::path& file : entries_of(input.path, error)) found = found || are_equivalent(output.path, file);
     if (found)
       usage_error(output.option, " ", in_quotes(output.path.string()),
                   ": expected a file that is not read, found one of ", input.option);
@@ -128,6 +129,7 @@ void publish_results(const std::string& path, const Text& json, const Text& tabl
   try {
     if (!path.empty()) {
       OutputFile file(path);
+      note_output_folder(OutputFile::target_of(path).parent_path());
       file.write(json());
       file.publish();
     }
@@ -148,7 +150,9 @@ std::vector<fs::path> output_folders(const Configuration& configuration, const S
 }
 
 ManifestFile::ManifestFile(std::string_view path) : standard_output_(path == "-") {
-  if (!path.empty() && !standard_output_) file_.emplace(path);
+  if (path.empty() || standard_output_) return;
+  file_.emplace(path);
+  note_output_folder(OutputFile::target_of(path).parent_path());
 }
 
 void ManifestFile::publish(std::string_view json) {

@@ -1,4 +1,4 @@
-// The handlers use only what is allowed inside a signal handler: write() and raise().
+// The handlers use only what is allowed inside a signal handler: write(), raise(), and what keep_interrupt() does.
 #include "common/program/crash_report.hpp"
 
 #include <sys/syscall.h>
@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <new>
 
 #include "common/program/interrupt.hpp"
 #include "common/program/plugin_code.hpp"
@@ -59,17 +60,15 @@ class Line {
 // The beginning of the lines that a NoSilentEnd writes.
 std::string error_prefix;
 
-// Ends the process at once. _exit() is not called, because it is refused below.
-[[noreturn]] void end_process(int code) {
-  while (true) syscall(SYS_exit_group, code);
-}
-
 void report_and_end(int signal) {
   say(crashed);
   raise(signal);  // the default action, as soon as this handler returns
 }
 
-void report_and_wait(int) { say(waiting); }
+void report_and_wait(int) {
+  say(waiting);
+  keep_interrupt();
+}
 
 void say_ended(const char* plugin) {
   if (is_opening) return say(ended);
@@ -123,6 +122,17 @@ void name_and_end(int signal, siginfo_t* why, void* context) {
   if (why->si_code <= 0) raise(signal);
 }
 
+// Memory that has run out has a handler of its own (program.cpp).
+bool is_out_of_memory() {
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (...) {  // is named below
+  }
+  return false;
+}
+
 // What was thrown, for a line.
 std::string text_of_exception() {
   try {
@@ -136,6 +146,7 @@ std::string text_of_exception() {
 }
 
 void name_and_abort() {
+  if (is_out_of_memory() && terminate_before) terminate_before();
   restore_faults();
   const char* plugin = is_opening ? opening.c_str() : plugin_on_stack(__builtin_frame_address(0));
   Line line;
@@ -202,6 +213,11 @@ NoSilentEnd::~NoSilentEnd() {
   std::set_terminate(terminate_before);
   restore_faults();
   sigaltstack(&stack_before, nullptr);
+}
+
+// _exit() is not called, because it is refused here.
+void end_process(int code) {
+  while (true) syscall(SYS_exit_group, code);
 }
 
 void end_by_exit(int code) {

@@ -48,6 +48,9 @@ class NoSilentEnd {
   NoSilentEnd& operator=(const NoSilentEnd&) = delete;
 };
 
+// Ends the process at once and without a line.
+[[noreturn]] void end_process(int code);
+
 // What _exit() does in a program (common/program/program.cpp).
 [[noreturn]] void end_by_exit(int code);
 

@@ -1,15 +1,24 @@
 // The handlers are installed without SA_RESTART, so that a signal breaks off a system call that blocks. After an
-// interrupt an alarm every second breaks off later ones too.
+// interrupt an alarm every second breaks off later ones too. They use only what is allowed inside a signal handler.
 #include "common/program/interrupt.hpp"
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "common/program/temporaries.hpp"
 
 namespace gpt2run {
 namespace {
 
+const char* program = nullptr;  // of the lines; null for none
 volatile std::sig_atomic_t noted = 0;
+int first_signal = 0;
+int patience = 0;  // seconds
+time_t deadline = 0;
 
 void watch(int signal, void (*handler)(int)) {
   struct sigaction action {
@@ -19,30 +28,65 @@ void watch(int signal, void (*handler)(int)) {
   if (before.sa_handler == SIG_IGN) sigaction(signal, &before, nullptr);
 }
 
+time_t now() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec;
+}
+
+void say(const char* text) {
+  if (program)
+    for (const char* part : {program, ": error: ", text, "\n"})
+      [[maybe_unused]] const auto written = write(STDERR_FILENO, part, std::strlen(part));
+}
+
+// Ends the process by the signal, whose default action follows when the handler returns.
+void end_by(int signal, const char* text) {
+  const int before = errno;
+  remove_temporaries();
+  say(text);
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+  errno = before;
+}
+
+void on_signal_to_end(int signal) { end_by(signal, "interrupted"); }
+
 // One signal is not enough: a system call may begin to block just after it, before the flag is checked again. So the
 // alarm repeats every second.
-void on_alarm(int) { alarm(1); }
+void on_alarm(int) {
+  alarm(1);
+  if (now() >= deadline) end_by(first_signal, "interrupted, and ended before the work could be broken off");
+}
 
 void wake_from_now_on() {
   watch(SIGALRM, on_alarm);
-  on_alarm(SIGALRM);
+  alarm(1);
 }
 
-// Sets the flag. From here on each of the signals has its default action again and ends the process.
-void on_ending_signal(int) {
+// Sets the flag. From here on each of the signals ends the process.
+void on_first_signal(int signal) {
+  deadline = now() + patience;
+  first_signal = signal;
   noted = 1;
-  for (const int signal : kEndingSignals) {
-    struct sigaction now {};
-    sigaction(signal, nullptr, &now);
-    if (now.sa_handler == on_ending_signal) std::signal(signal, SIG_DFL);
+  for (const int one : kEndingSignals) {
+    struct sigaction current {};
+    sigaction(one, nullptr, &current);
+    if (current.sa_handler == on_first_signal) std::signal(one, on_signal_to_end);
   }
   wake_from_now_on();
 }
 
 }  // namespace
 
-void watch_interrupts() {
-  for (const int signal : kEndingSignals) watch(signal, on_ending_signal);
+void end_at_interrupts(const char* name) {
+  program = name;
+  for (const int signal : kEndingSignals) watch(signal, on_signal_to_end);
+}
+
+void watch_interrupts(int seconds) {
+  patience = seconds;
+  for (const int signal : kEndingSignals) watch(signal, on_first_signal);
 }
 
 bool interrupted() { return noted != 0; }

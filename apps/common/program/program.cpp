@@ -1,17 +1,20 @@
 // Signals, standard files and exceptions of a program's main().
 #include "common/program/program.hpp"
 
+#include <cxxabi.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <new>
 
 #include "common/program/crash_report.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/launch.hpp"
+#include "common/program/temporaries.hpp"
 #include "gpt2run/files/standard_files.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
@@ -21,10 +24,35 @@ namespace gpt2run {
 namespace {
 
 constinit const char* commit_of_build = "unknown";  // set before main()
+const char* program = "gpt2run";
+std::terminate_handler before_us = nullptr;
+
+// The line for which nothing is allocated.
+void say_no_memory() noexcept {
+  for (const char* part : {program, ": error: not enough memory\n"})
+    [[maybe_unused]] const auto written = write(STDERR_FILENO, part, std::strlen(part));
+}
+
+// Memory may run out where no exception can pass: in a thread of a library, or in a function that promises not to
+// throw.
+void on_terminate() {
+  if (abi::__cxa_current_exception_type()) {
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      remove_temporaries();
+      say_no_memory();
+      end_process(1);
+    } catch (...) {  // is the business of the handler before
+    }
+  }
+  if (before_us) before_us();  // else the C++ library aborts
+}
 
 // The line of an error. A system call that was broken off by the user's own signal is no fault of a file: the line says
 // that the run was interrupted, and what it waited for.
 std::string line_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return "not enough memory";
   const std::string line = error.what(), broken_off = std::string(": ") + std::strerror(EINTR);
   if (!interrupted() || !line.ends_with(broken_off)) return line;
   return "interrupted: " + line.substr(0, line.size() - broken_off.size());
@@ -32,22 +60,41 @@ std::string line_of(const std::exception& error) {
 
 }  // namespace
 
-int run_guarded(const std::string& name, const std::function<int()>& work,
+int run_guarded(const char* name, const std::function<int()>& work,
                 const std::function<void(const std::string& line)>& report) {
+  program = name;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  end_at_interrupts(name);
+  before_us = std::set_terminate(on_terminate);
+  // Making the line may throw as well. The short one takes no memory.
+  const auto tell = [&](const std::exception* error) {
+    std::string line = "no memory";
+    try {
+      line = error ? line_of(*error) : "a plugin threw something that is no std::exception";
+    } catch (const std::bad_alloc&) {
+      // is what the short line says
+    }
+    report(line);
+  };
   if (!occupy_standard_files()) return 1;
-  set_program(name);
   try {
+    set_program(name);
     return work();
   } catch (const UsageError& error) {
-    return report(line_of(error)), 2;
-  } catch (const std::bad_alloc&) {
-    return report("not enough memory"), 1;
+    return tell(&error), 2;
   } catch (const std::exception& error) {
-    return report(line_of(error)), 1;
+    return tell(&error), 1;
   } catch (...) {
-    return report("a plugin threw something that is no std::exception"), 1;
+    return tell(nullptr), 1;
+  }
+}
+
+void report_error(const std::string& line) noexcept {
+  try {
+    log_error(line);
+  } catch (...) {
+    say_no_memory();
   }
 }
 
@@ -62,19 +109,16 @@ int print_version(const std::string& name) {
 
 void set_commit(const char* commit) { commit_of_build = commit; }
 
-int run_main(const std::string& name, int count, char** arguments,
-             const std::function<int(std::vector<std::string>)>& work) {
-  return run_guarded(
-      name,
-      [&] {
-        if (const Launch launch = launched(); launch.size > 1)
-          fail(name, " does not share its work among ranks: start it once, found rank ", launch.rank, " of ",
-               launch.size, " (", launch.variable, ")");
-        const NoSilentEnd whole;
-        std::vector<std::string> given(arguments + (count > 0), arguments + count);
-        return asks_for_version(given) ? print_version(name) : work(std::move(given));
-      },
-      log_error);
+int run_main(const char* name, int count, char** arguments, const std::function<int(std::vector<std::string>)>& work) {
+  const auto work_here = [&] {
+    if (const Launch launch = launched(); launch.size > 1)
+      fail(name, " does not share its work among ranks: start it once, found rank ", launch.rank, " of ", launch.size,
+           " (", launch.variable, ")");
+    const NoSilentEnd whole;
+    std::vector<std::string> given(arguments + (count > 0), arguments + count);
+    return asks_for_version(given) ? print_version(name) : work(std::move(given));
+  };
+  return run_guarded(name, std::ref(work_here), report_error);  // a reference, for which no memory is taken
 }
 
 void print(std::string_view text) { write_all(STDOUT_FILENO, text, "standard output"); }

@@ -11,16 +11,21 @@ namespace gpt2run {
 // a UsageError, and 1 for any other exception. The exception's text is written to standard error as one line, "NAME:
 // error: ...". An exit() inside `work`, by a plugin, is reported as an error too.
 // Before `work` is called, closed standard files are occupied (gpt2run/files/standard_files.hpp), and SIGPIPE and
-// SIGXFSZ are ignored, so that a closed pipe or a file size limit becomes an error of write(). With --version among the
+// SIGXFSZ are ignored, so that a closed pipe or a file size limit becomes an error of write(). Signals that ask the
+// program to end do so at once, until `work` calls watch_interrupts(). Memory that runs out where no exception can pass
+// is one line, too. With --version among the
 // arguments before "--" only the version is printed. It is an error if a launcher started the program as one of several
 // ranks; those programs use run_ranks().
-int run_main(const std::string& name, int count, char** arguments,
-             const std::function<int(std::vector<std::string>)>& work);
+int run_main(const char* name, int count, char** arguments, const std::function<int(std::vector<std::string>)>& work);
 
 // The part that run_main() and run_ranks() share: signals, standard files, and the exit code for an exception of
-// `work`. The line of the error goes to `report`.
-int run_guarded(const std::string& name, const std::function<int()>& work,
+// `work`. The line of the error goes to `report`, which does not throw. name: its text stays where it is until the
+// process ends.
+int run_guarded(const char* name, const std::function<int()>& work,
                 const std::function<void(const std::string& line)>& report);
+
+// Logs the line of an error. Where there is not even memory for that, a constant line says so.
+void report_error(const std::string& line) noexcept;
 
 // Whether --version is among the arguments, before "--".
 bool asks_for_version(const std::vector<std::string>& arguments);

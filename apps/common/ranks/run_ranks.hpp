@@ -10,7 +10,7 @@ namespace gpt2run {
 
 // As run_main(), but the ranks are joined before `work` is called and finished after it. Only rank 0 logs, and an error
 // is reported once. If the ranks could not be joined, each process reports its own error.
-int run_ranks(const std::string& name, int count, char** arguments,
+int run_ranks(const char* name, int count, char** arguments,
               const std::function<int(std::vector<std::string>, Ranks& ranks)>& work);
 
 }  // namespace gpt2run

@@ -12,20 +12,13 @@
 #include <string>
 
 #include "common/program/interrupt.hpp"
+#include "common/program/temporaries.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 
 namespace gpt2run {
 namespace {
 
 namespace fs = std::filesystem;
-
-void remove_temp_files(const fs::path& folder, const std::string& ending) {
-  std::error_code error;
-  for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
-    const std::string name = file->path().filename().string();
-    if (name.starts_with(".") && name.ends_with(ending)) unlink(file->path().c_str());
-  }
-}
 
 void wait_and_remove(int pipe, const std::string& ending) {
   std::string text;
@@ -36,7 +29,7 @@ void wait_and_remove(int pipe, const std::string& ending) {
   }
   if (text.ends_with(std::string(2, '\0'))) return;
   for (size_t from = 0, to; (to = text.find('\0', from)) != text.npos; from = to + 1)
-    remove_temp_files(text.substr(from, to - from), ending);
+    remove_temporaries_in(&text[from], ending.c_str());
 }
 
 // The child leaves the session and closes all files. A launcher that waits until all outputs are closed must not wait
