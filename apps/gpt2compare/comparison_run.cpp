@@ -13,6 +13,7 @@
 #include "common/pipeline/model_path.hpp"
 #include "common/pipeline/packed_model.hpp"
 #include "common/pipeline/run_files.hpp"
+#include "common/pipeline/verify.hpp"
 #include "common/program/available_memory.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/progress.hpp"
@@ -60,6 +61,7 @@ void ComparisonRun::open_test_model() {
   BoundPlugin loader = choose_loader(host_, configuration_, path);
   const BoundPlugin& bound = *evaluation_.plugins().front();
   if (loader.plugin == bound.plugin) loader.values = bound.values;
+  verify_model(configuration_, loader, path);
   test_loader_ = create<Loader>(loader);
   test_model_ = open_model(*test_loader_, loader, path);
   const ModelConfig& theirs = test_model_->config();

@@ -6,6 +6,7 @@
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/model_files.hpp"
 #include "common/pipeline/packed_model.hpp"
+#include "common/pipeline/verify.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -29,7 +30,7 @@ constexpr CoreOption kOptions[] = {
       "number type of the weights; llmc has no fp16, only gguf has q8_0, only huggingface int8 and int4"}},
     {{"packed", "text", "", "", "precision: write the weights as its kernels read them, into the folder --out"}},
     {{"verify", "bool", "off", "",
-      "check the sums of the packed weights --model, and of the files that they are from"}},
+      "write nothing; check the sums of the model's files, and of packed weights and the files that they are from"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own, if it has one"}},
     {{"force", "bool", "off", "", "replace files that are there; never those that are read"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
@@ -68,6 +69,8 @@ void convert(const OptionValues& values, Loader& loader, const std::string& mode
   }
   OutputSet files(std::move(inputs), values.flag("force"));
   write_layout(values, files, *checkpoint, tokenizer);
+  const fs::path out = values.text("out");
+  files.add_sums(values.text("to") == "huggingface" ? out / kSumsOfFolder : fs::path(out.string() + kSumsOfFile));
   files.publish();
   for (const OutputFile& file : files.files())
     log_info("wrote " + file.path() + ", " + shown_bytes(static_cast<int64_t>(fs::file_size(file.path()))));
@@ -77,10 +80,6 @@ void run(PluginHost& host, Configuration& configuration) {
   const OptionValues& values = configuration.values();
   check(configuration);
   const std::string model = model_of(configuration), source = source_of_model(model);
-  if (values.flag("verify")) {
-    verify_packed(model);
-    return log_info(model + ": the weights and the files that they are from have their sums");
-  }
   std::vector<BoundPlugin> chosen = {choose_loader(host, configuration, model)};
   const bool is_packed = !values.text("packed").empty();
   if (is_packed) {
@@ -90,6 +89,11 @@ void run(PluginHost& host, Configuration& configuration) {
   std::vector<BoundPlugin*> all;
   for (BoundPlugin& one : chosen) all.push_back(&one);
   bind_options(configuration, host, all);
+  if (values.flag("verify")) {
+    verify_model(configuration, chosen.front(), model, true);
+    create<Loader>(chosen.front())->open(source.c_str());  // which may check sums within the files
+    return;
+  }
   const auto loader = create<Loader>(chosen.front());
   if (!is_packed) return convert(values, *loader, model, source);
   const PackedSource files = look_at_source(source, chosen.front().plugin->name);

@@ -1,6 +1,10 @@
 // The rules by which existing files are replaced, and cleaning up after an error.
 #include "output_set.hpp"
 
+#include "common/pipeline/packed_source.hpp"
+#include "common/pipeline/verify.hpp"
+#include "common/program/interrupt.hpp"
+#include "common/program/temporaries.hpp"
 #include "gpt2run/files/input_file.hpp"
 
 namespace gpt2run::convert {
@@ -39,13 +43,28 @@ OutputFile& OutputSet::add(const fs::path& path) {
   }
   if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");
   const size_t known = new_folders_.size();
-  for (fs::path folder = fs::absolute(path).parent_path(); !is_there(folder); folder = folder.parent_path())
+  // The root is there, even if it cannot be looked at.
+  for (fs::path folder = fs::absolute(path).parent_path(); folder.has_relative_path() && !is_there(folder);
+       folder = folder.parent_path())
     new_folders_.insert(new_folders_.begin() + static_cast<std::ptrdiff_t>(known), folder);
+  note_output_folder(OutputFile::target_of(path).parent_path());
   return files_.emplace_back(path);
 }
 
 void OutputSet::add(const fs::path& path, std::string_view bytes) {
   if (!holds(path, bytes)) add(path).write(bytes);
+}
+
+void OutputSet::add_sums(const fs::path& list) {
+  std::string lines;
+  for (OutputFile& file : files_) {
+    file.close();
+    const std::string sum = sha256_of_file(file.place(), [&] {
+      if (interrupted()) fail("interrupted while the sum of ", file.path(), " was made");
+    });
+    lines += sum_line(sum, fs::path(file.path()).filename().string());
+  }
+  add(list).write(lines);
 }
 
 void OutputSet::refuse(const fs::path& path) const {

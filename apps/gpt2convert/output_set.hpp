@@ -25,6 +25,10 @@ class OutputSet {
   // Adds a file with this content, unless it exists with the same content.
   void add(const std::filesystem::path& path, std::string_view bytes);
 
+  // Adds a list with the SHA-256 of all files so far, in the form of the program sha256sum. Nothing more is written to
+  // them then.
+  void add_sums(const std::filesystem::path& list);
+
   // Throws Error if this file exists, because loaders would read it together with the new files.
   void refuse(const std::filesystem::path& path) const;
 

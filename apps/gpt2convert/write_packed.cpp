@@ -46,6 +46,4 @@ void write_packed(const fs::path& given, std::unique_ptr<Checkpoint> model, cons
          ": expected one that hands over packed weights, found one that does not, or a weight beyond its type");
 }
 
-void verify_packed(const fs::path& folder) { PackedFolder(folder).verify(check_interrupt); }
-
 }  // namespace gpt2run::convert

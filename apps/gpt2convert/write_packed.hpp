@@ -15,7 +15,4 @@ namespace gpt2run::convert {
 void write_packed(const std::filesystem::path& folder, std::unique_ptr<Checkpoint> model, const PackedSource& source,
                   const BoundPlugin& precision, bool force);
 
-// Throws Error unless a folder and its source have the sums that they had when it was packed.
-void verify_packed(const std::filesystem::path& folder);
-
 }  // namespace gpt2run::convert

@@ -9,8 +9,8 @@
 namespace gpt2run {
 namespace {
 
-constexpr const char* kShared[] = {"model",   "loader", "precision",  "batch", "tokenizer",
-                                   "threads", "device", "plugin_dir", "quiet"};
+constexpr const char* kShared[] = {"model",   "loader", "precision", "batch",      "tokenizer",
+                                   "threads", "device", "verify",    "plugin_dir", "quiet"};
 
 // Where the server says something else than gpt2run.
 constexpr char kSlots[] = "8";

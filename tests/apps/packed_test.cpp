@@ -132,7 +132,7 @@ TEST_F(Packed, AnOutputWithASlashAtItsEnd) {
   EXPECT_EQ(run("gpt2convert -q -m m --packed cpu-fp32 -o file/ --force").code, 1);
   EXPECT_EQ(read_text(folder() / "file"), "text");
   ASSERT_EQ(run("gpt2convert -q -m m -o new/copy/").code, 0);
-  EXPECT_EQ(run("ls -A new/copy").out, "config.json\nmodel.safetensors\n");
+  EXPECT_EQ(run("ls -A new/copy").out, "SHA256SUMS\nconfig.json\nmodel.safetensors\n");
 }
 
 TEST_F(Packed, AModelWithAHeadOfItsOwn) {
@@ -267,7 +267,48 @@ TEST_F(Packed, VerifyReadsEverything) {
             0);
   EXPECT_EQ(logits("p", "cpu-fp32").empty(), false);
   EXPECT_THAT(run("gpt2convert --verify -m p"), IsRefusal(1, "gpt2convert", "m/model.safetensors:", "SHA-256"));
-  EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "m/packed.json:"));
+  // gpt2convert wrote the sums of the model itself, too.
+  EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "m/model.safetensors:", "SHA256SUMS"));
+}
+
+TEST_F(Packed, VerifyComparesAModelWithTheSumsBesideIt) {
+  const std::string tokens = " --tokens 1,2 -n 2 --sampler argmax --sink tokens";
+  EXPECT_EQ(run("cd m && sha256sum --quiet -c SHA256SUMS").code, 0);
+  EXPECT_EQ(run("gpt2convert -q --verify -m m").code, 0);
+  const Outcome right = run("gpt2run -q --verify -m m --manifest run.json" + tokens);
+  EXPECT_EQ(right.code, 0) << right.err;
+  EXPECT_EQ(Json::parse(read_text(folder() / "run.json"))["model"]["files"].size(), 2u);
+  EXPECT_EQ(run("gpt2run -q --config run.json" + tokens).out, right.out);
+  std::string data = read_text(folder() / "m/model.safetensors");
+  data.back() ^= 1;
+  write("m/model.safetensors", data);
+  for (const char* command : {"gpt2run -q -m m --tokens 1", "gpt2perplexity -q -m m --tokens 1,2,3"}) {
+    EXPECT_EQ(run(command).code, 0) << command;
+    const Outcome refused = run(command + std::string(" --verify"));
+    EXPECT_EQ(refused.code, 1) << command;
+    EXPECT_THAT(refused.err, HasMessage("m/model.safetensors:", "SHA-256", "SHA256SUMS"));
+  }
+  // The sums of the recorded run are another witness.
+  std::filesystem::remove(folder() / "m/SHA256SUMS");
+  EXPECT_THAT(run("gpt2run -q --config run.json" + tokens), IsRefusal(1, "gpt2run", "model.safetensors", "recorded"));
+  EXPECT_EQ(run("gpt2run -q --config run.json --verify=off" + tokens).code, 0);
+  EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "--verify", "SHA256SUMS"));
+  EXPECT_THAT(run("gpt2run -q --verify -m m" + tokens).err, HasMessage("gpt2run", "--verify", "SHA256SUMS"));
+  EXPECT_EQ(run("gpt2run -q -m m --manifest - --sampler argmax --sink null --tokens 1").out.find("sha256"),
+            std::string::npos);
+}
+
+TEST_F(Packed, AListOfSumsIsReadStrictly) {
+  ASSERT_EQ(run("gpt2convert -q -m m --to gguf -o a.gguf").code, 0);
+  EXPECT_EQ(run("gpt2convert -q --verify -m a.gguf && sha256sum --quiet -c a.gguf.sha256").code, 0);
+  const std::string good = read_text(folder() / "a.gguf.sha256");
+  for (const std::string& bad :
+       {good.substr(1), good + "\n", good.substr(0, 66) + "../a.gguf\n", std::string("a.gguf\n")}) {
+    write("a.gguf.sha256", bad);
+    EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "a.gguf.sha256:", "line")) << bad;
+  }
+  write("a.gguf.sha256", good.substr(0, 66) + "none.gguf\n");
+  EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "none.gguf"));
 }
 
 TEST_F(Packed, WrongCommandLines) {

@@ -73,6 +73,18 @@ void write_prompt(JsonWriter& json, const Prompt& prompt) {
   json.end_object();
 }
 
+void write_files(JsonWriter& json, const std::vector<RecordedFile>& files) {
+  json.key("files");
+  json.begin_list();
+  for (const RecordedFile& file : files) {
+    json.begin_object();
+    json.field("name", file.name);
+    json.field("sha256", file.sha256);
+    json.end_object();
+  }
+  json.end_list();
+}
+
 void write_config(JsonWriter& json, const ModelConfig& c) {
   json.begin_object();
   json.field("L", c.L);
@@ -185,6 +197,7 @@ std::string Manifest::to_json() const {
   json.begin_object();
   json.field("path", model);
   json.field("hash", model_hash);
+  if (!files.empty()) write_files(json, files);
   json.key("config");
   write_config(json, config);
   json.end_object();
@@ -214,6 +227,9 @@ Manifest Manifest::from_json(const std::string& path, const std::string& content
   for (const json::Value& plugin : all.at("plugins").list()) manifest.plugins.push_back(read_plugin(plugin));
   manifest.model = model.at("path").text();
   manifest.model_hash = model.at("hash").text();
+  if (const auto files = model.find("files"))
+    for (const json::Value& file : files->list())
+      manifest.files.push_back({file.at("name").text(), file.at("sha256").text()});
   if (const auto traits = all.find("traits")) {
     if (const auto order = traits->find("order")) manifest.order = order->text();
     if (const auto contract = traits->find("contract")) manifest.contract = contract->text();

@@ -27,6 +27,11 @@ struct RecordedPlugin {
   std::vector<RecordedOption> options;           // all options, defaults included
 };
 
+// A file of the model, by its name without folders. Only runs with --verify have them.
+struct RecordedFile {
+  std::string name, sha256;
+};
+
 struct Manifest {
   std::string program, tag;  // the version of gpt2run, and the tag of the standard library
   uint32_t abi = 0;
@@ -34,6 +39,7 @@ struct Manifest {
   std::vector<RecordedPlugin> plugins;
   std::vector<Prompt> prompts;
   std::string model, model_hash;  // its path, and a hash of samples of every tensor
+  std::vector<RecordedFile> files;
   ModelConfig config{};
   std::optional<Traits> traits;  // of the precision; none where several precisions take part
   std::string order, contract;   // of the traits, in a manifest that was read; "" where it does not say

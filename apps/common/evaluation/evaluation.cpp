@@ -7,13 +7,14 @@
 #include "common/config/record.hpp"
 #include "common/pipeline/loader_choice.hpp"
 #include "common/pipeline/packed_model.hpp"
+#include "common/pipeline/verify.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
 namespace {
 
-constexpr const char* kShared[] = {"model",      "loader",  "prompt", "tokens",    "prompts",    "t",
-                                   "no_special", "threads", "device", "tokenizer", "plugin_dir", "quiet"};
+constexpr const char* kShared[] = {"model",   "loader", "prompt", "tokens",    "prompts",    "t",    "no_special",
+                                   "threads", "device", "verify", "tokenizer", "plugin_dir", "quiet"};
 
 // Help for shared options in other words than gpt2run's, because evaluation programs do not continue texts.
 constexpr std::pair<std::string_view, const char*> kHelp[] = {
@@ -55,6 +56,7 @@ Evaluation::Evaluation(PluginHost& host, Configuration& configuration, std::span
   for (BoundPlugin& precision : precisions_) chosen.push_back(&precision);
   bind_options(configuration, host, chosen);
   warn_unused_device(configuration, precisions_);
+  files_ = verify_model(configuration, loader_, model_);
   opener_ = create<Loader>(loader_);
   checkpoint_ = open_model(*opener_, loader_, model_);
   tokenizer_ = open_tokenizer(configuration, *checkpoint_);
@@ -72,6 +74,7 @@ Manifest Evaluation::manifest(std::vector<RecordedOption> options) const {
   manifest.options = std::move(options);
   for (const BoundPlugin* chosen : plugins()) manifest.plugins.push_back(recorded(host_, *chosen));
   record_model(manifest, model_, *checkpoint_);
+  manifest.files = files_;
   return manifest;
 }
 

@@ -43,6 +43,7 @@ class Evaluation {
   std::string model_;
   BoundPlugin loader_;
   std::vector<BoundPlugin> precisions_;
+  std::vector<RecordedFile> files_;
   std::unique_ptr<Loader> opener_;
   std::unique_ptr<Checkpoint> checkpoint_;
   std::unique_ptr<Tokenizer> tokenizer_;

@@ -73,6 +73,7 @@ constexpr CoreOption kOptions[] = {
     {{"seed", "text", "42", "", "whole number below 2^64, or random"}},
     {{"threads", "int", "0", "[0, 1024]", "worker threads; 0 is one per core"}, 't'},
     {{"device", "int", "0", "[0, 1024]", "ordinal of the GPU"}},
+    {{"verify", "bool", "off", "", "check the sums of the model's files, for which all of them are read"}},
     {{"tokenizer", "text", "", "", "path of a tokenizer; else the model's own"}},
     {{"plugin_dir", "text", "", "", "folder with plugins, searched first"}, 0, true},
     {{"config", "text", "", "", "options from an INI file, or a run again from its manifest"}, 'c'},

@@ -12,6 +12,8 @@
 #include "common/pipeline/recorded_order.hpp"
 #include "common/pipeline/run_files.hpp"
 #include "common/pipeline/token_biases.hpp"
+#include "common/pipeline/verify.hpp"
+#include "common/program/temporaries.hpp"
 #include "common/prompts/prompts.hpp"
 #include "common/ranks/ranked_run.hpp"
 #include "common/ranks/ranked_start.hpp"
@@ -34,6 +36,7 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
   for (const char* key : {"samples", "batch", "threads", "device"}) options.push_back({key, values.shown(key), "int"});
   for (const char* key : {"recompute", "ignore_eos", "no_special", "truncate_prompt"})
     options.push_back({key, values.shown(key), "bool"});
+  if (values.flag("verify")) options.push_back({"verify", "on", "bool"});
   for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
   for (const std::string& patch : configuration.list("patch")) options.push_back({"patch", patch, "text"});
   const std::string tokenizer(values.text("tokenizer"));
@@ -56,9 +59,11 @@ int64_t longest_sequence(std::span<const Prompt> prompts, const Generation& gene
 Composition::Composition(PluginHost& host, const Configuration& configuration, Selection choice, Ranks* ranks)
     : host_(host), ranks_(ranks), choice_(std::move(choice)), generation_(generation_of(configuration)) {
   check_files(host_, configuration, choice_);
+  for (const auto& folder : output_folders(configuration, choice_)) note_output_folder(folder);
   if (ranks_) share_prompts(configuration);
   generation_.precision = choice_.precision.plugin->name;
   options_ = recorded_options(configuration, choice_.model, generation_);
+  files_ = verify_model(configuration, choice_.loader, choice_.model);
   loader_ = create<Loader>(choice_.loader);
   checkpoint_ = open_model(*loader_, choice_.loader, choice_.model);
   const int32_t context = checkpoint_->config().T;
@@ -170,6 +175,7 @@ Manifest Composition::manifest() const {
   for (const BoundPlugin& sink : choice_.sinks) manifest.plugins.push_back(recorded(host_, sink));
   manifest.prompts = prompts_;
   record_model(manifest, choice_.model, *checkpoint_);
+  manifest.files = files_;
   manifest.traits = session_->traits();
   return manifest;
 }

@@ -62,6 +62,7 @@ class Composition {
   Generation generation_;
   bool has_recorded_order_ = true;
   std::vector<RecordedOption> options_;
+  std::vector<RecordedFile> files_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<Checkpoint> checkpoint_;
   std::unique_ptr<Tokenizer> tokenizer_;

@@ -66,12 +66,21 @@ SourceFile look_at(const fs::path& file) {
 
 }  // namespace
 
+std::vector<fs::path> source_files(const std::string& model) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const fs::path& file : model_files(model))
+    if (fs::is_regular_file(file, error) && (is_source(file) || file == model)) files.push_back(file);
+  std::sort(files.begin(), files.end());
+  files.erase(std::unique(files.begin(), files.end()), files.end());
+  return files;
+}
+
 PackedSource look_at_source(const std::string& model, const std::string& loader) {
   std::error_code error;
   PackedSource source{fs::weakly_canonical(model, error).string(), loader, {}};
   try {
-    for (const fs::path& file : model_files(model))
-      if (fs::is_regular_file(file, error) && (is_source(file) || file == model)) source.files.push_back(look_at(file));
+    for (const fs::path& file : source_files(model)) source.files.push_back(look_at(file));
   } catch (const fs::filesystem_error& broken) {
     fail(model, ": ", broken.code().message());
   }

@@ -2,6 +2,7 @@
 // path, device, inode, size, time of the last change, and the sum of the first bytes.
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct PackedSource {
   std::vector<SourceFile> files;  // its weights and settings, by path
   bool operator==(const PackedSource&) const = default;
 };
+
+// The paths of a model's weights and settings, in the order of their names. Empty for a model without files, such as a
+// synthetic one.
+std::vector<std::filesystem::path> source_files(const std::string& model);
 
 // What there is now. Throws Error for a model without files, such as a synthetic one, and for a file that cannot be
 // read.

@@ -1,0 +1,129 @@
+// Lists of sums, and the files of a model.
+#include "common/pipeline/verify.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "common/pipeline/packed_model.hpp"
+#include "common/pipeline/packed_source.hpp"
+#include "common/program/interrupt.hpp"
+#include "gpt2run/files/input_file.hpp"
+#include "gpt2run/sdk/escape.hpp"
+#include "host/log.hpp"
+
+namespace gpt2run {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kDigits = 64;  // of a SHA-256
+
+void check_interrupt() {
+  if (interrupted()) fail("interrupted while the sums of the model were checked");
+}
+
+// The list that belongs to a model; empty if there is none.
+fs::path list_of(const fs::path& model) {
+  std::error_code ignored;
+  const bool is_folder = fs::is_directory(model, ignored);
+  const fs::path list = is_folder ? model / kSumsOfFolder : fs::path(model.string() + kSumsOfFile);
+  return fs::exists(list, ignored) ? list : fs::path();
+}
+
+// The sums of a list, by the path of the file. A line is the sum, a blank, a blank or "*", and the name.
+std::map<fs::path, std::string> read_list(const fs::path& list) {
+  std::map<fs::path, std::string> sums;
+  std::istringstream lines(read_file(list));
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    const bool is_right = line.size() > kDigits + 2 && line.find_first_not_of("0123456789abcdef") == kDigits &&
+                          line[kDigits] == ' ' && (line[kDigits + 1] == ' ' || line[kDigits + 1] == '*');
+    const fs::path name = is_right ? line.substr(kDigits + 2) : "";
+    if (!is_right || name.has_parent_path())
+      fail(list.string(), ": line ", number,
+           ": expected a SHA-256 in small letters, two blanks and the name of a file beside it, found ",
+           in_quotes(line));
+    sums[list.parent_path() / name] = line.substr(0, kDigits);
+  }
+  return sums;
+}
+
+// The sums of files, each of which is read once.
+class Sums {
+ public:
+  const std::string& of(const fs::path& file) {
+    std::string& sum = known_[file];
+    if (sum.empty()) sum = sha256_of_file(file.string(), check_interrupt);
+    return sum;
+  }
+
+ private:
+  std::map<fs::path, std::string> known_;
+};
+
+// Compares files with a list. Returns how many.
+size_t compare_with_list(const fs::path& model, Sums& sums) {
+  const fs::path list = list_of(model);
+  if (list.empty()) return 0;
+  const auto expected = read_list(list);
+  for (const auto& [file, sum] : expected)
+    if (sums.of(file) != sum)
+      fail(file.string(), ": expected the SHA-256 ", sum, ", as ", list.string(), " says, found ", sums.of(file));
+  return expected.size();
+}
+
+// Compares the model's files with those of a recorded run. Returns how many were compared.
+size_t compare_with_recorded(const Manifest* recorded, const std::vector<RecordedFile>& now, const std::string& model) {
+  if (!recorded) return 0;
+  for (const RecordedFile& then : recorded->files) {
+    const auto found = std::ranges::find(now, then.name, &RecordedFile::name);
+    if (found == now.end())
+      fail(model, ": expected the file ", in_quotes(then.name), " of the recorded run, found none");
+    if (found->sha256 != then.sha256)
+      fail(model, ": ", then.name, ": expected the SHA-256 ", then.sha256, " of the recorded run, found ",
+           found->sha256);
+  }
+  return recorded->files.size();
+}
+
+// Returns whether the loader checks the sums within the files.
+bool let_loader_check(const Configuration& configuration, BoundPlugin& loader) {
+  constexpr const char* kOption = "check_sums";
+  if (!loader.values.declares(kOption) || !loader.values.is_flag(kOption)) return false;
+  if (!loader.values.given(kOption)) loader.values.set(kOption, "on", configuration.origin("verify"));
+  return loader.values.flag(kOption);
+}
+
+}  // namespace
+
+std::string sum_line(const std::string& sum, const std::string& name) { return sum + "  " + name + "\n"; }
+
+std::vector<RecordedFile> verify_model(const Configuration& configuration, BoundPlugin& loader,
+                                       const std::string& model, bool must) {
+  if (!configuration.values().declares("verify") || !configuration.values().flag("verify")) return {};
+  const bool is_packed = PackedFolder::is_one(model), loader_checks = let_loader_check(configuration, loader);
+  if (is_packed) PackedFolder(model).verify(check_interrupt);
+  const std::string source = source_of_model(model);
+  Sums sums;
+  std::vector<RecordedFile> files;
+  for (const fs::path& file : source_files(source)) files.push_back({file.filename().string(), sums.of(file)});
+  const size_t compared =
+      compare_with_list(source, sums) + compare_with_recorded(configuration.recorded(), files, source);
+  if (compared > 0 || is_packed || loader_checks) {
+    log_info(model + ": the weights and the files that they are from have their sums");
+    return files;
+  }
+  std::error_code ignored;
+  const std::string line =
+      "--verify: " + model + " has no sums to compare with: expected " +
+      (fs::is_directory(source, ignored) ? kSumsOfFolder + std::string(" in the folder") : source + kSumsOfFile) +
+      ", or a recorded run with --verify";
+  if (must) fail(line);
+  log_warning(line);
+  return files;
+}
+
+}  // namespace gpt2run
