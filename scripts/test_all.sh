@@ -11,12 +11,13 @@
 # schedules  the engine on the executor with every precision, and all 1,000 of its random schedules of requests, of which
 #            scripts/test.sh runs 8 for each commit
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
+# faults     ten minutes of programs whose calls fail (scripts/faults.sh), of which scripts/test.sh runs half a minute
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto projects executor schedules packages mutations)
+parts=(no-cuda debug clang lto projects executor schedules faults packages mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -36,6 +37,7 @@ done
 # run_part PART: ends with the status of what failed.
 run_part() {
   case $1 in
+    faults) scripts/faults.sh ;;
     mutations) scripts/run_mutations.sh ;;
     packages) scripts/packages.sh ;;
     schedules)
