@@ -172,7 +172,7 @@ class Connection final : public AnswerTarget, public std::enable_shared_from_thi
   std::string client_, queued_, sending_;
   // Times of the steady clock, or kNever: since when no request is there, and since when the client has read nothing of
   // an answer that waits for it.
-  std::atomic<int64_t> idle_since_ = 0, stalled_since_ = kNever;
+  std::atomic<int64_t> idle_since_ = now(), stalled_since_ = kNever;
   std::atomic<size_t> unsent_ = 0;  // bytes of the answer that wait for the client
   size_t lingered_ = 0;
   bool is_watching_ = false, is_answered_ = false, is_last_queued_ = false, keep_ = true, is_lingering_ = false;
