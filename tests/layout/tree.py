@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "python", "packaging", "tests", "docs", "scripts", ".ci")
+TOP_FOLDERS = ("core", "plugins", "precisions", "samplers", "loaders", "sinks", "apps", "python", "tests", "docs", "scripts", ".ci")
 LIBRARIES = ("core/", "plugins/host/", "plugins/conformance/", "plugins/template/", "apps/common/", "python/", "docs/examples/", "precisions/", "samplers/", "loaders/", "sinks/")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 HEADERS = (".hpp", ".cuh")

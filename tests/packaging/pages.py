@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
-PAGES = BUILD / "packaging/pages"
+PAGES = BUILD / "scripts/packaging/pages"
 PROGRAMS = ["gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2run-plugin-check", "gpt2serve", "gpt2tokenize"]
 OPTION = re.compile(r"^  (?:-(\w), )?--(\w+) .*\((?:bool|int|real|text|enum)[^\n]*\)$", re.MULTILINE)
 ALIASES = re.compile(r"Short for every chosen plugin that has it: (.*)\.")
