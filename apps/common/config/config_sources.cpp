@@ -211,9 +211,9 @@ std::vector<Setting> read_line(std::span<const CoreOption> core, const std::vect
     }
     return to_settings(parse_strictly(core, names, arguments, spellings), core, arguments, spellings);
   } catch (const po::invalid_command_line_syntax& error) {
-    usage_error(error.get_option_name(), ": a value is missing");
+    usage_error(printable(error.get_option_name(), kMostOfName), ": a value is missing");
   } catch (const po::error& error) {
-    usage_error(error.what(), "; --help lists what there is");
+    usage_error(printable(error.what()), "; --help lists what there is");
   }
 }
 
@@ -256,7 +256,7 @@ std::vector<Setting> read_ini(const std::string& path, const std::string& conten
     usage_error(path, ": line ", line_of(content, error.tokens()), ": expected key = value or [section], found ",
                 in_quotes(error.tokens()));
   } catch (const po::error& error) {
-    usage_error(path, ": ", error.what());
+    usage_error(path, ": ", printable(error.what()));
   }
   return settings;
 }
