@@ -128,6 +128,8 @@ def violations(scenario, fault, outcome: Outcome, code=None):
     lines = outcome.errors.splitlines()
     errors = [line for line in lines if line.startswith(f"{scenario.program}: error: ")]
     signals = [number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL) if number.name in fault]
+    if signals and scenario.may_refuse:
+        signals.append(signal.SIGTERM)  # which a server gets at last, as its second one perhaps
     if outcome.hung:
         yield f"it was still running after {PATIENCE} seconds"
     elif outcome.code < 0 and -outcome.code not in signals:

@@ -57,7 +57,7 @@ class Scenario:
         ) as process:
             timer = threading.Timer(PATIENCE, process.kill)
             timer.start()
-            printed, errors = self.follow(process, environment.get("FAULT", ""))
+            printed, errors = self.follow(process)
             process.wait()
             hung = not timer.is_alive()
             timer.cancel()
@@ -72,8 +72,8 @@ class Scenario:
                 files[name] = without_numbers(files[name])
         return Outcome(process.returncode, hung, errors.decode(errors="replace"), files)
 
-    def follow(self, process, fault):
-        """Standard output and standard error of a process, until it ends. fault: as in inject.cpp."""
+    def follow(self, process):
+        """Standard output and standard error of a process, until it ends."""
         return process.communicate()
 
 
@@ -82,13 +82,13 @@ class ServerScenario(Scenario):
 
     may_refuse = True
 
-    def follow(self, process, fault):
+    def follow(self, process):
         errors = []
         reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
         reader.start()
         line = process.stdout.readline().decode().strip()
         answer = self.answer_of(line) if line.startswith("http://") else b""
-        if "SIG" not in fault and process.poll() is None:
+        if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         process.stdout.read()
         reader.join()
