@@ -8,8 +8,8 @@
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
 # projects   what "gpt2plugins new" writes for every kind of plugin, built by g++ and by clang++, and tested
 # executor   the CUDA plugins on the executor, under ASan and UBSan
-# schedules  the engine on the executor with every precision, and all 1,000 of its random schedules of requests, of which
-#            scripts/test.sh runs 8 for each commit
+# schedules  the engine and the sessions on the executor with every precision, and all 1,000 of the engine's random
+#            schedules of requests, of which scripts/test.sh runs 8 for each commit
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
 # faults     ten minutes of programs whose calls fail (scripts/faults.sh), of which scripts/test.sh runs half a minute
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
@@ -41,8 +41,8 @@ run_part() {
     mutations) scripts/run_mutations.sh ;;
     packages) scripts/packages.sh ;;
     schedules)
-      build release -D GPT2RUN_TESTS=ON -- test_cuda_engine
-      (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine)
+      build release -D GPT2RUN_TESTS=ON -- test_cuda_engine test_cuda_session
+      (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine && bin/test_cuda_session)
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
     projects)

@@ -165,7 +165,7 @@ TEST_F(Chain, ASinkThatWantsLogitsEndsTheReplays) {
 TEST_F(Chain, ARecordedRunOnADeviceIsRepeated) {
   const Outcome first = run("--precision fake --sampler device-penalty:penalty=2 --temp 2 --manifest run.json");
   ASSERT_EQ(first.code, 0) << first.err;
-  const Outcome again = Shell::run("gpt2run --config run.json");
+  const Outcome again = Shell::run("gpt2run --config run.json --plugin-dir " CONTRACT);
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(again.out, first.out);
   EXPECT_THAT(again.err, Not(HasSubstr("warning")));

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "host/plugin_folders.hpp"
@@ -139,7 +140,9 @@ TEST(Programs, APluginThatHangsIsNamed) {
   const Outcome outcome =
       run_program("timeout 6 " + std::string(BINARY_DIR) + "/bin/gpt2run -q --sampler hangs" + with("hangs"));
   EXPECT_EQ(outcome.code, 124);
-  EXPECT_THAT(outcome.err, IsMessage("gpt2run: warning", fixture_file("hangs").string()));
+  EXPECT_THAT(outcome.err, HasMessage("gpt2run: warning", fixture_file("hangs").string()));
+  EXPECT_THAT(outcome.err, testing::EndsWith("\ngpt2run: error: interrupted\n"));
+  EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 2);
 }
 
 TEST(Programs, OneThatSharesNothingOutIsNoRankOfSeveral) {

@@ -14,10 +14,9 @@ int run_ranks(const char* name, int count, char** arguments,
   const auto work_together = [&] {
     const std::vector<std::string> given(arguments + (count > 0), arguments + count);
     ranks.join();
-    if (!ranks.is_root()) {
-      set_silent(true);
-      end_at_interrupts(nullptr);
-    }
+    if (!ranks.is_root()) set_silent(true);
+    // One rank that ends makes mpirun end the others by a signal: of these, none has anything to tell.
+    if (ranks.size() > 1) end_at_interrupts(nullptr);
     const bool version = asks_for_version(given);
     // The guard against exit() covers only the work, because MPI itself may call exit() when it starts, ends or aborts.
     const auto work_here = [&] {
