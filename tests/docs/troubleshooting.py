@@ -17,7 +17,7 @@ FEWEST = 40
 def messages():
     yield from (ROOT / "docs" / "messages.txt").read_text(encoding="utf-8").splitlines()
     for folder in ("apps", "core", "loaders", "plugins"):
-        for path in sorted((ROOT / folder).rglob("*.cpp")):
+        for path in sorted((ROOT / folder).rglob("*.[ch]pp")):
             # Texts of one message are joined, whatever stands between them: a message ends with its statement.
             for statement in path.read_text(encoding="utf-8").split(";\n"):
                 texts = [text.replace('\\"', '"') for text in LITERAL.findall(statement)]

@@ -80,7 +80,7 @@ struct Plugin {
   bool selects;
   const char *name, *version, *summary;
   const OptionSpec* options;
-  uint32_t option_count;
+  uint32_t option_count;                         // 256 at most
   Probe (*probe)();                              // cheap: opens no device context
   void* (*create)(const Options&, const Host&);  // a Loader*, Precision*, Sampler* or Sink*
 };

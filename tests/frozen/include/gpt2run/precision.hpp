@@ -43,9 +43,9 @@ struct Traits {
 
 // A callback that sees what every operation wrote, and may change it.
 struct Tap {
-  // Asked once when the tap is set: whether it wants this operation. An operation that exists for taps only is computed
-  // only if some tap wants it.
-  virtual bool wants(const char* op) const { return (void)op, true; }
+  // Asked once when the tap is set: whether it wants this operation. An operation that exists for taps only, which is
+  // attention_weights, is computed only if some tap wants it. By default a tap wants all the others.
+  virtual bool wants(const char* op) const { return std::string_view(op) != "attention_weights"; }
 
   // Called after an operation. op: one of the operations of sdk/network.hpp; names and order are the same for every
   // precision, and one that exists for taps only may be missing, in which case wants() is not asked for it. layer: -1

@@ -82,6 +82,22 @@ struct HostState {
     return {scratch.data(), static_cast<int>(step.logit_rows.size()), config.V};
   }
 
+  // keys (positions, D) = the first keys of a head in the cache.
+  void read_keys(int layer, int slot, int head, int positions, float* out) const {
+    const int D = config.C / config.H;
+    for (int t = 0; t < positions; ++t)
+      for (int d = 0; d < D; ++d) *out++ = to_f32(keys[key(layer, slot, head, t, d)]);
+  }
+
+  // Stores one row in place of what `op` has just written. r: the row of what written() returns. values: as there, in
+  // the form that the operation would have given them; keys and values are stored as the nearest Value.
+  void take(Op op, int layer, const HostStep& step, int r, const float* values) {
+    if (op == Op::norm_qkv)
+      take_qkv(layer, step.rows[r], r, values);
+    else
+      take_floats(op, r, values);
+  }
+
   ModelConfig config;
   int slots, context;
   int64_t stride;                   // elements from one row of logits to the next
@@ -90,7 +106,30 @@ struct HostState {
   std::vector<Value> keys, values;  // indexed by key() and cache()
   std::vector<float> logits, raw;   // (logit_rows, stride); raw is empty unless Limits::keep_raw
 
+ protected:
+  // take() for all operations but norm_qkv.
+  void take_floats(Op op, int r, const float* values) {
+    if (op == Op::attention)
+      std::copy_n(values, config.C, &a[size_t(r) * config.C]);
+    else if (op == Op::norm_up_gelu)
+      std::copy_n(values, config.F, &h[size_t(r) * config.F]);
+    else if (op == Op::norm_logits)
+      std::copy_n(values, config.V, &logits[r * stride]);
+    else
+      std::copy_n(values, config.C, &x[size_t(r) * config.C]);
+  }
+
  private:
+  void take_qkv(int layer, const HostRow& row, int r, const float* values) {
+    const int C = config.C, D = C / config.H;
+    std::copy_n(values, C, &q[size_t(r) * C]);
+    for (int c = 0; c < C; ++c) {
+      const int head = c / D, d = c % D;
+      keys[key(layer, row.slot, head, row.position, d)] = from_f32<Value>(values[C + c]);
+      this->values[cache(layer, row.slot, head, row.position) + d] = from_f32<Value>(values[2 * C + c]);
+    }
+  }
+
   Matrix gather_qkv(int layer, const HostStep& step, std::vector<float>& scratch) const {
     const int C = config.C, D = C / config.H;
     scratch.resize(step.rows.size() * 3 * C);

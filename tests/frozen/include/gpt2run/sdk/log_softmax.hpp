@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <vector>
+
+#include "gpt2run/sdk/select.hpp"
 
 namespace gpt2run {
 
@@ -33,12 +35,32 @@ inline double log_probability(const float* logits, int vocab, int32_t id) {
 
 // The `count` most likely tokens, or all if there are fewer, the most likely first and equal ones by id.
 inline std::vector<int32_t> most_likely(std::span<const float> logits, int32_t count) {
-  std::vector<int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto end = ids.begin() + std::min<std::ptrdiff_t>(count, std::ssize(ids));
-  std::partial_sort(ids.begin(), end, ids.end(),
-                    [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-  ids.erase(end, ids.end());
+  using detail::kBlock;
+  const size_t wanted = std::min(static_cast<size_t>(std::max(count, 0)), logits.size());
+  if (wanted == 0) return {};
+  // As many blocks as tokens are wanted reach the least of their greatest keys, so nothing below it is among the first.
+  std::vector<uint32_t> maxima((logits.size() + kBlock - 1) / kBlock);
+  detail::block_maxima(logits, maxima.data());
+  uint32_t least = 0;
+  if (wanted <= maxima.size()) {
+    std::vector<uint32_t> ordered = maxima;
+    const auto last = ordered.begin() + static_cast<std::ptrdiff_t>(wanted) - 1;
+    std::nth_element(ordered.begin(), last, ordered.end(), std::greater<>());
+    least = *last;
+  }
+  std::vector<uint64_t> ranks;
+  for (size_t block = 0; block < maxima.size(); ++block) {
+    if (maxima[block] < least) continue;
+    const size_t end = std::min(logits.size(), (block + 1) * kBlock);
+    for (size_t id = block * kBlock; id < end; ++id) {
+      const uint32_t key = order_key(logits[id]);
+      if (key >= least) ranks.push_back(rank_of(key, static_cast<int32_t>(id)));
+    }
+  }
+  const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(wanted);
+  std::partial_sort(ranks.begin(), end, ranks.end(), std::greater<>());
+  std::vector<int32_t> ids(wanted);
+  std::transform(ranks.begin(), end, ids.begin(), id_of);
   return ids;
 }
 

@@ -22,13 +22,19 @@ enum class Op : uint8_t {
   norm_up_gelu,  // h (R, F) = f(W LN2(x) + b), where f is the model's activation function
   down_add,      // x (R, C) += W h + b
   norm_logits,   // logits (rows that need them, V) = W LNf(x)
+
+  // For taps only, which see it just before `attention` and cannot change it: (R, H P) with P the largest position of
+  // the step + 1. Row r, head h, position t is the softmax that `attention` multiplies v with, at (r H + h) P + t; zero
+  // for t behind the row's own position. Computed from q and the cached k, in double.
+  attention_weights,
 };
 
-inline constexpr int kOps = 7;
+inline constexpr int kOps = 7;            // the operations of a pass
+inline constexpr int kTapOps = kOps + 1;  // and those for taps only, which follow them
 
 constexpr const char* name_of(Op op) {
-  constexpr const char* names[kOps] = {"embed",        "norm_qkv", "attention",  "project_add",
-                                       "norm_up_gelu", "down_add", "norm_logits"};
+  constexpr const char* names[kTapOps] = {"embed",        "norm_qkv", "attention",   "project_add",
+                                          "norm_up_gelu", "down_add", "norm_logits", "attention_weights"};
   return names[static_cast<size_t>(op)];
 }
 
@@ -48,27 +54,30 @@ concept Ops = requires(O& o, const typename O::Weights& w, typename O::State& s,
 class SessionTap {
  public:
   SessionTap() = default;
-  // tap: null for none.
-  explicit SessionTap(Tap* tap) : tap_(tap) {
-    for (int op = 0; tap && op < kOps; ++op) wants_[op] = tap->wants(name_of(static_cast<Op>(op)));
+  // tap: null for none. ops: kTapOps, or kOps for a session that has nothing for taps only.
+  SessionTap(Tap* tap, int ops) : tap_(tap) {
+    for (int op = 0; tap && op < ops; ++op) wants_[op] = tap->wants(name_of(static_cast<Op>(op)));
   }
 
   explicit operator bool() const { return tap_ != nullptr; }
   bool wants(Op op) const { return wants_[static_cast<size_t>(op)]; }
 
-  // Shows the tap what an operation wrote. host: (rows, cols). Throws Error if the tap changed it.
-  void call(Op op, int layer, float* host, int rows, int cols) const {
-    if (tap_->tensor(name_of(op), layer, host, rows, cols))
-      fail("a tap changed ", name_of(op), ": this session does not take values back yet");
+  // Shows the tap what an operation wrote. host: (rows, cols). Returns true if the tap changed it. Throws Error if it
+  // changed what nothing is computed from.
+  bool call(Op op, int layer, float* host, int rows, int cols) const {
+    const bool changed = tap_->tensor(name_of(op), layer, host, rows, cols);
+    if (changed && op == Op::attention_weights)
+      fail("a tap changed ", name_of(op), ", from which nothing is computed; change q and k in norm_qkv");
+    return changed;
   }
 
  private:
   Tap* tap_ = nullptr;
-  bool wants_[kOps] = {};
+  bool wants_[kTapOps] = {};
 };
 
-// Runs one forward pass, and calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook must
-// not change anything.
+// Runs one forward pass, and calls wrote(op, layer) after each operation; layer is -1 outside the layers. The hook may
+// change what the operation has written.
 template <Ops O, class Hook>
 void gpt2_forward(O& ops, const typename O::Weights& weights, typename O::State& state, const typename O::Step& step,
                   Hook wrote) {

@@ -118,6 +118,19 @@ class ReferenceOps {
     for (float& x : row) x = round(site.point, x);
   }
 
+  // Rounds a row that a tap has changed as the operation rounds what it writes.
+  void round_taken(const ModelConfig& m, Op op, int layer, int row, std::span<float> values) const {
+    if (op == Op::attention) round_row({Point::attention, op, layer, Weight::proj_w, Projection::none, row}, values);
+    if (op == Op::norm_up_gelu) round_row({Point::gelu, op, layer, Weight::down_w, Projection::none, row}, values);
+    if (op != Op::norm_qkv) return;
+    const size_t D = m.C / m.H;
+    for (int i = 0; i < 3; ++i) {
+      for (int head = 0; head < m.H; ++head)
+        round_row({Point::qkv, op, layer, Weight::qkv_w, static_cast<Projection>(i + 1), row},
+                  values.subspan(size_t(i) * m.C + head * D, D));
+    }
+  }
+
   Weights load(const Checkpoint& checkpoint) const {
     Weights w;
     w.config = checkpoint.config();
