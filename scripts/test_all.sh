@@ -10,6 +10,7 @@
 # executor   the CUDA plugins on the executor, under ASan and UBSan
 # schedules  the engine and the sessions on the executor with every precision, and all 1,000 of the engine's random
 #            schedules of requests, of which scripts/test.sh runs 8 for each commit
+# fuzz       every reader of foreign bytes for 5 seconds by clang's libFuzzer (scripts/fuzz.sh)
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
 # faults     ten minutes of programs whose calls fail (scripts/faults.sh), of which scripts/test.sh runs half a minute
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
@@ -17,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto projects executor schedules faults packages mutations)
+parts=(no-cuda debug clang lto projects executor schedules faults fuzz packages mutations)
 chosen=()
 for argument in "$@"; do
   case $argument in
@@ -38,6 +39,7 @@ done
 run_part() {
   case $1 in
     faults) scripts/faults.sh ;;
+    fuzz) scripts/fuzz.sh --ci ;;
     mutations) scripts/run_mutations.sh ;;
     packages) scripts/packages.sh ;;
     schedules)
