@@ -171,8 +171,14 @@ void new_project(const std::vector<std::string>& arguments) {
   std::string text;
   for (const ProjectFile& file : files) text += printable((folder / file.name).string()) + "\n";
   text += "\nto build and test it:\n";
+  // Plugins are built against an installed gpt2run. This one may still lie in the folder where it was built.
+  std::string prefix = printable(installation().string());
+  if (fs::exists(installation() / "CMakeCache.txt", ignored)) {
+    text += "  cmake --install " + prefix + " --prefix ~/gpt2run\n";
+    prefix = "~/gpt2run";
+  }
   text += "  cd " + printable(folder.string()) + "\n";
-  text += "  cmake -G Ninja -B build -DCMAKE_PREFIX_PATH=" + printable(installation().string()) + "\n";
+  text += "  cmake -G Ninja -B build -DCMAKE_PREFIX_PATH=" + prefix + "\n";
   text += "  cmake --build build && ctest --test-dir build\n";
   print(text);
 }

@@ -47,6 +47,7 @@ TEST(NewProject, StandsInAFolderOfItsNameAndSaysWhatToDo) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("my-sampler/my-sampler.cpp\n"));
   EXPECT_THAT(outcome.out, HasSubstr("cmake --build build"));
+  EXPECT_THAT(outcome.out, HasSubstr("cmake --install ")) << "the program lies in the folder where it was built";
   EXPECT_THAT(read_whole(scratch.path() / "my-sampler/my-sampler.cpp"), HasSubstr("class MySampler final"));
   EXPECT_EQ(entries(scratch.path()), 1u) << "a draft was left";
 }
