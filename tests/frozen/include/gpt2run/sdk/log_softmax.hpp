@@ -60,7 +60,7 @@ inline std::vector<int32_t> most_likely(std::span<const float> logits, int32_t c
   const auto end = ranks.begin() + static_cast<std::ptrdiff_t>(wanted);
   std::partial_sort(ranks.begin(), end, ranks.end(), std::greater<>());
   std::vector<int32_t> ids(wanted);
-  std::transform(ranks.begin(), end, ids.begin(), id_of);
+  std::transform(ranks.begin(), end, ids.begin(), [](uint64_t rank) { return id_of(rank); });
   return ids;
 }
 
