@@ -52,18 +52,22 @@ OutputFile& OutputSet::add(const fs::path& path) {
 }
 
 void OutputSet::add(const fs::path& path, std::string_view bytes) {
-  if (!holds(path, bytes)) add(path).write(bytes);
+  if (holds(path, bytes))
+    unchanged_.push_back(path);
+  else
+    add(path).write(bytes);
 }
 
 void OutputSet::add_sums(const fs::path& list) {
   std::string lines;
-  for (OutputFile& file : files_) {
-    file.close();
-    const std::string sum = sha256_of_file(file.place(), [&] {
-      if (interrupted()) fail("interrupted while the sum of ", file.path(), " was made");
+  const auto add_line = [&](const fs::path& place, const fs::path& path) {
+    const std::string sum = sha256_of_file(place.string(), [&] {
+      if (interrupted()) fail("interrupted while the sum of ", path.string(), " was made");
     });
-    lines += sum_line(sum, fs::path(file.path()).filename().string());
-  }
+    lines += sum_line(sum, path.filename().string());
+  };
+  for (OutputFile& file : files_) file.close(), add_line(file.place(), file.path());
+  for (const fs::path& path : unchanged_) add_line(path, path);
   add(list).write(lines);
 }
 

@@ -42,6 +42,7 @@ class OutputSet {
   bool force_;
   std::vector<std::filesystem::path> new_folders_;  // outer folders first
   std::deque<OutputFile> files_;
+  std::vector<std::filesystem::path> unchanged_;  // files that held their bytes before
 };
 
 }  // namespace gpt2run::convert

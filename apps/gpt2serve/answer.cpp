@@ -13,7 +13,10 @@ class Answer final : public Reply {
   Answer(std::shared_ptr<AnswerTarget> target, std::shared_ptr<ReplyProgress> progress, const AnswerForm& form)
       : target_(std::move(target)), progress_(std::move(progress)), form_(form) {}
   ~Answer() override {
-    if (!is_over_) target_->abandon(progress_);
+    try {
+      if (!is_over_) target_->abandon(progress_);
+    } catch (const std::exception&) {  // without memory the connection stays until the server drains
+    }
   }
 
   void send(int status, std::string_view content_type, std::string body, const HttpHeaders& headers) override {

@@ -16,6 +16,7 @@ class BoundSocket {
   BoundSocket& operator=(const BoundSocket&) = delete;
 
   bool is_v6() const { return is_v6_; }
+  int descriptor() const { return socket_; }
   // Hands the descriptor over to the caller, who closes it.
   int release();
 

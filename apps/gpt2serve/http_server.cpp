@@ -33,22 +33,16 @@ using Tcp = net::ip::tcp;
 using Failure = boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
-constexpr uint32_t kMostHeader = 16384;           // bytes of all header fields
-constexpr size_t kMostUnsent = size_t{64} << 20;  // bytes of all answers that wait for their clients
-constexpr size_t kMostAhead = size_t{64} << 10;   // bytes that are read while an answer is made
-constexpr size_t kRead = 8192;
-constexpr size_t kMostBuffer = kMostAhead + kRead;  // bytes of what is read as a whole: a chunk's header, a trailer
-constexpr int kSendBuffer = 128 << 10;              // bytes of a connection that the system keeps
-constexpr size_t kMostOfWrite = size_t{64} << 10;   // bytes that are handed to the system at a time
-constexpr std::chrono::seconds kLinger{2};          // for a client to read an answer before its connection is closed
+constexpr uint32_t kMostHeader = 16384;                           // bytes of all header fields
+constexpr size_t kMostUnsent = size_t{64} << 20;                  // bytes of all answers that wait for their clients
+constexpr size_t kMostAhead = size_t{64} << 10;                   // bytes that are read while an answer is made
+constexpr size_t kRead = 8192, kMostBuffer = kMostAhead + kRead;  // the latter of a chunk's header and of a trailer
+constexpr int kSendBuffer = 128 << 10;                            // bytes of a connection that the system keeps
+constexpr size_t kMostOfWrite = size_t{64} << 10;                 // bytes that are handed to the system at a time
+constexpr std::chrono::seconds kLinger{2};  // for a client to read an answer before its connection is closed
 constexpr std::chrono::milliseconds kPause{20}, kLongestPause{320};  // while no connection can be accepted
 constexpr int kThreads = 2;
 constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-
-std::string shown(const Tcp::endpoint& end) {
-  const std::string address = end.address().to_string();
-  return (end.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(end.port());
-}
 
 class Connection;
 
@@ -99,6 +93,7 @@ class Connection final : public AnswerTarget, public std::enable_shared_from_thi
     if (!ignored) client_ = client.address().to_string();
   }
   ~Connection() override {
+    set_unsent(0);
     const std::lock_guard lock(state_->mutex);
     state_->open.erase(this);
   }
@@ -280,13 +275,15 @@ void Connection::linger() {
 }
 
 // Sends bytes of the answer that `progress` belongs to.
-void Connection::take(const std::shared_ptr<ReplyProgress>& progress, std::string bytes, bool is_last, bool keep) {
+void Connection::take(const std::shared_ptr<ReplyProgress>& progress, std::string bytes, bool is_last, bool keep) try {
   if (progress != progress_ || is_closed_) return;
   queued_.empty() ? queued_ = std::move(bytes) : queued_ += bytes;
   is_last_queued_ |= is_last, keep_ = keep;
   set_unsent(sending_.size() + queued_.size());
   if (state_->unsent > kMostUnsent) state_->close_stalled(*this);
   if (sending_.empty()) send_queued();
+} catch (const std::bad_alloc&) {  // the answer is lost, and nothing else would end the connection
+  close();
 }
 
 void Connection::send_queued() {
@@ -360,8 +357,7 @@ void Connection::refuse(int status, const std::string& why) {
 
 void Connection::close() {
   if (is_closed_) return;
-  is_closed_ = true;
-  stalled_since_ = kNever;
+  is_closed_ = true, stalled_since_ = kNever;
   set_unsent(0);
   queued_ = {};  // whoever makes the answer may still hold this object
   deadline_.cancel();
@@ -460,16 +456,20 @@ std::vector<std::shared_ptr<Connection>> HttpServer::State::connections() {
 HttpServer::HttpServer(BoundSocket& socket, const HttpOptions& options, Handler handler, Refusal refusal)
     : HttpServer(std::make_shared<State>(options, std::move(handler), std::move(refusal))) {
   Failure failed;
-  state_->acceptor.assign(socket.is_v6() ? Tcp::v6() : Tcp::v4(), socket.release());
-  state_->acceptor.listen(net::socket_base::max_listen_connections, failed);
-  if (failed) fail("cannot listen on ", address(), ": ", failed.message());
+  state_->acceptor.assign(socket.is_v6() ? Tcp::v6() : Tcp::v4(), socket.descriptor(), failed);
+  if (!failed) socket.release(), state_->acceptor.listen(net::socket_base::max_listen_connections, failed);
+  if (failed) fail("cannot listen", state_->acceptor.is_open() ? " on " + address() : "", ": ", failed.message());
   net::post(state_->acceptor.get_executor(), [state = state_.get()] { state->accept(); });
   for (int i = 0; i < kThreads; ++i) state_->threads.emplace_back([state = state_.get()] { state->run(); });
 }
 
 HttpServer::~HttpServer() { stop(); }
 
-std::string HttpServer::address() const { return shown(state_->acceptor.local_endpoint()); }
+std::string HttpServer::address() const {
+  const Tcp::endpoint end = state_->acceptor.local_endpoint();
+  const std::string host = end.address().to_string(), port = ":" + std::to_string(end.port());
+  return (end.address().is_v6() ? "[" + host + "]" : host) + port;
+}
 
 bool HttpServer::is_loopback() const { return state_->acceptor.local_endpoint().address().is_loopback(); }
 

@@ -111,6 +111,7 @@ BoundPatch::BoundPatch(Patch patch, const ModelConfig& model, std::shared_ptr<co
   if (patch_.at_all()) patch_.positions = {{0, length - 1}};
   if (patch_.at_last) patch_.positions.push_back({length - 1, length - 1});
   patch_.at_last = false;
+  patch_.donor = {};  // its values are in the recording
   if (!needs_prompt(patch_)) return;
   auto statistics = std::make_shared<std::map<int32_t, Statistics>>();
   for (const auto& [layer, values] : recording_->layers) (*statistics)[layer] = statistics_of(values, recording_->cols);

@@ -34,7 +34,7 @@ class Image {
   template <class T>
   T at(uint64_t offset) {
     T value;
-    if (++reads_ > kMostReads) fail(file_, ": expected a library with fewer sections and symbols");
+    if (++reads_ > kMostReads) fail(file_, ": expected at most ", kMostReads, " sections and symbols, found more");
     read(offset, reinterpret_cast<char*>(&value), sizeof value);
     return value;
   }
@@ -62,7 +62,7 @@ class Image {
 
  private:
   // Tables and texts may overlap, so that a small file could describe any number of them.
-  static constexpr uint64_t kBlock = 1 << 16, kMostText = 1 << 26, kMostReads = 1 << 18;
+  static constexpr uint64_t kBlock = 1 << 16, kMostText = 1 << 26, kMostReads = 1 << 20, kMostBlocks = 1 << 10;
 
   void read(uint64_t offset, char* to, uint64_t size) {
     require(offset, size);
@@ -75,6 +75,7 @@ class Image {
   }
 
   const std::string& block_at(uint64_t number) {
+    if (blocks_.size() >= kMostBlocks) blocks_.clear();
     const auto [place, is_new] = blocks_.try_emplace(number);
     if (is_new) {
       place->second.resize(std::min(kBlock, size_ - number * kBlock));

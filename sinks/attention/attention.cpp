@@ -93,7 +93,7 @@ class Attention final : public Sink {
     const int keys = event.cols / heads_;
     if (row.position > next || row.position >= keys)
       fail("attention: sequence ", row.sequence, ", layer ", event.layer, ": expected position ", next, " and below ",
-           keys, ", found ", row.position);
+           keys, ", found ", row.position, ": after a context shift positions are no longer those of the text");
     weights.push_back(kept_weights(values, heads_, keys, row.position));
   }
 

@@ -84,7 +84,9 @@ class Lens final : public Sink {
   bool is_wanted(const TensorRow& row) const {
     const auto found = live_.find(row.sequence);
     if (found == live_.end() || found->second.record.positions.contains(row.position)) return false;
-    return last_only_ ? row.position >= found->second.first_last : positions_.contains(row.position);
+    if (!last_only_) return positions_.contains(row.position);
+    const auto& kept = found->second.record.positions;  // the greatest one only
+    return row.position >= found->second.first_last && (kept.empty() || row.position > kept.rbegin()->first);
   }
 
   void keep(const TensorEvent& event, const TensorRow& row, LensPosition position) {

@@ -71,7 +71,7 @@ std::string hugging_face_name(const TapPlace& place, int32_t layers) {
 std::string index_entry(uint64_t sequence, const TapRecord& record, const std::vector<TapArray>& arrays,
                         int32_t layers) {
   std::string text = "  {\"sequence\": " + std::to_string(sequence);
-  if (!record.name.empty()) append_field(text, "id", record.name);
+  if (!record.name.empty()) text += ", \"id\": " + record.name;
   text += ", \"tokens\": " + list_of(record.tokens) + ", \"arrays\": [";
   const char* separator = "\n";
   for (const TapArray& array : arrays) {

@@ -21,7 +21,7 @@ struct TapRows {
 
 // The rows of one sequence.
 struct TapRecord {
-  std::string name;             // the user's, may be empty
+  std::string name;             // the user's id as JSON, may be empty
   std::vector<int32_t> tokens;  // the prompt and the new tokens
   std::map<TapPlace, TapRows> rows;
 };

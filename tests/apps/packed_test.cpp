@@ -303,12 +303,21 @@ TEST_F(Packed, AListOfSumsIsReadStrictly) {
   EXPECT_EQ(run("gpt2convert -q --verify -m a.gguf && sha256sum --quiet -c a.gguf.sha256").code, 0);
   const std::string good = read_text(folder() / "a.gguf.sha256");
   for (const std::string& bad :
-       {good.substr(1), good + "\n", good.substr(0, 66) + "../a.gguf\n", std::string("a.gguf\n")}) {
+       {good.substr(1), good + "\n", good + good, good.substr(0, 66) + "../a.gguf\n", std::string("a.gguf\n")}) {
     write("a.gguf.sha256", bad);
     EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "a.gguf.sha256:", "line")) << bad;
   }
   write("a.gguf.sha256", good.substr(0, 66) + "none.gguf\n");
   EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "none.gguf"));
+}
+
+TEST_F(Packed, VerifyNamesAFileWithoutASum) {
+  ASSERT_EQ(run("gpt2convert -q -m m -o k").code, 0);
+  const std::string sums = run("sort k/SHA256SUMS").out, whole = read_text(folder() / "k/SHA256SUMS");
+  ASSERT_EQ(run("gpt2convert -q -m m -o k --force").code, 0);
+  EXPECT_EQ(run("sort k/SHA256SUMS").out, sums) << "files that held their bytes before";
+  write("k/SHA256SUMS", whole.substr(0, whole.find('\n') + 1));
+  EXPECT_THAT(run("gpt2convert -q --verify -m k"), IsRefusal(1, "gpt2convert", "--verify", "no sum", "SHA256SUMS"));
 }
 
 TEST_F(Packed, WrongCommandLines) {

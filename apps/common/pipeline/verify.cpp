@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "common/pipeline/packed_model.hpp"
@@ -42,11 +43,13 @@ std::map<fs::path, std::string> read_list(const fs::path& list) {
     const bool is_right = line.size() > kDigits + 2 && line.find_first_not_of("0123456789abcdef") == kDigits &&
                           line[kDigits] == ' ' && (line[kDigits + 1] == ' ' || line[kDigits + 1] == '*');
     const fs::path name = is_right ? line.substr(kDigits + 2) : "";
-    if (!is_right || name.has_parent_path())
+    if (!is_right || name.empty() || name.has_parent_path() || line.find('\0') != line.npos)
       fail(list.string(), ": line ", number,
            ": expected a SHA-256 in small letters, two blanks and the name of a file beside it, found ",
            in_quotes(line));
-    sums[list.parent_path() / name] = line.substr(0, kDigits);
+    if (!sums.emplace(list.parent_path() / name, line.substr(0, kDigits)).second)
+      fail(list.string(), ": line ", number, ": expected one sum of ", in_quotes(name.string()),
+           ", found another above");
   }
   return sums;
 }
@@ -64,20 +67,23 @@ class Sums {
   std::map<fs::path, std::string> known_;
 };
 
-// Compares files with a list. Returns how many.
-size_t compare_with_list(const fs::path& model, Sums& sums) {
+// Compares files with a list. Returns the names of them.
+std::set<std::string> compare_with_list(const fs::path& model, Sums& sums) {
   const fs::path list = list_of(model);
-  if (list.empty()) return 0;
+  if (list.empty()) return {};
   const auto expected = read_list(list);
   for (const auto& [file, sum] : expected)
     if (sums.of(file) != sum)
       fail(file.string(), ": expected the SHA-256 ", sum, ", as ", list.string(), " says, found ", sums.of(file));
-  return expected.size();
+  std::set<std::string> names;
+  for (const auto& [file, sum] : expected) names.insert(file.filename().string());
+  return names;
 }
 
-// Compares the model's files with those of a recorded run. Returns how many were compared.
-size_t compare_with_recorded(const Manifest* recorded, const std::vector<RecordedFile>& now, const std::string& model) {
-  if (!recorded) return 0;
+// Compares the model's files with those of a recorded run. Adds their names.
+void compare_with_recorded(const Manifest* recorded, const std::vector<RecordedFile>& now, const std::string& model,
+                           std::set<std::string>& compared) {
+  if (!recorded) return;
   for (const RecordedFile& then : recorded->files) {
     const auto found = std::ranges::find(now, then.name, &RecordedFile::name);
     if (found == now.end())
@@ -86,7 +92,7 @@ size_t compare_with_recorded(const Manifest* recorded, const std::vector<Recorde
       fail(model, ": ", then.name, ": expected the SHA-256 ", then.sha256, " of the recorded run, found ",
            found->sha256);
   }
-  return recorded->files.size();
+  for (const RecordedFile& then : recorded->files) compared.insert(then.name);
 }
 
 // Returns whether the loader checks the sums within the files.
@@ -110,15 +116,17 @@ std::vector<RecordedFile> verify_model(const Configuration& configuration, Bound
   Sums sums;
   std::vector<RecordedFile> files;
   for (const fs::path& file : source_files(source)) files.push_back({file.filename().string(), sums.of(file)});
-  const size_t compared =
-      compare_with_list(source, sums) + compare_with_recorded(configuration.recorded(), files, source);
-  if (compared > 0 || is_packed || loader_checks) {
+  std::set<std::string> compared = compare_with_list(source, sums);
+  compare_with_recorded(configuration.recorded(), files, source, compared);
+  const auto alone = std::ranges::find_if(files, [&](const RecordedFile& one) { return !compared.contains(one.name); });
+  if (is_packed || loader_checks || (!compared.empty() && alone == files.end())) {
     log_info(model + ": the weights and the files that they are from have their sums");
     return files;
   }
   std::error_code ignored;
   const std::string line =
-      "--verify: " + model + " has no sums to compare with: expected " +
+      "--verify: " + (compared.empty() ? model + " has no sums" : source + ": " + alone->name + " has no sum") +
+      " to compare with: expected " +
       (fs::is_directory(source, ignored) ? kSumsOfFolder + std::string(" in the folder") : source + kSumsOfFile) +
       ", or a recorded run with --verify";
   if (must) fail(line);

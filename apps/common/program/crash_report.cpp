@@ -17,6 +17,7 @@
 
 #include "common/program/interrupt.hpp"
 #include "common/program/plugin_code.hpp"
+#include "common/program/temporaries.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
 
@@ -62,6 +63,7 @@ std::string error_prefix;
 
 void report_and_end(int signal) {
   say(crashed);
+  remove_temporaries();
   raise(signal);  // the default action, as soon as this handler returns
 }
 
@@ -82,6 +84,7 @@ void refuse_exit() {
   if (unfinished != getpid()) return;
   std::fflush(nullptr);
   say_ended(plugin_on_stack(__builtin_frame_address(0)));
+  remove_temporaries();
   end_process(1);
 }
 
@@ -107,7 +110,9 @@ const char* interrupted_plugin([[maybe_unused]] const void* context) {
 }
 
 void name_and_end(int signal, siginfo_t* why, void* context) {
-  restore_faults();
+  // Where several threads fault at once, the first one tells, and ends the process for all.
+  static std::atomic_flag is_told = ATOMIC_FLAG_INIT;
+  while (is_told.test_and_set()) pause();
   const char* name = "";
   for (const auto& [number, text] : kFaults)
     if (number == signal) name = text;
@@ -118,6 +123,8 @@ void name_and_end(int signal, siginfo_t* why, void* context) {
   else
     line.add("crashed (").add(name).add(") outside of the code of plugins; open are: ").add(noted_plugins());
   line.say();
+  remove_temporaries();
+  restore_faults();
   // The instruction that faulted is run again when this returns; a signal that was sent is sent again.
   if (why->si_code <= 0) raise(signal);
 }
@@ -152,6 +159,7 @@ void name_and_abort() {
   Line line;
   line.add(error_prefix.c_str()).add(plugin ? plugin : "").add(plugin ? ": " : "");
   line.add("an exception that nothing caught: ").add(text_of_exception().c_str()).say();
+  remove_temporaries();
   std::signal(SIGABRT, SIG_DFL);
   std::abort();
 }
@@ -173,7 +181,7 @@ CrashReport::CrashReport(const std::filesystem::path& file, const std::string& d
   for (size_t i = 0; i < std::size(kSignals); ++i) {
     struct sigaction action {};
     action.sa_handler = kSignals[i] == SIGALRM ? report_and_wait : report_and_end;
-    action.sa_flags = kSignals[i] == SIGALRM ? SA_RESTART : static_cast<int>(SA_RESETHAND);
+    action.sa_flags = SA_ONSTACK | (kSignals[i] == SIGALRM ? SA_RESTART : static_cast<int>(SA_RESETHAND));
     sigaction(kSignals[i], &action, &before_[i]);
   }
   alarm(kPatience);
@@ -184,7 +192,10 @@ CrashReport::~CrashReport() {
   for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
   alarm(alarm_before_);
   keep_interrupt();
-  note_code(file_);
+  try {
+    note_code(file_);
+  } catch (const std::bad_alloc&) {  // the lines then name no plugin
+  }
   is_opening = false;
 }
 
@@ -223,7 +234,7 @@ void end_process(int code) {
 void end_by_exit(int code) {
   if (unfinished == getpid()) {
     const char* plugin = plugin_on_stack(__builtin_frame_address(0));
-    if (plugin || is_opening) say_ended(plugin), code = 1;
+    if (plugin || is_opening) say_ended(plugin), remove_temporaries(), code = 1;
   }
   end_process(code);
 }

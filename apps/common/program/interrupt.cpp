@@ -59,8 +59,15 @@ void on_alarm(int) {
   if (now() >= deadline) end_by(first_signal, "interrupted, and ended before the work could be broken off");
 }
 
+// Unlike the others this signal must arrive, whatever the parent process has set.
 void wake_from_now_on() {
-  watch(SIGALRM, on_alarm);
+  struct sigaction action {};
+  action.sa_handler = on_alarm;
+  sigaction(SIGALRM, &action, nullptr);
+  sigset_t alone;
+  sigemptyset(&alone);
+  sigaddset(&alone, SIGALRM);
+  pthread_sigmask(SIG_UNBLOCK, &alone, nullptr);
   alarm(1);
 }
 
