@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <deque>
@@ -57,6 +58,14 @@ void check_owner_and_mode(const fs::path& path, const struct stat& status, const
   check_owner(path, status, what);
 }
 
+// Whether a folder is on the way to the program that runs. Whoever can change it could put another program there, so it
+// says nothing about the plugin that the program's own place does not say.
+bool leads_to_program(const fs::path& folder) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  return !error && std::ranges::mismatch(folder, program).in1 == folder.end();
+}
+
 class Walk {
  public:
   explicit Walk(const fs::path& file) : given_(file) { add_front(file); }
@@ -95,6 +104,7 @@ class Walk {
     const struct stat status = status_of(at_);
     const bool is_last = left_.empty();
     if (is_last) return check_owner_and_mode(at_, status, "folder");
+    if (leads_to_program(at_)) return;
     const std::string others = other_writers(status);
     if (!others.empty() && !(status.st_mode & S_ISVTX))
       fail(given_.parent_path().string(), ": refused, the folder ", at_.string(), " above it is writable by ", others);

@@ -145,6 +145,21 @@ TEST(Programs, APluginThatHangsIsNamed) {
   EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 2);
 }
 
+// A clone in a folder of another user: who can change that could change the programs, too.
+TEST(Programs, FoldersAboveTheProgramAreNotJudged) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root may give a folder to another user";
+  const ScratchFolder scratch;
+  const std::string folder = scratch.folder("foreign").string(), lib = folder + "/lib/gpt2run";
+  const std::string list = "/bin/gpt2plugins list --plugin-dir " + lib;
+  const Outcome made =
+      run_program("mkdir -p " + folder + "/bin " + lib + " && cp " + kProgram + " " + folder + "/bin && cp " +
+                  BINARY_DIR + "/lib/gpt2run/gpt2run-sampler-argmax.so " + lib + " && chown 65534 " + folder);
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(run_program(folder + list).out, testing::HasSubstr("argmax"));
+  EXPECT_THAT(run_program(folder + list).out, testing::Not(testing::HasSubstr("refused")));
+  EXPECT_THAT(run_program(BINARY_DIR + list).out, testing::HasSubstr("refused"));
+}
+
 TEST(Programs, OneThatSharesNothingOutIsNoRankOfSeveral) {
   const Outcome alone = run_program("OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_SIZE=1 " + kProgram + " path");
   EXPECT_EQ(alone.code, 0) << alone.err;
