@@ -2,6 +2,8 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "support/program.hpp"
 
 namespace gpt2run {
@@ -24,10 +26,19 @@ class Shell : public testing::Test {
   // handler for it, or after half a minute.
   Outcome run_interrupted(const std::string& command, const std::string& signal = "INT") const {
     const std::string program = command.substr(0, command.find(' '));
-    return run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " + program +
-               " /proc/$!/comm && grep -q 'SigCgt:.*[2367abef]$' /proc/$!/status && break; sleep 0.01; done; "
-               "kill -" +
-               signal + " $!; wait $!");
+    const int ended_by_signal = 128 + (signal == "HUP" ? SIGHUP : SIGINT);
+    // A signal that comes before the run watches for it ends the program at once: then it comes later the next time.
+    constexpr int kTries = 30;
+    Outcome outcome;
+    for (int tries = 0; tries < kTries; ++tries) {
+      outcome =
+          run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " + program +
+              " /proc/$!/comm && grep -q 'SigCgt:.*[2367abef]$' /proc/$!/status && break; sleep 0.01; done; "
+              "sleep " +
+              std::to_string(0.05 * tries) + "; kill -" + signal + " $!; wait $!");
+      if (outcome.code != ended_by_signal) break;
+    }
+    return outcome;
   }
 
   void write(const std::string& name, const std::string& text) const { scratch_.file(name, text); }
