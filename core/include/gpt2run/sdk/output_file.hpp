@@ -231,12 +231,12 @@ inline void OutputFile::open_temporary(const struct stat* replaced) {
   std::error_code error;
   std::filesystem::create_directories(target_.parent_path(), error);
   if (error) fail(path_, ": cannot make its folder: ", error.message());
-  const std::string name = detail::temporary_name(target_);
+  std::string name = detail::temporary_name(target_);
   fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0 && errno == EEXIST)
     fail(path_, ": cannot be opened for writing: another output of this run writes the same file");
   if (fd_ < 0) fail(path_, ": cannot be opened for writing: ", std::strerror(errno));
-  temporary_ = name;
+  temporary_ = std::move(name);  // without memory of its own, which might be missing while the file is there
   if (!replaced) return;
   // A stranger's file does not become his again: what a user wrote belongs to the user.
   [[maybe_unused]] const int of_group = fchown(fd_, static_cast<uid_t>(-1), replaced->st_gid);  // may be refused
