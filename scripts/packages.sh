@@ -15,21 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/debian.sh
 
 parts=(make lintian install container reproduce)
-chosen=()
-for argument in "$@"; do
-  case $argument in
-    -h | --help)
-      usage
-      exit 0
-      ;;
-    *)
-      [[ " ${parts[*]} " == *" $argument "* ]] ||
-        usage_error "unknown argument '$argument': expected one of ${parts[*]}; --help shows the usage"
-      chosen+=("$argument")
-      ;;
-  esac
-done
-[ ${#chosen[@]} -gt 0 ] || chosen=("${parts[@]}")
+choose_parts "${parts[*]}" "$@"
 work=$PWD/build/packages
 
 skip() { say "skipped: $1: $2"; }

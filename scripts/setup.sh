@@ -21,6 +21,28 @@ usage_error() {
 # usage: the comment at the head of the script that sources this, from the top folder.
 usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"; }
 
+# choose_parts PARTS [ARGUMENT...]: sets `chosen` to the arguments, each of which must be one of PARTS, or to all of these.
+choose_parts() {
+  local known=$1
+  shift
+  local argument
+  chosen=()
+  for argument in "$@"; do
+    case $argument in
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      *)
+        [[ " $known " == *" $argument "* ]] ||
+          usage_error "unknown argument '$argument': expected one of $known; --help shows the usage"
+        chosen+=("$argument")
+        ;;
+    esac
+  done
+  [ ${#chosen[@]} -gt 0 ] || read -ra chosen <<<"$known"
+}
+
 # own_folder DEFAULT START IS_OWN [ARGUMENT...]: sets `folder` to what a script was asked to make, an absolute path:
 # DEFAULT without an argument, else the one that is given, from the folder START where the caller stands. Refuses what
 # is there already, unless it is empty or `IS_OWN FOLDER` says that the script made it.

@@ -19,21 +19,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
 parts=(no-cuda debug clang lto projects executor schedules faults fuzz packages mutations)
-chosen=()
-for argument in "$@"; do
-  case $argument in
-    -h | --help)
-      usage
-      exit 0
-      ;;
-    *)
-      [[ " ${parts[*]} " == *" $argument "* ]] ||
-        usage_error "unknown argument '$argument': expected one of ${parts[*]}; --help shows the usage"
-      chosen+=("$argument")
-      ;;
-  esac
-done
-[ ${#chosen[@]} -gt 0 ] || chosen=("${parts[@]}")
+choose_parts "${parts[*]}" "$@"
 
 # run_part PART: ends with the status of what failed.
 run_part() {

@@ -8,20 +8,6 @@ namespace {
 
 constexpr int32_t kRows = 256;  // rows of a step, shared by the texts that are fed together
 
-// The session's tap until the end of the scope.
-class Tapped {
- public:
-  Tapped(Session& session, Tap& tap) : session_(session) {
-    if (!session_.tap(&tap)) fail("this precision has no taps, so nothing can be patched");
-  }
-  ~Tapped() { session_.tap(nullptr); }
-  Tapped(const Tapped&) = delete;
-  Tapped& operator=(const Tapped&) = delete;
-
- private:
-  Session& session_;
-};
-
 }  // namespace
 
 Limits feed_limits(int32_t slots, int32_t context, FedRows rows, int32_t threads, int32_t device) {
@@ -39,7 +25,7 @@ bool PatchedFeed::tensor(const char* op, int layer, float* host, int rows, int c
 }
 
 void PatchedFeed::run(std::span<const FedText> texts, int32_t first, FedRows rows, const OnRow& on_row) {
-  const Tapped tapped(session_, *this);
+  const TapOfPatches tapped(session_, *this);
   const auto together = static_cast<size_t>(limits_.slots - first);
   texts_ = texts;
   for (size_t begin = 0; begin < texts.size(); begin += together)

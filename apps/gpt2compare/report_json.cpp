@@ -3,36 +3,12 @@
 
 #include "common/evaluation/direction.hpp"
 #include "common/evaluation/texts.hpp"
+#include "gpt2compare/json_lists.hpp"
 #include "gpt2compare/report.hpp"
 #include "gpt2run/json/json.hpp"
 
 namespace gpt2run {
 namespace {
-
-// JSON has no infinity, so it is written as a text that Python's float() accepts. NaN is written as null.
-void add(JsonWriter& json, std::string_view key, double value) {
-  if (std::isinf(value)) return json.field(key, value > 0 ? "inf" : "-inf");
-  json.raw_field(key, json::real_text(value));
-}
-
-// Writes a list, with write(element) for each element.
-template <class Elements, class Write>
-void add_list(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
-  json.key(key);
-  json.begin_list();
-  for (const auto& element : elements) write(element);
-  json.end_list();
-}
-
-// Writes a list of objects; write(element) writes the fields of each.
-template <class Elements, class Write>
-void add_objects(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
-  add_list(json, key, elements, [&](const auto& element) {
-    json.begin_object();
-    write(element);
-    json.end_object();
-  });
-}
 
 template <class Write>
 void add_object(JsonWriter& json, std::string_view key, const Write& write) {

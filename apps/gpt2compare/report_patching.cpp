@@ -4,6 +4,7 @@
 
 #include "common/evaluation/texts.hpp"
 #include "common/program/columns.hpp"
+#include "gpt2compare/json_lists.hpp"
 #include "gpt2compare/patching.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -111,29 +112,6 @@ std::string sweep_table(const Patching& patching, int width) {
   for (const SweepMap& map : sweep.maps)
     text += std::string(name_of(map.op)) + "\n" + map_table(map, tokens, patching.tokenizer, width);
   return text + largest_effect(sweep, tokens, patching.tokenizer);
-}
-
-// JSON has no infinity, so it is written as a text that Python's float() accepts. NaN is written as null.
-void add(JsonWriter& json, std::string_view key, double value) {
-  if (std::isinf(value)) return json.field(key, value > 0 ? "inf" : "-inf");
-  json.raw_field(key, json::real_text(value));
-}
-
-template <class Elements, class Write>
-void add_list(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
-  json.key(key);
-  json.begin_list();
-  for (const auto& element : elements) write(element);
-  json.end_list();
-}
-
-template <class Elements, class Write>
-void add_objects(JsonWriter& json, std::string_view key, const Elements& elements, const Write& write) {
-  add_list(json, key, elements, [&](const auto& element) {
-    json.begin_object();
-    write(element);
-    json.end_object();
-  });
 }
 
 void add_chances(JsonWriter& json, std::string_view key, const Chances& chances) {

@@ -227,20 +227,6 @@ class Recorder final : public Tap {
   const Patch& patch_;
 };
 
-// The session's tap until the end of the scope.
-class Tapped {
- public:
-  Tapped(Session& session, Tap& tap) : session_(session) {
-    if (!session_.tap(&tap)) fail("this precision has no taps, so nothing can be patched");
-  }
-  ~Tapped() { session_.tap(nullptr); }
-  Tapped(const Tapped&) = delete;
-  Tapped& operator=(const Tapped&) = delete;
-
- private:
-  Session& session_;
-};
-
 }  // namespace
 
 std::shared_ptr<const Recording> PatchBinder::record(const Patch& patch, std::span<const int32_t> tokens) {
@@ -249,7 +235,7 @@ std::shared_ptr<const Recording> PatchBinder::record(const Patch& patch, std::sp
   if (std::ssize(tokens) > limits_.context)
     fail(name_of(patch.op), ": expected a session that holds ", tokens.size(), " positions, found ", limits_.context);
   Recorder recorder(patch);
-  const Tapped tapped(session_, recorder);
+  const TapOfPatches tapped(session_, recorder);
   session_.start(0, {0, 0, 0, 0, 0, 0});
   std::vector<Row> rows;
   for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
@@ -277,7 +263,7 @@ BoundPatch PatchBinder::bind(const Patch& patch, std::span<const int32_t> prompt
     recording = record(patch, prompt);
   } else {
     Recorder none(patch);
-    const Tapped tapped(session_, none);  // says so if the session has no taps
+    const TapOfPatches tapped(session_, none);  // says so if the session has no taps
   }
   return BoundPatch(patch, model_, std::move(recording), length);
 }

@@ -61,9 +61,11 @@ void check_owner_and_mode(const fs::path& path, const struct stat& status, const
 // Whether a folder is on the way to the program that runs. Whoever can change it could put another program there, so it
 // says nothing about the plugin that the program's own place does not say.
 bool leads_to_program(const fs::path& folder) {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  return !error && std::ranges::mismatch(folder, program).in1 == folder.end();
+  static const fs::path program = [] {  // looked up once, since every plugin's path is walked
+    std::error_code error;
+    return fs::read_symlink("/proc/self/exe", error);
+  }();
+  return !program.empty() && std::ranges::mismatch(folder, program).in1 == folder.end();
 }
 
 class Walk {

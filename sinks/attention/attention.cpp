@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 
+#include "../common/attention_rows.hpp"
 #include "../common/manifest.hpp"
 #include "../common/page.hpp"
 #include "../common/ranges.hpp"

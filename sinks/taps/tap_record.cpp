@@ -35,15 +35,6 @@ std::vector<int64_t> write_weights(OutputFile& file, const TapRows& rows, int he
 
 }  // namespace
 
-std::vector<float> seen_weights(const float* values, int heads, int keys, int32_t position) {
-  std::vector<float> seen;
-  for (int head = 0; head < heads; ++head) {
-    const float* own = values + int64_t{head} * keys;
-    seen.insert(seen.end(), own, own + position + 1);
-  }
-  return seen;
-}
-
 std::vector<int64_t> write_array(OutputFile& file, const TapPlace& place, const TapRows& rows, int heads) {
   if (place.first == "attention_weights") return write_weights(file, rows, heads);
   const int64_t count = std::ssize(rows.positions);

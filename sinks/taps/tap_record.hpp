@@ -34,10 +34,6 @@ struct TapArray {
   std::vector<int32_t> positions;
 };
 
-// The values of Op::attention_weights for a row, without the positions behind its own: (heads, position + 1) out of
-// (heads, keys).
-std::vector<float> seen_weights(const float* values, int heads, int keys, int32_t position);
-
 // Writes a record's rows to a .npy file of this path: (rows, columns), or for attention weights (heads, rows, P) with P
 // the last position + 1 and zeros behind a row's own position. Returns the shape. Throws Error.
 std::vector<int64_t> write_array(OutputFile& file, const TapPlace& place, const TapRows& rows, int heads);

@@ -3,6 +3,7 @@
 // run; a run that fails leaves none.
 #include <set>
 
+#include "../common/attention_rows.hpp"
 #include "../common/manifest.hpp"
 #include "../common/ranges.hpp"
 #include "../common/sink_plugin.hpp"
@@ -124,7 +125,7 @@ class Taps final : public Sink {
     std::span<const float> kept(values, static_cast<size_t>(event.cols));
     if (std::string_view(event.op) == name_of(Op::attention_weights)) {
       check_weights(event, row);
-      kept = seen = seen_weights(values, heads_, event.cols / heads_, row.position);
+      kept = seen = kept_weights(values, heads_, event.cols / heads_, row.position);
     }
     rows.positions.push_back(row.position);
     rows.values.insert(rows.values.end(), kept.begin(), kept.end());

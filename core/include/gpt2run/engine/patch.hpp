@@ -134,6 +134,20 @@ class PatchBinder {
 // Positions that a session must hold so that these patches can be bound to a prompt of `length` tokens.
 int32_t context_of(std::span<const Patch> patches, int32_t length);
 
+// The tap of a session until the end of the scope, for patches. Throws Error if the session has no taps.
+class TapOfPatches {
+ public:
+  TapOfPatches(Session& session, Tap& tap) : session_(session) {
+    if (!session_.tap(&tap)) fail("this precision has no taps, so nothing can be patched");
+  }
+  ~TapOfPatches() { session_.tap(nullptr); }
+  TapOfPatches(const TapOfPatches&) = delete;
+  TapOfPatches& operator=(const TapOfPatches&) = delete;
+
+ private:
+  Session& session_;
+};
+
 // The tap that patches.
 class PatchTap final : public RowTap {
  public:
