@@ -77,8 +77,7 @@ std::set<int64_t> sequences_of(Generations& all) {
 // Throws Error for a pipe, which could block, and for a folder, which would read as empty. A missing file is reported
 // when it is opened.
 void expect_file(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  const std::filesystem::file_status status = status_of(path);
   if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
   fail(path, ": expected a file, found ", std::filesystem::is_directory(status) ? "a folder" : "a pipe or device");
 }
@@ -162,7 +161,7 @@ void each_step(const std::string& path, const std::string& npy, const std::funct
     const std::string where = path + ": step " + std::to_string(index);
     Step step = step_of(object);
     if (step.logits.empty()) {
-      if (!rows && !std::filesystem::exists(npy)) fail(where, ": expected \"logits\", or ", npy, ", found neither");
+      if (!rows && !is_there(npy)) fail(where, ": expected \"logits\", or ", npy, ", found neither");
       if (!rows) rows = std::make_unique<Rows>(npy);
       step.logits = rows->next();
     }

@@ -10,6 +10,7 @@
 #include "common/program/interrupt.hpp"
 #include "common/program/program.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/log.hpp"
 #include "write_layout.hpp"
 #include "write_packed.hpp"
@@ -51,8 +52,7 @@ void check(const Configuration& configuration) {
     if (!values.text("packed").empty() && configuration.layer(option) != Layer::fallback)
       usage_error("--packed: not beside --", option,
                   ": packed weights have the type and the layout of their precision");
-  std::error_code ignored;
-  if (layout != "huggingface" && (fs::is_directory(out, ignored) || !out.has_filename()))
+  if (layout != "huggingface" && (is_folder(out) || !out.has_filename()))
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
   check_type(layout, values.text("type"));
 }

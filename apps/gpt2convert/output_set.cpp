@@ -6,20 +6,15 @@
 #include "common/program/interrupt.hpp"
 #include "common/program/temporaries.hpp"
 #include "gpt2run/files/input_file.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run::convert {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(fs::symlink_status(path, ignored));
-}
-
 bool holds(const fs::path& path, std::string_view bytes) {
-  std::error_code error;
-  if (!fs::is_regular_file(path, error) || fs::file_size(path, error) != bytes.size()) return false;
+  if (!is_file(path) || fs::file_size(path) != bytes.size()) return false;
   return read_file(path) == bytes;
 }
 
@@ -33,12 +28,11 @@ OutputSet::~OutputSet() {
 }
 
 OutputFile& OutputSet::add(const fs::path& path) {
-  std::error_code error;
-  if (is_there(path) && !fs::is_regular_file(path, error)) {
+  if (is_there(path) && !is_file(path)) {
     fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
   }
   for (const fs::path& input : inputs_) {
-    if (fs::equivalent(path, input, error))
+    if (is_file(path) && is_file(input) && fs::equivalent(path, input))
       fail(path.string(), ": expected a file that is not read, found one of the model: give --out another place");
   }
   if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");

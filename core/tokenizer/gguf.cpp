@@ -9,6 +9,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/gguf/gguf.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/sdk/select.hpp"
 #include "merge_list.hpp"
 
@@ -120,16 +121,11 @@ class VocabularyReader {
 }  // namespace
 
 bool is_gguf(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return false;
-  try {
-    std::string magic;
-    InputFile file(path);
-    read_up_to(file, gguf::kMagic.size(), magic);
-    return magic == gguf::kMagic;
-  } catch (const Error&) {
-    return false;
-  }
+  if (!is_file(path)) return false;
+  std::string magic;
+  InputFile file(path);
+  read_up_to(file, gguf::kMagic.size(), magic);
+  return magic == gguf::kMagic;
 }
 
 BpeModel read_gguf_vocabulary(const std::string& path) {

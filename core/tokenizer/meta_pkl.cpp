@@ -10,6 +10,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/pickle/pickle.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/sdk/select.hpp"
 #include "token_files.hpp"
 
@@ -109,15 +110,10 @@ class MetaReader {
 }  // namespace
 
 bool is_pickle(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return false;
-  try {
-    char first = 0;
-    InputFile file(path.string());
-    return file.read(&first, 1) == 1 && first == '\x80';
-  } catch (const Error&) {
-    return false;
-  }
+  if (!is_file(path)) return false;
+  char first = 0;
+  InputFile file(path.string());
+  return file.read(&first, 1) == 1 && first == '\x80';
 }
 
 CharacterModel read_meta_pkl(const std::filesystem::path& path) {

@@ -7,6 +7,7 @@
 #include "gguf.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "huggingface.hpp"
 #include "llmc.hpp"
@@ -25,15 +26,9 @@ constexpr const char* kMetaPkl = "meta.pkl";
 
 using AnyModel = std::variant<BpeModel, WordPieceModel, CharacterModel>;
 
-bool is_folder(const std::string& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
 // Returns the bytes of llm.c's tokenizer file. Throws Error for any other file.
 std::string read_llmc_file(const std::string& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
+  const fs::file_status status = status_of(path);
   std::string found = "a file of another kind";
   if (fs::is_regular_file(status)) {
     std::string bytes = read_file(path);
@@ -41,8 +36,6 @@ std::string read_llmc_file(const std::string& path) {
     if (first_word(bytes) == __builtin_bswap32(kLlmcTokenizerMagic)) found = "such a file in big-endian order";
   } else if (status.type() == fs::file_type::not_found) {
     found = "nothing";
-  } else if (error) {
-    found = error.message();
   }
   fail(path,
        ": expected a folder with tokenizer.json, or vocab.json and merges.txt, or vocab.txt, or meta.pkl, a GGUF file, "

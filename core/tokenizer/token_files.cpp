@@ -3,6 +3,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/files/wide_text.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 
 namespace gpt2run {
@@ -17,14 +18,9 @@ namespace {
 
 }  // namespace
 
-bool is_there(const fs::path& file) {
-  std::error_code ignored;
-  return fs::symlink_status(file, ignored).type() > fs::file_type::not_found;
-}
-
 std::string read_token_file(const fs::path& path) {
-  std::error_code error;
-  if (fs::is_symlink(path, error) && !fs::exists(path, error)) {
+  if (is_there(path) && !fs::exists(status_of(path))) {
+    std::error_code error;
     const std::string target = fs::read_symlink(path, error).string();
     refuse(path, "expected a file, found a link to " + in_quotes(target) + ", which is not there");
   }

@@ -9,9 +9,6 @@
 
 namespace gpt2run {
 
-// Whether a file of this name is there, be it a link that leads nowhere.
-bool is_there(const std::filesystem::path& file);
-
 // The contents of a file. Throws Error, and UnreadTokenizer for what is not the file.
 std::string read_token_file(const std::filesystem::path& path);
 

@@ -5,6 +5,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "token_files.hpp"
 
 namespace gpt2run {

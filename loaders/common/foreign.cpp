@@ -103,8 +103,7 @@ std::string foreign_format(std::span<const char> bytes) {
 }
 
 std::string foreign_file(const fs::path& file) {
-  std::error_code error;
-  if (!fs::is_regular_file(file, error)) return "";
+  if (!is_file(file)) return "";
   const std::string name = by_name(file);
   return name.empty() ? foreign_format(first_bytes(file.string(), kBeginning)) : name;
 }

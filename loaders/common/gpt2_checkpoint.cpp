@@ -6,6 +6,7 @@
 
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/sdk/quantise.hpp"
 #include "limits.hpp"
 #include "quantised.hpp"

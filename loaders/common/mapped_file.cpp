@@ -24,11 +24,6 @@ struct Descriptor {
 
 }  // namespace
 
-bool is_there(const std::filesystem::path& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
-}
-
 MappedFile::MappedFile(const std::string& path, bool is_whole) : path_(path) {
   // With O_NONBLOCK, opening a named pipe does not wait for a writer.
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};

@@ -7,9 +7,6 @@
 
 namespace gpt2run::loaders {
 
-// Whether there is a file, a folder or a link of this name. A link to nothing counts, so that opening it can name it.
-bool is_there(const std::filesystem::path& path);
-
 // A mapped file. It is immutable after the constructor, so any thread may use it. If another program truncates the file
 // while it is mapped, reading it ends the process with SIGBUS, as for every mapped file.
 class MappedFile {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "gpt2run/sdk/folder.hpp"
 #include "json.hpp"
 #include "mapped_file.hpp"
 

@@ -141,11 +141,10 @@ class GgufCheckpoint final : public Checkpoint {
   std::string tokenizer_;
 };
 
-// The .gguf files in a folder. Does not throw.
+// The .gguf files in a folder.
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
-  std::error_code error;
-  for (const fs::path& file : entries_of(folder, error))
+  for (const fs::path& file : entries_of(folder))
     if (file.extension() == ".gguf") files.push_back(file);
   return files;
 }
@@ -156,17 +155,14 @@ class GgufLoader final : public Loader {
 
   // A folder that has one file of the format stands for it, unless another loader knows the folder better.
   int probe(const char* path) const override {
-    std::error_code ignored;
-    if (fs::is_directory(path, ignored)) return files_in(path).empty() ? 0 : 5;
+    if (is_folder(path)) return files_in(path).empty() ? 0 : 5;
     if (loaders::first_bytes(path, kMagic.size()) == kMagic) return 10;
-    return fs::path(path).extension() == ".gguf" && loaders::is_there(path) ? 2
-                                                                            : 0;  // so that open() can say what it is
+    return fs::path(path).extension() == ".gguf" && is_there(path) ? 2 : 0;  // so that open() can say what it is
   }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
-      std::error_code ignored;
-      if (!fs::is_directory(path, ignored)) return std::make_unique<GgufCheckpoint>(path, host_);
+      if (!is_folder(path)) return std::make_unique<GgufCheckpoint>(path, host_);
       const std::vector<fs::path> files = files_in(path);
       if (files.size() != 1)
         fail(path, ": expected one .gguf file in the folder, found ", files.size(), ": name the file");

@@ -7,6 +7,7 @@
 #include "../common/gpt2_checkpoint.hpp"
 #include "../common/quantised.hpp"
 #include "gpt2run/host_plugin.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "weight_files.hpp"
 
 namespace gpt2run::huggingface {
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 // Throws Error where config.json is missing, saying what is there. weights: the same folder, or a file of weights.
 void check_config(const fs::path& folder, const fs::path& weights) {
   const fs::path config = folder / "config.json";
-  if (loaders::is_there(config)) return;
+  if (is_there(config)) return;
   if (weights != folder)
     fail(weights.string(), ": expected the model's settings beside it, in ", config.string(),
          ", found none: copy them from where the model is from");
@@ -46,9 +47,8 @@ class HuggingfaceLoader final : public Loader {
   // Any folder is accepted with a low score, so that open() can say what is missing in it, and so is a file that is
   // known to be of no use here, so that open() can say what it is.
   int probe(const char* path) const override {
-    std::error_code ignored;
     const fs::path given(path);
-    if (fs::is_directory(given, ignored)) return probe_folder(given);
+    if (is_folder(given)) return probe_folder(given);
     if (given.filename() == "config.json") return probe_folder(parent_of(given));
     return is_weights(given) ? 10 : loaders::foreign_file(given).empty() ? 0 : 1;
   }
@@ -56,9 +56,8 @@ class HuggingfaceLoader final : public Loader {
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
       const fs::path given(path);
-      if (!loaders::is_there(given))
-        fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
-      if (fs::is_directory(given)) return open_model(given, given, host_);
+      if (!is_there(given)) fail(path, ": expected a folder with config.json and model.safetensors, found nothing");
+      if (is_folder(given)) return open_model(given, given, host_);
       const std::string foreign = loaders::foreign_file(given);
       if (!foreign.empty() && (!is_weights(given) || given.filename().string().starts_with("adapter_")))
         fail(path, ": expected the weights of a model, found ", foreign);
@@ -77,7 +76,7 @@ class HuggingfaceLoader final : public Loader {
     return file.extension() == ".safetensors" || file.filename().string().ends_with(".safetensors.index.json");
   }
   static int probe_folder(const fs::path& folder) {
-    if (!loaders::is_there(folder / "config.json")) return 1;
+    if (!is_there(folder / "config.json")) return 1;
     return has_weights(folder) ? 10 : 2;
   }
 

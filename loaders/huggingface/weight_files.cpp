@@ -24,8 +24,7 @@ bool is_index(const fs::path& file) { return file.filename().string().ends_with(
 bool is_single(const fs::path& file) { return file.extension() == kExtension; }
 
 std::vector<fs::path> files_in(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> found = entries_of(folder, error);
+  std::vector<fs::path> found = entries_of(folder);
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -45,7 +44,7 @@ std::vector<fs::path> candidates_in(const fs::path& folder) {
 // For a folder without a whole model in safetensors: the weight file that is there, and what to do.
 std::string other_weights(const fs::path& folder) {
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (loaders::is_there(folder / name)) return std::string(name) + ", which the loader torch reads";
+    if (is_there(folder / name)) return std::string(name) + ", which the loader torch reads";
   for (const fs::path& file : files_in(folder))
     if (is_shard(file)) return printable(file.filename().string(), 60) + ", one shard of several, without their index";
   const std::string foreign = loaders::foreign_in(folder);
@@ -63,7 +62,7 @@ std::string names_of(const std::vector<fs::path>& files) {
 // A single file wins over shards, as in transformers.
 fs::path find_weights(const fs::path& folder) {
   for (const char* name : {kSingle, kIndex}) {
-    if (loaders::is_there(folder / name)) return folder / name;
+    if (is_there(folder / name)) return folder / name;
   }
   const std::vector<fs::path> found = candidates_in(folder);
   if (found.size() == 1) return found.front();
@@ -77,7 +76,7 @@ fs::path find_weights(const fs::path& folder) {
 fs::path whole_of(const fs::path& file, const Host& host) {
   const auto index = loaders::index_of_shard(file.string());
   if (!index) return file;
-  if (!fs::exists(*index))
+  if (!fs::exists(status_of(*index)))
     fail(file.string(), ": expected ", fs::path(*index).filename().string(),
          " beside it, because its name is that of one shard of several, found none");
   host.log(1, (file.string() + " is one shard of several: all that " + *index + " lists are read").c_str());
@@ -89,7 +88,7 @@ fs::path whole_of(const fs::path& file, const Host& host) {
 bool has_weights(const fs::path& folder) { return !candidates_in(folder).empty(); }
 
 loaders::StoredTensors open_weights(const fs::path& given, const Host& host) {
-  const fs::path path = fs::is_directory(given) ? find_weights(given) : whole_of(given, host);
+  const fs::path path = is_folder(given) ? find_weights(given) : whole_of(given, host);
   loaders::StoredTensors tensors(path.string());
   const auto add_file = [&](const std::string& file) { add_safetensors(tensors, tensors.map(file)); };
   if (is_index(path))

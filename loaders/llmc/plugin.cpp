@@ -6,6 +6,7 @@
 #include "../common/limits.hpp"
 #include "gpt2run/host_plugin.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "header.hpp"
 
 namespace gpt2run::llmc {
@@ -41,8 +42,7 @@ class LlmcCheckpoint final : public Checkpoint {
            found < at ? ": it was cut, download or copy it again" : "");
     }
     const auto beside = std::filesystem::path(path).replace_filename(kTokenizerName);
-    std::error_code ignored;
-    if (std::filesystem::exists(beside, ignored)) tokenizer_ = beside.string();
+    if (is_there(beside)) tokenizer_ = beside.string();
   }
 
   const ModelConfig& config() const override { return header_.model; }
@@ -80,10 +80,7 @@ class LlmcLoader final : public Loader {
   }
 
   std::unique_ptr<Checkpoint> open(const char* path) override {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) {
-      fail(path, ": expected a checkpoint file of llm.c, found a folder: name the .bin file in it");
-    }
+    if (is_folder(path)) fail(path, ": expected a checkpoint file of llm.c, found a folder: name the .bin file in it");
     return std::make_unique<LlmcCheckpoint>(path);
   }
 };

@@ -19,8 +19,7 @@ constexpr const char* kSettings = "hparams.json";
 
 std::vector<fs::path> indexes_in(const fs::path& folder) {
   std::vector<fs::path> found;
-  std::error_code error;
-  for (const fs::path& file : entries_of(folder, error))
+  for (const fs::path& file : entries_of(folder))
     if (file.extension() == ".index") found.push_back(file);
   std::sort(found.begin(), found.end());
   return found;
@@ -32,7 +31,7 @@ fs::path index_of(const fs::path& file) {
   if (extension == ".index") return file;
   if (extension == ".meta" || extension.starts_with(".data-")) return fs::path(file).replace_extension(".index");
   const fs::path index = file.string() + ".index";
-  return loaders::is_there(index) ? index : fs::path();
+  return is_there(index) ? index : fs::path();
 }
 
 // Of several checkpoints in a folder the file `checkpoint` names the last one.
@@ -40,7 +39,7 @@ fs::path find_index(const fs::path& folder) {
   const std::vector<fs::path> found = indexes_in(folder);
   if (found.size() == 1) return found.front();
   const fs::path latest = folder / "checkpoint";
-  if (found.size() > 1 && loaders::is_there(latest)) {
+  if (found.size() > 1 && is_there(latest)) {
     const loaders::MappedFile file(latest.string());
     const std::string_view text(file.bytes().data(), file.bytes().size());
     for (const fs::path& index : found)
@@ -52,7 +51,7 @@ fs::path find_index(const fs::path& folder) {
 
 // The end of text is the tokenizer's; without one it is that of GPT-2's vocabulary.
 int32_t end_of_text(const fs::path& tokenizer, int32_t V) {
-  if (!loaders::is_there(tokenizer)) return V == 50257 ? V - 1 : -1;
+  if (!is_there(tokenizer)) return V == 50257 ? V - 1 : -1;
   const loaders::MappedFile file(tokenizer.string());
   const json::Document document = loaders::parse_object(tokenizer.string(), file.bytes());
   const auto id = document.root().find("<|endoftext|>").value_or(json::Value()).as_integer();
@@ -85,9 +84,7 @@ class TensorflowLoader final : public Loader {
 
   int probe(const char* path) const override {
     const fs::path given(path);
-    std::error_code ignored;
-    if (fs::is_directory(given, ignored))
-      return indexes_in(given).empty() ? 0 : loaders::is_there(given / kSettings) ? 7 : 3;
+    if (is_folder(given)) return indexes_in(given).empty() ? 0 : is_there(given / kSettings) ? 7 : 3;
     if (given.filename() == kSettings) return indexes_in(folder_of(given)).empty() ? 0 : 7;
     return index_of(given).empty() ? 0 : 7;
   }
@@ -95,9 +92,9 @@ class TensorflowLoader final : public Loader {
   std::unique_ptr<Checkpoint> open(const char* path) override {
     try {
       const fs::path given(path);
-      const bool is_folder = fs::is_directory(given), is_settings = given.filename() == kSettings;
-      const fs::path folder = is_folder ? given : folder_of(given);
-      const fs::path index = is_folder || is_settings ? find_index(folder) : index_of(given);
+      const bool names_folder = is_folder(given), is_settings = given.filename() == kSettings;
+      const fs::path folder = names_folder ? given : folder_of(given);
+      const fs::path index = names_folder || is_settings ? find_index(folder) : index_of(given);
       if (index.empty()) fail(path, ": expected a folder with hparams.json and model.ckpt.index, found another file");
       const ModelConfig model = read_settings(folder);
       loaders::StoredTensors tensors(index.string());

@@ -27,8 +27,7 @@ bool has_our_extension(const fs::path& file) {
 }
 
 bool begins_as_ours(const fs::path& file) {
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) return false;  // opening a named pipe would wait
+  if (!is_file(file)) return false;  // opening a named pipe would wait
   std::string bytes(512, '\0');
   std::ifstream stream(file, std::ios::binary);
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
@@ -40,8 +39,7 @@ bool begins_as_ours(const fs::path& file) {
 std::vector<fs::path> candidates_in(const fs::path& folder) {
   constexpr const char* kOthers[] = {"optimizer.pt", "scheduler.pt", "training_args.bin", "rng_state.pth", "scaler.pt"};
   std::vector<fs::path> found;
-  std::error_code error;
-  for (const fs::path& file : entries_of(folder, error)) {
+  for (const fs::path& file : entries_of(folder)) {
     const std::string name = file.filename().string();
     if (std::find(std::begin(kOthers), std::end(kOthers), name) != std::end(kOthers)) continue;
     if (name.starts_with("rng_state_") || loaders::index_of_shard(name)) continue;
@@ -54,7 +52,7 @@ std::vector<fs::path> candidates_in(const fs::path& folder) {
 // The file of transformers, which counts more than others; empty if there is none.
 fs::path known_file_in(const fs::path& folder) {
   for (const char* name : {kSingle, kIndex})
-    if (loaders::is_there(folder / name)) return folder / name;
+    if (is_there(folder / name)) return folder / name;
   return {};
 }
 
@@ -79,23 +77,22 @@ fs::path parent_of(const fs::path& file) { return file.has_parent_path() ? file.
 bool is_index(const fs::path& file) { return file.filename().string().ends_with(".index.json"); }
 
 int score_of(const fs::path& given) {
-  std::error_code ignored;
   const bool is_config = given.filename() == "config.json";
-  if (is_config || fs::is_directory(given, ignored)) {
+  if (is_config || is_folder(given)) {
     const fs::path folder = is_config ? parent_of(given) : given;
     return !known_file_in(folder).empty() ? 8 : candidates_in(folder).empty() ? 0 : 6;
   }
   if (given.filename() == kIndex || begins_as_ours(given)) return 10;
-  return has_our_extension(given) && loaders::is_there(given) ? 2 : 0;  // so that open() can say what it is
+  return has_our_extension(given) && is_there(given) ? 2 : 0;  // so that open() can say what it is
 }
 
 fs::path find_file(const fs::path& given, const Host& host) {
-  if (!loaders::is_there(given)) fail(given.string(), ": expected a folder or a file of torch.save, found nothing");
-  if (fs::is_directory(given)) return find_in(given);
+  if (!is_there(given)) fail(given.string(), ": expected a folder or a file of torch.save, found nothing");
+  if (is_folder(given)) return find_in(given);
   if (given.filename() == "config.json") return find_in(parent_of(given));
   const auto index = loaders::index_of_shard(given.string());
   if (!index) return given;
-  if (!fs::exists(*index))
+  if (!fs::exists(status_of(*index)))
     fail(given.string(), ": expected ", fs::path(*index).filename().string(),
          " beside it, because its name is that of one shard of several, found none");
   host.log(1, (given.string() + " is one shard of several: all that " + *index + " lists are read").c_str());

@@ -6,6 +6,7 @@
 #include "../common/gpt2_checkpoint.hpp"
 #include "../common/shards.hpp"
 #include "gpt2run/host_plugin.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "model_files.hpp"
 #include "sizes.hpp"
 
@@ -68,7 +69,7 @@ class Opening {
   // Nothing if config.json is that of transformers.
   std::optional<Arguments> find_arguments(const fs::path& config) const {
     if (arguments_) return arguments_;
-    if (loaders::is_there(config)) return read_mingpt_config(config.string());
+    if (is_there(config)) return read_mingpt_config(config.string());
     return Arguments{};
   }
 

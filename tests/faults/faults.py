@@ -3,7 +3,7 @@
 Each run has one fault, which the library inject.cpp causes. Whatever it is, the program ends within a time limit; with exit
 code 0 its results are those of a run without a fault; otherwise it writes one line "NAME: error: ..." and nothing else than
 a whole result stands under a result's name; and no temporary file is left, unless the process was killed.
-The runs are a list that a seed chooses, as long as the budget of seconds lasts, after the fixed cases of known faults.
+The runs are a list that a seed chooses, as long as the budget of seconds or runs lasts, after the fixed cases of known faults.
 """
 
 import argparse
@@ -159,6 +159,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=30, help="how long faults are tried")
+    parser.add_argument("--runs", type=int, help="how many are tried, however long they take")
     parser.add_argument("--seed", type=int, default=1, help="which are tried")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--scenario", action="append", help="only this one; may be repeated")
@@ -175,9 +176,11 @@ def chosen_cases(driver, options):
     if options.all:
         group, _, what = options.all.partition(":")
         return [(one, f"{group}:{n}:{what}", None) for one in every for n in range(1, one.counts[group] + 1)]
+    cases = itertools.chain(driver.known(), driver.cases(options.seed))
+    if options.runs:
+        return itertools.islice(cases, options.runs)
     end = time.monotonic() + options.seconds
-    chosen = itertools.takewhile(lambda _: time.monotonic() < end, driver.cases(options.seed))
-    return itertools.chain(driver.known(), chosen)
+    return itertools.takewhile(lambda _: time.monotonic() < end, cases)
 
 
 def main(arguments):

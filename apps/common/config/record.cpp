@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gpt2run/sdk/float16.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run {
 namespace {
@@ -42,8 +43,7 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
 }  // namespace
 
 std::string absolute_path(const std::string& path) {
-  std::error_code ignored;
-  return std::filesystem::exists(path, ignored) ? std::filesystem::absolute(path, ignored).string() : path;
+  return is_there(path) ? std::filesystem::absolute(path).string() : path;
 }
 
 void record_program(Manifest& manifest) {

@@ -18,11 +18,10 @@ namespace {
 
 // Throws Error for a model that is there but that this user may not read. Loaders only see that nothing is found.
 void check_readable(const std::string& model) {
+  if (!is_folder(model)) return;
   std::error_code error;
-  const bool is_folder = std::filesystem::is_directory(model, error);
-  if (is_folder) entries_of(model, error);
-  if (error == std::errc::permission_denied)
-    fail("model ", model, ": ", is_folder ? "the folder" : "it", " cannot be read: ", error.message());
+  entries_of(model, error);
+  if (error) fail("model ", model, ": the folder cannot be read: ", error.message());
 }
 
 // Probes the model with every loader that runs here. One that cannot be opened is logged and skipped.
@@ -48,10 +47,9 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   if (best) return BoundPlugin(*best, {best->name, {}}, Layer::fallback, &host);
   if (names.empty())
     fail("model ", model, ": there is no loader to read it; plugins are looked for in ", plugin_places());
-  std::error_code ignored;
-  if (!std::filesystem::exists(model, ignored))
+  if (!std::filesystem::exists(status_of(model)))
     fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")", how_to_get(model));
-  if (std::filesystem::is_regular_file(model, ignored) && std::filesystem::is_empty(model, ignored))
+  if (is_file(model) && std::filesystem::is_empty(model))
     fail("model ", model, ": expected a file with content, found an empty file");
   fail("model ", model, ": no loader knows this format (", names, "); docs/formats.md lists the files that are read");
 }

@@ -11,9 +11,8 @@ namespace {
 namespace fs = std::filesystem;
 
 void add_files(const fs::path& path, std::vector<fs::path>& files) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return files.push_back(path);
-  for (fs::path& file : entries_of(path, error)) files.push_back(std::move(file));
+  if (!is_folder(path)) return files.push_back(path);
+  for (fs::path& file : entries_of(path)) files.push_back(std::move(file));
 }
 
 }  // namespace
@@ -26,9 +25,8 @@ std::vector<fs::path> files_at(const fs::path& path) {
 
 std::vector<fs::path> model_files(const fs::path& model) {
   std::vector<fs::path> files = files_at(model);
-  std::error_code ignored;
-  const bool is_prefix = fs::exists(model.string() + ".index", ignored);  // of TensorFlow's files
-  if (!is_prefix && !fs::is_regular_file(model, ignored)) return files;
+  const bool is_prefix = is_there(model.string() + ".index");  // of TensorFlow's files
+  if (!is_prefix && !is_file(model)) return files;
   // Settings stand beside a file of weights. What is one of several files is read with the others.
   const fs::path folder = fs::absolute(model).parent_path();
   for (const char* name : {"config.json", "generation_config.json", "hparams.json"}) files.push_back(folder / name);

@@ -59,23 +59,21 @@ std::vector<std::string> snapshots_in(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code error;
   for (const fs::path& entry : entries_of(folder / "snapshots", error)) names.push_back(entry.filename().string());
-  if (error == std::errc::permission_denied)
+  if (error && error != std::errc::no_such_file_or_directory)
     fail("model ", folder.string(), ": its snapshots cannot be read: ", error.message());
   std::sort(names.begin(), names.end());
   return names;
 }
 
 bool is_cache_folder(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::is_directory(folder / "snapshots", ignored) && !fs::exists(folder / "config.json", ignored);
+  return is_folder(folder / "snapshots") && !is_there(folder / "config.json");
 }
 
 // The first word of a small file; empty if there is none.
 std::string first_word(const fs::path& path) {
   constexpr uintmax_t kMostBytes = 4096;
-  std::error_code error;
   std::string word;
-  if (fs::is_regular_file(path, error) && fs::file_size(path, error) <= kMostBytes) std::ifstream(path) >> word;
+  if (is_file(path) && fs::file_size(path) <= kMostBytes) std::ifstream(path) >> word;
   return word;
 }
 
@@ -118,9 +116,8 @@ fs::path folder_in_cache(const std::string& name) {
 }  // namespace
 
 std::string model_path(const std::string& given) {
-  std::error_code ignored;
   fs::path folder = given;
-  if (!fs::exists(fs::symlink_status(folder, ignored))) {
+  if (!is_there(folder)) {
     if (!is_hub_name(given)) return given;
     folder = folder_in_cache(given);
     if (folder.empty()) return given;

@@ -276,17 +276,13 @@ void write_file(const fs::path& path, const std::function<void(OutputFile&)>& fi
 
 }  // namespace
 
-bool PackedFolder::is_one(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(folder / kManifest, ignored);
-}
+bool PackedFolder::is_one(const fs::path& folder) { return is_there(folder / kManifest); }
 
 void PackedFolder::check_replaceable(const fs::path& folder) {
-  std::error_code error;
   // A folder that holds no packed weights may be one that another process is moving away, to put its own there: it is
   // looked at again.
   for (int tries = 0;; ++tries) {
-    const fs::file_status status = fs::symlink_status(folder, error);
+    const fs::file_status status = status_of(folder, Links::keep);
     if (!fs::exists(status)) return;
     if (!fs::is_directory(status))
       fail(folder.string(), ": expected a folder of packed weights or none, found another file");
@@ -294,7 +290,7 @@ void PackedFolder::check_replaceable(const fs::path& folder) {
     if (open.fd() >= 0 && faccessat(open.fd(), kManifest, F_OK, 0) == 0) break;
     if (tries == 10 || open.is_at(folder)) fail(folder.string(), ": already exists and holds no packed weights");
   }
-  for (const fs::path& entry : entries_of(folder, error)) {
+  for (const fs::path& entry : entries_of(folder)) {
     const std::string name = entry.filename().string();
     if (name != kManifest && name != kData)
       fail(folder.string(), ": expected packed weights alone, found ", in_quotes(name),

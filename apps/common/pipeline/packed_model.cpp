@@ -166,9 +166,7 @@ std::unique_ptr<Checkpoint> open_model(Loader& loader, const BoundPlugin& chosen
     return std::make_unique<PackedCheckpoint>(std::move(checkpoint), std::move(folders), PackedCheckpoint::Keep());
   }
   const char* cache = std::getenv(kVariable);
-  std::error_code ignored;
-  const bool is_file = fs::exists(model, ignored) || fs::exists(model + ".index", ignored);
-  if (!cache || !*cache || !is_file) return open_by(loader, chosen, model);
+  if (!cache || !*cache || (!is_there(model) && !is_there(model + ".index"))) return open_by(loader, chosen, model);
   std::optional<PackedSource> before;
   try {
     // Before it is opened: what takes its place afterwards is another model.

@@ -12,6 +12,7 @@
 #include "gpt2run/error.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/files/sha256.hpp"
+#include "gpt2run/sdk/folder.hpp"
 
 namespace gpt2run {
 namespace {
@@ -68,18 +69,17 @@ SourceFile look_at(const fs::path& file) {
 
 std::vector<fs::path> source_files(const std::string& model) {
   std::vector<fs::path> files;
-  std::error_code error;
   for (const fs::path& file : model_files(model))
-    if (fs::is_regular_file(file, error) && (is_source(file) || file == model)) files.push_back(file);
+    if (is_file(file) && (is_source(file) || file == model)) files.push_back(file);
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   return files;
 }
 
 PackedSource look_at_source(const std::string& model, const std::string& loader) {
-  std::error_code error;
-  PackedSource source{fs::weakly_canonical(model, error).string(), loader, {}};
+  PackedSource source{"", loader, {}};
   try {
+    source.model = fs::weakly_canonical(model).string();
     for (const fs::path& file : source_files(model)) source.files.push_back(look_at(file));
   } catch (const fs::filesystem_error& broken) {
     fail(model, ": ", broken.code().message());

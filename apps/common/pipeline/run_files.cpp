@@ -29,7 +29,7 @@ bool is_standard_output(const fs::path& path) {
 bool are_one(const fs::path& a, const fs::path& b) {
   if (is_standard_output(a) || is_standard_output(b)) return is_standard_output(a) && is_standard_output(b);
   std::error_code error;
-  if (fs::is_character_file(a, error)) return false;
+  if (fs::is_character_file(status_of(a))) return false;
   return fs::equivalent(a, b, error) || OutputFile::target_of(a) == OutputFile::target_of(b);
 }
 
@@ -79,19 +79,15 @@ std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& co
               "; give one of them another file");
 }
 
-bool are_equivalent(const fs::path& a, const fs::path& b) {
-  std::error_code error;
-  return fs::is_regular_file(b, error) && fs::equivalent(a, b, error);
-}
+bool are_equivalent(const fs::path& a, const fs::path& b) { return is_file(b) && fs::equivalent(a, b); }
 
 }  // namespace
 
 void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs) {
-  std::error_code error;
-  if (!fs::is_regular_file(output.path, error)) return;
+  if (!is_file(output.path)) return;
   for (const NamedPath& input : inputs) {
     bool found = are_equivalent(output.path, input.path);
-    for (const fs::path& file : entries_of(input.path, error)) found = found || are_equivalent(output.path, file);
+    for (const fs::path& file : entries_of(input.path)) found = found || are_equivalent(output.path, file);
     if (found)
       usage_error(output.option, " ", in_quotes(output.path.string()),
                   ": expected a file that is not read, found one of ", input.option);

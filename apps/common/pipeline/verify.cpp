@@ -12,6 +12,7 @@
 #include "common/program/interrupt.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/log.hpp"
 
 namespace gpt2run {
@@ -27,10 +28,8 @@ void check_interrupt() {
 
 // The list that belongs to a model; empty if there is none.
 fs::path list_of(const fs::path& model) {
-  std::error_code ignored;
-  const bool is_folder = fs::is_directory(model, ignored);
-  const fs::path list = is_folder ? model / kSumsOfFolder : fs::path(model.string() + kSumsOfFile);
-  return fs::exists(list, ignored) ? list : fs::path();
+  const fs::path list = is_folder(model) ? model / kSumsOfFolder : fs::path(model.string() + kSumsOfFile);
+  return is_there(list) ? list : fs::path();
 }
 
 // The sums of a list, by the path of the file. A line is the sum, a blank, a blank or "*", and the name.
@@ -123,11 +122,10 @@ std::vector<RecordedFile> verify_model(const Configuration& configuration, Bound
     log_info(model + ": the weights and the files that they are from have their sums");
     return files;
   }
-  std::error_code ignored;
   const std::string line =
       "--verify: " + (compared.empty() ? model + " has no sums" : source + ": " + alone->name + " has no sum") +
       " to compare with: expected " +
-      (fs::is_directory(source, ignored) ? kSumsOfFolder + std::string(" in the folder") : source + kSumsOfFile) +
+      (is_folder(source) ? kSumsOfFolder + std::string(" in the folder") : source + kSumsOfFile) +
       ", or a recorded run with --verify";
   if (must) fail(line);
   log_warning(line);

@@ -6,9 +6,9 @@
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <ctime>
 
+#include "common/program/error_line.hpp"
 #include "common/program/temporaries.hpp"
 
 namespace gpt2run {
@@ -34,17 +34,11 @@ time_t now() {
   return time.tv_sec;
 }
 
-void say(const char* text) {
-  if (program)
-    for (const char* part : {program, ": error: ", text, "\n"})
-      [[maybe_unused]] const auto written = write(STDERR_FILENO, part, std::strlen(part));
-}
-
 // Ends the process by the signal, whose default action follows when the handler returns.
 void end_by(int signal, const char* text) {
   const int before = errno;
   remove_temporaries();
-  say(text);
+  if (program) write_error_line(program, text);
   std::signal(signal, SIG_DFL);
   raise(signal);
   errno = before;

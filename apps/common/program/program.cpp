@@ -12,6 +12,7 @@
 #include <new>
 
 #include "common/program/crash_report.hpp"
+#include "common/program/error_line.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/launch.hpp"
 #include "common/program/temporaries.hpp"
@@ -27,11 +28,7 @@ constinit const char* commit_of_build = "unknown";  // set before main()
 const char* program = "gpt2run";
 std::terminate_handler before_us = nullptr;
 
-// The line for which nothing is allocated.
-void say_no_memory() noexcept {
-  for (const char* part : {program, ": error: not enough memory\n"})
-    [[maybe_unused]] const auto written = write(STDERR_FILENO, part, std::strlen(part));
-}
+void say_no_memory() noexcept { write_error_line(program, "not enough memory"); }
 
 // Memory may run out where no exception can pass: in a thread of a library, or in a function that promises not to
 // throw.

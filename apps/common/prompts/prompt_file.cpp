@@ -13,6 +13,7 @@
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/json/json.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "host/options.hpp"
 
 namespace gpt2run {
@@ -128,8 +129,7 @@ void read_rows(const std::string& file, std::string_view bytes, const PromptRows
 }  // namespace
 
 std::vector<std::string> prompt_files(const std::string& pattern, const std::string& option) {
-  std::error_code ignored;
-  if (pattern == "-" || std::filesystem::exists(pattern, ignored)) return {pattern};
+  if (pattern == "-" || is_there(pattern)) return {pattern};
   glob_t matches{};
   const int code = glob(pattern.c_str(), GLOB_ERR, nullptr, &matches);
   const std::unique_ptr<glob_t, decltype(&globfree)> owned(&matches, globfree);
