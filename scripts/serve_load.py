@@ -54,6 +54,16 @@ class Client(threading.Thread):
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.error = error
 
+    def post(self, connection, body):
+        for is_last in (False, True):
+            try:
+                connection.request("POST", "/v1/completions", body, {"Content-Type": "application/json"})
+                return connection.getresponse()
+            except http.client.RemoteDisconnected:
+                if is_last:
+                    raise
+                connection.close()  # a server may close a connection between two requests: the next one opens another
+
     def complete(self, connection):
         prompt = " ".join(self.random.choice(WORDS) for _ in range(self.arguments.words))
         fields = {"prompt": prompt, "max_tokens": self.arguments.tokens, "temperature": 1, "stream": True, "ignore_eos": True}
@@ -61,8 +71,7 @@ class Client(threading.Thread):
         if self.arguments.model:
             fields["model"] = self.arguments.model
         last = begin = time.monotonic()
-        connection.request("POST", "/v1/completions", json.dumps(fields), {"Content-Type": "application/json"})
-        answer = connection.getresponse()
+        answer = self.post(connection, json.dumps(fields))
         if answer.status != 200:
             raise ValueError(f"expected 200, found {answer.status}: {answer.read()[:300]}")
         is_first = True

@@ -27,15 +27,17 @@ class Shell : public testing::Test {
   Outcome run_interrupted(const std::string& command, const std::string& signal = "INT") const {
     const std::string program = command.substr(0, command.find(' '));
     const int ended_by_signal = 128 + (signal == "HUP" ? SIGHUP : SIGINT);
+    // The last hexadecimal digit of the signals that a process catches: SIGHUP is the lowest bit, SIGINT the next one.
+    const std::string caught = signal == "HUP" ? "[13579bdf]$" : "[2367abef]$";
     // A signal that comes before the run watches for it ends the program at once: then it comes later the next time.
     constexpr int kTries = 30;
     Outcome outcome;
     for (int tries = 0; tries < kTries; ++tries) {
-      outcome =
-          run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " + program +
-              " /proc/$!/comm && grep -q 'SigCgt:.*[2367abef]$' /proc/$!/status && break; sleep 0.01; done; "
-              "sleep " +
-              std::to_string(0.05 * tries) + "; kill -" + signal + " $!; wait $!");
+      outcome = run("env --default-signal=" + signal + " " + command + " & for i in $(seq 3000); do grep -q " +
+                    program + " /proc/$!/comm && grep -q 'SigCgt:.*" + caught +
+                    "' /proc/$!/status && break; sleep 0.01; done; "
+                    "sleep " +
+                    std::to_string(0.05 * tries) + "; kill -" + signal + " $!; wait $!");
       if (outcome.code != ended_by_signal) break;
     }
     return outcome;
