@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -31,6 +32,18 @@ struct Own {};
 volatile uintptr_t nowhere = 64;  // volatile, so that the compiler does not see through what follows
 volatile size_t most = size_t{1} << 60;
 
+// Fills the stack: with its own frames, or beside small ones by the large one of a function of the C library.
+int fill(int depth) {
+  volatile char text[1000] = {};
+  text[depth % 1000] = 1;
+  return depth < 0 ? 0 : fill(depth + 1) + text[depth % 1000];
+}
+int fill_below(int depth) {
+  static char path[PATH_MAX];
+  volatile bool is_found = realpath("/", path);
+  return depth < 0 ? 0 : fill_below(depth + 1) + is_found;
+}
+
 void act(const char* when) {
   const auto is = [&](const char* what) { return bad == std::string(what) + "-" + when; };
   if (is("throws")) throw std::out_of_range("there is no place 8");
@@ -42,6 +55,9 @@ void act(const char* when) {
   if (is("closes-files")) close(STDOUT_FILENO), close(STDERR_FILENO);
   if (is("takes-memory")) operator delete(operator new(most));
   if (is("throws-in-thread")) std::thread([] { throw std::runtime_error("nobody catches this"); }).join();
+  if (is("overflows")) nowhere = uintptr_t(fill(1));
+  if (is("overflows-below")) nowhere = uintptr_t(fill_below(1));
+  if (is("overflows-in-thread")) std::thread([] { nowhere = uintptr_t(fill(1)); }).join();
   if (is("never-returns"))
     while (true) pause();
 }

@@ -53,6 +53,27 @@ int note_segments(dl_phdr_info* library, size_t, void* arg) {
   return 1;
 }
 
+// Bytes of a stack that are searched. What has filled it may be deep below the plugin that called it.
+constexpr uintptr_t kMost = 1 << 18, kMostOfFull = 1 << 26;
+constexpr uintptr_t kPage = 4096;
+
+// Reads words of a stack, up to the end of a page at most. Returns how many: none where there is no memory. Where a
+// stack ends is not known, so the system reads it.
+size_t read_words(uintptr_t at, std::array<const void*, 64>& words) {
+  const size_t bytes = std::min<size_t>(sizeof words, kPage - at % kPage);
+  const iovec here{words.data(), bytes}, there{reinterpret_cast<void*>(at), bytes};
+  const bool is_read = process_vm_readv(getpid(), &here, 1, &there, 1, 0) == static_cast<ssize_t>(bytes);
+  return is_read ? bytes / sizeof words[0] : 0;
+}
+
+// The end of a stack that is full: a call has moved the address beyond it, by less than a quarter of a megabyte.
+uintptr_t first_readable(uintptr_t beyond) {
+  std::array<const void*, 64> words;
+  uintptr_t at = beyond;
+  while (at < beyond + kMost && read_words(at, words) == 0) at += kPage - at % kPage;
+  return at;
+}
+
 }  // namespace
 
 void note_code(const std::filesystem::path& file) {
@@ -73,17 +94,18 @@ const char* plugin_at(const void* code) {
 }
 
 const char* plugin_on_stack(const void* stack) {
-  constexpr uintptr_t kMost = 1 << 18, kPage = 4096;  // bytes
   std::array<const void*, 64> words;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(stack) & ~uintptr_t{7};
-  for (uintptr_t at = begin; at < begin + kMost;) {
-    // The stack's upper end is not known, so the system reads it, which fails there.
-    const size_t bytes = std::min<size_t>(sizeof words, kPage - at % kPage);
-    const iovec here{words.data(), bytes}, there{reinterpret_cast<void*>(at), bytes};
-    if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) != static_cast<ssize_t>(bytes)) return nullptr;
-    for (size_t i = 0; i < bytes / sizeof words[0]; ++i)
+  uintptr_t begin = reinterpret_cast<uintptr_t>(stack) & ~uintptr_t{7}, most = kMost;
+  if (read_words(begin, words) == 0) {
+    begin = first_readable(begin);
+    most = kMostOfFull;
+  }
+  for (uintptr_t at = begin; at < begin + most;) {
+    const size_t count = read_words(at, words);
+    if (count == 0) return nullptr;
+    for (size_t i = 0; i < count; ++i)
       if (const char* name = plugin_at(words[i])) return name;
-    at += bytes;
+    at += count * sizeof words[0];
   }
   return nullptr;
 }

@@ -13,7 +13,8 @@ void note_code(const std::filesystem::path& file);
 const char* plugin_at(const void* code);
 
 // The same for the innermost function of a plugin that has not returned. stack: the end of the stack, below which
-// nothing is in use. Old values in it may name a plugin that has returned, so this is for messages only.
+// nothing is in use, or an address a little beyond it, where the stack is full. Old values in it may name a plugin that
+// has returned, so this is for messages only.
 const char* plugin_on_stack(const void* stack);
 
 // The file names of all libraries that were noted, with ", " between them.
