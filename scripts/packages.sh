@@ -8,7 +8,7 @@
 # install    in a fresh Debian 12: they install, run the demo, and leave nothing when they are removed (root, debootstrap)
 # container  the steps of the Containerfile, without an engine, in folders with a fresh Debian 12 (root, debootstrap)
 # reproduce  a second build in another folder, which takes nothing from the cache of compiled files, gives the same bytes;
-#            the package of the CUDA plugins is left out, since nvcc makes names from the path of a source
+#            the package of the CUDA plugins is left out, since nvcc makes names from the real path of a source
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
