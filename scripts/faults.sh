@@ -7,14 +7,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-case ${1-} in
-  -h | --help)
-    usage
-    python3 -B tests/faults/faults.py --help
-    exit 0
-    ;;
-esac
-commit=$(git rev-parse HEAD 2>/dev/null || echo 1)
+if asks_for_help "$@"; then
+  usage
+  exec python3 -B tests/faults/faults.py --help
+fi
 build release -D GPT2RUN_TESTS=ON -- gpt2run gpt2convert gpt2perplexity gpt2compare gpt2bench gpt2tokenize gpt2serve \
   precisions/all samplers/all loaders/all sinks/all gpt2run_fault
-python3 -B tests/faults/faults.py build/release --jobs "$(nproc)" --seconds 600 --seed $((16#${commit:0:6})) "$@"
+python3 -B tests/faults/faults.py build/release --jobs "$(nproc)" --seconds 600 --seed "$(number_of_commit)" "$@"

@@ -9,11 +9,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
+if asks_for_help "$@"; then
+  usage
+  exit
+fi
 case ${1-} in
-  -h | --help)
-    usage
-    exit 0
-    ;;
   '') usage_error "expected minutes or --ci; --help shows the usage" ;;
   --ci) total= ;;
   *[!0-9]* | 0) usage_error "expected whole minutes, found '$1'" ;;

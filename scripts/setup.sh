@@ -21,6 +21,16 @@ usage_error() {
 # usage: the comment at the head of the script that sources this, from the top folder.
 usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "scripts/${0##*/}"; }
 
+# asks_for_help [ARGUMENT...]: whether the first argument does.
+asks_for_help() { [[ ${1-} == -h || ${1-} == --help ]]; }
+
+# number_of_commit: another one for each commit, for what takes its turns by it; 0 without git.
+number_of_commit() {
+  local commit
+  commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
+  echo $((16#${commit:0:6}))
+}
+
 # choose_parts PARTS [ARGUMENT...]: sets `chosen` to the arguments, each of which must be one of PARTS, or to all of these.
 choose_parts() {
   local known=$1

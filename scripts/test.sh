@@ -7,13 +7,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
+if asks_for_help "$@"; then
+  usage
+  exit
+fi
 [ $# -le 1 ] || usage_error "expected one argument at most, found $#"
 case ${1-all} in
   all | fast) mode=${1-all} ;;
-  -h | --help)
-    usage
-    exit 0
-    ;;
   *) usage_error "unknown argument '$1': expected nothing or fast; --help shows the usage" ;;
 esac
 
@@ -57,8 +57,8 @@ begin() {
 
 SECONDS=0
 # Tests that run a part of many random cases begin with another one for each commit.
-commit=$(git rev-parse HEAD 2>/dev/null || echo 0)
-export GPT2RUN_FIRST_SCHEDULE=$((16#${commit:0:6} % 1000))
+GPT2RUN_FIRST_SCHEDULE=$(($(number_of_commit) % 1000))
+export GPT2RUN_FIRST_SCHEDULE
 install_missing test
 
 begin "building build/release"

@@ -5,6 +5,7 @@
 # FOLDER has index.html and the files of the lists STYLES and SCRIPTS, which are joined in their order. OUT is the source
 # file, which defines the document's bytes and the Content-Security-Policy that allows its style and its script alone.
 cmake_minimum_required(VERSION 3.20)
+include(${CMAKE_CURRENT_LIST_DIR}/../../../sinks/common/page/characters.cmake)
 
 # The base64 form of a SHA-256 digest: three hexadecimal digits are two characters.
 function(base64_of_digest text result)
@@ -46,10 +47,7 @@ string(CONCAT policy
   "default-src 'none'; script-src 'sha256-${script_digest}'; style-src 'sha256-${style_digest}'; connect-src 'self'; "
   "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 
-file(WRITE ${OUT}.html "${page}")
-file(READ ${OUT}.html bytes HEX)
-string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
-string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+characters_of("${page}" ${OUT}.html bytes)
 file(WRITE ${OUT} "#include \"gpt2serve/page.hpp\"
 
 namespace gpt2run {

@@ -5,6 +5,7 @@
 # FOLDER has index.html, style.css and page.js, and COMMON, this folder, has style.css and page.js, which come before them.
 # OUT is the source file, which defines the function NAME of sinks/common/page.hpp's kind.
 cmake_minimum_required(VERSION 3.20)
+include(${CMAKE_CURRENT_LIST_DIR}/characters.cmake)
 
 foreach(part style.css page.js)
   file(READ ${COMMON}/${part} common)
@@ -16,10 +17,7 @@ file(READ ${FOLDER}/index.html page)
 string(REPLACE "@STYLE@" "${style_css}" page "${page}")
 string(REPLACE "@SCRIPT@" "${page_js}" page "${page}")
 
-file(WRITE ${OUT}.html "${page}")
-file(READ ${OUT}.html bytes HEX)
-string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
-string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
+characters_of("${page}" ${OUT}.html bytes)
 file(WRITE ${OUT} "#include <string_view>
 
 namespace gpt2run {
