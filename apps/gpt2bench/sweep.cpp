@@ -1,10 +1,6 @@
 // Each run is a Composition of its own, to which the sweep adds a sink that collects times for the tables.
 #include "gpt2bench/sweep.hpp"
 
-#include <unistd.h>
-
-#include <filesystem>
-
 #include "common/config/create.hpp"
 #include "common/pipeline/memory_check.hpp"
 #include "common/pipeline/run_files.hpp"
@@ -17,24 +13,6 @@
 
 namespace gpt2run {
 namespace {
-
-// Remembers which folders on a path do not exist yet, and removes those of them that are empty at the end.
-class MadeFolders {
- public:
-  explicit MadeFolders(std::filesystem::path folder) {
-    std::error_code error;
-    for (; !folder.empty() && !std::filesystem::exists(folder, error); folder = folder.parent_path())
-      made_.push_back(folder);
-  }
-  ~MadeFolders() {
-    for (const std::filesystem::path& folder : made_) rmdir(folder.c_str());
-  }
-  MadeFolders(const MadeFolders&) = delete;
-  MadeFolders& operator=(const MadeFolders&) = delete;
-
- private:
-  std::vector<std::filesystem::path> made_;  // innermost first
-};
 
 std::string help() {
   return "usage: gpt2bench sweep [options]\n\n"
@@ -86,15 +64,16 @@ void sweep(const std::vector<std::string>& arguments) {
   int64_t generated = 0, all = 0;
   for (const SweepRun& run : runs) all += tokens_of(host, run);
   const std::string out(values.text("out"));
-  const MadeFolders made_folders(out + "/manifests");
+  MadeFolders made_folders;
+  made_folders.note(out + "/manifests");
   OutputFile summary(out + kTables[0]), positions(out + kTables[1]);
   SweepTable table;
   Progress progress("tokens", values.flag("quiet"));
   for (const SweepRun& run : runs) run_one(host, run, table, progress, generated, all);
   summary.write(table.summary());
   positions.write(table.positions());
-  summary.publish();
-  positions.publish();
+  OutputFile* const tables[] = {&summary, &positions};
+  OutputFile::publish_all(tables);
   log_info("wrote " + summary.path() + " and " + positions.path());
   write_all(STDOUT_FILENO, table.shown(), "standard output");
 }

@@ -20,13 +20,6 @@ bool holds(const fs::path& path, std::string_view bytes) {
 
 }  // namespace
 
-OutputSet::~OutputSet() {
-  files_.clear();
-  std::error_code ignored;
-  // remove() leaves folders alone that are not empty.
-  for (size_t i = new_folders_.size(); i-- > 0;) fs::remove(new_folders_[i], ignored);
-}
-
 OutputFile& OutputSet::add(const fs::path& path) {
   if (is_there(path) && !is_file(path)) {
     fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
@@ -36,11 +29,7 @@ OutputFile& OutputSet::add(const fs::path& path) {
       fail(path.string(), ": expected a file that is not read, found one of the model: give --out another place");
   }
   if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");
-  const size_t known = new_folders_.size();
-  // The root is there, even if it cannot be looked at.
-  for (fs::path folder = fs::absolute(path).parent_path(); folder.has_relative_path() && !is_there(folder);
-       folder = folder.parent_path())
-    new_folders_.insert(new_folders_.begin() + static_cast<std::ptrdiff_t>(known), folder);
+  made_folders_.note(path.parent_path());
   note_output_folder(OutputFile::target_of(path).parent_path());
   return files_.emplace_back(path);
 }
@@ -70,8 +59,9 @@ void OutputSet::refuse(const fs::path& path) const {
 }
 
 void OutputSet::publish() {
-  for (OutputFile& file : files_) file.close();
-  for (OutputFile& file : files_) file.publish();
+  std::vector<OutputFile*> files;
+  for (OutputFile& file : files_) files.push_back(&file);
+  OutputFile::publish_all(files);
 }
 
 }  // namespace gpt2run::convert

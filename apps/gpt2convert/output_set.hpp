@@ -6,16 +6,17 @@
 #include <string_view>
 #include <vector>
 
+#include "common/pipeline/run_files.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 
 namespace gpt2run::convert {
 
-// Owns the files until they are published. Used by one thread at a time.
+// Owns the files until they are published. Without publish(), its destructor removes all files and the folders that
+// were created for them. Used by one thread at a time.
 class OutputSet {
  public:
   // inputs: files that are read, which are never replaced. force: whether other files may be replaced.
   OutputSet(std::vector<std::filesystem::path> inputs, bool force) : inputs_(std::move(inputs)), force_(force) {}
-  ~OutputSet();  // without publish(), removes all files and the folders that were created for them
   OutputSet(const OutputSet&) = delete;
   OutputSet& operator=(const OutputSet&) = delete;
 
@@ -40,7 +41,7 @@ class OutputSet {
  private:
   std::vector<std::filesystem::path> inputs_;
   bool force_;
-  std::vector<std::filesystem::path> new_folders_;  // outer folders first
+  MadeFolders made_folders_;  // destroyed after the files
   std::deque<OutputFile> files_;
   std::vector<std::filesystem::path> unchanged_;  // files that held their bytes before
 };

@@ -42,8 +42,9 @@ std::string help(PluginHost& host, Configuration& configuration) {
          "whole run.\n";
 }
 
-// The last line of a run: how much was generated, and how fast.
+// The last line of a run: how much was generated, and how fast, if anything was.
 std::string summary_line(const Summary& summary, const Composition& composition) {
+  if (summary.new_tokens == 0) return "0 new tokens after " + std::to_string(summary.prompt_tokens);
   char text[256];
   const double seconds = summary.seconds > 0 ? summary.seconds : 1e-9;
   std::snprintf(text, sizeof text, "%lld new tokens after %lld, %.1f tokens/s, ",

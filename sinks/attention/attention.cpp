@@ -69,8 +69,7 @@ class Attention final : public Sink {
   void end(std::string_view) override {
     if (files_.is_empty()) fail("attention: this precision does not show its attention weights");
     if (page_) page_->write(parts_of(attention_page()).tail);
-    files_.publish();
-    if (page_) page_->publish();
+    files_.publish(page_ ? &*page_ : nullptr);
     std::string line = "attention: wrote " + files_.index_path() + ", " + std::to_string(files_.arrays()) + " arrays";
     if (page_) line.append(", and ").append(page_->path());
     host_.log(1, line.c_str());

@@ -44,11 +44,14 @@ void AttentionFiles::add(uint64_t sequence, const AttentionRecord& record, int h
   index_.append(index_.empty() ? "\n " : ",\n ").append(line).append("]}");
 }
 
-void AttentionFiles::publish() {
+void AttentionFiles::publish(OutputFile* page) {
   OutputFile index(index_path());
   index.write("{\"sequences\": [" + index_ + "\n]}\n");
-  for (OutputFile& file : arrays_) file.publish();
-  index.publish();
+  std::vector<OutputFile*> files;
+  for (OutputFile& file : arrays_) files.push_back(&file);
+  files.push_back(&index);
+  if (page) files.push_back(page);
+  OutputFile::publish_all(files);
 }
 
 }  // namespace gpt2run

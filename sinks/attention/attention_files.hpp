@@ -15,8 +15,8 @@ class AttentionFiles {
 
   // Takes the sequence into the index, and with `arrays` writes a file (heads, tokens, tokens) for each of its layers.
   void add(uint64_t sequence, const AttentionRecord& record, int heads, bool arrays);
-  // Writes the index and lets all files appear under their names.
-  void publish();
+  // Writes the index and lets all files appear under their names, and after them the page, which may be null.
+  void publish(OutputFile* page);
 
   // True before the first add().
   bool is_empty() const { return index_.empty(); }

@@ -65,9 +65,9 @@ void GenerationFile::finish(std::string_view tail) {
   npy_->close();
 }
 
-void GenerationFile::publish() {
-  if (npy_) npy_->publish();
-  json_.publish();
+void GenerationFile::add_to(std::vector<OutputFile*>& files) {
+  if (npy_) files.push_back(&*npy_);
+  files.push_back(&json_);
 }
 
 }  // namespace gpt2run

@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "gpt2run/sdk/output_file.hpp"
 #include "gpt2run/sink.hpp"
@@ -19,8 +20,8 @@ class GenerationFile {
   void add(const TokenEvent& event);
   // Completes the files, under temporary names. tail: text that belongs to the last step.
   void finish(std::string_view tail);
-  // Lets the files appear under their names.
-  void publish();
+  // Adds the files to those that are to appear under their names.
+  void add_to(std::vector<OutputFile*>& files);
 
   const std::string& path() const { return json_.path(); }
 

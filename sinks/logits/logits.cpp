@@ -43,7 +43,9 @@ class Logits final : public Sink {
   }
 
   void end(std::string_view) override {
-    for (GenerationFile& file : done_) file.publish();
+    std::vector<OutputFile*> files;
+    for (GenerationFile& file : done_) file.add_to(files);
+    OutputFile::publish_all(files);
     if (done_.empty()) return;
     const std::string more = done_.size() > 1 ? " and " + std::to_string(done_.size() - 1) + " more" : "";
     host_.log(1, ("logits: wrote " + done_.front().path() + more).c_str());

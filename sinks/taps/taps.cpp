@@ -109,8 +109,10 @@ class Taps final : public Sink {
       separator = ",\n";
     }
     index.write("\n]}\n");
-    for (OutputFile& file : files_) file.publish();
-    index.publish();
+    std::vector<OutputFile*> files;
+    for (OutputFile& file : files_) files.push_back(&file);
+    files.push_back(&index);
+    OutputFile::publish_all(files);
     host_.log(1, ("taps: wrote " + index.path() + " and " + std::to_string(files_.size()) + " arrays").c_str());
   }
 

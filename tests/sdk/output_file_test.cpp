@@ -6,6 +6,20 @@
 #include "support/messages.hpp"
 #include "support/program.hpp"
 
+namespace {
+
+int syncs_of_files = 0, syncs_of_folders = 0;
+
+}  // namespace
+
+// Takes the place of the C library's.
+extern "C" int fsync(int fd) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return -1;
+  ++(S_ISDIR(status.st_mode) ? syncs_of_folders : syncs_of_files);
+  return 0;
+}
+
 namespace gpt2run::test {
 namespace {
 
@@ -88,6 +102,25 @@ TEST_F(OutputFiles, AUsersOwnFileLosesItsSetIdBitsToo) {
   struct stat status;
   ASSERT_EQ(stat(file.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0711u);
+}
+
+TEST_F(OutputFiles, ThatAppearTogetherAreBroughtToTheDiskOnceAndTheirFoldersOnce) {
+  setenv("GPT2RUN_FSYNC", "1", 1);
+  syncs_of_files = syncs_of_folders = 0;
+  OutputFile files[] = {OutputFile(scratch_.path() / "a/1"), OutputFile(scratch_.path() / "b/2"),
+                        OutputFile(scratch_.path() / "a/3")};
+  OutputFile* const all[] = {&files[0], &files[1], &files[2]};
+  for (OutputFile& file : files) file.write("new");
+  EXPECT_FALSE(fs::exists(scratch_.path() / "b/2"));
+  OutputFile::publish_all(all);
+  EXPECT_EQ(syncs_of_files, 3);
+  EXPECT_EQ(syncs_of_folders, 2);
+  for (const char* name : {"a/1", "b/2", "a/3"}) EXPECT_EQ(read_whole(scratch_.path() / name), "new") << name;
+  setenv("GPT2RUN_FSYNC", "garbage", 1);
+  EXPECT_THAT(refusal_of(scratch_.path() / "4"), IsMessage("GPT2RUN_FSYNC:", "0", "1", "\"garbage\""));
+  setenv("GPT2RUN_FSYNC", "0", 1);
+  EXPECT_EQ(refusal_of(scratch_.path() / "4"), "no error");
+  EXPECT_EQ(syncs_of_files, 3);
 }
 
 TEST_F(OutputFiles, PathsAreResolvedAsTheSystemDoes) {

@@ -59,7 +59,10 @@ int64_t longest_sequence(std::span<const Prompt> prompts, const Generation& gene
 Composition::Composition(PluginHost& host, const Configuration& configuration, Selection choice, Ranks* ranks)
     : host_(host), ranks_(ranks), choice_(std::move(choice)), generation_(generation_of(configuration)) {
   check_files(host_, configuration, choice_);
-  for (const auto& folder : output_folders(configuration, choice_)) note_output_folder(folder);
+  for (const auto& folder : output_folders(configuration, choice_)) {
+    note_output_folder(folder);
+    if (!ranks_ || ranks_->is_root()) made_folders_.note(folder);
+  }
   if (ranks_) share_prompts(configuration);
   generation_.precision = choice_.precision.plugin->name;
   options_ = recorded_options(configuration, choice_.model, generation_);

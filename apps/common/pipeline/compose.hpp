@@ -8,6 +8,7 @@
 
 #include "common/pipeline/choice.hpp"
 #include "common/pipeline/patches.hpp"
+#include "common/pipeline/run_files.hpp"
 #include "common/ranks/ranks.hpp"
 #include "gpt2run/engine/generate.hpp"
 
@@ -73,6 +74,7 @@ class Composition {
   std::unique_ptr<Precision> precision_;
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Sampler>> samplers_;
+  MadeFolders made_folders_;  // of the sinks' files
   std::vector<std::unique_ptr<Sink>> sinks_;
   Chain chain_;
   std::vector<Sink*> sink_pointers_;

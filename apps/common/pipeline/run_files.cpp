@@ -145,6 +145,20 @@ std::vector<fs::path> output_folders(const Configuration& configuration, const S
   return folders;
 }
 
+MadeFolders::~MadeFolders() {
+  for (size_t i = missing_.size(); i-- > 0;) rmdir(missing_[i].c_str());  // refuses folders that are not empty
+}
+
+void MadeFolders::note(const fs::path& folder) {
+  const auto known = std::ssize(missing_);
+  std::error_code error;
+  if (folder.empty()) return;
+  // The root is there, even if it cannot be looked at.
+  for (fs::path path = fs::absolute(folder, error); path.has_relative_path(); path = path.parent_path())
+    if (fs::symlink_status(path, error).type() == fs::file_type::not_found)
+      missing_.insert(missing_.begin() + known, path);
+}
+
 ManifestFile::ManifestFile(std::string_view path) : standard_output_(path == "-") {
   if (path.empty() || standard_output_) return;
   file_.emplace(path);

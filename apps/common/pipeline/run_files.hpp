@@ -46,6 +46,21 @@ void publish_results(const std::string& path, const Text& json, const Text& tabl
 // The folders in which outputs will be written.
 std::vector<std::filesystem::path> output_folders(const Configuration& configuration, const Selection& choice);
 
+// Notes which folders of outputs do not exist yet, and at its end removes those of them that are empty, so that a run
+// that fails leaves none. It must live longer than the files in them.
+class MadeFolders {
+ public:
+  MadeFolders() = default;
+  ~MadeFolders();
+  MadeFolders(const MadeFolders&) = delete;
+  MadeFolders& operator=(const MadeFolders&) = delete;
+
+  void note(const std::filesystem::path& folder);
+
+ private:
+  std::vector<std::filesystem::path> missing_;  // the outer ones of a path first
+};
+
 // The output file of --manifest. It is opened before the run, so that a file that cannot be written is an early error.
 class ManifestFile {
  public:

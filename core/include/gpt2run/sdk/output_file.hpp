@@ -1,6 +1,7 @@
 // OutputFile: a file that appears under its name only when it is complete. It is written under a temporary name in the
 // same folder and renamed by publish(); without publish() it is removed. It is brought to the disk (fsync) before it is
-// renamed, and its folder afterwards, unless the environment variable GPT2RUN_FSYNC is 0.
+// renamed, and its folder afterwards, unless the environment variable GPT2RUN_FSYNC is 0. Nothing else but 1 may be its
+// value.
 //
 // Several processes may write the same file: each has its own temporary file, and the last to publish wins. Within one
 // process a file has a single writer, whichever library that is in. A replaced file passes on its mode without the
@@ -21,11 +22,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "gpt2run/error.hpp"
+#include "gpt2run/sdk/escape.hpp"
 
 namespace gpt2run {
 
@@ -39,12 +43,19 @@ inline void write_all(int fd, std::string_view bytes, const std::string& target)
   }
 }
 
-// Brings what was written to an open file or folder to the disk, unless the environment variable GPT2RUN_FSYNC is 0.
-// Pipes and devices have nothing to bring there. Throws Error naming `path`.
-inline void sync_to_disk(int fd, const std::string& path) {
+// Whether what is written is brought to the disk, by the environment variable GPT2RUN_FSYNC. Throws Error for another
+// value than 0 and 1.
+inline bool is_brought_to_disk() {
   const char* const variable = std::getenv("GPT2RUN_FSYNC");
-  if (variable && std::string_view(variable) == "0") return;
-  if (fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+  const std::string_view value = variable && *variable ? variable : "1";
+  if (value != "0" && value != "1") fail("GPT2RUN_FSYNC: expected 0 or 1, found ", in_quotes(value));
+  return value == "1";
+}
+
+// Brings what was written to an open file or folder to the disk, if that is wanted. Pipes and devices have nothing to
+// bring there. Throws Error naming `path`.
+inline void sync_to_disk(int fd, const std::string& path) {
+  if (is_brought_to_disk() && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
     fail(path, ": cannot be brought to the disk: ", std::strerror(errno));
 }
 
@@ -79,6 +90,9 @@ class OutputFile {
   void overwrite(int64_t offset, std::string_view bytes);
   void close();    // writes everything to the file, which keeps its temporary name
   void publish();  // close(), then gives the file its name
+  // The same for the results of one run, in their order. All are complete before the first one gets its name, and each
+  // of their folders is brought to the disk once, at the end.
+  static void publish_all(std::span<OutputFile* const> files);
 
   const std::string& path() const { return path_; }
   // Where the bytes are: under the temporary name until publish().
@@ -201,6 +215,7 @@ inline std::filesystem::path OutputFile::target_of(const std::filesystem::path& 
 
 inline OutputFile::OutputFile(const std::filesystem::path& path) : path_(path) {
   if (path.empty()) fail("expected the path of a file to write, found an empty one");
+  is_brought_to_disk();      // a wrong value is told before there is work that would be lost
   buffer_.reserve(kBuffer);  // first: if this throws, there is no file yet that would stay behind
   open_target();
 }
@@ -280,13 +295,24 @@ inline void OutputFile::close() {
 }
 
 inline void OutputFile::publish() {
-  close();
-  if (temporary_.empty()) return;
-  std::error_code error;
-  std::filesystem::rename(temporary_, target_, error);
-  if (error) fail(path_, ": cannot be put in place: ", error.message());
-  temporary_.clear();
-  sync_folder(target_.parent_path());
+  OutputFile* const alone[] = {this};
+  publish_all(alone);
+}
+
+inline void OutputFile::publish_all(std::span<OutputFile* const> files) {
+  std::set<std::filesystem::path> folders;
+  for (OutputFile* const file : files) {
+    file->close();
+    if (!file->temporary_.empty()) folders.insert(file->target_.parent_path());
+  }
+  for (OutputFile* const file : files) {
+    if (file->temporary_.empty()) continue;
+    std::error_code error;
+    std::filesystem::rename(file->temporary_, file->target_, error);
+    if (error) fail(file->path_, ": cannot be put in place: ", error.message());
+    file->temporary_.clear();
+  }
+  for (const std::filesystem::path& folder : folders) sync_folder(folder);
 }
 
 // The output of a program: standard output for the path "-", where nothing is buffered, or else an OutputFile.
