@@ -99,8 +99,8 @@ Condition parse_condition(std::string_view text) {
   const std::string_view number = trimmed(text.substr(at + size));
   const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), condition.limit);
   if (code != std::errc() || end != number.data() + number.size() || std::isnan(condition.limit))
-    usage_error("--fail_if: expected a number after ", in_quotes(text.substr(0, at + size)), ", found ",
-                in_quotes(number));
+    usage_error("--fail_if: expected a number", code == std::errc::result_out_of_range ? " that a double can hold" : "",
+                " after ", in_quotes(text.substr(0, at + size)), ", found ", in_quotes(number));
   return condition;
 }
 

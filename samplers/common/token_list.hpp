@@ -43,7 +43,7 @@ inline int32_t parse_id(std::string_view item, const char* option) {
   int32_t id = -1;
   const auto [end, code] = std::from_chars(item.data(), item.data() + item.size(), id);
   if (code != std::errc() || end != item.data() + item.size() || id < 0)
-    fail(option, ": expected a token id, a whole number of 0 or more, found '", item, "'");
+    fail(option, ": expected a token id, a whole number in [0, 2147483647], found '", item, "'");
   return id;
 }
 

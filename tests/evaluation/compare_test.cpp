@@ -324,6 +324,7 @@ TEST_F(Gpt2compare, RefusesInOneLine) {
       {"--tokens '1 2' --fail-if kl", 2, {"--fail_if", "NAME>NUMBER"}},
       {"--tokens '1 2' --fail-if 'kl_p98>1'", 2, {"--fail_if", "_p0.1", "_p99.9"}},
       {"--tokens '1 2' --fail-if 'kl>much'", 2, {"--fail_if", "\"much\""}},
+      {"--tokens '1 2' --fail-if 'kl>1e999'", 2, {"--fail_if", "double", "\"1e999\""}},
       {"--tokens '1 2' --json empty.txt/all.json", 1, {"empty.txt/all.json"}},
       {"--tokens '1 2' --test nan --plugin-dir " EVALUATION_PLUGINS, 1, {"NaN", "nan", "embed"}},
       {"--tokens '1 2 3' -n 0 --test nan --plugin-dir " EVALUATION_PLUGINS,

@@ -154,6 +154,10 @@ TEST_F(Gpt2comparePatch, RefusesWhatCannotBe) {
   EXPECT_THAT(refused("--patch op=embed,positions=5-2,zero"), IsRefusal(2, "gpt2compare", "--patch:", "\"5-2\""));
   EXPECT_THAT(refused("--patch op=embed,zero=1"), IsRefusal(2, "gpt2compare", "--patch:", "zero", "\"1\""));
   EXPECT_THAT(refused("--patch op=embed,scale=x"), IsRefusal(2, "gpt2compare", "--patch:", "scale", "\"x\""));
+  EXPECT_THAT(refused("--patch op=embed,scale=1e40"),
+              IsRefusal(2, "gpt2compare", "--patch:", "scale", "FP32", "\"1e40\""));
+  EXPECT_THAT(refused("--patch op=embed,noise=1,size=-1"),
+              IsRefusal(2, "gpt2compare", "--patch:", "size", "0", "\"-1\""));
   EXPECT_THAT(refused("--patch op=embed,noise=-1"), IsRefusal(2, "gpt2compare", "--patch:", "noise", "\"-1\""));
   EXPECT_THAT(refused("--patch op=embed,zero,size=2"), IsRefusal(2, "gpt2compare", "--patch:", "size=X", "\"zero\""));
   EXPECT_THAT(refused("--patch op=down_add,heads=0,zero"), IsRefusal(2, "gpt2compare", "--patch:", "heads", "0"));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "common/prompts/prompts.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -55,9 +56,11 @@ std::vector<std::string_view> split(std::string_view text, char at) {
   }
 }
 
+// out_of_range, unless null: set to whether the text is a number that Number cannot hold.
 template <class Number>
-bool parse_number(std::string_view text, Number& number) {
+bool parse_number(std::string_view text, Number& number, bool* out_of_range = nullptr) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (out_of_range) *out_of_range = code == std::errc::result_out_of_range && end == text.data() + text.size();
   return code == std::errc() && end == text.data() + text.size();
 }
 
@@ -128,7 +131,7 @@ class Parser {
     if (term.key == "heads") return void(patch_.heads = ranges(term, "a head, a range such as 0-3, or all"));
     if (term.key == "positions")
       return void(patch_.positions = ranges(term, "a position, a range such as 3-7 or 3-, last, or all"));
-    if (term.key == "size") return take_real(term), void(has_size_ = true);
+    if (term.key == "size") return take_real(term, 0), void(has_size_ = true);
     take_source(term);
   }
 
@@ -167,9 +170,13 @@ class Parser {
     return found;
   }
 
-  void take_real(const Term& term) {
-    if (!parse_number(term.value, patch_.factor) || !std::isfinite(patch_.factor))
-      usage_error(origin_, ": ", term.key, ": expected a number, found ", in_quotes(term.value));
+  void take_real(const Term& term, float least = std::numeric_limits<float>::lowest()) {
+    bool out_of_range = false;
+    if (parse_number(term.value, patch_.factor, &out_of_range) && std::isfinite(patch_.factor) &&
+        patch_.factor >= least)
+      return;
+    usage_error(origin_, ": ", term.key, ": expected a number", out_of_range ? " that FP32 can hold" : "",
+                least == 0 ? " of 0 or more" : "", ", found ", in_quotes(term.value));
   }
 
   void take_source(const Term& term) {

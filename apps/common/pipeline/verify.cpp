@@ -20,7 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kDigits = 64;  // of a SHA-256
+constexpr size_t kDigits = 64;           // of a SHA-256
+constexpr size_t kShown = kDigits + 62;  // characters of a line in a message: the sum, and what in_quotes() shows
 
 void check_interrupt() {
   if (interrupted()) fail("interrupted while the sums of the model were checked");
@@ -44,8 +45,8 @@ std::map<fs::path, std::string> read_list(const fs::path& list) {
     const fs::path name = is_right ? line.substr(kDigits + 2) : "";
     if (!is_right || name.empty() || name.has_parent_path() || line.find('\0') != line.npos)
       fail(list.string(), ": line ", number,
-           ": expected a SHA-256 in small letters, two blanks and the name of a file beside it, found ",
-           in_quotes(line));
+           ": expected a SHA-256 in small letters, two blanks and the name of a file beside it, found \"",
+           printable(line, kShown), '"');
     if (!sums.emplace(list.parent_path() / name, line.substr(0, kDigits)).second)
       fail(list.string(), ": line ", number, ": expected one sum of ", in_quotes(name.string()),
            ", found another above");
@@ -71,9 +72,14 @@ std::set<std::string> compare_with_list(const fs::path& model, Sums& sums) {
   const fs::path list = list_of(model);
   if (list.empty()) return {};
   const auto expected = read_list(list);
-  for (const auto& [file, sum] : expected)
+  std::error_code error;
+  for (const auto& [file, sum] : expected) {
+    if (fs::status(file, error).type() == fs::file_type::not_found)
+      fail(list.string(), ": expected the file ", in_quotes(file.filename().string()),
+           ", whose sum it has, found none");
     if (sums.of(file) != sum)
       fail(file.string(), ": expected the SHA-256 ", sum, ", as ", list.string(), " says, found ", sums.of(file));
+  }
   std::set<std::string> names;
   for (const auto& [file, sum] : expected) names.insert(file.filename().string());
   return names;
