@@ -39,6 +39,15 @@ constexpr CoreOption kOptions[] = {
     {{"help", "bool", "off", "", "print the options"}, 'h'},
 };
 
+// Throws UsageError for a folder with the name of a file, which is hardly meant.
+void check_name(const fs::path& folder) {
+  std::error_code ignored;
+  for (const auto& [ending, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
+    if (folder.extension() == ending && !fs::is_directory(folder, ignored))
+      usage_error("--out: ", in_quotes(folder.string()), " is the name of a file: add --to ", layout,
+                  ", or --to huggingface for a folder of that name");
+}
+
 // Throws UsageError for options that do not go together.
 void check(const Configuration& configuration) {
   const OptionValues& values = configuration.values();
@@ -52,6 +61,7 @@ void check(const Configuration& configuration) {
     if (!values.text("packed").empty() && configuration.layer(option) != Layer::fallback)
       usage_error("--packed: not beside --", option,
                   ": packed weights have the type and the layout of their precision");
+  if (configuration.layer("to") == Layer::fallback && values.text("packed").empty()) check_name(out);
   if (layout != "huggingface" && (is_folder(out) || !out.has_filename()))
     usage_error("--out: expected a file for ", layout, ", found a folder, ", in_quotes(out.string()));
   check_type(layout, values.text("type"));

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "common/pipeline/explain.hpp"
+#include "common/pipeline/packed_folder.hpp"
 #include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 #include "gpt2run/sdk/quantise.hpp"
@@ -216,6 +217,9 @@ std::string config_of(const Checkpoint& model, Type type) {
 void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
   const std::vector<Item> items = items_of(model, type);
+  if (PackedFolder::is_one(folder))
+    fail(folder.string(),
+         ": holds packed weights, which would be read in place of the model: give --out another folder");
   files.refuse(folder / "generation_config.json");
   for (const char* name : kHuggingfaceTokenizerNames) {
     bool written = false;

@@ -268,6 +268,10 @@ TEST_F(Convert, WrongCommandLines) {
   expect_refused(2, model + " -o a --type int2", "--type", "keep|fp32|bf16|fp16", "\"int2\"");
   expect_refused(2, model + " -o a --tpye fp16", "--tpye", "--type");
   expect_refused(2, model + " -o . --to llmc", "--out", "llmc", "folder");
+  expect_refused(2, model + " -o new/demo.gguf", "--out", "new/demo.gguf", "--to gguf");
+  expect_refused(2, model + " -o demo.bin", "--out", "demo.bin", "--to llmc");
+  EXPECT_EQ(run("gpt2convert -q -o demo.gguf --to huggingface " + model).code, 0);
+  EXPECT_EQ(run("gpt2convert -q -o demo.gguf --force " + model).code, 0) << "a folder that is there";
   expect_refused(1, "-m missing -o a", "model missing");
   expect_refused(1, "-m /dev/null -o a", "model /dev/null");
   write("file", "");

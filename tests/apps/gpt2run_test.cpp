@@ -15,6 +15,7 @@ namespace {
 
 using test::HasMessage;
 using test::IsMessage;
+using test::IsRefusal;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -335,7 +336,9 @@ TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
   const std::string version = run("gpt2run --version").out;
   EXPECT_THAT(version,
               testing::ContainsRegex("^gpt2run [0-9]+\\.[0-9]+\\.[0-9]+ \\(commit ([0-9a-f]{12}|unknown)\\)\n$"));
-  EXPECT_EQ("gpt2tokenize" + version.substr(version.find(' ')), run("gpt2tokenize encode a --version").out);
+  EXPECT_EQ("gpt2tokenize" + version.substr(version.find(' ')), run("gpt2tokenize --version").out);
+  EXPECT_THAT(run("gpt2tokenize encode a --version"), IsRefusal(2, "gpt2tokenize", "--version", "\"encode\""));
+  EXPECT_THAT(run("gpt2run --version extra"), IsRefusal(2, "gpt2run", "--version", "\"extra\""));
   EXPECT_EQ(run("gpt2tokenize decode $(gpt2tokenize encode -- --version)").out, "--version");
 }
 
@@ -350,6 +353,24 @@ TEST_F(Gpt2run, EchoAndTopReachEverySinkThatHasThem) {
   ASSERT_EQ(run(command + "--echo off").code, 0);
   EXPECT_THAT(read_text(folder() / "text"), Not(HasSubstr("Once")));
   EXPECT_THAT(read_text(folder() / "json"), Not(HasSubstr("prompt_tokens")));
+}
+
+TEST_F(Gpt2run, WithoutNewTokensThereIsNoSpeed) {
+  EXPECT_THAT(run("gpt2run -n 0 --prompt a --sink null").err, testing::EndsWith("gpt2run: 0 new tokens after 1\n"));
+}
+
+TEST_F(Gpt2run, WhatFailsLateLeavesNoFolder) {
+  const std::string command = "gpt2run -q -n 1 --prompt a --sink ";
+  EXPECT_THAT(run(command + "logits:dir=a/b,jsonl:out=a/b/generation_FP32_0.json"),
+              IsRefusal(1, "gpt2run", "a/b/generation_FP32_0.json", "another"));
+  EXPECT_THAT(run(command + "jsonl:out=/dev/full --manifest a/m"), IsRefusal(1, "gpt2run", "/dev/full"));
+  EXPECT_EQ(entries(), 0u);
+}
+
+TEST_F(Gpt2run, AWrongWordAboutTheDiskIsToldBeforeTheRun) {
+  EXPECT_THAT(run("GPT2RUN_FSYNC=garbage gpt2run -q -n 1 --prompt a --sink jsonl:out=a"),
+              IsRefusal(1, "gpt2run", "GPT2RUN_FSYNC:", "\"garbage\""));
+  EXPECT_EQ(entries(), 0u);
 }
 
 // The signal comes while a sequence's file is half-written.

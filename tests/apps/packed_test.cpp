@@ -307,8 +307,10 @@ TEST_F(Packed, AListOfSumsIsReadStrictly) {
     write("a.gguf.sha256", bad);
     EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "a.gguf.sha256:", "line")) << bad;
   }
-  write("a.gguf.sha256", good.substr(0, 66) + "none.gguf\n");
-  EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "none.gguf"));
+  write("a.gguf.sha256", std::string(64, '0') + " a.gguf\n");
+  EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "a.gguf.sha256:", "a.gguf"));
+  write("a.gguf.sha256", std::string(64, '0') + "  none.gguf\n");
+  EXPECT_THAT(run("gpt2convert -q --verify -m a.gguf"), IsRefusal(1, "gpt2convert", "a.gguf.sha256:", "none.gguf"));
 }
 
 TEST_F(Packed, VerifyNamesAFileWithoutASum) {
@@ -335,6 +337,8 @@ TEST_F(Packed, WrongCommandLines) {
   refused(1, "-m m --packed cpu-fp32 -o m", "m:", "exists");
   pack("cpu-fp32");
   refused(1, "-m m --packed cpu-bf16 -o p", "p:", "--force");
+  refused(1, "-m m -o p", "p:", "packed");
+  refused(1, "-m m -o p --force", "p:", "packed");
 }
 
 class PackedCache : public Packed {
