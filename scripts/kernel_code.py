@@ -3,10 +3,12 @@
     scripts/kernel_code.py check BUILD    the code in a build's plugins; 77 when nothing can be looked at
     scripts/kernel_code.py renew BUILD    makes the table anew from it, after a kernel has changed
     scripts/kernel_code.py self-test      tries the rules on code that breaks them
+    scripts/kernel_code.py tools          says where the two tools below are; 77 when one of them is missing
 
 BUILD is a build folder with CUDA plugins for compute capability 9.0: build/release. cuobjdump and nvdisasm are looked for
-on PATH, beside nvcc, and among Python's packages (nvidia-cuda-cuobjdump, nvidia-cuda-nvdisasm). The rules hold for every
-version of the toolkit, the counts for the one that the table's first line names.
+on PATH, beside nvcc, among Python's packages (nvidia-cuda-cuobjdump, nvidia-cuda-nvdisasm), and in build/cuda_tools, where
+scripts/test.sh installs these packages. The rules hold for every version of the toolkit, the counts for the one that the
+table's first line names.
 """
 
 import collections
@@ -20,7 +22,8 @@ import sys
 
 from kernel_budget import ARCHITECTURE, Trouble, demangled, toolkit_of
 
-TABLE = pathlib.Path(__file__).resolve().parent.parent / "tests" / "cuda" / "kernel_code.tsv"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "tests" / "cuda" / "kernel_code.tsv"
 SCRIPT = "scripts/kernel_code.py"
 FUNCTION = re.compile(r"^\s*Function : (\w+)")
 INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
@@ -41,7 +44,7 @@ LEAST_WIDE = ((re.compile(r"product_kernel<"), 4), (re.compile(r"attention_kerne
 def tools():
     """(cuobjdump, an environment in which it finds nvdisasm), or None."""
     folders = os.environ.get("PATH", "").split(os.pathsep) + ["/usr/local/cuda/bin"]
-    for path in filter(None, sys.path):
+    for path in [*filter(None, sys.path), str(ROOT / "build" / "cuda_tools")]:
         folders += glob.glob(path + "/nvidia/*/bin")
     path = os.pathsep.join(folders)
     found = [shutil.which(name, path=path) for name in ("cuobjdump", "nvdisasm")]
@@ -189,9 +192,18 @@ def renew(build, found):
     return 0
 
 
+MISSING = "skipped: there is no cuobjdump, or no nvdisasm: python3 -m pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm"
+
+
+def say_tools():
+    found = tools()
+    print(found[0] if found else MISSING)
+    return 0 if found else 77
+
+
 def on_build(action, build):
     if not (found_tools := tools()):
-        print("skipped: there is no cuobjdump, or no nvdisasm: python3 -m pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm")
+        print(MISSING)
         return 77
     if not (found := read_build(build, *found_tools)):
         print(f"skipped: {build} has no CUDA plugins compiled for {ARCHITECTURE}")
@@ -250,10 +262,11 @@ def self_test():
 
 def main(arguments):
     actions = {"check": check, "renew": renew}
-    if arguments == ["self-test"]:
-        return self_test()
+    alone = {"self-test": self_test, "tools": say_tools}
+    if len(arguments) == 1 and arguments[0] in alone:
+        return alone[arguments[0]]()
     if len(arguments) != 2 or arguments[0] not in actions:
-        print(f"usage: {SCRIPT} check|renew BUILD, or {SCRIPT} self-test", file=sys.stderr)
+        print(f"usage: {SCRIPT} check|renew BUILD, or {SCRIPT} self-test|tools", file=sys.stderr)
         return 2
     try:
         return on_build(actions[arguments[0]], pathlib.Path(arguments[1]))

@@ -109,6 +109,16 @@ install_missing() {
   } >&2 || die "could not install ${missing[*]}: apt-get's words are above"
 }
 
+# install_kernel_tools: NVIDIA's cuobjdump and nvdisasm, from Python's packages to build/cuda_tools, where kernels are
+# compiled and these are missing. Where that fails nothing is said: the test that needs them is skipped, with the reason.
+install_kernel_tools() {
+  command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ] || return 0
+  python3 -B scripts/kernel_code.py tools >/dev/null 2>&1 && return 0
+  say "installing cuobjdump and nvdisasm in build/cuda_tools"
+  timeout 60 python3 -m pip install -q --disable-pip-version-check --no-input --retries 1 --only-binary :all: --no-deps \
+    --upgrade --target build/cuda_tools nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm >/dev/null 2>&1 </dev/null || true
+}
+
 # build PRESET [CMAKE ARGUMENT...] [-- TARGET...]: configures and builds; silent where nothing changed.
 build() {
   local preset=$1 log=build/$1.configure.log arguments=() targets=()

@@ -60,6 +60,7 @@ SECONDS=0
 GPT2RUN_FIRST_SCHEDULE=$(($(number_of_commit) % 1000))
 export GPT2RUN_FIRST_SCHEDULE
 install_missing test
+install_kernel_tools
 
 begin "building build/release"
 build release -D GPT2RUN_TESTS=ON

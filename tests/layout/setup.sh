@@ -23,9 +23,10 @@ machine() {
 }
 
 # outcome KIND: exit status and words of install_missing KIND, then what was called.
-outcome() {
+outcome() { outcome_of "install_missing $1"; }
+outcome_of() {
   local status=0
-  words=$(PATH=$folder/bin BASH_ENV='' "$BASH" -euc ". '$root/scripts/setup.sh'; install_missing $1" setup 2>&1) || status=$?
+  words=$(PATH=$folder/bin BASH_ENV='' "$BASH" -euc ". '$root/scripts/setup.sh'; $1" setup 2>&1) || status=$?
   printf '%s\n%s\n%s\n' "$status" "$words" "$(cat "$folder/calls" 2>/dev/null || true)"
 }
 
@@ -64,6 +65,21 @@ expect 'a build by clang++ does' '0*installing clang*' "$(outcome clang)"
 machine 0 python3-matplotlib 0
 expect 'the demo needs no matplotlib' 0 "$(outcome demo)"
 expect 'plots need matplotlib' '0*installing python3-matplotlib*' "$(outcome plots)"
+
+# kernels TOOLS PIP: a machine with nvcc, where the look-up of cuobjdump and nvdisasm exits with TOOLS and pip with PIP.
+kernels() {
+  machine 0 nothing 0
+  stub nvcc 'exit 1'
+  stub timeout 'shift; exec "$@"'
+  stub python3 "[ \"\$3\" = tools ] && exit $1; echo \"python3 \$*\" >>'$folder/calls'; exit $2"
+}
+kernels 0 0
+expect 'the tools for machine code are there' 0 "$(outcome_of install_kernel_tools)"
+kernels 77 0
+expect 'they are missing' $'0\n== installing cuobjdump and nvdisasm in build/cuda_tools\npython3 -m pip install *' "$(outcome_of install_kernel_tools)"
+kernels 77 1
+expect 'pip fails' $'0\n== installing cuobjdump and nvdisasm in build/cuda_tools\npython3 -m pip install *' "$(outcome_of install_kernel_tools)"
+[ -x /usr/local/cuda/bin/nvcc ] || { kernels 77 0; rm "$folder/bin/nvcc"; expect 'no kernels are compiled' 0 "$(outcome_of install_kernel_tools)"; }
 
 status=0
 words=$("$root/scripts/test.sh" nonsense 2>&1) || status=$?
