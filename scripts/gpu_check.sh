@@ -308,7 +308,7 @@ step_profile() {
   metrics+=,smsp__average_warps_issue_stalled_barrier_per_issue_active.ratio
   # The clocks stay as they are. The prompt's step comes first, with as many of these kernels as a step that decodes.
   timeout --foreground -k 5 28 ncu --clock-control none --csv --metrics "$metrics" \
-    --kernel-name 'regex:product_kernel|attention_kernel|argmax_kernel' --launch-skip 62 --launch-count 40 \
+    --kernel-name 'regex:product_kernel|logits_kernel|attention_kernel|argmax_kernel' --launch-skip 62 --launch-count 40 \
     "$GPU_PROGRAMS/gpt2run" -q --model synthetic:124M --precision cuda-fp16 --sampler device-argmax --tokens "1 2 3" -n 4 \
     --sink tokens >"$GPU_WORK/profile.csv" 2>&1 || { cat "$GPU_WORK/profile.csv"; return 1; }
   python3 -B scripts/gpu_table.py "$GPU_WORK" profile

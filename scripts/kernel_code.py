@@ -38,7 +38,7 @@ WIDE_LOADS = ("LDG.128", "LDGSTS.128")
 WAITS = "waits for weights"  # before the sums of a layernorm
 
 # The least number of loads of 16 bytes: a product's weights, the keys and values of attention.
-LEAST_WIDE = ((re.compile(r"product_kernel<"), 4), (re.compile(r"attention_kernel<64, "), 8), (re.compile(r"attention_kernel<0, "), 2))
+LEAST_WIDE = ((re.compile(r"(product|logits)_kernel<"), 4), (re.compile(r"attention_kernel<64, "), 8), (re.compile(r"attention_kernel<0, "), 2))
 
 
 def tools():
@@ -241,6 +241,7 @@ def self_test():
     cases = (
         ("product_kernel<1, 1, f16>", {"LDG.128": 3, "LDGSTS.128": 1}, ""),
         ("product_kernel<1, 1, f16>", {"LDG.128": 3, "LDG.32": 9}, "loads of 16 bytes, found 3"),
+        ("logits_kernel<1, f16, NormedRows<f16>>", {"LDGSTS.128": 3}, "loads of 16 bytes, found 3"),
         ("attention_kernel<64, f16>", {"LDG.128": 7}, "at least 8 loads"),
         ("argmax_kernel", {"ATOMS.CAST.SPIN.64": 2}, "found 2 ATOMS.CAST.SPIN.64"),
         ("argmax_kernel", {"ATOMS.POPC.INC.32": 2, "LDS.128": 1}, ""),

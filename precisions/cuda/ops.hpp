@@ -8,7 +8,8 @@
 #include "gemm.hpp"
 #include "gemm_epilogue.cuh"
 #include "gpt2run/sdk/network.hpp"
-#include "product.cuh"
+#include "logits.cuh"
+#include "sinks.cuh"
 #include "step.cuh"
 #include "weights.hpp"
 
@@ -97,7 +98,7 @@ class CudaOps {
     for (const RowRange& rows : step.logits) {
       const NormedRows<Value> source = normed(w.lnf_w, w.lnf_b, s, s.logit_rows.data());
       if (!rows.batched) {
-        product<1>("norm_logits", w.w, source, sink, rows, s.kernels);
+        cuda::logits(w.w, source, sink, rows, s.kernels);
         continue;
       }
       launch_norm(source, rows, s.normed.data(), s.kernels);

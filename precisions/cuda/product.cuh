@@ -2,7 +2,6 @@
 // bytes of its weights at a time, and multiplies them with up to eight rows. The order of every sum depends only on the
 // shape of the weights, never on the other rows or on their number.
 #pragma once
-#include "activations.cuh"
 #include "gpt2run/sdk/cuda/async_copy.hpp"
 #include "plan.hpp"
 #include "state.hpp"
@@ -196,23 +195,33 @@ constexpr int lines_in_iteration() {
 // thread's slots of the ring, of which nobody else reads any. The constructor starts the first kRingLines copies, and
 // each line that is used starts the next one. Every line is a group of copies, so that waiting for all groups but the
 // latest kRingLines - 1 is waiting for the line that is used next.
-template <int kRows, int kSplit, class Value>
+//
+// kWalks: the stream goes on from one output to the next, and so the ring is never empty between two of them. An output
+// takes slots for whole iterations, though its last one may have fewer lines, so that all copies which an iteration
+// starts are of one output.
+template <int kRows, int kSplit, class Value, bool kWalks = false>
 class WeightStream {
  public:
   // row: the `width` weights of the output. first: the first line to read, below kSplit. ring: (kRingLines,
-  // kProductThreads) in shared memory, which must not be used otherwise as long as the block runs.
-  GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first, Raw* ring)
+  // kProductThreads) in shared memory, which must not be used otherwise as long as the block runs. outputs: how many
+  // outputs the thread has weights of, each `jump` elements behind the one before; a stream that does not walk has one.
+  GPT2RUN_DEVICE WeightStream(const Value* row, int width, int first, Raw* ring, int outputs = 1, int64_t jump = 0)
       : width_(width),
         left_(width - first * kLine<Value> - thread_id() % kLanes * kVector<Value>),
         next_(row + width - left_),
         ring_(ring + thread_id()),
         slot_(ring_) {
+    if constexpr (kWalks) walk_ = {left_, outputs > 0 ? left_ : 0, outputs, jump};
     GPT2RUN_UNROLL
-    for (int i = 0; i < kRingLines; ++i) request(i, i);
-    next_ += kRingLines * kStep;
+    for (int i = 0; i < kRingLines; ++i) {
+      request(i, kWalks ? i % kLines : i, i);
+      if (kWalks && (i + 1) % kLines == 0) go_on();
+    }
+    if constexpr (!kWalks) next_ += kRingLines * kStep;
   }
 
-  // sums: the product of every row with the output's weights. All eight lanes of the output get the same sums.
+  // sums: the product of every row with the output's weights. All eight lanes of the output get the same sums. May be
+  // called more often than the thread has outputs; the sums are then undefined.
   GPT2RUN_DEVICE void multiply(const Value* const (&in)[kRows], float (&sums)[kRows]) {
     float parts[kRows][kSums] = {};
     uint32_t offsets[kRows];  // half as many registers as pointers need
@@ -220,10 +229,13 @@ class WeightStream {
     for (int r = 0; r < kRows; ++r) offsets[r] = static_cast<uint32_t>(in[r] - in[0]);
     for (; left_ > (kLines - 1) * kStep; left_ -= kLines * kStep) {
       add<true>(in[0] + (width_ - left_), offsets, parts);
-      next_ += kLines * kStep, slot_ += kLines * kProductThreads;
-      if (slot_ == ring_ + kRingLines * kProductThreads) slot_ = ring_;
+      use_next_slots();
     }
-    if (left_ > 0) add<false>(in[0] + (width_ - left_), offsets, parts);
+    if (left_ > 0) {
+      add<false>(in[0] + (width_ - left_), offsets, parts);
+      if constexpr (kWalks) use_next_slots();
+    }
+    if constexpr (kWalks) left_ = walk_.own;
     GPT2RUN_UNROLL
     for (int r = 0; r < kRows; ++r) sums[r] = (parts[r][0] + parts[r][1]) + (parts[r][2] + parts[r][3]);
     sum_over_lanes<kLanes>(sums);
@@ -234,11 +246,40 @@ class WeightStream {
   static constexpr int kLines = lines_in_iteration<kRows>(), kInputs = inputs_in_flight<kRows, kSplit>();
   static_assert(kLines % kInputs == 0 && kRingLines % kLines == 0);
 
-  // Starts the copy of the line that is `ahead` lines after the one at left_, and `line` lines after next_, to the slot
-  // that is `line` slots after slot_. The group is closed even if there is no such line.
-  GPT2RUN_DEVICE void request(int line, int ahead) {
-    if (ahead * kStep < left_) copy_async(slot_ + line * kProductThreads, next_ + line * kStep);
+  // Of a stream that walks. left, outputs: what is not yet copied of the output at next_, and the number of outputs
+  // from it on.
+  struct Walk {
+    int own, left, outputs;
+    int64_t jump;
+  };
+  struct Nothing {};
+
+  // Starts the copy of the line that is `line` lines after next_, to the slot that is `slot` slots after slot_, and
+  // `ahead` lines after the one at left_. The group is closed even if there is no such line.
+  GPT2RUN_DEVICE void request(int slot, int line, int ahead) {
+    bool there;
+    if constexpr (kWalks)
+      there = line * kStep < walk_.left;
+    else
+      there = ahead * kStep < left_;
+    if (there) copy_async(slot_ + slot * kProductThreads, next_ + line * kStep);
     commit_copies();
+  }
+
+  // The copies of the next iteration are of the lines that follow, or of the next output if there are none.
+  GPT2RUN_DEVICE void go_on() {
+    if constexpr (kWalks) {
+      next_ += kLines * kStep, walk_.left -= kLines * kStep;
+      if (walk_.left > 0 || --walk_.outputs <= 0) return;
+      next_ += walk_.jump - (walk_.own - walk_.left), walk_.left = walk_.own;
+    } else {
+      next_ += kLines * kStep;
+    }
+  }
+  GPT2RUN_DEVICE void use_next_slots() {
+    go_on();
+    slot_ += kLines * kProductThreads;
+    if (slot_ == ring_ + kRingLines * kProductThreads) slot_ = ring_;
   }
 
   // Adds the next kLines lines: all of them if kWhole, else as many as are left. in: the first row's inputs for the
@@ -256,11 +297,15 @@ class WeightStream {
       }
       GPT2RUN_UNROLL
       for (int j = i; j < i + kInputs; ++j) {
-        if (!kWhole && j * kStep >= left_) break;
+        if (!kWhole && j * kStep >= left_) {
+          if constexpr (!kWalks) break;
+          request(j, j, kRingLines + j);
+          continue;
+        }
         float w[kVector<Value>], x[kVector<Value>];
         wait_copies<kRingLines - 1>();
         widen<Value>(load_raw(slot_ + j * kProductThreads), w);
-        request(j, kRingLines + j);
+        request(j, j, kRingLines + j);
         GPT2RUN_UNROLL
         for (int r = 0; r < kRows; ++r) {
           widen<Value>(inputs[j - i][r], x);
@@ -274,6 +319,7 @@ class WeightStream {
   int width_, left_;
   const Value* next_;  // the line after those that are in the ring
   Raw *ring_, *slot_;  // the thread's first slot, and the one of the line that is used next
+  std::conditional_t<kWalks, Walk, Nothing> walk_;
 };
 
 // Calls sink.put(row, output, sum, sink.read(row, output)) once for every output of the rows [begin, end). The copies
@@ -343,125 +389,27 @@ void launch_product(const char* name, const DeviceMatrix<Value>& matrix, const S
          product_kernel<kRows, kSplit, Value, Source, Sink>, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 
+// Calls launch(number of rows that a block takes) with as many as there are and as fit in shared memory.
+template <int kSplit, class Source, class Launch>
+void with_rows_at_once(int width, const RowRange& rows, Launch launch) {
+  const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
+    return rows.count > kRows / 2 && product_bytes<kRows, kSplit, Source>(width) <= kMostSharedBytes;
+  };
+  if (rows.count == 0) return;
+  static_assert(kDecodeRows == 8);
+  if (fits(std::integral_constant<int, 8>())) return launch(std::integral_constant<int, 8>());
+  if (fits(std::integral_constant<int, 4>())) return launch(std::integral_constant<int, 4>());
+  if (fits(std::integral_constant<int, 2>())) return launch(std::integral_constant<int, 2>());
+  launch(std::integral_constant<int, 1>());
+}
+
 // Multiplies as many rows at once as there are and as fit in shared memory.
 template <int kSplit, class Value, class Source, class Sink>
 void product(const char* name, const DeviceMatrix<Value>& matrix, const Source& source, const Sink& sink,
              const RowRange& rows, const KernelStream& stream) {
-  const auto fits = [&]<int kRows>(std::integral_constant<int, kRows>) {
-    return rows.count > kRows / 2 && product_bytes<kRows, kSplit, Source>(matrix.stride) <= kMostSharedBytes;
-  };
-  if (rows.count == 0) return;
-  static_assert(kDecodeRows == 8);
-  if (fits(std::integral_constant<int, 8>()))
-    return launch_product<8, kSplit>(name, matrix, source, sink, rows, stream);
-  if (fits(std::integral_constant<int, 4>()))
-    return launch_product<4, kSplit>(name, matrix, source, sink, rows, stream);
-  if (fits(std::integral_constant<int, 2>()))
-    return launch_product<2, kSplit>(name, matrix, source, sink, rows, stream);
-  launch_product<1, kSplit>(name, matrix, source, sink, rows, stream);
+  with_rows_at_once<kSplit, Source>(matrix.stride, rows, [&]<int kRows>(std::integral_constant<int, kRows>) {
+    launch_product<kRows, kSplit>(name, matrix, source, sink, rows, stream);
+  });
 }
-
-// The destination of a product with the 3C outputs q, k and v. q is written to the activations, k and v to the KV
-// cache.
-template <class Value>
-struct QkvTarget {
-  Value* q;  // (R, H, head)
-  CacheView<Value> keys, values;
-  const DeviceRow* rows;
-  int C, D;
-
-  GPT2RUN_DEVICE void operator()(int row, int output, Value value) const {
-    put(row, output, rows[row].slot, rows[row].position, value);
-  }
-  // slot, position: those of the row.
-  GPT2RUN_DEVICE void put(int row, int output, int slot, int position, Value value) const {
-    const int part = output / C, head = output % C / D, d = output % D;
-    if (part == 0) {
-      q[(int64_t{row} * keys.heads + head) * keys.stride + d] = value;
-    } else {
-      (part == 1 ? keys : values).at(slot, head, position)[d] = value;
-    }
-  }
-};
-
-// Sinks of products. read() loads what put() needs in addition to the sum.
-template <class Value>
-struct QkvSink {
-  const float* bias;  // (3C)
-  QkvTarget<Value> target;
-
-  struct Read {
-    float bias;
-    int32_t slot, position;
-  };
-  GPT2RUN_DEVICE Read read(int row, int output) const {
-    return {bias[output], target.rows[row].slot, target.rows[row].position};
-  }
-  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
-    target.put(row, output, read.slot, read.position, narrow<Value>(sum + read.bias));
-  }
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
-};
-
-struct AddSink {
-  const float* bias;  // (C)
-  float* x;           // (R, stride)
-  int stride;
-
-  struct Read {
-    float bias, x;
-  };
-  GPT2RUN_DEVICE Read read(int row, int output) const { return {bias[output], x[int64_t{row} * stride + output]}; }
-  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
-    x[int64_t{row} * stride + output] = read.x + (sum + read.bias);
-  }
-};
-
-template <class Value>
-struct GeluSink {
-  const float* bias;  // (F)
-  Value* h;           // (R, width)
-  int width;
-
-  struct Read {
-    float bias;
-  };
-  GPT2RUN_DEVICE Read read(int, int output) const { return {bias[output]}; }
-  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
-    h[int64_t{row} * width + output] = narrow<Value>(gelu(sum + read.bias));
-  }
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
-};
-
-// As GeluSink, for any other activation function, which is chosen at run time. GELU has a sink of its own, so that its
-// kernels carry no code for the others.
-template <class Value>
-struct ActivationSink {
-  const float* bias;  // (F)
-  Value* h;           // (R, width)
-  int width;
-  Activation activation;
-
-  struct Read {
-    float bias;
-  };
-  GPT2RUN_DEVICE Read read(int, int output) const { return {bias[output]}; }
-  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read& read) const {
-    h[int64_t{row} * width + output] = narrow<Value>(activated(activation, sum + read.bias));
-  }
-  GPT2RUN_DEVICE void operator()(int row, int output, float sum) const { put(row, output, sum, read(row, output)); }
-};
-
-struct LogitSink {
-  float *logits, *raw;  // (logit_rows, stride); raw may be nullptr
-  int64_t stride;
-
-  struct Read {};
-  GPT2RUN_DEVICE Read read(int, int) const { return {}; }
-  GPT2RUN_DEVICE void put(int row, int output, float sum, const Read&) const {
-    logits[row * stride + output] = sum;
-    if (raw) raw[row * stride + output] = sum;
-  }
-};
 
 }  // namespace gpt2run::cuda

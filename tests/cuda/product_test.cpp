@@ -1,8 +1,8 @@
 // The products of few rows have exactly the documented order of sums, for any number of lines, outputs and rows.
-#include "../../precisions/cuda/product.cuh"
-
 #include <gtest/gtest.h>
 
+#include "../../precisions/cuda/logits.cuh"
+#include "../../precisions/cuda/sinks.cuh"
 #include "executor/executor.hpp"
 #include "gpt2run/sdk/cuda/runtime.hpp"
 #include "gpt2run/sdk/random.hpp"
@@ -53,11 +53,12 @@ float expected_product(const Value* in, const Value* weights, int width, int spl
 template <class Value>
 class Product : public testing::Test {
  protected:
-  void prepare(int lines) {
+  void TearDown() override { executor::configure({}); }
+  void prepare(int lines, int outputs = kOutputs) {
     width = lines * cuda::kLine<Value>;
     in = some_values<Value>(size_t(kEmpty + kMostRows) * width, 1);
-    weights = some_values<Value>(size_t(kOutputs) * width, 2);
-    matrix = {weights.data(), kOutputs, width};
+    weights = some_values<Value>(size_t(outputs) * width, 2);
+    matrix = {weights.data(), outputs, width};
   }
   float expected(int row, int output, int split) const {
     return expected_product(&in[size_t(row) * width], &weights[size_t(output) * width], width, split);
@@ -86,6 +87,30 @@ TYPED_TEST(Product, HasTheBitsOfItsOrder) {
                     row < kEmpty || row >= kEmpty + rows ? -1.0f : this->expected(row, output, 1))
               << lines << " lines, row " << row << " of " << rows << ", output " << output;
     }
+  }
+}
+
+// The head's product, by blocks that go from outputs to outputs: as many blocks as the device runs at once, and no
+// more than there are outputs for.
+TYPED_TEST(Product, LogitsHaveTheBitsOfTheirOrderWhateverBlocksThereAre) {
+  constexpr int kSome = 3 * cuda::kLogitOutputs + 5;
+  std::vector<std::array<int, 3>> cases;  // lines, rows, blocks at once
+  for (const int lines : {1, 2, 3, 4, 7, 9, 12, 13, 26, 50})
+    for (const int rows : {1, 2, 3, 9}) cases.push_back({lines, rows, 1});
+  for (const int blocks : {2, 3, 4, 100})
+    for (const int rows : {1, 8}) cases.push_back({14, rows, blocks});
+  for (const auto& [lines, rows, blocks] : cases) {
+    this->prepare(lines, kSome);
+    executor::configure({.at_once = blocks});
+    std::vector<float> out(size_t(kEmpty + kMostRows) * kSome, -1.0f), raw = out;
+    cuda::logits(this->matrix, cuda::PlainRows<TypeParam>{this->in.data(), this->width},
+                 cuda::LogitSink{out.data(), raw.data(), kSome}, {kEmpty, rows, false}, nullptr);
+    EXPECT_EQ(raw, out);
+    for (int row = 0; row < kEmpty + kMostRows; ++row)
+      for (int output = 0; output < kSome; ++output)
+        ASSERT_EQ(out[row * kSome + output],
+                  row < kEmpty || row >= kEmpty + rows ? -1.0f : this->expected(row, output, 1))
+            << lines << " lines, row " << row << " of " << rows << ", output " << output << ", " << blocks << " blocks";
   }
 }
 
@@ -167,13 +192,16 @@ TYPED_TEST(Product, ReadsOnlyWeightsBeforeTheKernelInFrontHasEnded) {
     const cuda::Array<float> logits(size_t(kMostRows) * kOutputs);
     void* const stream = cuda::make_stream();
     const cuda::KernelStream kernels(stream, dependent);
+    const cuda::Array<float> walked(logits.size());
     cuda::product<1>("product", matrix, normed, cuda::LogitSink{logits.data(), nullptr, kOutputs}, {0, rows, false},
                      kernels);
+    cuda::logits(matrix, normed, cuda::LogitSink{walked.data(), nullptr, kOutputs}, {0, rows, false}, kernels);
     cuda::product<cuda::kProductWarps>("product", matrix, cuda::PlainRows<Value>{in.data(), width},
                                        cuda::AddSink{bias.data(), added.data(), kOutputs}, {0, rows, false}, kernels);
     cuda::wait(stream);
     cuda::release_stream(stream);
     std::vector<float> out(logits.data(), logits.data() + rows * kOutputs);
+    EXPECT_EQ(std::vector<float>(walked.data(), walked.data() + rows * kOutputs), out) << rows;
     out.insert(out.end(), added.data(), added.data() + rows * kOutputs);
     return out;
   };

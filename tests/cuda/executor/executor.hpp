@@ -27,10 +27,12 @@ namespace gpt2run::executor {
 enum class Schedule { ascending, descending, random };
 
 // The order in which threads and blocks run, and the number of OS threads. A result that depends on these is a race.
+// at_once: how many blocks the device says that it runs at once.
 struct Settings {
   Schedule schedule = Schedule::ascending;
   uint64_t seed = 1;
   int workers = 1;
+  int at_once = 2;
 };
 
 // Sets these for all later launches of any thread. The environment variable GPT2RUN_EXECUTOR sets them at the start of

@@ -307,6 +307,7 @@ void begin_range(const char* name, int64_t number) {
 }
 void end_range() { --open_ranges; }
 
+int blocks_at_once() { return settings().at_once; }
 const Thread& self() { return BlockRunner::current().self(); }
 void note_update(const void* at) { BlockRunner::current().note_update(at); }
 void fence() { Fences::fence(BlockRunner::current().own_fences()); }

@@ -149,6 +149,26 @@ GPT2RUN_DEVICE void swap_lanes(T (&values)[kCount], int lanes) {
   for (int i = 0; i < kCount; ++i) values[i] = __shfl_xor_sync(kWholeWarp, values[i], lanes);
 }
 
+// Always the same value, since another thread may be about to launch the kernel with more.
+template <class... Parameters>
+void allow_shared_memory(const LaunchConfig& config, void (*kernel)(Parameters...)) {
+  if (config.shared > kSharedBytes)
+    check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostSharedBytes),
+                 config.name);
+}
+
+// How many blocks of such a launch the selected device runs at once, at least 1. config.blocks is not looked at.
+template <class... Parameters>
+int blocks_at_once(const LaunchConfig& config, void (*kernel)(Parameters...)) {
+  int device = 0, processors = 0, blocks = 0;
+  allow_shared_memory(config, kernel);
+  check_launch(cudaGetDevice(&device), config.name);
+  check_launch(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), config.name);
+  check_launch(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, config.threads, config.shared),
+               config.name);
+  return blocks > 0 ? processors * blocks : 1;
+}
+
 // Starts a kernel. Its arguments take at most kArgumentBytes. A stream is dependent only where
 // why_no_dependent_launch() in runtime.hpp finds nothing. The stream's device must be selected. Throws Error with
 // the kernel's name.
@@ -159,10 +179,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
   native.gridDim = dim3(config.blocks[0], config.blocks[1], config.blocks[2]);
   native.blockDim = dim3(config.threads);
   native.dynamicSmemBytes = config.shared;
-  // Always the same value, since another thread may be about to launch the kernel with more.
-  if (config.shared > kSharedBytes)
-    check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kMostSharedBytes),
-                 config.name);
+  allow_shared_memory(config, kernel);
   native.stream = static_cast<cudaStream_t>(config.stream.handle);
   cudaLaunchAttribute attribute = {};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
@@ -257,6 +274,11 @@ void swap_lanes(T (&values)[kCount], int lanes, executor::Site site = executor::
   const int other = thread_id() % kWarp ^ lanes;
   const auto* all = static_cast<const T*>(executor::exchange(kWholeWarp, values, sizeof values, other, site));
   for (int i = 0; i < kCount; ++i) values[i] = all[other * kCount + i];
+}
+
+template <class... Parameters>
+int blocks_at_once(const LaunchConfig&, void (*)(Parameters...)) {
+  return executor::blocks_at_once();
 }
 
 // Errors of the kernel itself are thrown when somebody waits for the stream.

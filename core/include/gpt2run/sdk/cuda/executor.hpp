@@ -72,6 +72,9 @@ struct Launch {
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 
+// What a device of the tests runs at once: of any kernel.
+int blocks_at_once();
+
 // Throws Error if the value of a launch's argument holds the address of memory that the stream's device cannot access.
 void check_argument(const char* kernel, int number, const void* value, size_t bytes, void* stream);
 
