@@ -101,8 +101,7 @@ PatchingRun::PatchingRun(PluginHost& host, Configuration& configuration, Ranks& 
     if (std::ssize(result_.texts[t].tokens) > model.T)
       fail("text ", t, " has ", result_.texts[t].tokens.size(), " tokens, the model's context holds ", model.T);
   result_.patches = configuration.list("patch");
-  patches_ = patches_of(configuration, evaluation_.tokenizer(), model);
-  check_patches(patches_, result_.texts, 0, configuration.origin("patch"));
+  patches_ = patches_of(configuration, evaluation_.tokenizer(), model, result_.texts, 0);
   read_answers(configuration);
   read_sweep(configuration);
   all_ = patches_;
@@ -139,7 +138,7 @@ void PatchingRun::read_sweep(const Configuration& configuration) {
     if (patch.source == PatchSource::from && patch.donor.size() != length)
       usage_error(origin, ": expected a text of as many tokens as the prompt's ", length,
                   ", so that each position has its counterpart, found ", patch.donor.size());
-  check_patches(swept_, result_.texts, 0, origin);
+  for (const Patch& patch : swept_) check_patch(patch, result_.texts, 0, origin);
   if (answers_.size() > 2)
     usage_error(configuration.origin("answer"), ": expected one or two, found ", answers_.size());
   result_.sweep.emplace().text = text;
@@ -171,9 +170,14 @@ void PatchingRun::run() {
   result_.manifest = manifest().to_json();
 }
 
+PatchBinder PatchingRun::binder() {
+  return {*instance_.session, evaluation_.checkpoint().config(), limits_,
+          [this] { end_if_asked(ranks_, " while what operations write for other texts was recorded"); }};
+}
+
 // Reads a text in two slots at once, without patches in the first and with them in the second.
 PatchedText PatchingRun::compare(const Prompt& text) {
-  PatchBinder binder(*instance_.session, evaluation_.checkpoint().config(), limits_);
+  PatchBinder binder = this->binder();
   std::vector<BoundPatch> bound;
   for (const Patch& patch : patches_) bound.push_back(binder.bind(patch, text.tokens));
   PatchedText found;
@@ -235,7 +239,7 @@ void PatchingRun::read_ends(std::span<const BoundPatch> base) {
 void PatchingRun::sweep() {
   Sweep& found = *result_.sweep;
   const std::vector<int32_t>& tokens = result_.texts[0].tokens;
-  PatchBinder binder(*instance_.session, evaluation_.checkpoint().config(), limits_);
+  PatchBinder binder = this->binder();
   std::vector<BoundPatch> base, swept;
   for (const Patch& patch : patches_) base.push_back(binder.bind(patch, tokens));
   for (const Patch& patch : swept_) swept.push_back(binder.bind(patch, tokens));

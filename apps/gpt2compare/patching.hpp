@@ -80,6 +80,7 @@ class PatchingRun {
   void read_answers(const Configuration& configuration);
   void read_sweep(const Configuration& configuration);
   void open();
+  PatchBinder binder();
   PatchedText compare(const Prompt& text);
   void sweep();
   void read_ends(std::span<const BoundPatch> base);

@@ -239,6 +239,7 @@ std::shared_ptr<const Recording> PatchBinder::record(const Patch& patch, std::sp
   session_.start(0, {0, 0, 0, 0, 0, 0});
   std::vector<Row> rows;
   for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+    if (check_) check_();
     rows.clear();
     for (const int32_t token : tokens.subspan(begin, std::min(chunk, tokens.size() - begin)))
       rows.push_back({0, token, logits});

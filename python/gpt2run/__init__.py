@@ -21,7 +21,9 @@ from ._gpt2run import Error, UsageError
 from ._compare import Comparison, compare
 from ._lens import Lens
 from ._log import call
-from ._model import Completion, Model, Perplexity, Stream, Taps, Tokenizer, load
+from ._model import Completion, Model, Perplexity, Stream, Tokenizer, load
+from ._patch import Patches
+from ._taps import Taps
 
 __version__ = _gpt2run.version
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Error",
     "Lens",
     "Model",
+    "Patches",
     "Perplexity",
     "Stream",
     "Taps",

@@ -52,11 +52,16 @@ class Taps(Mapping[str, NDArray[np.float32]]):
     @property
     def hidden_states(self) -> list[NDArray[np.float32]]: ...
 
+class Patches:
+    def __enter__(self) -> Patches: ...
+    def __exit__(self, *error: object) -> None: ...
+
 class Lens:
     tokens: NDArray[np.int32]
     probabilities: NDArray[np.float32]
     final: NDArray[np.int32]
     final_probability: NDArray[np.float32]
+    final_rank: NDArray[np.int32]
 
 class Stream(Iterator[str]):
     def __next__(self) -> str: ...
@@ -116,7 +121,23 @@ class Model:
         stride: int = 0,
     ) -> Perplexity: ...
     def tap(self, ops: str | Sequence[str] = (), layers: Sequence[int] = ()) -> Taps: ...
+    def patch(
+        self,
+        *patches: str,
+        op: str | Sequence[str] = ...,
+        layer: int | str | Sequence[int] = ...,
+        positions: int | str | Sequence[int | str] = ...,
+        heads: int | str | Sequence[int] = ...,
+        from_: str | Ids = ...,
+        from_tokens: Ids = ...,
+        zero: bool = ...,
+        mean: bool = ...,
+        scale: float = ...,
+        noise: int = ...,
+        size: float = ...,
+    ) -> Patches: ...
     def lens(self, text: Prompt, *, top: int = 5) -> Lens: ...
+    def attention(self, text: Prompt, layers: int | Sequence[int] | None = None) -> NDArray[np.float32]: ...
     def weight(self, name: str, layer: int = 0) -> NDArray[np.float32]: ...
 
 class Comparison(dict[str, NDArray[Any]]):

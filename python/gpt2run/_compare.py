@@ -4,7 +4,7 @@ from operator import index
 
 import numpy as np
 
-from . import _gpt2run
+from . import _gpt2run, _patch
 from ._log import call
 from ._model import Model, load
 
@@ -69,6 +69,8 @@ def compare(reference, tests, text, *, model=None, window=0, limit=0, top_k=10):
     try:
         first = as_model(reference)
         others = [as_model(one) for one in (tests if isinstance(tests, (list, tuple)) else [tests])]
+        for one in [first, *others]:
+            _patch.refuse(one, "compare")
         texts = first._texts(text)
         columns = call(
             _gpt2run.compare, first._open, [one._open for one in others], texts, index(window), index(limit), index(top_k)

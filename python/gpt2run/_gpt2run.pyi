@@ -34,6 +34,8 @@ class RunOptions:
     logprobs: bool
     stops: list[str]
 
+class Patch: ...
+
 class TapStore:
     def __init__(self, ops: set[str], layers: set[int]) -> None: ...
     def tensors(self) -> dict[tuple[str, int], tuple[NDArray[float32], NDArray[Any], NDArray[int32]]]: ...
@@ -57,11 +59,19 @@ def open_run(
     options: RunOptions,
     sampler: list[Any],
     settings: list[tuple[str, str]],
+    patches: list[Patch],
     tap: TapStore | None,
 ) -> Run: ...
+def parse_patch(model: Model, text: str, origin: str) -> Patch: ...
 def score(
-    model: Model, ids: list[int], wants_logits: bool, tap: TapStore | None
+    model: Model, ids: list[int], wants_logits: bool, patches: list[Patch], tap: TapStore | None
 ) -> tuple[NDArray[float32] | None, NDArray[float32]]: ...
+def lens(
+    model: Model, ids: list[int], top: int, patches: list[Patch], tap: TapStore | None
+) -> tuple[NDArray[int32], NDArray[float32], NDArray[int32], NDArray[float32], NDArray[int32]]: ...
+def attention(
+    model: Model, ids: list[int], layers: list[int], patches: list[Patch], tap: TapStore | None
+) -> NDArray[float32]: ...
 def perplexity(
     model: Model, texts: list[list[int]], protocol: str, max_length: int, stride: int
 ) -> tuple[float, float, float, int, int | None]: ...

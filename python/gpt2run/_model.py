@@ -2,15 +2,17 @@
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 from operator import index
 
 import numpy as np
 
-from . import _gpt2run, _ids, _lens, _sampling
+from . import _gpt2run, _ids, _lens, _patch, _sampling
 from ._gpt2run import Error, UsageError
 from ._log import call
+from ._taps import Taps
 
 
 def load(model=None, *, precision=None, loader=None, tokenizer=None, threads=0, device=0, batch=1, context=0):
@@ -104,71 +106,6 @@ class Tokenizer:
         return self._model._open.piece(token)
 
 
-class Taps(Mapping):
-    """What the operations of a model wrote: Model.tap() makes it.
-
-    A mapping from names to float32 arrays (rows, columns), with a row for each token that was fed, sorted by sequence and
-    position. Names are "embed", "h.L.OP" for layer L and OP one of norm_qkv, attention, project_add, norm_up_gelu and
-    down_add, and "norm_logits", which has only the rows whose logits were needed.
-
-    It holds the values of the last call of the model in the with block, and they stay when the block has ended. The arrays
-    are copies, and each look at a name gives the same one. A stream, and a call in another thread, is looked at once it has
-    ended: what is looked at before stays as it was then, until the next call or the end of the block.
-    """
-
-    def __init__(self, model, ops, layers):
-        self._model, self._wanted = model, (set(ops), set(layers))
-        self._store, self._named = None, {}
-
-    def __enter__(self):
-        if self._model._tap is not None:
-            raise Error("the model has a tap already")
-        self._store = call(_gpt2run.TapStore, *self._wanted)
-        self._model._tap = self
-        return self
-
-    def __exit__(self, *error):
-        self._named = None  # the last values, also of a stream that was looked at before
-        self._values  # copies them
-        self._store = self._model._tap = None
-
-    def _begin(self):
-        """The store, for a call of the model that is about to fill it again."""
-        self._named = None
-        return self._store
-
-    @property
-    def _values(self):
-        if self._named is None:
-            tensors = self._store.tensors()
-            self._named = {f"h.{layer}.{op}" if layer >= 0 else op: found for (op, layer), found in tensors.items()}
-        return self._named
-
-    def __getitem__(self, name):
-        return self._values[name][0]
-
-    def __iter__(self):
-        return iter(self._values)
-
-    def __len__(self):
-        return len(self._values)
-
-    def sequences(self, name):
-        """The number of the sequence that each row belongs to, int64 (rows)."""
-        return self._values[name][1]
-
-    def positions(self, name):
-        """The index of each row's token in its text, int32 (rows)."""
-        return self._values[name][2]
-
-    @property
-    def hidden_states(self):
-        """The residual stream as Hugging Face numbers it: a list of float32 (rows, C), [0] after the embedding and [i]
-        after layer i. Unlike there, the last one is what the last layer wrote, before the final layernorm."""
-        layers = self._model.config["layers"]
-        return [self["embed"], *(self[f"h.{layer}.down_add"] for layer in range(layers))]
-
-
 class Stream:
     """The text of a sequence piece by piece: Model.stream() makes it.
 
@@ -213,6 +150,19 @@ class Stream:
         self.close()
 
 
+def _takes_arguments_of(run):
+    """For a function that passes its **arguments on to `run`: they are shown in its signature."""
+
+    def decorate(function):
+        own = signature(function)
+        passed = [one for one in signature(run).parameters.values() if one.kind in (one.KEYWORD_ONLY, one.VAR_KEYWORD)]
+        kept = [one for one in own.parameters.values() if one.kind != one.VAR_KEYWORD]
+        function.__signature__ = own.replace(parameters=[*kept, *passed])
+        return function
+
+    return decorate
+
+
 class Model:
     """A model that load() has opened.
 
@@ -221,7 +171,7 @@ class Model:
     """
 
     def __init__(self, opened):
-        self._opened, self._tap = opened, None
+        self._opened, self._tap, self._patches = opened, None, []
         self.tokenizer = Tokenizer(self)
         self.config = opened.config
         self.traits = opened.traits
@@ -275,33 +225,35 @@ class Model:
             return [[start]]
         return self._texts(prompt)
 
-    def _run(self, is_stream, prompts, max_new_tokens, sampler, logits_processor, seed, stop, options, **settings):
-        run = _gpt2run.RunOptions()
-        run.max_new = index(max_new_tokens)
-        run.seed = secrets.randbits(64) if seed is None else _seed(seed)
-        run.stops = [stop] if isinstance(stop, str) else list(stop or [])
-        for name, value in settings.items():
-            setattr(run, name, value)
-        chain = _sampling.chain(sampler, logits_processor)
-        plugin_options = [(name, _shown(value)) for name, value in options.items()]
-        tap = self._tap._begin() if self._tap is not None else None
-        return call(_gpt2run.open_run, self._open, is_stream, prompts, run, chain, plugin_options, tap)
-
-    def generate(
+    def _run(
         self,
-        prompt=None,
+        is_stream,
+        prompts,
+        samples,
+        logprobs,
+        /,
         *,
         max_new_tokens=64,
         sampler=None,
         logits_processor=None,
         seed=42,
-        samples=1,
         stop=None,
         ignore_eos=False,
         context_shift=0,
-        details=False,
         **options,
     ):
+        run = _gpt2run.RunOptions()
+        run.max_new = index(max_new_tokens)
+        run.seed = secrets.randbits(64) if seed is None else _seed(seed)
+        run.stops = [stop] if isinstance(stop, str) else list(stop or [])
+        run.samples, run.logprobs = index(samples), bool(logprobs)
+        run.ignore_eos, run.context_shift = bool(ignore_eos), index(context_shift)
+        chain = _sampling.chain(sampler, logits_processor)
+        plugin_options = [(name, _shown(value)) for name, value in options.items()]
+        return call(_gpt2run.open_run, self._open, is_stream, prompts, run, chain, plugin_options, *self._inside())
+
+    @_takes_arguments_of(_run)
+    def generate(self, prompt=None, *, samples=1, details=False, **arguments):
         """Continues a prompt, or several.
 
         prompt: a text, token ids, or a list of either; None starts at the model's start-of-text or end-of-text token. A
@@ -330,20 +282,7 @@ class Model:
         prompts = self._prompts(prompt)
         if not prompts:
             return []
-        run = self._run(
-            False,
-            prompts,
-            max_new_tokens,
-            sampler,
-            logits_processor,
-            seed,
-            stop,
-            options,
-            samples=index(samples),
-            ignore_eos=bool(ignore_eos),
-            context_shift=index(context_shift),
-            logprobs=bool(details),
-        )
+        run = self._run(False, prompts, samples, details, **arguments)
         try:
             found = call(run.finished)
         finally:
@@ -353,19 +292,8 @@ class Model:
             results = [Completion(text, *rest) for text, (_, *rest) in zip(results, found)]
         return results[0] if is_one else results
 
-    def stream(
-        self,
-        prompt=None,
-        *,
-        max_new_tokens=64,
-        sampler=None,
-        logits_processor=None,
-        seed=42,
-        stop=None,
-        ignore_eos=False,
-        context_shift=0,
-        **options,
-    ):
+    @_takes_arguments_of(_run)
+    def stream(self, prompt=None, **arguments):
         """Continues one prompt and returns a Stream, which gives the new text piece by piece as it is computed.
 
         The arguments are those of generate(), and the pieces together are its text. A piece is whole characters.
@@ -373,23 +301,14 @@ class Model:
         prompts = self._prompts(prompt)
         if len(prompts) != 1:
             raise UsageError(f"stream: expected one prompt, found {len(prompts)}")
-        run = self._run(
-            True,
-            prompts,
-            max_new_tokens,
-            sampler,
-            logits_processor,
-            seed,
-            stop,
-            options,
-            ignore_eos=bool(ignore_eos),
-            context_shift=index(context_shift),
-        )
-        return Stream(self, run)
+        return Stream(self, self._run(True, prompts, 1, False, **arguments))
+
+    def _inside(self):
+        """What a call does inside of the model: its patches, and the store of its tap or None."""
+        return _patch.patches_of(self), self._tap._begin() if self._tap is not None else None
 
     def _score(self, text, wants_logits):
-        tap = self._tap._begin() if self._tap is not None else None
-        return call(_gpt2run.score, self._open, self._tokens(text), wants_logits, tap)
+        return call(_gpt2run.score, self._open, self._tokens(text), wants_logits, *self._inside())
 
     def logits(self, text):
         """The raw logits of a text: float32 (T, V). Row i is what the model expects after the tokens 0 to i.
@@ -411,8 +330,10 @@ class Model:
         stride: tokens of a window, and from the start of one to the next; 0 for the protocol's own.
 
         Returns a Perplexity, which is a float. Raises UsageError for a protocol and lengths that do not go together, and
-        Error for a text that is too short, or too long for the protocol. Taps do not see it.
+        Error for a text that is too short, or too long for the protocol. Taps do not see it, and in a block of patch() it is
+        a UsageError.
         """
+        _patch.refuse(self, "perplexity")
         result = call(_gpt2run.perplexity, self._open, self._texts(text), protocol, index(max_length), index(stride))
         return Perplexity(*result)
 
@@ -428,15 +349,50 @@ class Model:
         """
         return Taps(self, [ops] if isinstance(ops, str) else ops, layers)
 
+    def patch(self, *patches, **terms):
+        """Activation patching: a with block in which operations write other values.
+
+            with model.patch(op="down_add", layer=0, positions=1, from_="The queen was very angry"):
+                patched = model.logits("The king was very angry")
+
+        What is computed before a patch keeps its bits, and all that follows is computed from the new values.
+
+        patches: texts as --patch of the programs takes them, such as "op=attention,layer=2-3,positions=last,zero"; they
+        are applied in order. terms: one patch by its terms. op: embed, norm_qkv, attention, project_add, norm_up_gelu,
+        down_add or norm_logits. layer, positions, heads: a number, a text such as "3-7", or several numbers; all unless
+        given. Then one of: from_ (another text, or its token ids), zero=True, mean=True, scale=X, noise=SEED with
+        size=X.
+
+        It counts for generate(), stream(), logits(), logprobs(), lens() and attention(); taps see the new values.
+
+        Raises UsageError for a patch that is wrong or that the model cannot have; when the model is called, UsageError
+        for one that does not go with the prompt, and Error for a precision that cannot be patched.
+        """
+        return _patch.Patches(self, patches, terms)
+
     def lens(self, text, *, top=5):
         """The logit lens: for each layer, the most likely next tokens if the model ended there.
 
-        The residual stream after the embedding and after each layer goes through the final layernorm and the head, which are
-        computed in FP32 from the weights of the model's files. The stream itself is that of the model's precision.
+        The residual stream after the embedding and after each layer goes through the final layernorm and the head, by the
+        model's own precision, as the sink lens of gpt2run has it.
 
-        Returns a Lens. Raises ValueError for a `top` below 1 or beyond the vocabulary, and as logits() and tap() do.
+        Returns a Lens. Raises ValueError for a `top` below 1 or beyond the vocabulary, as logits() does, and Error for a
+        precision that cannot.
         """
         return _lens.lens(self, text, index(top))
+
+    def attention(self, text, layers=None):
+        """What every head attends to: float32 (layers, H, T, T), as the sink attention of gpt2run has it.
+
+        Element [l, h, i, j] is the weight that token i gives to token j, in head h of layers[l]; for j > i it is 0, and
+        each row adds up to 1. layers: a number, or several; all unless given, which takes 4 L H T T bytes.
+
+        Raises as logits() does, and Error for a layer that is not there and for a precision that cannot.
+        """
+        if layers is None:
+            layers = range(self.config["layers"])
+        layers = [index(layer) for layer in (layers if isinstance(layers, Iterable) else [layers])]
+        return call(_gpt2run.attention, self._open, self._tokens(text), layers, *self._inside())
 
     def weight(self, name, layer=0):
         """A weight of the model's files, exactly: float32 (out, in), or (out) for a vector.

@@ -8,26 +8,6 @@
 namespace gpt2run::python {
 namespace {
 
-// Has the tap see what an engine computes, until the end of the scope.
-class Tapped {
- public:
-  Tapped(Engine& engine, TapStore* tap, TapStore::SequenceOf sequence_of) : tap_(tap) {
-    if (!tap_) return;
-    tap_->begin([&engine] { return engine.rows(); }, std::move(sequence_of));
-    if (engine.tap(tap_)) return;
-    tap_->end();
-    fail("this precision has no taps");
-  }
-  ~Tapped() {
-    if (tap_) tap_->end();
-  }
-  Tapped(const Tapped&) = delete;
-  Tapped& operator=(const Tapped&) = delete;
-
- private:
-  TapStore* tap_;
-};
-
 EngineOptions engine_options(int32_t chunk, uint32_t wants) {
   EngineOptions options;
   options.chunk = chunk, options.wants = wants;
@@ -38,30 +18,27 @@ EngineOptions engine_options(int32_t chunk, uint32_t wants) {
 
 Run::Run(std::shared_ptr<OpenModel> model, bool is_stream, const std::vector<std::vector<int32_t>>& prompts,
          const RunOptions& options, const std::vector<ChainItem>& items, const std::vector<Setting>& settings,
-         std::shared_ptr<TapStore> tap, const Check& check)
+         Inside inside, const Check& check)
     : check_(check),
       model_(std::move(model)),
       use_(std::in_place, model_, is_stream, check),
-      tap_(std::move(tap)),
       chain_(*model_, items, settings),
       has_logprobs_(options.logprobs) {
+  if (options.samples < 1) fail("samples: expected 1 or more, found ", options.samples);
   OpenModel& open = *model_;
+  int64_t longest = 0;
+  for (const std::vector<int32_t>& ids : prompts) longest = std::max(longest, std::ssize(ids) + options.max_new);
+  taps_.emplace(open, std::move(inside), prompts, options.samples, longest, check);
   const uint32_t wants = options.logprobs ? uint32_t{kLogprob} : 0;
   engine_.emplace(open.session(), open.config(), open.limits(), engine_options(kPromptRows, wants), chain_.chain(),
                   open.tokenizer(), static_cast<Listener&>(*this));
   submit(prompts, options);
-  if (!tap_) return;
-  tap_->begin([this] { return engine_->rows(); }, [this](RequestId id) { return sequences_.at(id); });
-  if (engine_->tap(tap_.get())) return;
-  tap_->end();
-  fail("this precision has no taps");
+  taps_->attach(*engine_, [this](RequestId id) { return sequences_.at(id); });
 }
 
 void Run::let_go() {
   is_closed_ = true;
-  if (!use_) return;  // the tap may be that of another run by now
   engine_.reset();
-  if (tap_) tap_->end();
   use_.reset();
 }
 
@@ -74,14 +51,13 @@ void Run::close() {
 
 void Run::submit(const std::vector<std::vector<int32_t>>& prompts, const RunOptions& options) {
   if (prompts.empty()) fail("there is no prompt");
-  if (options.samples < 1) fail("samples: expected 1 or more, found ", options.samples);
   const int32_t context = model_->limits().context;
   Request request;
   request.seed = options.seed, request.max_new = options.max_new, request.ignore_eos = options.ignore_eos;
   request.stops = options.stops, request.wants = options.logprobs ? uint32_t{kLogprob} : 0;
   request.context_shift = options.context_shift < 0 ? context / 2 : options.context_shift;
   for (size_t i = 0; i < prompts.size(); ++i) {
-    request.tokens = prompts[i], request.group = i + 1;
+    request.tokens = prompts[i], request.group = taps_->empty() ? i + 1 : 0;
     for (int32_t sample = 0; sample < options.samples; ++sample) {
       request.sequence = completions_.size();
       completions_.emplace_back();
@@ -143,8 +119,19 @@ void Run::finish(RequestId id, Reason reason, std::string_view tail, std::string
 
 namespace {
 
+// Listens to a text that is only read.
+class TextListener : public Listener {
+ public:
+  void token(RequestId, const TokenEvent&) override {}
+  void finish(RequestId, Reason reason, std::string_view, std::string_view line) override {
+    if (reason == Reason::error) error = line;
+  }
+
+  std::string error;
+};
+
 // Collects the logits and the log-probabilities of one text.
-class Collector final : public Listener {
+class Collector final : public TextListener {
  public:
   Collector(const std::vector<int32_t>& ids, int32_t vocabulary, bool wants_logits) : vocabulary_(vocabulary) {
     scores.logprobs.resize(ids.size() - 1);
@@ -158,12 +145,8 @@ class Collector final : public Listener {
     if (!scores.logits.empty()) keep(event.logits, row);
   }
   void end_logits(RequestId, const float* logits) override { keep(logits, scores.logprobs.size()); }
-  void finish(RequestId, Reason reason, std::string_view, std::string_view line) override {
-    if (reason == Reason::error) error = line;
-  }
 
   Scores scores;
-  std::string error;
 
  private:
   void keep(const float* logits, size_t row) {
@@ -178,27 +161,46 @@ class NoSampler final : public Sampler {
   void sample(const LogitBatch&) override { fail("a text that is only read is not sampled"); }
 };
 
+// Reads a text. wants: of the listener. chunk: rows of a step.
+void feed(OpenModel& model, const std::vector<int32_t>& ids, uint32_t wants, bool end_logits, int32_t chunk,
+          const Inside& inside, TextListener& listener, const Check& check) {
+  RunTaps taps(model, inside, {ids}, 1, std::ssize(ids), check);
+  NoSampler sampler;
+  Chain chain;
+  chain.samplers = {&sampler}, chain.space = model.session().layout().space;
+  Request request;
+  request.tokens = ids, request.max_new = 0, request.wants = wants, request.end_logits = end_logits;
+  Engine engine(model.session(), model.config(), model.limits(), engine_options(chunk, wants),
+                {std::shared_ptr<const Chain>(), &chain}, nullptr, listener);
+  engine.submit(std::move(request));
+  taps.attach(engine, [](RequestId) { return uint64_t{0}; });
+  while (engine.step()) check();
+  if (!listener.error.empty()) throw Error(listener.error);
+}
+
+void check_text(const std::vector<int32_t>& ids) {
+  if (ids.empty()) fail("expected a text of at least one token, found none");
+}
+
 }  // namespace
 
 Scores score(const std::shared_ptr<OpenModel>& model, const std::vector<int32_t>& ids, bool wants_logits,
-             const std::shared_ptr<TapStore>& tap, const Check& check) {
-  if (ids.empty()) fail("expected a text of at least one token, found none");
+             const Inside& inside, const Check& check) {
+  check_text(ids);
   const Use use(model, false, check);
-  NoSampler sampler;
-  Chain chain;
-  chain.samplers = {&sampler}, chain.space = model->session().layout().space;
-  Request request;
-  request.tokens = ids, request.max_new = 0;
-  request.wants = kLogprob | kPrompt | (wants_logits ? uint32_t{kLogits} : 0);
-  request.end_logits = wants_logits;
   Collector collector(ids, model->config().V, wants_logits);
-  Engine engine(model->session(), model->config(), model->limits(), engine_options(kLogitRows, request.wants),
-                {std::shared_ptr<const Chain>(), &chain}, nullptr, collector);
-  engine.submit(std::move(request));
-  const Tapped tapped(engine, tap.get(), [](RequestId) { return uint64_t{0}; });
-  while (engine.step()) check();
-  if (!collector.error.empty()) throw Error(collector.error);
+  const uint32_t wants = kLogprob | kPrompt | (wants_logits ? uint32_t{kLogits} : 0);
+  feed(*model, ids, wants, wants_logits, kLogitRows, inside, collector, check);
   return std::move(collector.scores);
+}
+
+void read(const std::shared_ptr<OpenModel>& model, const std::vector<int32_t>& ids, Inside inside, RowTap& tap,
+          const Check& check) {
+  check_text(ids);
+  const Use use(model, false, check);
+  inside.tap = &tap;
+  TextListener listener;
+  feed(*model, ids, 0, true, kPromptRows, inside, listener, check);
 }
 
 }  // namespace gpt2run::python

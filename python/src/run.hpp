@@ -10,8 +10,8 @@
 
 #include "gpt2run/engine/engine.hpp"
 #include "open_model.hpp"
+#include "run_taps.hpp"
 #include "sampler_chain.hpp"
-#include "tap_store.hpp"
 
 namespace gpt2run::python {
 
@@ -43,11 +43,11 @@ struct Progress {
 // destructor do. Any thread; advance() throws Error if another thread is in it.
 class Run final : private Listener {
  public:
-  // prompts: token ids, none of them empty. Sequence number = prompt x samples + sample, as in gpt2run. tap: may be
-  // null. Throws Error for a request that cannot run, before anything is computed.
+  // prompts: token ids, none of them empty. Sequence number = prompt x samples + sample, as in gpt2run. Throws Error
+  // for a request that cannot run, before anything is computed.
   Run(std::shared_ptr<OpenModel> model, bool is_stream, const std::vector<std::vector<int32_t>>& prompts,
       const RunOptions& options, const std::vector<ChainItem>& items, const std::vector<Setting>& settings,
-      std::shared_ptr<TapStore> tap, const Check& check);
+      Inside inside, const Check& check);
   ~Run() { close(); }
 
   // One step of the engine, and then `check`; nothing in a run that is closed. Throws what a function of the chain or
@@ -69,8 +69,8 @@ class Run final : private Listener {
   Check check_;
   std::shared_ptr<OpenModel> model_;
   std::optional<Use> use_;
-  std::shared_ptr<TapStore> tap_;
   SamplerChain chain_;
+  std::optional<RunTaps> taps_;
   bool has_logprobs_;
   std::map<RequestId, uint64_t> sequences_;
   std::vector<Completion> completions_;
@@ -88,6 +88,10 @@ struct Scores {
 
 // Feeds a text to the model. Throws Error for an empty text, one that is too long, and an id out of range.
 Scores score(const std::shared_ptr<OpenModel>& model, const std::vector<int32_t>& ids, bool wants_logits,
-             const std::shared_ptr<TapStore>& tap, const Check& check);
+             const Inside& inside, const Check& check);
+
+// Feeds a text to the model, for what this tap sees of it. Throws Error as score() does.
+void read(const std::shared_ptr<OpenModel>& model, const std::vector<int32_t>& ids, Inside inside, RowTap& tap,
+          const Check& check);
 
 }  // namespace gpt2run::python

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 
+#include "inside.hpp"
 #include "module.hpp"
 #include "python_lock.hpp"
 #include "run.hpp"
@@ -68,10 +69,11 @@ std::vector<ChainItem> chain_items(const nb::list& items) {
 
 std::unique_ptr<Run> open_run(const Model& model, bool is_stream, const std::vector<std::vector<int32_t>>& prompts,
                               const RunOptions& options, const nb::list& sampler, const std::vector<Setting>& settings,
-                              const std::shared_ptr<TapStore>& tap) {
+                              const std::vector<Patch>& patches, const std::shared_ptr<TapStore>& tap) {
   const std::vector<ChainItem> items = chain_items(sampler);
   const WithoutLock computing;
-  return std::make_unique<Run>(model.open, is_stream, prompts, options, items, settings, tap, check_signals);
+  return std::make_unique<Run>(model.open, is_stream, prompts, options, items, settings, Inside{patches, tap},
+                               check_signals);
 }
 
 // (whether it goes on, the bytes that were released)
@@ -98,11 +100,11 @@ nb::list finished(Run& run) {
 }
 
 nb::tuple score_text(const Model& model, const std::vector<int32_t>& ids, bool wants_logits,
-                     const std::shared_ptr<TapStore>& tap) {
+                     const std::vector<Patch>& patches, const std::shared_ptr<TapStore>& tap) {
   Scores scores;
   {
     const WithoutLock computing;
-    scores = score(model.open, ids, wants_logits, tap, check_signals);
+    scores = score(model.open, ids, wants_logits, {patches, tap}, check_signals);
   }
   const auto vocabulary = static_cast<size_t>(model.open->config().V);
   const nb::object logits =
@@ -116,13 +118,41 @@ nb::dict tensors_of(const TapStore& store) {
   for (auto& [key, tensor] : store.tensors()) {
     std::vector<int64_t> sequences;
     std::vector<int32_t> positions;
-    for (const TapRow& row : tensor.rows)
+    for (const TensorRow& row : tensor.rows)
       sequences.push_back(static_cast<int64_t>(row.sequence)), positions.push_back(row.position);
     all[nb::make_tuple(key.first, key.second)] =
         nb::make_tuple(to_array(std::move(tensor.values), {tensor.rows.size(), static_cast<size_t>(tensor.cols)}),
                        to_array(std::move(sequences)), to_array(std::move(positions)));
   }
   return all;
+}
+
+// (tokens (L + 1, T, K), probabilities (L + 1, T, K), final (T), final_probability (L + 1, T), final_rank (L + 1, T))
+nb::tuple lens_of(const Model& model, const std::vector<int32_t>& ids, int32_t top, const std::vector<Patch>& patches,
+                  const std::shared_ptr<TapStore>& tap) {
+  LensArrays found;
+  {
+    const WithoutLock computing;
+    found = lens(model.open, ids, top, {patches, tap}, check_signals);
+  }
+  const size_t states = static_cast<size_t>(model.open->config().L) + 1, K = static_cast<size_t>(top);
+  return nb::make_tuple(to_array(std::move(found.tokens), {states, ids.size(), K}),
+                        to_array(std::move(found.probabilities), {states, ids.size(), K}),
+                        to_array(std::move(found.final)),
+                        to_array(std::move(found.final_probability), {states, ids.size()}),
+                        to_array(std::move(found.final_rank), {states, ids.size()}));
+}
+
+// (layers, H, T, T)
+nb::object attention_of(const Model& model, const std::vector<int32_t>& ids, const std::vector<int32_t>& layers,
+                        const std::vector<Patch>& patches, const std::shared_ptr<TapStore>& tap) {
+  std::vector<float> found;
+  {
+    const WithoutLock computing;
+    found = attention(model.open, ids, layers, {patches, tap}, check_signals);
+  }
+  const auto heads = static_cast<size_t>(model.open->config().H);
+  return to_array(std::move(found), {layers.size(), heads, ids.size(), ids.size()});
 }
 
 }  // namespace
@@ -140,9 +170,16 @@ void bind_runs(nb::module_& m) {
   nb::class_<TapStore>(m, "TapStore")
       .def(nb::init<std::set<std::string>, std::set<int32_t>>())
       .def("tensors", tensors_of);
+  nb::class_<Patch>(m, "Patch");
+  m.def("parse_patch", [](const Model& model, const std::string& text, const std::string& origin) {
+    return parse_patch(*model.open, text, origin);
+  });
   nb::class_<Run>(m, "Run").def("step", advance).def("close", &Run::close).def("finished", finished);
-  m.def("open_run", open_run, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("score", score_text, nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def("open_run", open_run, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
+        nb::arg().none());
+  m.def("lens", lens_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def("attention", attention_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def("score", score_text, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }
 
 }  // namespace gpt2run::python

@@ -21,7 +21,7 @@ void check_op(const std::string& op) {
 
 void sort(TapTensor& tensor) {
   const auto less = [&](size_t a, size_t b) {
-    const TapRow &x = tensor.rows[a], &y = tensor.rows[b];
+    const TensorRow &x = tensor.rows[a], &y = tensor.rows[b];
     return std::pair(x.sequence, x.position) < std::pair(y.sequence, y.position);
   };
   std::vector<size_t> order(tensor.rows.size());
@@ -45,30 +45,22 @@ TapStore::TapStore(std::set<std::string> ops, std::set<int32_t> layers)
   for (const std::string& op : ops_) check_op(op);
 }
 
-void TapStore::begin(Rows rows, SequenceOf sequence_of) {
+void TapStore::clear() {
   const std::lock_guard lock(mutex_);
   tensors_.clear();
-  rows_ = std::move(rows), sequence_of_ = std::move(sequence_of);
 }
 
-void TapStore::end() {
-  const std::lock_guard lock(mutex_);
-  rows_ = {}, sequence_of_ = {};
+bool TapStore::wants(const char* op) const {
+  return ops_.empty() ? std::string_view(op) != name_of(Op::attention_weights) : ops_.contains(op);
 }
 
-bool TapStore::wants(const char* op) const { return ops_.empty() ? Tap::wants(op) : ops_.contains(op); }
-
-bool TapStore::tensor(const char* op, int layer, float* host, int rows, int cols) {
+bool TapStore::tensor(const char* op, int layer, float* values, int cols, std::span<const TensorRow> owners) {
+  if (!layers_.empty() && !layers_.contains(layer)) return false;
   const std::lock_guard lock(mutex_);
-  if (!rows_ || (!layers_.empty() && !layers_.contains(layer))) return false;
   TapTensor& tensor = tensors_[{op, layer}];
   tensor.cols = cols;
-  tensor.values.insert(tensor.values.end(), host, host + int64_t{rows} * cols);
-  const bool only_logits = std::string_view(op) == name_of(Op::norm_logits);
-  for (const StepRow& row : rows_())
-    if (row.logits || !only_logits) tensor.rows.push_back({sequence_of_(row.request), row.position + row.shift});
-  if (std::ssize(tensor.rows) * cols != std::ssize(tensor.values))
-    fail("tap ", op, ": expected ", tensor.rows.size(), " rows, found ", std::ssize(tensor.values) / cols);
+  tensor.values.insert(tensor.values.end(), values, values + std::ssize(owners) * cols);
+  tensor.rows.insert(tensor.rows.end(), owners.begin(), owners.end());
   return false;
 }
 

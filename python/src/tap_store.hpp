@@ -1,7 +1,6 @@
 // What the operations of a run wrote, collected by a tap.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -10,38 +9,29 @@
 #include <utility>
 #include <vector>
 
-#include "gpt2run/engine/request.hpp"
+#include "gpt2run/engine/taps.hpp"
 
 namespace gpt2run::python {
-
-// The owner of one row. position: index of the token in its text.
-struct TapRow {
-  uint64_t sequence;
-  int32_t position;
-};
 
 // The output of one operation of one layer in all steps of a run.
 struct TapTensor {
   int32_t cols = 0;
   std::vector<float> values;  // (rows, cols)
-  std::vector<TapRow> rows;
+  std::vector<TensorRow> rows;
 };
 
 // Collects the values of one run after another. Any thread, also while a run computes in another one.
-class TapStore final : public Tap {
+class TapStore final : public RowTap {
  public:
   // Empty sets stand for all operations and all layers; those outside of the layers have layer -1. Throws Error for a
   // name that is none of the seven operations.
   TapStore(std::set<std::string> ops, std::set<int32_t> layers);
 
-  // Forgets what was collected. rows: the engine's rows, which are asked for in every call of tensor().
-  using Rows = std::function<std::span<const StepRow>()>;
-  using SequenceOf = std::function<uint64_t(RequestId)>;
-  void begin(Rows rows, SequenceOf sequence_of);
-  void end();
+  // Forgets what was collected.
+  void clear();
 
   bool wants(const char* op) const override;
-  bool tensor(const char* op, int layer, float* host, int rows, int cols) override;
+  bool tensor(const char* op, int layer, float* values, int cols, std::span<const TensorRow> owners) override;
 
   // By operation and layer, in the order of their names.
   using Key = std::pair<std::string, int32_t>;
@@ -51,9 +41,7 @@ class TapStore final : public Tap {
  private:
   std::set<std::string> ops_;
   std::set<int32_t> layers_;
-  mutable std::mutex mutex_;  // of the rest
-  Rows rows_;
-  SequenceOf sequence_of_;
+  mutable std::mutex mutex_;  // of the tensors
   std::map<Key, TapTensor> tensors_;
 };
 

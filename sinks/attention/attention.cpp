@@ -5,6 +5,7 @@
 
 #include "../common/attention_rows.hpp"
 #include "../common/manifest.hpp"
+#include "../common/older_arrays.hpp"
 #include "../common/page.hpp"
 #include "../common/ranges.hpp"
 #include "../common/sink_plugin.hpp"
@@ -39,7 +40,9 @@ class Attention final : public Sink {
 
   void begin(std::string_view manifest_json) override {
     names_ = PromptNames(manifest_json);
-    heads_ = model_sizes(manifest_json).H;
+    const ModelSizes sizes = model_sizes(manifest_json);
+    heads_ = sizes.H;
+    if (sizes.L > 0) layers_.check_below("attention: layers", "layers of the model", sizes.L);
     if (!has_page_) return;
     page_.emplace(dir_ + "/attention.html");
     page_->write(parts_of(attention_page()).head);
@@ -73,6 +76,7 @@ class Attention final : public Sink {
     std::string line = "attention: wrote " + files_.index_path() + ", " + std::to_string(files_.arrays()) + " arrays";
     if (page_) line.append(", and ").append(page_->path());
     host_.log(1, line.c_str());
+    warn_of_older_arrays(host_, "attention", dir_, "attention_", files_.files());
   }
 
  private:

@@ -21,6 +21,7 @@ class AttentionFiles {
   // True before the first add().
   bool is_empty() const { return index_.empty(); }
   size_t arrays() const { return arrays_.size(); }
+  const std::vector<OutputFile>& files() const { return arrays_; }
   std::string index_path() const { return folder_ + "/attention.json"; }
 
  private:

@@ -8,7 +8,7 @@
 #include "../common/page.hpp"
 #include "../common/ranges.hpp"
 #include "../common/sink_plugin.hpp"
-#include "layer_reader.hpp"
+#include "gpt2run/sdk/layer_reader.hpp"
 #include "lens_json.hpp"
 #include "lens_table.hpp"
 
@@ -31,7 +31,8 @@ class Lens final : public Sink {
         last_only_(options.text("positions") == "last"),
         positions_("lens: positions", last_only_ ? "all" : options.text("positions")),
         top_(static_cast<int>(options.integer("top"))),
-        width_(static_cast<int>(options.integer("width"))) {}
+        width_(static_cast<int>(options.integer("width"))),
+        host_(host) {}
 
   uint32_t wants() const override { return kTaps | kAnyOrder; }
   bool taps(const char* op) const override { return std::string_view(op) == "embed" || is_layers_end(op); }
@@ -51,6 +52,7 @@ class Lens final : public Sink {
 
   void tensor(const TensorEvent& event) override {
     if (layers_ == 0) fail("lens: expected the model's number of layers in the manifest of the run, found none");
+    for (int32_t row = 0; row < event.rows; ++row) length_ = std::max(length_, event.owners[row].position + 1);
     if (!reader_) reader_.emplace(layers_, top_);
     reader_->take(
         event, [this](const TensorRow& row) { return is_wanted(row); },
@@ -69,6 +71,7 @@ class Lens final : public Sink {
     while (!live_.empty()) write_first();
     if (format_ == "html") file_.write(parts_of(lens_page()).tail);
     file_.end();
+    warn_of_positions(host_, "lens", positions_, length_);
   }
 
  private:
@@ -115,6 +118,8 @@ class Lens final : public Sink {
   bool last_only_;
   Ranges positions_;
   int top_, width_, layers_ = 0;
+  int32_t length_ = 0;  // positions of the longest sequence, as far as they were read
+  Host host_;
   PromptNames names_;
   std::optional<LayerReader> reader_;
   TokenTexts texts_;

@@ -7,19 +7,10 @@
 #include <vector>
 
 #include "../common/token_text.hpp"
+#include "gpt2run/sdk/layer_reader.hpp"
 #include "gpt2run/sink.hpp"
-#include "row_reading.hpp"
 
 namespace gpt2run {
-
-// One position after all layers.
-struct LensPosition {
-  int32_t id;     // the token that was read there
-  int32_t final;  // the token that the last layer finds most likely; -1 where nothing can be said
-  // (layers + 1): the first is the embedding, the next ones are the layers in their order. The given token of each
-  // reading is `final`.
-  std::vector<RowReading> layers;
-};
 
 struct LensRecord {
   std::string name;                           // the prompt's own id as JSON, or empty

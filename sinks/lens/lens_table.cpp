@@ -85,7 +85,8 @@ std::string across(const LensRecord& record, const std::vector<std::string>& lab
   return blocks + lines_of(columns);
 }
 
-// One position: the final token's probability and rank, and the top tokens, as many as fit.
+// One position: the final token's probability and rank, and the top tokens, as many as fit. A line above says if there
+// are more.
 std::string detail_of(const std::vector<std::string>& names, const LensPosition& position, const TokenTexts& texts,
                       int width) {
   std::vector<std::string> probabilities = {"final"}, ranks = {"rank"};
@@ -97,15 +98,23 @@ std::string detail_of(const std::vector<std::string>& names, const LensPosition&
   }
   Columns columns = {names, probabilities, ranks};
   int used = width_of(names) + width_of(probabilities) + width_of(ranks) + 2 * kGap;
+  size_t shown = 0;
   for (size_t place = 0; place < most; ++place) {
     std::vector<std::string> cells = {place == 0 ? "most likely" : "next"};
     for (const RowReading& reading : position.layers)
       cells.push_back(place < reading.top.size() ? likely_cell(texts, reading.top[place], kTokenColumns) : "?");
     used += kGap + width_of(cells);
-    if (place > 0 && used > width) break;
+    if (place > 0 && used > width) continue;
     columns.push_back(std::move(cells));
+    ++shown;
   }
-  return lines_of(columns);
+  if (shown == most) return lines_of(columns);
+  std::string note = "(";
+  note.append(std::to_string(shown))
+      .append(" of the top ")
+      .append(std::to_string(most))
+      .append(" tokens; all of them take width=");
+  return note.append(std::to_string(used)).append(")\n").append(lines_of(columns));
 }
 
 }  // namespace

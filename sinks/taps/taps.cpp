@@ -5,6 +5,7 @@
 
 #include "../common/attention_rows.hpp"
 #include "../common/manifest.hpp"
+#include "../common/older_arrays.hpp"
 #include "../common/ranges.hpp"
 #include "../common/sink_plugin.hpp"
 #include "gpt2run/sdk/network.hpp"
@@ -65,7 +66,9 @@ class Taps final : public Sink {
 
   void begin(std::string_view manifest_json) override {
     names_ = PromptNames(manifest_json);
-    heads_ = model_sizes(manifest_json).H;
+    const ModelSizes sizes = model_sizes(manifest_json);
+    heads_ = sizes.H, count_ = sizes.L;
+    if (sizes.L > 0) layers_.check_below("taps: layers", "layers of the model", sizes.L);
   }
 
   void start(uint64_t sequence, std::string_view, std::span<const int32_t> tokens) override {
@@ -76,6 +79,7 @@ class Taps final : public Sink {
 
   void tensor(const TensorEvent& event) override {
     count_ = std::max(count_, event.layer + 1);
+    for (int32_t row = 0; row < event.rows; ++row) length_ = std::max(length_, event.owners[row].position + 1);
     if (event.layer >= 0 && !layers_.contains(event.layer)) return;
     for (int32_t row = 0; row < event.rows; ++row)
       keep(event, event.owners[row], event.values + int64_t{row} * event.cols);
@@ -100,8 +104,8 @@ class Taps final : public Sink {
 
   void end(std::string_view) override {
     if (files_.empty())
-      fail("taps: expected values to write, but of ", count_, " layers and all positions of this run ",
-           "none is among those that were chosen");
+      fail("taps: expected values to write, but of ", count_, " layers and ", length_,
+           " positions of this run none is among those that were chosen");
     OutputFile index(dir_ + "/" + prefix_ + "index.json");
     const char* separator = "{\"sequences\": [\n";
     for (const auto& [sequence, done] : done_) {
@@ -113,6 +117,8 @@ class Taps final : public Sink {
     for (OutputFile& file : files_) files.push_back(&file);
     files.push_back(&index);
     OutputFile::publish_all(files);
+    warn_of_positions(host_, "taps", positions_, length_);
+    warn_of_older_arrays(host_, "taps", dir_, prefix_ + "sequence", files_);
     host_.log(1, ("taps: wrote " + index.path() + " and " + std::to_string(files_.size()) + " arrays").c_str());
   }
 
@@ -147,7 +153,8 @@ class Taps final : public Sink {
   Host host_;
   PromptNames names_;
   int heads_ = 0;
-  int32_t count_ = 0;  // layers of the model, as far as they have been seen
+  int32_t count_ = 0;   // layers of the model, those that have been seen where the manifest does not tell
+  int32_t length_ = 0;  // positions of the longest sequence, likewise
   mutable std::set<std::string, std::less<>> asked_;
   std::map<uint64_t, TapRecord> live_;
   std::map<uint64_t, std::pair<TapRecord, std::vector<TapArray>>> done_;

@@ -58,6 +58,8 @@ TEST_F(PatchRun, SaysWhatItDoesAndWhatCannotBe) {
   EXPECT_THAT(refused("op=attention,layer=2,zero"), IsRefusal(2, "gpt2run", "--patch:", "attention", "2"));
   EXPECT_THAT(refused("op=embed,positions=30,zero"), IsRefusal(2, "gpt2run", "--patch:", "embed", "16", "30"));
   EXPECT_THAT(refused("'op=embed,from_tokens=1 2 3 4'"), IsRefusal(2, "gpt2run", "--patch:", "0", "5", "4"));
+  EXPECT_THAT(refused("op=embed,zero --patch op=embed,positions=30,zero --patch op=embed,zero"),
+              IsRefusal(2, "gpt2run", "--patch (number 2 of 3):", "30"));
 }
 
 }  // namespace

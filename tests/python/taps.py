@@ -1,7 +1,9 @@
 """python.taps: what the operations of a model write, seen from Python."""
 
 import json
+import pathlib
 import struct
+import tempfile
 import threading
 
 import support
@@ -159,6 +161,39 @@ class TapsOfAModel(support.Test):
             self.model.lens(TEXT, top=0)
         with gpt2run.load("synthetic:L=1,C=16,H=2,F=16,V=64,T=16") as model:
             self.assertIn("#5", str(model.lens([5, 6])))
+
+    def test_lens_is_the_sink(self):
+        for precision in ("fp32", "bf16", "cpu-int8"):
+            shown = support.run("gpt2run", "--model", DEMO, "--prompt", TEXT, "-n", 1, "--precision", precision, "--sink", "lens:format=jsonl:top=4", "-q")
+            lines = [json.loads(line) for line in shown.splitlines()]
+            with gpt2run.load(DEMO, precision=precision) as model:
+                found = model.lens(TEXT, top=4)
+            self.assertEqual(len(lines), len(self.ids))
+            for at, line in enumerate(lines):
+                self.assertEqual(line["final"]["id"], found.final[at])
+                for layer, reading in enumerate(line["layers"]):
+                    self.assertEqual(reading["final_rank"], found.final_rank[layer, at])
+                    self.assertEqual(np.float32(reading["final_probability"]), found.final_probability[layer, at])
+                    self.assertEqual([token["id"] for token in reading["top"]], found.tokens[layer, at].tolist())
+                    self.assertEqual([np.float32(token["probability"]) for token in reading["top"]], found.probabilities[layer, at].tolist())
+
+    def test_attention_is_the_sink(self):
+        with tempfile.TemporaryDirectory() as folder:
+            support.run("gpt2run", "--model", DEMO, "--prompt", TEXT, "-n", 1, "--sink", f"attention:dir={folder}/a:page=off", "-q")
+            arrays = [np.load(path) for path in sorted(pathlib.Path(folder, "a").glob("*.npy"))]
+        found = self.model.attention(TEXT)
+        self.assertEqual((found.shape, found.dtype), ((6, 3, len(self.ids), len(self.ids)), np.float32))
+        np.testing.assert_array_equal(found, arrays)
+        np.testing.assert_allclose(found.sum(3), 1, rtol=1e-6)
+        np.testing.assert_array_equal(self.model.attention(self.ids, [4, 1]), found[[4, 1]])
+        np.testing.assert_array_equal(self.model.attention(self.ids, 2), found[[2]])
+        with self.assertRaisesRegex(gpt2run.Error, "layers of the model, 0 to 5, found 6"):
+            self.model.attention(TEXT, 6)
+        with gpt2run.load(DEMO, batch=1, context=1024) as model:  # several steps
+            ids = (self.ids * 80)[:600]
+            long = model.attention(ids, 0)
+            np.testing.assert_array_equal(long[..., : len(self.ids), : len(self.ids)], found[[0]])
+            np.testing.assert_allclose(long.sum(3), 1, rtol=1e-6)
 
     def test_refused(self):
         with self.assertRaisesRegex(gpt2run.Error, "norm_up_gelu.*found \"atention\""):

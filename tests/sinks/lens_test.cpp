@@ -2,8 +2,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "../../sinks/lens/row_reading.hpp"
 #include "gpt2run/sdk/log_softmax.hpp"
+#include "gpt2run/sdk/row_reading.hpp"
 #include "sinks/tap_fixture.hpp"
 
 namespace gpt2run {
@@ -212,6 +212,27 @@ TEST_F(Lens, IsAPageWhoseTextsAreData) {
     EXPECT_EQ(data["positions"][0]["final"], 1);
     EXPECT_EQ(data["positions"][0]["layers"][0][2][0][0], 0) << "the token that is the most likely one at first";
   }
+}
+
+TEST_F(Lens, SaysWhatItLeavesOut) {
+  const auto shown = [&](const test::OptionValues& options) {
+    auto sink = lens(options);
+    sink->start(0, "p", std::vector<int32_t>{1, 1});
+    step(*sink, {{0, 0, 1}, {0, 1, 1}}, {1, 0, 0, 1, 0, 0}, {0, 2, 0, 0, 2, 0});
+    sink->finish(0, "", "length");
+    sink->end("{}");
+    std::string all = content_of(path("lens"));
+    for (const std::string& line : test::PluginLog::instance().take()) all += line + "\n";
+    return all;
+  };
+  EXPECT_NE(shown({{"positions", "1+0-4"}}).find("nothing was read at 2-4,"), std::string::npos);
+  EXPECT_EQ(shown({{"positions", "0,1"}}).find("nothing was read"), std::string::npos);
+  const std::string narrow = shown({{"top", "5"}, {"width", "40"}}), wide = shown({{"top", "5"}, {"width", "999"}});
+  EXPECT_EQ(wide.find(" of the top "), std::string::npos) << wide;
+  const size_t at = narrow.find("(1 of the top 5 tokens; all of them take width=");
+  ASSERT_NE(at, std::string::npos) << narrow;
+  const std::string width = narrow.substr(narrow.find('=', at) + 1);
+  EXPECT_EQ(shown({{"top", "5"}, {"width", width.substr(0, width.find(')'))}}), wide) << "this width is enough";
 }
 
 TEST_F(Lens, SaysWhatItCannotRead) {

@@ -161,8 +161,29 @@ TEST_F(Taps, WrongOptionsAreNamed) {
 
 TEST_F(Taps, ARunWithoutChosenValuesIsAnErrorAndLeavesNothing) {
   const std::string error = error_of([&] { run("plain", {{"ops", "norm_qkv"}, {"layers", "2"}}, 4); });
-  EXPECT_THAT(error, testing::HasSubstr("2 layers"));
+  EXPECT_THAT(error, testing::HasSubstr("0 to 1, found 2"));
+  EXPECT_THAT(error_of([&] {
+                run("plain", {{"ops", "embed"}, {"positions", "99"}}, 4);
+              }),
+              testing::HasSubstr("2 layers and 4 positions"));
   EXPECT_TRUE(files().empty());
+}
+
+TEST_F(Taps, TellsOfPositionsBeyondTheTextAndOfOlderArrays) {
+  const auto lines = [] {
+    std::string all;
+    for (const std::string& line : test::PluginLog::instance().take()) all += line + "\n";
+    return all;
+  };
+  run("plain", {{"ops", "embed"}, {"positions", "1+9-12,3-5"}}, 4);
+  EXPECT_THAT(lines(), testing::AllOf(testing::HasSubstr("nothing was read at 9-12,"), testing::HasSubstr("after 4"),
+                                      testing::Not(testing::HasSubstr("has not written"))));
+  run("plain", {{"ops", "attention"}, {"layers", "1"}}, 4);
+  EXPECT_THAT(lines(), testing::AllOf(testing::HasSubstr("has 1 array that this run has not written, such as "
+                                                         "sequence0_embed.npy"),
+                                      testing::Not(testing::HasSubstr("nothing was read"))));
+  run("plain", {{"ops", "attention"}, {"layers", "1"}, {"name", "x"}}, 4);
+  EXPECT_THAT(lines(), testing::Not(testing::HasSubstr("has not written"))) << "files of another name";
 }
 
 }  // namespace

@@ -133,6 +133,16 @@ bool is_of_others(const Setting& setting, std::span<BoundPlugin* const> chosen, 
   return !std::ranges::includes(known, hidden);
 }
 
+// Refuses an option that is named after a plugin which is there and was not chosen.
+void refuse_others(const Setting& setting, std::span<BoundPlugin* const> chosen, std::span<const OtherPlugin> others) {
+  const auto is_its_name = [&](const BoundPlugin* one) { return is_named(*one, prefix_of(setting.name)); };
+  if (exactness(setting) < 2 || setting.is_translated || std::ranges::any_of(chosen, is_its_name)) return;
+  for (const OtherPlugin& other : others)
+    if (is_meant(other, setting))
+      usage_error(setting.origin, ": expected an option of a plugin that was chosen, found one of the ",
+                  name_of(other.kind), " ", other.name, ", which --", name_of(other.kind), " does not name");
+}
+
 bool line_names(std::span<const Setting> line, std::string_view name) {
   return std::ranges::any_of(line, [&](const Setting& setting) { return setting.name == name; });
 }
@@ -146,6 +156,12 @@ std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_vie
     const size_t end = std::min(text.find_first_of(":,", at), text.size());
     PluginSpec spec{std::string(text.substr(at, end - at)), {}};
     if (spec.name.empty()) usage_error(origin, ": expected a plugin's name, found ", in_quotes(text));
+    const bool is_number = spec.name.find_first_not_of("0123456789+-") == spec.name.npos;
+    if (is_number && !list.empty() && !list.back().options.empty()) {
+      const auto& [key, value] = list.back().options.back();
+      usage_error(origin, ": expected a plugin's name, found ", in_quotes(spec.name),
+                  "; a value with a comma is quoted, ", list.back().name, ":", key, "=\"", value, ",", spec.name, "\"");
+    }
     at = end;
     while (at < text.size() && text[at] == ':') spec.options.push_back(parse_pair(text, ++at, origin));
     list.push_back(std::move(spec));
@@ -332,6 +348,7 @@ std::vector<std::string> Configuration::bind(std::span<BoundPlugin* const> chose
         continue;
       }
       // A command line can only mean chosen plugins, so the others are not opened for it.
+      if (found.empty() && layer == Layer::command_line) refuse_others(setting, chosen, others);
       if (found.empty()) unknown(setting, chosen, layer == Layer::file ? others : std::span<const OtherPlugin>());
       const std::string key(key_of(setting.name));
       const auto is_flag = [&](const BoundPlugin* one) { return one->values.is_flag(key); };

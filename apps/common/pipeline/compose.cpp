@@ -81,8 +81,8 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   if (configuration.recorded() && layer_of_prompts(configuration) == Layer::fallback)
     compare_prompts(*configuration.recorded());
   patch_texts_ = configuration.list("patch");
-  patches_ = patches_of(configuration, tokenizer_.get(), checkpoint_->config());
-  check_patches(patches_, prompts_, longest_sequence(prompts_, generation_), configuration.origin("patch"));
+  patches_ = patches_of(configuration, tokenizer_.get(), checkpoint_->config(), prompts_,
+                        longest_sequence(prompts_, generation_));
   has_recorded_order_ = take_recorded_order(choice_.precision, configuration);
   precision_ = create<Precision>(choice_.precision);
   set_model_defaults(choice_.samplers, checkpoint_->config());
@@ -139,12 +139,12 @@ void Composition::open() {
   generation_.open_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-// Binds the patches to the prompts of this rank.
-void Composition::bind_patches() {
+// Binds the patches to the prompts of this rank. check: called before each step of a donor.
+void Composition::bind_patches(const std::function<void()>& check) {
   if (!session_->tap(nullptr))
     fail("precision ", choice_.precision.plugin->name, ": it has no taps, so nothing can be patched");
   const Limits own = limits();
-  PatchBinder binder(*session_, checkpoint_->config(), own);
+  PatchBinder binder(*session_, checkpoint_->config(), own, check);
   bound_.resize(prompts_.size());
   for (size_t i = generation_.rank; i < prompts_.size(); i += generation_.ranks)
     for (const Patch& patch : patches_) bound_[i].push_back(binder.bind(patch, prompts_[i].tokens));
@@ -154,7 +154,11 @@ Summary Composition::run(const std::string& manifest, const std::function<void(i
   PatchTap tap(patches_, [this](uint64_t sequence) -> std::span<const BoundPatch> {
     return bound_[sequence / generation_.samples];
   });
-  if (!patches_.empty()) bind_patches();
+  if (!patches_.empty())
+    bind_patches([&] {
+      if (ranks_) ranks_->check();
+      if (progress) progress(0, std::ssize(prompts_) * generation_.samples);
+    });
   const auto run_into = [&](std::span<Sink* const> sinks, const std::function<void(int64_t, int64_t)>& report) {
     return name_exceptions(choice_.precision.values.owner(), "computing", [&] {
       return generate(*session_, checkpoint_->config(), chain_, sinks, tokenizer_.get(), prompts_, generation_,

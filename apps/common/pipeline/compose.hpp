@@ -55,7 +55,7 @@ class Composition {
  private:
   void share_prompts(const Configuration& configuration);
   void compare_prompts(const Manifest& recorded) const;
-  void bind_patches();
+  void bind_patches(const std::function<void()>& check);
 
   PluginHost& host_;
   Ranks* ranks_;

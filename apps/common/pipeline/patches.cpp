@@ -231,31 +231,37 @@ Patch parse_patch(std::string_view text, const std::string& origin, const PatchT
   return std::move(all.front());
 }
 
-std::vector<Patch> patches_of(const Configuration& configuration, const Tokenizer* tokenizer,
-                              const ModelConfig& model) {
-  const PatchTexts texts{tokenizer, !configuration.values().flag("no_special")};
-  std::vector<Patch> patches;
-  for (const std::string& given : configuration.list("patch"))
-    patches.push_back(parse_patch(given, configuration.origin("patch"), texts, model));
-  return patches;
+std::string patch_origin(const std::string& origin, size_t index, size_t count) {
+  if (count == 1) return origin;
+  return origin + " (number " + std::to_string(index + 1) + " of " + std::to_string(count) + ")";
 }
 
-void check_patches(std::span<const Patch> patches, std::span<const Prompt> prompts, int64_t longest,
-                   const std::string& origin) {
-  for (const Patch& patch : patches) {
-    int64_t most = 0;
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      most = std::max<int64_t>(most, std::ssize(prompts[i].tokens));
-      try {
-        check_donor(patch, prompts[i].tokens.size());
-      } catch (const Error& error) {
-        usage_error(origin, ": prompt ", i, ": ", error.what());
-      }
+void check_patch(const Patch& patch, std::span<const Prompt> prompts, int64_t longest, const std::string& origin) {
+  int64_t most = 0;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    most = std::max<int64_t>(most, std::ssize(prompts[i].tokens));
+    try {
+      check_donor(patch, prompts[i].tokens.size());
+    } catch (const Error& error) {
+      usage_error(origin, ": prompt ", i, ": ", error.what());
     }
-    if (!reaches(patch, most, longest))
-      usage_error(origin, ": ", name_of(patch.op), ": expected positions of the text, below ",
-                  std::max(most, longest - 1), ", found ", patch.positions.front().first);
   }
+  if (!reaches(patch, most, longest))
+    usage_error(origin, ": ", name_of(patch.op), ": expected positions of the text, below ",
+                std::max(most, longest - 1), ", found ", patch.positions.front().first);
+}
+
+std::vector<Patch> patches_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
+                              std::span<const Prompt> prompts, int64_t longest) {
+  const PatchTexts texts{tokenizer, !configuration.values().flag("no_special")};
+  const std::vector<std::string>& given = configuration.list("patch");
+  std::vector<Patch> patches;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const std::string origin = patch_origin(configuration.origin("patch"), i, given.size());
+    patches.push_back(parse_patch(given[i], origin, texts, model));
+    check_patch(patches.back(), prompts, longest, origin);
+  }
+  return patches;
 }
 
 }  // namespace gpt2run

@@ -36,12 +36,15 @@ Patch parse_patch(std::string_view text, const std::string& origin, const PatchT
 std::vector<Patch> parse_patches(std::string_view text, const std::string& origin, const PatchTexts& texts,
                                  const ModelConfig& model);
 
-// The patches of the option --patch, in order.
-std::vector<Patch> patches_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model);
+// How messages name one of `count` patches of the same origin: --patch, or --patch (number 2 of 3).
+std::string patch_origin(const std::string& origin, size_t index, size_t count);
 
-// Checks patches against prompts: donors are long enough for each of them, and no patch names only positions that none
-// reaches. longest: tokens that the longest sequence will have. Throws UsageError naming `origin`.
-void check_patches(std::span<const Patch> patches, std::span<const Prompt> prompts, int64_t longest,
-                   const std::string& origin);
+// Checks a patch against prompts: its donor is long enough for each of them, and one of them reaches a position of it.
+// longest: tokens that the longest sequence will have. Throws UsageError naming `origin`.
+void check_patch(const Patch& patch, std::span<const Prompt> prompts, int64_t longest, const std::string& origin);
+
+// The patches of the option --patch, in order, parsed and checked against the prompts as above.
+std::vector<Patch> patches_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
+                              std::span<const Prompt> prompts, int64_t longest);
 
 }  // namespace gpt2run

@@ -94,12 +94,35 @@ void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs) 
   }
 }
 
+namespace {
+
+// Two sinks of one kind name their files alike, so that in one folder the second would overwrite the first's.
+void check_folders(const std::vector<BoundPlugin>& sinks) {
+  for (const BoundPlugin& sink : sinks)
+    for (const BoundPlugin* other = sinks.data(); other != &sink; ++other) {
+      if (other->plugin != sink.plugin || !sink.values.declares("dir")) continue;
+      const auto folder_of = [](const BoundPlugin& one) {
+        const fs::path given(one.values.shown("dir"));
+        return given.has_filename() ? given : given.parent_path();  // without a slash at the end
+      };
+      const bool has_name = sink.values.declares("name");
+      if (has_name && sink.values.shown("name") != other->values.shown("name")) continue;
+      if (are_one(folder_of(*other), folder_of(sink)))
+        usage_error("--sink: ", sink.spec.name, " is given twice with the folder ", in_quotes(sink.values.shown("dir")),
+                    ", where the second would overwrite the files of the first; give one of them another dir",
+                    has_name ? " or name" : "");
+    }
+}
+
+}  // namespace
+
 void check_files(const PluginHost& host, const Configuration& configuration, const Selection& choice) {
   std::ptrdiff_t readers = 0;
   for (const char* key : {"prompt", "prompts"}) readers += std::ranges::count(configuration.list(key), "-");
   if (readers > 1) usage_error("--prompt - and --prompts -: given twice; standard input can be read once");
   const std::vector<NamedPath> outputs = outputs_of(configuration, choice.sinks);
   const std::vector<NamedPath> inputs = inputs_of(host, configuration, choice.model, choice.all());
+  check_folders(choice.sinks);
   for (const NamedPath& output : outputs) {
     for (const NamedPath* other = outputs.data(); other != &output; ++other) {
       if (are_one(other->path, output.path)) both_write(other->option, output.option, output.path);

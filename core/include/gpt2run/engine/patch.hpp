@@ -109,9 +109,9 @@ class BoundPatch {
 class PatchBinder {
  public:
   // session: opened with `limits`. Its context must hold the donors and, for `mean` and `noise`, the prompts. Both
-  // outlive the object.
-  PatchBinder(Session& session, const ModelConfig& model, const Limits& limits)
-      : session_(session), model_(model), limits_(limits) {}
+  // outlive the object. check: called before each step; what it throws ends the work.
+  PatchBinder(Session& session, const ModelConfig& model, const Limits& limits, std::function<void()> check = {})
+      : session_(session), model_(model), limits_(limits), check_(std::move(check)) {}
 
   // Throws Error as check_patch() and check_donor() do, and for a session without taps.
   BoundPatch bind(const Patch& patch, std::span<const int32_t> prompt);
@@ -122,6 +122,7 @@ class PatchBinder {
   Session& session_;
   const ModelConfig& model_;
   const Limits& limits_;
+  std::function<void()> check_;
   struct Donor {
     Op op;
     std::vector<int32_t> tokens;

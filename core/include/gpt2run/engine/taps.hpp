@@ -4,6 +4,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gpt2run/engine/engine.hpp"
@@ -21,6 +22,22 @@ struct RowTap {
 
  protected:
   ~RowTap() = default;
+};
+
+// The end of a session's model, for a tap that sees what the session computes.
+class SessionReadout final : public Readout {
+ public:
+  // precision: its name, for messages. The session must outlive the object.
+  SessionReadout(Session& session, std::string precision) : session_(session), precision_(std::move(precision)) {}
+
+  void logits(const float* x, int rows, float* logits) const override {
+    if (!session_.readout(x, rows, logits))
+      fail("precision ", precision_, ": it computes no logits of values from inside the model");
+  }
+
+ private:
+  Session& session_;
+  std::string precision_;
 };
 
 // Calls a list of RowTaps, in the order of the list: each sees what those before it have changed. Set it by

@@ -1,18 +1,33 @@
-// Sums a row by loops that compilers vectorise. A lens reads every layer at every position, so that its time is that of
-// the head's product only if this is fast.
-#include "row_reading.hpp"
-
+// What one row of logits says: its most likely tokens, and how likely a given one is.
+#pragma once
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "gpt2run/sdk/log_softmax.hpp"
 
 namespace gpt2run {
-namespace {
 
-constexpr size_t kLanes = 64;   // sums that run side by side
-constexpr size_t kPart = 1024;  // terms of these sums before they go into one in double
+struct RowToken {
+  int32_t id;
+  float logprob;  // natural logarithm of its probability
+};
+
+struct RowReading {
+  std::vector<RowToken> top;  // the most likely first, equal ones by id
+  float logprob;              // of the given token
+  int32_t rank;               // of the given token: 1 for the most likely one; of equal ones the lower id comes first
+};
+
+namespace detail {
+
+// Sums by loops that compilers vectorise: a lens reads every layer at every position, so that its time is that of the
+// head's product only if this is fast.
+inline constexpr size_t kLanes = 64;   // sums that run side by side
+inline constexpr size_t kPart = 1024;  // terms of these sums before they go into one in double
 
 // exp(x) for x <= 0 and -infinity, with a relative error of about 2^-23; 0 below -87. As exp_nonpositive() of
 // sdk/select.hpp, in 32 bits: x = k ln 2 + r, and a Horner chain of fused multiply-adds for exp(r).
@@ -58,33 +73,38 @@ constexpr size_t kPart = 1024;  // terms of these sums before they go into one i
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx2,fma")]] double sum_avx2(std::span<const float> logits, float greatest) {
+[[gnu::target("avx2,fma")]] inline double sum_avx2(std::span<const float> logits, float greatest) {
   return sum_loop(logits, greatest);
 }
-[[gnu::target("avx2,fma")]] int32_t rank_avx2(std::span<const float> logits, size_t given) {
+[[gnu::target("avx2,fma")]] inline int32_t rank_avx2(std::span<const float> logits, size_t given) {
   return rank_loop(logits, given);
 }
-double exponentials(std::span<const float> logits, float greatest) {
-  return detail::has_avx2() ? sum_avx2(logits, greatest) : sum_loop(logits, greatest);
+inline double exponentials(std::span<const float> logits, float greatest) {
+  return has_avx2() ? sum_avx2(logits, greatest) : sum_loop(logits, greatest);
 }
-int32_t rank_among(std::span<const float> logits, size_t given) {
-  return detail::has_avx2() ? rank_avx2(logits, given) : rank_loop(logits, given);
+inline int32_t rank_among(std::span<const float> logits, size_t given) {
+  return has_avx2() ? rank_avx2(logits, given) : rank_loop(logits, given);
 }
 #else
-double exponentials(std::span<const float> logits, float greatest) { return sum_loop(logits, greatest); }
-int32_t rank_among(std::span<const float> logits, size_t given) { return rank_loop(logits, given); }
+inline double exponentials(std::span<const float> logits, float greatest) { return sum_loop(logits, greatest); }
+inline int32_t rank_among(std::span<const float> logits, size_t given) { return rank_loop(logits, given); }
 #endif
 
-}  // namespace
+}  // namespace detail
 
-RowReading read_row(std::span<const float> logits, int count, int32_t given) {
+// Reads a row of logits in three passes over it. count: of the tokens in `top`, at least 1; all if the row has fewer.
+// given: the token that is asked for; below 0 it is the most likely one. Log-probabilities are those of
+// sdk/log_softmax.hpp within 1e-6 of their size, or 1e-6; sums are in a fixed order, so that the bits are the same
+// everywhere. Of a row with a NaN or +infinity nothing can be said: `top` is empty, `logprob` NaN and `rank` 0.
+inline RowReading read_row(std::span<const float> logits, int count, int32_t given) {
   const std::vector<int32_t> ids = most_likely(logits, count);
   // A NaN or +infinity comes first in the order.
   if (ids.empty() || !is_usable(order_key(logits[ids[0]]))) return {{}, std::numeric_limits<float>::quiet_NaN(), 0};
   const float greatest = logits[ids[0]];
-  const double log_sum = greatest + std::log(exponentials(logits, greatest));
+  const double log_sum = greatest + std::log(detail::exponentials(logits, greatest));
   const int32_t token = given < 0 ? ids[0] : given;
-  RowReading reading{{}, static_cast<float>(logits[token] - log_sum), given < 0 ? 1 : rank_among(logits, token)};
+  RowReading reading{
+      {}, static_cast<float>(logits[token] - log_sum), given < 0 ? 1 : detail::rank_among(logits, token)};
   for (const int32_t id : ids) reading.top.push_back({id, static_cast<float>(logits[id] - log_sum)});
   return reading;
 }
