@@ -45,7 +45,9 @@ Tensor view(const StoredTensor& stored, const std::string& name, Weight weight, 
   if (!is_vector(weight))
     expected = transposed ? std::vector{shape.cols, shape.rows} : std::vector{shape.rows, shape.cols};
   if (stored.shape != expected) {
-    fail(where, ": expected shape ", shape_text(expected), ", found ", shape_text(stored.shape));
+    const bool is_turned = expected.size() == 2 && stored.shape == std::vector{expected[1], expected[0]};
+    fail(where, ": expected shape ", shape_text(expected), ", found ", shape_text(stored.shape),
+         is_turned ? ": it is transposed" : "");
   }
   const Type type = type_of(where, stored.dtype);
   if (is_vector(weight)) return {stored.data, type, shape.rows, 1, stored.strides[0], 1};
@@ -174,9 +176,9 @@ Tensor Gpt2Checkpoint::fetch(Weight weight, int layer) const {
   if (!tensor) {
     const std::string nearest = tensors_.nearest(name, known_);
     fail(tensors_.path(), ": expected tensor ", in_quotes(name), ", found none",
-         !nearest.empty()                    ? "; nearest: " + nearest
+         !nearest.empty()                    ? nearest
          : is_per_layer(weight) && layer > 0 ? "; the model's settings say " + std::to_string(model_.L) + " layers"
-                                             : "");
+                                             : tensors_.another(known_));
   }
   const bool is_wide = is_vector(weight) || weight == Weight::wpe;
   if (quantised_ && !is_wide)

@@ -119,13 +119,18 @@ std::string StoredTensors::nearest(std::string_view name, const std::set<std::st
   std::vector<const std::string*> names = unknown(known);
   names.resize(std::min(names.size(), kMostNames));
   const std::string* best = nullptr;
-  size_t best_distance = SIZE_MAX;
+  size_t best_distance = name.size() / 3 + 1;  // a name that differs in more letters was not meant by this one
   for (const std::string* candidate : names) {
     if (candidate->size() > kLongestName) continue;
     const size_t distance = edit_distance(name, *candidate);
     if (distance < best_distance) best = candidate, best_distance = distance;
   }
-  return best ? in_quotes(*best) : "";
+  return best ? "; nearest: " + in_quotes(*best) : "";
+}
+
+std::string StoredTensors::another(const std::set<std::string>& known) const {
+  const std::vector<const std::string*> names = unknown(known);
+  return names.empty() ? "" : "; it has other tensors, such as " + in_quotes(*names.front());
 }
 
 void StoredTensors::log_unknown(const Host& host, const std::set<std::string>& known) const {

@@ -69,9 +69,10 @@ class StoredTensors {
   // limit of layers.
   int64_t layers() const;
 
-  // For a message about a missing tensor: of the stored names that are not in `known`, the one nearest to `name`, in
-  // quotes; or "" if there is none.
+  // For the end of a message about a missing tensor: of the stored names that are not in `known`, the one that may have
+  // been meant by `name`; or any. "" if there is none.
   std::string nearest(std::string_view name, const std::set<std::string>& known) const;
+  std::string another(const std::set<std::string>& known) const;
 
   // Logs a warning with the stored names that are not in `known`. The attention's mask buffers are ignored silently.
   void log_unknown(const Host& host, const std::set<std::string>& known) const;

@@ -16,12 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 
 // Throws Error where config.json is missing, saying what is there. weights: the same folder, or a file of weights.
-void check_config(const fs::path& folder, const fs::path& weights) {
+void check_config(const fs::path& folder, const fs::path& weights, const Host& host) {
   const fs::path config = folder / "config.json";
   if (is_there(config)) return;
-  if (weights != folder)
+  if (weights != folder) {
+    open_weights(weights, host);  // throws for what is wrong with the file itself, which comes first
     fail(weights.string(), ": expected the model's settings beside it, in ", config.string(),
          ", found none: copy them from where the model is from");
+  }
   const std::string foreign = loaders::foreign_in(folder);
   fail(folder.string(), ": expected a model, config.json with its weights, found ",
        foreign.empty() ? "no config.json" : foreign);
@@ -29,7 +31,7 @@ void check_config(const fs::path& folder, const fs::path& weights) {
 
 // folder: the one with config.json. weights: the same folder, or a file of weights.
 std::unique_ptr<Checkpoint> open_model(const fs::path& folder, const fs::path& weights, const Host& host) {
-  check_config(folder, weights);
+  check_config(folder, weights, host);
   const loaders::FolderConfig config = loaders::read_config((folder / "config.json").string(), host);
   loaders::StoredTensors tensors = open_weights(weights, host);
   if (config.quantised)

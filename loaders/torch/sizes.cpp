@@ -24,8 +24,11 @@ std::optional<int64_t> heads_of(std::string_view model_type) {
 // The shape of a matrix that a model must have.
 std::vector<int64_t> shape_of_matrix(const loaders::StoredTensors& tensors, const char* name) {
   const loaders::StoredTensor* tensor = tensors.find(name);
-  if (!tensor)
-    fail(tensors.path(), ": expected tensor ", in_quotes(name), ", found none; nearest: ", tensors.nearest(name, {}));
+  if (!tensor) {
+    const std::string nearest = tensors.nearest(name, {});
+    fail(tensors.path(), ": expected tensor ", in_quotes(name), ", found none",
+         nearest.empty() ? tensors.another({}) : nearest);
+  }
   if (tensor->shape.size() != 2)
     fail(tensors.path(), ": ", in_quotes(name), ": expected a matrix, found shape ",
          loaders::shape_text(tensor->shape));

@@ -269,10 +269,13 @@ TEST(HuggingfaceFiles, FilesOfAnotherKindAreNamed) {
       {"<html><body>Sign in</body></html>", {"web page"}},
       {std::string("GGUF\3\0\0\0\0\0\0\0", 12), {"GGUF"}},
       {"PK\x03\x04" + std::string(22, '\0') + std::string("\x0d\0\0\0", 4) + "name/data.pkl", {"PyTorch"}}};
-  const ModelFolder folder;
+  const ModelFolder folder, lone;
+  lone.remove("config.json");
   for (const auto& [bytes, words] : cases) {
     folder.write(kWeightFile, bytes);
     expect_refused(folder, kWeightFile, words);
+    lone.write(kWeightFile, bytes);
+    EXPECT_THAT(error_of([&] { open(lone.path(kWeightFile)); }), IsMessage(words));
   }
 }
 
@@ -305,7 +308,7 @@ TEST(HuggingfaceHeader, HoldsAsManyTensorsAsOneLikes) {
         .append(std::to_string(i))
         .append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
   folder.write(kWeightFile, size_bytes(header.size() + 1) + header + "}");
-  expect_refused(folder, kWeightFile, {"\"wte.weight\""});
+  expect_refused(folder, kWeightFile, {"\"wte.weight\"", "\"0\""});
 }
 
 TEST(HuggingfaceHeader, EntriesAreChecked) {
@@ -335,7 +338,11 @@ TEST(HuggingfaceHeader, EntriesAreChecked) {
 
 TEST(HuggingfaceHeader, TensorsMustFitTheConfiguration) {
   const std::string name = "\"h.1.attn.c_attn.weight\"";
-  expect_header_refused([](Json& header) { header[kQkv]["shape"] = {144, 48}; }, {name, "[48,144]", "[144,48]"});
+  expect_header_refused(
+      [](Json& header) {
+        header[kQkv]["shape"] = {144, 48};
+      },
+      {name, "[48,144]", "[144,48]", "transposed"});
   expect_header_refused([](Json& header) { header[kQkv]["shape"] = {6912}; }, {name, "[48,144]", "[6912]"});
   expect_header_refused([](Json& header) { header[kQkv]["dtype"] = "I32"; }, {name, "F32", "F16", "BF16", "I32"});
   const ModelFolder folder;
@@ -352,7 +359,10 @@ TEST(HuggingfaceHeader, MissingTensorsAreNamedWithTheNearest) {
   };
   expect_header_refused(rename(kQkv, "transformer.h.1.attn.c_atn.weight"),
                         {"\"h.1.attn.c_attn.weight\"", "\"h.1.attn.c_atn.weight\""});
-  expect_header_refused(rename("transformer.wte.weight", "wte.weights"), {"\"wte.weight\"", "\"wte.weights\""});
+  expect_header_refused(rename("transformer.wte.weight", "wte.weights"),
+                        {"\"wte.weight\"", "nearest", "\"wte.weights\""});
+  expect_header_refused(rename("transformer.wte.weight", "model.embed_tokens.weight"),
+                        {"\"wte.weight\"", "other tensors", "\"model.embed_tokens.weight\""});
   const ModelFolder more_layers;
   more_layers.set("n_layer", 3);
   expect_refused(more_layers, kWeightFile, {"\"h.2.ln_1.weight\""});

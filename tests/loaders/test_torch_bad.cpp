@@ -220,6 +220,17 @@ TEST_F(TorchBad, WeightsMustFitTheConfiguration) {
   expect_refused(content_.archive(), {"\"h.2.ln_1.weight\""});
 }
 
+TEST_F(TorchBad, NamesOfAnotherModelAreShown) {
+  TorchContent other = content_;
+  other.tensors[0].name = "transformer.embedding_of_tokens";
+  folder_.write("model.pt", other.archive());
+  folder_.remove("config.json");
+  EXPECT_THAT(error_of([&] {
+                open(folder_.path("model.pt"), {{"heads", "2"}});
+              }),
+              IsMessage("\"wte.weight\"", "other tensors", "\"embedding_of_tokens\""));
+}
+
 // The precisions take a head at the address of wte for wte.
 TEST_F(TorchBad, AHeadThatIsWteTransposedIsRefused) {
   const auto square = make_plugin<Loader>(Kind::loader, "synthetic")->open("synthetic:L=1,C=8,H=2,V=8,T=5");
