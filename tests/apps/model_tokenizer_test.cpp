@@ -64,6 +64,19 @@ TEST_F(ModelTokenizer, EveryKindOfFileCounts) {
   expect_used("\u4f60");
 }
 
+// nanoGPT's checkpoint with its table beside it, as a folder and as a file.
+TEST_F(ModelTokenizer, ACheckpointTakesTheTableOfCharactersBesideIt) {
+  run("mkdir c && cp " SOURCE_DIR "/tests/golden/torch/nanogpt.pt c/ckpt.pt");
+  write("c/meta.pkl", kCharacters);
+  for (const std::string model : {"c", "c/ckpt.pt"}) {
+    const std::string tell = "gpt2run -q --precision cpu-fp32 --sampler argmax -n 2 --sink tokens --echo -m " + model;
+    const Outcome by_ids = run(tell + " --tokens 1,0,2");
+    EXPECT_EQ(by_ids.code, 0) << by_ids.err;
+    EXPECT_EQ(by_ids.out.substr(0, 6), "1 0 2 ");
+    EXPECT_EQ(run(tell + " --prompt 'ba\u4f60'").out, by_ids.out);
+  }
+}
+
 // Only Hugging Face's layout has a place for a table of characters; the weights are written all the same.
 TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
   write("m/meta.pkl", kCharacters);

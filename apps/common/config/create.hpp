@@ -56,8 +56,8 @@ auto call_named(const BoundPlugin& bound, const char* done, const Call& call) {
 }
 
 // Creates the plugin's object. Base must be the interface of the plugin's kind. Throws as name_all_exceptions() does,
-// and Error when the plugin returns null. An Error of a sampler or a precision is a UsageError here: they see nothing
-// but their options. That of a precision names the precision, as there may be several.
+// and Error when the plugin returns null. An Error of the plugin's create() is a UsageError here: it sees nothing but
+// its options. That of a precision names the precision, as there may be several.
 template <class Base>
 std::unique_ptr<Base> create(const BoundPlugin& bound) {
   const auto watch = bound.host ? bound.host->watch(*bound.plugin, "created") : nullptr;
@@ -68,7 +68,6 @@ std::unique_ptr<Base> create(const BoundPlugin& bound) {
     } catch (const Error& error) {
       if constexpr (std::is_same_v<Base, Precision>)
         usage_error(to_text({bound.plugin->name, bound.spec.options}), ": ", error.what());
-      if (!std::is_same_v<Base, Sampler>) throw;
       throw UsageError(error.what());
     }
     if (!object) fail(bound.values.owner(), ": create() returned null: expected an object, or an Error thrown");
