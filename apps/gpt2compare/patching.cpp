@@ -76,6 +76,19 @@ std::vector<Cell> cells_of(std::span<const SweepMap> maps, std::span<const Bound
   return cells;
 }
 
+// Throws Error for an effect that is not a number.
+void check_effects(const SweepMap& map) {
+  const auto is_wrong = [](double effect) { return !std::isfinite(effect); };
+  const auto wrong = std::ranges::find_if(map.effects, is_wrong);
+  if (wrong == map.effects.end()) return;
+  const auto at = static_cast<size_t>(wrong - map.effects.begin());
+  const int32_t layer = map.layers[at / map.positions.size()];
+  fail("--patch_sweep: ", name_of(map.op), layer < 0 ? "" : " of layer " + std::to_string(layer), " at position ",
+       map.positions[at % map.positions.size()], ": expected a number as effect, found ",
+       std::isnan(*wrong) ? "NaN" : "infinity", ", and ", std::ranges::count_if(map.effects, is_wrong) - 1,
+       " more such places; the patched values overflow the precision");
+}
+
 // What a text becomes without the tokens that stand before every text.
 std::vector<int32_t> tokens_of(const Tokenizer& tokenizer, const std::string& text) {
   std::vector<int32_t> tokens = tokenizer.encode(text, false);
@@ -231,6 +244,9 @@ void PatchingRun::read_ends(std::span<const BoundPatch> base) {
   }
   found.corrupted = metric(corrupted);
   if (has_donor) found.clean = metric(clean);
+  if (!std::isfinite(found.corrupted) || !std::isfinite(found.clean.value_or(0)))
+    fail("--patch_sweep: expected numbers after the prompt and after the donor, found ", found.corrupted,
+         has_donor ? " and " + std::to_string(*found.clean) : "", ", so effects cannot be told");
   if (has_donor && *found.clean == found.corrupted)
     fail("--patch_sweep: expected another answer from the donor than from the prompt, found ", found.corrupted,
          " for both, so there is nothing to restore; name the answer by --answer, or give another donor");
@@ -258,8 +274,10 @@ void PatchingRun::sweep() {
     progress.update(++done, std::ssize(texts));
   });
   const double whole = found.clean ? *found.clean - found.corrupted : 1;
-  for (SweepMap& map : found.maps)
+  for (SweepMap& map : found.maps) {
     for (const double value : map.values) map.effects.push_back((value - found.corrupted) / whole);
+    check_effects(map);
+  }
 }
 
 Manifest PatchingRun::manifest() const {
@@ -267,10 +285,10 @@ Manifest PatchingRun::manifest() const {
   const OptionValues& values = configuration_.values();
   if (const std::string path(values.text("text")); !path.empty())
     options.push_back({"text", absolute_path(path), "text"});
-  for (const char* key : {"patch", "answer"})
-    for (const std::string& given : configuration_.list(key)) options.push_back({key, given, "text"});
-  if (const std::string given(values.text("patch_sweep")); !given.empty())
-    options.push_back({"patch_sweep", given, "text"});
+  for (size_t i = 0; i < patches_.size(); ++i)
+    options.push_back({"patch", recorded_patch(result_.patches[i], patches_[i]), "text"});
+  for (const std::string& given : configuration_.list("answer")) options.push_back({"answer", given, "text"});
+  if (!swept_.empty()) options.push_back({"patch_sweep", recorded_patch(result_.sweep->text, swept_.front()), "text"});
   for (const char* key : {"threads", "device"}) options.push_back({key, values.shown(key), "int"});
   options.push_back({"no_special", values.shown("no_special"), "bool"});
   Manifest record = evaluation_.manifest(std::move(options));

@@ -56,6 +56,12 @@ std::string metric_text(const Sweep& sweep, const Tokenizer* tokenizer) {
          quoted(sweep.answers[1], tokenizer);
 }
 
+// With three digits, and 0 without a sign.
+std::string shown_effect(double effect) {
+  const std::string text = shown_number(effect, "%.3f");
+  return text == "-0.000" ? "0.000" : text;
+}
+
 // The map in blocks of columns that fit the width; layers go down, positions to the right.
 std::string map_table(const SweepMap& map, const std::vector<int32_t>& tokens, const Tokenizer* tokenizer, int width) {
   const size_t count = map.positions.size();
@@ -77,7 +83,7 @@ std::string map_table(const SweepMap& map, const std::vector<int32_t>& tokens, c
     }
     for (size_t l = 0; l < map.layers.size(); ++l) {
       rows.push_back({map.layers[l] < 0 ? "-" : std::to_string(map.layers[l])});
-      for (size_t c = begin; c < end; ++c) rows.back().push_back(shown_number(map.effects[l * count + c], "%.3f"));
+      for (size_t c = begin; c < end; ++c) rows.back().push_back(shown_effect(map.effects[l * count + c]));
     }
     text.append(in_columns(std::move(rows))).append("\n");
   }
@@ -93,7 +99,8 @@ std::string largest_effect(const Sweep& sweep, const std::vector<int32_t>& token
   if (!best) return "";
   const int32_t layer = best->layers[at / best->positions.size()];
   const int32_t position = best->positions[at % best->positions.size()];
-  return "the largest effect is " + shown_number(best->effects[at], "%.3f") + ", of " + name_of(best->op) +
+  if (shown_effect(best->effects[at]) == "0.000") return "no effect is as large as 0.001\n";
+  return "the largest effect is " + shown_effect(best->effects[at]) + ", of " + name_of(best->op) +
          (layer < 0 ? "" : " of layer " + std::to_string(layer)) + " at position " + std::to_string(position) + ", " +
          quoted(tokens[position], tokenizer) + "\n";
 }

@@ -110,7 +110,11 @@ void start(std::vector<std::string> arguments, Ranks& ranks) {
   if (values.flag("help")) return tell(help(host, configuration));
   Selection choice = choose(host, configuration);
   warn_unused_device(configuration, {&choice.precision, 1});
-  if (values.text("report") == "weights") return tell(weight_report(choice));
+  if (values.text("report") == "weights") {
+    if (configuration.layer("patch") == Layer::command_line)
+      usage_error(configuration.origin("patch"), ": not beside --report weights, which runs no prompt");
+    return tell(weight_report(choice));
+  }
   Composition composition(host, configuration, std::move(choice), &ranks);
   if (values.flag("explain")) return tell(explain(composition));
   run(composition, configuration, ranks);

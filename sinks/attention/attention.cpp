@@ -53,11 +53,7 @@ class Attention final : public Sink {
   }
 
   void tensor(const TensorEvent& event) override {
-    if (heads_ == 0) fail("attention: expected the model's number of heads in the manifest of the run, found none");
-    if (event.cols % heads_ != 0)
-      fail("attention: expected a multiple of ", heads_, " heads as columns, found ", event.cols);
-    for (int32_t row = 0; row < event.rows; ++row)
-      keep(event, event.owners[row], event.values + int64_t{row} * event.cols);
+    for (int32_t row = 0; row < event.rows; ++row) keep(event, row);
   }
 
   void token(const TokenEvent&) override {}
@@ -81,7 +77,8 @@ class Attention final : public Sink {
 
  private:
   // A position that is read again, after a context shift or by --recompute, stays as it was read first.
-  void keep(const TensorEvent& event, const TensorRow& row, const float* values) {
+  void keep(const TensorEvent& event, int32_t index) {
+    const TensorRow& row = event.owners[index];
     const auto found = live_.find(row.sequence);
     if (found == live_.end()) return;
     AttentionRecord& record = found->second;
@@ -94,11 +91,10 @@ class Attention final : public Sink {
     LayerWeights& weights = record.layers[event.layer];
     const auto next = static_cast<int32_t>(weights.size());
     if (row.position < next) return;
-    const int keys = event.cols / heads_;
-    if (row.position > next || row.position >= keys)
-      fail("attention: sequence ", row.sequence, ", layer ", event.layer, ": expected position ", next, " and below ",
-           keys, ", found ", row.position, ": after a context shift positions are no longer those of the text");
-    weights.push_back(kept_weights(values, heads_, keys, row.position));
+    if (row.position > next)
+      fail("attention: sequence ", row.sequence, ", layer ", event.layer, ": expected position ", next, ", found ",
+           row.position);
+    weights.push_back(kept_weights("attention", event, index, heads_));
   }
 
   void add_to_page(uint64_t sequence, const AttentionRecord& record) {

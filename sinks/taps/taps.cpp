@@ -81,8 +81,7 @@ class Taps final : public Sink {
     count_ = std::max(count_, event.layer + 1);
     for (int32_t row = 0; row < event.rows; ++row) length_ = std::max(length_, event.owners[row].position + 1);
     if (event.layer >= 0 && !layers_.contains(event.layer)) return;
-    for (int32_t row = 0; row < event.rows; ++row)
-      keep(event, event.owners[row], event.values + int64_t{row} * event.cols);
+    for (int32_t row = 0; row < event.rows; ++row) keep(event, row);
   }
 
   void finish(uint64_t sequence, std::string_view, std::string_view) override {
@@ -124,27 +123,18 @@ class Taps final : public Sink {
 
  private:
   // A position that is read again, after a context shift or by --recompute, stays as it was read first.
-  void keep(const TensorEvent& event, const TensorRow& row, const float* values) {
+  void keep(const TensorEvent& event, int32_t index) {
+    const TensorRow& row = event.owners[index];
     const auto found = live_.find(row.sequence);
     if (found == live_.end() || !positions_.contains(row.position)) return;
     TapRows& rows = found->second.rows[{event.op, event.layer}];
     if (!rows.positions.empty() && row.position <= rows.positions.back()) return;
     std::vector<float> seen;
-    std::span<const float> kept(values, static_cast<size_t>(event.cols));
-    if (std::string_view(event.op) == name_of(Op::attention_weights)) {
-      check_weights(event, row);
-      kept = seen = kept_weights(values, heads_, event.cols / heads_, row.position);
-    }
+    std::span<const float> kept(event.values + int64_t{index} * event.cols, static_cast<size_t>(event.cols));
+    if (std::string_view(event.op) == name_of(Op::attention_weights))
+      kept = seen = kept_weights("taps", event, index, heads_);
     rows.positions.push_back(row.position);
     rows.values.insert(rows.values.end(), kept.begin(), kept.end());
-  }
-
-  void check_weights(const TensorEvent& event, const TensorRow& row) const {
-    if (heads_ == 0) fail("taps: expected the model's number of heads in the manifest of the run, found none");
-    if (event.cols % heads_ != 0) fail("taps: expected columns of ", heads_, " heads, found ", event.cols);
-    if (row.position >= event.cols / heads_)
-      fail("taps: ops: attention_weights: position ", row.position, " of sequence ", row.sequence,
-           " comes after a context shift, where weights no longer belong to the positions of the text");
   }
 
   std::string dir_, prefix_;

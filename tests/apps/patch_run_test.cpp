@@ -49,6 +49,16 @@ TEST_F(PatchRun, AnotherPromptInTheLastResidualIsContinued) {
   }
 }
 
+TEST_F(PatchRun, AManifestRepeatsADonorThatIsNotUtf8) {
+  const std::string options = " -q -n 8 --sampler argmax --sink tokens ";
+  const std::string patch = "--patch \"$(printf 'op=down_add,layer=0,positions=1,from=The \\377\\376 queen')\" ";
+  const Outcome first = run("gpt2run --prompt 'The king was' --manifest run.json" + options + patch);
+  ASSERT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.err, "");
+  EXPECT_NE(first.out, run("gpt2run --prompt 'The king was'" + options).out);
+  EXPECT_EQ(run("gpt2run -q --config run.json").out, first.out);
+}
+
 TEST_F(PatchRun, SaysWhatItDoesAndWhatCannotBe) {
   EXPECT_THAT(run(std::string(kRun) + "-n 12 --tokens 3 --explain --patch op=embed,zero").out,
               HasSubstr("patch       op=embed,zero"));
@@ -60,6 +70,8 @@ TEST_F(PatchRun, SaysWhatItDoesAndWhatCannotBe) {
   EXPECT_THAT(refused("'op=embed,from_tokens=1 2 3 4'"), IsRefusal(2, "gpt2run", "--patch:", "0", "5", "4"));
   EXPECT_THAT(refused("op=embed,zero --patch op=embed,positions=30,zero --patch op=embed,zero"),
               IsRefusal(2, "gpt2run", "--patch (number 2 of 3):", "30"));
+  EXPECT_THAT(run("gpt2run -q --report weights --patch op=embed,zero"),
+              IsRefusal(2, "gpt2run", "--patch", "--report weights"));
 }
 
 }  // namespace

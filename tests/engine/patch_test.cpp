@@ -128,6 +128,13 @@ TEST_P(Patches, NeighboursKeepTheirBitsAndChangeNone) {
   EXPECT_EQ(alone.logits, together.logits);
 }
 
+TEST_P(Patches, WhatTheCheckThrowsEndsTheRecording) {
+  const Patch patch{.op = Op::embed, .source = PatchSource::from, .donor = kText};
+  const auto end = [] { fail("interrupted"); };
+  EXPECT_THROW(PatchBinder(*session_, engine_model().config(), limits_, end).bind(patch, kText), Error);
+  EXPECT_EQ(read(kText, {patch}).logits, read(kText, {}).logits) << "the session can be used again";
+}
+
 TEST_P(Patches, HeadsArePatchedAlone) {
   const Seen before = read(kText, {});
   const Patch patch{.op = Op::norm_qkv, .layers = {{0, 0}}, .positions = {{1, 1}}, .heads = {{1, 1}}};

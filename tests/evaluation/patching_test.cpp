@@ -141,6 +141,18 @@ TEST_F(Gpt2comparePatch, PrintsTables) {
     EXPECT_THAT(done.out, HasSubstr(part));
 }
 
+TEST_F(Gpt2comparePatch, AnEffectThatIsNoNumberIsAnError) {
+  EXPECT_THAT(run(line("--patch_sweep op=norm_qkv,layer=1,positions=2+last,scale=3e38 --json all.json")),
+              IsRefusal(1, "gpt2compare", "norm_qkv of layer 1 at position 2", "NaN"));
+}
+
+TEST_F(Gpt2comparePatch, NothingIsZeroWithoutASign) {
+  const Outcome done = run(line("--patch_sweep op=attention,scale=1.00001 --answer '#7'"));
+  EXPECT_EQ(done.code, 0) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("no effect is as large as 0.001"));
+  EXPECT_THAT(done.out, testing::Not(HasSubstr("-0.000")));
+}
+
 TEST_F(Gpt2comparePatch, RefusesWhatCannotBe) {
   const auto refused = [&](const std::string& options) { return run(line(options)); };
   EXPECT_THAT(refused("--patch layer=1,zero"), IsRefusal(2, "gpt2compare", "--patch:", "op"));

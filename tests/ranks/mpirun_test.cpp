@@ -37,6 +37,9 @@ TEST_F(Mpirun, EveryFileIsTheSameAsByOneProcess) {
   expect_same(3, prompts + "--samples 2 --batch 3 --sink text,tokens:out=ids.txt,jsonl:out=all.jsonl:echo=on:top=3");
   expect_same(2, prompts + "--samples 2 --batch 2 --temp 1.3 --stop a --sink text,logits:format=npy --seed 7");
   expect_same(4, prompts + "--sink jsonl,logits --recompute --batch 2");
+  expect_same(2, prompts +
+                     "--sink text,logits --patch 'op=down_add,layer=0,positions=0,from=The queen' --patch "
+                     "op=attention,layer=1,noise=3");
 }
 
 TEST_F(Mpirun, FewerPromptsThanRanksAndNoPromptAtAll) {

@@ -166,6 +166,7 @@ TEST_F(Attention, LeavesNothingBehindWithoutEndAndSaysWhatIsWrong) {
   silent.reset();
   auto unknown = this->sink("attention", {{"dir", folder_}});
   unknown->begin("{}");
+  unknown->start(0, "p", {});
   EXPECT_NE(error_of([&] { step(*unknown, {{0, 0, 1}}, 1); }).find("number of heads"), std::string::npos);
   EXPECT_NE(error_of([&] { attention({{"layers", "x"}}); }).find("layers"), std::string::npos);
   EXPECT_NE(error_of([&] { attention({{"layers", "0-2"}}); }).find("0 to 1, found 0-2"), std::string::npos);

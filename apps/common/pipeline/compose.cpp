@@ -38,7 +38,6 @@ std::vector<RecordedOption> recorded_options(const Configuration& configuration,
     options.push_back({key, values.shown(key), "bool"});
   if (values.flag("verify")) options.push_back({"verify", "on", "bool"});
   for (const std::string& stop : generation.stops) options.push_back({"stop", stop, "text"});
-  for (const std::string& patch : configuration.list("patch")) options.push_back({"patch", patch, "text"});
   const std::string tokenizer(values.text("tokenizer"));
   if (!tokenizer.empty()) options.push_back({"tokenizer", absolute_path(tokenizer), "text"});
   for (const std::string& folder : configuration.list("plugin_dir"))
@@ -83,6 +82,8 @@ Composition::Composition(PluginHost& host, const Configuration& configuration, S
   patch_texts_ = configuration.list("patch");
   patches_ = patches_of(configuration, tokenizer_.get(), checkpoint_->config(), prompts_,
                         longest_sequence(prompts_, generation_));
+  for (size_t i = 0; i < patches_.size(); ++i)
+    options_.push_back({"patch", recorded_patch(patch_texts_[i], patches_[i]), "text"});
   has_recorded_order_ = take_recorded_order(choice_.precision, configuration);
   precision_ = create<Precision>(choice_.precision);
   set_model_defaults(choice_.samplers, checkpoint_->config());

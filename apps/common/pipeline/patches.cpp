@@ -64,6 +64,30 @@ bool parse_number(std::string_view text, Number& number, bool* out_of_range = nu
   return code == std::errc() && end == text.data() + text.size();
 }
 
+std::vector<Term> terms_of(std::string_view rest, const std::string& origin) {
+  std::vector<Term> all;
+  while (true) {
+    Term term;
+    const size_t end = std::min(rest.find_first_of("=,"), rest.size());
+    term.key = normal_name(rest.substr(0, end));
+    rest.remove_prefix(end);
+    if (rest.starts_with('=')) {
+      rest.remove_prefix(1);
+      term.has_value = true;
+      const bool quoted = rest.starts_with('"');
+      const size_t size = quoted ? end_of_string(rest) : std::min(rest.find(','), rest.size());
+      if (quoted && size < rest.size() && rest[size] != ',')
+        usage_error(origin, ": the quoted value of ", in_quotes(term.key), " does not end");
+      const std::string_view value = rest.substr(0, size);
+      term.value = quoted ? json_unquoted(value, origin) : std::string(value);
+      rest.remove_prefix(size);
+    }
+    all.push_back(std::move(term));
+    if (rest.empty()) return all;
+    rest.remove_prefix(1);
+  }
+}
+
 // Reads the terms of one patch.
 class Parser {
  public:
@@ -71,7 +95,7 @@ class Parser {
       : text_(text), origin_(std::move(origin)), texts_(texts), model_(model) {}
 
   std::vector<Patch> patches() {
-    for (const Term& term : terms()) take(term);
+    for (const Term& term : terms_of(text_, origin_)) take(term);
     if (ops_.empty()) usage_error(origin_, ": expected op=NAME, one of ", joined(op_names()), ", found none");
     if (source_.empty()) usage_error(origin_, ": expected ", kSources, ", found none");
     if (has_size_ && patch_.source != PatchSource::noise)
@@ -90,31 +114,6 @@ class Parser {
   }
 
  private:
-  std::vector<Term> terms() const {
-    std::vector<Term> all;
-    std::string_view rest = text_;
-    while (true) {
-      Term term;
-      const size_t end = std::min(rest.find_first_of("=,"), rest.size());
-      term.key = normal_name(rest.substr(0, end));
-      rest.remove_prefix(end);
-      if (rest.starts_with('=')) {
-        rest.remove_prefix(1);
-        term.has_value = true;
-        const bool quoted = rest.starts_with('"');
-        const size_t size = quoted ? end_of_string(rest) : std::min(rest.find(','), rest.size());
-        if (quoted && size < rest.size() && rest[size] != ',')
-          usage_error(origin_, ": the quoted value of ", in_quotes(term.key), " does not end");
-        const std::string_view value = rest.substr(0, size);
-        term.value = quoted ? json_unquoted(value, origin_) : std::string(value);
-        rest.remove_prefix(size);
-      }
-      all.push_back(std::move(term));
-      if (rest.empty()) return all;
-      rest.remove_prefix(1);
-    }
-  }
-
   void take(const Term& term) {
     const std::vector<std::string> keys(std::begin(kKeys), std::end(kKeys));
     if (std::ranges::find(keys, term.key) == keys.end())
@@ -229,6 +228,20 @@ Patch parse_patch(std::string_view text, const std::string& origin, const PatchT
   std::vector<Patch> all = parse_patches(text, origin, texts, model);
   if (all.size() != 1) usage_error(origin, ": op: expected one operation, found ", all.size());
   return std::move(all.front());
+}
+
+std::string recorded_patch(const std::string& text, const Patch& patch) {
+  if (is_utf8(text)) return text;
+  std::string recorded;
+  for (const Term& term : terms_of(text, "--patch")) {
+    if (!recorded.empty()) recorded += ',';
+    std::string ids;
+    for (const int32_t id : patch.donor) ids.append(ids.empty() ? "" : " ").append(std::to_string(id));
+    const bool is_donor = term.key == "from";
+    recorded += is_donor ? "from_tokens" : term.key;
+    if (term.has_value) recorded.append("=").append(is_donor ? ids : term.value);
+  }
+  return recorded;
 }
 
 std::string patch_origin(const std::string& origin, size_t index, size_t count) {

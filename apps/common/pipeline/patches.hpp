@@ -36,6 +36,10 @@ Patch parse_patch(std::string_view text, const std::string& origin, const PatchT
 std::vector<Patch> parse_patches(std::string_view text, const std::string& origin, const PatchTexts& texts,
                                  const ModelConfig& model);
 
+// The text of a patch as a manifest keeps it, which can only hold UTF-8: where it is other bytes, its donor is named by
+// the tokens that they are.
+std::string recorded_patch(const std::string& text, const Patch& patch);
+
 // How messages name one of `count` patches of the same origin: --patch, or --patch (number 2 of 3).
 std::string patch_origin(const std::string& origin, size_t index, size_t count);
 
