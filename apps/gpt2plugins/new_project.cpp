@@ -13,11 +13,13 @@
 #include <filesystem>
 #include <utility>
 
+#include "common/program/crash_report.hpp"
 #include "common/program/program.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/discovery.hpp"
+#include "host/plugin_host.hpp"
 #include "host/usage_error.hpp"
 
 namespace gpt2run {
@@ -148,6 +150,11 @@ void check_name(const std::string& kind, const std::string& name) {
   if (!is_name)
     usage_error("new: expected a name of a-z, 0-9 and '-', ", kMost, " characters at most, with no '-' in front",
                 kind == "sampler" ? " and no \"device-\" in front" : "", ", found ", in_quotes(name));
+  const PluginHost host({}, report_crashes);
+  for (const Candidate& other : host.candidates())
+    if (name_of(other.kind) == kind && other.name == name)
+      usage_error("new: expected a name that no ", kind, " has, found ", in_quotes(name), ", which is that of ",
+                  other.file.string());
 }
 
 }  // namespace
@@ -165,7 +172,8 @@ void new_project(const std::vector<std::string>& arguments) {
   if (fs::exists(fs::symlink_status(folder, ignored)) && !(fs::is_directory(folder) && fs::is_empty(folder)))
     fail(folder.string(), ": exists already, and nothing is written over");
   const std::vector<ProjectFile> files = files_of(example, name);
-  const Draft draft(folder);
+  // A link to an empty folder stays, and what it names is filled.
+  const Draft draft(fs::is_symlink(folder, ignored) ? fs::canonical(folder) : folder);
   for (const ProjectFile& file : files) draft.write(file);
   draft.publish();
   std::string text;

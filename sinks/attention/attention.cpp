@@ -18,7 +18,7 @@ namespace {
 
 constexpr OptionSpec kOptions[] = {
     {"dir", "text", "attention", "", "folder to write into, made if missing"},
-    {"layers", "text", "all", "", "all, or layers such as 0-3,7"},
+    {"layers", "text", "all", "", "all, or layers such as 0-3+7"},
     {"npy", "bool", "on", "", "an array for each layer and sequence"},
     {"page", "bool", "on", "", "attention.html, a page to look at in a browser"},
     {"page_tokens", "int", "256", "[1, 4096]", "the most tokens of a sequence on the page, its first ones"},

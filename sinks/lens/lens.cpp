@@ -19,7 +19,7 @@ constexpr OptionSpec kOptions[] = {
     {"out", "text", "-", "", "file to write; - is standard output, one write per sequence"},
     {"format", "enum", "text", "text|jsonl|html", "a table, JSON lines, or a page to look at in a browser"},
     {"top", "int", "5", "[1, 100]", "the most likely tokens after each layer"},
-    {"positions", "text", "all", "", "all, last, or positions such as 0-3,7; last is the last one of the sequence"},
+    {"positions", "text", "all", "", "all, last, or positions such as 0-3+7; last is the last one of the sequence"},
     {"width", "int", "100", "[40, 1000]", "columns of a table"},
 };
 

@@ -18,8 +18,8 @@ constexpr OptionSpec kOptions[] = {
     {"dir", "text", "taps", "", "folder to write into, made if missing"},
     {"name", "text", "", "", "before the files' names, as in NAME_index.json; may be empty"},
     {"ops", "text", "embed+down_add", "", "operations joined by +, or all; embed+down_add: the hidden states"},
-    {"layers", "text", "all", "", "all, or layers such as 0-3,7"},
-    {"positions", "text", "all", "", "all, or positions such as 0-3,7 of each sequence"},
+    {"layers", "text", "all", "", "all, or layers such as 0-3+7"},
+    {"positions", "text", "all", "", "all, or positions such as 0-3+7 of each sequence"},
     {"format", "enum", "npy", "npy", "of the arrays"},
 };
 

@@ -52,6 +52,23 @@ TEST(NewProject, StandsInAFolderOfItsNameAndSaysWhatToDo) {
   EXPECT_EQ(entries(scratch.path()), 1u) << "a draft was left";
 }
 
+TEST(NewProject, HasNoNameOfAPluginThatIsThere) {
+  const ScratchFolder scratch;
+  const Outcome outcome = new_in(scratch, "sampler nucleus");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, testing::AllOf(HasSubstr("\"nucleus\""), HasSubstr("gpt2run-sampler-nucleus.so")));
+  EXPECT_EQ(new_in(scratch, "sink nucleus").code, 0) << "a name of another kind";
+}
+
+TEST(NewProject, FillsAnEmptyFolderThatALinkNames) {
+  const ScratchFolder scratch;
+  const Outcome outcome = new_in(scratch, "sink b link", "mkdir empty && ln -s empty link && ");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(entries(scratch.path() / "empty"), 4u);
+  EXPECT_TRUE(fs::is_symlink(scratch.path() / "link"));
+  EXPECT_EQ(entries(scratch.path()), 2u) << "a draft was left";
+}
+
 TEST(NewProject, HasTheModesOfOtherFiles) {
   const ScratchFolder scratch;
   ASSERT_EQ(new_in(scratch, "sink b", "umask 027 && ").code, 0);

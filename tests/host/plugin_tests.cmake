@@ -144,7 +144,7 @@ add_dependencies(test_host_programs plugin_fixtures gpt2plugins gpt2run)
 # Not under sanitizers, which have words of their own for a wild write and for memory that is not there.
 gpt2run_test(host_bad LABELS host release-only SOURCES plugin_bad_test.cpp LINK gpt2run::apps)
 gpt2run_test(host_new LABELS host SOURCES new_project_test.cpp)
-add_dependencies(test_host_new gpt2plugins)
+add_dependencies(test_host_new gpt2plugins gpt2run-sampler-nucleus)
 add_dependencies(test_host_bad fixture-bad-sampler-bad-host fixture-no-symbol-sampler-no-symbol-host
   fixture-missing-symbol-sampler-missing-symbol-host gpt2run gpt2plugins gpt2run_plugin_check gpt2run-loader-huggingface
   gpt2run-precision-cpu-fp32 gpt2run-sampler-argmax gpt2run-sink-null)

@@ -14,6 +14,8 @@ PAGES = BUILD / "scripts/packaging/pages"
 PROGRAMS = ["gpt2bench", "gpt2compare", "gpt2convert", "gpt2perplexity", "gpt2plugins", "gpt2run", "gpt2run-plugin-check", "gpt2serve", "gpt2tokenize"]
 OPTION = re.compile(r"^  (?:-(\w), )?--(\w+) .*\((?:bool|int|real|text|enum)[^\n]*\)$", re.MULTILINE)
 ALIASES = re.compile(r"Short for every chosen plugin that has it: (.*)\.")
+OF_SINK = re.compile(r"^  --(\w+\.\w+) ", re.MULTILINE)
+SINKS = "attention,jsonl,lens,logits,null,taps,text,timings,tokens"
 IN_USAGE = re.compile(r"\[--([a-z-]+)(?: [A-Z]+)?\]")
 
 
@@ -48,8 +50,19 @@ def same(what, found, wanted):
     expect(found == wanted, what, "to have", sorted(wanted), "found", sorted(found))
 
 
-def check_man(program, names, letters):
+def of_sinks(program):
+    """The options of the sinks that are shipped, which belong to gpt2run."""
+    if program != "gpt2run":
+        return set()
+    text = run(BUILD / "bin" / program, "--sink", SINKS, "--help")[0]
+    found = {name.replace("_", "-") for name in OF_SINK.findall(text[text.index("\nsink ") :])}
+    expect(len(found) > 20 and "lens.positions" in found, "options of sinks, found", found)
+    return found
+
+
+def check_man(program, names, letters, sinks):
     text = read("man", program + ".1").replace("\\-", "-")
+    same(f"the man page of {program}", {name.replace("_", "-") for name in re.findall(r"^\\fB--(\w+\.\w+)\\fR", text, re.MULTILINE)}, sinks)
     heads = re.findall(r"^\.TP\n((?:\\fB-\w\\fR, )?\\fB--.*)$", text, re.MULTILINE)
     same(f"the man page of {program}", {name.replace("_", "-") for head in heads for name in re.findall(r"\\fB--([\w-]+)\\fR", head)}, names)
     same(f"the man page of {program}", {letter for head in heads for letter in re.findall(r"\\fB-(\w)\\fR", head)}, letters)
@@ -64,14 +77,15 @@ def of_bash(program, *words):
     return set(run("bash", "-c", script, "bash", program, *words)[0].split())
 
 
-def check_shells(program, names, letters, aliases):
+def check_shells(program, names, letters, aliases, sinks):
+    same(f"bash's completion of {program} behind a dot", of_bash(program, "--x.") if not sinks else of_bash(program, "--lens."), {"--" + name for name in sinks if name.startswith("lens.")})
     offered = of_bash(program, "--") - {"files"}
     same(f"bash's completion of {program}", offered, {"--" + name for name in names | aliases})
     text = read("zsh", "_" + program)
-    same(f"zsh's completion of {program}", set(re.findall(r"^  (?:'[^']*')?(?:'\*?|\{-\w\+?,)--([a-z0-9-]+)", text, re.MULTILINE)), names | aliases)
+    same(f"zsh's completion of {program}", set(re.findall(r"^  (?:'[^']*')?(?:'\*?|\{-\w\+?,)--([a-z0-9.-]+)", text, re.MULTILINE)), names | aliases | sinks)
     same(f"zsh's completion of {program}", set(re.findall(r"\{-(\w)", text)), letters)
     text = read("fish", program + ".fish")
-    same(f"fish's completion of {program}", set(re.findall(r" -l ([a-z0-9-]+)", text)), names | aliases)
+    same(f"fish's completion of {program}", set(re.findall(r" -l ([a-z0-9.-]+)", text)), names | aliases | sinks)
     same(f"fish's completion of {program}", set(re.findall(r" -s (\w) ", text)), letters)
 
 
@@ -89,8 +103,9 @@ def check_parsed():
 for each in PROGRAMS:
     options, short, others = declared(each)
     expect("help" in options and len(options) >= (1 if each == "gpt2run-plugin-check" else 4), "options of", each, "found", options)
-    check_man(each, options, short)
-    check_shells(each, options, short, others)
+    dotted = of_sinks(each)
+    check_man(each, options, short, dotted)
+    check_shells(each, options, short, others, dotted)
 check_parsed()
 for given, wanted in (
     (("gpt2run", "--max_new"), "--max-new-tokens"),
@@ -102,6 +117,8 @@ for given, wanted in (
     (("gpt2run", "--model", ""), "files"),
     (("gpt2plugins", "s"), "show"),
     (("gpt2plugins", "show", "mirost"), "mirostat"),
+    (("gpt2plugins", "new", "sin"), "sink"),
+    (("gpt2plugins", "check", ""), "files"),
     (("gpt2run-plugin-check", ""), "files"),
 ):
     expect(wanted in of_bash(*given), f"bash to offer {wanted} for {given}, found", of_bash(*given))

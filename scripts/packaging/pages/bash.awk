@@ -36,13 +36,22 @@ END {
     }
   }
   if (program == "gpt2plugins")
-    print "    show) values=$(gpt2plugins list 2>/dev/null | awk '$3 ~ /^(host|cuda)$/ { print $2 }') ;;"
+    print "    show) values=$(gpt2plugins list 2>/dev/null | awk '$3 ~ /^(host|cuda)$/ { print $2 }') ;;\n" \
+          "    new) values='loader precision sampler sink' ;;\n    check) compopt -o default && values=--json\\ --time-limit ;;"
   print "    *)"
   line = ""
   for (i = 1; i <= n; ++i)
     if (!is_repeated(i)) line = line " " dashed(names[i])
   count = split(aliases, alias, " ")
   for (i = 1; i <= count; ++i) line = line " " dashed(alias[i])
+  options = ""
+  for (i = 1; i <= n_of_sinks; ++i) options = options " " dashed(sink_name[i])
+  if (options != "") {
+    print "      if [[ $word == --*.* ]]; then"
+    print "        mapfile -t COMPREPLY < <(compgen -W '" substr(options, 2) "' -- \"${word//_/-}\")"
+    print "        return"
+    print "      fi"
+  }
   if (commands != "") print "      if [[ COMP_CWORD -eq 1 && $word != -* ]]; then values='" commands "'; fi"
   print "      if [[ $word == -* || -z $values ]]; then"
   if (program == "gpt2run-plugin-check") print "        compopt -o default"

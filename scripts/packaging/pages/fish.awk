@@ -25,9 +25,14 @@ END {
   }
   count = split(aliases, alias, " ")
   for (i = 1; i <= count; ++i) printf "complete -c %s -l %s -x\n", program, substr(dashed(alias[i]), 3)
+  for (i = 1; i <= n_of_sinks; ++i)
+    printf "complete -c %s -l %s -x -d %s\n", program, substr(dashed(sink_name[i]), 3), quoted(sink_help[i])
   if (commands != "")
     printf "complete -c %s -n __fish_use_subcommand -x -a %s\n", program, quoted(commands)
-  if (program == "gpt2plugins")
+  if (program == "gpt2plugins") {
+    print "complete -c gpt2plugins -n '__fish_seen_subcommand_from check' -F"
+    print "complete -c gpt2plugins -n '__fish_seen_subcommand_from new' -x -a 'loader precision sampler sink'"
     print "complete -c gpt2plugins -n '__fish_seen_subcommand_from show' -x" \
           " -a \"(gpt2plugins list 2>/dev/null | awk '\\$3 ~ /^(host|cuda)\\$/ { print \\$2 }')\""
+  }
 }

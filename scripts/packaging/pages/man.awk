@@ -45,6 +45,15 @@ END {
   options_of("", "OPTIONS")
   n_commands = split(commands, command, " ")
   for (i = 1; i <= n_commands; ++i) options_of(command[i], "OPTIONS OF \"" toupper(command[i]) "\"")
+  if (n_sinks > 0) print ".SH OPTIONS OF SINKS\nEach is also written behind the sink\\(aqs name, as in \\fB\\-\\-sink lens:top=3\\fR."
+  for (i = 1; i <= n_sinks; ++i) {
+    print ".SS " roff(sinks[i])
+    for (j = 1; j <= n_of_sinks; ++j) {
+      if (sink_of[j] != i) continue
+      printf ".TP\n\\fB%s\\fR \\fI%s\\fR\n%s\n", roff(sink_name[j]), toupper(sink_type[j] == "enum" ? "choice" : sink_type[j]),
+             roff(sink_help[j] " (" sink_detail[j] ")")
+    }
+  }
   if (n_notes > 0) print ".SH NOTES"
   paragraph(notes, n_notes)
   if (aliases != "") print ".PP\n.B gpt2plugins show\n\\fINAME\\fR prints the options of a plugin."

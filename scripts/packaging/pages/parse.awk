@@ -7,6 +7,8 @@
 # notes[1..n_notes]        lines behind the options
 # names[1..n]              options as --help spells them: "--max_new_tokens"; letter[], help[], detail[], type[], range[],
 #                          repeats[] and part[] (the command that the option is of, or "") of each
+# sinks[1..n_sinks]        "lens: what it does"; sink_of[1..n_of_sinks] the number of the sink of each option, with
+#                          sink_name[], sink_help[], sink_detail[] and sink_type[] as above
 # aliases                  short names for options of plugins, separated by blanks
 
 function note_usage(line, words, i) {
@@ -37,7 +39,8 @@ function take_usage(count, lines, words, i) {
     type[n] = words[2] == "" ? "bool" : "text"
     if (words[1] == "--help") letter[n] = "h"
     help[n] = words[1] == "--help" ? "print the usage" : words[1] == "--version" ? "print the version" : \
-              words[1] == "--json" ? "print JSON" : words[1] == "--plugin-dir" ? "folder with plugins, searched first" : ""
+              words[1] == "--json" ? "print JSON" : words[1] == "--plugin-dir" ? "folder with plugins, searched first" : \
+              words[1] == "--time-limit" ? "seconds after which a check is stopped" : ""
   }
 }
 
@@ -49,6 +52,19 @@ function details_at(line, at, found) {
     found = at
   }
   return found
+}
+
+function add_of_sink(line, at) {
+  at = details_at(line)
+  sink_of[++n_of_sinks] = sink
+  sink_detail[n_of_sinks] = substr(line, at + 2, length(line) - at - 2)
+  sink_type[n_of_sinks] = sink_detail[n_of_sinks]
+  sub(/[ ,].*/, "", sink_type[n_of_sinks])
+  line = substr(line, 3, at - 3)
+  sink_name[n_of_sinks] = line
+  sub(/ .*/, "", sink_name[n_of_sinks])
+  sink_help[n_of_sinks] = substr(line, length(sink_name[n_of_sinks]) + 1)
+  sub(/^ +/, "", sink_help[n_of_sinks])
 }
 
 function add_option(line, at, words) {
@@ -136,7 +152,17 @@ in_usage && /^       / {
 }
 # Behind the options of gpt2run come those of the plugins that are chosen here: another machine has others.
 is_usage_over && /^[a-z]+ [a-z0-9-]+: / && $1 ~ /^(loader|precision|sampler|sink)$/ { is_over = 1 }
-/^  --[a-z0-9_-]+\./ { next }
+is_usage_over && /^[a-z]+ [a-z0-9-]+: / && $1 ~ /^(loader|precision|sampler|sink)$/ {
+  sink = 0
+  if ($1 == "sink" && !($2 in seen_sinks)) {
+    seen_sinks[$2] = 1
+    sinks[sink = ++n_sinks] = substr($0, 6)
+  }
+}
+/^  --[a-z0-9_-]+\./ {
+  if (sink) add_of_sink($0)
+  next
+}
 /^\(those of the plugins cannot be shown/ { next }
 is_usage_over && $1 ~ /^(loader|precision|sampler|sink)$/ && $2 ~ /:$/ { next }
 is_usage_over && ($0 != "" || n_notes) { notes[++n_notes] = $0 }

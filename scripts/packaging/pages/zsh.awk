@@ -28,6 +28,15 @@ END {
   print "  shift"
   print "  compadd \"$@\" -a names"
   print "}"
+  if (program == "gpt2plugins") {
+    print "(( $+functions[_gpt2plugins_arguments] )) || _gpt2plugins_arguments() {"
+    print "  case $words[2] in"
+    print "    show) _gpt2run_plugins . ;;"
+    print "    new) (( CURRENT == 3 )) && compadd loader precision sampler sink || _files ;;"
+    print "    check) _files ;;"
+    print "  esac"
+    print "}"
+  }
   print "_arguments -s -M 'm:{_}={-}' \\"
   for (i = 1; i <= n; ++i) {
     if (is_repeated(i)) continue
@@ -41,8 +50,9 @@ END {
   }
   count = split(aliases, alias, " ")
   for (i = 1; i <= count; ++i) printf "  '%s=:value: ' \\\n", dashed(alias[i])
+  for (i = 1; i <= n_of_sinks; ++i) printf "  '%s=[%s]:value: ' \\\n", dashed(sink_name[i]), quoted(sink_help[i])
   if (program == "gpt2plugins")
-    print "  '1:command:(" commands ")' '2:plugin:_gpt2run_plugins .'"
+    print "  '1:command:(" commands ")' '*:argument:_gpt2plugins_arguments'"
   else if (program == "gpt2run-plugin-check")
     print "  '1:plugin:_files -g \"*.so\"'"
   else if (commands != "")
