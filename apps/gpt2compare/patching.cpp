@@ -201,6 +201,9 @@ PatchedText PatchingRun::compare(const Prompt& text) {
   DivergenceMeter meter;
   feed_->run(both, 0, FedRows::all, [&](size_t which, int32_t position, std::span<const float> logits) {
     if (which == 0) return before[position].assign(logits.begin(), logits.end());
+    if (std::ranges::any_of(logits, [](float logit) { return std::isnan(logit); }))
+      fail("--patch: expected numbers as logits after position ", position,
+           " with the patches, found NaN; the patched values overflow the precision");
     const std::vector<float> unpatched = std::move(before[position]);
     const RowDivergence row = meter.compare(unpatched, logits, 0);
     found.positions.push_back(

@@ -56,6 +56,7 @@ const Hint kHints[] = {
     {"BannedWords", "gpt2run -q --bad-words a", {"--bad-words", "logit-bias", "-inf"}},
     {"ModelForATokenizer", "gpt2tokenize encode -m a b", {"-m", "--tokenizer"}},
     {"CommasInAValue", "gpt2run -q --sink lens:positions=0-3,7", {"--sink", "\"7\"", "lens:positions=\"0-3,7\""}},
+    {"CommasBetweenOptions", "gpt2run -q --sink taps:ops=attention,layers=0-3", {"\"layers=0-3\"", "taps:layers=0-3"}},
     {"OptionOfAnotherSink", "gpt2run -q --lens.positions last", {"--lens.positions", "the sink lens", "--sink"}},
     {"OneFolderForTwo", "gpt2run -q -p a --sink taps:dir=a:ops=all,taps:dir=a/", {"taps", "\"a/\"", "dir or name"}},
     {"NearAnOption", "gpt2run -q --sede 1", {"--sede", "nearest", "--seed"}},

@@ -144,6 +144,8 @@ TEST_F(Gpt2comparePatch, PrintsTables) {
 TEST_F(Gpt2comparePatch, AnEffectThatIsNoNumberIsAnError) {
   EXPECT_THAT(run(line("--patch_sweep op=norm_qkv,layer=1,positions=2+last,scale=3e38 --json all.json")),
               IsRefusal(1, "gpt2compare", "norm_qkv of layer 1 at position 2", "NaN"));
+  EXPECT_THAT(run(line("--patch op=norm_qkv,layer=1,positions=2,scale=3e38 --json all.json")),
+              IsRefusal(1, "gpt2compare", "--patch", "position 2", "NaN"));
 }
 
 TEST_F(Gpt2comparePatch, NothingIsZeroWithoutASign) {

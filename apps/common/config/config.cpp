@@ -147,6 +147,18 @@ bool line_names(std::span<const Setting> line, std::string_view name) {
   return std::ranges::any_of(line, [&](const Setting& setting) { return setting.name == name; });
 }
 
+// Refuses what stands behind a comma and is no plugin's name, but part of a plugin before it: another option, or more
+// of its last option's value.
+void check_comma(const PluginSpec& before, const std::string& name, std::string_view origin) {
+  if (name.find('=') != name.npos)
+    usage_error(origin, ": expected a plugin's name, found ", in_quotes(name),
+                "; the options of a plugin stand behind ", "colons, ", before.name, ":", name);
+  if (before.options.empty() || name.find_first_not_of("0123456789+-") != name.npos) return;
+  const auto& [key, value] = before.options.back();
+  usage_error(origin, ": expected a plugin's name, found ", in_quotes(name), "; a value with a comma is quoted, ",
+              before.name, ":", key, "=\"", value, ",", name, "\"");
+}
+
 }  // namespace
 
 std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_view origin) {
@@ -156,12 +168,7 @@ std::vector<PluginSpec> parse_plugin_list(std::string_view text, std::string_vie
     const size_t end = std::min(text.find_first_of(":,", at), text.size());
     PluginSpec spec{std::string(text.substr(at, end - at)), {}};
     if (spec.name.empty()) usage_error(origin, ": expected a plugin's name, found ", in_quotes(text));
-    const bool is_number = spec.name.find_first_not_of("0123456789+-") == spec.name.npos;
-    if (is_number && !list.empty() && !list.back().options.empty()) {
-      const auto& [key, value] = list.back().options.back();
-      usage_error(origin, ": expected a plugin's name, found ", in_quotes(spec.name),
-                  "; a value with a comma is quoted, ", list.back().name, ":", key, "=\"", value, ",", spec.name, "\"");
-    }
+    if (!list.empty()) check_comma(list.back(), spec.name, origin);
     at = end;
     while (at < text.size() && text[at] == ':') spec.options.push_back(parse_pair(text, ++at, origin));
     list.push_back(std::move(spec));
