@@ -44,12 +44,14 @@ class Image {
   std::string text(const Elf64_Shdr& table, uint64_t index) {
     if (index >= table.sh_size) fail(file_, kBroken);
     std::string text;
-    for (uint64_t i = table.sh_offset + index;; ++i) {
-      char c;
-      read(i, &c, 1);
-      if (c == '\0') return text;
-      text += c;
-      if (++text_bytes_ > kMostText) fail(file_, ": has more than ", kMostText, " bytes of names");
+    for (uint64_t i = table.sh_offset + index;; i = (i / kBlock + 1) * kBlock) {
+      require(i, 1);
+      const std::string& block = block_at(i / kBlock);
+      const size_t from = i % kBlock, end = std::min(block.find('\0', from), block.size());
+      text.append(block, from, end - from);
+      text_bytes_ += end - from;
+      if (text_bytes_ > kMostText) fail(file_, ": has more than ", kMostText, " bytes of names");
+      if (end < block.size()) return text;
     }
   }
 
