@@ -1,5 +1,6 @@
 // The activation functions of the CUDA kernels against double, through the sinks that write them.
 #include "../../precisions/cuda/gemm_epilogue.cuh"
+#include "../../precisions/cuda/sinks.cuh"
 #include "precisions/activations.hpp"
 
 namespace gpt2run::test {

@@ -29,10 +29,11 @@ def start(build, folder):
     return process
 
 
-def check_end(process, folder, number):
+def check_end(process, folder, number, words):
     _, errors = process.communicate(timeout=PATIENCE)
     expect(process.returncode == -number, "an end by", number, "found", process.returncode, errors)
     expect(errors.startswith("gpt2run: error: interrupted") and errors.count("\n") == 1, "one line, found", errors)
+    expect(words in errors, words, "in the line, found", errors)
     expect(not list(folder.iterdir()), "no file, found", list(folder.iterdir()))
 
 
@@ -47,9 +48,9 @@ def main(build):
         time.sleep(0.2)
         expect(ended.poll() is None, "a run that has some seconds left after one signal")
         ended.send_signal(signal.SIGTERM)
-        check_end(ended, other, signal.SIGTERM)
+        check_end(ended, other, signal.SIGTERM, "")
         expect(waiting.poll() is None or time.monotonic() - begin > 4, "some seconds before the end")
-        check_end(waiting, folder, signal.SIGTERM)
+        check_end(waiting, folder, signal.SIGTERM, "tests/faults/gpt2run-sampler-stuck.so")
 
 
 main(pathlib.Path(sys.argv[1]).resolve())

@@ -1,5 +1,6 @@
 // The handlers are installed without SA_RESTART, so that a signal breaks off a system call that blocks. After an
-// interrupt an alarm every second breaks off later ones too. They use only what is allowed inside a signal handler.
+// interrupt an alarm every second breaks off later ones too. They use only what is allowed inside a signal handler. The
+// line of work that is not broken off names the plugin whose code the handler interrupted, as far as that can be told.
 #include "common/program/interrupt.hpp"
 
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <ctime>
 
 #include "common/program/error_line.hpp"
+#include "common/program/plugin_code.hpp"
 #include "common/program/temporaries.hpp"
 
 namespace gpt2run {
@@ -34,11 +36,11 @@ time_t now() {
   return time.tv_sec;
 }
 
-// Ends the process by the signal, whose default action follows when the handler returns.
-void end_by(int signal, const char* text) {
+// Ends the process by the signal, whose default action follows when the handler returns. where: for the line, or null.
+void end_by(int signal, const char* text, const char* where = nullptr) {
   const int before = errno;
   remove_temporaries();
-  if (program) write_error_line(program, text);
+  if (program) write_error_line(program, text, where);
   std::signal(signal, SIG_DFL);
   raise(signal);
   errno = before;
@@ -50,7 +52,9 @@ void on_signal_to_end(int signal) { end_by(signal, "interrupted"); }
 // alarm repeats every second.
 void on_alarm(int) {
   alarm(1);
-  if (now() >= deadline) end_by(first_signal, "interrupted, and ended before the work could be broken off");
+  if (now() >= deadline)
+    end_by(first_signal, "interrupted, and ended before the work could be broken off",
+           plugin_on_stack(__builtin_frame_address(0)));
 }
 
 // Unlike the others this signal must arrive, whatever the parent process has set.
