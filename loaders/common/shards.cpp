@@ -41,8 +41,8 @@ void add_shards(StoredTensors& tensors, const std::string& extension,
   std::set<std::string> shards;
   for (const auto& [name, value] : map.members()) {
     const std::string shard(value.as_text().value_or(""));
-    // A name with a '/' could lead out of the model's folder.
-    if (!shard.ends_with(extension) || shard.find('/') != std::string::npos || shard.find('\0') != std::string::npos) {
+    // A name with a '/' could lead out of the model's folder, and one that cannot be shown has no place in a message.
+    if (!shard.ends_with(extension) || shard.find('/') != std::string::npos || printable(shard) != shard) {
       fail(path, ": ", in_quotes(name), ": expected the name of a ", extension.substr(1),
            " file in this folder, found ", value.description());
     }

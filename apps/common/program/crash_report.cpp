@@ -5,7 +5,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -17,6 +16,7 @@
 
 #include "common/program/interrupt.hpp"
 #include "common/program/plugin_code.hpp"
+#include "common/program/signal_line.hpp"
 #include "common/program/temporaries.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
@@ -32,31 +32,11 @@ std::string opening, crashed, waiting, ended;  // opening: the file
 std::atomic<pid_t> unfinished = 0;     // the process inside a NoSilentEnd
 std::atomic<bool> is_opening = false;  // inside a CrashReport
 
-void say(const char* text, size_t size) {
+void say(const std::string& line) {
   const int before = errno;
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, text, size);
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   errno = before;
 }
-void say(const std::string& line) { say(line.data(), line.size()); }
-
-// A line that is put together without memory of the heap.
-class Line {
- public:
-  Line& add(const char* text) {
-    const size_t size = std::min(std::strlen(text), text_.size() - 1 - size_);  // one is left for the line's end
-    std::copy_n(text, size, text_.begin() + static_cast<ptrdiff_t>(size_));
-    size_ += size;
-    return *this;
-  }
-  void say() {
-    text_[size_] = '\n';
-    gpt2run::say(text_.data(), size_ + 1);
-  }
-
- private:
-  std::array<char, 4096> text_;
-  size_t size_ = 0;
-};
 
 // The beginning of the lines that a NoSilentEnd writes.
 std::string error_prefix;
@@ -74,7 +54,7 @@ void report_and_wait(int) {
 
 void say_ended(const char* plugin) {
   if (is_opening) return say(ended);
-  Line line;
+  SignalLine line;
   line.add(error_prefix.c_str()).add(plugin ? plugin : "a plugin").add(plugin ? ":" : "");
   line.add(" ended the program before its work was done").say();
 }
@@ -116,7 +96,7 @@ void name_and_end(int signal, siginfo_t* why, void* context) {
   const char* name = "";
   for (const auto& [number, text] : kFaults)
     if (number == signal) name = text;
-  Line line;
+  SignalLine line;
   line.add(error_prefix.c_str());
   if (const char* plugin = interrupted_plugin(context))
     line.add(plugin).add(": crashed while its code was running (").add(name).add(")");
@@ -156,7 +136,7 @@ void name_and_abort() {
   if (is_out_of_memory() && terminate_before) terminate_before();
   restore_faults();
   const char* plugin = is_opening ? opening.c_str() : plugin_on_stack(__builtin_frame_address(0));
-  Line line;
+  SignalLine line;
   line.add(error_prefix.c_str()).add(plugin ? plugin : "").add(plugin ? ": " : "");
   line.add("an exception that nothing caught: ").add(text_of_exception().c_str()).say();
   remove_temporaries();

@@ -9,8 +9,8 @@
 #include <csignal>
 #include <ctime>
 
-#include "common/program/error_line.hpp"
 #include "common/program/plugin_code.hpp"
+#include "common/program/signal_line.hpp"
 #include "common/program/temporaries.hpp"
 
 namespace gpt2run {
@@ -36,11 +36,16 @@ time_t now() {
   return time.tv_sec;
 }
 
+void say(const char* text, const char* where) {
+  if (program)
+    SignalLine().add(program).add(": error: ").add(text).add(where ? ", in " : "").add(where ? where : "").say();
+}
+
 // Ends the process by the signal, whose default action follows when the handler returns. where: for the line, or null.
 void end_by(int signal, const char* text, const char* where = nullptr) {
   const int before = errno;
   remove_temporaries();
-  if (program) write_error_line(program, text, where);
+  say(text, where);
   std::signal(signal, SIG_DFL);
   raise(signal);
   errno = before;

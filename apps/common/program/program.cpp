@@ -12,9 +12,9 @@
 #include <new>
 
 #include "common/program/crash_report.hpp"
-#include "common/program/error_line.hpp"
 #include "common/program/interrupt.hpp"
 #include "common/program/launch.hpp"
+#include "common/program/signal_line.hpp"
 #include "common/program/temporaries.hpp"
 #include "gpt2run/files/standard_files.hpp"
 #include "gpt2run/sdk/escape.hpp"
@@ -29,7 +29,8 @@ constinit const char* commit_of_build = "unknown";  // set before main()
 const char* program = "gpt2run";
 std::terminate_handler before_us = nullptr;
 
-void say_no_memory() noexcept { write_error_line(program, "not enough memory"); }
+// The line for which nothing is allocated.
+void say_no_memory() noexcept { SignalLine().add(program).add(": error: not enough memory").say(); }
 
 // Memory may run out where no exception can pass: in a thread of a library, or in a function that promises not to
 // throw.
