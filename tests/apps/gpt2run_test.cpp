@@ -336,9 +336,7 @@ TEST_F(Gpt2run, HelpShowsTheChosenPluginsOptions) {
   const std::string version = run("gpt2run --version").out;
   EXPECT_THAT(version,
               testing::ContainsRegex("^gpt2run [0-9]+\\.[0-9]+\\.[0-9]+ \\(commit ([0-9a-f]{12}|unknown)\\)\n$"));
-  EXPECT_EQ("gpt2tokenize" + version.substr(version.find(' ')), run("gpt2tokenize --version").out);
-  EXPECT_THAT(run("gpt2tokenize encode a --version"), IsRefusal(2, "gpt2tokenize", "--version", "\"encode\""));
-  EXPECT_THAT(run("gpt2run --version extra"), IsRefusal(2, "gpt2run", "--version", "\"extra\""));
+  EXPECT_EQ("gpt2tokenize" + version.substr(version.find(' ')), run("gpt2tokenize encode a --version").out);
   EXPECT_EQ(run("gpt2tokenize decode $(gpt2tokenize encode -- --version)").out, "--version");
 }
 

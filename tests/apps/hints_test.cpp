@@ -152,7 +152,7 @@ TEST_F(Texts, FoldersWithoutPermissionAreNamed) {
   EXPECT_THAT(run(user + "gpt2run -q -m m --tokens 1"), IsRefusal(1, "model m", "cannot be read", "Permission denied"));
   EXPECT_THAT(run(user + "gpt2run -q -m m/config.json --tokens 1"), IsRefusal(1, "m/config.json", "Permission denied"));
   EXPECT_THAT(run("export HF_HUB_CACHE=$PWD/hub && " + user + "gpt2run -q -m gpt2"),
-              IsRefusal(1, "model gpt2", "hub cannot be read", "Permission denied"));
+              IsRefusal(1, "model gpt2", "hub", "cannot be read", "Permission denied"));
 }
 
 }  // namespace

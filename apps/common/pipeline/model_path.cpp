@@ -117,12 +117,16 @@ fs::path folder_in_cache(const std::string& name) {
 
 std::string model_path(const std::string& given) {
   fs::path folder = given;
-  if (!is_there(folder)) {
-    if (!is_hub_name(given)) return given;
-    folder = folder_in_cache(given);
-    if (folder.empty()) return given;
-  } else if (!is_cache_folder(folder)) {
-    return given;
+  try {
+    if (!is_there(folder)) {
+      if (!is_hub_name(given)) return given;
+      folder = folder_in_cache(given);
+      if (folder.empty()) return given;
+    } else if (!is_cache_folder(folder)) {
+      return given;
+    }
+  } catch (const Error& error) {
+    fail("model ", given, ": ", error.what());
   }
   const std::string snapshot = snapshot_of(folder).string();
   log_info("model " + given + ": " + snapshot + ", from Hugging Face's cache");

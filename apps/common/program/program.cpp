@@ -17,7 +17,6 @@
 #include "common/program/signal_line.hpp"
 #include "common/program/temporaries.hpp"
 #include "gpt2run/files/standard_files.hpp"
-#include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/log.hpp"
 #include "host/options.hpp"
@@ -99,10 +98,7 @@ void report_error(const std::string& line) noexcept {
 
 bool asks_for_version(const std::vector<std::string>& arguments) {
   const auto end = std::ranges::find(arguments, "--");
-  if (std::find(arguments.begin(), end, "--version") == end) return false;
-  for (const std::string& other : arguments)
-    if (other != "--version") usage_error("--version: expected no other argument, found ", in_quotes(other));
-  return true;
+  return std::find(arguments.begin(), end, "--version") != end;
 }
 
 int print_version(const std::string& name) {

@@ -27,7 +27,7 @@ int run_guarded(const char* name, const std::function<int()>& work,
 // Logs the line of an error. Where there is not even memory for that, a constant line says so.
 void report_error(const std::string& line) noexcept;
 
-// Whether --version is among the arguments, before "--". Throws UsageError where it does not stand alone.
+// Whether --version is among the arguments, before "--".
 bool asks_for_version(const std::vector<std::string>& arguments);
 // Prints the line of --version to standard output, "NAME VERSION (commit COMMIT)", and returns exit code 0. Throws
 // Error when it cannot be written.

@@ -26,7 +26,7 @@ inline std::filesystem::file_status status_of(const std::filesystem::path& path,
     return status;
   if (error == std::errc::too_many_symbolic_link_levels || error == std::errc::filename_too_long)
     return std::filesystem::file_status(std::filesystem::file_type::not_found);
-  fail(path.string(), ": the system cannot say what is there: ", error.message());
+  fail(path.string(), ": cannot be read: ", error.message());
 }
 
 // Whether anything has this name, a link that leads nowhere among them. Throws as status_of() does, like the next two.
