@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <functional>
+#include <future>
 #include <limits>
 #include <span>
 #include <utility>
@@ -22,7 +23,8 @@ struct LensPosition {
 };
 
 // Keeps the rows of a step until its last layer is there, because the token that counts at every layer is that of the
-// last one. Memory: (layers + 1) x rows x C floats, and the logits of kRows rows.
+// last one. Memory: (layers + 1) x rows x C floats, and the logits of kRows rows. Two threads read them, so that more
+// of the time is that of the head's product.
 class LayerReader {
  public:
   // layers: of the model. top: tokens of each reading.
@@ -34,7 +36,8 @@ class LayerReader {
             const std::function<void(const TensorRow&, LensPosition)>& found);
 
  private:
-  static constexpr int kRows = 128;  // rows of logits at a time
+  static constexpr int kRows = 128;    // rows of logits at a time
+  static constexpr int kFewRows = 16;  // fewer are not worth a second thread
 
   void begin(const TensorEvent& event, const std::function<bool(const TensorRow&)>& wanted);
   // Readings of a layer's rows. given: (rows) the token to be asked for, -1 for the most likely one.
@@ -91,15 +94,22 @@ inline void LayerReader::take(const TensorEvent& event, const std::function<bool
 inline std::vector<RowReading> LayerReader::read(const TensorEvent& event, int layer, std::span<const int32_t> given) {
   const float* state = states_[static_cast<size_t>(layer)].data();
   const auto vocab = static_cast<size_t>(event.vocab);
-  std::vector<RowReading> readings;
   const int rows = static_cast<int>(chosen_.size());
+  std::vector<RowReading> readings(static_cast<size_t>(rows));
   for (int begin = 0; begin < rows; begin += kRows) {
     const int count = std::min(kRows, rows - begin);
     logits_.resize(std::max(logits_.size(), static_cast<size_t>(count) * vocab));
     event.readout->logits(state + int64_t{begin} * cols_, count, logits_.data());
-    for (int i = 0; i < count; ++i)
-      readings.push_back(read_row({logits_.data() + static_cast<size_t>(i) * vocab, vocab}, top_,
-                                  given[static_cast<size_t>(begin + i)]));
+    const auto read_rows = [&, begin](int first, int last) {
+      for (int i = first; i < last; ++i)
+        readings[static_cast<size_t>(begin + i)] = read_row({logits_.data() + static_cast<size_t>(i) * vocab, vocab},
+                                                            top_, given[static_cast<size_t>(begin + i)]);
+    };
+    const int own = count < kFewRows ? count : count / 2;
+    std::future<void> others;  // deferred only where there can be no more threads
+    if (own < count) others = std::async(std::launch::async | std::launch::deferred, read_rows, own, count);
+    read_rows(0, own);
+    if (others.valid()) others.get();
   }
   return readings;
 }
