@@ -33,12 +33,15 @@ UPPER_HALF = re.compile(r"^\s*/\* 0x([0-9a-f]{16}) \*/")  # of an instruction's 
 WHOLE = re.compile(r"ATOM|RED\b|RED\.|MEMBAR|CCTL|ACQBULK|PREEXIT")
 MEMORY = re.compile(r"(LDG|STG|LDS|STS|LDL|STL|LDGSTS|LD|ST)(?=\.|$)")
 WIDTH = re.compile(r"\.(128|64|U16|S16|U8|S8)(?=\.|$)")
-NAMED = "BAR BRA DADD DFMA DMUL DSETP FADD FFMA FMUL HMMA LDGDEPBAR DEPBAR MUFU SHFL VOTE WARPSYNC".split()
+NAMED = "BAR BRA DADD DFMA DMUL DSETP FADD FFMA FMUL HMMA LDGDEPBAR DEPBAR MUFU SHFL STAS SYNCS UCGABAR_ARV UCGABAR_WAIT VOTE WARPSYNC".split()
 WIDE_LOADS = ("LDG.128", "LDGSTS.128")
 WAITS = "waits for weights"  # before the sums of a layernorm
 
 # The least number of loads of 16 bytes: a product's weights, the keys and values of attention.
 LEAST_WIDE = ((re.compile(r"(product|logits)_kernel<"), 4), (re.compile(r"attention_kernel<64, "), 8), (re.compile(r"attention_kernel<0, "), 2))
+
+# Kernels whose blocks send to each other within a cluster, for which a fence is not needed and costs more than the rest.
+SENDING = re.compile(r"attention_kernel<.*\(Join\)0>")
 
 
 def tools():
@@ -130,6 +133,8 @@ def broken_rules(found):
                 yield f"{where}: expected no local memory, found {number} {column}"
             if "SPIN" in column:
                 yield f"{where}: expected no atomic operation that is a loop, found {number} {column}"
+            if column.startswith("MEMBAR") and SENDING.match(kernel):
+                yield f"{where}: expected no fence, found {number} {column}"
             if column == WAITS:
                 yield f"{where}: expected a layernorm that waits for no weights, found {number} such instructions"
         wide = sum(counts[column] for column in WIDE_LOADS)
@@ -243,6 +248,8 @@ def self_test():
         ("product_kernel<1, 1, f16>", {"LDG.128": 3, "LDG.32": 9}, "loads of 16 bytes, found 3"),
         ("logits_kernel<1, f16, NormedRows<f16>>", {"LDGSTS.128": 3}, "loads of 16 bytes, found 3"),
         ("attention_kernel<64, f16>", {"LDG.128": 7}, "at least 8 loads"),
+        ("attention_kernel<64, f16, (Join)0>", {"LDG.128": 8, "MEMBAR.ALL.GPU": 1}, "no fence, found 1 MEMBAR.ALL.GPU"),
+        ("attention_kernel<64, f16, (Join)1>", {"LDG.128": 8, "MEMBAR.ALL.GPU": 1}, ""),
         ("argmax_kernel", {"ATOMS.CAST.SPIN.64": 2}, "found 2 ATOMS.CAST.SPIN.64"),
         ("argmax_kernel", {"ATOMS.POPC.INC.32": 2, "LDS.128": 1}, ""),
         ("argmax_kernel", {"LDL.64": 1}, "no local memory, found 1 LDL.64"),

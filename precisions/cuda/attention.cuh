@@ -1,8 +1,10 @@
 // Attention over a slot's KV cache, in chunks of 64 positions. Chunks begin at multiples of 64 in every step, and their
 // partial results are merged in ascending order. There are two kernels. For single rows, a block handles one chunk of
-// one head. For rows of a prompt, a block handles a tile of queries over all chunks. Every sum has a single order,
-// whatever the head size, so both kernels give the same bits.
+// one head, and the partial results come together in the shared memory of a cluster's first block, or where the chunks
+// do not fit a cluster, in device memory. For rows of a prompt, a block handles a tile of queries over all chunks.
+// Every sum has a single order, whatever the head size, so all of them give the same bits.
 #pragma once
+#include "gpt2run/sdk/cuda/cluster.hpp"
 #include "plan.hpp"
 #include "state.hpp"
 
@@ -137,11 +139,11 @@ GPT2RUN_DEVICE void score_keys(const Fragment<kHead, Value>& keys, int stride, c
   sync_block();
 }
 
-// out (D) = the weighted sum of the chunk's values. Every group sums its own keys; then the groups' sums are folded.
-// parts: (kGroups, kLine) in shared memory.
-template <int kHead, class Value>
+// Calls put(d, sum) for the D columns of the weighted sum of the chunk's values. Every group sums its own keys; then
+// the groups' sums are folded. parts: (kGroups, kLine) in shared memory.
+template <int kHead, class Value, class Put>
 GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int stride, int D, const float* weights,
-                                 int count, float* parts, float* out) {
+                                 int count, float* parts, Put put) {
   const int lane = thread_id() % kLanes * kVector<Value>, group = thread_id() / kLanes;
   GPT2RUN_UNROLL
   for (int line = 0; line * kLine<Value> < stride; ++line) {
@@ -168,17 +170,24 @@ GPT2RUN_DEVICE void weighted_sum(const Fragment<kHead, Value>& values, int strid
     float of_group[kGroups];
     GPT2RUN_UNROLL
     for (int g = 0; g < kGroups; ++g) of_group[g] = parts[g * kLine<Value> + thread_id()];
-    out[d] = butterfly_sum<kGroups>(of_group);
+    put(d, butterfly_sum<kGroups>(of_group));
   }
 }
 
+// Where the chunks of a row and head are joined.
+enum class Join {
+  cluster,  // in the shared memory of the first block of a cluster, which has all blocks of the row and head
+  memory,   // in device memory, by the block that finishes last
+};
+
 // Merges kCount chunks into the sum of column d. All of them are loaded before the first is used.
-template <int kCount>
+template <int kCount, Join kJoin>
 GPT2RUN_DEVICE void merge_some(const float* chunks, int D, int d, SoftmaxState& state, float& sum) {
+  const auto load = [](const float* at) { return kJoin == Join::memory ? load_fresh(at) : *at; };
   float maxima[kCount], weights[kCount], sums[kCount];
   GPT2RUN_UNROLL
   for (int i = 0; i < kCount; ++i, chunks += D + 2)
-    maxima[i] = load_fresh(chunks + D), weights[i] = load_fresh(chunks + D + 1), sums[i] = load_fresh(chunks + d);
+    maxima[i] = load(chunks + D), weights[i] = load(chunks + D + 1), sums[i] = load(chunks + d);
   GPT2RUN_UNROLL
   for (int i = 0; i < kCount; ++i) {
     float old, fresh;
@@ -197,28 +206,30 @@ GPT2RUN_HD constexpr uint32_t partial_offset(int chunk, int D) {
 static_assert(uint64_t{kMostContext / kChunk} * (kSharedBytes / sizeof(float) + 2) < uint64_t{1} << 32);
 
 // Merges the chunks (count, D + 2): out (D) = their weighted sums divided by the total weight.
-template <class Value>
+template <Join kJoin, class Value>
 GPT2RUN_DEVICE void merge_chunks(const float* chunks, int count, int D, Value* out) {
   constexpr int kSome = 4;
   for (int d = thread_id(); d < D; d += kAttentionThreads) {
     SoftmaxState state;
     float sum = 0;
     int c = 0;
-    for (; c + kSome <= count; c += kSome) merge_some<kSome>(chunks + partial_offset(c, D), D, d, state, sum);
-    for (; c < count; ++c) merge_some<1>(chunks + partial_offset(c, D), D, d, state, sum);
+    for (; c + kSome <= count; c += kSome) merge_some<kSome, kJoin>(chunks + partial_offset(c, D), D, d, state, sum);
+    for (; c < count; ++c) merge_some<1, kJoin>(chunks + partial_offset(c, D), D, d, state, sum);
     out[d] = narrow<Value>(sum / state.total);
   }
 }
 
+// blocks: of a cluster, or 0 where chunks are joined in device memory.
 template <class Value>
-constexpr size_t attention_bytes(int head) {
+constexpr size_t attention_bytes(int head, int D, int blocks) {
   return Shared::bytes_of<float>(head) + Shared::bytes_of<float>(kChunk) +
-         Shared::bytes_of<float>(kGroups * kLine<Value>) + Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1);
+         Shared::bytes_of<float>(kGroups * kLine<Value>) + Shared::bytes_of<float>(2) + Shared::bytes_of<int>(1) +
+         Shared::bytes_of<Inbox>(1) + Shared::bytes_of<float>(blocks * (D + 2));
 }
 
-// Attention of single rows. Grid: (chunks of the whole context, H, rows of the launch). Blocks of chunks beyond the
-// row's position return at once. The last block of a row and head to finish merges the chunks.
-template <int kHead, class Value>
+// Attention of single rows. Grid: (chunks of the whole context, H, rows of the launch), with a cluster for each row and
+// head if they join in one. Blocks of chunks beyond the row's position return at once.
+template <int kHead, class Value, Join kJoin>
 GPT2RUN_KERNEL(kAttentionThreads)
 attention_kernel(AttentionView<Value> v) {
   wait_for_previous_kernel();
@@ -227,9 +238,14 @@ attention_kernel(AttentionView<Value> v) {
   const int slot = v.rows[row].slot, length = v.rows[row].position + 1, chunks = divided_up(length, kChunk);
   if (block_x() >= chunks) return;
   Shared shared(shared_memory());
+  [[maybe_unused]] Inbox* inbox = shared.take<Inbox>(1);
+  if constexpr (kJoin == Join::cluster) {
+    if (block_x() == 0 && thread_id() == 0) open_inbox(inbox, chunks * (v.D + 2) * static_cast<int>(sizeof(float)));
+    arrive_cluster();
+  }
   float *q = shared.take<float>(stride), *scores = shared.take<float>(kChunk);
   float *parts = shared.take<float>(kGroups * kLine<Value>), *statistics = shared.take<float>(2);
-  int* last = shared.take<int>(1);
+  [[maybe_unused]] int* last = shared.take<int>(1);
   const int begin = block_x() * kChunk, count = length - begin < kChunk ? length - begin : kChunk;
   const Fragment<kHead, Value> key_fragment(v.keys.at(slot, head, begin), stride, count);
   const Fragment<kHead, Value> value_fragment(v.values.at(slot, head, begin), stride, count);
@@ -240,19 +256,33 @@ attention_kernel(AttentionView<Value> v) {
   if (thread_id() < kWarp) softmax_chunk(scores, count, statistics[0], statistics[1]);
   sync_block();
 
-  const int which = block_z() * heads + head;
-  float* of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
-  float* own = of_head + partial_offset(block_x(), v.D);
-  weighted_sum(value_fragment, stride, v.D, scores, count, parts, own);
-  if (thread_id() == 0) own[v.D] = statistics[0], own[v.D + 1] = statistics[1];
-  // One thread counts for the whole block. The barriers order its count after the block's writes and before its reads;
-  // the count itself does the same between blocks.
-  sync_block();
-  if (thread_id() == 0) *last = count_arrival(v.arrived + which) == chunks - 1;
-  sync_block();
-  if (!*last) return;
-  merge_chunks(of_head, chunks, v.D, v.a + int64_t{row} * v.width + head * v.D);
-  if (thread_id() == 0) v.arrived[which] = 0;
+  Value* const out = v.a + int64_t{row} * v.width + head * v.D;
+  if constexpr (kJoin == Join::cluster) {
+    // Every block sends to the first one, which has begun once the barrier is passed.
+    float* const of_head = shared.take<float>(blocks_x() * (v.D + 2));
+    float* const own = of_head + partial_offset(block_x(), v.D);
+    wait_cluster();
+    weighted_sum(value_fragment, stride, v.D, scores, count, parts,
+                 [&](int d, float sum) { send(own + d, inbox, 0, sum); });
+    if (thread_id() < 2) send(own + v.D + thread_id(), inbox, 0, statistics[thread_id()]);
+    if (block_x() > 0) return;
+    wait_inbox(inbox);
+    merge_chunks<kJoin>(of_head, chunks, v.D, out);
+  } else {
+    const int which = block_z() * heads + head;
+    float* const of_head = v.partial + int64_t{which} * blocks_x() * (v.D + 2);
+    float* const own = of_head + partial_offset(block_x(), v.D);
+    weighted_sum(value_fragment, stride, v.D, scores, count, parts, [&](int d, float sum) { own[d] = sum; });
+    if (thread_id() == 0) own[v.D] = statistics[0], own[v.D + 1] = statistics[1];
+    // One thread counts for the whole block. The barriers order its count after the block's writes and before its
+    // reads; the count itself does the same between blocks.
+    sync_block();
+    if (thread_id() == 0) *last = count_arrival(v.arrived + which) == chunks - 1;
+    sync_block();
+    if (!*last) return;
+    merge_chunks<kJoin>(of_head, chunks, v.D, out);
+    if (thread_id() == 0) v.arrived[which] = 0;
+  }
 }
 
 inline constexpr int kTile = 16;                                      // queries per block
@@ -389,8 +419,40 @@ tile_kernel(AttentionView<Value> v, int count) {
 
 inline constexpr int kFastHead = 64;  // the head size of every published GPT-2
 
+// The launch of single rows: for `rows` rows, with a cluster of so many blocks for each row and head, or 0.
 template <class Value>
-void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, const KernelStream& stream) {
+LaunchConfig attention_config(const AttentionView<Value>& view, int rows, int chunks, int cluster,
+                              const KernelStream& stream) {
+  return {.name = "attention",
+          .blocks = {cluster > 0 ? cluster : chunks, view.keys.heads, rows},
+          .threads = kAttentionThreads,
+          .shared = attention_bytes<Value>(view.keys.stride, view.D, cluster),
+          .stream = stream,
+          .cluster = cluster > 0 ? cluster : 1};
+}
+
+// How many blocks the clusters have in which the chunks of a row and head are joined: a power of two, as clusters
+// commonly have, or 0 where the selected device has no clusters of this size.
+template <class Value>
+int attention_cluster(const AttentionView<Value>& view, int chunks) {
+  if (chunks > kMostClusterBlocks) return 0;
+  const int blocks = static_cast<int>(std::bit_ceil(static_cast<unsigned>(chunks)));
+  const LaunchConfig config = attention_config(view, 1, chunks, blocks, nullptr);
+  if (config.shared > kSharedBytes) return 0;
+  return most_blocks_of_cluster(config, attention_kernel<0, Value, Join::cluster>) >= blocks ? blocks : 0;
+}
+
+template <int kHead, Join kJoin, class Value>
+void launch_rows(AttentionView<Value> view, const RowRange& rows, int chunks, int cluster, const KernelStream& stream) {
+  for (const int end = rows.first + rows.count; view.first < end; view.first += kAttentionRows)
+    launch(attention_config(view, std::min(kAttentionRows, end - view.first), chunks, cluster, stream),
+           attention_kernel<kHead, Value, kJoin>, view);
+}
+
+// cluster: what attention_cluster() returns, or 0.
+template <class Value>
+void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunks, int cluster,
+                      const KernelStream& stream) {
   const int stride = view.keys.stride, heads = view.keys.heads;
   const size_t tile = TileScratch<Value>::bytes(stride, view.D);
   view.first = rows.first;
@@ -400,17 +462,11 @@ void launch_attention(AttentionView<Value> view, const RowRange& rows, int chunk
     if (stride == kFastHead) return launch(config, tile_kernel<kFastHead, Value>, view, rows.count);
     return launch(config, tile_kernel<0, Value>, view, rows.count);
   }
-  for (const int end = rows.first + rows.count; view.first < end; view.first += kAttentionRows) {
-    const LaunchConfig config = {"attention",
-                                 {chunks, heads, std::min(kAttentionRows, end - view.first)},
-                                 kAttentionThreads,
-                                 attention_bytes<Value>(stride),
-                                 stream};
-    if (stride == kFastHead)
-      launch(config, attention_kernel<kFastHead, Value>, view);
-    else
-      launch(config, attention_kernel<0, Value>, view);
-  }
+  if (stride == kFastHead && cluster > 0)
+    return launch_rows<kFastHead, Join::cluster>(view, rows, chunks, cluster, stream);
+  if (stride == kFastHead) return launch_rows<kFastHead, Join::memory>(view, rows, chunks, cluster, stream);
+  if (cluster > 0) return launch_rows<0, Join::cluster>(view, rows, chunks, cluster, stream);
+  launch_rows<0, Join::memory>(view, rows, chunks, cluster, stream);
 }
 
 }  // namespace gpt2run::cuda

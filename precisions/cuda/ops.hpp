@@ -63,7 +63,8 @@ class CudaOps {
                                        D,
                                        s.width,
                                        layer_scale(s.config, layer)};
-    for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), s.kernels);
+    if (cluster_ < 0) cluster_ = attention_cluster(view, s.chunks());
+    for (const RowRange& rows : step.attention) launch_attention(view, rows, s.chunks(), cluster_, s.kernels);
   }
 
   void project_add(const typename Weights::Layer& w, State& s, const Step& step) {
@@ -166,6 +167,7 @@ class CudaOps {
 
   std::unique_ptr<Gemm> gemm_;
   Epilogue epilogue_;
+  int cluster_ = -1;  // of attention's blocks, once it is known: the device is asked at the first step
 };
 
 // Throws Error for a model whose rows do not fit a block's shared memory, and for one whose context is longer than the
@@ -174,7 +176,7 @@ template <class Value>
 void check_model(const ModelConfig& m) {
   const size_t needed = NormedRows<Value>::template shared_bytes<1>(padded_to_line<Value>(m.C));
   constexpr size_t most = std::min(kSharedBytes, kMostSharedBytes - kRingBytes);
-  if (needed > most || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H)) > kSharedBytes)
+  if (needed > most || attention_bytes<Value>(padded_to_vector<Value>(m.C / m.H), m.C / m.H, 0) > kSharedBytes)
     fail("the CUDA kernels hold a row of ", most, " bytes, found C = ", m.C, " with ", sizeof(Value),
          " bytes a value and heads of ", m.C / m.H);
   if (m.T > kMostContext) fail("the CUDA kernels take a context of at most ", kMostContext, " positions, found ", m.T);

@@ -1,5 +1,6 @@
-// The attention kernels give the same bits: the one for single rows and the one for tiles of a prompt, for a known head
-// size and for any. They also agree with a softmax in double.
+// The attention kernels give the same bits: the one for single rows, with chunks that are joined within a cluster or in
+// device memory, and the one for tiles of a prompt, for a known head size and for any. They also agree with a softmax
+// in double.
 #include "../../precisions/cuda/attention.cuh"
 
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@ namespace gpt2run::test {
 namespace {
 
 constexpr int kHeads = 2, kSlots = 2, kContext = 150, kRows = 37, kSlot = 1;
+constexpr int kCluster = 4;     // the chunks of the context, and one more for a power of two
 constexpr float kScale = 0.5f;  // as in layer 1 with scale_by_layer
 
 Limits limits() {
@@ -44,28 +46,41 @@ class Attended {
     }
   }
 
+  cuda::AttentionView<Value> view() const {
+    return {state_.q.data(),
+            state_.keys_of(0),
+            state_.values_of(0),
+            state_.rows.data(),
+            state_.a.data(),
+            state_.partial.data(),
+            state_.arrived.data(),
+            0,
+            D_,
+            state_.width,
+            kScale};
+  }
+
   // The output (kRows, C) of a launch.
   template <class Launch>
   std::vector<float> run(Launch launch) {
     for (size_t i = 0; i < state_.a.size(); ++i) state_.a.data()[i] = from_f32<Value>(NAN);
-    launch(cuda::AttentionView<Value>{state_.q.data(), state_.keys_of(0), state_.values_of(0), state_.rows.data(),
-                                      state_.a.data(), state_.partial.data(), state_.arrived.data(), 0, D_,
-                                      state_.width, kScale});
+    launch(view());
     std::vector<float> out;
     for (int r = 0; r < kRows; ++r)
       for (int c = 0; c < kHeads * D_; ++c) out.push_back(to_f32(state_.a.data()[r * state_.width + c]));
     return out;
   }
 
-  std::vector<float> by(bool batched, int first = 0, int count = kRows) {
+  std::vector<float> by(bool batched, int cluster = 0, int first = 0, int count = kRows) {
     return run([&](const cuda::AttentionView<Value>& view) {
-      cuda::launch_attention(view, {first, count, batched}, state_.chunks(), nullptr);
+      cuda::launch_attention(view, {first, count, batched}, state_.chunks(), cluster, nullptr);
     });
   }
 
   // The output of the kernels with kHead 0, which work for any head size.
-  std::vector<float> by_any(bool batched) {
+  std::vector<float> by_any(bool batched, int cluster = 0) {
     return run([&](const cuda::AttentionView<Value>& view) {
+      const cuda::RowRange rows = {0, kRows, batched};
       if (batched)
         cuda::launch({"tile",
                       {cuda::divided_up(kRows, cuda::kTile), kHeads, 1},
@@ -73,13 +88,10 @@ class Attended {
                       cuda::TileScratch<Value>::bytes(state_.head, D_),
                       nullptr},
                      cuda::tile_kernel<0, Value>, view, kRows);
+      else if (cluster > 0)
+        cuda::launch_rows<0, cuda::Join::cluster>(view, rows, state_.chunks(), cluster, nullptr);
       else
-        cuda::launch({"attention",
-                      {state_.chunks(), kHeads, kRows},
-                      cuda::kAttentionThreads,
-                      cuda::attention_bytes<Value>(state_.head),
-                      nullptr},
-                     cuda::attention_kernel<0, Value>, view);
+        cuda::launch_rows<0, cuda::Join::memory>(view, rows, state_.chunks(), 0, nullptr);
     });
   }
 
@@ -120,7 +132,11 @@ class Attended {
 };
 
 template <class Value>
-class Attention : public testing::Test {};
+class Attention : public testing::Test {
+ protected:
+  void SetUp() override { executor::configure({.cluster = kCluster}); }
+  void TearDown() override { executor::configure({}); }
+};
 using Types = testing::Types<float, f16, bf16>;
 TYPED_TEST_SUITE(Attention, Types);
 
@@ -137,11 +153,41 @@ TYPED_TEST(Attention, AllKernelsGiveTheSameBits) {
       const std::vector<float> expected = attended.by(false);
       attended.expect_near_softmax(expected);
       EXPECT_TRUE(same_bits(attended.by(true), expected)) << D << " at " << position;
+      EXPECT_TRUE(same_bits(attended.by(false, kCluster), expected)) << D << " at " << position;
       if (D != cuda::kFastHead) continue;
       EXPECT_TRUE(same_bits(attended.by_any(false), expected)) << position;
       EXPECT_TRUE(same_bits(attended.by_any(true), expected)) << position;
+      EXPECT_TRUE(same_bits(attended.by_any(false, kCluster), expected)) << position;
     }
   }
+}
+
+// In every order of threads and blocks, of which a block may end as soon as its cluster needs it no more.
+TYPED_TEST(Attention, AClusterGivesTheSameBitsInEveryOrder) {
+  Attended<TypeParam> attended(26, 101);
+  const std::vector<float> expected = attended.by(false);
+  for (const executor::Schedule schedule : {executor::Schedule::descending, executor::Schedule::random}) {
+    executor::configure({.schedule = schedule, .cluster = kCluster});
+    EXPECT_TRUE(same_bits(attended.by(false, kCluster), expected));
+  }
+}
+
+// The smallest power of two that holds all chunks, or 0 where the device has no such cluster, or where the partial
+// results do not fit a block's shared memory.
+TYPED_TEST(Attention, ClustersHaveTheBlocksThatTheChunksNeed) {
+  const cuda::AttentionView<TypeParam> view = Attended<TypeParam>(26, 0).view();
+  const auto clusters = [&](const cuda::AttentionView<TypeParam>& of, int most) {
+    executor::configure({.cluster = most});
+    std::vector<int> found;
+    for (const int chunks : {1, 2, 3, 4, 5, 16, 17}) found.push_back(cuda::attention_cluster(of, chunks));
+    return found;
+  };
+  EXPECT_EQ(clusters(view, 16), (std::vector<int>{1, 2, 4, 4, 8, 16, 0}));
+  EXPECT_EQ(clusters(view, 8), (std::vector<int>{1, 2, 4, 4, 8, 0, 0}));
+  EXPECT_EQ(clusters(view, 0), (std::vector<int>{0, 0, 0, 0, 0, 0, 0}));
+  cuda::AttentionView<TypeParam> wide = view;
+  wide.D = 1000;
+  EXPECT_EQ(clusters(wide, 16), (std::vector<int>{1, 2, 4, 4, 8, 0, 0}));
 }
 
 // Tests the last chunk of the longest context, with a head wider than any that fits a block.
@@ -156,7 +202,7 @@ TYPED_TEST(Attention, ARangeWritesItsRows) {
   const std::vector<float> whole = attended.by(false);
   constexpr int kFirst = 3, kCount = 18, kWidth = kHeads * 64;
   for (const bool batched : {false, true}) {
-    const std::vector<float> part = attended.by(batched, kFirst, kCount);
+    const std::vector<float> part = attended.by(batched, 0, kFirst, kCount);
     for (int r = 0; r < kRows; ++r) {
       const bool inside = r >= kFirst && r < kFirst + kCount;
       for (int c = r * kWidth; c < (r + 1) * kWidth; ++c)

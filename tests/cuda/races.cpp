@@ -45,13 +45,14 @@ void unordered() {
 }
 
 // Loads weights. Then runs a prompt of two chunks of the cache together with a row of another slot, and then 1, 2, 4
-// and 8 rows of as many slots: all numbers of rows that the products compute at once.
+// and 8 rows of as many slots: all numbers of rows that the products compute at once. The chunks of a context of 80 are
+// joined within clusters of two blocks, which the executor has by default, and those of a longer one in device memory.
 template <class Value>
-void network(int H, int C) {
+void network(int H, int C, int context) {
   const TinyCheckpoint checkpoint(
-      {.L = 1, .H = H, .C = C, .F = 20, .V = 23, .T = 80, .end_of_text = 22, .epsilon = 1e-5f});
+      {.L = 1, .H = H, .C = C, .F = 20, .V = 23, .T = context, .end_of_text = 22, .epsilon = 1e-5f});
   const Limits limits = {
-      .slots = 10, .context = 80, .rows = 80, .logit_rows = 8, .threads = 0, .device = 0, .keep_raw = true};
+      .slots = 10, .context = context, .rows = 80, .logit_rows = 8, .threads = 0, .device = 0, .keep_raw = true};
   cuda::CudaSession<Value> session(checkpoint, limits, Overflow::error, cuda::Invariant::on, 0);
   std::vector<Row> rows(70, Row{0, 3, false});
   rows.push_back({1, 4, true});
@@ -119,7 +120,7 @@ int main(int count, char** arguments) {
     unordered();
   } else if (what == "right") {
     sum<true>(), mirror<true>(), last_block<Fence::both>(), samplers();
-    network<float>(2, 12), network<gpt2run::f16>(1, 64), network<gpt2run::bf16>(2, 12);
+    network<float>(2, 12, 80), network<gpt2run::f16>(1, 64, 80), network<gpt2run::bf16>(2, 12, 130);
   } else {
     std::cerr << "usage: races right|broken|between|not_before|not_behind|blocks\n";
     return 2;

@@ -85,6 +85,7 @@ struct BlockRunner::Lane {
   Exchange* exchange = nullptr;
   AsyncCopies copies;
   bool has_waited = false;  // for the kernel in front
+  Cluster::Own cluster;
   Fences::Own fences;
 
   int warp() const { return thread.thread / kWarp; }
@@ -119,7 +120,7 @@ void BlockRunner::end(const Launch& launch) { after(end_of(launch)); }
 void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   launch_ = &launch;
   threads_ = alive_ = launch.threads;
-  at_barrier_ = at_previous_ = 0;
+  at_barrier_ = at_previous_ = at_cluster_ = at_inbox_ = 0;
   barrier_ = new_sync_address();
   error_ = nullptr;
   warps_.clear();
@@ -135,6 +136,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   steps_ = contended_ = 0;
   updates_.assign(shared_bytes_ / sizeof(uint32_t) + 1, 0);
   updated_ = false;
+  inbox_.clear(shared_bytes_ / sizeof(float));
   std::fill_n(shared_.get(), shared_bytes_, kPoison);
   std::fill_n(shared_.get() + shared_bytes_, kCanaryBytes, kCanary);
   while (std::ssize(lanes_) < threads_) lanes_.push_back(std::make_unique<Lane>());
@@ -143,7 +145,7 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
     lane.thread = {i, threads_, {block[0], block[1], block[2]}, {}, shared_.get()};
     std::copy_n(launch.blocks, 3, lane.thread.blocks);
     lane.state = State::ready;
-    lane.exchange = nullptr, lane.site = Site(), lane.fences = {};
+    lane.exchange = nullptr, lane.site = Site(), lane.fences = {}, lane.cluster = {};
     lane.copies.clear();
     lane.has_waited = !launch.dependent;
     lane.fiber.start(&thread_);
@@ -151,40 +153,48 @@ void BlockRunner::prepare(const Launch& launch, const int (&block)[3]) {
   }
 }
 
-void BlockRunner::order_threads(const Settings& settings) {
-  if (settings.schedule != Schedule::random && std::ssize(order_) == threads_ &&
-      (order_[0] == 0) == (settings.schedule == Schedule::ascending || threads_ == 1))
+void BlockRunner::order_threads() {
+  const Schedule schedule = settings_->schedule;
+  if (schedule != Schedule::random && std::ssize(order_) == threads_ &&
+      (order_[0] == 0) == (schedule == Schedule::ascending || threads_ == 1))
     return;
   order_.resize(threads_);
   std::iota(order_.begin(), order_.end(), 0);
-  if (settings.schedule == Schedule::descending) std::reverse(order_.begin(), order_.end());
-  if (settings.schedule != Schedule::random) return;
+  if (schedule == Schedule::descending) std::reverse(order_.begin(), order_.end());
+  if (schedule != Schedule::random) return;
   for (int i = threads_ - 1; i > 0; --i) std::swap(order_[i], order_[next(random_) % (i + 1)]);
 }
 
-void BlockRunner::run(const Launch& launch, const std::function<void()>& body, const int (&block)[3],
-                      const Settings& settings, bool hides) {
+void BlockRunner::begin_block(const Launch& launch, const std::function<void()>& body, const int (&block)[3],
+                              const Settings& settings, Cluster& cluster, bool hides) {
   unseen([&] { prepare(launch, block); });
-  body_ = &body;
+  body_ = &body, settings_ = &settings, cluster_ = &cluster;
+  cluster.add(*this, threads_);
   random_ = settings.seed * 1000003 + block[0] + 1009 * block[1] + 9973 * block[2];
-  current_runner = this;
-  struct Reset {
-    HiddenMemory& hidden;
-    ~Reset() { current_runner = nullptr, hidden.show(); }
-  } reset{hidden_};
   if (launch.dependent && hides) hidden_.hide();
+}
+
+bool BlockRunner::advance() {
+  current_runner = this, moved_ = false;
+  struct Reset {
+    ~Reset() { current_runner = nullptr; }
+  } reset;
   while (alive_ > 0) {
-    order_threads(settings);
-    if (sweep()) continue;
-    if (at_previous_ == threads_)
+    order_threads();
+    if (sweep() || wake_from_cluster()) continue;
+    if (at_previous_ == threads_) {
       release_previous();
-    else if (at_barrier_ == threads_)
+    } else if (at_barrier_ == threads_) {
       release_barrier();
-    else
+    } else if (at_cluster_ + at_inbox_ > 0) {
+      return false;
+    } else {
       fail_stuck();
+    }
   }
   end_step();
-  check_shared(launch);
+  check_shared(*launch_);
+  return true;
 }
 
 // Resumes every thread that is ready. Returns false if none was.
@@ -193,7 +203,7 @@ bool BlockRunner::sweep() {
   for (const int i : order_) {
     Lane& lane = *lanes_[i];
     if (lane.state != State::ready) continue;
-    any = true;
+    any = moved_ = true;
     running_ = &lane;
     const bool done = lane.fiber.resume();
     running_ = nullptr;
@@ -203,9 +213,26 @@ bool BlockRunner::sweep() {
   return any;
 }
 
+// Lets those continue that wait at a barrier of the cluster which all threads have reached meanwhile, or for what other
+// blocks have sent meanwhile. Returns false if there is none.
+bool BlockRunner::wake_from_cluster() {
+  const int before = at_cluster_ + at_inbox_;
+  if (before == 0) return false;
+  for (int i = 0; i < threads_; ++i) {
+    Lane& lane = *lanes_[i];
+    if (lane.state == State::cluster && cluster_->is_passed(lane.cluster)) lane.state = State::ready, --at_cluster_;
+    if (lane.state == State::inbox && inbox_.is_complete()) lane.state = State::ready, --at_inbox_;
+  }
+  if (at_cluster_ + at_inbox_ == before) return false;
+  end_step();
+  return true;
+}
+
 void BlockRunner::finish(Lane& lane) {
   lane.state = State::done;
   --alive_;
+  if (const char* fault = alive_ == 0 ? inbox_.end() : nullptr) fail_at(lane, Site(), fault);
+  if (const char* fault = cluster_->end(lane.cluster)) fail_at(lane, lane.site, fault);
   if (lane.exchange) drop(lane);
   if (!lane.has_waited) fail_at(lane, Site(), "ended without waiting for the kernel in front");
   if (lane.copies.in_flight()) fail_at(lane, Site(), "ended while a copy was in flight");
@@ -361,6 +388,59 @@ void BlockRunner::wait_copies(int left, Site site) {
   if (const char* fault = running_->copies.wait(left)) fail_at(*running_, site, fault);
 }
 
+void BlockRunner::arrive_cluster(Site site) {
+  running_->site = site;
+  if (const char* fault = cluster_->arrive(running_->cluster)) fail_at(*running_, site, fault);
+}
+
+void BlockRunner::wait_cluster(Site site) {
+  Lane& lane = *running_;
+  if (!lane.cluster.has_arrived) fail_at(lane, site, "waits at a barrier of the cluster at which it has not arrived");
+  if (!cluster_->is_passed(lane.cluster)) {
+    ++at_cluster_;
+    pause(State::cluster, site);
+  }
+  lane.cluster.has_arrived = false, ++lane.cluster.passed;
+}
+
+// Where it is in the block's shared memory.
+size_t BlockRunner::shared_offset(const void* at, size_t bytes, Site site) const {
+  const auto offset = reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(shared_.get());
+  if (offset >= shared_bytes_ || bytes > shared_bytes_ - offset)
+    fail_at(*running_, site, "names a place for the cluster that is not in its own shared memory");
+  return offset;
+}
+
+void BlockRunner::open_inbox(const void* inbox, int bytes, Site site) {
+  shared_offset(inbox, sizeof(uint64_t), site);
+  if (const char* fault = inbox_.open(inbox, bytes, new_sync_address())) fail_at(*running_, site, fault);
+}
+
+void BlockRunner::send(const float* own, const void* inbox, int rank, float value, Site site) {
+  const size_t to = shared_offset(own, sizeof value, site), counter = shared_offset(inbox, sizeof(uint64_t), site);
+  BlockRunner* const other = cluster_->block(rank);
+  const auto refuse = [&](const char* why) {
+    fail_at(*running_, site, "sends to block " + std::to_string(rank) + " of its cluster, which " + why);
+  };
+  if (!other) refuse("has no such block");
+  if (running_->cluster.passed == 0) refuse("may not have begun: no barrier of the cluster before");
+  if (other->alive_ == 0) refuse("has ended");
+  std::byte* const shared = other->shared_.get();
+  if (const char* fault = other->inbox_.check(shared + counter)) fail_at(*running_, site, fault);
+  if (const char* fault = other->inbox_.put(shared + to, value)) fail_at(*running_, site, fault);
+  before(other->inbox_.sync_address());
+}
+
+void BlockRunner::wait_inbox(const void* inbox, Site site) {
+  if (const char* fault = inbox_.check(inbox)) fail_at(*running_, site, fault);
+  if (!inbox_.is_complete()) {
+    ++at_inbox_;
+    pause(State::inbox, site);
+  }
+  inbox_.deliver();
+  after(inbox_.sync_address());
+}
+
 std::string BlockRunner::place(const Lane& lane, Site site) const {
   const std::string file = site.file;
   std::string text = "thread " + std::to_string(lane.thread.thread);
@@ -375,12 +455,17 @@ void BlockRunner::fail_at(const Lane& lane, Site site, const std::string& what) 
 
 void BlockRunner::fail_here(Site site, const std::string& what) const { fail_at(*running_, site, what); }
 
-// Throws Error when threads wait and none can continue. The message names one thread in each state.
 void BlockRunner::fail_stuck() const {
   const Lane* waiting = nullptr;
   std::string others;
-  const char* names[] = {"ready", "at a barrier", "in a warp's exchange", "for the kernel in front", "ended"};
-  bool named[5] = {};
+  const char* names[] = {"ready",
+                         "at a barrier",
+                         "in a warp's exchange",
+                         "for the kernel in front",
+                         "at a barrier of the cluster",
+                         "for what is sent to its block",
+                         "ended"};
+  bool named[7] = {};
   for (int i = 0; i < threads_; ++i) {
     const Lane& lane = *lanes_[i];
     const int state = static_cast<int>(lane.state);

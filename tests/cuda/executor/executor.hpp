@@ -4,6 +4,8 @@
 //   masks that name a lane that has ended, that never comes, or that has a different mask;
 //   asynchronous copies that are not aligned, that meet another one, or that a thread does not wait for;
 //   kernels on a dependent stream of which a thread does not wait for the kernel in front, or writes before it waits;
+//   barriers of a cluster that a thread does not wait at, and more blocks of a cluster than the device has;
+//   values that are sent to a block of the cluster that may not have begun, has ended, or does not wait for them;
 //   too many threads, too much shared memory, and writes beyond it;
 //   launches on a stream of another device than the thread has selected;
 //   arguments of launches, copies and products that point to memory of the host, or of another device;
@@ -27,12 +29,14 @@ namespace gpt2run::executor {
 enum class Schedule { ascending, descending, random };
 
 // The order in which threads and blocks run, and the number of OS threads. A result that depends on these is a race.
-// at_once: how many blocks the device says that it runs at once.
+// at_once: how many blocks the device says that it runs at once. cluster: the most blocks that a cluster has on it, or
+// 0.
 struct Settings {
   Schedule schedule = Schedule::ascending;
   uint64_t seed = 1;
   int workers = 1;
   int at_once = 2;
+  int cluster = 2;
 };
 
 // Sets these for all later launches of any thread. The environment variable GPT2RUN_EXECUTOR sets them at the start of

@@ -19,6 +19,7 @@
 
 #include "block.hpp"
 #include "gpt2run/error.hpp"
+#include "grid.hpp"
 #include "host_work.hpp"
 #include "memory.hpp"
 
@@ -63,69 +64,12 @@ void check(const Launch& launch) {
     const int most = i == 0 ? std::numeric_limits<int>::max() : kMostBlocks;
     if (launch.blocks[i] < 1 || launch.blocks[i] > most) refuse("blocks", launch.blocks[i], most);
   }
+  const int most_of_cluster = std::max(1, settings().cluster);
+  if (launch.cluster < 1 || launch.cluster > most_of_cluster)
+    refuse("blocks of a cluster", launch.cluster, most_of_cluster);
+  if (launch.blocks[0] % launch.cluster != 0)
+    fail("kernel ", launch.name, ": expected a multiple of ", launch.cluster, " blocks, found ", launch.blocks[0]);
 }
-
-// Runs the blocks of a launch, in the order of the schedule.
-class Grid {
- public:
-  Grid(const Launch& launch, const std::function<void()>& body, const Settings& settings)
-      : launch_(launch),
-        body_(body),
-        settings_(settings),
-        order_(size_t(launch.blocks[0]) * launch.blocks[1] * launch.blocks[2]) {
-    std::iota(order_.begin(), order_.end(), 0);
-    if (settings.schedule == Schedule::descending) std::reverse(order_.begin(), order_.end());
-    if (settings.schedule == Schedule::random) std::shuffle(order_.begin(), order_.end(), std::mt19937(settings.seed));
-  }
-
-  void run() {
-    Fences::begin_launch();
-    BlockRunner::begin(launch_);
-    if (settings_.workers <= 1) {
-      work();
-    } else {
-      std::vector<std::thread> workers;
-      for (int i = 0; i < settings_.workers; ++i) workers.emplace_back([this] { work(); });
-      for (std::thread& worker : workers) worker.join();
-    }
-    BlockRunner::end(launch_);
-    if (error_) std::rethrow_exception(error_);
-  }
-  // Of the block that has most of them.
-  int64_t steps() const { return steps_; }
-  int64_t contended() const { return contended_; }
-
- private:
-  // Neighbouring blocks have different runners, so that ThreadSanitizer finds what they do unordered. Device memory is
-  // hidden from the first block that runs, which the schedule chooses, and which then runs alone.
-  void work() {
-    thread_local std::array<BlockRunner, 2> runners;
-    size_t turn = 0;
-    for (size_t i; (i = next_++) < order_.size();) {
-      const auto x = size_t(launch_.blocks[0]), y = size_t(launch_.blocks[1]);
-      const int block[3] = {int(order_[i] % x), int(order_[i] / x % y), int(order_[i] / x / y)};
-      try {
-        BlockRunner& runner = runners[turn++ % runners.size()];
-        runner.run(launch_, body_, block, settings_, i == 0 && settings_.workers <= 1);
-        const std::lock_guard guard(mutex_);
-        steps_ = std::max(steps_, runner.steps()), contended_ = std::max(contended_, runner.contended());
-      } catch (...) {
-        const std::lock_guard guard(mutex_);
-        if (!error_) error_ = std::current_exception();
-        next_ = order_.size();
-      }
-    }
-  }
-
-  const Launch& launch_;
-  const std::function<void()>& body_;
-  Settings settings_;
-  std::vector<size_t> order_;
-  std::atomic<size_t> next_ = 0;
-  std::mutex mutex_;
-  int64_t steps_ = 0, contended_ = 0;
-  std::exception_ptr error_;
-};
 
 void run_grid(const Launch& launch, const std::function<void()>& body) {
   Settings settings;
@@ -308,6 +252,14 @@ void begin_range(const char* name, int64_t number) {
 void end_range() { --open_ranges; }
 
 int blocks_at_once() { return settings().at_once; }
+int most_blocks_of_cluster() { return settings().cluster; }
+void arrive_cluster(Site site) { BlockRunner::current().arrive_cluster(site); }
+void wait_cluster(Site site) { BlockRunner::current().wait_cluster(site); }
+void open_inbox(void* inbox, int bytes, Site site) { BlockRunner::current().open_inbox(inbox, bytes, site); }
+void send(float* own, void* inbox, int rank, float value, Site site) {
+  BlockRunner::current().send(own, inbox, rank, value, site);
+}
+void wait_inbox(void* inbox, Site site) { BlockRunner::current().wait_inbox(inbox, site); }
 const Thread& self() { return BlockRunner::current().self(); }
 void note_update(const void* at) { BlockRunner::current().note_update(at); }
 void fence() { Fences::fence(BlockRunner::current().own_fences()); }

@@ -36,6 +36,7 @@ inline constexpr size_t kMostSharedBytes = 64 << 10;
 #else
 inline constexpr size_t kMostSharedBytes = 99 << 10;
 #endif
+inline constexpr int kMostClusterBlocks = 16;      // 8 on every device that has clusters, as many as these on most
 inline constexpr size_t kArgumentBytes = 4 << 10;  // arguments that a kernel can have with every driver
 
 // A stream in which kernels are launched. dependent: each may start before the kernel in front of it in the stream has
@@ -53,6 +54,7 @@ struct LaunchConfig {
   int threads;       // per block, 1 to 1024
   size_t shared;     // bytes of shared memory per block, at most kMostSharedBytes
   KernelStream stream;
+  int cluster = 1;  // blocks of a cluster, which follow each other in x: a divisor of blocks[0] (cluster.hpp)
 };
 
 // Bytes that a kernel's arguments take, with their alignment.
@@ -157,6 +159,12 @@ void allow_shared_memory(const LaunchConfig& config, void (*kernel)(Parameters..
                  config.name);
 }
 
+// Clusters of more than 8 blocks, which not every device has.
+template <class... Parameters>
+void allow_large_clusters(const LaunchConfig& config, void (*kernel)(Parameters...)) {
+  check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), config.name);
+}
+
 // How many blocks of such a launch the selected device runs at once, at least 1. config.blocks is not looked at.
 template <class... Parameters>
 int blocks_at_once(const LaunchConfig& config, void (*kernel)(Parameters...)) {
@@ -181,10 +189,19 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
   native.dynamicSmemBytes = config.shared;
   allow_shared_memory(config, kernel);
   native.stream = static_cast<cudaStream_t>(config.stream.handle);
-  cudaLaunchAttribute attribute = {};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  native.attrs = &attribute, native.numAttrs = config.stream.dependent ? 1 : 0;
+  cudaLaunchAttribute attributes[2] = {};
+  native.attrs = attributes;
+  if (config.stream.dependent) {
+    cudaLaunchAttribute& dependent = attributes[native.numAttrs++];
+    dependent.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    dependent.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (config.cluster > 1) {
+    if (config.cluster > 8) allow_large_clusters(config, kernel);
+    cudaLaunchAttribute& cluster = attributes[native.numAttrs++];
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim = {static_cast<unsigned>(config.cluster), 1, 1};
+  }
   check_launch(cudaLaunchKernelEx(&native, kernel, Parameters(arguments)...), config.name);
 }
 
@@ -301,7 +318,8 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
                     executor::bound_of(reinterpret_cast<const void*>(kernel)),
                     config.shared,
                     kMostSharedBytes,
-                    config.stream.dependent},
+                    config.stream.dependent,
+                    config.cluster},
                    config.stream.handle, [=] { kernel(Parameters(arguments)...); });
 }
 

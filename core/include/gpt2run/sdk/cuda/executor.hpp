@@ -49,6 +49,17 @@ void copy_async(void* to, const void* from, Site);
 void commit_copies();
 void wait_copies(int left, Site);
 
+// The barriers of clusters and what their blocks send to each other (sdk/cuda/cluster.hpp). They throw Error if a
+// thread arrives twice, waits without having arrived, or ends without waiting; if an address is not in the block's
+// shared memory; if the other block may not have begun, has not opened the inbox, gets more than the inbox is opened
+// for, or has ended; and if a block ends with an inbox whose bytes it has not waited for.
+void arrive_cluster(Site);
+void wait_cluster(Site);
+void open_inbox(void* inbox, int bytes, Site);
+void send(float* own, void* inbox, int rank, float value, Site);
+void wait_inbox(void* inbox, Site);
+int most_blocks_of_cluster();
+
 // Under ThreadSanitizer (GPT2RUN_EXECUTOR_TSAN) a fence and an atomic operation tell it what they order.
 void fence();
 void note_atomic(const void* at);
@@ -69,6 +80,7 @@ struct Launch {
   int threads, bound;  // bound: the kernel's own, from bound_of()
   size_t shared, most_shared;
   bool dependent;  // may start before the kernel in front has ended
+  int cluster;     // blocks of a cluster, which follow each other in x
 };
 void launch(const Launch&, void* stream, std::function<void()> thread);
 
