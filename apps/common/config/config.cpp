@@ -152,11 +152,11 @@ bool line_names(std::span<const Setting> line, std::string_view name) {
 void check_comma(const PluginSpec& before, const std::string& name, std::string_view origin) {
   if (name.find('=') != name.npos)
     usage_error(origin, ": expected a plugin's name, found ", in_quotes(name),
-                "; the options of a plugin stand behind ", "colons, ", before.name, ":", name);
+                "; the options of a plugin stand behind colons, ", printable(before.name + ":" + name, kMostOfName));
   if (before.options.empty() || name.find_first_not_of("0123456789+-") != name.npos) return;
   const auto& [key, value] = before.options.back();
   usage_error(origin, ": expected a plugin's name, found ", in_quotes(name), "; a value with a comma is quoted, ",
-              before.name, ":", key, "=\"", value, ",", name, "\"");
+              printable(before.name + ":" + key, kMostOfName), "=", in_quotes(value + "," + name));
 }
 
 }  // namespace
