@@ -103,7 +103,7 @@ void start(std::vector<std::string> arguments) {
   }
   const std::string json(values.text("json"));
   check_output(host, configuration, report.model, plugins_of(loader, samplers, report), {"--json", json});
-  if (!json.empty() && json != "-") OutputFile taken(json);  // a file that cannot be written is an early error
+  check_writable(json);
   const auto opener = create<Loader>(loader);
   const auto checkpoint = open_model(*opener, loader, report.model);
   report.config = checkpoint->config();

@@ -127,8 +127,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   }
   const std::vector<Condition> conditions = parse_conditions(values.text("fail_if"));
   const std::string json(values.text("json"));
-  if (ranks.is_root() && !json.empty() && json != "-")
-    OutputFile taken(json);  // a file that cannot be written is an error before the work
+  if (ranks.is_root()) check_writable(json);
   watch_interrupts();
   const bool patches = has_patches(configuration);
   if (has_folders(configuration)) return ranks.is_root() ? compare_folders(values, conditions, ranks) : 0;

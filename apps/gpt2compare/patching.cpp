@@ -83,10 +83,11 @@ void check_effects(const SweepMap& map) {
   if (wrong == map.effects.end()) return;
   const auto at = static_cast<size_t>(wrong - map.effects.begin());
   const int32_t layer = map.layers[at / map.positions.size()];
+  const auto more = std::ranges::count_if(map.effects, is_wrong) - 1;
   fail("--patch_sweep: ", name_of(map.op), layer < 0 ? "" : " of layer " + std::to_string(layer), " at position ",
        map.positions[at % map.positions.size()], ": expected a number as effect, found ",
-       std::isnan(*wrong) ? "NaN" : "infinity", ", and ", std::ranges::count_if(map.effects, is_wrong) - 1,
-       " more such places; the patched values overflow the precision");
+       std::isnan(*wrong) ? "NaN" : "infinity", more > 0 ? ", and at " + std::to_string(more) + " more places" : "",
+       "; the patched values overflow the precision");
 }
 
 // What a text becomes without the tokens that stand before every text.

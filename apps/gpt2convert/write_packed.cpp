@@ -7,6 +7,7 @@
 #include "common/pipeline/packed_model.hpp"
 #include "common/program/interrupt.hpp"
 #include "gpt2run/error.hpp"
+#include "host/log.hpp"
 
 namespace gpt2run::convert {
 namespace {
@@ -44,6 +45,7 @@ void write_packed(const fs::path& given, std::unique_ptr<Checkpoint> model, cons
   if (!is_done)
     fail("--packed: precision ", chosen.plugin->name,
          ": expected one that hands over packed weights, found one that does not, or a weight beyond its type");
+  log_info("wrote " + folder.string());
 }
 
 }  // namespace gpt2run::convert

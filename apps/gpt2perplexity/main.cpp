@@ -53,8 +53,7 @@ int start(std::vector<std::string> arguments, Ranks& ranks) {
   const Rule rule = rule_of(configuration, evaluation.checkpoint().config());
   const std::string json(values.text("json"));
   check_output(host, configuration, evaluation.model(), evaluation.plugins(), {"--json", json});
-  if (ranks.is_root() && !json.empty() && json != "-")
-    OutputFile taken(json);  // a file that cannot be written is an error before the work
+  if (ranks.is_root()) check_writable(json);
   share_standard_input(ranks, configuration);
   Work work{texts_of(configuration, evaluation.tokenizer(), evaluation.checkpoint().config()), {}};
   prepare(rule, evaluation.checkpoint().config().end_of_text, work.texts);

@@ -17,6 +17,7 @@
 #include "common/program/program.hpp"
 #include "gpt2run/files/paths.hpp"
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "host/discovery.hpp"
 #include "host/plugin_host.hpp"
@@ -169,7 +170,7 @@ void new_project(const std::vector<std::string>& arguments) {
   if (!folder.has_filename()) folder = folder.parent_path();  // "folder/"
   if (folder.empty()) usage_error("new: expected a folder, found an empty text");
   std::error_code ignored;
-  if (fs::exists(fs::symlink_status(folder, ignored)) && !(fs::is_directory(folder) && fs::is_empty(folder)))
+  if (is_there(folder) && !(is_folder(folder) && entries_of(folder).empty()))
     fail(folder.string(), ": exists already, and nothing is written over");
   const std::vector<ProjectFile> files = files_of(example, name);
   // A link to an empty folder stays, and what it names is filled.

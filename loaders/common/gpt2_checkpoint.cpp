@@ -96,9 +96,13 @@ std::string tokenizer_in(const fs::path& folder) {
 }
 
 bool is_linear_layout(const StoredTensors& tensors) {
-  const StoredTensor* stored = tensors.find(stored_name(Weight::qkv_w, 0));
-  return stored && stored->shape.size() == 2 && stored->shape[0] / 3 == stored->shape[1] && stored->shape[0] % 3 == 0 &&
-         stored->shape[0] > 0;
+  int linear = 0, layers = 0;
+  while (const StoredTensor* stored = tensors.find(stored_name(Weight::qkv_w, layers))) {
+    linear += stored->shape.size() == 2 && stored->shape[0] / 3 == stored->shape[1] && stored->shape[0] % 3 == 0 &&
+              stored->shape[0] > 0;
+    ++layers;
+  }
+  return 2 * linear > layers;  // so that one matrix alone is what is wrong
 }
 
 Gpt2Checkpoint::Gpt2Checkpoint(const ModelConfig& model, std::optional<bool> tied, StoredTensors tensors,

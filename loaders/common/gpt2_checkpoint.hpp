@@ -17,7 +17,7 @@ namespace gpt2run::loaders {
 std::string tokenizer_in(const std::filesystem::path& folder);
 
 // Whether the four matrices of the layers are stored as (out, in), as nn.Linear in nanoGPT and minGPT keeps them, and
-// not as (in, out), as Conv1D in transformers does. Decided by attn.c_attn of the first layer, which is never square.
+// not as (in, out), as Conv1D in transformers does. Decided by attn.c_attn of most layers, which is never square.
 bool is_linear_layout(const StoredTensors& tensors);
 
 // It owns the files and shows their tensors where they lie; only biases that a model does not have are made of zeros.

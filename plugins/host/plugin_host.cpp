@@ -103,7 +103,8 @@ struct PluginHost::State {
     const bool not_built = name.starts_with("cuda-") && !why.empty();
     usage_error("there is no ", name_of(kind), " ", in_quotes(name),
                 not_built ? ", since CUDA plugins were not built: " + std::string(why) : "",
-                near.empty() ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list, ")");
+                near.empty() || near == name ? "" : ", did you mean " + in_quotes(near) + "?", " (there is: ", list,
+                ")");
   }
 };
 

@@ -431,15 +431,17 @@ LaunchConfig attention_config(const AttentionView<Value>& view, int rows, int ch
           .cluster = cluster > 0 ? cluster : 1};
 }
 
-// How many blocks the clusters have in which the chunks of a row and head are joined: a power of two, as clusters
-// commonly have, or 0 where the selected device has no clusters of this size.
+// Blocks of the cluster that joins the chunks of one row and head: their number rounded up to a power of two, as
+// clusters commonly have, or 0 where the selected device has no clusters of this size.
 template <class Value>
 int attention_cluster(const AttentionView<Value>& view, int chunks) {
   if (chunks > kMostClusterBlocks) return 0;
   const int blocks = static_cast<int>(std::bit_ceil(static_cast<unsigned>(chunks)));
   const LaunchConfig config = attention_config(view, 1, chunks, blocks, nullptr);
   if (config.shared > kSharedBytes) return 0;
-  return most_blocks_of_cluster(config, attention_kernel<0, Value, Join::cluster>) >= blocks ? blocks : 0;
+  const auto kernel = view.keys.stride == kFastHead ? attention_kernel<kFastHead, Value, Join::cluster>
+                                                    : attention_kernel<0, Value, Join::cluster>;
+  return most_blocks_of_cluster(config, kernel) >= blocks ? blocks : 0;
 }
 
 template <int kHead, Join kJoin, class Value>

@@ -59,8 +59,8 @@ void launch_logits(const DeviceMatrix<Value>& matrix, const Source& source, cons
                          product_bytes<kRows, 1, Source>(matrix.stride),
                          stream};
   const auto kernel = logits_kernel<kRows, Value, Source>;
-  config.blocks[0] =
-      std::min(divided_up(matrix.outputs, kLogitOutputs), divided_up(blocks_at_once(config, kernel), config.blocks[1]));
+  config.blocks[0] = std::min(divided_up(matrix.outputs, kLogitOutputs),
+                              std::max(1, blocks_at_once(config, kernel) / config.blocks[1]));
   launch(config, kernel, matrix, source, sink, rows.first, rows.first + rows.count);
 }
 

@@ -94,6 +94,7 @@ class AttentionTap final : public RowTap {
 
 LensArrays lens(const std::shared_ptr<OpenModel>& model, const std::vector<int32_t>& ids, int32_t top,
                 const Inside& inside, const Check& check) {
+  check_length(*model, ids);
   LensTap tap(*model, ids.size(), top);
   read(model, ids, inside, tap, check);
   return std::move(tap.found);
@@ -104,6 +105,7 @@ std::vector<float> attention(const std::shared_ptr<OpenModel>& model, const std:
   for (const int32_t layer : layers)
     if (layer < 0 || layer >= model->config().L)
       fail("attention: expected layers of the model, 0 to ", model->config().L - 1, ", found ", layer);
+  check_length(*model, ids);
   AttentionTap tap(model->config().H, ids.size(), layers);
   read(model, ids, inside, tap, check);
   if (!tap.has_weights) fail("precision ", model->precision(), ": it shows no attention weights");

@@ -44,7 +44,7 @@ struct Progress {
 class Run final : private Listener {
  public:
   // prompts: token ids, none of them empty. Sequence number = prompt x samples + sample, as in gpt2run. Throws Error
-  // for a request that cannot run, before anything is computed.
+  // for a request that cannot run, before anything but the donors of patches is computed.
   Run(std::shared_ptr<OpenModel> model, bool is_stream, const std::vector<std::vector<int32_t>>& prompts,
       const RunOptions& options, const std::vector<ChainItem>& items, const std::vector<Setting>& settings,
       Inside inside, const Check& check);

@@ -8,11 +8,17 @@ Patch parse_patch(const OpenModel& model, const std::string& text, const std::st
   return gpt2run::parse_patch(text, origin, {model.tokenizer(), true}, model.config());
 }
 
+void check_length(const OpenModel& model, const std::vector<int32_t>& ids) {
+  const int64_t length = std::ssize(ids), context = std::min<int64_t>(model.config().T, model.limits().context);
+  if (length > context) fail("the request has ", length, " tokens, the context holds ", context);
+}
+
 RunTaps::RunTaps(OpenModel& model, Inside inside, const std::vector<std::vector<int32_t>>& prompts, uint64_t samples,
                  int64_t longest, const Check& check)
     : inside_(std::move(inside)), samples_(samples), patch_tap_(inside_.patches, [this](uint64_t sequence) {
         return std::span<const BoundPatch>(bound_[sequence / samples_]);
       }) {
+  for (const std::vector<int32_t>& ids : prompts) check_length(model, ids);
   std::vector<Prompt> texts;
   for (const std::vector<int32_t>& ids : prompts) texts.push_back({"", ids});
   for (size_t i = 0; i < inside_.patches.size(); ++i)

@@ -43,6 +43,7 @@ class Attention final : public Sink {
     const ModelSizes sizes = model_sizes(manifest_json);
     heads_ = sizes.H;
     if (sizes.L > 0) layers_.check_below("attention: layers", "layers of the model", sizes.L);
+    files_.begin();
     if (!has_page_) return;
     page_.emplace(dir_ + "/attention.html");
     page_->write(parts_of(attention_page()).head);

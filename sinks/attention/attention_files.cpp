@@ -45,7 +45,7 @@ void AttentionFiles::add(uint64_t sequence, const AttentionRecord& record, int h
 }
 
 void AttentionFiles::publish(OutputFile* page) {
-  OutputFile index(index_path());
+  OutputFile& index = *index_file_;
   index.write("{\"sequences\": [" + index_ + "\n]}\n");
   std::vector<OutputFile*> files;
   for (OutputFile& file : arrays_) files.push_back(&file);

@@ -26,7 +26,7 @@ class Ranges {
       const int64_t first = number(part.substr(0, dash));
       const int64_t last = dash == part.npos ? first : number(part.substr(dash + 1));
       if (first < 0 || last < first)
-        fail(what, ": expected all, or numbers and ranges such as 0-3,7, found ", in_quotes(text));
+        fail(what, ": expected all, or numbers and ranges such as 0-3+7, found ", in_quotes(text));
       ranges_.push_back({first, last});
       if (comma == left.npos) break;
       left.remove_prefix(comma + 1);

@@ -69,6 +69,7 @@ class Taps final : public Sink {
     const ModelSizes sizes = model_sizes(manifest_json);
     heads_ = sizes.H, count_ = sizes.L;
     if (sizes.L > 0) layers_.check_below("taps: layers", "layers of the model", sizes.L);
+    index_.emplace(dir_ + "/" + prefix_ + "index.json");  // now, so that another output of this name is noticed
   }
 
   void start(uint64_t sequence, std::string_view, std::span<const int32_t> tokens) override {
@@ -105,7 +106,7 @@ class Taps final : public Sink {
     if (files_.empty())
       fail("taps: expected values to write, but of ", count_, " layers and ", length_,
            " positions of this run none is among those that were chosen");
-    OutputFile index(dir_ + "/" + prefix_ + "index.json");
+    OutputFile& index = *index_;
     const char* separator = "{\"sequences\": [\n";
     for (const auto& [sequence, done] : done_) {
       index.write(separator + index_entry(sequence, done.first, done.second, count_));
@@ -149,6 +150,7 @@ class Taps final : public Sink {
   std::map<uint64_t, TapRecord> live_;
   std::map<uint64_t, std::pair<TapRecord, std::vector<TapArray>>> done_;
   std::vector<OutputFile> files_;  // complete, not yet under their names
+  std::optional<OutputFile> index_;
 };
 
 }  // namespace

@@ -362,6 +362,9 @@ TEST_F(Gpt2run, WhatFailsLateLeavesNoFolder) {
   EXPECT_THAT(run(command + "logits:dir=a/b,jsonl:out=a/b/generation_FP32_0.json"),
               IsRefusal(1, "gpt2run", "a/b/generation_FP32_0.json", "another"));
   EXPECT_THAT(run(command + "jsonl:out=/dev/full --manifest a/m"), IsRefusal(1, "gpt2run", "/dev/full"));
+  for (const char* sinks : {"lens:out=a/index.json,taps:dir=a:ops=embed", "jsonl:out=a/attention.json,attention:dir=a"})
+    EXPECT_THAT(run(command + sinks), IsRefusal(1, "gpt2run", "a/", ".json", "another"));
+  EXPECT_EQ(run("gpt2perplexity -q -p a --json a/b/json").code, 1) << "a text without a target";
   EXPECT_EQ(entries(), 0u);
 }
 

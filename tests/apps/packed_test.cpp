@@ -294,6 +294,8 @@ TEST_F(Packed, VerifyComparesAModelWithTheSumsBesideIt) {
   EXPECT_EQ(run("gpt2run -q --config run.json --verify=off" + tokens).code, 0);
   EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "--verify", "SHA256SUMS"));
   EXPECT_THAT(run("gpt2run -q --verify -m m" + tokens).err, HasMessage("gpt2run", "--verify", "SHA256SUMS"));
+  ASSERT_EQ(run("ln -s /dev/zero m/zero && echo $(yes a | head -n 64 | tr -d '\\n') ' zero' >m/SHA256SUMS").code, 0);
+  EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "m/zero:", "regular file"));
   EXPECT_EQ(run("gpt2run -q -m m --manifest - --sampler argmax --sink null --tokens 1").out.find("sha256"),
             std::string::npos);
 }

@@ -26,6 +26,7 @@ enum class Breach {
   elsewhere,
   no_such_block,
   not_open,
+  open_late,
   too_much,
   too_little,
   not_awaited,
@@ -43,11 +44,15 @@ gather_kernel(float* out) {
   auto* inbox = shared.take<cuda::Inbox>(1);
   auto* values = shared.take<float>(kCluster * kThreads);
   constexpr int kBytes = kCluster / 2 * kThreads * static_cast<int>(sizeof(float));
-  if (kBreach != Breach::not_open && rank == kCluster - 1 && own == 0)
-    cuda::open_inbox(inbox, kBreach == Breach::too_much     ? kBytes - 4
-                            : kBreach == Breach::too_little ? kBytes + 4
-                                                            : kBytes);
+  const auto open = [&] {
+    if (rank == kCluster - 1 && own == 0)
+      cuda::open_inbox(inbox, kBreach == Breach::too_much     ? kBytes - 4
+                              : kBreach == Breach::too_little ? kBytes + 4
+                                                              : kBytes);
+  };
+  if (kBreach != Breach::not_open && kBreach != Breach::open_late) open();
   if (kBreach != Breach::no_barrier && (kBreach != Breach::not_all || own > 0)) cuda::arrive_cluster();
+  if (kBreach == Breach::open_late) open();
   if (kBreach == Breach::twice) cuda::arrive_cluster();
   if (kBreach == Breach::not_all && own == 0) cuda::sync_block();
   if (kBreach == Breach::no_wait && rank == 1) return;
@@ -112,6 +117,7 @@ TEST_P(Cluster, ABreachIsNamed) {
   expect_error<Breach::elsewhere>("that is not in its own shared memory");
   expect_error<Breach::no_such_block>("sends to block 4 of its cluster, which has no such block");
   expect_error<Breach::not_open>("names an inbox that is not open");
+  expect_error<Breach::open_late>("opens an inbox after it has arrived at a barrier of the cluster");
   expect_error<Breach::too_much>("sends more than the inbox was opened for");
   expect_error<Breach::too_little>("waits for what is sent to its block for ever: ");
   expect_error<Breach::not_awaited>("ended");

@@ -68,6 +68,11 @@ class Errors(support.Test):
         self.refused(gpt2run.Error, "no tokens", self.model.generate, "")
         self.refused(gpt2run.Error, "1025 tokens, the context holds 1024", self.model.logits, [5] * 1025)
         self.refused(gpt2run.Error, "1025 tokens, the context holds 1024", self.model.generate, [5] * 1025)
+        # What is seen inside takes memory for each token: these are refused before that is taken.
+        self.refused(gpt2run.Error, "500000 tokens, the context holds 1024", self.model.attention, [5] * 500000)
+        self.refused(gpt2run.Error, "500000 tokens, the context holds 1024", self.model.lens, [5] * 500000)
+        with self.model.patch(op="attention", mean=True):
+            self.refused(gpt2run.Error, "1025 tokens, the context holds 1024", self.model.logits, [5] * 1025)
         self.refused(gpt2run.UsageError, "one prompt, found 2", self.model.stream, ["a", "b"])
         self.refused(UnicodeEncodeError, "surrogates", self.model.generate, "\ud800")
         self.refused(TypeError, "expected a text", self.model.tokenizer.encode, 7)

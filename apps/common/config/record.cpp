@@ -43,7 +43,10 @@ std::string hash_of_model(const Checkpoint& checkpoint) {
 }  // namespace
 
 std::string absolute_path(const std::string& path) {
-  return is_there(path) ? std::filesystem::absolute(path).string() : path;
+  if (!is_there(path)) return path;
+  std::error_code error;  // a working folder that was removed has no path
+  const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  return error ? path : whole.string();
 }
 
 void record_program(Manifest& manifest) {

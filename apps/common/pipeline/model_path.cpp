@@ -1,8 +1,12 @@
 // Reads the layout of Hugging Face's cache: models--ORG--NAME/refs/main holds the name of a folder in snapshots/.
 #include "common/pipeline/model_path.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <vector>
@@ -122,6 +126,8 @@ std::string model_path(const std::string& given) {
       if (!is_hub_name(given)) return given;
       folder = folder_in_cache(given);
       if (folder.empty()) return given;
+    } else if (is_folder(folder) && access(folder.c_str(), X_OK) != 0) {
+      fail("the folder cannot be read: ", std::strerror(errno));
     } else if (!is_cache_folder(folder)) {
       return given;
     }

@@ -110,6 +110,7 @@ std::string difference(const PackedSource& then, const PackedSource& now) {
 }
 
 std::string sha256_of_file(const std::string& path, const std::function<void()>& between) {
+  if (!is_file(path)) fail(path, ": expected a regular file");  // a device may have no end
   InputFile file(path);
   Sha256 sum;
   std::string buffer(size_t{1} << 20, '\0');

@@ -174,8 +174,8 @@ class Parser {
     if (parse_number(term.value, patch_.factor, &out_of_range) && std::isfinite(patch_.factor) &&
         patch_.factor >= least)
       return;
-    usage_error(origin_, ": ", term.key, ": expected a number", out_of_range ? " that FP32 can hold" : "",
-                least == 0 ? " of 0 or more" : "", ", found ", in_quotes(term.value));
+    usage_error(origin_, ": ", term.key, ": expected a number", least == 0 ? " of 0 or more" : "",
+                out_of_range ? " that FP32 can hold" : "", ", found ", in_quotes(term.value));
   }
 
   void take_source(const Term& term) {

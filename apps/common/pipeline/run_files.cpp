@@ -79,12 +79,21 @@ std::vector<NamedPath> inputs_of(const PluginHost& host, const Configuration& co
               "; give one of them another file");
 }
 
-bool are_equivalent(const fs::path& a, const fs::path& b) { return is_file(b) && fs::equivalent(a, b); }
+bool are_equivalent(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  const bool same = is_file(b) && fs::equivalent(a, b, error);
+  if (error && error != std::errc::no_such_file_or_directory) fail(a.string(), ": cannot be read: ", error.message());
+  return same;
+}
 
 }  // namespace
 
 void check_not_read(const NamedPath& output, std::span<const NamedPath> inputs) {
-  if (!is_file(output.path)) return;
+  try {
+    if (!is_file(output.path)) return;
+  } catch (const Error& error) {
+    fail(output.option, ": ", error.what());
+  }
   for (const NamedPath& input : inputs) {
     bool found = are_equivalent(output.path, input.path);
     for (const fs::path& file : entries_of(input.path)) found = found || are_equivalent(output.path, file);
@@ -180,6 +189,13 @@ void MadeFolders::note(const fs::path& folder) {
   for (fs::path path = fs::absolute(folder, error); path.has_relative_path(); path = path.parent_path())
     if (fs::symlink_status(path, error).type() == fs::file_type::not_found)
       missing_.insert(missing_.begin() + known, path);
+}
+
+void check_writable(const std::string& path) {
+  if (path.empty() || path == "-") return;
+  MadeFolders made;
+  made.note(OutputFile::target_of(path).parent_path());
+  const OutputFile file(path);
 }
 
 ManifestFile::ManifestFile(std::string_view path) : standard_output_(path == "-") {

@@ -61,6 +61,10 @@ class MadeFolders {
   std::vector<std::filesystem::path> missing_;  // the outer ones of a path first
 };
 
+// Opens an output ("" and "-" are none) and drops it again, so that one that cannot be written is an error before the
+// work. Leaves nothing behind. Throws Error.
+void check_writable(const std::string& path);
+
 // The output file of --manifest. It is opened before the run, so that a file that cannot be written is an early error.
 class ManifestFile {
  public:

@@ -125,7 +125,7 @@ std::vector<RecordedFile> verify_model(const Configuration& configuration, Bound
   compare_with_recorded(configuration.recorded(), files, source, compared);
   const auto alone = std::ranges::find_if(files, [&](const RecordedFile& one) { return !compared.contains(one.name); });
   if (is_packed || loader_checks || (!compared.empty() && alone == files.end())) {
-    log_info(model + ": the weights and the files that they are from have their sums");
+    log_info(model + ": all files have their sums");
     return files;
   }
   const std::string line =

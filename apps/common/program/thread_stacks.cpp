@@ -58,7 +58,6 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attribute
   std::unique_ptr<Start> start(new (std::nothrow) Start{routine, argument});
   if (!start) return create(thread, attributes, routine, argument);
   const int error = create(thread, attributes, run, start.get());
-  if (error == 0) [[maybe_unused]]
-    Start* const taken = start.release();
+  if (error == 0) static_cast<void>(start.release());  // the thread deletes it
   return error;
 }

@@ -413,6 +413,8 @@ size_t BlockRunner::shared_offset(const void* at, size_t bytes, Site site) const
 
 void BlockRunner::open_inbox(const void* inbox, int bytes, Site site) {
   shared_offset(inbox, sizeof(uint64_t), site);
+  if (running_->cluster.has_arrived || running_->cluster.passed > 0)
+    fail_at(*running_, site, "opens an inbox after it has arrived at a barrier of the cluster, when others may send");
   if (const char* fault = inbox_.open(inbox, bytes, new_sync_address())) fail_at(*running_, site, fault);
 }
 

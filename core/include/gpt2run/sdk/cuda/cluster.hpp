@@ -16,6 +16,11 @@ struct Inbox {
 
 #if defined(__CUDACC__)
 
+// Whether this compiler builds clusters, which its passes for the host and for devices must agree on.
+inline constexpr bool kBuildsClusters = __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201;
+
+// A device without clusters is never asked for them (most_blocks_of_cluster): code for one ends the kernel with an
+// error.
 #if __CUDA_ARCH__ >= 900 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201
 #define GPT2RUN_HAS_CLUSTERS 1
 #endif
@@ -36,8 +41,8 @@ GPT2RUN_DEVICE void wait_cluster() {
 #endif
 }
 
-// Opens an inbox for so many bytes, of which there are any. One thread of the block calls this; others of the block may
-// wait for the inbox after a barrier.
+// Opens an inbox for so many bytes: a multiple of 4, from 4 to 2^20 - 4. One thread of the block calls this; others of
+// the block may wait for the inbox after a barrier.
 GPT2RUN_DEVICE void open_inbox([[maybe_unused]] Inbox* inbox, [[maybe_unused]] int bytes) {
 #if defined(GPT2RUN_HAS_CLUSTERS)
   const uint32_t at = shared_address(inbox);
@@ -48,7 +53,7 @@ GPT2RUN_DEVICE void open_inbox([[maybe_unused]] Inbox* inbox, [[maybe_unused]] i
 }
 
 // Sends a value to block `rank` of the cluster: to the place that `own` has in this block's shared memory, counted by
-// the inbox that has the place of `inbox`.
+// the inbox that has the place of `inbox`. All blocks of the cluster lay out their shared memory alike.
 GPT2RUN_DEVICE void send([[maybe_unused]] float* own, [[maybe_unused]] Inbox* inbox, [[maybe_unused]] int rank,
                          [[maybe_unused]] float value) {
 #if defined(GPT2RUN_HAS_CLUSTERS)
@@ -58,6 +63,8 @@ GPT2RUN_DEVICE void send([[maybe_unused]] float* own, [[maybe_unused]] Inbox* in
   asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(to), "f"(value),
                "r"(counter)
                : "memory");
+#else
+  asm volatile("trap;");
 #endif
 }
 
@@ -72,6 +79,8 @@ GPT2RUN_DEVICE void wait_inbox([[maybe_unused]] Inbox* inbox) {
         : "r"(shared_address(inbox))
         : "memory");
   } while (!complete);
+#else
+  asm volatile("trap;");
 #endif
 }
 
@@ -82,11 +91,12 @@ int most_blocks_of_cluster(const LaunchConfig& config, void (*kernel)(Parameters
   cudaFuncAttributes attributes = {};
   int most = 0;
   check_launch(cudaFuncGetAttributes(&attributes, kernel), config.name);
-  if (attributes.ptxVersion < 90 || CUDART_VERSION < 12010) return 0;
+  if (attributes.ptxVersion < 90 || !kBuildsClusters) return 0;
   cudaLaunchConfig_t native = {};
   native.gridDim = dim3(kMostClusterBlocks), native.blockDim = dim3(config.threads);
   native.dynamicSmemBytes = config.shared;
-  allow_shared_memory(config, kernel), allow_large_clusters(config, kernel);
+  allow_shared_memory(config, kernel);
+  if (!allow_large_clusters(kernel)) cudaGetLastError();  // then the answer below is at most 8
   if (cudaOccupancyMaxPotentialClusterSize(&most, kernel, &native) == cudaSuccess) return most;
   cudaGetLastError();  // clears the error: of a device without clusters
   return 0;

@@ -36,7 +36,7 @@ inline constexpr size_t kMostSharedBytes = 64 << 10;
 #else
 inline constexpr size_t kMostSharedBytes = 99 << 10;
 #endif
-inline constexpr int kMostClusterBlocks = 16;      // 8 on every device that has clusters, as many as these on most
+inline constexpr int kMostClusterBlocks = 16;      // devices that have clusters have 8 at least, most of them 16
 inline constexpr size_t kArgumentBytes = 4 << 10;  // arguments that a kernel can have with every driver
 
 // A stream in which kernels are launched. dependent: each may start before the kernel in front of it in the stream has
@@ -159,10 +159,10 @@ void allow_shared_memory(const LaunchConfig& config, void (*kernel)(Parameters..
                  config.name);
 }
 
-// Clusters of more than 8 blocks, which not every device has.
+// Allows clusters of more than 8 blocks. Returns false if the device refuses them.
 template <class... Parameters>
-void allow_large_clusters(const LaunchConfig& config, void (*kernel)(Parameters...)) {
-  check_launch(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1), config.name);
+bool allow_large_clusters(void (*kernel)(Parameters...)) {
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1) == cudaSuccess;
 }
 
 // How many blocks of such a launch the selected device runs at once, at least 1. config.blocks is not looked at.
@@ -197,7 +197,7 @@ void launch(const LaunchConfig& config, void (*kernel)(Parameters...), const Arg
     dependent.val.programmaticStreamSerializationAllowed = 1;
   }
   if (config.cluster > 1) {
-    if (config.cluster > 8) allow_large_clusters(config, kernel);
+    if (config.cluster > 8) allow_large_clusters(kernel);  // if it is refused, so is the launch
     cudaLaunchAttribute& cluster = attributes[native.numAttrs++];
     cluster.id = cudaLaunchAttributeClusterDimension;
     cluster.val.clusterDim = {static_cast<unsigned>(config.cluster), 1, 1};
