@@ -4,7 +4,7 @@ say of the same text."""
 import json
 import math
 
-from server import Server, expect, run_tests
+from server import Server, expect, run_tests, wait_until
 
 TEXT = "Once upon a time there was a king who had three daughters, and the youngest of them was fair."
 PRECISIONS = "--precision", "fp32,bf16,fp16"
@@ -154,6 +154,8 @@ def test_metrics(build):
     with Server(build) as server:
         server.complete(prompt=TEXT, max_tokens=5, temperature=0)
         server.get("/nothing")
+        # An answer leaves within its last step, which is counted at its end.
+        wait_until(lambda: server.metric("gpt2serve_running", model="fp32") == 0, "the end of the last step")
         text = server.get("/metrics")[2]
         for line in text.splitlines():
             expect(line.startswith("# ") or len(line.rpartition(" ")[0]) > 0, "a sample, found", line)
