@@ -78,7 +78,7 @@ def of_bash(program, *words):
 
 
 def check_shells(program, names, letters, aliases, sinks):
-    same(f"bash's completion of {program} behind a dot", of_bash(program, "--x.") if not sinks else of_bash(program, "--lens."), {"--" + name for name in sinks if name.startswith("lens.")})
+    same(f"bash's completion of {program} behind a dot", of_bash(program, "--lens." if sinks else "--x.") - {"files"}, {"--" + name for name in sinks if name.startswith("lens.")})
     offered = of_bash(program, "--") - {"files"}
     same(f"bash's completion of {program}", offered, {"--" + name for name in names | aliases})
     text = read("zsh", "_" + program)
