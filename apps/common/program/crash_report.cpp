@@ -2,7 +2,6 @@
 #include "common/program/crash_report.hpp"
 
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <array>
@@ -76,17 +75,6 @@ std::terminate_handler terminate_before;
 
 void restore_faults() {
   for (size_t i = 0; i < std::size(kFaults); ++i) sigaction(kFaults[i].first, &faults_before[i], nullptr);
-}
-
-// The plugin whose code was interrupted, or had called what was.
-const char* interrupted_plugin([[maybe_unused]] const void* context) {
-#ifdef __x86_64__
-  const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
-  const char* plugin = plugin_at(reinterpret_cast<const void*>(registers[REG_RIP]));
-  return plugin ? plugin : plugin_on_stack(reinterpret_cast<const void*>(registers[REG_RSP]));
-#else
-  return nullptr;
-#endif
 }
 
 void name_and_end(int signal, siginfo_t* why, void* context) {

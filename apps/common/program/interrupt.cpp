@@ -55,17 +55,17 @@ void on_signal_to_end(int signal) { end_by(signal, "interrupted"); }
 
 // One signal is not enough: a system call may begin to block just after it, before the flag is checked again. So the
 // alarm repeats every second.
-void on_alarm(int) {
+void on_alarm(int, siginfo_t*, void* context) {
   alarm(1);
   if (now() >= deadline)
-    end_by(first_signal, "interrupted, and ended before the work could be broken off",
-           plugin_on_stack(__builtin_frame_address(0)));
+    end_by(first_signal, "interrupted, and ended before the work could be broken off", interrupted_plugin(context));
 }
 
 // Unlike the others this signal must arrive, whatever the parent process has set.
 void wake_from_now_on() {
   struct sigaction action {};
-  action.sa_handler = on_alarm;
+  action.sa_sigaction = on_alarm;
+  action.sa_flags = SA_SIGINFO;
   sigaction(SIGALRM, &action, nullptr);
   sigset_t alone;
   sigemptyset(&alone);

@@ -3,6 +3,7 @@
 
 #include <link.h>
 #include <sys/uio.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,6 +75,21 @@ uintptr_t first_readable(uintptr_t beyond) {
   return at;
 }
 
+// Whether a call stands before this place in a plugin, as it does before a return address. A stack also has pointers to
+// functions, and what earlier calls have left.
+bool is_behind_call([[maybe_unused]] const void* code) {
+#ifdef __x86_64__
+  const auto* at = static_cast<const unsigned char*>(code);
+  if (!plugin_at(at - 7)) return false;
+  if (at[-5] == 0xE8) return true;
+  for (const int size : {2, 3, 4, 6, 7})
+    if (at[-size] == 0xFF && (at[1 - size] & 0x38) == 0x10) return true;  // call by a register or by memory
+  return false;
+#else
+  return true;
+#endif
+}
+
 }  // namespace
 
 void note_code(const std::filesystem::path& file) {
@@ -104,10 +120,20 @@ const char* plugin_on_stack(const void* stack) {
     const size_t count = read_words(at, words);
     if (count == 0) return nullptr;
     for (size_t i = 0; i < count; ++i)
-      if (const char* name = plugin_at(words[i])) return name;
+      if (const char* name = plugin_at(words[i]); name && is_behind_call(words[i])) return name;
     at += count * sizeof words[0];
   }
   return nullptr;
+}
+
+const char* interrupted_plugin([[maybe_unused]] const void* context) {
+#ifdef __x86_64__
+  const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
+  const char* plugin = plugin_at(reinterpret_cast<const void*>(registers[REG_RIP]));
+  return plugin ? plugin : plugin_on_stack(reinterpret_cast<const void*>(registers[REG_RSP]));
+#else
+  return nullptr;
+#endif
 }
 
 const char* noted_plugins() { return names.data(); }

@@ -17,6 +17,10 @@ const char* plugin_at(const void* code);
 // has returned, so this is for messages only.
 const char* plugin_on_stack(const void* stack);
 
+// The plugin whose code a signal interrupted, or which had called what was, or null. context: the third argument of a
+// handler with SA_SIGINFO.
+const char* interrupted_plugin(const void* context);
+
 // The file names of all libraries that were noted, with ", " between them.
 const char* noted_plugins();
 
