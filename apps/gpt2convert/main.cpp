@@ -41,9 +41,8 @@ constexpr CoreOption kOptions[] = {
 
 // Throws UsageError for a folder with the name of a file, which is hardly meant.
 void check_name(const fs::path& folder) {
-  std::error_code ignored;
   for (const auto& [ending, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
-    if (folder.extension() == ending && !fs::is_directory(folder, ignored))
+    if (folder.extension() == ending && !is_folder(folder))
       usage_error("--out: ", in_quotes(folder.string()), " is the name of a file: add --to ", layout,
                   ", or --to huggingface for a folder of that name");
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "gpt2run/sdk/escape.hpp"
+#include "gpt2run/sdk/folder.hpp"
 #include "json.hpp"
 
 namespace gpt2run::loaders {
@@ -28,6 +29,16 @@ std::optional<std::string> index_of_shard(const std::string& path) {
   if (of == 0 || dash == std::string::npos || !is_number(std::string_view(stem).substr(dash + 1, of - dash - 1)))
     return std::nullopt;
   return (file.parent_path() / (stem.substr(0, dash) + file.extension().string() + ".index.json")).string();
+}
+
+fs::path whole_of(const fs::path& file, const Host& host) {
+  const auto index = index_of_shard(file.string());
+  if (!index) return file;
+  if (!fs::exists(status_of(*index)))
+    fail(file.string(), ": expected ", fs::path(*index).filename().string(),
+         " beside it, because its name is that of one shard of several, found none");
+  host.log(1, (file.string() + " is one shard of several: all that " + *index + " lists are read").c_str());
+  return *index;
 }
 
 void add_shards(StoredTensors& tensors, const std::string& extension,

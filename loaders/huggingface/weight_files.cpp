@@ -72,23 +72,12 @@ fs::path find_weights(const fs::path& folder) {
   fail(folder.string(), ": expected ", kSingle, " or ", kIndex, ", found ", other_weights(folder));
 }
 
-// The index of a shard that is named alone, or else the file itself.
-fs::path whole_of(const fs::path& file, const Host& host) {
-  const auto index = loaders::index_of_shard(file.string());
-  if (!index) return file;
-  if (!fs::exists(status_of(*index)))
-    fail(file.string(), ": expected ", fs::path(*index).filename().string(),
-         " beside it, because its name is that of one shard of several, found none");
-  host.log(1, (file.string() + " is one shard of several: all that " + *index + " lists are read").c_str());
-  return *index;
-}
-
 }  // namespace
 
 bool has_weights(const fs::path& folder) { return !candidates_in(folder).empty(); }
 
 loaders::StoredTensors open_weights(const fs::path& given, const Host& host) {
-  const fs::path path = is_folder(given) ? find_weights(given) : whole_of(given, host);
+  const fs::path path = is_folder(given) ? find_weights(given) : loaders::whole_of(given, host);
   loaders::StoredTensors tensors(path.string());
   const auto add_file = [&](const std::string& file) { add_safetensors(tensors, tensors.map(file)); };
   if (is_index(path))

@@ -90,13 +90,7 @@ fs::path find_file(const fs::path& given, const Host& host) {
   if (!is_there(given)) fail(given.string(), ": expected a folder or a file of torch.save, found nothing");
   if (is_folder(given)) return find_in(given);
   if (given.filename() == "config.json") return find_in(parent_of(given));
-  const auto index = loaders::index_of_shard(given.string());
-  if (!index) return given;
-  if (!fs::exists(status_of(*index)))
-    fail(given.string(), ": expected ", fs::path(*index).filename().string(),
-         " beside it, because its name is that of one shard of several, found none");
-  host.log(1, (given.string() + " is one shard of several: all that " + *index + " lists are read").c_str());
-  return *index;
+  return loaders::whole_of(given, host);
 }
 
 }  // namespace gpt2run::torch

@@ -72,9 +72,8 @@ std::set<std::string> compare_with_list(const fs::path& model, Sums& sums) {
   const fs::path list = list_of(model);
   if (list.empty()) return {};
   const auto expected = read_list(list);
-  std::error_code error;
   for (const auto& [file, sum] : expected) {
-    if (fs::status(file, error).type() == fs::file_type::not_found)
+    if (!fs::exists(status_of(file)))
       fail(list.string(), ": expected the file ", in_quotes(file.filename().string()),
            ", whose sum it has, found none");
     if (sums.of(file) != sum)

@@ -34,9 +34,9 @@ inline bool is_there(const std::filesystem::path& path) { return exists(status_o
 inline bool is_folder(const std::filesystem::path& path) { return is_directory(status_of(path)); }
 inline bool is_file(const std::filesystem::path& path) { return is_regular_file(status_of(path)); }
 
-// std::filesystem::directory_iterator would do, but libstdc++ ends the process where memory runs out within it. The
-// paths of all entries but "." and "..", in no order. error: why the folder could not be read to its end, or zero; what
-// was found until then is returned.
+// The paths of all entries of a folder but "." and "..", in no order. error: why the folder could not be read to its
+// end, or zero; what was found until then is returned. std::filesystem::directory_iterator is not used, since libstdc++
+// ends the process where memory runs out within it.
 inline std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder, std::error_code& error) {
   const auto close = [](DIR* open) { closedir(open); };
   const std::unique_ptr<DIR, decltype(close)> open(opendir(folder.c_str()), close);
