@@ -1,6 +1,5 @@
 #include "hidden_memory.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -49,7 +48,9 @@ bool HiddenMemory::show() {
   bool untouched = true;
   const std::byte* from = contents_.data();
   for (const Part& part : parts_) {
-    untouched = untouched && std::all_of(part.at, part.at + part.bytes, [](std::byte b) { return b == kPoison; });
+    if (part.bytes == 0) continue;
+    // Its first byte is poison, and every byte is as the one after it.
+    untouched = untouched && part.at[0] == kPoison && std::memcmp(part.at, part.at + 1, part.bytes - 1) == 0;
     std::memcpy(part.at, from, part.bytes);
     from += part.bytes;
   }
