@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: installs what is missing, builds and tests a release, breaks the code in three places and expects a
-# test to turn red, then builds and tests once more under AddressSanitizer and UndefinedBehaviorSanitizer.
+# test to turn red, then builds and tests once more by clang++ under AddressSanitizer and UndefinedBehaviorSanitizer, and
+# fuzzes every reader of foreign bytes for 5 seconds.
 #   scripts/test.sh          all of it
 #   scripts/test.sh fast     the release tests labelled `fast`
 set -euo pipefail
@@ -74,12 +75,17 @@ else
   result='all three red'
   scripts/run_mutations.sh --some 3 >&2 </dev/null || { result=FAILED; failed=1; }
   summary+=("mutations: $result")
+  install_missing clang
   begin "building build/asan"
   build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=OFF
   begin "tests of build/asan"
   without_release_only
   export UBSAN_OPTIONS=print_stacktrace=1
   run_tests asan -LE release-only
+  begin "fuzzing"
+  result='nothing found'
+  scripts/fuzz.sh --ci </dev/null || { result=FAILED; failed=1; }
+  summary+=("fuzzing: $result")
 fi
 begin ''
 

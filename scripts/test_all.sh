@@ -10,7 +10,6 @@
 # executor   the CUDA plugins on the executor, under ASan and UBSan
 # schedules  the engine and the sessions on the executor with every precision, and all 1,000 of the engine's random
 #            schedules of requests, of which scripts/test.sh runs 8 for each commit
-# fuzz       every reader of foreign bytes for 5 seconds by clang's libFuzzer (scripts/fuzz.sh)
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
 # faults     ten minutes of programs whose calls fail (scripts/faults.sh), of which scripts/test.sh runs half a minute
 # mutations  every patch of scripts/mutations breaks the code, and a test must turn red (scripts/run_mutations.sh)
@@ -18,14 +17,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto projects executor schedules faults fuzz packages mutations)
+parts=(no-cuda debug clang lto projects executor schedules faults packages mutations)
 choose_parts "${parts[*]}" "$@"
 
 # run_part PART: ends with the status of what failed.
 run_part() {
   case $1 in
     faults) scripts/faults.sh ;;
-    fuzz) scripts/fuzz.sh --ci ;;
     mutations) scripts/run_mutations.sh ;;
     packages) scripts/packages.sh ;;
     schedules)
@@ -51,7 +49,9 @@ run_part() {
 }
 
 install_missing test
-if [[ " ${chosen[*]} " == *" clang "* || " ${chosen[*]} " == *" projects "* ]]; then install_missing clang; fi
+for part in clang projects executor; do
+  [[ " ${chosen[*]} " != *" $part "* ]] || install_missing clang
+done
 
 SECONDS=0
 summary=()

@@ -18,7 +18,7 @@
 
 using namespace gpt2run;
 
-extern "C" [[gnu::visibility("default")]] Plugin gpt2run_plugin;
+extern "C" [[gnu::visibility("default")]] GPT2RUN_PLUGIN_BARE Plugin gpt2run_plugin;
 
 namespace {
 

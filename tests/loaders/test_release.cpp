@@ -31,7 +31,7 @@ TEST(Release, TensorsStayReadable) {
         0);
     const auto model = make_plugin<Loader>(Kind::loader, loader)->open(path.c_str());
     for_each_weight(model->config(), [&](Weight weight, int layer) { model->release(weight, layer); });
-    for_each_weight(model->config(), [&](Weight weight, int layer) {
+    for_each_weight(model->config(), [&, layout = layout](Weight weight, int layer) {
       const Tensor a = model->tensor(weight, layer), b = expected->tensor(weight, layer);
       for (int64_t r = 0; r < b.rows; ++r)
         for (int64_t c = 0; c < b.cols; ++c) ASSERT_EQ(at(a, r, c), at(b, r, c)) << layout << name_of(weight);

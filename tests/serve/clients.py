@@ -182,9 +182,9 @@ def test_many_idle_connections(build):
 
 
 def test_few_files(build):
+    if b"__ubsan_handle" in pathlib.Path(build, "bin/gpt2serve").read_bytes():
+        return  # the sanitizer needs files of its own to look at an object, and reports a fault where there are none
     with Server(build) as server:
-        if "libubsan" in pathlib.Path(f"/proc/{server.process.pid}/maps").read_text():
-            return  # it needs files of its own to look at an object, and reports a fault where there are none
         used = len(list(pathlib.Path(f"/proc/{server.process.pid}/fd").iterdir()))
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (used + 10, used + 10))
         idle = [server.socket() for _ in range(30)]  # the oldest ones make room

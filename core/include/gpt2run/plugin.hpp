@@ -96,4 +96,11 @@ inline Probe runs_everywhere() { return {1, "runs everywhere"}; }
 
 }  // namespace gpt2run
 
-#define GPT2RUN_PLUGIN extern "C" [[gnu::visibility("default")]] constexpr gpt2run::Plugin gpt2run_plugin
+// Clang's AddressSanitizer would make the constant larger than its type.
+#if defined(__clang__)
+#define GPT2RUN_PLUGIN_BARE [[clang::no_sanitize("address")]]
+#else
+#define GPT2RUN_PLUGIN_BARE
+#endif
+#define GPT2RUN_PLUGIN \
+  extern "C" [[gnu::visibility("default")]] GPT2RUN_PLUGIN_BARE constexpr gpt2run::Plugin gpt2run_plugin
