@@ -7,7 +7,6 @@ A header that a source file includes before anything else compiles alone whereve
 
 import concurrent.futures
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ import tempfile
 import tree
 
 FOLDERS = ("core/include", "plugins", "apps")
-FIRST_INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++"]
 
 
@@ -27,25 +25,20 @@ def compile_alone(compiler, header):
 
 
 def first_include(text):
-    """What a source includes before anything else, or nothing; code in front of it counts as nothing."""
-    found = FIRST_INCLUDE.search(text)
-    before = tree.without_comments(text[: found.start()]) if found else "none"
-    return "" if before.strip() else found.group(1)
+    """The header of ours that a source includes before anything else, or nothing; code in front of it counts as nothing."""
+    found = tree.INCLUDE.search(text)
+    is_first = found and found.group(1) == '"' and not tree.without_comments(text[: found.start()]).strip()
+    return found.group(2) if is_first else ""
 
 
 def included_first():
     """The headers that the tree's sources include before anything else, relative to the root."""
-    found = set()
-    for name in tree.files((".cpp",), tree.TOP_FOLDERS[:7]):
-        header = first_include(tree.read(name))
-        for folder in (*FOLDERS, os.path.dirname(name)):
-            if header and (tree.ROOT / folder / header).is_file():
-                found.add(os.path.normpath(f"{folder}/{header}"))
-    return found
+    first = {name: first_include(tree.read(name)) for name in tree.files((".cpp",), tree.TOP_FOLDERS[:7])}
+    return {tree.included(name, header) for name, header in first.items() if header}
 
 
 def self_test(compiler):
-    samples = (("// a\n#include <a.hpp>\n#include <b.hpp>\n", "a.hpp"), ('int x;\n#include "a.hpp"\n', ""), ("", ""), ("#define A\n#include <a.hpp>\n", ""))
+    samples = (('// a\n#include "a.hpp"\n#include <b.hpp>\n', "a.hpp"), ('int x;\n#include "a.hpp"\n', ""), ("", ""), ('#include <b.hpp>\n#include "a.hpp"\n', ""))
     for text, expected in samples:
         if first_include(text) != expected:
             sys.exit(f"self-test: expected {expected!r} first in {text!r}, found {first_include(text)!r}")

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 
 import tree
 
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # What a file may include of ours, by the folder that it is in: starts of includes, the longest folder decides. CONTRACT
 # stands for the headers right in gpt2run/. The file's own folder and the folder `common` beside it are free besides.
@@ -120,21 +119,11 @@ def check_system(name, header):
 
 def check(name, text):
     text = tree.without_comments(text, keep_strings=True)
-    for found in INCLUDE.finditer(text):
+    for found in tree.INCLUDE.finditer(text):
         judge = check_ours if found.group(1) == '"' else check_system
         message = judge(name, found.group(2))
         if message:
             yield f"{name}:{tree.line_of(text, found.start(1))}: {message}"
-
-
-def resolved(name, header):
-    """The file of the tree that an include of ours means, or nothing."""
-    top, folder = PurePosixPath(name).parts[:2]
-    for start in ("core/include", "plugins", "apps", PurePosixPath(name).parent, PurePosixPath(top, folder), top):
-        path = os.path.normpath(PurePosixPath(start) / header)
-        if (tree.ROOT / path).is_file():
-            return path
-    return None
 
 
 def unit(name):
@@ -146,8 +135,8 @@ def circles(texts):
     """The first circle of includes among units, each told once. texts: by name."""
     graph = {}
     for name, text in texts.items():
-        for found in INCLUDE.finditer(tree.without_comments(text, keep_strings=True)):
-            path = resolved(name, found.group(2)) if found.group(1) == '"' else None
+        for found in tree.INCLUDE.finditer(tree.without_comments(text, keep_strings=True)):
+            path = tree.included(name, found.group(2)) if found.group(1) == '"' else None
             if path and unit(path) != unit(name):
                 graph.setdefault(unit(name), {})[unit(path)] = name
     done, way = set(), []

@@ -4,6 +4,7 @@ A check is a function of one file's text, so that every rule is shown to fail on
 looked at. Exit status: 0 clean, 1 a rule is broken or a sample was not caught, 77 the tool is missing (a visible skip).
 """
 
+import os
 import pathlib
 import re
 import sys
@@ -18,6 +19,8 @@ TEXT = CPP + (".py", ".sh", ".cmake", ".txt", ".md", ".map", ".ini", ".ipp", ".j
 TOKENS = re.compile(
     r'//[^\n]*|/\*.*?\*/|R"([^(\s]*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|(?<![0-9a-zA-Z_])\'(?:\\.|[^\'\\\n])*\'', re.DOTALL
 )
+
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
 def files(suffixes, folders=TOP_FOLDERS):
@@ -54,6 +57,16 @@ def without_comments(text, keep_strings=False):
 
 def line_of(text, offset):
     return text.count("\n", 0, offset) + 1
+
+
+def included(name, header):
+    """The file of the tree that an include of ours means, or nothing."""
+    top, folder = pathlib.PurePosixPath(name).parts[:2]
+    for start in ("core/include", "plugins", "apps", pathlib.PurePosixPath(name).parent, pathlib.PurePosixPath(top, folder), top):
+        path = os.path.normpath(pathlib.PurePosixPath(start) / header)
+        if (ROOT / path).is_file():
+            return path
+    return None
 
 
 def expect_caught(check, name, sample, word):
