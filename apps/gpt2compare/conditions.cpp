@@ -12,7 +12,7 @@
 namespace gpt2run {
 namespace {
 
-std::string shown(double value) {
+std::string number_text(double value) {
   if (std::isnan(value)) return "no number";
   if (std::isinf(value)) return value > 0 ? "infinity" : "-infinity";
   char text[32];
@@ -108,10 +108,11 @@ Condition parse_condition(std::string_view text) {
 
 std::vector<Condition> parse_conditions(std::string_view text) {
   std::vector<Condition> conditions;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(','), text.size());
-    conditions.push_back(parse_condition(trimmed(text.substr(0, end))));
-    text.remove_prefix(std::min(end + 1, text.size()));
+  if (text.empty()) return conditions;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    conditions.push_back(parse_condition(trimmed(text.substr(begin, end - begin))));
+    begin = end + 1;
   }
   return conditions;
 }
@@ -140,8 +141,8 @@ std::vector<std::string> failures_of(const std::vector<Condition>& conditions, c
     if (!is_met(condition, value)) continue;
     std::string line = series.name;
     line.append(": ").append(condition.text).append(" is met: ").append(spec_of(condition.metric).name).append("_");
-    line.append(condition.statistic).append(" is ").append(shown(value));
-    line.append(", off by ").append(shown(std::fabs(value - condition.limit)));
+    line.append(condition.statistic).append(" is ").append(number_text(value));
+    line.append(", off by ").append(number_text(std::fabs(value - condition.limit)));
     lines.push_back(std::move(line));
   }
   return lines;

@@ -1,4 +1,4 @@
-// Remarks about operations and layers, which are always shown, and their table for --full.
+// Remarks about operations and layers, which are always scientific, and their table for --full.
 #include <cmath>
 #include <cstdio>
 
@@ -9,7 +9,7 @@
 namespace gpt2run {
 namespace {
 
-std::string shown(double value) {
+std::string scientific(double value) {
   if (std::isnan(value)) return "nan";
   char text[32];
   std::snprintf(text, sizeof text, "%.2e", value);
@@ -38,8 +38,9 @@ std::string to_lines(const Layers& layers) {
     if (!test.first_above || !test.threshold) continue;
     const OpError& error = test.errors[*test.first_above];
     if (std::isnan(error.rms_error)) continue;  // reported by add_nan()
-    text += printable(test.name) + ": the first operation with a relative RMS error above " + shown(*test.threshold) +
-            " is " + position_of(error.op, error.layer) + ", with " + shown(error.rms_error) + "\n";
+    text += printable(test.name) + ": the first operation with a relative RMS error above " +
+            scientific(*test.threshold) + " is " + position_of(error.op, error.layer) + ", with " +
+            scientific(error.rms_error) + "\n";
   }
   return text;
 }
@@ -51,16 +52,17 @@ std::string to_table(const Layers& layers) {
     if (test.tapped) rows[0].push_back("ERROR OF " + test.name + " / RMS");
   for (size_t i = 0; i < layers.ranges.size(); ++i) {
     const OpRange& range = layers.ranges[i];
-    rows.push_back({range.op, layer_text(range.layer), shown(range.nans > 0 ? NAN : range.max), shown(range.headroom),
-                    shown(range.subnormal_share)});
+    rows.push_back({range.op, layer_text(range.layer), scientific(range.nans > 0 ? NAN : range.max),
+                    scientific(range.headroom), scientific(range.subnormal_share)});
     for (const LayerTest& test : layers.tests)
       if (test.tapped)
-        rows.back().push_back(shown(test.errors[i].rms_error) + (test.first_above == i ? " first above" : ""));
+        rows.back().push_back(scientific(test.errors[i].rms_error) + (test.first_above == i ? " first above" : ""));
   }
   std::string within;
   for (const LayerTest& test : layers.tests)
     if (test.tapped && test.threshold && !test.first_above)
-      within += printable(test.name) + ": no operation has a relative RMS error above " + shown(*test.threshold) + "\n";
+      within +=
+          printable(test.name) + ": no operation has a relative RMS error above " + scientific(*test.threshold) + "\n";
   return "outputs of the operations of " + printable(layers.reference) + ", the reference, over " +
          std::to_string(layers.rows) + " rows, and errors of the tests\n" + in_columns(std::move(rows), "  ") + within +
          "\n";

@@ -25,7 +25,7 @@ size_t bytes_of(std::string_view text, size_t count) {
 }
 
 // Wraps text into lines of at most `width` characters, at blanks where possible.
-std::vector<std::string> wrapped(std::string_view text, size_t width) {
+std::vector<std::string> wrapped_by_characters(std::string_view text, size_t width) {
   std::vector<std::string> lines;
   while (length_of(text) > width) {
     size_t cut = bytes_of(text, width);
@@ -95,8 +95,8 @@ std::string side_by_side(const Prompt& prompt, std::span<const std::string> name
     std::set<int32_t> steps;
     for (size_t other = i; other < (i == 0 ? count : i + 1); ++other)
       if (continuations[other].first_difference) steps.insert(continuations[other].first_difference->step);
-    columns.push_back(wrapped(marked(continuations[i].tokens, steps, tokenizer), column));
-    const std::vector<std::string> head = wrapped(names[i] + (i == 0 ? " (reference)" : ""), column);
+    columns.push_back(wrapped_by_characters(marked(continuations[i].tokens, steps, tokenizer), column));
+    const std::vector<std::string> head = wrapped_by_characters(names[i] + (i == 0 ? " (reference)" : ""), column);
     columns.back().insert(columns.back().begin(), head.begin(), head.end());
   }
   std::string text = "after ";

@@ -15,7 +15,7 @@ using gguf::TokenKind;
 using gguf::ValueType;
 
 // One tensor of the file.
-struct Item {
+struct GgufTensor {
   std::string name, where;  // where: the weight's name in messages
   Tensor tensor;
   TensorType type;
@@ -40,8 +40,8 @@ TensorType kept_type(const std::string& where, const std::string& weight, Type t
 }
 
 // llama.cpp keeps vectors and the position embedding in FP32, and computes with them so.
-std::vector<Item> items_of(const std::string& where, const Checkpoint& model, std::optional<TensorType> type) {
-  std::vector<Item> items;
+std::vector<GgufTensor> items_of(const std::string& where, const Checkpoint& model, std::optional<TensorType> type) {
+  std::vector<GgufTensor> items;
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);
     if (weight == Weight::head_w && is_tied(model)) continue;
@@ -57,7 +57,7 @@ std::vector<Item> items_of(const std::string& where, const Checkpoint& model, st
   return items;
 }
 
-uint64_t bytes_of(const Item& item) {
+uint64_t bytes_of(const GgufTensor& item) {
   const int64_t elements = item.tensor.rows * item.tensor.cols;
   if (item.type == TensorType::q8_0) return static_cast<uint64_t>(elements / kQ8Elements * kQ8Bytes);
   return static_cast<uint64_t>(elements * (item.type == TensorType::f32 ? 4 : 2));
@@ -165,10 +165,10 @@ void check(const std::string& where, const ModelConfig& m) {
   if (m.other_ends[1] >= 0) refuse("tokens that end a text", "at most two", "more");
 }
 
-std::string directory_of(const std::vector<Item>& items) {
+std::string directory_of(const std::vector<GgufTensor>& items) {
   std::string bytes;
   uint64_t at = 0;
-  for (const Item& item : items) {
+  for (const GgufTensor& item : items) {
     const auto rows = static_cast<uint64_t>(item.tensor.rows), cols = static_cast<uint64_t>(item.tensor.cols);
     bytes += Metadata::text(item.name) + Metadata::raw(uint32_t{item.is_vector ? 1u : 2u});
     if (!item.is_vector) bytes += Metadata::raw(cols);
@@ -188,7 +188,7 @@ void write_gguf(OutputSet& files, const std::filesystem::path& path, const Check
                 std::optional<TensorType> type, const TokenTable* tokenizer) {
   const ModelConfig& m = model.config();
   check(path.string(), m);
-  const std::vector<Item> items = items_of(path.string(), model, type);
+  const std::vector<GgufTensor> items = items_of(path.string(), model, type);
   Metadata metadata;
   add_settings(m, items.front().type, metadata);
   add_tokenizer(m, tokenizer, metadata);
@@ -198,7 +198,7 @@ void write_gguf(OutputSet& files, const std::filesystem::path& path, const Check
   beginning.resize(aligned(beginning.size()));
   OutputFile& file = files.add(path);
   file.write(beginning);
-  for (const Item& item : items) {
+  for (const GgufTensor& item : items) {
     if (item.type == TensorType::q8_0)
       write_q8_0(file, item.tensor, item.where);
     else

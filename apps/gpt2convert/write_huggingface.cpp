@@ -13,7 +13,7 @@ namespace gpt2run::convert {
 namespace {
 
 // One weight of the file.
-struct Item {
+struct SavedTensor {
   std::string name;
   std::string where;  // its name in messages
   Tensor tensor;
@@ -41,8 +41,8 @@ Type stored_type(Weight weight, Type own, std::optional<Type> type) {
   return stays_wide ? Type::f32 : quantised_type_of(weight, wanted);
 }
 
-std::vector<Item> items_of(const Checkpoint& model, std::optional<Type> type) {
-  std::vector<Item> items;
+std::vector<SavedTensor> items_of(const Checkpoint& model, std::optional<Type> type) {
+  std::vector<SavedTensor> items;
   const Type matrices = stored_type(Weight::wte, model.tensor(Weight::wte, 0).type, type);
   const auto add = [&](Weight weight, int layer) {
     const Tensor own = model.tensor(weight, layer);
@@ -102,7 +102,7 @@ struct Part {
 std::string shape_text(int64_t rows, int64_t cols) { return std::to_string(rows) + "," + std::to_string(cols); }
 
 // The tensors of a weight, in the order in which write() writes them.
-std::vector<Part> parts_of(const Item& item) {
+std::vector<Part> parts_of(const SavedTensor& item) {
   const auto [rows, cols] = Shape{item.tensor.rows, item.tensor.cols};
   const int64_t line = bytes_of(item.type, cols), groups = (cols + kInt4Group - 1) / kInt4Group;
   const bool turned = item.orientation == Orientation::in_out;
@@ -115,20 +115,20 @@ std::vector<Part> parts_of(const Item& item) {
   return parts;
 }
 
-void write(OutputFile& file, const Item& item) {
+void write(OutputFile& file, const SavedTensor& item) {
   if (is_quantised(item.type)) return write_quantised(file, item.tensor, item.type, item.where);
   write_values(file, item.tensor, item.type, item.where, item.orientation);
 }
 
 // The header of a safetensors file with its length before it. It is padded with blanks so that the data begins at a
 // multiple of 8 bytes.
-std::string header_of(const std::vector<Item>& items) {
+std::string header_of(const std::vector<SavedTensor>& items) {
   JsonWriter json(-1);
   json.begin_object();
   const bool is_plain = !is_quantised(items.front().type);
   json.raw_field("__metadata__", is_plain ? R"({"format":"pt"})" : R"({"format":"pt","matrices":"out,in"})");
   std::vector<Part> parts;
-  for (const Item& item : items)
+  for (const SavedTensor& item : items)
     for (Part& part : parts_of(item)) parts.push_back(std::move(part));
   int64_t at = 0;
   for (const Part& part : parts) {
@@ -216,7 +216,7 @@ std::string config_of(const Checkpoint& model, Type type) {
 
 void write_huggingface(OutputSet& files, const std::filesystem::path& folder, const Checkpoint& model,
                        std::optional<Type> type, const std::vector<TokenizerFile>& tokenizer) {
-  const std::vector<Item> items = items_of(model, type);
+  const std::vector<SavedTensor> items = items_of(model, type);
   if (PackedFolder::is_one(folder))
     fail(folder.string(),
          ": holds packed weights, which would be read in place of the model: give --out another folder");
@@ -231,7 +231,7 @@ void write_huggingface(OutputSet& files, const std::filesystem::path& folder, co
   for (const TokenizerFile& file : tokenizer) files.add(folder / file.name, file.bytes);
   OutputFile& weights = files.add(folder / "model.safetensors");
   weights.write(header_of(items));
-  for (const Item& item : items) write(weights, item);
+  for (const SavedTensor& item : items) write(weights, item);
 }
 
 }  // namespace gpt2run::convert

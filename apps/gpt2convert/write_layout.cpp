@@ -74,6 +74,8 @@ void check_type(std::string_view layout, std::string_view type) {
   if (*only && layout != only)
     usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found ", type, ", which only ", only,
                 " has");
+  if (layout == "llmc" && type == name_of(Type::f16))
+    usage_error("--type: expected fp32, bf16 or keep for llmc, found ", type, ", which it does not have");
 }
 
 }  // namespace gpt2run::convert

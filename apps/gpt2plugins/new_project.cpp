@@ -95,11 +95,12 @@ std::vector<ProjectFile> files_of(const Example& example, const std::string& nam
           {"test.sh", replaced(text(example.test), names), 0777}};
 }
 
-// A folder beside the final one, which is removed with what is in it unless it is moved there.
+// A folder beside the final one, or in it where that exists and is empty, which is removed with what is in it unless it
+// is moved there.
 class Draft {
  public:
-  explicit Draft(fs::path folder) : folder_(std::move(folder)) {
-    std::string pattern = folder_.string() + ".XXXXXX";
+  explicit Draft(fs::path folder) : folder_(std::move(folder)), is_made_(!is_folder(folder_)) {
+    std::string pattern = is_made_ ? folder_.string() + ".XXXXXX" : (folder_ / ".new-XXXXXX").string();
     if (!mkdtemp(pattern.data())) fail(folder_.string(), ": cannot be made: ", std::strerror(errno));
     draft_ = pattern;
   }
@@ -123,17 +124,36 @@ class Draft {
     if (close(fd) != 0) fail(path.string(), ": cannot write: ", std::strerror(errno));
   }
 
-  // rename() takes the place of an empty folder, and of nothing else.
+  // A folder that exists keeps its place, since somebody may stand in it.
   void publish() const {
+    if (!is_made_) {
+      std::vector<fs::path> moved;
+      try {
+        for (const fs::path& file : entries_of(draft_)) {
+          const fs::path to = folder_ / file.filename();
+          move(file, to);
+          moved.push_back(to);
+        }
+      } catch (...) {
+        std::error_code ignored;
+        for (const fs::path& file : moved) fs::remove(file, ignored);
+        throw;
+      }
+      return;
+    }
     const mode_t mask = umask(0);
     umask(mask);
     chmod(draft_.c_str(), 0777 & ~mask);
-    if (rename(draft_.c_str(), folder_.c_str()) != 0)
-      fail(folder_.string(), ": cannot be made: ", std::strerror(errno));
+    move(draft_, folder_);
   }
 
  private:
+  static void move(const fs::path& from, const fs::path& to) {
+    if (rename(from.c_str(), to.c_str()) != 0) fail(to.string(), ": cannot be made: ", std::strerror(errno));
+  }
+
   fs::path folder_, draft_;
+  bool is_made_;
 };
 
 const Example& example_of(const std::string& kind) {
@@ -173,8 +193,7 @@ void new_project(const std::vector<std::string>& arguments) {
   if (is_there(folder) && !(is_folder(folder) && entries_of(folder).empty()))
     fail(folder.string(), ": exists already, and nothing is written over");
   const std::vector<ProjectFile> files = files_of(example, name);
-  // A link to an empty folder stays, and what it names is filled.
-  const Draft draft(fs::is_symlink(folder, ignored) ? fs::canonical(folder) : folder);
+  const Draft draft(folder);
   for (const ProjectFile& file : files) draft.write(file);
   draft.publish();
   std::string text;

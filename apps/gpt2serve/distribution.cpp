@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kFields[] = {"model", "models", "input", "temperature", "top_k",
                                         "top_p", "min_p",  "top",   "ids",         "command"};
-constexpr size_t kMostModels = 8, kMostIds = 64;
+constexpr size_t kMostIds = 64;
 constexpr int32_t kMostTop = 200, kTop = 20;
 
 // A checked body.

@@ -12,7 +12,6 @@ namespace gpt2run {
 namespace {
 
 constexpr const char* kPrecisions[] = {"precision"};
-constexpr size_t kMostModels = 8;
 constexpr int32_t kFloorContext = 512;  // the longest text of a comparison
 
 // Whether two names stand for one precision.
@@ -30,7 +29,9 @@ ModelSet::ModelSet(PluginHost& host, Configuration& configuration, const ServeOp
   if (options.context > longest)
     usage_error("--context: expected at most ", longest, ", the model's context, found ", options.context);
   context_ = options.context > 0 ? options.context : longest;
-  most_prompt_ = options.max_prompt > 0 ? std::min(options.max_prompt, context_) : context_;
+  if (options.max_prompt > context_)
+    usage_error("--max_prompt: expected at most ", context_, ", the context, found ", options.max_prompt);
+  most_prompt_ = options.max_prompt > 0 ? options.max_prompt : context_;
   open(host, options);
   for (const auto& model : models_) {
     const bool is_floor = model->id.empty();

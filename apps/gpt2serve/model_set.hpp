@@ -13,6 +13,9 @@
 
 namespace gpt2run {
 
+// The most precisions that a server opens.
+inline constexpr size_t kMostModels = 8;
+
 class ModelSet {
  public:
   // Opens everything and starts the threads. The arguments outlive this object. Throws Error.

@@ -1,11 +1,25 @@
 // What the reports on a model's weights share: its tensors in order, and work on each of them by all processors.
 #pragma once
+#include <cmath>
 #include <functional>
 #include <vector>
 
 #include "gpt2run/loader.hpp"
 
 namespace gpt2run {
+
+// The relative error of values that were changed: the root of the sum of squared errors over that of squared values.
+struct RelativeError {
+  double squares = 0, errors = 0;
+
+  void add(float x, float changed) {
+    const double error = double{changed} - x;
+    squares += double{x} * x;
+    errors += error * error;
+  }
+  // 0 where every value is 0.
+  double value() const { return squares > 0 ? std::sqrt(errors / squares) : 0; }
+};
 
 struct NamedTensor {
   Weight weight;

@@ -11,10 +11,6 @@
 namespace gpt2run {
 namespace {
 
-struct Sums {
-  double squares = 0, errors = 0;
-};
-
 class Measure {
  public:
   Measure(const Tensor& t, QuantisationReport& result)
@@ -36,7 +32,7 @@ class Measure {
         add_row(std::span(rows).subspan(static_cast<size_t>(r * t_.cols), codes_.size()));
     }
     result_.count = t_.rows * t_.cols;
-    result_.error = sums_.squares > 0 ? std::sqrt(sums_.errors / sums_.squares) : 0;
+    result_.error = sum_.value();
   }
 
  private:
@@ -61,15 +57,13 @@ class Measure {
     }
     result_.zeroed += x != 0 && weight == 0;
     result_.largest = std::max(result_.largest, double{std::abs(x)});
-    const double error = double{value} - x;
-    sums_.squares += double{x} * x;
-    sums_.errors += error * error;
+    sum_.add(x, value);
   }
 
   Tensor t_;
   Type to_;
   QuantisationReport& result_;
-  Sums sums_;
+  RelativeError sum_;
   std::vector<uint8_t> codes_;  // of one row
   std::vector<Int4Group> groups_;
 };

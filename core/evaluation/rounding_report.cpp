@@ -10,11 +10,7 @@
 namespace gpt2run {
 namespace {
 
-struct Sums {
-  double squares = 0, errors = 0;
-};
-
-void add(float x, Type to, RoundingReport& result, Sums& sums) {
+void add(float x, Type to, RoundingReport& result, RelativeError& sum) {
   if (!std::isfinite(x)) {
     ++result.not_finite;
     return;
@@ -29,21 +25,19 @@ void add(float x, Type to, RoundingReport& result, Sums& sums) {
     result.underflow += x != 0;
   else
     result.subnormal += std::abs(rounded) < smallest_normal_of(to);
-  const double error = double{rounded} - x;
-  sums.squares += double{x} * x;
-  sums.errors += error * error;
+  sum.add(x, rounded);
 }
 
 void measure(const Tensor& t, Type to, RoundingReport& result) {
-  Sums sums;
+  RelativeError sum;
   // Go along contiguous values, whichever way the file stores the matrix.
   const bool by_rows = t.col_stride <= t.row_stride;
   const int64_t outer = by_rows ? t.rows : t.cols, inner = by_rows ? t.cols : t.rows;
   for (int64_t i = 0; i < outer; ++i) {
-    for (int64_t j = 0; j < inner; ++j) add(by_rows ? at(t, i, j) : at(t, j, i), to, result, sums);
+    for (int64_t j = 0; j < inner; ++j) add(by_rows ? at(t, i, j) : at(t, j, i), to, result, sum);
   }
   result.count = t.rows * t.cols;
-  result.error = sums.squares > 0 ? std::sqrt(sums.errors / sums.squares) : 0;
+  result.error = sum.value();
 }
 
 }  // namespace

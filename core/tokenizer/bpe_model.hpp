@@ -10,6 +10,9 @@
 
 namespace gpt2run {
 
+// The end of text, as GPT-2 spells it.
+inline constexpr char kEndOfText[] = "<|endoftext|>";
+
 struct Merge {
   int32_t left, right, result;  // ids
 };

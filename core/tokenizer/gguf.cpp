@@ -17,7 +17,7 @@ namespace gpt2run {
 namespace {
 
 constexpr size_t kFirstBytes = size_t{1} << 20;
-constexpr const char* kTokens = "tokenizer.ggml.tokens";
+constexpr const char* kTokenList = "tokenizer.ggml.tokens";
 
 // Reads until `to` has this many bytes, or the file ends.
 void read_up_to(InputFile& file, size_t size, std::string& to) {
@@ -57,7 +57,7 @@ class VocabularyReader {
 
  private:
   void read_tokens() {
-    const auto tokens = contents_.texts(kTokens).value();
+    const auto tokens = contents_.texts(kTokenList).value();
     const auto kinds = contents_.integers("tokenizer.ggml.token_type");
     if (kinds && kinds->size() != tokens.size())
       fail(path_, ": tokenizer.ggml.token_type: expected ", tokens.size(), " entries, one for each token, found ",
@@ -70,7 +70,7 @@ class VocabularyReader {
     size_t count = tokens.size();
     while (count > 0 && kind_of(count - 1) == TokenKind::unused) --count;
     if (count < 256 || count > size_t{kMaxVocab})
-      fail(path_, ": ", kTokens, ": expected 256 to ", kMaxVocab, " tokens, found ", count);
+      fail(path_, ": ", kTokenList, ": expected 256 to ", kMaxVocab, " tokens, found ", count);
     for (size_t id = 0; id < count; ++id) add(tokens[id], kind_of(id));
     if (end >= 0 && static_cast<size_t>(end) < count) vocabulary_.end_of_text = static_cast<int32_t>(end);
   }
@@ -78,11 +78,12 @@ class VocabularyReader {
   // Special tokens are plain text, and looked for in texts; all others are spelled in the byte alphabet.
   void add(std::string_view token, TokenKind kind) {
     const auto id = static_cast<int32_t>(vocabulary_.pieces.size());
-    if (token.empty()) fail(path_, ": ", kTokens, ": id ", id, ": expected a token of at least one byte, found none");
+    if (token.empty())
+      fail(path_, ": ", kTokenList, ": id ", id, ": expected a token of at least one byte, found none");
     const bool special = kind == TokenKind::control || kind == TokenKind::user_defined || kind == TokenKind::unknown;
     if (special) vocabulary_.special.push_back({id});
     if (const bool added = seen_[special].emplace(token, id).second; !added && kind != TokenKind::unused)
-      fail(path_, ": ", kTokens, ": id ", id, ": expected every token once, found ", in_quotes(token), " as id ",
+      fail(path_, ": ", kTokenList, ": id ", id, ": expected every token once, found ", in_quotes(token), " as id ",
            seen_[special].at(token), " too");
     vocabulary_.pieces.push_back(special ? std::string(token) : bytes_of_letters(token));
     if (!special || !ids_.contains(std::string(token))) ids_[std::string(token)] = id;
@@ -92,7 +93,7 @@ class VocabularyReader {
     for (size_t byte = 0; byte < 256; ++byte) {
       const auto found = ids_.find(byte_letters()[byte]);
       if (found == ids_.end())
-        fail(path_, ": ", kTokens, ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
+        fail(path_, ": ", kTokenList, ": expected a token for each of the 256 bytes, found none for byte ", byte, " (",
              in_quotes(byte_letters()[byte]), ")");
       vocabulary_.byte_ids[byte] = found->second;
     }
@@ -100,7 +101,7 @@ class VocabularyReader {
 
   void read_merges() {
     const std::string where = path_ + ": tokenizer.ggml.merges";
-    MergeList merges(ids_, kTokens, "merge");
+    MergeList merges(ids_, kTokenList, "merge");
     size_t number = 0;
     for (const std::string_view merge : contents_.texts("tokenizer.ggml.merges").value_or(Texts())) {
       ++number;

@@ -18,8 +18,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr char kEndOfText[] = "<|endoftext|>";
-
 // Refuses tokens that are spelled in another way than GPT-2's, which would give wrong ids without an error.
 void check_spelling(const std::string& where, const TokenSet& tokens) {
   const std::string& blank = byte_letters()[' '];

@@ -15,7 +15,6 @@ static_assert(std::endian::native == std::endian::little, "llm.c's files are lit
 
 constexpr size_t kHeaderWords = 256, kHeaderBytes = kHeaderWords * sizeof(uint32_t);
 constexpr size_t kMostTokenBytes = 255;
-constexpr std::string_view kEndOfText = "<|endoftext|>";
 
 enum Field { kMagic, kVersion, kTokens, kEnd };
 

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "bpe_model.hpp"
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "gpt2run/sdk/folder.hpp"
@@ -10,8 +11,6 @@
 
 namespace gpt2run {
 namespace {
-
-constexpr char kEndOfText[] = "<|endoftext|>";
 
 // Tokens by their ids, as texts: added_tokens_decoder of tokenizer_config.json.
 void add_decoder(const std::string& where, const json::Value& decoder, TokenSet& tokens) {

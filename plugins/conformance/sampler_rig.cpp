@@ -9,14 +9,14 @@ namespace {
 
 constexpr float kPadding = 1e30f;     // would be the most likely token
 constexpr int32_t kUntouched = -777;  // neither a token nor kNone
-constexpr float kLogprob = 123.0f;
+constexpr float kUnwritten = 123.0f;
 
 // The token history of a sequence. It does not depend on the slot, so that a row keeps its history in another one.
 int32_t history(uint64_t sequence, int position) {
   return static_cast<int32_t>((sequence * 7 + position * 5) % kVocab);
 }
 
-bool is_same(const RowKey& a, const RowKey& b) {
+bool is_same_key(const RowKey& a, const RowKey& b) {
   return a.sequence == b.sequence && a.seed == b.seed && a.slot == b.slot && a.position == b.position &&
          a.prompt == b.prompt && a.shift == b.shift;
 }
@@ -88,7 +88,7 @@ SamplerRig::Memory SamplerRig::filled(const std::vector<SamplerRow>& rows, uint6
   Memory memory;
   memory.logits.assign((layout_.rows - 1) * layout_.stride + kVocab, kPadding);
   memory.tokens.assign(table, kUntouched);
-  memory.logprobs.assign(table, kLogprob);
+  memory.logprobs.assign(table, kUnwritten);
   memory.keys.assign(layout_.rows, {1, 2, 3, 4, 5, 6});
   for (size_t r = 0; r < rows.size(); ++r) {
     RowKey& key = memory.keys[r] = rows[r].key;
@@ -132,7 +132,7 @@ void SamplerRig::check(const std::vector<SamplerRow>& rows, const Memory& before
   require(after.tokens == expected,
           selects_ ? "it wrote tokens beside its own" : "it wrote tokens, and only changes logits");
   require(after.logprobs == before.logprobs, "it wrote logprobs");
-  require(std::equal(after.keys.begin(), after.keys.end(), before.keys.begin(), is_same), "it wrote keys");
+  require(std::equal(after.keys.begin(), after.keys.end(), before.keys.begin(), is_same_key), "it wrote keys");
   for (size_t i = 0; i < after.logits.size(); ++i) {
     const bool is_own = i / layout_.stride < rows.size() && i % layout_.stride < kVocab;
     if (is_own && !selects_) continue;

@@ -13,6 +13,9 @@
 
 #include "gpt2run/error.hpp"
 
+// The linker defines it: the header of the program or library that this is part of.
+extern "C" const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
+
 namespace gpt2run {
 namespace {
 
@@ -145,7 +148,11 @@ void read_dynamic(Image& image, const Elf64_Shdr& table, const Elf64_Shdr& names
 
 void check_elf(const std::filesystem::path& file) {
   Image image(file);
-  for (const Elf64_Phdr& segment : segments_of(image, header_of(image)))
+  const Elf64_Ehdr header = header_of(image);
+  if (header.e_machine != __ehdr_start.e_machine)
+    fail(image.file(), ": built for another kind of processor: expected ELF machine ", __ehdr_start.e_machine,
+         ", found ", header.e_machine, "; build it on this one");
+  for (const Elf64_Phdr& segment : segments_of(image, header))
     if (segment.p_type == PT_LOAD) image.require(segment.p_offset, segment.p_filesz);
 }
 

@@ -14,8 +14,8 @@ struct ElfFacts {
   bool executable_stack = false;
 };
 
-// Throws Error unless the file is a 64-bit ELF library whose loaded segments are complete. The dynamic linker would map
-// a truncated file and crash.
+// Throws Error unless the file is a 64-bit ELF library for this kind of processor whose loaded segments are complete.
+// The dynamic linker would map a truncated file and crash.
 void check_elf(const std::filesystem::path& file);
 
 // Reads the facts. Throws Error naming the file if it is not a little-endian 64-bit ELF library, or is truncated.

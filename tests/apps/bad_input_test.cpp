@@ -122,6 +122,8 @@ const Bad kBad[] = {
      1,
      "mkdir bin; cp $(command -v gpt2run) bin"},
     {"EmptyFolderAsModel", "gpt2run -q --model .", {"config.json"}, 1},
+    {"ModelIsALoop", "gpt2run -q --model loop", {"model loop", "link"}, 1, "ln -s loop loop"},
+    {"ModelIsALinkToNothing", "gpt2run -q --model link", {"model link", "link"}, 1, "ln -s gone link"},
     {"WrongLoader", "gpt2run -q --loader synthetic --model nowhere", {"nowhere", "synthetic"}, 1},
     {"MissingTokenizer", "gpt2run -q --tokenizer nowhere", {"nowhere"}, 1},
     {"TokenizerTooLarge",

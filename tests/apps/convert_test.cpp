@@ -91,7 +91,7 @@ TEST_F(Convert, WhatLlmcCannotSayIsNamed) {
   refused(small + ",F=47", "MLP", "48", "47");
   refused(small + ",epsilon=1e-6", "epsilon", "1e-05", "1e-06");
   refused(small + ",end_of_text=-1", "end of text", "30", "-1");
-  refused(small + " --type fp16", "fp32", "bf16", "fp16", "--type");
+  expect_refused(2, "--to llmc --type fp16 -o new/m.bin -m " + small, "--type", "llmc", "fp16");
   refused(small + ",activation=gelu_erf", "activation", "gelu_tanh", "gelu_erf");
   refused(small + ",scale_by_layer=1", "attention scores", "layer");
 }
@@ -102,6 +102,8 @@ TEST_F(Convert, WhatGgufCannotSayIsNamed) {
   expect_refused(1, "--to gguf -o new/m.gguf -m " + small + ",activation=relu", "activation", "gelu_tanh", "relu");
   expect_refused(1, "--to gguf -o new/m.gguf -m " + small + ",scale_by_layer=1", "attention scores", "layer");
   expect_refused(2, "--to gguf -o . -m " + small, "--out", "gguf", "\".\"");
+  for (const char* name : {"m.safetensors", "m.pt", "m.onnx", "m.bin"})
+    expect_refused(2, std::string("-o ") + name + " -m " + small, "--out", name, "--to huggingface");
   for (const char* layout : {"llmc", "huggingface"})
     expect_refused(2, std::string("--type q8_0 -o new --to ") + layout + " -m " + small, "--type", layout, "q8_0");
 }

@@ -322,6 +322,7 @@ TEST_F(Gpt2compare, RefusesInOneLine) {
       {"--tokens '1 2' --test_model synthetic:L=2,C=48,H=3,F=100,V=302,T=64", 1, {"301", "302"}},
       {"--tokens '1 2' --test_model no/where", 1, {"no/where"}},
       {"--tokens '1 2' --fail-if kl", 2, {"--fail_if", "NAME>NUMBER"}},
+      {"--tokens '1 2' --fail-if 'kl_mean>1,'", 2, {"--fail_if", "NAME>NUMBER"}},
       {"--tokens '1 2' --fail-if 'kl_p98>1'", 2, {"--fail_if", "_p0.1", "_p99.9"}},
       {"--tokens '1 2' --fail-if 'kl>much'", 2, {"--fail_if", "\"much\""}},
       {"--tokens '1 2' --fail-if 'kl>1e999'", 2, {"--fail_if", "double", "\"1e999\""}},

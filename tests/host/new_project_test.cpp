@@ -69,6 +69,13 @@ TEST(NewProject, FillsAnEmptyFolderThatALinkNames) {
   EXPECT_EQ(entries(scratch.path()), 2u) << "a draft was left";
 }
 
+TEST(NewProject, FillsTheEmptyFolderInWhichOneStands) {
+  const ScratchFolder scratch;
+  const Outcome outcome = new_in(scratch, "sink b . && ls b.cpp");  // ls: the folder has not been replaced
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(entries(scratch.path()), 4u) << "a draft was left";
+}
+
 TEST(NewProject, HasTheModesOfOtherFiles) {
   const ScratchFolder scratch;
   ASSERT_EQ(new_in(scratch, "sink b", "umask 027 && ").code, 0);

@@ -86,7 +86,8 @@ const Bad kBad[] = {
      "it opens.*needs the symbol gpt2run_defined_nowhere"},
     {"not-elf", "not a shared library", 1, "not a shared library", "is an ELF library.*not a shared library"},
     {"truncated", "cut short", 1, "cut short", "is an ELF library.*cut short"},
-    {"other-machine", "not a shared library", 1, "not a shared library", "it opens.*not a shared library"},
+    {"other-machine", "another kind of processor", 1, "another kind of processor",
+     "it opens.*another kind of processor"},
 };
 
 void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }

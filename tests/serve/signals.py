@@ -92,6 +92,7 @@ def test_command_lines(build):
         (["--precision", "fp32,cpu-fp32"], 2, "twice"),
         (["--precision", "fp7"], 2, "fp7"),
         (["--context", "2000"], 2, "1024"),
+        (["--max_prompt", "2000"], 2, "1024"),
         (["--batch", "0"], 2, "batch"),
         (["--queue", "-1"], 2, "queue"),
         (["--timeout", "0"], 2, "timeout"),

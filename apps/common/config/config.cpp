@@ -13,8 +13,6 @@
 namespace gpt2run {
 namespace {
 
-constexpr size_t kMostOfName = 60;  // characters of a name that are shown
-
 // Short names for options of plugins. Each sets that key in every chosen plugin that declares it. The list is fixed, so
 // that a new plugin never changes the meaning of a command line.
 constexpr std::string_view kAliases[] = {"temp", "top_k", "top_p",  "min_p", "name", "in",

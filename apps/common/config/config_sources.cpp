@@ -15,8 +15,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-constexpr size_t kMostOfName = 60;  // characters of a name that are shown
-
 // The names that the program does not declare, and whether each takes a value.
 using PluginNames = std::map<std::string, bool>;
 

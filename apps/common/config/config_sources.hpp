@@ -11,6 +11,9 @@
 
 namespace gpt2run {
 
+// The most characters of an option's name that messages show.
+inline constexpr size_t kMostOfName = 60;
+
 // An option of a program itself, in contrast to those of plugins.
 struct CoreOption {
   OptionSpec spec;

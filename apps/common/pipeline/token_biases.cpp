@@ -9,7 +9,7 @@
 namespace gpt2run {
 namespace {
 
-constexpr char kOption[] = "logit-bias.bias";
+constexpr char kBiasOption[] = "logit-bias.bias";
 
 // The number of bytes of the JSON string that a text begins with, its quotes included. Longer than the text if it does
 // not end.
@@ -21,7 +21,7 @@ size_t bytes_of_string(std::string_view text) {
 
 std::string text_in(std::string_view quoted) {
   const auto document = json::try_parse(quoted);
-  if (!document) usage_error(kOption, ": expected a text of JSON in quotes, found ", printable(quoted, 60));
+  if (!document) usage_error(kBiasOption, ": expected a text of JSON in quotes, found ", printable(quoted, 60));
   return document->root().text();
 }
 
@@ -31,7 +31,7 @@ std::vector<int32_t> tokens_of(const Tokenizer& tokenizer, const std::string& te
   try {
     tokens = tokenizer.encode(text);
   } catch (const Error& error) {
-    usage_error(kOption, ": ", in_quotes(text), ": ", error.what());
+    usage_error(kBiasOption, ": ", in_quotes(text), ": ", error.what());
   }
   const auto beginning = static_cast<std::ptrdiff_t>(tokenizer.encode("").size());
   tokens.erase(tokens.begin(), tokens.begin() + std::min(beginning, std::ssize(tokens)));
@@ -40,12 +40,13 @@ std::vector<int32_t> tokens_of(const Tokenizer& tokenizer, const std::string& te
 
 int32_t id_of(const std::string& text, const Tokenizer* tokenizer) {
   if (!tokenizer)
-    usage_error(kOption, ": the model has no tokenizer, so a token is named by its id, found ", in_quotes(text));
+    usage_error(kBiasOption, ": the model has no tokenizer, so a token is named by its id, found ", in_quotes(text));
   const std::vector<int32_t> tokens = tokens_of(*tokenizer, text);
   if (tokens.size() == 1) return tokens.front();
   std::string ids;
   for (const int32_t id : tokens) ids.append(ids.empty() ? ": " : " ").append(std::to_string(id));
-  usage_error(kOption, ": expected the text of one token, found ", in_quotes(text), ", which is ", tokens.size(), ids);
+  usage_error(kBiasOption, ": expected the text of one token, found ", in_quotes(text), ", which is ", tokens.size(),
+              ids);
 }
 
 }  // namespace
@@ -68,7 +69,7 @@ void set_token_biases(std::span<BoundPlugin> samplers, const Tokenizer* tokenize
   for (BoundPlugin& sampler : samplers) {
     if (std::string_view(sampler.plugin->name) != "logit-bias" || !sampler.values.declares("bias")) continue;
     const std::string given(sampler.values.text("bias"));
-    if (given.find('"') != given.npos) sampler.values.set("bias", biases_by_id(given, tokenizer), kOption);
+    if (given.find('"') != given.npos) sampler.values.set("bias", biases_by_id(given, tokenizer), kBiasOption);
   }
 }
 

@@ -25,11 +25,11 @@ namespace gpt2run {
 namespace {
 
 constinit const char* commit_of_build = "unknown";  // set before main()
-const char* program = "gpt2run";
+const char* own_name = "gpt2run";
 std::terminate_handler before_us = nullptr;
 
 // The line for which nothing is allocated.
-void say_no_memory() noexcept { SignalLine().add(program).add(": error: not enough memory").say(); }
+void say_no_memory() noexcept { SignalLine().add(own_name).add(": error: not enough memory").say(); }
 
 // Memory may run out where no exception can pass: in a thread of a library, or in a function that promises not to
 // throw.
@@ -60,7 +60,7 @@ std::string line_of(const std::exception& error) {
 
 int run_guarded(const char* name, const std::function<int()>& work,
                 const std::function<void(const std::string& line)>& report) {
-  program = name;
+  own_name = name;
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
   end_at_interrupts(name);

@@ -47,7 +47,8 @@ gpt2run_executor_switch:
 namespace gpt2run::executor {
 namespace {
 
-thread_local Fiber* running = nullptr;
+// Read at every exchange between threads, so that it lies where no function is called to find it.
+[[gnu::tls_model("initial-exec")]] thread_local Fiber* running = nullptr;
 
 #if defined(__x86_64__)
 void switch_stack(void** from, void* to) { gpt2run_executor_switch(from, to); }
