@@ -41,10 +41,17 @@ constexpr CoreOption kOptions[] = {
 
 // Throws UsageError for a folder with the name of a file, which is hardly meant.
 void check_name(const fs::path& folder) {
-  for (const auto& [ending, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
-    if (folder.extension() == ending && !is_folder(folder))
-      usage_error("--out: ", in_quotes(folder.string()), " is the name of a file: add --to ", layout,
-                  ", or --to huggingface for a folder of that name");
+  if (is_folder(folder)) return;
+  const fs::path ending = folder.extension();
+  const auto refuse = [&](const std::string& cure) {
+    usage_error("--out: ", in_quotes(folder.string()), " is the name of a file: ", cure,
+                ", or add --to huggingface for a folder of that name");
+  };
+  for (const auto& [own, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
+    if (ending == own) refuse(std::string("add --to ") + layout);
+  if (ending == ".safetensors") refuse("name a folder, in which model.safetensors is written beside its config.json");
+  for (const char* other : {".pt", ".pth", ".ckpt", ".h5", ".onnx"})
+    if (ending == other) refuse("name a folder, since files of this kind are not written");
 }
 
 // Throws UsageError for options that do not go together.
