@@ -146,6 +146,8 @@ std::optional<Value> Value::find(std::string_view key) const {
   return Value(*tree_, found + 1);
 }
 
+Value Value::find_or_null(std::string_view key) const { return find(key).value_or(Value()); }
+
 bool Value::flag() const {
   const auto value = as_flag();
   if (!value) refuse("true or false");

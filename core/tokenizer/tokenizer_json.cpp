@@ -42,8 +42,8 @@ class TokenizerJson {
     throw UnreadTokenizer(where_ + ": " + key + ": expected " + expected + ", found " + found);
   }
 
-  json::Value root(const char* key) const { return document_.root().find(key).value_or(json::Value()); }
-  json::Value option(const char* key) const { return model_.find(key).value_or(json::Value()); }
+  json::Value root(const char* key) const { return document_.root().find_or_null(key); }
+  json::Value option(const char* key) const { return model_.find_or_null(key); }
   bool flag(const char* key) const { return !option(key).is_null() && option(key).flag(); }
 
   // The type of a part. Models of old files have none, and are told by what they hold.

@@ -15,8 +15,6 @@ namespace {
 using json::Value;
 
 // The value of a setting, or null if it is missing, which is the same to transformers.
-Value find(const Value& config, const char* key) { return config.find(key).value_or(Value()); }
-
 int64_t read_integer(const std::string& path, const char* key, const Value& value) {
   if (!value.is_whole()) fail(path, ": ", key, ": expected a whole number, found ", value.description());
   const auto integer = value.as_integer();
@@ -25,7 +23,7 @@ int64_t read_integer(const std::string& path, const char* key, const Value& valu
 }
 
 int32_t read_size(const std::string& path, const Value& config, const char* key, int64_t most) {
-  return loaders::checked_size(path, key, read_integer(path, key, find(config, key)), most);
+  return loaders::checked_size(path, key, read_integer(path, key, config.find_or_null(key)), most);
 }
 
 // A size of the model, by its name in GPT-2 or the name that transformers has for it in all models, or else, as there,
@@ -45,8 +43,8 @@ int32_t read_model_size(const std::string& path, const Value& config, const char
       *std::find_if(std::begin(kSizes), std::end(kSizes), [&](const Size& one) { return one.key == key; });
   const bool has_own = config.find(key).has_value();
   const auto general = size.general ? config.find(size.general) : std::nullopt;
-  if (has_own && general && general->description() != find(config, key).description())
-    fail(path, ": ", size.general, ": expected ", find(config, key).description(), ", as ", key, " says, found ",
+  if (has_own && general && general->description() != config.find_or_null(key).description())
+    fail(path, ": ", size.general, ": expected ", config.find_or_null(key).description(), ", as ", key, " says, found ",
          general->description());
   if (has_own || general) return read_size(path, config, has_own ? key : size.general, most);
   host.log(1, (path + ": no " + key + ": taken as " + std::to_string(size.otherwise) + ", as in GPT-2's smallest model")
@@ -55,7 +53,7 @@ int32_t read_model_size(const std::string& path, const Value& config, const char
 }
 
 bool read_flag(const std::string& path, const Value& config, const char* key, bool fallback) {
-  const Value value = find(config, key);
+  const Value value = config.find_or_null(key);
   if (value.is_null()) return fallback;
   const auto flag = value.as_flag();
   if (!flag) fail(path, ": ", key, ": expected true or false, found ", value.description());
@@ -79,7 +77,7 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
                                    {"add_cross_attention", "false"}, {"is_encoder_decoder", "false"},
                                    {"pruned_heads", nullptr},        {"position_embedding_type", "\"absolute\""}};
   for (const auto& [key, only] : kSettings) {
-    const Value value = find(config, key);
+    const Value value = config.find_or_null(key);
     if (only ? value.is_null() || value.description() == only : is_neutral(value)) continue;
     fail(path, ": ", key, ": expected ", only ? only : "none", ", found ", value.description(),
          key == std::string_view("model_type") ? ": only GPT-2's architecture runs here"
@@ -90,13 +88,13 @@ void refuse_other_arithmetic(const std::string& path, const Value& config) {
 // Configurations of 2019 do not name their type. Those of GPT-2 are known by their settings; the other kinds of that
 // time that have the same sizes have a setting more.
 void check_type(const std::string& path, const Value& config, const Host& host) {
-  if (!find(config, "model_type").is_null()) return;
+  if (!config.find_or_null("model_type").is_null()) return;
   const auto refuse = [&](const std::string& why) { fail(path, ": model_type: expected \"gpt2\", found none", why); };
   for (const char* key : {"n_layer", "n_head", "n_embd", "vocab_size"})
-    if (find(config, key).is_null()) refuse(std::string("; nor is there ") + key);
+    if (config.find_or_null(key).is_null()) refuse(std::string("; nor is there ") + key);
   for (const char* key : {"afn", "dff", "rotary_dim", "multi_query"})
     if (config.find(key)) refuse(std::string("; ") + key + " is no setting of GPT-2");
-  for (const Value& name : find(config, "architectures").elements())
+  for (const Value& name : config.find_or_null("architectures").elements())
     if (!name.as_text().value_or("").starts_with("GPT2")) refuse("; the architecture is " + name.description());
   host.log(1, (path + ": no model_type: taken as gpt2, whose settings it has").c_str());
 }
@@ -114,7 +112,7 @@ Activation read_activation(const std::string& path, const Value& config) {
                                                                 {"silu", Activation::silu},
                                                                 {"swish", Activation::silu},
                                                                 {"tanh", Activation::tanh}};
-  const Value value = find(config, "activation_function");
+  const Value value = config.find_or_null("activation_function");
   if (value.is_null()) return Activation::gelu_tanh;
   std::string names;
   for (const auto& [name, activation] : kNames) {
@@ -125,7 +123,7 @@ Activation read_activation(const std::string& path, const Value& config) {
 }
 
 float read_epsilon(const std::string& path, const Value& config) {
-  const Value value = find(config, "layer_norm_epsilon");
+  const Value value = config.find_or_null("layer_norm_epsilon");
   if (value.is_null()) return 1e-5f;
   const auto number = value.as_number();
   if (!number) fail(path, ": layer_norm_epsilon: expected a number, found ", value.description());
@@ -146,12 +144,12 @@ FolderConfig read_config(const std::string& path, const Host& host) {
   m.H = size("n_head", loaders::kMaxWidth);
   m.C = size("n_embd", loaders::kMaxWidth);
   loaders::check_heads(path, "n_head", m);
-  const bool default_inner = find(config, "n_inner").is_null();
+  const bool default_inner = config.find_or_null("n_inner").is_null();
   m.F = default_inner ? loaders::checked_size(path, "n_embd * 4", int64_t{4} * m.C, loaders::kMaxWidth)
                       : read_size(path, config, "n_inner", loaders::kMaxWidth);
   m.V = size("vocab_size", kMaxVocab);
   const bool has_only_n_ctx =
-      find(config, "n_positions").is_null() && !config.find("max_position_embeddings") && config.find("n_ctx");
+      config.find_or_null("n_positions").is_null() && !config.find("max_position_embeddings") && config.find("n_ctx");
   m.T = has_only_n_ctx ? read_size(path, config, "n_ctx", loaders::kMaxContext)
                        : size("n_positions", loaders::kMaxContext);
   read_text_ends(path, config, m, host);
@@ -159,7 +157,7 @@ FolderConfig read_config(const std::string& path, const Host& host) {
   m.activation = read_activation(path, config);
   m.scale_by_layer = read_flag(path, config, "scale_attn_by_inverse_layer_idx", false);
   return {m, read_flag(path, config, "tie_word_embeddings", true),
-          read_quantisation(path, find(config, "quantization_config"))};
+          read_quantisation(path, config.find_or_null("quantization_config"))};
 }
 
 }  // namespace gpt2run::loaders

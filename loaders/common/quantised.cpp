@@ -20,8 +20,6 @@ constexpr const char* kOrientation = "matrices";
 constexpr const char* kOutIn = "out,in";
 constexpr float kLeastScale = 0x1p-107f;  // below kLeastScaled / 127: the quantiser gives no smaller one but 0
 
-Value find(const Value& object, const char* key) { return object.find(key).value_or(Value()); }
-
 bool is_empty(const Value& value) {
   const bool is_structured = value.type() == json::Type::list || value.type() == json::Type::object;
   return value.is_null() || value.as_flag() == false ||
@@ -81,14 +79,15 @@ void check_groups(const std::string& where, const char* data, int64_t rows, int6
 std::optional<Type> read_quantisation(const std::string& path, const Value& setting) {
   if (is_empty(setting)) return std::nullopt;
   constexpr const char* kKey = ": quantization_config: ";
-  const auto method = find(setting, "quant_method").as_text();
-  if (setting.type() == json::Type::object && find(setting, "quant_method").is_null())
+  const auto method = setting.find_or_null("quant_method").as_text();
+  if (setting.type() == json::Type::object && setting.find_or_null("quant_method").is_null())
     fail(path, kKey, "quant_method: expected \"gpt2run\", which gpt2convert writes, found no such key");
   if (method != "gpt2run")
     fail(path, kKey, "expected none or one that gpt2convert wrote, found ",
          method ? "the method " + in_quotes(*method) : setting.description(), ", which changes the arithmetic");
-  const auto bits = find(setting, "bits").as_integer();
-  if (bits != 8 && bits != 4) fail(path, kKey, "bits: expected 8 or 4, found ", find(setting, "bits").description());
+  const auto bits = setting.find_or_null("bits").as_integer();
+  if (bits != 8 && bits != 4)
+    fail(path, kKey, "bits: expected 8 or 4, found ", setting.find_or_null("bits").description());
   const bool is_int4 = bits == 4;
   for (const auto& [key, value] : setting.members()) {
     if (key == "quant_method" || key == "bits") continue;

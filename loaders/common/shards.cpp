@@ -46,7 +46,7 @@ void add_shards(StoredTensors& tensors, const std::string& extension,
   const std::string& path = tensors.path();
   const MappedFile file(path);
   const json::Document index = parse_object(path, file.bytes());
-  const json::Value map = index.root().find("weight_map").value_or(json::Value());
+  const json::Value map = index.root().find_or_null("weight_map");
   if (map.type() != json::Type::object) fail(path, ": expected \"weight_map\" to be an object");
   if (map.members().empty()) fail(path, ": weight_map: expected the names of tensors, found none");
   std::set<std::string> shards;

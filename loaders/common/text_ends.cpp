@@ -61,7 +61,7 @@ void read_text_ends(const std::string& path, const Value& config, ModelConfig& m
   const std::string generation_path = std::filesystem::path(path).replace_filename("generation_config.json").string();
   const auto generation = read_generation_config(generation_path);
   const auto find = [&](const char* key) -> Found {
-    const Value special = generation ? generation->root().find(key).value_or(Value()) : Value();
+    const Value special = generation ? generation->root().find_or_null(key) : Value();
     return special.is_null() ? Found{path, key, config.find(key)} : Found{generation_path, key, special};
   };
   const auto read = [&](const Found& found) {

@@ -74,7 +74,7 @@ uint64_t read_shape(const std::string& where, const std::vector<uint64_t>& shape
 
 Entry read_entry(const std::string& where, const json::Value& entry, std::span<const char> data) {
   if (entry.type() != json::Type::object) fail(where, ": expected an object, found ", entry.description());
-  const auto dtype = entry.find("dtype").value_or(json::Value()).as_text();
+  const auto dtype = entry.find_or_null("dtype").as_text();
   if (!dtype) fail(where, ": expected \"dtype\" to be a text");
   StoredTensor tensor{};
   tensor.dtype = *dtype;
@@ -122,7 +122,7 @@ void check_cover(const std::string& path, std::span<const char> data, const std:
 void check_whole(const std::string& path, const json::Value& header, size_t begin, size_t size) {
   uint64_t end = 0;
   for (const auto& [name, entry] : header.members()) {
-    const auto offsets = entry.find("data_offsets").value_or(json::Value()).elements();
+    const auto offsets = entry.find_or_null("data_offsets").elements();
     for (const json::Value& offset : offsets) end = std::max(end, offset.as_unsigned().value_or(0));
   }
   if (end > size - begin && end <= UINT64_MAX - begin)
@@ -171,7 +171,7 @@ void add_safetensors(loaders::StoredTensors& tensors, const loaders::MappedFile&
   }
   check_cover(path, data, entries);
   for (auto& [name, entry] : entries) tensors.add(name, std::move(entry.tensor));
-  add_metadata(tensors, root.find("__metadata__").value_or(json::Value()));
+  add_metadata(tensors, root.find_or_null("__metadata__"));
 }
 
 }  // namespace gpt2run::huggingface

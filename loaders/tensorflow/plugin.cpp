@@ -54,7 +54,7 @@ int32_t end_of_text(const fs::path& tokenizer, int32_t V) {
   if (!is_there(tokenizer)) return V == 50257 ? V - 1 : -1;
   const loaders::MappedFile file(tokenizer.string());
   const json::Document document = loaders::parse_object(tokenizer.string(), file.bytes());
-  const auto id = document.root().find("<|endoftext|>").value_or(json::Value()).as_integer();
+  const auto id = document.root().find_or_null("<|endoftext|>").as_integer();
   return id && *id >= 0 && *id < V ? static_cast<int32_t>(*id) : -1;
 }
 

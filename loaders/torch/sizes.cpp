@@ -56,13 +56,13 @@ std::optional<Arguments> read_mingpt_config(const std::string& path) {
   const auto model = document.root().find("model");
   if (!model || model->type() != json::Type::object) return std::nullopt;
   const auto integer = [&](const char* key) -> std::optional<int64_t> {
-    const json::Value value = model->find(key).value_or(json::Value());
+    const json::Value value = model->find_or_null(key);
     if (value.is_null()) return std::nullopt;
     return value.integer(0, INT64_MAX);
   };
   Arguments arguments{integer("n_layer"),    integer("n_head"),     integer("n_embd"),
                       integer("block_size"), integer("vocab_size"), ""};
-  arguments.model_type = model->find("model_type").value_or(json::Value()).as_text().value_or("");
+  arguments.model_type = model->find_or_null("model_type").as_text().value_or("");
   return arguments;
 }
 

@@ -14,7 +14,7 @@ namespace {
 using json::Value;
 
 std::string text_at(const Value& object, const char* key) {
-  return std::string(object.find(key).value_or(Value()).as_text().value_or(""));
+  return std::string(object.find_or_null(key).as_text().value_or(""));
 }
 
 // An id as JSON. Empty for a value that is none, and for an empty text.
@@ -28,11 +28,11 @@ std::string name_of(const Value& id) {
 
 std::string precision_type(std::string_view manifest_json) {
   const auto manifest = json::try_parse(manifest_json);
-  const Value plugins = manifest ? manifest->root().find("plugins").value_or(Value()) : Value();
+  const Value plugins = manifest ? manifest->root().find_or_null("plugins") : Value();
   std::string type;
   for (const Value& plugin : plugins.elements()) {
     if (text_at(plugin, "kind") != "precision") continue;
-    type = text_at(plugin.find("options").value_or(Value()), "type");
+    type = text_at(plugin.find_or_null("options"), "type");
     if (type.empty()) type = type_in_name(text_at(plugin, "name"));
   }
   for (char& letter : type) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
@@ -44,10 +44,10 @@ PromptNames::PromptNames(std::string_view manifest_json) {
   if (!manifest) return;
   const Value root = manifest->root();
   bool any = false;
-  for (const Value& prompt : root.find("prompts").value_or(Value()).elements())
-    any |= !names_.emplace_back(name_of(prompt.find("id").value_or(Value()))).empty();
+  for (const Value& prompt : root.find_or_null("prompts").elements())
+    any |= !names_.emplace_back(name_of(prompt.find_or_null("id"))).empty();
   if (!any) names_.clear();
-  const Value samples = root.find("options").value_or(Value()).find("samples").value_or(Value());
+  const Value samples = root.find_or_null("options").find_or_null("samples");
   samples_ = std::max<uint64_t>(1, samples.as_unsigned().value_or(1));
 }
 
@@ -59,11 +59,11 @@ std::string_view PromptNames::of(uint64_t sequence) const {
 ModelSizes model_sizes(std::string_view manifest_json) {
   const auto manifest = json::try_parse(manifest_json);
   if (!manifest) return {};
-  const Value model = manifest->root().find("model").value_or(Value());
-  const Value config = model.find("config").value_or(Value());
+  const Value model = manifest->root().find_or_null("model");
+  const Value config = model.find_or_null("config");
   const auto size = [&](const char* key) {
     constexpr uint64_t kMost = 1 << 24;
-    const uint64_t found = config.find(key).value_or(Value()).as_unsigned().value_or(0);
+    const uint64_t found = config.find_or_null(key).as_unsigned().value_or(0);
     return static_cast<int>(std::min(found, kMost));
   };
   return {size("L"), size("H"), size("C")};
@@ -71,7 +71,7 @@ ModelSizes model_sizes(std::string_view manifest_json) {
 
 std::optional<double> open_seconds(std::string_view summary_json) {
   const auto summary = json::try_parse(summary_json);
-  return summary ? summary->root().find("open_seconds").value_or(Value()).as_number() : std::nullopt;
+  return summary ? summary->root().find_or_null("open_seconds").as_number() : std::nullopt;
 }
 
 }  // namespace gpt2run

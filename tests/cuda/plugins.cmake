@@ -63,7 +63,8 @@ endfunction()
 set(shared ${CMAKE_SOURCE_DIR}/tests/precisions)
 # In an order that is neither of the two plain ones, since cuda_contract and cuda_loop run the same kernels in those.
 # Many switches of fibers: outside the fast tests, which run the same kernels in cuda_contract and cuda_loop.
-gpt2run_executor_precision_test(cuda_golden SLOW SOURCES ${shared}/test_golden.cpp ${CMAKE_SOURCE_DIR}/tests/support/golden.cpp)
+gpt2run_executor_precision_test(cuda_golden SLOW SOURCES ${shared}/test_golden.cpp)
+target_link_libraries(test_cuda_golden PRIVATE gpt2run_golden)
 gpt2run_executor_precision_test(cuda_contract OPTIMISED SOURCES ${shared}/test_contract.cpp)
 gpt2run_executor_precision_test(cuda_session SLOW SOURCES ${shared}/test_session.cpp ${shared}/test_taps.cpp)
 set(random_order GPT2RUN_EXECUTOR=random:7)
@@ -76,10 +77,10 @@ if(GPT2RUN_SANITIZE)
   set_tests_properties(cuda_golden PROPERTIES ENVIRONMENT "${random_order};GTEST_FILTER=-*GreedyTokens*")
   set_tests_properties(cuda_session PROPERTIES ENVIRONMENT "${random_order};GTEST_FILTER=-*RefillOfANeighbour*:*bf16*:*fp32*")
 endif()
-gpt2run_executor_precision_test(cuda_loop OPTIMISED SOURCES loop_test.cpp graphs_test.cpp transfers_test.cpp devices_test.cpp pdl_test.cpp
+gpt2run_executor_precision_test(cuda_loop SOURCES loop_test.cpp graphs_test.cpp transfers_test.cpp devices_test.cpp pdl_test.cpp
   ${CMAKE_SOURCE_DIR}/samplers/cuda/argmax.cu)
 # The engine's own tests, with fewer of its random schedules.
-gpt2run_executor_precision_test(cuda_engine SLOW OPTIMISED SOURCES engine_test.cpp)
+gpt2run_executor_precision_test(cuda_engine SLOW SOURCES engine_test.cpp)
 # One precision runs what is quick here; the others run what depends on the session. scripts/test_all.sh schedules runs all.
 # Under the sanitizers cuda_loop and cuda_session run the same kernels and the same engine's parts run in test_engine.
 set_tests_properties(cuda_engine PROPERTIES LABELS "cuda;release-only" ENVIRONMENT
@@ -136,6 +137,7 @@ add_test(NAME gpu_check.rehearsal COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_check.
 add_test(NAME gpu_check.limits COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_limits.sh)
 add_test(NAME gpu_check.pack COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_pack.sh)
 set_tests_properties(gpu_check.rehearsal gpu_check.limits gpu_check.pack PROPERTIES LABELS "cuda;release-only")
+gpt2run_test_is_long(gpu_check.limits gpu_check.pack)
 
 # The limits of a device, for scripts/gpu_check.sh; registers and spills against the committed table.
 if(GPT2RUN_CUDA_BUILT)

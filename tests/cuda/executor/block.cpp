@@ -18,8 +18,7 @@ extern "C" void AnnotateIgnoreWritesEnd(const char* file, int line);
 namespace gpt2run::executor {
 namespace {
 
-// Read at every access to a thread's own index, so that it lies where no function is called to find it.
-[[gnu::tls_model("initial-exec")]] thread_local BlockRunner* current_runner = nullptr;
+thread_local BlockRunner* current_runner = nullptr;
 
 // ThreadSanitizer is told that starts, barriers, exchanges and ends of threads order them, but not that they take turns
 // on one OS thread. The executor itself is compiled without the sanitizer, so that it sees only the kernels.

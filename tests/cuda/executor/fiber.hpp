@@ -27,6 +27,7 @@ class Fiber {
 
   static constexpr size_t kBytes = 256 << 10;  // memory is used only once it is touched
   char* stack_;
+  char* top_;  // where it begins, at its upper end
   void* here_ = nullptr;  // stack pointers while not running
   void* home_ = nullptr;
   const std::function<void()>* body_ = nullptr;

@@ -90,6 +90,7 @@ class Value {
   Items<Value> elements() const;  // of a list
   Items<Member> members() const;  // of an object
   std::optional<Value> find(std::string_view key) const;
+  Value find_or_null(std::string_view key) const;  // null where find() finds nothing
 
   // As above, but throw Error for a missing key, another type, or a value out of range.
   bool flag() const;
