@@ -1,4 +1,4 @@
-// Remarks about operations and layers, which are always scientific, and their table for --full.
+// Remarks about operations and layers, which are always shown, and their table for --full.
 #include <cmath>
 #include <cstdio>
 

@@ -47,11 +47,11 @@ void check_name(const fs::path& folder) {
     usage_error("--out: ", in_quotes(folder.string()), " is the name of a file: ", cure,
                 ", or add --to huggingface for a folder of that name");
   };
-  for (const auto& [own, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
-    if (ending == own) refuse(std::string("add --to ") + layout);
+  for (const auto& [written, layout] : {std::pair(".gguf", "gguf"), {".bin", "llmc"}})
+    if (ending == written) refuse(std::string("add --to ") + layout);
   if (ending == ".safetensors") refuse("name a folder, in which model.safetensors is written beside its config.json");
-  for (const char* other : {".pt", ".pth", ".ckpt", ".h5", ".onnx"})
-    if (ending == other) refuse("name a folder, since files of this kind are not written");
+  for (const char* foreign : {".pt", ".pth", ".ckpt", ".h5", ".onnx"})
+    if (ending == foreign) refuse("name a folder, since files of this kind are not written");
 }
 
 // Throws UsageError for options that do not go together.
@@ -83,10 +83,11 @@ void convert(const OptionValues& values, Loader& loader, const std::string& mode
     const std::vector<fs::path> others = more.empty() ? std::vector<fs::path>() : files_at(more);
     inputs.insert(inputs.end(), others.begin(), others.end());
   }
-  OutputSet files(std::move(inputs), values.flag("force"));
-  write_layout(values, files, *checkpoint, tokenizer);
   const fs::path out = values.text("out");
-  files.add_sums(values.text("to") == "huggingface" ? out / kSumsOfFolder : fs::path(out.string() + kSumsOfFile));
+  const fs::path sums = values.text("to") == "huggingface" ? out / kSumsOfFolder : fs::path(out.string() + kSumsOfFile);
+  OutputSet files(std::move(inputs), sums, values.flag("force"));
+  write_layout(values, files, *checkpoint, tokenizer);
+  files.add_sums();
   files.publish();
   for (const OutputFile& file : files.files())
     log_info("wrote " + file.path() + ", " + shown_bytes(static_cast<int64_t>(fs::file_size(file.path()))));

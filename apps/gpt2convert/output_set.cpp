@@ -20,7 +20,7 @@ bool holds(const fs::path& path, std::string_view bytes) {
 
 }  // namespace
 
-OutputFile& OutputSet::add(const fs::path& path) {
+void OutputSet::check(const fs::path& path) const {
   if (is_there(path) && !is_file(path)) {
     fail(path.string(), ": expected a file to write, found a folder, a pipe, a device or a link to nothing");
   }
@@ -29,6 +29,11 @@ OutputFile& OutputSet::add(const fs::path& path) {
       fail(path.string(), ": expected a file that is not read, found one of the model: give --out another place");
   }
   if (is_there(path) && !force_) fail(path.string(), ": already exists; --force replaces it");
+}
+
+OutputFile& OutputSet::add(const fs::path& path) {
+  check(path);
+  check(sums_);
   made_folders_.note(path.parent_path());
   note_output_folder(OutputFile::target_of(path).parent_path());
   return files_.emplace_back(path);
@@ -41,7 +46,7 @@ void OutputSet::add(const fs::path& path, std::string_view bytes) {
     add(path).write(bytes);
 }
 
-void OutputSet::add_sums(const fs::path& list) {
+void OutputSet::add_sums() {
   std::string lines;
   const auto add_line = [&](const fs::path& place, const fs::path& path) {
     const std::string sum = sha256_of_file(place.string(), [&] {
@@ -51,7 +56,7 @@ void OutputSet::add_sums(const fs::path& list) {
   };
   for (OutputFile& file : files_) file.close(), add_line(file.place(), file.path());
   for (const fs::path& path : unchanged_) add_line(path, path);
-  add(list).write(lines);
+  add(sums_).write(lines);
 }
 
 void OutputSet::refuse(const fs::path& path) const {

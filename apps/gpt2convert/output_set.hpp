@@ -15,20 +15,23 @@ namespace gpt2run::convert {
 // were created for them. Used by one thread at a time.
 class OutputSet {
  public:
-  // inputs: files that are read, which are never replaced. force: whether other files may be replaced.
-  OutputSet(std::vector<std::filesystem::path> inputs, bool force) : inputs_(std::move(inputs)), force_(force) {}
+  // inputs: files that are read, which are never replaced. sums: the list of add_sums(). force: whether other files may
+  // be replaced.
+  OutputSet(std::vector<std::filesystem::path> inputs, std::filesystem::path sums, bool force)
+      : inputs_(std::move(inputs)), sums_(std::move(sums)), force_(force) {}
   OutputSet(const OutputSet&) = delete;
   OutputSet& operator=(const OutputSet&) = delete;
 
-  // Adds a file and returns it for writing. Throws Error if a file of that name exists and must not be replaced.
+  // Adds a file and returns it for writing. Throws Error if a file of that name, or the list of sums, exists and must
+  // not be replaced: this is seen before the work, which may take minutes.
   OutputFile& add(const std::filesystem::path& path);
 
   // Adds a file with this content, unless it exists with the same content.
   void add(const std::filesystem::path& path, std::string_view bytes);
 
-  // Adds a list with the SHA-256 of all files so far, in the form of the program sha256sum. Nothing more is written to
-  // them then.
-  void add_sums(const std::filesystem::path& list);
+  // Adds the list with the SHA-256 of all files so far, in the form of the program sha256sum. Nothing more is written
+  // to them then.
+  void add_sums();
 
   // Throws Error if this file exists, because loaders would read it together with the new files.
   void refuse(const std::filesystem::path& path) const;
@@ -39,7 +42,10 @@ class OutputSet {
   const std::deque<OutputFile>& files() const { return files_; }
 
  private:
+  void check(const std::filesystem::path& path) const;
+
   std::vector<std::filesystem::path> inputs_;
+  std::filesystem::path sums_;
   bool force_;
   MadeFolders made_folders_;  // destroyed after the files
   std::deque<OutputFile> files_;

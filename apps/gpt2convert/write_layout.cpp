@@ -69,13 +69,13 @@ void write_layout(const OptionValues& values, OutputSet& files, const Checkpoint
 }
 
 void check_type(std::string_view layout, std::string_view type) {
-  const bool is_quantised = type == name_of(Type::i8) || type == name_of(Type::u4);
-  const char* only = is_quantised ? "huggingface" : type == "q8_0" ? "gguf" : "";
-  if (*only && layout != only)
-    usage_error("--type: expected fp32, bf16, fp16 or keep for ", layout, ", found ", type, ", which only ", only,
-                " has");
-  if (layout == "llmc" && type == name_of(Type::f16))
-    usage_error("--type: expected fp32, bf16 or keep for llmc, found ", type, ", which it does not have");
+  const std::string_view types = layout == "huggingface" ? "keep|fp32|bf16|fp16|int8|int4"
+                                 : layout == "gguf"      ? "keep|fp32|bf16|fp16|q8_0"
+                                                         : "keep|fp32|bf16";
+  std::string known = "|", own = "|";
+  known.append(types).append("|");
+  own.append(type).append("|");
+  if (known.find(own) == known.npos) usage_error("--type: expected ", types, " for ", layout, ", found ", type);
 }
 
 }  // namespace gpt2run::convert

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -95,13 +96,14 @@ std::vector<ProjectFile> files_of(const Example& example, const std::string& nam
           {"test.sh", replaced(text(example.test), names), 0777}};
 }
 
-// A folder beside the final one, or in it where that exists and is empty, which is removed with what is in it unless it
-// is moved there.
+// The files before they appear. They are written to a temporary folder, which the destructor removes: beside the final
+// folder, or inside it where that one exists already and is empty.
 class Draft {
  public:
-  explicit Draft(fs::path folder) : folder_(std::move(folder)), is_made_(!is_folder(folder_)) {
-    std::string pattern = is_made_ ? folder_.string() + ".XXXXXX" : (folder_ / ".new-XXXXXX").string();
-    if (!mkdtemp(pattern.data())) fail(folder_.string(), ": cannot be made: ", std::strerror(errno));
+  explicit Draft(fs::path folder) : folder_(std::move(folder)), makes_folder_(!is_folder(folder_)) {
+    std::string pattern = makes_folder_ ? folder_.string() + ".XXXXXX" : (folder_ / ".new-XXXXXX").string();
+    if (!mkdtemp(pattern.data()))
+      fail(folder_.string(), makes_folder_ ? ": cannot be made: " : ": cannot be written to: ", std::strerror(errno));
     draft_ = pattern;
   }
   ~Draft() {
@@ -124,23 +126,10 @@ class Draft {
     if (close(fd) != 0) fail(path.string(), ": cannot write: ", std::strerror(errno));
   }
 
-  // A folder that exists keeps its place, since somebody may stand in it.
+  // Nothing is written over, also what has appeared meanwhile. A folder that exists keeps its place, since somebody may
+  // stand in it.
   void publish() const {
-    if (!is_made_) {
-      std::vector<fs::path> moved;
-      try {
-        for (const fs::path& file : entries_of(draft_)) {
-          const fs::path to = folder_ / file.filename();
-          move(file, to);
-          moved.push_back(to);
-        }
-      } catch (...) {
-        std::error_code ignored;
-        for (const fs::path& file : moved) fs::remove(file, ignored);
-        throw;
-      }
-      return;
-    }
+    if (!makes_folder_) return publish_files();
     const mode_t mask = umask(0);
     umask(mask);
     chmod(draft_.c_str(), 0777 & ~mask);
@@ -148,12 +137,28 @@ class Draft {
   }
 
  private:
+  void publish_files() const {
+    const std::vector<fs::path> files = entries_of(draft_);
+    size_t moved = 0;
+    const auto place = [&](size_t i) { return folder_ / files[i].filename(); };
+    try {
+      for (; moved < files.size(); ++moved) move(files[moved], place(moved));
+    } catch (...) {
+      std::error_code ignored;
+      while (moved > 0) fs::remove(place(--moved), ignored);
+      throw;
+    }
+  }
+
   static void move(const fs::path& from, const fs::path& to) {
-    if (rename(from.c_str(), to.c_str()) != 0) fail(to.string(), ": cannot be made: ", std::strerror(errno));
+    if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+    // Some file systems have no such flag.
+    if (errno != EINVAL || is_there(to) || rename(from.c_str(), to.c_str()) != 0)
+      fail(to.string(), ": cannot be made: ", std::strerror(errno));
   }
 
   fs::path folder_, draft_;
-  bool is_made_;
+  bool makes_folder_;
 };
 
 const Example& example_of(const std::string& kind) {

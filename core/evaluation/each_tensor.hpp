@@ -1,4 +1,5 @@
-// What the reports on a model's weights share: its tensors in order, and work on each of them by all processors.
+// What the reports on a model's weights share: its tensors in order, work on each of them by all processors,
+// and the relative error.
 #pragma once
 #include <cmath>
 #include <functional>

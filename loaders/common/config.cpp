@@ -14,7 +14,8 @@ namespace {
 
 using json::Value;
 
-// The value of a setting, or null if it is missing, which is the same to transformers.
+// A setting that is null is the same to transformers as one that is missing.
+
 int64_t read_integer(const std::string& path, const char* key, const Value& value) {
   if (!value.is_whole()) fail(path, ": ", key, ": expected a whole number, found ", value.description());
   const auto integer = value.as_integer();

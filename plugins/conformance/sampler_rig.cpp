@@ -7,9 +7,9 @@
 namespace gpt2run::conformance {
 namespace {
 
-constexpr float kPadding = 1e30f;     // would be the most likely token
-constexpr int32_t kUntouched = -777;  // neither a token nor kNone
-constexpr float kUnwritten = 123.0f;
+constexpr float kPadding = 1e30f;          // would be the most likely token
+constexpr int32_t kUntouchedToken = -777;  // neither a token nor kNone
+constexpr float kUntouchedLogprob = 123.0f;
 
 // The token history of a sequence. It does not depend on the slot, so that a row keeps its history in another one.
 int32_t history(uint64_t sequence, int position) {
@@ -87,8 +87,8 @@ SamplerRig::Memory SamplerRig::filled(const std::vector<SamplerRow>& rows, uint6
   const size_t table = (layout_.slots - 1) * layout_.token_stride + kContext + 1;
   Memory memory;
   memory.logits.assign((layout_.rows - 1) * layout_.stride + kVocab, kPadding);
-  memory.tokens.assign(table, kUntouched);
-  memory.logprobs.assign(table, kUnwritten);
+  memory.tokens.assign(table, kUntouchedToken);
+  memory.logprobs.assign(table, kUntouchedLogprob);
   memory.keys.assign(layout_.rows, {1, 2, 3, 4, 5, 6});
   for (size_t r = 0; r < rows.size(); ++r) {
     RowKey& key = memory.keys[r] = rows[r].key;

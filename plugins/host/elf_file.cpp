@@ -13,7 +13,8 @@
 
 #include "gpt2run/error.hpp"
 
-// The linker defines it: the header of the program or library that this is part of.
+// The header of the program or library that this is part of. The linker defines it; no macro names the machine on every
+// processor.
 extern "C" const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
 
 namespace gpt2run {
@@ -151,7 +152,7 @@ void check_elf(const std::filesystem::path& file) {
   const Elf64_Ehdr header = header_of(image);
   if (header.e_machine != __ehdr_start.e_machine)
     fail(image.file(), ": built for another kind of processor: expected ELF machine ", __ehdr_start.e_machine,
-         ", found ", header.e_machine, "; build it on this one");
+         ", found ", header.e_machine, ": build the plugin for this processor");
   for (const Elf64_Phdr& segment : segments_of(image, header))
     if (segment.p_type == PT_LOAD) image.require(segment.p_offset, segment.p_filesz);
 }

@@ -18,7 +18,8 @@ struct ElfFacts {
 // The dynamic linker would map a truncated file and crash.
 void check_elf(const std::filesystem::path& file);
 
-// Reads the facts. Throws Error naming the file if it is not a little-endian 64-bit ELF library, or is truncated.
+// Reads the facts. Throws Error naming the file if it is not a little-endian 64-bit ELF library, or is truncated. Reads
+// those of every processor.
 ElfFacts read_elf(const std::filesystem::path& file);
 
 }  // namespace gpt2run

@@ -226,6 +226,14 @@ TEST_F(Convert, FilesAreReplacedOnlyWhenForced) {
   EXPECT_NE(read_text(folder() / "m.bin"), old);
 }
 
+TEST_F(Convert, AListOfSumsIsReplacedOnlyWhenForced) {
+  ASSERT_EQ(run("mkdir hf && echo old >hf/SHA256SUMS").code, 0);
+  expect_refused(1, std::string("-o hf -m ") + kSmall, "hf/SHA256SUMS", "--force");
+  EXPECT_EQ(run("ls hf").out, "SHA256SUMS\n");
+  EXPECT_EQ(run(std::string("gpt2convert -q --force -o hf -m ") + kSmall).code, 0);
+  EXPECT_EQ(run("cd hf && sha256sum --check --quiet SHA256SUMS").code, 0);
+}
+
 TEST_F(Convert, InputIsNeverReplaced) {
   ASSERT_EQ(run("gpt2convert -q --to llmc -o a/m.bin -m " + kDemo).code, 0);
   ASSERT_EQ(run("gpt2convert -q -o hf -m a/m.bin && ln -s hf link && ln hf/model.safetensors hard.bin").code, 0);

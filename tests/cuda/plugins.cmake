@@ -77,7 +77,7 @@ if(GPT2RUN_SANITIZE)
   set_tests_properties(cuda_golden PROPERTIES ENVIRONMENT "${random_order};GTEST_FILTER=-*GreedyTokens*")
   set_tests_properties(cuda_session PROPERTIES ENVIRONMENT "${random_order};GTEST_FILTER=-*RefillOfANeighbour*:*bf16*:*fp32*")
 endif()
-gpt2run_executor_precision_test(cuda_loop SOURCES loop_test.cpp graphs_test.cpp transfers_test.cpp devices_test.cpp pdl_test.cpp
+gpt2run_executor_precision_test(cuda_loop OPTIMISED SOURCES loop_test.cpp graphs_test.cpp transfers_test.cpp devices_test.cpp pdl_test.cpp
   ${CMAKE_SOURCE_DIR}/samplers/cuda/argmax.cu)
 # The engine's own tests, with fewer of its random schedules.
 gpt2run_executor_precision_test(cuda_engine SLOW SOURCES engine_test.cpp)

@@ -183,6 +183,7 @@ TEST_P(Each, Check) {
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   EXPECT_THAT(outcome.out, testing::ContainsRegex(std::string("not ok [0-9]+ - [^\n]*") + bad_.check));
   EXPECT_THAT(outcome.out, testing::ContainsRegex("\n1\\.\\.[0-9]+\n# [0-9]+ of [0-9]+ failed\n$"));
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("outside of the code of plugins"))) << "the verdict tells";
   expect_plain(outcome.out);
 }
 

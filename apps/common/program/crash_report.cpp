@@ -17,6 +17,7 @@
 #include "common/program/plugin_code.hpp"
 #include "common/program/signal_line.hpp"
 #include "common/program/temporaries.hpp"
+#include "gpt2run/error.hpp"
 #include "gpt2run/sdk/escape.hpp"
 #include "host/log.hpp"
 
@@ -90,7 +91,7 @@ void name_and_end(int signal, siginfo_t* why, void* context) {
     line.add(plugin).add(": crashed while its code was running (").add(name).add(")");
   else
     line.add("crashed (").add(name).add(") outside of the code of plugins; open are: ").add(noted_plugins());
-  line.say();
+  if (unfinished == getpid()) line.say();
   remove_temporaries();
   restore_faults();
   // The instruction that faulted is run again when this returns; a signal that was sent is sent again.
@@ -173,8 +174,9 @@ std::shared_ptr<void> report_crashes(const std::filesystem::path& file, const st
 }
 
 NoSilentEnd::NoSilentEnd() {
-  static const bool is_known = std::atexit(refuse_exit) == 0 && std::at_quick_exit(refuse_exit) == 0;
-  if (is_known) unfinished = getpid();
+  static const bool is_registered = std::atexit(refuse_exit) == 0 && std::at_quick_exit(refuse_exit) == 0;
+  if (!is_registered) fail("not enough memory to watch for an early exit");
+  unfinished = getpid();
   error_prefix = program_name() + ": error: ";
   const stack_t stack{other_stack.data(), 0, other_stack.size()};
   sigaltstack(&stack, &stack_before);
@@ -188,10 +190,10 @@ NoSilentEnd::NoSilentEnd() {
 }
 
 NoSilentEnd::~NoSilentEnd() {
-  unfinished = 0;
   std::set_terminate(terminate_before);
   restore_faults();
   sigaltstack(&stack_before, nullptr);
+  unfinished = 0;
 }
 
 // _exit() is not called, because it is refused here.

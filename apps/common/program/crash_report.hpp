@@ -33,7 +33,8 @@ class CrashReport {
 std::shared_ptr<void> report_crashes(const std::filesystem::path& file, const std::string& done);
 
 // A scope for the work of a program, in which nothing ends the process without a line on standard error. Child
-// processes may end as they like. There can be one object at a time, created by the main thread. The line names the
+// processes may end as they like, and of a signal that ends them nothing is written here: their parent learns of it, as
+// host/child.hpp does. There can be one object at a time, created by the main thread. The line names the
 // plugin whose code was running, as far as that can be told (common/program/plugin_code.hpp).
 // - exit(), whoever calls it, is an error: "NAME: error: FILE: ended the program before its work was done", and exit
 //   code 1 whatever code it was given. So is _exit() in a plugin's code.

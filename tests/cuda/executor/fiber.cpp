@@ -18,8 +18,8 @@
 #endif
 
 #if defined(__x86_64__)
-// Saves the callee-saved registers, then the stack pointer to *from, and continues where `to` was saved. It jumps there,
-// since a processor foretells where a return leads by the calls before it, which were those of the other fiber.
+// Saves the callee-saved registers, then the stack pointer to *from, and continues where `to` was saved. It jumps
+// there, since a processor foretells where a return leads by the calls before it, which were those of the other fiber.
 extern "C" void gpt2run_executor_switch(void** from, void* to);
 asm(R"(
 .text
@@ -86,8 +86,8 @@ Fiber::Fiber() {
   void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   stack_ = static_cast<char*>(memory);
-  // Stacks that began at the same place of a page would share a few sets of the processor's first cache, and every switch
-  // would miss it.
+  // Stacks that began at the same place of a page would share a few sets of the processor's first cache, and every
+  // switch would miss it.
   constexpr size_t kPage = 4096, kStep = 11 * 64;
   static std::atomic<size_t> made = 0;
   top_ = stack_ + kBytes - made.fetch_add(1, std::memory_order_relaxed) * kStep % kPage;
