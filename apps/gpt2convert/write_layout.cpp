@@ -1,6 +1,7 @@
 // Chooses the writer and what it needs.
 #include "write_layout.hpp"
 
+#include <algorithm>
 #include <optional>
 
 #include "common/pipeline/loader_choice.hpp"
@@ -48,6 +49,16 @@ auto read_tokenizer(const std::string& path, bool is_given, const ModelConfig& m
   }
 }
 
+// The types of each layout, which --type names.
+constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
+    {"huggingface", "keep|fp32|bf16|fp16|int8|int4"}, {"gguf", "keep|fp32|bf16|fp16|q8_0"}, {"llmc", "keep|fp32|bf16"}};
+
+bool has(std::string_view types, std::string_view type) {
+  for (; !types.empty(); types.remove_prefix(std::min(types.find('|'), types.size() - 1) + 1))
+    if (types.substr(0, types.find('|')) == type) return true;
+  return false;
+}
+
 }  // namespace
 
 void write_layout(const OptionValues& values, OutputSet& files, const Checkpoint& model, const std::string& tokenizer) {
@@ -69,13 +80,15 @@ void write_layout(const OptionValues& values, OutputSet& files, const Checkpoint
 }
 
 void check_type(std::string_view layout, std::string_view type) {
-  const std::string_view types = layout == "huggingface" ? "keep|fp32|bf16|fp16|int8|int4"
-                                 : layout == "gguf"      ? "keep|fp32|bf16|fp16|q8_0"
-                                                         : "keep|fp32|bf16";
-  std::string known = "|", own = "|";
-  known.append(types).append("|");
-  own.append(type).append("|");
-  if (known.find(own) == known.npos) usage_error("--type: expected ", types, " for ", layout, ", found ", type);
+  std::string_view own, other;
+  int others = 0;
+  for (const auto& [name, types] : kTypes) {
+    if (name == layout) own = types;
+    if (name != layout && has(types, type)) other = name, ++others;
+  }
+  if (has(own, type)) return;
+  const std::string hint = others == 1 ? ", which only " + std::string(other) + " has" : "";
+  usage_error("--type: expected ", own, " for ", layout, ", found ", type, hint);
 }
 
 }  // namespace gpt2run::convert
