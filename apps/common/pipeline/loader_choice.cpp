@@ -47,10 +47,11 @@ BoundPlugin find_loader(PluginHost& host, const std::string& model) {
   if (best) return BoundPlugin(*best, {best->name, {}}, Layer::fallback, &host);
   if (names.empty())
     fail("model ", model, ": there is no loader to read it; plugins are looked for in ", plugin_places());
-  if (is_there(model) && !std::filesystem::exists(status_of(model)))
-    fail("model ", model, ": expected a link to a file or folder, found one that leads to nothing or to itself");
-  if (!is_there(model))
+  if (!std::filesystem::exists(status_of(model))) {
+    if (is_there(model))
+      fail("model ", model, ": expected a link to a file or folder, found one that leads to nothing or to itself");
     fail("model ", model, ": no such file or folder, and no loader knows the name (", names, ")", how_to_get(model));
+  }
   if (is_file(model) && std::filesystem::is_empty(model))
     fail("model ", model, ": expected a file with content, found an empty file");
   fail("model ", model, ": no loader knows this format (", names, "); docs/formats.md lists the files that are read");

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include <atomic>
 #include <cstdint>
 #include <new>
 
@@ -86,11 +85,6 @@ Fiber::Fiber() {
   void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   stack_ = static_cast<char*>(memory);
-  // Stacks that began at the same place of a page would share a few sets of the processor's first cache, and every
-  // switch would miss it.
-  constexpr size_t kPage = 4096, kStep = 11 * 64;
-  static std::atomic<size_t> made = 0;
-  top_ = stack_ + kBytes - made.fetch_add(1, std::memory_order_relaxed) * kStep % kPage;
 }
 
 Fiber::~Fiber() {
@@ -115,7 +109,7 @@ void Fiber::start(const std::function<void()>* body) {
   if (tsan_) __tsan_destroy_fiber(tsan_);
   tsan_ = __tsan_create_fiber(0);
 #endif
-  here_ = fresh_stack(stack_, static_cast<size_t>(top_ - stack_), &Fiber::enter);
+  here_ = fresh_stack(stack_, kBytes, &Fiber::enter);
 }
 
 bool Fiber::resume() {

@@ -27,8 +27,6 @@ class Fiber {
 
   static constexpr size_t kBytes = 256 << 10;  // memory is used only once it is touched
   char* stack_;
-  // Where the stack begins: it grows down from here, at most a page below the end of the memory.
-  char* top_;
   void* here_ = nullptr;  // stack pointers while not running
   void* home_ = nullptr;
   const std::function<void()>* body_ = nullptr;
