@@ -54,9 +54,8 @@ constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
     {"huggingface", "keep|fp32|bf16|fp16|int8|int4"}, {"gguf", "keep|fp32|bf16|fp16|q8_0"}, {"llmc", "keep|fp32|bf16"}};
 
 bool has(std::string_view types, std::string_view type) {
-  for (; !types.empty(); types.remove_prefix(std::min(types.find('|'), types.size() - 1) + 1))
-    if (types.substr(0, types.find('|')) == type) return true;
-  return false;
+  const std::vector<std::string> all = choices_of(types);
+  return std::ranges::find(all, type) != all.end();
 }
 
 }  // namespace

@@ -68,15 +68,6 @@ struct Interval {
   }
 };
 
-std::vector<std::string> choices_of(std::string_view range) {
-  std::vector<std::string> choices;
-  for (size_t bar = 0; bar != range.npos; range.remove_prefix(bar == range.npos ? 0 : bar + 1)) {
-    bar = range.find('|');
-    choices.emplace_back(range.substr(0, bar));
-  }
-  return choices;
-}
-
 // What other programs call the types, samplers and layouts that are here, in the form of usual().
 constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
     {"float32", "fp32"},
@@ -149,6 +140,15 @@ size_t most_different(std::string_view name) {
 }
 
 }  // namespace
+
+std::vector<std::string> choices_of(std::string_view range) {
+  std::vector<std::string> choices;
+  for (size_t bar = 0; bar != range.npos; range.remove_prefix(bar == range.npos ? 0 : bar + 1)) {
+    bar = range.find('|');
+    choices.emplace_back(range.substr(0, bar));
+  }
+  return choices;
+}
 
 std::string normal_name(std::string_view name) {
   std::string normal(name);

@@ -18,6 +18,9 @@ std::string normal_name(std::string_view name);
 // The name that is most similar to `name`, or "" when none is similar enough to suggest.
 std::string nearest_name(std::string_view name, std::span<const std::string> names);
 
+// The choices of a range of type enum, such as "keep|fp32|bf16".
+std::vector<std::string> choices_of(std::string_view range);
+
 // The values of a set of options.
 class OptionValues final : public Options {
  public:

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gpt2run/sdk/escape.hpp"
+#include "host/options.hpp"
 #include "host/usage_error.hpp"
 
 namespace gpt2run {
@@ -12,12 +13,9 @@ namespace {
 constexpr int32_t kOfLlama = 512;  // llama-perplexity's default window
 
 Protocol protocol_of(std::string_view name) {
-  std::string_view names = kProtocols;
-  for (int index = 0; !names.empty(); ++index) {
-    const size_t end = std::min(names.find('|'), names.size());
-    if (names.substr(0, end) == name) return static_cast<Protocol>(index);
-    names.remove_prefix(std::min(end + 1, names.size()));
-  }
+  const std::vector<std::string> names = choices_of(kProtocols);
+  const auto found = std::ranges::find(names, name);
+  if (found != names.end()) return static_cast<Protocol>(found - names.begin());
   usage_error("--protocol: expected ", kProtocols, ", found ", in_quotes(name));
 }
 
