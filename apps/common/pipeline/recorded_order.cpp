@@ -7,6 +7,7 @@
 
 #include "common/config/create.hpp"
 #include "host/log.hpp"
+#include "host/options.hpp"
 
 namespace gpt2run {
 namespace {
@@ -47,17 +48,6 @@ std::optional<std::string> order_of(const BoundPlugin& precision) {
   }
 }
 
-std::vector<std::string> choices_of(const OptionSpec& spec) {
-  std::vector<std::string> choices(1);
-  for (const char letter : std::string_view(spec.range)) {
-    if (letter == '|')
-      choices.emplace_back();
-    else
-      choices.back() += letter;
-  }
-  return choices;
-}
-
 // The value of the option in the recorded run; nothing where the precision was another one or did not have it.
 std::optional<std::string> recorded_value(const Manifest& recorded, const BoundPlugin& precision) {
   for (const RecordedPlugin& plugin : recorded.plugins) {
@@ -85,7 +75,7 @@ bool take_recorded_order(BoundPlugin& precision, const Configuration& configurat
   };
   if (has_order(own)) return true;
   // What needs more of the processor, and is faster, comes last.
-  std::vector<std::string> choices = choices_of(*spec);
+  std::vector<std::string> choices = choices_of(spec->range);
   std::ranges::reverse(choices);
   const auto found = std::ranges::find_if(choices, has_order);
   if (found != choices.end()) {
