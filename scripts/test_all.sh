@@ -2,9 +2,10 @@
 # Everything that scripts/test.sh leaves out, for the day before a release; it takes hours on two processors.
 #   scripts/test_all.sh               all parts, in this order
 #   scripts/test_all.sh PART...       some of them
+# thorough   the tests of the release that scripts/test.sh leaves out
 # no-cuda    the release without CUDA plugins, and its fast tests
 # debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
-# clang      the release by clang++ with its warnings as errors, and its fast tests
+# clang      the release by clang++ with its warnings as errors and no precompiled headers, and its fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
 # projects   what "gpt2plugins new" writes for every kind of plugin, built by g++ and by clang++, and tested
 # executor   the CUDA plugins on the executor, under ASan and UBSan
@@ -17,7 +18,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(no-cuda debug clang lto projects executor schedules faults packages mutations)
+parts=(thorough no-cuda debug clang lto projects executor schedules faults packages mutations)
 choose_parts "${parts[*]}" "$@"
 
 # run_part PART: ends with the status of what failed.
@@ -29,6 +30,11 @@ run_part() {
     schedules)
       build release -D GPT2RUN_TESTS=ON -- test_cuda_engine test_cuda_session
       (cd build/release && GPT2RUN_SCHEDULES=1000 bin/test_cuda_engine && bin/test_cuda_session)
+      ;;
+    thorough)
+      build release -D GPT2RUN_TESTS=ON
+      ctest --test-dir build/release --parallel "$(($(nproc) + 1))" --no-tests=error --output-on-failure --timeout 600 \
+        -L thorough </dev/null
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
     projects)

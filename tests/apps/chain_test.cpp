@@ -13,11 +13,11 @@ using test::IsRefusal;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr char kRun[] = "gpt2run -n 12 --prompt 'The king' --plugin-dir " CONTRACT " ";
+constexpr char kChainRun[] = "gpt2run -n 12 --prompt 'The king' --plugin-dir " CONTRACT " ";
 
 class Chain : public Shell {
  protected:
-  Outcome run(const std::string& options) const { return Shell::run(kRun + options); }
+  Outcome run(const std::string& options) const { return Shell::run(kChainRun + options); }
   std::string text(const std::string& options) const {
     const Outcome done = run("-q " + options);
     EXPECT_EQ(done.code, 0) << done.err;

@@ -32,8 +32,8 @@ TEST_P(Hints, AreOneLine) {
   EXPECT_THAT(run(hint.command), IsRefusal(hint.code, hint.words));
 }
 
-constexpr char kSmall[] = "synthetic:L=1,C=16,H=1,F=16,V=8,T=16";
-const std::string kNoTokens = std::string("gpt2run -q -m ") + kSmall + " --tokens 1 -n 2 --sink tokens ";
+constexpr char kSmallest[] = "synthetic:L=1,C=16,H=1,F=16,V=8,T=16";
+const std::string kNoTokens = std::string("gpt2run -q -m ") + kSmallest + " --tokens 1 -n 2 --sink tokens ";
 
 const Hint kHints[] = {
     {"Float16", "gpt2run -q --precision float16", {"did you mean \"fp16\"?"}},
@@ -83,7 +83,7 @@ const Hint kHints[] = {
     {"Utf32Ini", "gpt2run -q -c a", {"a:", "UTF-32"}, 1, "echo hello | iconv -t UTF-32BE >a"},
     {"Utf16ToEncode", "gpt2tokenize encode - <a", {"standard input", "UTF-16"}, 1, "echo hello | iconv -t UTF-16BE >a"},
     {"TextWithoutATokenizer",
-     std::string("gpt2perplexity -q --text a -m ") + kSmall,
+     std::string("gpt2perplexity -q --text a -m ") + kSmallest,
      {"--text a", "--tokenizer", "--tokens"},
      1,
      "echo hello >a"},

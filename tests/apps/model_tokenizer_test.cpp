@@ -10,7 +10,7 @@ namespace {
 using test::HasMessage;
 using test::IsRefusal;
 
-constexpr char kRun[] = "gpt2run -m m --precision cpu-fp32 --sampler argmax -n 2 --sink tokens ";
+constexpr char kModelRun[] = "gpt2run -m m --precision cpu-fp32 --sampler argmax -n 2 --sink tokens ";
 constexpr char kJson[] = R"({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "ByteLevel",
   "add_prefix_space": false}, "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}})";
 
@@ -24,12 +24,12 @@ class ModelTokenizer : public Shell {
  protected:
   void SetUp() override {
     ASSERT_EQ(run("cp -r " SOURCE_DIR "/tests/golden/models/plain m && chmod -R u+w m").code, 0);
-    by_ids_ = run(std::string(kRun) + "-q --tokens 2").out;
+    by_ids_ = run(std::string(kModelRun) + "-q --tokens 2").out;
     ASSERT_NE(by_ids_, "");
   }
 
   void expect_used(const std::string& text) {
-    const Outcome done = run(kRun + ("-q --prompt '" + text + "'"));
+    const Outcome done = run(kModelRun + ("-q --prompt '" + text + "'"));
     EXPECT_EQ(done.code, 0) << done.err;
     EXPECT_EQ(done.out, by_ids_);
   }
@@ -37,11 +37,11 @@ class ModelTokenizer : public Shell {
   // Ids are taken, with a warning that says why no text is; a text is refused.
   template <class... Word>
   void expect_unread(const Word&... words) {
-    const Outcome done = run(std::string(kRun) + "-q --tokens 2");
+    const Outcome done = run(std::string(kModelRun) + "-q --tokens 2");
     EXPECT_EQ(done.code, 0) << done.err;
     EXPECT_EQ(done.out, by_ids_);
     EXPECT_THAT(done.err, HasMessage("gpt2run: warning", words...));
-    const Outcome refused = run(std::string(kRun) + "-q --prompt ab");
+    const Outcome refused = run(std::string(kModelRun) + "-q --prompt ab");
     EXPECT_EQ(refused.code, 1);
     EXPECT_THAT(refused.err, HasMessage("gpt2run: error", "--prompt", "--tokenizer"));
   }
@@ -86,9 +86,9 @@ TEST_F(ModelTokenizer, CharactersAreConvertedWhereTheyHaveAPlace) {
   EXPECT_EQ(done.code, 0) << done.err;
   EXPECT_THAT(done.err, HasMessage("gpt2convert: warning", "GGUF", "characters"));
   EXPECT_THAT(run("gpt2convert -m m --tokenizer m/meta.pkl --to gguf -o n.gguf"), IsRefusal(1, "m/meta.pkl", "GGUF"));
-  EXPECT_THAT(run(std::string(kRun) + "-q --prompt 'a?'"), IsRefusal(1, "--prompt", "\"?\"", "byte 2"));
+  EXPECT_THAT(run(std::string(kModelRun) + "-q --prompt 'a?'"), IsRefusal(1, "--prompt", "\"?\"", "byte 2"));
   write("p.jsonl", "{\"text\": \"a\"}\n{\"text\": \"ab?\"}\n");
-  EXPECT_THAT(run(std::string(kRun) + "-q --prompts p.jsonl"), IsRefusal(1, "p.jsonl:2", "\"?\"", "byte 3"));
+  EXPECT_THAT(run(std::string(kModelRun) + "-q --prompts p.jsonl"), IsRefusal(1, "p.jsonl:2", "\"?\"", "byte 3"));
   write("t.txt", "ab?");
   EXPECT_THAT(run("gpt2perplexity -q -m m --precision cpu-fp32 --text t.txt"),
               IsRefusal(1, "t.txt", "\"?\"", "byte 3"));
@@ -111,16 +111,17 @@ TEST_F(ModelTokenizer, WhatCannotBeReadIsNamed) {
   write("m/tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
   expect_unread("m/tokenizer.json", "\"Unigram\"");
   write("m/tokenizer.json", "{");
-  EXPECT_THAT(run(std::string(kRun) + "-q --tokens 2"), IsRefusal(1, "m/tokenizer.json", "JSON"));
+  EXPECT_THAT(run(std::string(kModelRun) + "-q --tokens 2"), IsRefusal(1, "m/tokenizer.json", "JSON"));
 }
 
 TEST_F(ModelTokenizer, WhatIsThereInsteadIsNamed) {
-  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("the model has no tokenizer: token ids only"));
+  EXPECT_THAT(run(std::string(kModelRun) + "--tokens 2").err, HasMessage("the model has no tokenizer: token ids only"));
   write("m/spiece.model", "");
-  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("no tokenizer", "spiece.model", "SentencePiece"));
+  EXPECT_THAT(run(std::string(kModelRun) + "--tokens 2").err,
+              HasMessage("no tokenizer", "spiece.model", "SentencePiece"));
   run("rm m/spiece.model");
   write("m/vocab.json", "{}");
-  EXPECT_THAT(run(std::string(kRun) + "--tokens 2").err, HasMessage("no tokenizer", "vocab.json", "merges.txt"));
+  EXPECT_THAT(run(std::string(kModelRun) + "--tokens 2").err, HasMessage("no tokenizer", "vocab.json", "merges.txt"));
 }
 
 // Whoever adds a token to a tokenizer often leaves the model as it is. transformers opens both, and so do the layouts
@@ -147,7 +148,8 @@ TEST_F(ModelTokenizer, AddedTokensBeyondTheModelAreAWarning) {
 
 TEST_F(ModelTokenizer, OneThatIsNamedIsNeverPassedOver) {
   run("mkdir t && touch t/tokenizer.json");
-  EXPECT_THAT(run(std::string(kRun) + "-q --tokens 2 --tokenizer t"), IsRefusal(1, "t/tokenizer.json", "empty file"));
+  EXPECT_THAT(run(std::string(kModelRun) + "-q --tokens 2 --tokenizer t"),
+              IsRefusal(1, "t/tokenizer.json", "empty file"));
 }
 
 }  // namespace

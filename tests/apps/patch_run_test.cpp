@@ -12,13 +12,14 @@ namespace {
 using test::IsRefusal;
 using testing::HasSubstr;
 
-constexpr char kRun[] = "gpt2run -q --model synthetic:L=2,C=48,H=3,F=100,V=301,T=64 --sink tokens --sampler argmax ";
+constexpr char kPatchedRun[] =
+    "gpt2run -q --model synthetic:L=2,C=48,H=3,F=100,V=301,T=64 --sink tokens --sampler argmax ";
 constexpr char kPrompts[] = "-n 12 --tokens '3 41 141 2 17' --tokens '250 88 9' ";
 
 class PatchRun : public Shell {
  protected:
   std::string tokens(const std::string& options) const {
-    const Outcome done = run(kRun + options);
+    const Outcome done = run(kPatchedRun + options);
     EXPECT_EQ(done.code, 0) << options << "\n" << done.err;
     return done.out;
   }
@@ -35,7 +36,7 @@ TEST_F(PatchRun, WhatItChangesDependsOnNothingElse) {
   EXPECT_EQ(plain, tokens(std::string(kPrompts) + "--patch op=norm_qkv,scale=1"));
   EXPECT_EQ(patched.substr(0, patched.find('\n')),
             tokens("-n 12 --tokens '3 41 141 2 17' " + patches).substr(0, patched.find('\n')));
-  ASSERT_EQ(run(kRun + std::string(kPrompts) + patches + "--manifest run.json").code, 0);
+  ASSERT_EQ(run(kPatchedRun + std::string(kPrompts) + patches + "--manifest run.json").code, 0);
   EXPECT_EQ(tokens("--config run.json"), patched);
 }
 
@@ -60,11 +61,13 @@ TEST_F(PatchRun, AManifestRepeatsADonorThatIsNotUtf8) {
 }
 
 TEST_F(PatchRun, SaysWhatItDoesAndWhatCannotBe) {
-  EXPECT_THAT(run(std::string(kRun) + "-n 12 --tokens 3 --explain --patch op=embed,zero").out,
+  EXPECT_THAT(run(std::string(kPatchedRun) + "-n 12 --tokens 3 --explain --patch op=embed,zero").out,
               HasSubstr("patch       op=embed,zero"));
   EXPECT_THAT(run("gpt2run -q -n 2 --prompt a --plugin-dir " CONTRACT " --precision fake --patch op=embed,zero"),
               IsRefusal(1, "gpt2run", "fake", "taps"));
-  const auto refused = [&](const std::string& patch) { return run(std::string(kRun) + kPrompts + "--patch " + patch); };
+  const auto refused = [&](const std::string& patch) {
+    return run(std::string(kPatchedRun) + kPrompts + "--patch " + patch);
+  };
   EXPECT_THAT(refused("op=attention,layer=2,zero"), IsRefusal(2, "gpt2run", "--patch:", "attention", "2"));
   EXPECT_THAT(refused("op=embed,positions=30,zero"), IsRefusal(2, "gpt2run", "--patch:", "embed", "16", "30"));
   EXPECT_THAT(refused("'op=embed,from_tokens=1 2 3 4'"), IsRefusal(2, "gpt2run", "--patch:", "0", "5", "4"));

@@ -17,8 +17,8 @@ using testing::ElementsAre;
 using Ids = std::vector<int32_t>;
 
 // Ids of the demo model's vocabulary; a tiny network, so that only reading takes time.
-constexpr char kRun[] = "gpt2run -q --model synthetic:L=1,C=8,H=2,F=12,V=4096,T=64 --tokenizer " SOURCE_DIR
-                        "/models/demo -n 1 --sink null --manifest run.json ";
+constexpr char kPromptRun[] = "gpt2run -q --model synthetic:L=1,C=8,H=2,F=12,V=4096,T=64 --tokenizer " SOURCE_DIR
+                              "/models/demo -n 1 --sink null --manifest run.json ";
 
 // The bytes of a prompt set as another program writes it. t: in the header, which the original leaves 0.
 std::string prompt_set(const Ids& tokens, int32_t count, int32_t t = 0, int32_t version = 1, int32_t magic = 20240520) {
@@ -37,7 +37,7 @@ class Prompts : public Shell {
  protected:
   // What the manifest of a run holds.
   nlohmann::json prompts_of(const std::string& arguments, std::string* messages = nullptr) const {
-    const Outcome done = run(kRun + arguments);
+    const Outcome done = run(kPromptRun + arguments);
     EXPECT_EQ(done.code, 0) << done.err;
     if (messages)
       *messages = done.err;
@@ -58,7 +58,7 @@ class Prompts : public Shell {
 
   template <class... Word>
   void expect_refused(int code, const std::string& arguments, const Word&... words) const {
-    EXPECT_THAT(run(kRun + arguments), IsRefusal(code, words...)) << arguments;
+    EXPECT_THAT(run(kPromptRun + arguments), IsRefusal(code, words...)) << arguments;
     EXPECT_FALSE(std::filesystem::exists(folder() / "run.json")) << arguments;
   }
 };
@@ -183,7 +183,7 @@ TEST_F(Prompts, BrokenJsonLines) {
              {"{\"prompt\": \"a\", \"id\": \"x\"}", {"\"id\"", "\"x\"", "line 1"}}};
   for (const auto& [line, words] : bad) {
     write("p.jsonl", std::string("{\"prompt\": \"fine\", \"id\": \"x\"}\n\n") + line + "\n");
-    const Outcome done = run(std::string(kRun) + "--prompts p.jsonl");
+    const Outcome done = run(std::string(kPromptRun) + "--prompts p.jsonl");
     EXPECT_THAT(done, IsRefusal(1, words)) << line;
     EXPECT_TRUE(test::has_word(done.err, "p.jsonl:3")) << done.err;
   }

@@ -7,6 +7,7 @@
 
 #include "gpt2run/engine/generate.hpp"
 #include "support/capture_sink.hpp"
+#include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 #include "support/plugin.hpp"
 #include "support/tiny_checkpoint.hpp"
@@ -213,19 +214,15 @@ TEST(Contract, ATextIsScoredWithoutReadingLogits) {
   }
 }
 
-struct Exact : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
-
 // The fake device itself: it would let nothing pass that a GPU would not.
 TEST(FakeDevice, ReplaysWhatTheBodyEnqueuedOnceForEveryKey) {
   const TinyCheckpoint checkpoint;
-  FakeSession<Exact> session(std::make_shared<Exact>(), checkpoint, kScoring);
+  FakeSession<ExactOps> session(std::make_shared<ExactOps>(), checkpoint, kScoring);
   const Row first[] = {{0, 1, true}}, sampled[] = {{0, kSampled, true}};
   session.start(0, {0, 42, 0, 0, 0, 0});
   enqueue_on(session.step(first), [](const LogitBatch& batch) { batch.tokens[1] = 4; });
   struct Call {
-    FakeSession<Exact>& session;
+    FakeSession<ExactOps>& session;
     std::span<const Row> rows;
   } call{session, sampled};
   const auto body = [](void* arg) {
@@ -246,12 +243,12 @@ TEST(FakeDevice, ReplaysWhatTheBodyEnqueuedOnceForEveryKey) {
 
 TEST(FakeDevice, RefusesAStepDuringAReplay) {
   const TinyCheckpoint checkpoint;
-  FakeSession<Exact> session(std::make_shared<Exact>(), checkpoint, kScoring);
+  FakeSession<ExactOps> session(std::make_shared<ExactOps>(), checkpoint, kScoring);
   const Row first[] = {{0, 1, true}}, sampled[] = {{0, kSampled, true}};
   session.start(0, {0, 42, 0, 0, 0, 0});
   session.step(first);
   struct Call {
-    FakeSession<Exact>& session;
+    FakeSession<ExactOps>& session;
     std::span<const Row> rows;
   } call{session, sampled};
   session.repeat(

@@ -9,11 +9,12 @@
 
 #include "executor/executor.hpp"
 #include "gpt2run/error.hpp"
+#include "kernels.hpp"
 
 namespace gpt2run::test {
 namespace {
 
-constexpr int kThreads = 64, kSlots = 3, kLines = 8;
+constexpr int kSlots = 3, kLines = 8;
 
 struct alignas(cuda::kCopyBytes) Four {
   float values[4];

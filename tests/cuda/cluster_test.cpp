@@ -9,13 +9,14 @@
 
 #include "executor/executor.hpp"
 #include "gpt2run/error.hpp"
+#include "kernels.hpp"
 
 namespace gpt2run::test {
 namespace {
 
 using executor::Schedule;
 
-constexpr int kThreads = 64, kCluster = 4, kClusters = 3, kBlocks = kCluster * kClusters;
+constexpr int kCluster = 4, kClusters = 3, kBlocks = kCluster * kClusters;
 
 enum class Breach {
   none,

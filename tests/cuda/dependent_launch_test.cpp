@@ -9,11 +9,12 @@
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/cuda/async_copy.hpp"
 #include "gpt2run/sdk/cuda/runtime.hpp"
+#include "kernels.hpp"
 
 namespace gpt2run::test {
 namespace {
 
-constexpr int kThreads = 64, kBlocks = 3, kCount = kThreads * kBlocks;
+constexpr int kCount = 3 * kThreads;
 
 enum class Early { weights, input, output, copy, one_never_waits, barrier };
 
@@ -56,7 +57,7 @@ class DependentLaunch : public testing::TestWithParam<executor::Schedule> {
     void* const stream = cuda::make_stream();
     const auto add = [&](const float* from, const float* to_add, float* to) {
       cuda::launch({"add",
-                    {kBlocks, 1, 1},
+                    {kCount / kThreads, 1, 1},
                     kThreads,
                     cuda::Shared::bytes_of<float>(kThreads * 4),
                     cuda::KernelStream(stream, dependent)},

@@ -5,19 +5,10 @@
 
 #include "cuda/bodies.hpp"
 #include "loop.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 namespace {
-
-template <class Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 Limits limits_on(int device) {
   Limits limits = limits_of_bodies();

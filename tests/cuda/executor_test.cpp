@@ -11,6 +11,7 @@
 #include "gpt2run/error.hpp"
 #include "gpt2run/sdk/cuda/runtime.hpp"
 #include "kernels.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -27,17 +28,6 @@ constexpr Settings kSchedules[] = {{Schedule::ascending, 1, 1},
 class Executor : public testing::Test {
  protected:
   void TearDown() override { executor::configure({}); }
-
-  // The error of a launch without a stream, which runs at once; "no error" if there is none.
-  template <class Launch>
-  static std::string error_of(Launch launch) {
-    try {
-      launch();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
-  }
 };
 
 template <bool kBarrier, int kOverrun = 0>

@@ -39,11 +39,15 @@ endforeach()
 gpt2run_test(cuda_samplers SLOW LABELS cuda SOURCES samplers_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/sampler_plugins_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/samplers/processors_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/occurrences_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/samplers/typical_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/mirostat_test.cpp LINK ${CMAKE_DL_LIBS})
+# Many draws, half of the time of all the others, which run the same kernels.
+set(draws Chain.OfStepsAndNucleusIsNucleusWithTheSteps)
+add_test(NAME cuda_samplers.draws COMMAND test_cuda_samplers --gtest_filter=${draws})
+set_tests_properties(cuda_samplers.draws PROPERTIES LABELS "cuda;release-only")
+gpt2run_test_is_thorough(cuda_samplers.draws)
 if(GPT2RUN_SANITIZE)
-  # Half a minute and more of each there; a release runs them, and the other tests run the same kernels under sanitizers.
-  set_tests_properties(cuda_samplers PROPERTIES
-    ENVIRONMENT GTEST_FILTER=-Chain.DrawsFromTheDistributionItDescribes:Chain.OfStepsAndNucleusIsNucleusWithTheSteps)
+  string(APPEND draws :Chain.DrawsFromTheDistributionItDescribes)  # half a minute there
 endif()
+set_tests_properties(cuda_samplers PROPERTIES ENVIRONMENT GTEST_FILTER=-${draws})
 target_compile_definitions(test_cuda_samplers PRIVATE GPT2RUN_TEST_SAMPLERS="${plugins}")
 foreach(name ${samplers})
   add_dependencies(test_cuda_samplers executor-sampler-${name} gpt2run-sampler-${name})
@@ -101,6 +105,7 @@ foreach(order descending random:7)
   set_tests_properties(cuda_samplers.${label} cuda_contract.${label} cuda_loop.${label}
     PROPERTIES LABELS "fast;cuda" ENVIRONMENT GPT2RUN_EXECUTOR=${order})
 endforeach()
+gpt2run_test_is_thorough(cuda_samplers.descending cuda_contract.descending cuda_loop.descending)
 
 # What needs a device: skipped where there is none, and rehearsed on the executor.
 gpt2run_test(cuda_gpu LABELS cuda SOURCES gpu_test.cpp LINK ${CMAKE_DL_LIBS})
@@ -138,6 +143,7 @@ add_test(NAME gpu_check.limits COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_limits.sh
 add_test(NAME gpu_check.pack COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gpu_pack.sh)
 set_tests_properties(gpu_check.rehearsal gpu_check.limits gpu_check.pack PROPERTIES LABELS "cuda;release-only")
 gpt2run_test_is_long(gpu_check.limits gpu_check.pack)
+gpt2run_test_is_thorough(gpu_check.limits gpu_check.pack)
 
 # The limits of a device, for scripts/gpu_check.sh; registers and spills against the committed table.
 if(GPT2RUN_CUDA_BUILT)

@@ -6,6 +6,7 @@
 
 #include "../../precisions/cuda/plan.hpp"
 #include "executor/executor.hpp"
+#include "support/error_of.hpp"
 #include "support/plugin.hpp"
 #include "support/quantised_checkpoint.hpp"
 #include "support/tiny_checkpoint.hpp"
@@ -158,16 +159,6 @@ TEST(DeviceWeights, OfQuantisedFilesAreTheExactValues) {
       expect_converted<bf16>(quantised, staged);
     }
   }
-}
-
-template <class Open>
-std::string error_of(Open open) {
-  try {
-    open();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // The error is the same as the CPU's, which names the first tensor too.

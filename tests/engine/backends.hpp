@@ -2,13 +2,10 @@
 // samplers on it and behind it.
 #pragma once
 #include "engine/engine_rig.hpp"
+#include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 
 namespace gpt2run::test {
-
-struct ExactOps : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
 
 // Operations whose keys depend on how many rows of the slot a step has, as they may in a session that does not declare
 // prefill.

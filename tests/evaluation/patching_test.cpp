@@ -14,13 +14,13 @@ using nlohmann::json;
 using test::IsRefusal;
 using testing::HasSubstr;
 
-constexpr char kTiny[] = " -q --model synthetic:L=3,C=48,H=3,F=100,V=301,T=64 ";
+constexpr char kThreeLayers[] = " -q --model synthetic:L=3,C=48,H=3,F=100,V=301,T=64 ";
 constexpr char kText[] = "3 41 141 2 17 250 88 9", kOther[] = "77 5 291 30 4 118 260 13";
 
 class Gpt2comparePatch : public Shell {
  protected:
   static std::string line(const std::string& options, const std::string& text = kText) {
-    return "gpt2compare" + std::string(kTiny) + "--tokens '" + text + "' " + options;
+    return "gpt2compare" + std::string(kThreeLayers) + "--tokens '" + text + "' " + options;
   }
   json patched(const std::string& options, const std::string& text = kText) const {
     const Outcome done = run(line(options + " --json -", text));

@@ -6,23 +6,15 @@
 #include "common/config/config.hpp"
 #include "common/prompts/prompt_file.hpp"
 #include "gpt2run/error.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 
 namespace gpt2run {
 namespace {
 
+using test::error_of;
 using test::IsMessage;
 using testing::HasSubstr;
-
-template <class Use>
-std::string error_of(const Use& use) {
-  try {
-    use();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Hash, IsThatOfAllBytes) {
   const test::ScratchFolder folder;

@@ -1,18 +1,16 @@
 // A precision on the fake device whose repeat() runs any body, whatever it takes. The conformance kit must notice.
 #include "gpt2run/sdk/reference.hpp"
+#include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 
 namespace {
 
 using namespace gpt2run;
 
-struct Exact : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
-
 class Careless final : public Session {
  public:
-  Careless(const Checkpoint& checkpoint, const Limits& limits) : own_(std::make_shared<Exact>(), checkpoint, limits) {}
+  Careless(const Checkpoint& checkpoint, const Limits& limits)
+      : own_(std::make_shared<test::ExactOps>(), checkpoint, limits) {}
 
   const Traits& traits() const override { return own_.traits(); }
   LogitBatch layout() const override { return own_.layout(); }
@@ -25,7 +23,7 @@ class Careless final : public Session {
   void write(const void* host, void* to, size_t bytes) override { own_.write(host, to, bytes); }
 
  private:
-  test::FakeSession<Exact> own_;
+  test::FakeSession<test::ExactOps> own_;
 };
 
 struct Fake : Precision {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "host/plugin_host.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 
@@ -13,17 +14,6 @@ inline std::filesystem::path fixture_folder(const std::string& name) {
 
 inline std::filesystem::path fixture_file(const std::string& name) {
   return fixture_folder(name) / ("gpt2run-sampler-" + name + ".so");
-}
-
-// What function threw, or a text that no test expects.
-template <class Function>
-std::string error_of(const Function& function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 }  // namespace gpt2run::test

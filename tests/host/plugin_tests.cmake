@@ -12,8 +12,9 @@ function(fixture folder kind name space)
   add_library(${target} MODULE ${arg_SOURCE})
   target_link_libraries(${target} PRIVATE gpt2run::sdk ${arg_LINK})
   target_compile_definitions(${target} PRIVATE ${arg_DEFINE})
-  set_target_properties(${target} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
+  set_target_properties(${target} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
                                              LIBRARY_OUTPUT_DIRECTORY ${fixture_folder}/${folder})
+  gpt2run_share_headers(${target})
   set(file gpt2run-${kind}-${name})
   if(NOT space STREQUAL host)
     string(APPEND file .${space})

@@ -7,23 +7,15 @@
 #include <random>
 
 #include "gpt2run/json/json.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 
 namespace gpt2run::json {
 namespace {
 
+using test::error_of;
 using test::IsMessage;
 using testing::ElementsAre;
-
-template <class Read>
-std::string error_of(const Read& read) {
-  try {
-    read();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::string refusal_of(std::string_view text) {
   return error_of([&] { parse(text, "a.json"); });

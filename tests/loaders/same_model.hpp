@@ -9,8 +9,27 @@
 #include "gpt2run/sdk/float16.hpp"
 #include "loaders/weights.hpp"
 #include "support/plugin.hpp"
+#include "support/program.hpp"
 
 namespace gpt2run::test {
+
+inline const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
+
+// A model by the loader that its name tells of.
+inline std::unique_ptr<Checkpoint> open_any(const std::string& model) {
+  return open_with(model.starts_with("synthetic:") ? "synthetic"
+                   : model.ends_with(".bin")       ? "llmc"
+                   : model.ends_with(".gguf")      ? "gguf"
+                                                   : "huggingface",
+                   model);
+}
+
+// Runs gpt2convert on a model, with what else stands behind its name. It has nothing to say.
+inline void convert(const std::string& model_and_options) {
+  const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert -q -m " + model_and_options);
+  ASSERT_EQ(outcome.code, 0) << model_and_options << outcome.err;
+  ASSERT_EQ(outcome.err, "");
+}
 
 template <class Call>
 void for_each_weight(const ModelConfig& m, const Call& call) {

@@ -22,10 +22,6 @@ constexpr const char* kModel = "synthetic:L=2,C=12,H=3,F=40,V=7,T=5,epsilon=3e-6
 
 json read_golden(const std::string& name) { return json::parse(read_whole(kGoldens + name)); }
 
-std::unique_ptr<Checkpoint> open(const std::filesystem::path& path) {
-  return make_plugin<Loader>(Kind::loader, "gguf")->open(path.c_str());
-}
-
 std::string from_hex(const std::string& hex) {
   std::string bytes;
   for (size_t i = 0; i < hex.size(); i += 2)
@@ -56,7 +52,7 @@ TEST(GgufBlocks, EveryQuantisedTypeIsTheGoldenBitForBit) {
 
 TEST(GgufGolden, TheModelThatThePackageWrote) {
   const json golden = read_golden("model.json");
-  const auto checkpoint = open(kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.C, 32);
@@ -81,7 +77,7 @@ TEST(GgufGolden, TheModelThatThePackageWrote) {
 
 TEST(GgufGolden, ItsTokenizer) {
   const json golden = read_golden("model.json");
-  const auto checkpoint = open(kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
   ASSERT_NE(checkpoint->tokenizer(), nullptr);
   const auto tokenizer = Tokenizer::open(checkpoint->tokenizer());
   EXPECT_EQ(tokenizer->size(), 260);  // without the one that fills the vocabulary
@@ -91,7 +87,7 @@ TEST(GgufGolden, ItsTokenizer) {
 
 class Gguf : public Test {
  protected:
-  std::unique_ptr<Checkpoint> open_file() { return open(folder_.file("model.gguf", file_.bytes())); }
+  std::unique_ptr<Checkpoint> open_file() { return open_with("gguf", folder_.file("model.gguf", file_.bytes())); }
 
   ScratchFolder folder_;
   std::unique_ptr<Checkpoint> model_ = synthetic(kModel);
@@ -198,7 +194,7 @@ TEST_F(Gguf, BlocksOf256InAModel) {
 }
 
 TEST(GgufGolden, ThreadsShareWhatIsMadeOnFirstUse) {
-  const auto checkpoint = open(kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
   const void* found[4] = {};
   std::vector<std::thread> threads;
   for (const void*& data : found) threads.emplace_back([&] { data = checkpoint->tensor(Weight::wte, 0).data; });
@@ -217,7 +213,7 @@ TEST_F(Gguf, ProbeKnowsItsOwn) {
 
 TEST_F(Gguf, AFolderWithOneFileStandsForIt) {
   open_file();
-  expect_same_weights(*open(folder_.path()), *model_);
+  expect_same_weights(*open_with("gguf", folder_.path()), *model_);
 }
 
 }  // namespace

@@ -16,15 +16,11 @@ namespace {
 
 constexpr uint32_t kText = 8, kList = 9;
 
-std::unique_ptr<Checkpoint> open(const std::filesystem::path& path) {
-  return make_plugin<Loader>(Kind::loader, "gguf")->open(path.c_str());
-}
-
 class GgufBad : public testing::Test {
  protected:
   std::string refusal_of(const std::string& bytes) {
     const std::string path = folder_.file("bad.gguf", bytes);
-    return error_of([&] { open(path); });
+    return error_of([&] { open_with("gguf", path); });
   }
   template <class... Word>
   void expect_refused(const std::string& bytes, const Word&... words) {
@@ -54,7 +50,7 @@ TEST_F(GgufBad, WhatStandsBehindTheTensorsIsBounded) {
   EXPECT_EQ(refusal_of(whole + std::string(4096, '\0')), "no error");
   const std::filesystem::path path = folder_.path() / "bad.gguf";
   std::filesystem::resize_file(path, uint64_t{1} << 41);
-  EXPECT_THAT(error_of([&] { open(path); }),
+  EXPECT_THAT(error_of([&] { open_with("gguf", path); }),
               IsMessage("bad.gguf:", "1048576", std::to_string((uint64_t{1} << 41) - whole.size()), "damaged"));
 }
 
@@ -64,7 +60,7 @@ TEST_F(GgufBad, EveryTruncationIsRefused) {
   const MemoryFile file;
   for (size_t size = 1; size < whole.size(); size += size < data ? 1 : 97) {
     file.write(whole.substr(0, size));
-    const std::string error = error_of([&] { open(file.path()); });
+    const std::string error = error_of([&] { open_with("gguf", file.path()); });
     ASSERT_TRUE(error.starts_with(file.path() + ": ")) << error;
     ASSERT_TRUE(has_word(error, "expected") && has_word(error, "found")) << error;
   }
@@ -91,10 +87,11 @@ TEST_F(GgufBad, OtherFilesAreNamed) {
                  "general.architecture", "gpt2", "\"llama\"");
   expect_refused(changed([](GgufFile& file) { file.values.clear(); }), "general.architecture");
   expect_refused(changed([](GgufFile& file) { file.set("split.count", 3u); }), "split.count", "3", "llama-gguf-split");
-  EXPECT_THAT(error_of([&] { open(folder_.path() / "missing"); }),
+  EXPECT_THAT(error_of([&] { open_with("gguf", folder_.path() / "missing"); }),
               IsMessage((folder_.path() / "missing").string(), "No such file or directory"));
   folder_.file("other.gguf");
-  EXPECT_THAT(error_of([&] { open(folder_.path()); }), IsMessage(folder_.path().string(), "2", "name the file"));
+  EXPECT_THAT(error_of([&] { open_with("gguf", folder_.path()); }),
+              IsMessage(folder_.path().string(), "2", "name the file"));
 }
 
 TEST_F(GgufBad, SettingsThatGpt2DoesNotHave) {
@@ -213,7 +210,7 @@ TEST_F(GgufBad, LengthsThatLieAreRefused) {
 
 // Opens a changed file and reads all of it, weights and tokenizer.
 void use(const std::string& path) {
-  const auto checkpoint = open(path);
+  const auto checkpoint = open_with("gguf", path);
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);
     const Tensor t = checkpoint->tensor(weight, 0);

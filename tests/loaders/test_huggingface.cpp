@@ -13,10 +13,6 @@
 namespace gpt2run::test {
 namespace {
 
-std::unique_ptr<Checkpoint> open(const std::string& path) {
-  return make_plugin<Loader>(Kind::loader, "huggingface")->open(path.c_str());
-}
-
 Golden golden(const std::string& name) {
   for (Golden& golden : load_goldens()) {
     if (golden.name == name) return golden;
@@ -34,7 +30,7 @@ TEST(Huggingface, EveryWeightEqualsNumpys) {
   for (const Golden& golden : load_goldens()) {
     if (golden.synthetic || golden.checksums.empty()) continue;
     SCOPED_TRACE(golden.name);
-    const auto checkpoint = open(golden.model);
+    const auto checkpoint = open_huggingface(golden.model);
     expect_complete(*checkpoint);
     expect_checksums(*checkpoint, golden.checksums);
     ++compared;
@@ -43,13 +39,13 @@ TEST(Huggingface, EveryWeightEqualsNumpys) {
 }
 
 TEST(Huggingface, TypesAreThoseOfTheFile) {
-  expect_types(*open(golden("plain").model), Type::f32);
-  expect_types(*open(golden("bf16-sharded").model), Type::bf16);
-  expect_types(*open(golden("f16").model), Type::f16);
+  expect_types(*open_huggingface(golden("plain").model), Type::f32);
+  expect_types(*open_huggingface(golden("bf16-sharded").model), Type::bf16);
+  expect_types(*open_huggingface(golden("f16").model), Type::f16);
 }
 
 TEST(Huggingface, SettingsAreThoseOfTheFile) {
-  const auto checkpoint = open(golden("plain").model);
+  const auto checkpoint = open_huggingface(golden("plain").model);
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.H, 3);
@@ -62,7 +58,7 @@ TEST(Huggingface, SettingsAreThoseOfTheFile) {
 }
 
 TEST(Huggingface, Conv1dIsShownTurnedAndNotCopied) {
-  const auto checkpoint = open(golden("plain").model);
+  const auto checkpoint = open_huggingface(golden("plain").model);
   const Tensor qkv = checkpoint->tensor(Weight::qkv_w, 1);
   EXPECT_EQ(qkv.row_stride, 1);
   EXPECT_EQ(qkv.col_stride, 3 * 48);
@@ -76,12 +72,12 @@ TEST(Huggingface, Conv1dIsShownTurnedAndNotCopied) {
 }
 
 TEST(Huggingface, MissingHeadOfATiedModelIsTheTokenEmbedding) {
-  const auto checkpoint = open(golden("plain").model);
+  const auto checkpoint = open_huggingface(golden("plain").model);
   EXPECT_EQ(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
 }
 
 TEST(Huggingface, StoredHeadIsUsed) {
-  const auto checkpoint = open(golden("separate-head").model);
+  const auto checkpoint = open_huggingface(golden("separate-head").model);
   EXPECT_NE(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
 }
 
@@ -89,7 +85,7 @@ TEST(Huggingface, StoredHeadThatDiffersIsUsedEvenWhenTied) {
   const ModelFolder folder("separate-head");
   folder.set("tie_word_embeddings", true);
   PluginLog::instance().take();
-  const auto checkpoint = open(folder.path());
+  const auto checkpoint = open_huggingface(folder.path());
   EXPECT_NE(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
@@ -108,26 +104,26 @@ TEST(Huggingface, StoredCopyOfATiedHeadIsTheTokenEmbedding) {
   file.replace(8 + size + offset("lm_head.weight"), bytes,
                file.substr(8 + size + offset("transformer.wte.weight"), bytes));
   folder.write("model.safetensors", file);
-  const auto checkpoint = open(folder.path());
+  const auto checkpoint = open_huggingface(folder.path());
   EXPECT_EQ(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
 }
 
 TEST(Huggingface, DemoModelOpensWithItsTokenizer) {
-  const auto checkpoint = open(SOURCE_DIR "/models/demo");
+  const auto checkpoint = open_huggingface(SOURCE_DIR "/models/demo");
   expect_complete(*checkpoint);
   ASSERT_NE(checkpoint->tokenizer(), nullptr);
   EXPECT_STREQ(checkpoint->tokenizer(), SOURCE_DIR "/models/demo");
-  EXPECT_EQ(open(golden("plain").model)->tokenizer(), nullptr);
+  EXPECT_EQ(open_huggingface(golden("plain").model)->tokenizer(), nullptr);
 }
 
 TEST(Huggingface, FilesStandForTheirFolder) {
   const ModelFolder plain;
-  EXPECT_EQ(open(plain.path("model.safetensors"))->config().C, 48);
-  EXPECT_EQ(open(plain.path("config.json"))->config().C, 48);
+  EXPECT_EQ(open_huggingface(plain.path("model.safetensors"))->config().C, 48);
+  EXPECT_EQ(open_huggingface(plain.path("config.json"))->config().C, 48);
   std::filesystem::rename(plain.path("model.safetensors"), plain.path("other.safetensors"));
-  EXPECT_EQ(open(plain.path("other.safetensors"))->config().C, 48);
+  EXPECT_EQ(open_huggingface(plain.path("other.safetensors"))->config().C, 48);
   const ModelFolder sharded("bf16-sharded");
-  EXPECT_EQ(open(sharded.path("model.safetensors.index.json"))->config().C, 24);
+  EXPECT_EQ(open_huggingface(sharded.path("model.safetensors.index.json"))->config().C, 24);
 }
 
 TEST(Huggingface, ProbeKnowsItsOwn) {
@@ -145,13 +141,13 @@ TEST(Huggingface, ProbeKnowsItsOwn) {
 TEST(Huggingface, UnknownTensorsAreLoggedAndMasksAreNot) {
   const ModelFolder folder;
   PluginLog::instance().take();
-  open(folder.path());
+  open_huggingface(folder.path());
   EXPECT_TRUE(PluginLog::instance().take().empty());
   folder.edit_header([](Json& header) {
     header["transformer.h.0.attn.extra"] = header["transformer.h.0.attn.masked_bias"];
     header.erase("transformer.h.0.attn.masked_bias");
   });
-  open(folder.path());
+  open_huggingface(folder.path());
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
   EXPECT_NE(log[0].find("\"h.0.attn.extra\""), std::string::npos) << log[0];
@@ -170,30 +166,30 @@ void rename(const ModelFolder& folder, const std::function<std::string(const std
 
 TEST(Huggingface, EveryPrefixIsTheSameModel) {
   const ModelFolder plain, body;
-  const auto expected = open(plain.path());
+  const auto expected = open_huggingface(plain.path());
   for (const std::string prefix : {"_orig_mod.", "module.", "a.b."}) {
     const ModelFolder folder;
     rename(folder, [&](const std::string& name) { return prefix + name; });
-    expect_same(*open(folder.path()), *expected);
+    expect_same(*open_huggingface(folder.path()), *expected);
   }
   rename(body, [](const std::string& name) { return name.substr(name.starts_with("transformer.") ? 12 : 0); });
-  expect_same(*open(body.path()), *expected);
+  expect_same(*open_huggingface(body.path()), *expected);
 }
 
 // save_model() of safetensors writes tied weights once, under either name, and tells the other in the metadata.
 TEST(Huggingface, ATiedModelMayBeStoredWithItsHeadAlone) {
   const ModelFolder plain, folder, untied;
-  const auto expected = open(plain.path());
+  const auto expected = open_huggingface(plain.path());
   const auto to_head = [](const std::string& name) {
     return name == "transformer.wte.weight" ? "lm_head.weight" : name;
   };
   rename(folder, to_head);
-  expect_same(*open(folder.path()), *expected);
+  expect_same(*open_huggingface(folder.path()), *expected);
   rename(untied, to_head);
   untied.set("tie_word_embeddings", false);
-  EXPECT_NE(error_of([&] { open(untied.path()); }).find("\"wte.weight\""), std::string::npos);
+  EXPECT_NE(error_of([&] { open_huggingface(untied.path()); }).find("\"wte.weight\""), std::string::npos);
   untied.edit_header([](Json& header) { header["__metadata__"]["transformer.wte.weight"] = "lm_head.weight"; });
-  expect_same(*open(untied.path()), *expected);
+  expect_same(*open_huggingface(untied.path()), *expected);
 }
 
 TEST(Huggingface, TheLayoutOfLinearIsReadAndLogged) {
@@ -211,7 +207,7 @@ TEST(Huggingface, TheLayoutOfLinearIsReadAndLogged) {
     }
   });
   PluginLog::instance().take();
-  expect_same(*open(folder.path()), *open(plain.path()));
+  expect_same(*open_huggingface(folder.path()), *open_huggingface(plain.path()));
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
   EXPECT_NE(log[0].find("nn.Linear"), std::string::npos) << log[0];
@@ -227,16 +223,16 @@ TEST(Huggingface, WithoutBiasesTheyAreZeros) {
   };
   const ModelFolder none, linear_only, one;
   leave_out(none, [](const std::string&) { return true; });
-  const auto without = open(none.path());
+  const auto without = open_huggingface(none.path());
   expect_complete(*without);
   EXPECT_EQ(value_at(without->tensor(Weight::qkv_b, 1), 100, 0), 0.f);
   EXPECT_EQ(value_at(without->tensor(Weight::lnf_b, 0), 47, 0), 0.f);
   leave_out(linear_only, [](const std::string& name) { return name.find("ln_") != name.npos; });
-  const auto without_norms = open(linear_only.path());
+  const auto without_norms = open_huggingface(linear_only.path());
   EXPECT_EQ(value_at(without_norms->tensor(Weight::ln1_b, 0), 5, 0), 0.f);
   EXPECT_NE(value_at(without_norms->tensor(Weight::up_b, 0), 5, 0), 0.f);
   leave_out(one, [](const std::string& name) { return name.ends_with("h.1.mlp.c_fc.bias"); });
-  EXPECT_NE(error_of([&] { open(one.path()); }).find("\"h.1.mlp.c_fc.bias\""), std::string::npos);
+  EXPECT_NE(error_of([&] { open_huggingface(one.path()); }).find("\"h.1.mlp.c_fc.bias\""), std::string::npos);
 }
 
 TEST(Huggingface, Fp64IsRead) {
@@ -253,7 +249,7 @@ TEST(Huggingface, Fp64IsRead) {
       if (tensor.dtype == "F32") tensor = {"F64", tensor.shape, wide};
     }
   });
-  const auto model = open(folder.path()), expected = open(plain.path());
+  const auto model = open_huggingface(folder.path()), expected = open_huggingface(plain.path());
   expect_types(*model, Type::f64);
   for_each_weight(model->config(), [&](Weight weight, int layer) {
     const Tensor wide = model->tensor(weight, layer), narrow = expected->tensor(weight, layer);
@@ -268,7 +264,7 @@ TEST(Huggingface, Fp64IsRead) {
 TEST(Huggingface, AShardStandsForItsIndex) {
   const ModelFolder sharded("bf16-sharded");
   PluginLog::instance().take();
-  expect_same(*open(sharded.path("model-00002-of-00003.safetensors")), *open(sharded.path()));
+  expect_same(*open_huggingface(sharded.path("model-00002-of-00003.safetensors")), *open_huggingface(sharded.path()));
   const auto log = PluginLog::instance().take();
   ASSERT_EQ(log.size(), 1u);
   EXPECT_NE(log[0].find("model.safetensors.index.json"), std::string::npos) << log[0];
@@ -276,10 +272,10 @@ TEST(Huggingface, AShardStandsForItsIndex) {
 
 TEST(Huggingface, TheOnlyFileOfAFolderMayHaveAnyName) {
   const ModelFolder plain, sharded("bf16-sharded");
-  const auto expected = open(plain.path());
+  const auto expected = open_huggingface(plain.path());
   std::filesystem::rename(plain.path("model.safetensors"), plain.path("epoch3.safetensors"));
-  expect_same(*open(plain.path()), *expected);
-  const auto whole = open(sharded.path());
+  expect_same(*open_huggingface(plain.path()), *expected);
+  const auto whole = open_huggingface(sharded.path());
   const auto rename_file = [&](const std::string& from, const std::string& to) {
     std::filesystem::rename(sharded.path(from), sharded.path(to));
   };
@@ -289,12 +285,12 @@ TEST(Huggingface, TheOnlyFileOfAFolderMayHaveAnyName) {
   rename_file("model.safetensors.index.json", "other.safetensors.index.json");
   for (const char* end : {"-00001-of-00003.safetensors", "-00002-of-00003.safetensors", "-00003-of-00003.safetensors"})
     rename_file(std::string("model") + end, std::string("other") + end);
-  expect_same(*open(sharded.path()), *whole);
+  expect_same(*open_huggingface(sharded.path()), *whole);
 }
 
 TEST(Huggingface, ThreadsSeeTheSameTensors) {
   const Golden plain = golden("plain");
-  const auto checkpoint = open(plain.model);
+  const auto checkpoint = open_huggingface(plain.model);
   std::vector<std::jthread> threads;
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { expect_checksums(*checkpoint, plain.checksums); });
 }

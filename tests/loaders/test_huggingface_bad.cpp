@@ -19,13 +19,9 @@ constexpr const char* kWeightFile = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr const char* kQkv = "transformer.h.1.attn.c_attn.weight";
 
-std::unique_ptr<Checkpoint> open(const std::string& path) {
-  return make_plugin<Loader>(Kind::loader, "huggingface")->open(path.c_str());
-}
-
 void expect_refused(const ModelFolder& folder, const std::string& file, Words words) {
   words.push_back(folder.path(file).string() + ":");
-  EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage(words));
+  EXPECT_THAT(error_of([&] { open_huggingface(folder.path()); }), IsMessage(words));
 }
 
 template <class... Word>
@@ -81,7 +77,7 @@ TEST(HuggingfaceSettings, WhatIsNoConfigIsNamed) {
   folder.write("config.json", wide);
   expect_refused(folder, "config.json", {"JSON", "UTF-16", "iconv"});
   folder.write("config.json", "\xEF\xBB\xBF" + text);
-  EXPECT_EQ(error_of([&] { open(folder.path()); }), "no error");
+  EXPECT_EQ(error_of([&] { open_huggingface(folder.path()); }), "no error");
 }
 
 TEST(HuggingfaceSettings, SizesAreBounded) {
@@ -190,13 +186,13 @@ TEST(HuggingfaceFiles, ANulByteIsNoEnd) {
     expect_nul_refused(header, kWeightFile, text);
   }
   padded.replace_header(text + "   ");
-  EXPECT_NO_THROW(open(padded.path()));
+  EXPECT_NO_THROW(open_huggingface(padded.path()));
 }
 
 TEST(HuggingfaceFiles, MissingFilesAreNamed) {
   const ModelFolder folder;
   folder.remove(kWeightFile);
-  const auto error = [&](const std::string& path) { return error_of([&] { open(path); }); };
+  const auto error = [&](const std::string& path) { return error_of([&] { open_huggingface(path); }); };
   EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), kWeightFile, kIndex));
   folder.write("pytorch_model.bin", "x");
   EXPECT_THAT(error(folder.path()), IsMessage(folder.path().string(), "pytorch_model.bin", "torch"));
@@ -221,7 +217,7 @@ TEST(HuggingfaceFiles, EveryTruncationIsRefused) {
   const std::string whole = folder.read(kWeightFile);
   for (size_t size = 0; size < whole.size(); size += size < 64 ? 1 : 997) {
     folder.write(kWeightFile, whole.substr(0, size));
-    const std::string error = error_of([&] { open(folder.path()); });
+    const std::string error = error_of([&] { open_huggingface(folder.path()); });
     EXPECT_TRUE(error.starts_with(folder.path(kWeightFile).string() + ": ") && has_word(error, "expected")) << error;
     EXPECT_EQ(error.find('\n'), error.npos) << error;
   }
@@ -275,7 +271,7 @@ TEST(HuggingfaceFiles, FilesOfAnotherKindAreNamed) {
     folder.write(kWeightFile, bytes);
     expect_refused(folder, kWeightFile, words);
     lone.write(kWeightFile, bytes);
-    EXPECT_THAT(error_of([&] { open(lone.path(kWeightFile)); }), IsMessage(words));
+    EXPECT_THAT(error_of([&] { open_huggingface(lone.path(kWeightFile)); }), IsMessage(words));
   }
 }
 
@@ -284,7 +280,7 @@ TEST(HuggingfaceFiles, WeightsOfAnotherFormatAreNamed) {
     const ModelFolder folder;
     folder.remove(kWeightFile);
     folder.write(name, "x");
-    EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage(kWeightFile, name));
+    EXPECT_THAT(error_of([&] { open_huggingface(folder.path()); }), IsMessage(kWeightFile, name));
   }
 }
 
@@ -292,11 +288,13 @@ TEST(HuggingfaceFiles, OneOfSeveralFilesMustBeNamed) {
   const ModelFolder folder;
   std::filesystem::rename(folder.path(kWeightFile), folder.path("a.safetensors"));
   std::filesystem::copy(folder.path("a.safetensors"), folder.path("b.safetensors"));
-  EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage("a.safetensors", "b.safetensors", "2"));
+  EXPECT_THAT(error_of([&] { open_huggingface(folder.path()); }), IsMessage("a.safetensors", "b.safetensors", "2"));
   const ModelFolder shard;
   std::filesystem::rename(shard.path(kWeightFile), shard.path("model-00001-of-00002.safetensors"));
-  EXPECT_THAT(error_of([&] { open(shard.path("model-00001-of-00002.safetensors")); }), IsMessage(kIndex, "shard"));
-  EXPECT_THAT(error_of([&] { open(shard.path()); }), IsMessage("model-00001-of-00002.safetensors", "shard", "index"));
+  EXPECT_THAT(error_of([&] { open_huggingface(shard.path("model-00001-of-00002.safetensors")); }),
+              IsMessage(kIndex, "shard"));
+  EXPECT_THAT(error_of([&] { open_huggingface(shard.path()); }),
+              IsMessage("model-00001-of-00002.safetensors", "shard", "index"));
 }
 
 // In time that grows with the square of their number they would take hours.

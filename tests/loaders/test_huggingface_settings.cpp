@@ -11,10 +11,6 @@
 namespace gpt2run::test {
 namespace {
 
-std::unique_ptr<Checkpoint> open(const std::string& path) {
-  return make_plugin<Loader>(Kind::loader, "huggingface")->open(path.c_str());
-}
-
 TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
   const ModelFolder folder;
   folder.edit_json("config.json", [](Json& config) {
@@ -23,7 +19,7 @@ TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
       config.erase(key);
     }
   });
-  const auto checkpoint = open(folder.path());
+  const auto checkpoint = open_huggingface(folder.path());
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.epsilon, 1e-5f);
   EXPECT_EQ(m.end_of_text, -1);
@@ -36,7 +32,7 @@ TEST(Huggingface, AbsentSettingsHaveTheirDefaults) {
 // missing.
 TEST(Huggingface, SizesHaveGeneralNamesAndDefaults) {
   const ModelFolder folder;
-  const ModelConfig expected = open(folder.path())->config();
+  const ModelConfig expected = open_huggingface(folder.path())->config();
   folder.edit_json("config.json", [](Json& config) {
     for (const auto& [own, general] : {std::pair("n_layer", "num_hidden_layers"),
                                        {"n_head", "num_attention_heads"},
@@ -46,12 +42,12 @@ TEST(Huggingface, SizesHaveGeneralNamesAndDefaults) {
       config.erase(own);
     }
   });
-  const auto checkpoint = open(folder.path());
+  const auto checkpoint = open_huggingface(folder.path());
   for (const auto size : {&ModelConfig::L, &ModelConfig::H, &ModelConfig::C, &ModelConfig::T})
     EXPECT_EQ(checkpoint->config().*size, expected.*size);
   folder.edit_json("config.json", [](Json& config) { config.erase("num_attention_heads"); });
   PluginLog::instance().take();
-  EXPECT_EQ(open(folder.path())->config().H, 12);
+  EXPECT_EQ(open_huggingface(folder.path())->config().H, 12);
   const std::vector<std::string> lines = PluginLog::instance().take();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_NE(lines[0].find("n_head"), std::string::npos) << lines[0];
@@ -61,21 +57,21 @@ TEST(Huggingface, TheTokenizerIsTheFoldersOwnWhateverItsFiles) {
   for (const std::vector<const char*>& files :
        {std::vector{"tokenizer.json"}, {"merges.txt", "vocab.json"}, {"encoder.json", "vocab.bpe"}, {"vocab.txt"}}) {
     const ModelFolder folder;
-    EXPECT_EQ(open(folder.path())->tokenizer(), nullptr);
+    EXPECT_EQ(open_huggingface(folder.path())->tokenizer(), nullptr);
     for (const char* file : files) folder.write(file, "{}");
-    EXPECT_STREQ(open(folder.path())->tokenizer(), folder.path().c_str()) << files.front();
+    EXPECT_STREQ(open_huggingface(folder.path())->tokenizer(), folder.path().c_str()) << files.front();
     folder.remove(files.back());
-    EXPECT_EQ(open(folder.path())->tokenizer(), nullptr) << files.front();
+    EXPECT_EQ(open_huggingface(folder.path())->tokenizer(), nullptr) << files.front();
   }
   const ModelFolder folder;
   std::filesystem::create_symlink("nowhere", folder.path("tokenizer.json"));
-  EXPECT_STREQ(open(folder.path())->tokenizer(), folder.path().c_str());
+  EXPECT_STREQ(open_huggingface(folder.path())->tokenizer(), folder.path().c_str());
 }
 
 TEST(Huggingface, EpsilonIsHonoured) {
   const ModelFolder folder;
   folder.set("layer_norm_epsilon", 0.125);
-  EXPECT_EQ(open(folder.path())->config().epsilon, 0.125f);
+  EXPECT_EQ(open_huggingface(folder.path())->config().epsilon, 0.125f);
 }
 
 // The tokens at which texts of a model begin and end.
@@ -87,7 +83,7 @@ struct TextEnds {
 };
 
 TextEnds text_ends(const ModelFolder& folder) {
-  const auto checkpoint = open(folder.path());
+  const auto checkpoint = open_huggingface(folder.path());
   const ModelConfig& m = checkpoint->config();
   TextEnds found{m.start_of_text, {}};
   for (int32_t id = 0; id < m.V; ++id)
@@ -164,10 +160,10 @@ TEST(HuggingfaceTextEnds, GenerationConfigComesFirst) {
 
 TEST(Huggingface, AConfigurationWithoutItsTypeIsKnownByItsSettings) {
   const ModelFolder folder;
-  const auto expected = open(folder.path());
+  const auto expected = open_huggingface(folder.path());
   folder.edit_json("config.json", [](Json& config) { config.erase("model_type"); });
   PluginLog::instance().take();
-  expect_same_config(open(folder.path())->config(), expected->config());
+  expect_same_config(open_huggingface(folder.path())->config(), expected->config());
   const std::vector<std::string> lines = PluginLog::instance().take();
   ASSERT_FALSE(lines.empty());
   EXPECT_EQ(lines[0],
@@ -177,10 +173,10 @@ TEST(Huggingface, AConfigurationWithoutItsTypeIsKnownByItsSettings) {
 // Python's json module writes them. They are no harm where nobody reads them.
 TEST(Huggingface, NumbersOfPythonAreNoHarm) {
   const ModelFolder folder;
-  const auto expected = open(folder.path());
+  const auto expected = open_huggingface(folder.path());
   const std::string config = folder.read("config.json");
   folder.write("config.json", "{\"a\": NaN, \"b\\\"NaN\": [Infinity, -Infinity, \"NaN\"]," + config.substr(1));
-  expect_same_config(open(folder.path())->config(), expected->config());
+  expect_same_config(open_huggingface(folder.path())->config(), expected->config());
 }
 
 TEST(Huggingface, ActivationsHaveTheNamesOfTransformers) {
@@ -198,14 +194,14 @@ TEST(Huggingface, ActivationsHaveTheNamesOfTransformers) {
   for (const auto& [name, activation] : names) {
     const ModelFolder folder;
     folder.set("activation_function", name);
-    EXPECT_EQ(open(folder.path())->config().activation, activation) << name;
+    EXPECT_EQ(open_huggingface(folder.path())->config().activation, activation) << name;
   }
 }
 
 TEST(Huggingface, ScoresScaledByTheLayerAreHonoured) {
   const ModelFolder folder;
   folder.set("scale_attn_by_inverse_layer_idx", true);
-  EXPECT_TRUE(open(folder.path())->config().scale_by_layer);
+  EXPECT_TRUE(open_huggingface(folder.path())->config().scale_by_layer);
 }
 
 TEST(Huggingface, NeutralSettingsAreAccepted) {
@@ -216,7 +212,7 @@ TEST(Huggingface, NeutralSettingsAreAccepted) {
   folder.set("quantization_config", nullptr);
   folder.set("pruned_heads", Json::object());
   folder.set("summary_type", "cls_index");
-  EXPECT_EQ(open(folder.path())->config().L, 2);
+  EXPECT_EQ(open_huggingface(folder.path())->config().L, 2);
 }
 
 }  // namespace

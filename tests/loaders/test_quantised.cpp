@@ -14,23 +14,8 @@
 namespace gpt2run::test {
 namespace {
 
-const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
 constexpr const char* kOdd = "synthetic:L=2,C=35,H=5,F=67,V=13,T=9,tied=0";  // rows that end within a byte and a group
 constexpr const char* kQkv = "transformer.h.1.attn.c_attn.weight";
-
-std::unique_ptr<Checkpoint> open(const std::string& model) {
-  const char* name = model.starts_with("synthetic:") ? "synthetic"
-                     : model.ends_with(".bin")       ? "llmc"
-                     : model.ends_with(".gguf")      ? "gguf"
-                                                     : "huggingface";
-  return make_plugin<Loader>(Kind::loader, name)->open(model.c_str());
-}
-
-void convert(const std::string& arguments) {
-  const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert -q -m " + arguments);
-  ASSERT_EQ(outcome.code, 0) << arguments << outcome.err;
-  ASSERT_EQ(outcome.err, "");
-}
 
 // Every value, as FP32, by its bits.
 void expect_values(const Checkpoint& found, const Checkpoint& expected) {
@@ -57,7 +42,7 @@ TEST_P(Quantised, TheFileHasWhatTheQuantiserGives) {
   for (const std::string& model : {kGoldens + "plain", kGoldens + "bf16-sharded", std::string(kOdd)}) {
     SCOPED_TRACE(model);
     convert(model + " --type " + type() + " --force -o " + path("q"));
-    const auto source = open(model), found = open(path("q"));
+    const auto source = open_any(model), found = open_any(path("q"));
     expect_complete(*found);
     expect_same_config(found->config(), source->config());
     EXPECT_EQ(found->config().tied_head, source->config().tied_head);
@@ -72,7 +57,7 @@ TEST_P(Quantised, TheFileHasWhatTheQuantiserGives) {
 
 TEST_P(Quantised, NothingIsCopied) {
   convert(kGoldens + "plain --type " + type() + " -o " + path("q"));
-  const auto model = open(path("q"));
+  const auto model = open_any(path("q"));
   const Tensor qkv = model->tensor(Weight::qkv_w, 1);
   EXPECT_EQ(qkv.data, model->tensor(Weight::qkv_w, 1).data);
   EXPECT_EQ(qkv.col_stride, 1);
@@ -89,9 +74,9 @@ TEST_P(Quantised, EveryPrecisionReadsTheExactValues) {
   for (const std::string& model : {kGoldens + "plain", std::string(kOdd)}) {
     convert(model + " --type " + type() + " --force -o " + path("q"));
     convert(path("q") + " --type fp32 --force -o " + path("wide"));
-    expect_values(*open(path("wide")), *open(path("q")));
+    expect_values(*open_any(path("wide")), *open_any(path("q")));
     for (const char* precision : {"reference", "cpu-fp32", "cpu-fp16", "cpu-bf16"})
-      EXPECT_EQ(logits_of(*open(path("q")), precision), logits_of(*open(path("wide")), precision)) << precision;
+      EXPECT_EQ(logits_of(*open_any(path("q")), precision), logits_of(*open_any(path("wide")), precision)) << precision;
   }
 }
 
@@ -100,7 +85,8 @@ TEST_P(Quantised, TheTypesPrecisionGivesTheBitsOfTheSource) {
   const std::string precision = std::string("cpu-") + type();
   for (const std::string& model : {kGoldens + "plain", std::string(kOdd)}) {
     convert(model + " --type " + type() + " --force -o " + path("q"));
-    EXPECT_EQ(logits_of(*open(path("q")), precision.c_str()), logits_of(*open(model), precision.c_str())) << model;
+    EXPECT_EQ(logits_of(*open_any(path("q")), precision.c_str()), logits_of(*open_any(model), precision.c_str()))
+        << model;
   }
 }
 
@@ -113,20 +99,20 @@ TEST_P(Quantised, OtherLayoutsGetTheValues) {
   convert(path("q") + " --to gguf --type fp32 -o " + path("wide.gguf"));
   convert("synthetic:L=1,C=12,H=2,V=31,T=5 --type " + type() + " -o " + path("small"));
   convert(path("small") + " --to llmc -o " + path("keep.bin"));
-  expect_values(*open(path("keep.gguf")), *open(path("q")));
-  expect_values(*open(path("keep.bin")), *open(path("small")));
+  expect_values(*open_any(path("keep.gguf")), *open_any(path("q")));
+  expect_values(*open_any(path("keep.bin")), *open_any(path("small")));
   EXPECT_TRUE(read_whole(path("keep.gguf")) == read_whole(path("wide.gguf")));
   convert(path("q") + " --type bf16 -o " + path("half"));
-  const Tensor half = open(path("half"))->tensor(Weight::wte, 0), own = open(path("q"))->tensor(Weight::wte, 0);
+  const Tensor half = open_any(path("half"))->tensor(Weight::wte, 0), own = open_any(path("q"))->tensor(Weight::wte, 0);
   EXPECT_EQ(half.type, Type::bf16);
-  EXPECT_EQ(at(open(path("half"))->tensor(Weight::wte, 0), 1, 3),
-            round_to(Type::bf16, at(open(path("q"))->tensor(Weight::wte, 0), 1, 3)));
+  EXPECT_EQ(at(open_any(path("half"))->tensor(Weight::wte, 0), 1, 3),
+            round_to(Type::bf16, at(open_any(path("q"))->tensor(Weight::wte, 0), 1, 3)));
   EXPECT_EQ(half.rows, own.rows);
 }
 
 TEST_P(Quantised, AHeadThatEqualsTheEmbeddingIsTied) {
   convert(kGoldens + "separate-head --type " + type() + " -o " + path("q"));
-  const auto own = open(path("q"));
+  const auto own = open_any(path("q"));
   EXPECT_NE(own->tensor(Weight::head_w, 0).data, own->tensor(Weight::wte, 0).data);
   const ModelFolder folder(path("q"));
   folder.set("tie_word_embeddings", true);
@@ -142,7 +128,7 @@ TEST_P(Quantised, AHeadThatEqualsTheEmbeddingIsTied) {
     bytes.replace(8 + size + offset("lm_head.weight", 0), count,
                   bytes.substr(8 + size + offset("transformer.wte.weight", 0), count));
     folder.write("model.safetensors", bytes);
-    const auto model = open(folder.path());
+    const auto model = open_any(folder.path());
     return model->tensor(Weight::head_w, 0).data == model->tensor(Weight::wte, 0).data;
   };
   EXPECT_FALSE(set(""));
@@ -188,7 +174,7 @@ class QuantisedBad : public testing::Test {
 
   static void refused(const ModelFolder& folder, const std::string& file, Words words) {
     words.push_back(folder.path(file).string() + ":");
-    EXPECT_THAT(error_of([&] { open(folder.path()); }), IsMessage(words));
+    EXPECT_THAT(error_of([&] { open_any(folder.path()); }), IsMessage(words));
   }
   static void refused_setting(const std::string& type, const std::string& key, const Json& value, Words words) {
     const ModelFolder folder((scratch_->path() / type).string());
@@ -306,7 +292,7 @@ TEST_F(QuantisedBad, ExceptTheLeastAndTheLargestScale) {
     folder.edit_tensors(
         [&](auto& tensors) { std::memcpy(&tensors.at(std::string(kQkv) + ".scales").data[20], &bits, sizeof bits); });
     folder.edit_header([&](Json& header) { header["__metadata__"] = metadata; });
-    EXPECT_EQ(error_of([&] { open(folder.path()); }), "no error");
+    EXPECT_EQ(error_of([&] { open_any(folder.path()); }), "no error");
   }
 }
 

@@ -13,24 +13,10 @@ namespace gpt2run::test {
 namespace {
 
 const std::string kDemo = SOURCE_DIR "/models/demo";
-const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
-
-std::unique_ptr<Checkpoint> open(const std::string& model) {
-  const char* name = model.starts_with("synthetic:") ? "synthetic"
-                     : model.ends_with(".bin")       ? "llmc"
-                     : model.ends_with(".gguf")      ? "gguf"
-                                                     : "huggingface";
-  return make_plugin<Loader>(Kind::loader, name)->open(model.c_str());
-}
-
-void convert(const std::string& arguments) {
-  const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert " + arguments);
-  ASSERT_EQ(outcome.code, 0) << outcome.err;
-}
 
 void expect_same(const std::string& found_path, const std::string& expected_path) {
   SCOPED_TRACE(found_path + " against " + expected_path);
-  test::expect_same(*open(found_path), *open(expected_path));
+  test::expect_same(*open_any(found_path), *open_any(expected_path));
 }
 
 class SameModel : public testing::Test {
@@ -39,9 +25,9 @@ class SameModel : public testing::Test {
 
   // Through both layouts and back, by way of a first conversion from anywhere.
   void expect_round_trip(const std::string& model) const {
-    convert("-m " + model + " --to llmc --out " + path("a/model.bin"));
-    convert("-m " + path("a/model.bin") + " --to huggingface --out " + path("b"));
-    convert("-m " + path("b") + " --to llmc --out " + path("c/model.bin"));
+    convert(model + " --to llmc --out " + path("a/model.bin"));
+    convert(path("a/model.bin") + " --to huggingface --out " + path("b"));
+    convert(path("b") + " --to llmc --out " + path("c/model.bin"));
     for (const char* name : {"a/model.bin", "b", "c/model.bin"}) expect_same(path(name), model);
     EXPECT_EQ(read_whole(path("a/model.bin")), read_whole(path("c/model.bin")));
     EXPECT_EQ(read_whole(path("a/gpt2_tokenizer.bin")), read_whole(path("c/gpt2_tokenizer.bin")));
@@ -59,33 +45,33 @@ TEST_F(SameModel, DemoInEveryLayout) {
 TEST_F(SameModel, SyntheticInEveryLayout) { expect_round_trip("synthetic:L=2,C=24,H=3,V=131,T=9"); }
 
 TEST_F(SameModel, Bf16InEveryLayout) {
-  convert("-m synthetic:L=2,C=24,H=3,V=128,T=9 --type bf16 --to llmc --out " + path("model.bin"));
+  convert("synthetic:L=2,C=24,H=3,V=128,T=9 --type bf16 --to llmc --out " + path("model.bin"));
   expect_round_trip(path("model.bin"));
   EXPECT_EQ(read_whole(path("model.bin")), read_whole(path("c/model.bin")));
 }
 
 TEST_F(SameModel, ShardsAndOneFile) {
-  convert("-m " + kGoldens + "bf16-sharded --out " + path("one"));
+  convert(kGoldens + "bf16-sharded --out " + path("one"));
   expect_same(path("one"), kGoldens + "bf16-sharded");
 }
 
 TEST_F(SameModel, F16AndAHeadOfItsOwn) {
   for (const char* name : {"f16", "separate-head", "plain"}) {
-    convert("-m " + kGoldens + name + " --out " + path(name));
+    convert(kGoldens + name + " --out " + path(name));
     expect_same(path(name), kGoldens + name);
   }
 }
 
 TEST_F(SameModel, OtherEpsilonAndNoEndOfText) {
   const char* model = "synthetic:L=1,C=8,H=2,F=20,V=9,T=5,epsilon=3e-7,end_of_text=-1,tied=0";
-  convert(std::string("-m ") + model + " --out " + path("hf"));
+  convert(std::string(model) + " --out " + path("hf"));
   expect_same(path("hf"), model);
 }
 
 TEST_F(SameModel, ActivationAndScaleByLayer) {
   for (const char* activation : {"gelu_erf", "relu", "silu", "tanh"}) {
     const std::string model = std::string("synthetic:L=2,C=8,H=2,V=9,T=5,scale_by_layer=1,activation=") + activation;
-    convert("-m " + model + " --force --out " + path("hf"));
+    convert(model + " --force --out " + path("hf"));
     expect_same(path("hf"), model);
   }
 }
@@ -93,13 +79,13 @@ TEST_F(SameModel, ActivationAndScaleByLayer) {
 // Every type from every type: the nearest value, ties to even; upwards nothing is lost.
 TEST_F(SameModel, TypesAreRoundedOnce) {
   const char* model = "synthetic:L=1,C=12,H=2,V=31,T=5";
-  const auto original = open(model);
+  const auto original = open_any(model);
   for (const auto& one : {std::pair("fp16", Type::f16), std::pair("bf16", Type::bf16)}) {
     const char* name = one.first;
     const Type type = one.second;
-    convert(std::string("-m ") + model + " --type " + name + " --out " + path(name));
-    convert("-m " + path(name) + " --type fp32 --out " + path(name + std::string("-up")));
-    const auto narrow = open(path(name)), wide = open(path(name + std::string("-up")));
+    convert(std::string(model) + " --type " + name + " --out " + path(name));
+    convert(path(name) + " --type fp32 --out " + path(name + std::string("-up")));
+    const auto narrow = open_any(path(name)), wide = open_any(path(name + std::string("-up")));
     for_each_weight(original->config(), [&](Weight weight, int layer) {
       const Tensor o = original->tensor(weight, layer), n = narrow->tensor(weight, layer),
                    w = wide->tensor(weight, layer);
@@ -139,8 +125,8 @@ std::string llmc_bytes(const Checkpoint& model, int32_t version) {
 TEST_F(SameModel, TheLlmcFileIsThatOfItsScript) {
   const std::string model = "synthetic:L=2,C=24,H=3,V=131,T=9";
   for (const auto& [type, version] : {std::pair("keep", 3), std::pair("fp32", 3), std::pair("bf16", 5)}) {
-    convert("-m " + model + " --to llmc --force --out " + path("model.bin") + " --type " + type);
-    EXPECT_EQ(read_whole(path("model.bin")), llmc_bytes(*open(model), version)) << type;
+    convert(model + " --to llmc --force --out " + path("model.bin") + " --type " + type);
+    EXPECT_EQ(read_whole(path("model.bin")), llmc_bytes(*open_any(model), version)) << type;
   }
 }
 
@@ -153,32 +139,32 @@ bool is_typed_in_gguf(Weight weight) {
 TEST_F(SameModel, GgufOfFp32IsTheSameAndComesBack) {
   const std::string tied = "synthetic:L=2,C=24,H=3,F=40,V=131,T=9,epsilon=3e-7,end_of_text=-1";
   for (const std::string& model : {kDemo, tied, tied + ",tied=0"}) {
-    convert("-m " + model + " --to gguf --force --out " + path("a.gguf"));
+    convert(model + " --to gguf --force --out " + path("a.gguf"));
     expect_same(path("a.gguf"), model);
-    convert("-m " + path("a.gguf") + " --force --out " + path("b"));
+    convert(path("a.gguf") + " --force --out " + path("b"));
     expect_same(path("b"), model);
-    convert("-m " + path("b") + " --to gguf --out " + path("c.gguf") + " --force");
+    convert(path("b") + " --to gguf --out " + path("c.gguf") + " --force");
     EXPECT_EQ(read_whole(path("a.gguf")), read_whole(path("c.gguf")));
     std::filesystem::remove_all(path("b"));
   }
 }
 
 TEST_F(SameModel, GgufHasTheTokenizer) {
-  convert("-m " + kDemo + " --to gguf --out " + path("a.gguf"));
+  convert(kDemo + " --to gguf --out " + path("a.gguf"));
   const auto found = Tokenizer::open(path("a.gguf")), expected = Tokenizer::open(kDemo);
   ASSERT_EQ(found->size(), expected->size());
   EXPECT_EQ(found->end_of_text(), expected->end_of_text());
   for (int32_t id = 0; id < expected->size(); ++id) ASSERT_EQ(found->piece(id), expected->piece(id)) << id;
   const std::string text = read_whole(kDemo + "/README.md") + "<|endoftext|>";
   EXPECT_EQ(found->encode(text), expected->encode(text));
-  convert("-m " + path("a.gguf") + " --out " + path("b"));
+  convert(path("a.gguf") + " --out " + path("b"));
   EXPECT_EQ(read_whole(path("b/merges.txt")), read_whole(kDemo + "/merges.txt"));
 }
 
 // The vocabulary of a model may be larger than its tokenizer: the file fills it, and reading takes that back.
 TEST_F(SameModel, GgufFillsTheVocabulary) {
-  convert("-m synthetic:L=1,C=12,H=2,V=5000,T=5 --to gguf --out " + path("a.gguf") + " --tokenizer " + kDemo);
-  EXPECT_EQ(open(path("a.gguf"))->config().V, 5000);
+  convert("synthetic:L=1,C=12,H=2,V=5000,T=5 --to gguf --out " + path("a.gguf") + " --tokenizer " + kDemo);
+  EXPECT_EQ(open_any(path("a.gguf"))->config().V, 5000);
   EXPECT_EQ(Tokenizer::open(path("a.gguf"))->size(), 4096);
 }
 
@@ -187,8 +173,8 @@ TEST_F(SameModel, GgufOf16BitsHasTheSameValuesAndLogits) {
   for (const auto& one : {std::pair("f16", Type::f16), std::pair("bf16-sharded", Type::bf16)}) {
     const char* name = one.first;
     const Type type = one.second;
-    convert("-m " + kGoldens + name + " --to gguf --out " + path(name) + ".gguf");
-    const auto found = open(path(name) + ".gguf"), expected = open(kGoldens + name);
+    convert(kGoldens + name + " --to gguf --out " + path(name) + ".gguf");
+    const auto found = open_any(path(name) + ".gguf"), expected = open_any(kGoldens + name);
     expect_same_config(found->config(), expected->config());
     for_each_weight(expected->config(), [&](Weight weight, int layer) {
       const Tensor a = found->tensor(weight, layer), b = expected->tensor(weight, layer);
@@ -204,8 +190,8 @@ TEST_F(SameModel, GgufOf16BitsHasTheSameValuesAndLogits) {
 TEST_F(SameModel, GgufOfQ8IsTheGoldenBitForBit) {
   const auto golden = nlohmann::json::parse(read_whole(SOURCE_DIR "/tests/golden/gguf/q8_0.json"));
   const std::string model = golden["model"];
-  convert("-m " + model + " --to gguf --type q8_0 --out " + path("a.gguf"));
-  const auto found = open(path("a.gguf")), expected = open(model);
+  convert(model + " --to gguf --type q8_0 --out " + path("a.gguf"));
+  const auto found = open_any(path("a.gguf")), expected = open_any(model);
   for_each_weight(expected->config(), [&](Weight weight, int layer) {
     const std::string name = std::string(name_of(weight)) + "." + std::to_string(layer);
     const uint64_t sum = checksum(found->tensor(weight, layer));

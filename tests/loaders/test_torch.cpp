@@ -13,16 +13,7 @@
 namespace gpt2run::test {
 namespace {
 
-const std::string kGoldens = SOURCE_DIR "/tests/golden/torch/";
 const std::string kAdder = SOURCE_DIR "/../shared/data/adder/model.pt";
-
-std::unique_ptr<Checkpoint> open(const std::string& path, const OptionValues& options = {}) {
-  return make_plugin<Loader>(Kind::loader, "torch", options)->open(path.c_str());
-}
-
-std::unique_ptr<Checkpoint> open_safetensors(const std::string& path) {
-  return make_plugin<Loader>(Kind::loader, "huggingface")->open(path.c_str());
-}
 
 int score(const char* loader, const std::string& path) {
   return make_plugin<Loader>(Kind::loader, loader)->probe(path.c_str());
@@ -42,12 +33,13 @@ std::vector<float> last_logits(const Checkpoint& model, const std::vector<int32_
 }
 
 TEST(TorchGolden, FilesOfPyTorchGiveItsLogits) {
-  const Json expected = Json::parse(read_whole(kGoldens + "expected.json"));
+  const Json expected = Json::parse(read_whole(kTorchGoldens + "expected.json"));
   const std::vector<int32_t> tokens = expected["tokens"];
   int compared = 0;
   for (const auto& [name, values] : expected["logits"].items()) {
     SCOPED_TRACE(name);
-    const auto model = open(kGoldens + name, {{"heads", name == "mingpt.pt" ? "3" : "0"}, {"activation", "gelu_tanh"}});
+    const auto model = open_with("torch", kTorchGoldens + name,
+                                 {{"heads", name == "mingpt.pt" ? "3" : "0"}, {"activation", "gelu_tanh"}});
     expect_complete(*model);
     const std::vector<float> logits = last_logits(*model, tokens);
     ASSERT_EQ(logits.size(), values.size());
@@ -58,8 +50,10 @@ TEST(TorchGolden, FilesOfPyTorchGiveItsLogits) {
 }
 
 TEST(TorchGolden, SizesAndTypesAreThoseOfTheFile) {
-  const auto nanogpt = open(kGoldens + "nanogpt.pt"), views = open(kGoldens + "views.pt"),
-             dataclass = open(kGoldens + "dataclass.pt"), transformers = open(kGoldens + "transformers");
+  const auto nanogpt = open_with("torch", kTorchGoldens + "nanogpt.pt"),
+             views = open_with("torch", kTorchGoldens + "views.pt"),
+             dataclass = open_with("torch", kTorchGoldens + "dataclass.pt"),
+             transformers = open_with("torch", kTorchGoldens + "transformers");
   const ModelConfig& m = nanogpt->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.H, 3);
@@ -80,10 +74,12 @@ TEST(TorchGolden, SizesAndTypesAreThoseOfTheFile) {
 
 // nanoGPT has nn.GELU, minGPT and transformers its tanh form. The file does not say.
 TEST(TorchGolden, TheGeluIsThatOfTheProgramThatWroteTheFile) {
-  EXPECT_EQ(open(kGoldens + "nanogpt.pt")->config().activation, Activation::gelu_erf);
-  EXPECT_EQ(open(kGoldens + "nanogpt.pt", {{"activation", "gelu_tanh"}})->config().activation, Activation::gelu_tanh);
-  EXPECT_EQ(open(kGoldens + "dataclass.pt")->config().activation, Activation::gelu_tanh);
-  EXPECT_EQ(open(kGoldens + "transformers", {{"activation", "gelu_erf"}})->config().activation, Activation::gelu_erf);
+  EXPECT_EQ(open_with("torch", kTorchGoldens + "nanogpt.pt")->config().activation, Activation::gelu_erf);
+  EXPECT_EQ(open_with("torch", kTorchGoldens + "nanogpt.pt", {{"activation", "gelu_tanh"}})->config().activation,
+            Activation::gelu_tanh);
+  EXPECT_EQ(open_with("torch", kTorchGoldens + "dataclass.pt")->config().activation, Activation::gelu_tanh);
+  EXPECT_EQ(open_with("torch", kTorchGoldens + "transformers", {{"activation", "gelu_erf"}})->config().activation,
+            Activation::gelu_erf);
 }
 
 // A folder with config.json and the weights of the golden model "plain" in a form of torch.save.
@@ -91,12 +87,12 @@ class TorchFolder : public testing::Test {
  protected:
   void SetUp() override {
     folder_.remove("model.safetensors");
-    expected_ = open_safetensors(whole_.path());
+    expected_ = open_huggingface(whole_.path());
   }
   TorchContent content(const TorchStyle& style = {}) const { return content_of(*expected_, style); }
   void expect_same_as_safetensors(const std::string& bytes) const {
     folder_.write("pytorch_model.bin", bytes);
-    expect_same(*open(folder_.path()), *expected_);
+    expect_same(*open_with("torch", folder_.path()), *expected_);
   }
 
   const ModelFolder whole_, folder_;
@@ -132,7 +128,7 @@ TEST_F(TorchFolder, TheHeadIsTiedByItsStorageOrItsValues) {
   expect_same_as_safetensors(copy.archive());
   copy.storages.back().second[5] ^= 1;
   folder_.write("pytorch_model.bin", copy.archive());
-  EXPECT_FALSE(open(folder_.path())->config().tied_head);
+  EXPECT_FALSE(open_with("torch", folder_.path())->config().tied_head);
 }
 
 TEST_F(TorchFolder, AModelMayBeStoredWithItsHeadAlone) {
@@ -157,12 +153,12 @@ TEST_F(TorchFolder, ShardsAreOneModel) {
   for (const auto& t : second.tensors) index["weight_map"][t.name] = "pytorch_model-00002-of-00002.bin";
   folder_.write("pytorch_model.bin.index.json", index.dump());
   for (const char* file : {"", "config.json", "pytorch_model.bin.index.json", "pytorch_model-00002-of-00002.bin"})
-    expect_same(*open(folder_.path(file)), *expected_);
+    expect_same(*open_with("torch", folder_.path(file)), *expected_);
 }
 
 TEST_F(TorchFolder, WithoutBiasesTheyAreZeros) {
   folder_.write("pytorch_model.bin", content({.linear = true, .biases = false}).archive());
-  const auto model = open(folder_.path());
+  const auto model = open_with("torch", folder_.path());
   expect_complete(*model);
   for (const Weight weight : {Weight::ln1_b, Weight::qkv_b, Weight::up_b, Weight::down_b, Weight::lnf_b}) {
     const Tensor t = model->tensor(weight, 0);
@@ -222,21 +218,21 @@ class TorchAlone : public TorchFolder {
 };
 
 TEST_F(TorchAlone, OnlyTheHeadsMustBeTold) {
-  expect_same(*open(folder_.path("ckpt.pt"), {{"heads", "3"}}), *expected_);
-  expect_same(*open(folder_.path(), {{"heads", "3"}}), *expected_);
+  expect_same(*open_with("torch", folder_.path("ckpt.pt"), {{"heads", "3"}}), *expected_);
+  expect_same(*open_with("torch", folder_.path(), {{"heads", "3"}}), *expected_);
 }
 
 TEST_F(TorchAlone, TheConfigurationOfMingptTellsTheHeads) {
   folder_.write("config.json", R"({"system": {}, "model": {"model_type": null, "n_layer": 2, "n_head": 3}})");
-  expect_same(*open(folder_.path()), *expected_);
+  expect_same(*open_with("torch", folder_.path()), *expected_);
   folder_.write("config.json", R"({"model": {"model_type": "gpt-nano", "n_layer": null, "n_head": null}})");
-  expect_same(*open(folder_.path()), *expected_);
+  expect_same(*open_with("torch", folder_.path()), *expected_);
 }
 
 TEST_F(TorchAlone, TheFileOfAFolderMayHaveAnyName) {
   std::filesystem::rename(folder_.path("ckpt.pt"), folder_.path("epoch12.weights"));
   folder_.write("optimizer.pt", "x");
-  expect_same(*open(folder_.path(), {{"heads", "3"}}), *expected_);
+  expect_same(*open_with("torch", folder_.path(), {{"heads", "3"}}), *expected_);
   EXPECT_GT(score("torch", folder_.path()), score("huggingface", folder_.path()));
 }
 
@@ -262,7 +258,7 @@ TEST_F(TorchFolder, ProbeKnowsItsOwn) {
 // It was trained to write the sum of two numbers of two digits backwards.
 TEST(TorchAdder, AllSumsAreRight) {
   if (!std::filesystem::exists(kAdder)) GTEST_SKIP() << kAdder << " is not there";
-  const auto model = open(kAdder, {{"heads", "3"}});
+  const auto model = open_with("torch", kAdder, {{"heads", "3"}});
   const auto precision = make_plugin<Precision>(Kind::precision, "cpu-fp32");
   const auto session = precision->open(
       *model, {.slots = 1, .context = 6, .rows = 6, .logit_rows = 3, .threads = 1, .device = 0, .keep_raw = false});

@@ -15,12 +15,7 @@
 namespace gpt2run::test {
 namespace {
 
-const std::string kGoldens = SOURCE_DIR "/tests/golden/torch/";
 constexpr const char* kFile = "pytorch_model.bin";
-
-std::unique_ptr<Checkpoint> open(const std::string& path, const OptionValues& options = {}) {
-  return make_plugin<Loader>(Kind::loader, "torch", options)->open(path.c_str());
-}
 
 // The sum of zip archives, bit by bit.
 uint32_t crc32(std::string_view bytes) {
@@ -42,7 +37,7 @@ class TorchBad : public testing::Test {
   void expect_refused(const std::string& bytes, Words words, const std::string& file = kFile) {
     folder_.write(file, bytes);
     words.push_back(folder_.path(file).string() + ":");
-    EXPECT_THAT(error_of([&] { open(folder_.path(file)); }), IsMessage(words));
+    EXPECT_THAT(error_of([&] { open_with("torch", folder_.path(file)); }), IsMessage(words));
   }
   std::string archive_of(const std::string& pickle) const { return content_.archive(pickle); }
   // The tensor of this number is changed by `edit`.
@@ -123,30 +118,30 @@ TEST_F(TorchBad, ADamagedPickleIsTold) {
   };
   expect_refused(with_sum(7), {"\"data.pkl\"", "CRC", "damaged"});
   folder_.write(kFile, with_sum(crc32(pickle)));
-  EXPECT_EQ(error_of([&] { open(folder_.path(kFile)); }), "no error");
+  EXPECT_EQ(error_of([&] { open_with("torch", folder_.path(kFile)); }), "no error");
 }
 
 // PyTorch writes a sum for each storage. It is checked on request only, because that reads the whole file.
 TEST_F(TorchBad, DamagedWeightsAreToldWhereTheirSumsAreChecked) {
-  std::string bytes = read_whole(kGoldens + "views.pt");
+  std::string bytes = read_whole(kTorchGoldens + "views.pt");
   const std::string path = folder_.path("views.pt");
   folder_.write("views.pt", bytes);
-  open(path, {{"check_sums", "on"}});
+  open_with("torch", path, {{"check_sums", "on"}});
   const size_t name = bytes.find("views/data/0");
   ASSERT_NE(name, bytes.npos);
   const auto length = [&](size_t at) { return size_t{static_cast<uint8_t>(bytes[at])}; };
   bytes[name + length(name - 4) + length(name - 2) + 100] ^= 1;  // behind the name and the extra field of the record
   folder_.write("views.pt", bytes);
-  open(path);
+  open_with("torch", path);
   EXPECT_THAT(error_of([&] {
-                open(path, {{"check_sums", "on"}});
+                open_with("torch", path, {{"check_sums", "on"}});
               }),
               IsMessage(Words{path + ":", "\"data/0\"", "CRC", "damaged"}));
 }
 
 TEST_F(TorchBad, AFileWithoutSumsIsNotCalledChecked) {
   PluginLog::instance().take();
-  open(kGoldens + "mingpt.pt", {{"heads", "3"}, {"check_sums", "on"}});
+  open_with("torch", kTorchGoldens + "mingpt.pt", {{"heads", "3"}, {"check_sums", "on"}});
   const std::vector<std::string> lines = PluginLog::instance().take();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_NE(lines[0].find("check_sums"), std::string::npos) << lines[0];
@@ -226,7 +221,7 @@ TEST_F(TorchBad, NamesOfAnotherModelAreShown) {
   folder_.write("model.pt", other.archive());
   folder_.remove("config.json");
   EXPECT_THAT(error_of([&] {
-                open(folder_.path("model.pt"), {{"heads", "2"}});
+                open_with("torch", folder_.path("model.pt"), {{"heads", "2"}});
               }),
               IsMessage("\"wte.weight\"", "other tensors", "\"embedding_of_tokens\""));
 }
@@ -237,10 +232,13 @@ TEST_F(TorchBad, AHeadThatIsWteTransposedIsRefused) {
   TorchContent content = content_of(*square, {.linear = true});
   folder_.write("model.pt", content.archive());
   folder_.remove("config.json");
-  EXPECT_EQ(open(folder_.path("model.pt"), {{"heads", "2"}})->config().V, 8);
+  EXPECT_EQ(open_with("torch", folder_.path("model.pt"), {{"heads", "2"}})->config().V, 8);
   content.tensors.back().strides = {1, 8};
   folder_.write("model.pt", content.archive());
-  EXPECT_THAT(error_of([&] { open(folder_.path("model.pt"), {{"heads", "2"}}); }), IsMessage("\"lm_head.weight\""));
+  EXPECT_THAT(error_of([&] {
+                open_with("torch", folder_.path("model.pt"), {{"heads", "2"}});
+              }),
+              IsMessage("\"lm_head.weight\""));
 }
 
 TEST_F(TorchBad, ArchivesAreChecked) {
@@ -275,7 +273,7 @@ TEST_F(TorchBad, FilesThatWereCutAreNamed) {
 TEST_F(TorchBad, SettingsMustBeThereAndAgree) {
   folder_.remove("config.json");
   const auto refused = [&](const OptionValues& options) {
-    return error_of([&] { open(folder_.path(kFile), options); });
+    return error_of([&] { open_with("torch", folder_.path(kFile), options); });
   };
   folder_.write(kFile, content_.archive());
   EXPECT_THAT(refused({}), IsMessage("heads", "--loader.heads 12"));
@@ -298,7 +296,9 @@ TEST_F(TorchBad, SettingsMustBeThereAndAgree) {
 }
 
 TEST_F(TorchBad, FoldersAndShardsAreNamed) {
-  const auto error = [&](const std::string& file = "") { return error_of([&] { open(folder_.path(file)); }); };
+  const auto error = [&](const std::string& file = "") {
+    return error_of([&] { open_with("torch", folder_.path(file)); });
+  };
   EXPECT_THAT(error(), IsMessage(folder_.path().string() + ":", kFile));
   EXPECT_THAT(error("nowhere"), IsMessage("nothing"));
   folder_.write("a.pt", content_.archive());
@@ -338,7 +338,7 @@ std::string spoiled(const std::string& whole, std::mt19937& random) {
 void corrupt(const std::string& golden, int rounds) {
   if (const char* given = std::getenv("GPT2RUN_MUTATIONS")) rounds = std::atoi(given);
   const MemoryFile file;
-  const std::string whole = read_whole(kGoldens + golden);
+  const std::string whole = read_whole(kTorchGoldens + golden);
   const OptionValues heads = {{"heads", golden == "mingpt.pt" ? "3" : "0"}};
   const auto loader = make_plugin<Loader>(Kind::loader, "torch", heads);
   std::mt19937 random(20);

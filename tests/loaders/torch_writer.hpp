@@ -11,6 +11,8 @@
 
 namespace gpt2run::test {
 
+inline const std::string kTorchGoldens = SOURCE_DIR "/tests/golden/torch/";
+
 template <class Number>
 std::string raw(Number value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};

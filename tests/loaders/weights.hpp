@@ -1,4 +1,4 @@
-// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, errors by text.
+// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, Hugging Face folders.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -9,7 +9,9 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/loader.hpp"
+#include "support/error_of.hpp"
 #include "support/golden.hpp"
+#include "support/plugin.hpp"
 
 namespace gpt2run::test {
 
@@ -49,15 +51,10 @@ inline void expect_checksums(const Checkpoint& checkpoint, const std::map<std::s
   }
 }
 
-// What call throws, or a text that no test expects.
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+inline std::unique_ptr<Checkpoint> open_with(const char* loader, const std::string& path,
+                                             const OptionValues& options = {}) {
+  return make_plugin<Loader>(Kind::loader, loader, options)->open(path.c_str());
 }
+inline std::unique_ptr<Checkpoint> open_huggingface(const std::string& path) { return open_with("huggingface", path); }
 
 }  // namespace gpt2run::test

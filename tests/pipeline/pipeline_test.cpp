@@ -1,4 +1,6 @@
 // The generation loop on networks that are tables: who is computed when, what ends a sequence, what sinks are told.
+#include "pipeline.hpp"
+
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -12,15 +14,6 @@
 
 namespace gpt2run::test {
 namespace {
-
-constexpr ModelConfig kShape{.L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .end_of_text = 39, .epsilon = 1e-5f};
-
-// Where the network and the sampler are, and how many bodies run between two looks.
-struct Place {
-  const char* name;
-  bool device, device_sampler;
-  int replay;
-};
 
 class PipelineTest : public testing::TestWithParam<Place> {
  protected:
@@ -57,12 +50,6 @@ class PipelineTest : public testing::TestWithParam<Place> {
   Summary summary;
   FakeCounts counts;
 };
-
-std::vector<int32_t> counting(int first, int count) {
-  std::vector<int32_t> ids(count);
-  std::iota(ids.begin(), ids.end(), first);
-  return ids;
-}
 
 TEST_P(PipelineTest, TokensFollowThePrompt) {
   const CaptureSink made = run({{"the prompt", {5, 6, 7}}}, {.max_new = 6});

@@ -4,21 +4,14 @@
 #include <bit>
 
 #include "gpt2run/engine/generate.hpp"
+#include "pipeline.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"
+#include "support/exact_ops.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
 namespace {
-
-struct Exact : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
-
-struct Place {
-  const char* name;
-  bool device, device_sampler;
-};
 
 const std::vector<Prompt> kPrompts = {
     {"", {1, 2, 3}}, {"", {4}}, {"", {5, 6, 7, 8, 9, 10, 11}}, {"", {3, 3}}, {"", {20, 1, 0, 2}}};
@@ -33,15 +26,15 @@ class Recompute : public testing::TestWithParam<Place> {
     Argmax argmax(GetParam().device_sampler);
     const Chain chain{{&argmax}, GetParam().device_sampler ? Space::test : Space::host, false};
     limits = plan_limits(checkpoint.config(), kPrompts, generation, sinks, chain);
-    const auto ops = std::make_shared<Exact>();
+    const auto ops = std::make_shared<ExactOps>();
     std::unique_ptr<Session> session;
     if (GetParam().device)
-      session = std::make_unique<FakeSession<Exact>>(ops, checkpoint, limits);
+      session = std::make_unique<FakeSession<ExactOps>>(ops, checkpoint, limits);
     else
-      session = std::make_unique<HostSession<Exact>>(ops, checkpoint, limits, Traits{true, true, true, true, 0});
+      session = std::make_unique<HostSession<ExactOps>>(ops, checkpoint, limits, Traits{true, true, true, true, 0});
     summary = generate(*session, checkpoint.config(), chain, sinks, nullptr, kPrompts, generation, "");
     if (GetParam().device && summary.new_tokens > 0) {  // nobody waits for what is not read
-      const FakeCounts& counts = static_cast<FakeSession<Exact>&>(*session).counts;
+      const FakeCounts& counts = static_cast<FakeSession<ExactOps>&>(*session).counts;
       EXPECT_EQ(counts.rows, summary.rows);
       EXPECT_EQ(counts.steps, summary.steps);
     }

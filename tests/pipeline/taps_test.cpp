@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "gpt2run/engine/generate.hpp"
+#include "pipeline.hpp"
 #include "support/argmax.hpp"
 #include "support/fake_device.hpp"
 #include "support/messages.hpp"
@@ -15,8 +16,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::ElementsAreArray;
-
-constexpr ModelConfig kShape{.L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .end_of_text = 39, .epsilon = 1e-5f};
 
 // Keeps what it is shown of one operation.
 struct TapSink final : Sink {
@@ -74,12 +73,6 @@ Summary run(std::span<Sink* const> sinks, const std::vector<Prompt>& prompts, Ge
     session = std::make_unique<FakeSession<ScriptedOps>>(ops, checkpoint, limits);
   generation.precision = "cpu-scripted";
   return generate(*session, kShape, chain, sinks, nullptr, prompts, generation, "{}", {}, tap);
-}
-
-std::vector<int32_t> counting(int first, int count) {
-  std::vector<int32_t> ids(count);
-  std::iota(ids.begin(), ids.end(), first);
-  return ids;
 }
 
 TEST(SinkTaps, EverySequenceHasRowsOfItsOwn) {

@@ -4,25 +4,22 @@
 #include <gtest/gtest.h>
 
 #include "gpt2run/evaluation/statistics.hpp"
+#include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
 namespace {
 
-struct Exact : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
-
 const std::vector<int32_t> kText = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9};
 
 class ForcedTest : public testing::TestWithParam<bool> {
  protected:
   std::unique_ptr<Session> open(int chunk, size_t longest = kText.size()) {
-    const auto ops = std::make_shared<Exact>();
+    const auto ops = std::make_shared<ExactOps>();
     const Limits limits = teacher_forcing_limits(static_cast<int32_t>(longest), chunk);
-    if (GetParam()) return std::make_unique<FakeSession<Exact>>(ops, checkpoint, limits);
-    return std::make_unique<HostSession<Exact>>(ops, checkpoint, limits, Traits{});
+    if (GetParam()) return std::make_unique<FakeSession<ExactOps>>(ops, checkpoint, limits);
+    return std::make_unique<HostSession<ExactOps>>(ops, checkpoint, limits, Traits{});
   }
 
   TinyCheckpoint checkpoint;
@@ -30,7 +27,7 @@ class ForcedTest : public testing::TestWithParam<bool> {
 
 // The definition, a network run of its own for every target.
 float logprob_of(const Checkpoint& checkpoint, size_t target) {
-  HostSession<Exact> session(std::make_shared<Exact>(), checkpoint, teacher_forcing_limits(40, 40), Traits{});
+  HostSession<ExactOps> session(std::make_shared<ExactOps>(), checkpoint, teacher_forcing_limits(40, 40), Traits{});
   std::vector<Row> rows;
   for (size_t i = 0; i < target; ++i) rows.push_back({0, kText[i], i + 1 == target});
   const LogitBatch batch = session.step(rows);
@@ -70,10 +67,10 @@ TEST_P(ForcedTest, RowsAreTheLogitsBeforeEachTarget) {
 TEST(TeacherForcing, NeighboursAreFedAndNotHeard) {
   const TinyCheckpoint checkpoint;
   const std::vector<int32_t> longer(kText.rbegin(), kText.rend()), shorter = {7, 7, 2, 8};
-  const auto ops = std::make_shared<Exact>();
+  const auto ops = std::make_shared<ExactOps>();
   for (const int chunk : {1, 5, 12}) {
     const Limits limits = teacher_forcing_limits(static_cast<int32_t>(kText.size()), chunk, 0, 0, 3);
-    HostSession<Exact> session(ops, checkpoint, limits, Traits{});
+    HostSession<ExactOps> session(ops, checkpoint, limits, Traits{});
     for (const int slot : {0, 1, 2}) {
       TeacherForcing forced(session, chunk, slot);
       forced.surround({longer, shorter});

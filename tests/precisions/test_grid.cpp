@@ -6,6 +6,7 @@
 #include "backend.hpp"
 #include "gpt2run/sdk/quantise.hpp"
 #include "grid.hpp"
+#include "support/error_of.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
@@ -20,16 +21,6 @@ using testing::HasSubstr;
 GridOps ops_with(const OptionValues& values) {
   const Plugin& plugin = load_plugin(Kind::precision, "reference");
   return GridOps(PluginOptions(plugin, values), kTestHost);
-}
-
-template <class Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string refusal_of(const OptionValues& values) {

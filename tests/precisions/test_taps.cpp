@@ -10,11 +10,11 @@
 namespace gpt2run::test {
 namespace {
 
-constexpr const char* kModel = "synthetic:L=2,C=52,H=2,F=100,V=97,T=40,std=0.2,seed=7";
+constexpr const char* kTapped = "synthetic:L=2,C=52,H=2,F=100,V=97,T=40,std=0.2,seed=7";
 
-const Checkpoint& model() {
+const Checkpoint& tapped() {
   static const auto loader = make_plugin<Loader>(Kind::loader, "synthetic");
-  static const auto checkpoint = loader->open(kModel);
+  static const auto checkpoint = loader->open(kTapped);
   return *checkpoint;
 }
 
@@ -40,9 +40,9 @@ struct RecordingTap final : Tap {
 class TapTest : public testing::TestWithParam<Backend> {
  protected:
   std::unique_ptr<Session> open(int slots = 1, int threads = 1) {
-    return make_precision(GetParam())->open(model(), limits_for(model(), slots, threads));
+    return make_precision(GetParam())->open(tapped(), limits_for(tapped(), slots, threads));
   }
-  std::vector<int32_t> tokens(int count, uint32_t seed = 1) { return some_tokens(count, model().config().V, seed); }
+  std::vector<int32_t> tokens(int count, uint32_t seed = 1) { return some_tokens(count, tapped().config().V, seed); }
 };
 
 // A place in a run that writes one operation's inputs: those of another text.
@@ -96,7 +96,7 @@ TEST_P(TapTest, LogitsThatATapWritesAreTheSteps) {
   };
   session->tap(&tap);
   const auto logits = feed(*session, 0, tokens(4));
-  EXPECT_EQ(logits[logits.size() - model().config().V + 5], 1000);
+  EXPECT_EQ(logits[logits.size() - tapped().config().V + 5], 1000);
   EXPECT_EQ(std::ranges::count(logits, 1000.0f), 1);
 }
 
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Split, SplitTapTest, testing::ValuesIn(split_backends()
 
 // A change that rounding takes back changes nothing, where the contract rounds what the operation writes.
 TEST_P(TapTest, WhatATapWritesIsRounded) {
-  const ModelConfig& m = model().config();
+  const ModelConfig& m = tapped().config();
   const auto option = [&](const char* key) {
     const auto found = GetParam().options.find(key);
     return found == GetParam().options.end() ? std::string() : found->second;
@@ -188,7 +188,7 @@ struct WeightsTap final : Tap {
 
 // In double, and then rounded to FP32, which changes each by at most 2^-24 of itself, and their sum by as much.
 TEST_P(TapTest, AttentionWeightsAreTheSoftmaxOfStoredKeys) {
-  const ModelConfig& m = model().config();
+  const ModelConfig& m = tapped().config();
   const int H = m.H, D = m.C / H, P = 6;
   const auto text = tokens(P), other = tokens(3, 4);
   const auto session = open(2), plain = open(2);
@@ -229,7 +229,7 @@ TEST_P(TapTest, AttentionWeightsAreTheSoftmaxOfStoredKeys) {
 
 // The residual after the last layer has the logits of the pass, however many rows are asked for, and inside a step.
 TEST_P(TapTest, AReadoutIsNormLogits) {
-  const ModelConfig& m = model().config();
+  const ModelConfig& m = tapped().config();
   const auto text = tokens(9);
   const auto session = open();
   const auto expected = feed(*session, 0, text);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gpt2run/sdk/reference.hpp"
+#include "support/exact_ops.hpp"
 #include "support/tiny_checkpoint.hpp"
 
 namespace gpt2run::test {
@@ -110,13 +111,10 @@ struct ByRow : ReferenceOps {
     for (float& x : row) x = coarse(site.point, x);
   }
 };
-struct Exactly : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
 
 TEST(RoundRow, RoundsEveryValueOfAPrecisionWithoutIt) {
   const TinyCheckpoint checkpoint;
-  const Forward by_value(ByValue{}, checkpoint), by_row(ByRow{}, checkpoint), exact(Exactly{}, checkpoint);
+  const Forward by_value(ByValue{}, checkpoint), by_row(ByRow{}, checkpoint), exact(ExactOps{}, checkpoint);
   EXPECT_EQ(by_value.state.logits, by_row.state.logits);
   EXPECT_NE(by_value.state.logits, exact.state.logits);
   for (const float x : by_row.state.logits) EXPECT_TRUE(std::isfinite(x));
@@ -125,7 +123,7 @@ TEST(RoundRow, RoundsEveryValueOfAPrecisionWithoutIt) {
 // The rows that it changes are what the operations go on with.
 TEST(RoundRow, ChangesWhatIsReadLater) {
   const TinyCheckpoint checkpoint;
-  struct ZeroValues : Exactly {
+  struct ZeroValues : ExactOps {
     void round_row(const Site& site, std::span<float> row) const override {
       if (site.projection == Projection::v && site.layer == 1) std::ranges::fill(row, 0.0f);
     }

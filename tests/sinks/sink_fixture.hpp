@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "gpt2run/sink.hpp"
+#include "support/error_of.hpp"
 #include "support/plugin.hpp"
 
 namespace gpt2run::test {
@@ -16,17 +17,6 @@ inline std::string content_of(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file) << path;
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// The line of the Error that call() throws; empty if it throws none.
-template <class Call>
-std::string error_of(Call call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 class SinkTest : public testing::Test {

@@ -11,13 +11,13 @@ using nlohmann::json;
 using test::content_of;
 using test::error_of;
 
-constexpr char kManifest[] = R"({"plugins": [{"kind": "precision", "name": "cpu-bf16"}]})";
+constexpr char kTimedManifest[] = R"({"plugins": [{"kind": "precision", "name": "cpu-bf16"}]})";
 constexpr char kSummary[] = R"({"open_seconds": 0.25})";
 
 class Timings : public test::SinkTest {
  protected:
   static void tell(Sink& sink, const char* summary = kSummary) {
-    sink.begin(kManifest);
+    sink.begin(kTimedManifest);
     sink.start(0, "", {});
     sink.step({0, 9, 0, {1, 2, 3, 4, 5}});
     sink.step({1, 1, 1, {0.5f, 0.1f, 0, 1e-7f, 1e9f}});
@@ -47,7 +47,7 @@ TEST_F(Timings, NamesItsFileByThePrecisionsTypeOrAsAsked) {
   EXPECT_EQ(name_for({}), "timings_BF16.json");
   EXPECT_EQ(name_for({{"name", "mine"}}), "timings_mine.json");
   EXPECT_EQ(name_for({{"name", "mine"}, {"out", path("plain")}}), "plain");
-  EXPECT_NE(error_of([&] { sink("timings", {{"name", "../x"}}); }), "");
+  EXPECT_NE(error_of([&] { sink("timings", {{"name", "../x"}}); }), "no error");
   const Plugin& plugin = test::load_plugin(Kind::sink, "timings");
   EXPECT_EQ(std::string(plugin.options[0].fallback), "timings_{name}.json");
 }
@@ -73,7 +73,7 @@ TEST_F(Timings, WhatIsNoNumberIsNull) {
 
 TEST_F(Timings, LeavesNothingBehindWithoutEnd) {
   auto timings = sink("timings", {{"out", path("t")}});
-  timings->begin(kManifest);
+  timings->begin(kTimedManifest);
   timings->step({0, 1, 1, {}});
   timings.reset();
   EXPECT_EQ(files(), std::vector<std::string>{});

@@ -96,7 +96,7 @@ TEST(TokenizerFiles, NoEndOfText) {
 }
 
 // The one line of the error that opening this folder must give.
-std::string error_of(const std::string& path) {
+std::string error_opening(const std::string& path) {
   try {
     Tokenizer::open(path);
   } catch (const Error& error) {
@@ -113,7 +113,7 @@ TEST(TokenizerFiles, AByteOrderMarkIsDroppedAndWideTextIsNamed) {
   std::string wide = "\xff\xfe";
   for (const char c : std::string(kMerges)) wide.append({c, '\0'});
   folder.file("merges.txt", wide);
-  EXPECT_THAT(error_of(folder.path().string()), IsMessage("merges.txt", "UTF-16", "iconv"));
+  EXPECT_THAT(error_opening(folder.path().string()), IsMessage("merges.txt", "UTF-16", "iconv"));
 }
 
 struct BadFile {
@@ -194,7 +194,7 @@ TEST(TokenizerFiles, EachMistakeIsOneLine) {
     folder.file(bad.file, bad.bytes);
     Words words = bad.words;
     words.push_back((folder.path() / bad.file).string());
-    EXPECT_THAT(error_of(folder.path().string()), IsMessage(words));
+    EXPECT_THAT(error_opening(folder.path().string()), IsMessage(words));
   }
 }
 
@@ -210,7 +210,7 @@ TEST(TokenizerFiles, AConfigHoldsAsManyObjectsAsOneLikes) {
 TEST(TokenizerFiles, AMessageHoldsAGlanceOfALongLine) {
   SmallFolder folder;
   folder.file("merges.txt", std::string(100000, 'x'));
-  const std::string message = error_of(folder.path().string());
+  const std::string message = error_opening(folder.path().string());
   EXPECT_THAT(message, IsMessage("merges.txt:1", "...\""));
   EXPECT_LT(message.size(), 300u);
 }
@@ -218,7 +218,7 @@ TEST(TokenizerFiles, AMessageHoldsAGlanceOfALongLine) {
 TEST(TokenizerFiles, TwoTokensOfOneId) {
   SmallFolder folder;
   folder.file("vocab.json", vocab_with([](json& vocab) { vocab["the"] = 256; }));
-  const std::string message = error_of(folder.path().string());
+  const std::string message = error_opening(folder.path().string());
   EXPECT_THAT(message, IsMessage("vocab.json", "256", "\"he\"", "\"the\""));
 }
 
@@ -261,7 +261,7 @@ TEST(TokenizerFiles, NamesOfOpenai) {
   EXPECT_EQ(files[0].name, "vocab.json");
   EXPECT_EQ(files[1].name, "merges.txt");
   std::filesystem::remove(folder.path() / "vocab.bpe");
-  EXPECT_THAT(error_of(folder.path().string()),
+  EXPECT_THAT(error_opening(folder.path().string()),
               IsMessage(folder.path().string() + "/vocab.bpe", "No such file or directory"));
 }
 
@@ -296,32 +296,33 @@ TEST(TokenizerFiles, WhatIsThereInsteadIsNamed) {
   const ScratchFolder folder;
   const std::string path = folder.path().string();
   EXPECT_EQ(no_tokenizer_reason(path), "");
-  EXPECT_THAT(error_of(path), IsMessage(path, "tokenizer.json", "vocab.txt", "none of them"));
+  EXPECT_THAT(error_opening(path), IsMessage(path, "tokenizer.json", "vocab.txt", "none of them"));
   folder.file("spiece.model", "");
   EXPECT_THAT(no_tokenizer_reason(path), IsMessage("spiece.model", "SentencePiece"));
   EXPECT_EQ(no_tokenizer_reason(path + "/model.safetensors"), "");
   folder.file("model.safetensors", "");
   EXPECT_THAT(no_tokenizer_reason(path + "/model.safetensors"), IsMessage("spiece.model", "SentencePiece"));
-  EXPECT_THAT(error_of(path), IsMessage(path, "spiece.model", "SentencePiece"));
+  EXPECT_THAT(error_opening(path), IsMessage(path, "spiece.model", "SentencePiece"));
   std::filesystem::create_symlink("../blobs/0", folder.path() / "tokenizer.json");
-  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "link", "\"../blobs/0\""));
+  EXPECT_THAT(error_opening(path), IsMessage(path + "/tokenizer.json", "link", "\"../blobs/0\""));
   std::filesystem::remove(folder.path() / "tokenizer.json");
   folder.file("tokenizer.json", "");
-  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "empty file"));
+  EXPECT_THAT(error_opening(path), IsMessage(path + "/tokenizer.json", "empty file"));
   folder.file("tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
-  EXPECT_THAT(error_of(path), IsMessage(path + "/tokenizer.json", "Git LFS pointer"));
+  EXPECT_THAT(error_opening(path), IsMessage(path + "/tokenizer.json", "Git LFS pointer"));
 }
 
 TEST(TokenizerFiles, MissingFiles) {
   SmallFolder folder;
   std::filesystem::remove(folder.path() / "merges.txt");
-  EXPECT_THAT(error_of(folder.path().string()),
+  EXPECT_THAT(error_opening(folder.path().string()),
               IsMessage(folder.path().string() + "/merges.txt", "No such file or directory"));
   std::filesystem::create_directory(folder.path() / "merges.txt");
-  EXPECT_THAT(error_of(folder.path().string()), IsMessage(folder.path().string() + "/merges.txt", "Is a directory"));
+  EXPECT_THAT(error_opening(folder.path().string()),
+              IsMessage(folder.path().string() + "/merges.txt", "Is a directory"));
   const std::string missing = folder.path().string() + "/missing", file = folder.path().string() + "/vocab.json";
   for (const std::string& path : {missing, file, std::string("/dev/null")})
-    EXPECT_THAT(error_of(path), IsMessage(path + ":", "merges.txt", "llm.c's tokenizer file"));
+    EXPECT_THAT(error_opening(path), IsMessage(path + ":", "merges.txt", "llm.c's tokenizer file"));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "tokenizer/demo_folder.hpp"
 
@@ -158,15 +159,6 @@ TEST(LlmcTokenizer, TokensThatNoMergeMakesAreOnlyDecoded) {
 TEST(LlmcTokenizer, Version1KnowsTheEndOfTextByItsSpelling) {
   EXPECT_EQ(open(small_file({"he", "<|endoftext|>"}, 1))->end_of_text(), 257);
   EXPECT_EQ(open(small_file({"he"}, 1))->end_of_text(), -1);
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 std::string refusal_of(const std::string& bytes) {

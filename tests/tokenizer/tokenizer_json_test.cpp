@@ -9,6 +9,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "tokenizer/small_json.hpp"
 
@@ -30,15 +31,6 @@ struct JsonFolder : ScratchFolder {
   std::unique_ptr<Tokenizer> open() const { return Tokenizer::open(path().string()); }
   Ids encode(const std::string& text) const { return open()->encode(text); }
 };
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 json added(const char* text, int32_t id, const json& settings = json::object()) {
   json token = {{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},

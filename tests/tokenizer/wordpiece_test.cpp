@@ -5,6 +5,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "tokenizer/small_json.hpp"
 
@@ -21,15 +22,6 @@ struct VocabFolder : ScratchFolder {
   std::unique_ptr<Tokenizer> open() const { return Tokenizer::open(path().string()); }
   Ids encode(const std::string& text, bool special = true) const { return open()->encode(text, special); }
 };
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(WordPiece, WordsAndChineseCharacters) {
   const VocabFolder folder;

@@ -1,19 +1,16 @@
 // Precision fake: the reference's FP32 contract on the fake device.
 #include "gpt2run/sdk/reference.hpp"
+#include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 
 namespace {
 
 using namespace gpt2run;
 
-struct Exact : ReferenceOps {
-  float round(Point, float x) const override { return x; }
-};
-
 struct Fake : Precision {
   Fake(const Options&, const Host&) {}
   std::unique_ptr<Session> open(const Checkpoint& checkpoint, const Limits& limits) override {
-    return std::make_unique<test::FakeSession<Exact>>(std::make_shared<Exact>(), checkpoint, limits);
+    return std::make_unique<test::FakeSession<test::ExactOps>>(std::make_shared<test::ExactOps>(), checkpoint, limits);
   }
 };
 

@@ -1,0 +1,56 @@
+# gpt2run_precompile_headers(<folder>...)
+#
+# Compiles the headers of the standard library that most sources include once for all targets of these folders and of
+# those below, instead of for each source, where they are a quarter of the work. Targets share what was compiled where
+# their options are the same. Sources include what they need all the same: with CMAKE_DISABLE_PRECOMPILE_HEADERS, as in
+# the preset clang, they get nothing else.
+set(GPT2RUN_PRECOMPILED_HEADERS <algorithm> <array> <atomic> <bit> <charconv> <chrono> <cmath> <cstdint> <cstring>
+  <filesystem> <functional> <limits> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view>
+  <unordered_map> <utility> <variant> <vector>)
+set(GPT2RUN_PRECOMPILED_SOURCE ${CMAKE_CURRENT_LIST_DIR}/precompiled.cpp)
+
+function(gpt2run_precompile_headers)
+  foreach(folder ${ARGN})
+    get_directory_property(targets DIRECTORY ${folder} BUILDSYSTEM_TARGETS)
+    foreach(target ${targets})
+      get_target_property(sources ${target} SOURCES)
+      if(sources MATCHES "\\.cpp")
+        gpt2run_share_headers(${target})
+      endif()
+    endforeach()
+    get_directory_property(below DIRECTORY ${folder} SUBDIRECTORIES)
+    gpt2run_precompile_headers(${below})
+  endforeach()
+endfunction()
+
+# gpt2run_share_headers(<target>): takes them from the library with the same options, which the first target makes.
+function(gpt2run_share_headers target)
+  set(properties COMPILE_OPTIONS CXX_VISIBILITY_PRESET VISIBILITY_INLINES_HIDDEN)
+  get_target_property(type ${target} TYPE)
+  set(key library)
+  if(type STREQUAL EXECUTABLE)
+    set(key program)
+  endif()
+  foreach(property ${properties})
+    get_target_property(value ${target} ${property})
+    list(REMOVE_DUPLICATES value)
+    string(APPEND key "\n${value}")
+    set(${property} "${value}")
+  endforeach()
+  string(MD5 key "${key}")
+  set(shared gpt2run_headers_${key})
+  if(NOT TARGET ${shared})
+    add_library(${shared} OBJECT ${GPT2RUN_PRECOMPILED_SOURCE})
+    foreach(property ${properties})
+      if(NOT ${property} MATCHES "NOTFOUND$")
+        set_target_properties(${shared} PROPERTIES ${property} "${${property}}")
+      endif()
+    endforeach()
+    if(type STREQUAL EXECUTABLE)
+      set_target_properties(${shared} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${shared} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CXX_COMPILE_OPTIONS_PIE}>)
+    endif()
+    target_precompile_headers(${shared} PRIVATE ${GPT2RUN_PRECOMPILED_HEADERS})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${shared})
+endfunction()

@@ -1,0 +1,1 @@
+// Holds nothing: precompiled headers need a source to be compiled with.
