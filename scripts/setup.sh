@@ -150,6 +150,20 @@ build_programs() {
   build release "${first_time[@]}" -- "$@" precisions/all samplers/all loaders/all sinks/all
 }
 
+# run_ctest PRESET [CTEST ARGUMENT...]: the tests of a build, one more at a time than there are processors, since some
+# wait for most of their time.
+run_ctest() {
+  ctest --test-dir "build/$1" --parallel "$(($(nproc) + 1))" --no-tests=error --output-on-failure --timeout 600 "${@:2}" \
+    </dev/null
+}
+
+# skipped_tests LOG: what did not run, with its reason, from ctest's own log.
+skipped_tests() {
+  awk '/: Skipped$/ { getline reason; next }
+       /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print "   skipped " $4 ": " reason; reason = "" }
+       /^(# )?skipped: / { sub(/^# /, ""); print "   " $0 }' "$1"
+}
+
 # has_matplotlib: for one of the interpreters that plots.py tries.
 has_matplotlib() {
   local python

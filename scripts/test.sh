@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every test: installs what is missing, builds and tests a release, breaks the code in three places and expects a
+# Runs the tests: installs what is missing, builds a release and tests it, breaks the code in three places and expects a
 # test to turn red, then builds and tests once more by clang++ under AddressSanitizer and UndefinedBehaviorSanitizer, and
-# fuzzes every reader of foreign bytes for 5 seconds.
+# fuzzes every reader of foreign bytes for 5 seconds. Tests labelled `thorough` are left to scripts/test_all.sh.
 #   scripts/test.sh          all of it
 #   scripts/test.sh fast     the release tests labelled `fast`
 set -euo pipefail
@@ -18,22 +18,13 @@ case ${1-all} in
   *) usage_error "unknown argument '$1': expected nothing or fast; --help shows the usage" ;;
 esac
 
-# What did not run, with its reason, from ctest's own log.
-skipped_tests() {
-  awk '/: Skipped$/ { getline reason; next }
-       /^\[  SKIPPED \] .* \([0-9]+ ms\)$/ { print "   skipped " $4 ": " reason; reason = "" }
-       /^(# )?skipped: / { sub(/^# /, ""); print "   " $0 }' "$1"
-}
-
-# run_tests PRESET [CTEST ARGUMENT...]: adds to the arrays of the summary; never ends the script. One test more at a time
-# than there are processors, since some wait for most of their time.
+# run_tests PRESET [CTEST ARGUMENT...]: adds to the arrays of the summary; never ends the script.
 summary=()
 failed=0
 run_tests() {
   local preset=$1 log=build/$1/Testing/Temporary/LastTest.log result=passed skipped count
   shift
-  ctest --test-dir "build/$preset" --parallel "$(($(nproc) + 1))" --no-tests=error --output-on-failure --timeout 600 "$@" \
-    </dev/null || { result=FAILED; failed=1; }
+  run_ctest "$preset" "$@" || { result=FAILED; failed=1; }
   skipped=$(skipped_tests "$log")
   count=$(grep -c . <<<"$skipped" || true)
   [ -z "$skipped" ] || printf '%s\n' "$skipped"
@@ -71,6 +62,8 @@ if [ "$mode" = fast ]; then
   run_tests release -L fast
 else
   begin "tests of build/release"
+  ctest --test-dir build/release -N -L thorough |
+    sed -n 's|^ *Test *#[0-9]*: |   left to scripts/test_all.sh thorough: |p'
   run_tests release -LE thorough
   begin "three mutations"
   result='all three red'
@@ -82,7 +75,7 @@ else
   begin "tests of build/asan"
   without_release_only
   export UBSAN_OPTIONS=print_stacktrace=1
-  run_tests asan -LE 'release-only|thorough'
+  run_tests asan -LE release-only
   begin "fuzzing"
   result='nothing found'
   scripts/fuzz.sh --ci </dev/null || { result=FAILED; failed=1; }

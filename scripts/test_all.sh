@@ -33,8 +33,8 @@ run_part() {
       ;;
     thorough)
       build release -D GPT2RUN_TESTS=ON
-      ctest --test-dir build/release --parallel "$(($(nproc) + 1))" --no-tests=error --output-on-failure --timeout 600 \
-        -L thorough </dev/null
+      run_ctest release -L thorough
+      skipped_tests build/release/Testing/Temporary/LastTest.log
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;
     projects)
@@ -43,13 +43,12 @@ run_part() {
       ;;
     executor)
       build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=ON
-      UBSAN_OPTIONS=print_stacktrace=1 ctest --test-dir build/asan --parallel "$(nproc)" --no-tests=error \
-        --output-on-failure --timeout 600 -L cuda -LE release-only </dev/null
+      export UBSAN_OPTIONS=print_stacktrace=1
+      run_ctest asan -L cuda -LE release-only
       ;;
     *)
       build "$1" -D GPT2RUN_TESTS=ON
-      ctest --test-dir "build/$1" --parallel "$(nproc)" --no-tests=error --output-on-failure --timeout 600 -L fast \
-        -LE layout </dev/null
+      run_ctest "$1" -L fast -LE layout
       ;;
   esac
 }

@@ -23,14 +23,22 @@ function(gpt2run_precompile_headers)
   endforeach()
 endfunction()
 
-# gpt2run_share_headers(<target>): takes them from the library with the same options, which the first target makes.
+# gpt2run_share_headers(<target>)
+#
+# Lets the target use the precompiled headers of gpt2run_headers_<key>, an object library with the same options, which is
+# made for the first target that needs it. Call it when the compile options and the visibility of the target are set: what
+# is set later is not in the key, and the compiler then refuses the headers.
 function(gpt2run_share_headers target)
-  set(properties COMPILE_OPTIONS CXX_VISIBILITY_PRESET VISIBILITY_INLINES_HIDDEN)
+  get_target_property(disabled ${target} DISABLE_PRECOMPILE_HEADERS)
+  if(disabled)
+    return()
+  endif()
   get_target_property(type ${target} TYPE)
   set(key library)
   if(type STREQUAL EXECUTABLE)
     set(key program)
   endif()
+  set(properties COMPILE_OPTIONS CXX_STANDARD CXX_VISIBILITY_PRESET VISIBILITY_INLINES_HIDDEN INTERPROCEDURAL_OPTIMIZATION)
   foreach(property ${properties})
     get_target_property(value ${target} ${property})
     list(REMOVE_DUPLICATES value)
@@ -47,10 +55,15 @@ function(gpt2run_share_headers target)
       endif()
     endforeach()
     if(type STREQUAL EXECUTABLE)
-      set_target_properties(${shared} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-      target_compile_options(${shared} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CXX_COMPILE_OPTIONS_PIE}>)
+      gpt2run_compile_as_program(${shared})
     endif()
     target_precompile_headers(${shared} PRIVATE ${GPT2RUN_PRECOMPILED_HEADERS})
   endif()
   target_precompile_headers(${target} REUSE_FROM ${shared})
+endfunction()
+
+# gpt2run_compile_as_program(<library>): as an executable's sources are compiled, with -fPIE instead of -fPIC.
+function(gpt2run_compile_as_program library)
+  set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${library} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_CXX_COMPILE_OPTIONS_PIE}>)
 endfunction()

@@ -10,6 +10,7 @@
 #include "executor/executor.hpp"
 #include "gpt2run/error.hpp"
 #include "kernels.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -63,18 +64,15 @@ class AsyncCopy : public testing::TestWithParam<executor::Schedule> {
   void SetUp() override { executor::configure({GetParam(), 3, 1}); }
   void TearDown() override { executor::configure({}); }
 
-  // Runs the kernel on vectors of 1, and returns its error, or "".
+  // Runs the kernel on vectors of 1, and returns its error, or "no error".
   template <Fault kFault>
   std::string run() {
     std::vector<Four> in(kLines * kThreads, Four{{1, 1, 1, 1}});
     out.assign(kThreads, -1.0f);
-    try {
+    return error_of([&] {
       cuda::launch({"stream", {1, 1, 1}, kThreads, cuda::Shared::bytes_of<Four>(kSlots * kThreads), nullptr},
                    stream_kernel<kFault>, in.data(), out.data());
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    });
   }
 
   template <Fault kFault>
@@ -88,12 +86,12 @@ class AsyncCopy : public testing::TestWithParam<executor::Schedule> {
 };
 
 TEST_P(AsyncCopy, ARightKernelGetsEveryVector) {
-  EXPECT_EQ(run<Fault::none>(), "");
+  EXPECT_EQ(run<Fault::none>(), "no error");
   for (const float sum : out) EXPECT_EQ(sum, 4 * kLines);
 }
 
 TEST_P(AsyncCopy, ASlotIsNaNUntilItsGroupIsWaitedFor) {
-  EXPECT_EQ(run<Fault::reads_before_wait>(), "");
+  EXPECT_EQ(run<Fault::reads_before_wait>(), "no error");
   for (const float sum : out) EXPECT_TRUE(std::isnan(sum)) << sum;
 }
 

@@ -10,6 +10,7 @@
 #include "executor/executor.hpp"
 #include "gpt2run/error.hpp"
 #include "kernels.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -75,11 +76,11 @@ class Cluster : public testing::TestWithParam<Schedule> {
   void SetUp() override { executor::configure({.schedule = GetParam(), .seed = 5, .cluster = kCluster}); }
   void TearDown() override { executor::configure({}); }
 
-  // Returns the error of the launch, or "".
+  // Returns the error of the launch, or "no error".
   template <Breach kBreach>
   std::string run(int blocks = kBlocks, int cluster = kCluster) {
     out.assign(kBlocks * kThreads, -1.0f);
-    try {
+    return error_of([&] {
       cuda::launch(
           {.name = "gather",
            .blocks = {blocks, 1, 1},
@@ -88,16 +89,13 @@ class Cluster : public testing::TestWithParam<Schedule> {
            .stream = nullptr,
            .cluster = cluster},
           gather_kernel<kBreach>, out.data());
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    });
   }
   template <Breach kBreach>
   void expect_error(const std::string& words) {
     const std::string found = run<kBreach>();
     EXPECT_NE(found.find(words), std::string::npos) << "expected '" << words << "', found '" << found << "'";
-    EXPECT_EQ(run<Breach::none>(), "") << "after a fault";
+    EXPECT_EQ(run<Breach::none>(), "no error") << "after a fault";
   }
 
   std::vector<float> out;
@@ -105,7 +103,7 @@ class Cluster : public testing::TestWithParam<Schedule> {
 INSTANTIATE_TEST_SUITE_P(Orders, Cluster, testing::Values(Schedule::ascending, Schedule::descending, Schedule::random));
 
 TEST_P(Cluster, BlocksSendToEachOthersSharedMemory) {
-  ASSERT_EQ(run<Breach::none>(), "");
+  ASSERT_EQ(run<Breach::none>(), "no error");
   for (int i = 0; i < kBlocks * kThreads; ++i)
     ASSERT_EQ(out[i], i / kThreads % 2 ? static_cast<float>(i / kThreads) : -1.0f) << i;
 }
@@ -125,7 +123,7 @@ TEST_P(Cluster, ABreachIsNamed) {
 }
 
 TEST_P(Cluster, WhatIsReadTooEarlyIsNan) {
-  ASSERT_EQ(run<Breach::read_early>(), "");
+  ASSERT_EQ(run<Breach::read_early>(), "no error");
   for (int i = 0; i < kBlocks * kThreads; ++i) ASSERT_EQ(std::isnan(out[i]), i / kThreads % 2 == 1) << i;
 }
 

@@ -5,6 +5,7 @@
 #include "cuda/bodies.hpp"
 #include "executor/executor.hpp"
 #include "loop.hpp"
+#include "support/error_of.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -232,29 +233,24 @@ TYPED_TEST(Graphs, AWrongBodyThrowsAndLeavesNoGraph) {
   const auto body = [&] {
     for (int i = 0; i < steps; ++i) argmax->sample(session->step(one));
   };
-  const auto error_of = [&](int n, uint64_t key, std::span<const Row> rows) -> std::string {
-    try {
-      recorded (*session)(n, key, rows, body);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+  const auto refusal_of = [&](int n, uint64_t key, std::span<const Row> rows) {
+    return error_of([&] { recorded (*session)(n, key, rows, body); });
   };
   steps = 2;
-  EXPECT_EQ(error_of(3, 1, one), "repeat: a body takes one step, this one takes another");
+  EXPECT_EQ(refusal_of(3, 1, one), "repeat: a body takes one step, this one takes another");
   steps = 0;
-  EXPECT_EQ(error_of(3, 1, one), "repeat: a body takes one step, this one takes none");
+  EXPECT_EQ(refusal_of(3, 1, one), "repeat: a body takes one step, this one takes none");
   steps = 1;
-  EXPECT_EQ(error_of(1, 1, one), "no error") << "which records nothing yet";
+  EXPECT_EQ(refusal_of(1, 1, one), "no error") << "which records nothing yet";
   const int64_t captures = executor::counts().captures;
   steps = 2;
-  EXPECT_EQ(error_of(1, 1, one), "repeat: a body takes one step, this one takes another") << "while it is recorded";
+  EXPECT_EQ(refusal_of(1, 1, one), "repeat: a body takes one step, this one takes another") << "while it is recorded";
   EXPECT_EQ(executor::counts().captures, captures);
   steps = 1;
-  EXPECT_EQ(error_of(2, 1, one), "no error");
-  EXPECT_EQ(error_of(2, 1, both), "repeat: key 1 stands for bodies of 1 rows, found 2");
+  EXPECT_EQ(refusal_of(2, 1, one), "no error");
+  EXPECT_EQ(refusal_of(2, 1, both), "repeat: key 1 stands for bodies of 1 rows, found 2");
   const Row silent[] = {{0, kSampled, false}};
-  EXPECT_EQ(error_of(2, 1, silent), "repeat: every row of a body asks for logits");
+  EXPECT_EQ(refusal_of(2, 1, silent), "repeat: every row of a body asks for logits");
   // Of the body with two steps, the first one was taken: 1 + 1 + 1 + 2 tokens follow the first one after the prompt.
   const Row next[] = {{0, 1, true}};
   session->step(next);

@@ -39,15 +39,17 @@ endforeach()
 gpt2run_test(cuda_samplers SLOW LABELS cuda SOURCES samplers_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/sampler_plugins_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/samplers/processors_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/occurrences_test.cpp
   ${CMAKE_SOURCE_DIR}/tests/samplers/typical_test.cpp ${CMAKE_SOURCE_DIR}/tests/samplers/mirostat_test.cpp LINK ${CMAKE_DL_LIBS})
-# Many draws, half of the time of all the others, which run the same kernels.
+# One of them draws for longer than all others together, which run the same kernels.
 set(draws Chain.OfStepsAndNucleusIsNucleusWithTheSteps)
 add_test(NAME cuda_samplers.draws COMMAND test_cuda_samplers --gtest_filter=${draws})
 set_tests_properties(cuda_samplers.draws PROPERTIES LABELS "cuda;release-only")
+gpt2run_test_is_long(cuda_samplers.draws)
 gpt2run_test_is_thorough(cuda_samplers.draws)
+set(left_out ${draws})
 if(GPT2RUN_SANITIZE)
-  string(APPEND draws :Chain.DrawsFromTheDistributionItDescribes)  # half a minute there
+  string(APPEND left_out :Chain.DrawsFromTheDistributionItDescribes)  # half a minute there
 endif()
-set_tests_properties(cuda_samplers PROPERTIES ENVIRONMENT GTEST_FILTER=-${draws})
+set_tests_properties(cuda_samplers PROPERTIES ENVIRONMENT "GPT2RUN_FSYNC=0;GTEST_FILTER=-${left_out}")
 target_compile_definitions(test_cuda_samplers PRIVATE GPT2RUN_TEST_SAMPLERS="${plugins}")
 foreach(name ${samplers})
   add_dependencies(test_cuda_samplers executor-sampler-${name} gpt2run-sampler-${name})
@@ -65,7 +67,8 @@ function(gpt2run_executor_precision_test name)
     gpt2run-precision-reference gpt2run-loader-synthetic gpt2run-loader-huggingface)
 endfunction()
 set(shared ${CMAKE_SOURCE_DIR}/tests/precisions)
-# In an order that is neither of the two plain ones, since cuda_contract and cuda_loop run the same kernels in those.
+# In an order that is neither of the two plain ones, since cuda_contract and cuda_loop run the same kernels in those
+# (descending: scripts/test_all.sh thorough).
 # Many switches of fibers: outside the fast tests, which run the same kernels in cuda_contract and cuda_loop.
 gpt2run_executor_precision_test(cuda_golden SLOW SOURCES ${shared}/test_golden.cpp)
 target_link_libraries(test_cuda_golden PRIVATE gpt2run_golden)

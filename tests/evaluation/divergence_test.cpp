@@ -11,6 +11,7 @@
 #include <numbers>
 #include <random>
 
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 
 namespace gpt2run {
@@ -160,12 +161,7 @@ TEST(Divergence, HasItsLimits) {
 }
 
 std::string message_of(const std::vector<float>& ref, const std::vector<float>& test, int32_t target) {
-  try {
-    DivergenceMeter().compare(ref, test, target);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+  return test::error_of([&] { DivergenceMeter().compare(ref, test, target); });
 }
 
 TEST(Divergence, RefusesWhatIsNoDistribution) {

@@ -5,7 +5,6 @@
 
 #include "common/config/config.hpp"
 #include "common/prompts/prompt_file.hpp"
-#include "gpt2run/error.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"
 

@@ -1,5 +1,4 @@
 // A precision on the fake device whose repeat() runs any body, whatever it takes. The conformance kit must notice.
-#include "gpt2run/sdk/reference.hpp"
 #include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 

@@ -1,4 +1,5 @@
-// One model twice: checks that two checkpoints have the same settings, the same bits and the same logits.
+// One model twice: opens models of any layout, converts them, and checks that two checkpoints have the same settings,
+// the same bits and the same logits.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -13,9 +14,10 @@
 
 namespace gpt2run::test {
 
-inline const std::string kGoldens = SOURCE_DIR "/tests/golden/models/";
+// Where the golden models of Hugging Face's layout stand.
+inline const std::string kModelGoldens = SOURCE_DIR "/tests/golden/models/";
 
-// A model by the loader that its name tells of.
+// Opens a model by the loader that its name tells.
 inline std::unique_ptr<Checkpoint> open_any(const std::string& model) {
   return open_with(model.starts_with("synthetic:") ? "synthetic"
                    : model.ends_with(".bin")       ? "llmc"
@@ -24,7 +26,7 @@ inline std::unique_ptr<Checkpoint> open_any(const std::string& model) {
                    model);
 }
 
-// Runs gpt2convert on a model, with what else stands behind its name. It has nothing to say.
+// Runs `gpt2convert -q -m` with a model and options behind its name; expects exit code 0 and no message.
 inline void convert(const std::string& model_and_options) {
   const Outcome outcome = run_program(BINARY_DIR "/bin/gpt2convert -q -m " + model_and_options);
   ASSERT_EQ(outcome.code, 0) << model_and_options << outcome.err;

@@ -17,10 +17,10 @@ namespace {
 using nlohmann::json;
 using testing::Test;
 
-const std::string kGoldens = SOURCE_DIR "/tests/golden/gguf/";
+const std::string kGgufGoldens = SOURCE_DIR "/tests/golden/gguf/";
 constexpr const char* kModel = "synthetic:L=2,C=12,H=3,F=40,V=7,T=5,epsilon=3e-6,end_of_text=4";
 
-json read_golden(const std::string& name) { return json::parse(read_whole(kGoldens + name)); }
+json read_golden(const std::string& name) { return json::parse(read_whole(kGgufGoldens + name)); }
 
 std::string from_hex(const std::string& hex) {
   std::string bytes;
@@ -52,7 +52,7 @@ TEST(GgufBlocks, EveryQuantisedTypeIsTheGoldenBitForBit) {
 
 TEST(GgufGolden, TheModelThatThePackageWrote) {
   const json golden = read_golden("model.json");
-  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGgufGoldens + "model.gguf");
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.C, 32);
@@ -77,7 +77,7 @@ TEST(GgufGolden, TheModelThatThePackageWrote) {
 
 TEST(GgufGolden, ItsTokenizer) {
   const json golden = read_golden("model.json");
-  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGgufGoldens + "model.gguf");
   ASSERT_NE(checkpoint->tokenizer(), nullptr);
   const auto tokenizer = Tokenizer::open(checkpoint->tokenizer());
   EXPECT_EQ(tokenizer->size(), 260);  // without the one that fills the vocabulary
@@ -194,7 +194,7 @@ TEST_F(Gguf, BlocksOf256InAModel) {
 }
 
 TEST(GgufGolden, ThreadsShareWhatIsMadeOnFirstUse) {
-  const auto checkpoint = open_with("gguf", kGoldens + "model.gguf");
+  const auto checkpoint = open_with("gguf", kGgufGoldens + "model.gguf");
   const void* found[4] = {};
   std::vector<std::thread> threads;
   for (const void*& data : found) threads.emplace_back([&] { data = checkpoint->tensor(Weight::wte, 0).data; });

@@ -7,6 +7,7 @@
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "loaders/gguf_model.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/memory_file.hpp"
 #include "support/messages.hpp"
 #include "support/program.hpp"

@@ -7,6 +7,7 @@
 
 #include "loaders/model_folder.hpp"
 #include "loaders/same_model.hpp"
+#include "support/error_of.hpp"
 #include "support/golden.hpp"
 #include "support/plugin.hpp"
 

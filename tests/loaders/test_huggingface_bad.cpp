@@ -8,6 +8,7 @@
 
 #include "loaders/model_folder.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/golden.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"

@@ -5,6 +5,7 @@
 
 #include "gpt2run/sdk/float16.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"
 
@@ -15,11 +16,7 @@ constexpr const char* kModel = "synthetic:L=2,C=12,H=3,V=7,T=5";
 constexpr int32_t kPaddedVocab = 128;
 constexpr int kHeaderBytes = 1024;
 
-std::unique_ptr<Checkpoint> synthetic() { return make_plugin<Loader>(Kind::loader, "synthetic")->open(kModel); }
-
-std::unique_ptr<Checkpoint> open(const std::string& path) {
-  return make_plugin<Loader>(Kind::loader, "llmc")->open(path.c_str());
-}
+std::unique_ptr<Checkpoint> synthetic() { return open_with("synthetic", kModel); }
 
 // A checkpoint as llm.c writes it; padded rows are zero.
 std::string checkpoint_bytes(const Checkpoint& model, Type type) {
@@ -53,7 +50,7 @@ class Llmc : public testing::Test {
  protected:
   std::string refusal_of(const std::string& bytes) {
     const std::string path = folder_.file("bad.bin", bytes).string();
-    return error_of([&] { open(path); });
+    return error_of([&] { open_with("llmc", path); });
   }
   template <class... Word>
   void expect_refused(const std::string& bytes, const Word&... words) {
@@ -67,7 +64,7 @@ class Llmc : public testing::Test {
 TEST_F(Llmc, EveryTensorIsThatOfTheSameModelElsewhere) {
   const auto model = synthetic();
   for (const Type type : {Type::f32, Type::bf16}) {
-    const auto checkpoint = open(folder_.file("model.bin", checkpoint_bytes(*model, type)).string());
+    const auto checkpoint = open_with("llmc", folder_.file("model.bin", checkpoint_bytes(*model, type)).string());
     expect_complete(*checkpoint);
     for (int i = 0; i < kWeights; ++i) {
       const auto weight = static_cast<Weight>(i);
@@ -84,7 +81,7 @@ TEST_F(Llmc, EveryTensorIsThatOfTheSameModelElsewhere) {
 }
 
 TEST_F(Llmc, SettingsAreTheHeadersAndGpt2s) {
-  const auto checkpoint = open(folder_.file("model.bin", whole_).string());
+  const auto checkpoint = open_with("llmc", folder_.file("model.bin", whole_).string());
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.H, 3);
@@ -100,9 +97,9 @@ TEST_F(Llmc, SettingsAreTheHeadersAndGpt2s) {
 TEST_F(Llmc, TokenizerIsTheFileBeside) {
   const std::string model = folder_.file("model.bin", whole_).string();
   const std::string tokenizer = folder_.file("gpt2_tokenizer.bin", "is opened by whoever needs it").string();
-  EXPECT_STREQ(open(model)->tokenizer(), tokenizer.c_str());
+  EXPECT_STREQ(open_with("llmc", model)->tokenizer(), tokenizer.c_str());
   std::filesystem::remove(tokenizer);
-  EXPECT_EQ(open(model)->tokenizer(), nullptr);
+  EXPECT_EQ(open_with("llmc", model)->tokenizer(), nullptr);
 }
 
 TEST_F(Llmc, ProbeKnowsItsOwn) {
@@ -131,8 +128,8 @@ TEST_F(Llmc, OtherFilesAreNamed) {
   for (const int version : {1, 2, 4}) expect_refused(with_field(whole_, 1, version), std::to_string(version));
   expect_refused(with_field(whole_, 1, 6), "version", "3", "5", "6");
   expect_refused(with_field(whole_, 1, 5), "bf16", std::to_string(whole_.size()));
-  EXPECT_THAT(error_of([&] { open(folder_.path()); }), IsMessage(folder_.path().string(), "folder"));
-  EXPECT_THAT(error_of([&] { open(folder_.path() / "missing"); }),
+  EXPECT_THAT(error_of([&] { open_with("llmc", folder_.path()); }), IsMessage(folder_.path().string(), "folder"));
+  EXPECT_THAT(error_of([&] { open_with("llmc", folder_.path() / "missing"); }),
               IsMessage((folder_.path() / "missing").string(), "No such file or directory"));
 }
 

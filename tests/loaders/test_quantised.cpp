@@ -8,6 +8,7 @@
 
 #include "loaders/model_folder.hpp"
 #include "loaders/same_model.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/quantised_checkpoint.hpp"
 
@@ -39,7 +40,7 @@ INSTANTIATE_TEST_SUITE_P(Types, Quantised, testing::Values(Type::i8, Type::u4),
                          [](const auto& type) { return name_of(type.param); });
 
 TEST_P(Quantised, TheFileHasWhatTheQuantiserGives) {
-  for (const std::string& model : {kGoldens + "plain", kGoldens + "bf16-sharded", std::string(kOdd)}) {
+  for (const std::string& model : {kModelGoldens + "plain", kModelGoldens + "bf16-sharded", std::string(kOdd)}) {
     SCOPED_TRACE(model);
     convert(model + " --type " + type() + " --force -o " + path("q"));
     const auto source = open_any(model), found = open_any(path("q"));
@@ -56,7 +57,7 @@ TEST_P(Quantised, TheFileHasWhatTheQuantiserGives) {
 }
 
 TEST_P(Quantised, NothingIsCopied) {
-  convert(kGoldens + "plain --type " + type() + " -o " + path("q"));
+  convert(kModelGoldens + "plain --type " + type() + " -o " + path("q"));
   const auto model = open_any(path("q"));
   const Tensor qkv = model->tensor(Weight::qkv_w, 1);
   EXPECT_EQ(qkv.data, model->tensor(Weight::qkv_w, 1).data);
@@ -71,7 +72,7 @@ TEST_P(Quantised, NothingIsCopied) {
 
 // A folder of int8 or int4, and the same values in a folder of FP32: every precision gives the same bits.
 TEST_P(Quantised, EveryPrecisionReadsTheExactValues) {
-  for (const std::string& model : {kGoldens + "plain", std::string(kOdd)}) {
+  for (const std::string& model : {kModelGoldens + "plain", std::string(kOdd)}) {
     convert(model + " --type " + type() + " --force -o " + path("q"));
     convert(path("q") + " --type fp32 --force -o " + path("wide"));
     expect_values(*open_any(path("wide")), *open_any(path("q")));
@@ -83,7 +84,7 @@ TEST_P(Quantised, EveryPrecisionReadsTheExactValues) {
 // The precision of the type gives the same bits from the folder and from the model that it was made of.
 TEST_P(Quantised, TheTypesPrecisionGivesTheBitsOfTheSource) {
   const std::string precision = std::string("cpu-") + type();
-  for (const std::string& model : {kGoldens + "plain", std::string(kOdd)}) {
+  for (const std::string& model : {kModelGoldens + "plain", std::string(kOdd)}) {
     convert(model + " --type " + type() + " --force -o " + path("q"));
     EXPECT_EQ(logits_of(*open_any(path("q")), precision.c_str()), logits_of(*open_any(model), precision.c_str()))
         << model;
@@ -91,7 +92,7 @@ TEST_P(Quantised, TheTypesPrecisionGivesTheBitsOfTheSource) {
 }
 
 TEST_P(Quantised, OtherLayoutsGetTheValues) {
-  convert(kGoldens + "plain --type " + type() + " -o " + path("q"));
+  convert(kModelGoldens + "plain --type " + type() + " -o " + path("q"));
   convert(path("q") + " -o " + path("copy"));
   EXPECT_TRUE(read_whole(path("copy/model.safetensors")) == read_whole(path("q/model.safetensors")));
   EXPECT_EQ(read_whole(path("copy/config.json")), read_whole(path("q/config.json")));
@@ -111,7 +112,7 @@ TEST_P(Quantised, OtherLayoutsGetTheValues) {
 }
 
 TEST_P(Quantised, AHeadThatEqualsTheEmbeddingIsTied) {
-  convert(kGoldens + "separate-head --type " + type() + " -o " + path("q"));
+  convert(kModelGoldens + "separate-head --type " + type() + " -o " + path("q"));
   const auto own = open_any(path("q"));
   EXPECT_NE(own->tensor(Weight::head_w, 0).data, own->tensor(Weight::wte, 0).data);
   const ModelFolder folder(path("q"));
@@ -136,7 +137,7 @@ TEST_P(Quantised, AHeadThatEqualsTheEmbeddingIsTied) {
 }
 
 TEST_P(Quantised, ValuesWithoutAScaleAreRefusedByName) {
-  convert(kGoldens + "plain --type fp32 -o " + path("f"));
+  convert(kModelGoldens + "plain --type fp32 -o " + path("f"));
   for (const float value : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
                             std::numeric_limits<float>::max()}) {
     const ModelFolder folder(path("f"));
@@ -168,7 +169,7 @@ class QuantisedBad : public testing::Test {
   static void SetUpTestSuite() {
     scratch_ = std::make_unique<ScratchFolder>();
     for (const char* type : {"int8", "int4"})
-      convert(kGoldens + "plain --type " + type + " -o " + (scratch_->path() / type).string());
+      convert(kModelGoldens + "plain --type " + type + " -o " + (scratch_->path() / type).string());
   }
   static void TearDownTestSuite() { scratch_.reset(); }
 

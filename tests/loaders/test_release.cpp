@@ -22,14 +22,12 @@ int64_t status_of(const std::string& key) {
 TEST(Release, TensorsStayReadable) {
   const ScratchFolder folder;
   const std::string small = "synthetic:L=2,C=24,H=3,V=131,T=9";
-  const auto expected = make_plugin<Loader>(Kind::loader, "synthetic")->open(small.c_str());
+  const auto expected = open_with("synthetic", small);
   for (const auto& [layout, loader, file] :
        {std::tuple("huggingface", "huggingface", "hf"), {"llmc", "llmc", "m.bin"}, {"gguf", "gguf", "m.gguf"}}) {
     const std::string path = (folder.path() / file).string();
-    ASSERT_EQ(
-        run_program(std::string(BINARY_DIR "/bin/gpt2convert -q -m ") + small + " --to " + layout + " -o " + path).code,
-        0);
-    const auto model = make_plugin<Loader>(Kind::loader, loader)->open(path.c_str());
+    convert(small + " --to " + layout + " -o " + path);
+    const auto model = open_with(loader, path);
     for_each_weight(model->config(), [&](Weight weight, int layer) { model->release(weight, layer); });
     for_each_weight(model->config(), [&, layout = layout](Weight weight, int layer) {
       const Tensor a = model->tensor(weight, layer), b = expected->tensor(weight, layer);
@@ -43,10 +41,8 @@ TEST(Release, TensorsStayReadable) {
 TEST(Release, AModelIsNotInMemoryTwice) {
   const ScratchFolder folder;
   const std::string path = folder.path().string() + "/m";
-  ASSERT_EQ(
-      run_program(BINARY_DIR "/bin/gpt2convert -q -m synthetic:L=6,C=512,H=8,V=30000,T=64 --type fp32 -o " + path).code,
-      0);
-  const auto model = make_plugin<Loader>(Kind::loader, "huggingface")->open(path.c_str());
+  convert("synthetic:L=6,C=512,H=8,V=30000,T=64 --type fp32 -o " + path);
+  const auto model = open_huggingface(path);
   const auto precision = make_plugin<Precision>(Kind::precision, "cpu-fp32");
   const int64_t weights = step_elements(model->config()) * 4;
   std::ofstream("/proc/self/clear_refs") << "5";  // begins VmHWM anew

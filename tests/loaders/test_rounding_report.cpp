@@ -7,6 +7,7 @@
 
 #include "gpt2run/evaluation/rounding_report.hpp"
 #include "gpt2run/sdk/float16.hpp"
+#include "loaders/weights.hpp"
 #include "support/plugin.hpp"
 #include "support/program.hpp"
 #include "support/tiny_checkpoint.hpp"
@@ -87,12 +88,12 @@ TEST(RoundingReport, ErrorOfOrdinaryWeightsIsThatOfTheType) {
 
 // A file that stores its matrices turned: the same numbers as the same model elsewhere.
 TEST(RoundingReport, LayoutDoesNotMatter) {
-  const auto huggingface = make_plugin<Loader>(Kind::loader, "huggingface")->open(SOURCE_DIR "/models/demo");
+  const auto huggingface = open_huggingface(SOURCE_DIR "/models/demo");
   const ScratchFolder folder;
   const std::string file = (folder.path() / "demo.bin").string();
   const Outcome made = run_program(BINARY_DIR "/bin/gpt2convert -m " SOURCE_DIR "/models/demo --to llmc -o " + file);
   ASSERT_EQ(made.code, 0) << made.err;
-  const auto llmc = make_plugin<Loader>(Kind::loader, "llmc")->open(file.c_str());
+  const auto llmc = open_with("llmc", file);
   const auto a = rounding_report_of(*huggingface, Type::bf16), b = rounding_report_of(*llmc, Type::bf16);
   ASSERT_EQ(a.size(), b.size());
   for (size_t i = 0; i < a.size(); ++i) {

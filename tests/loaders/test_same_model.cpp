@@ -51,14 +51,14 @@ TEST_F(SameModel, Bf16InEveryLayout) {
 }
 
 TEST_F(SameModel, ShardsAndOneFile) {
-  convert(kGoldens + "bf16-sharded --out " + path("one"));
-  expect_same(path("one"), kGoldens + "bf16-sharded");
+  convert(kModelGoldens + "bf16-sharded --out " + path("one"));
+  expect_same(path("one"), kModelGoldens + "bf16-sharded");
 }
 
 TEST_F(SameModel, F16AndAHeadOfItsOwn) {
   for (const char* name : {"f16", "separate-head", "plain"}) {
-    convert(kGoldens + name + " --out " + path(name));
-    expect_same(path(name), kGoldens + name);
+    convert(kModelGoldens + name + " --out " + path(name));
+    expect_same(path(name), kModelGoldens + name);
   }
 }
 
@@ -173,8 +173,8 @@ TEST_F(SameModel, GgufOf16BitsHasTheSameValuesAndLogits) {
   for (const auto& one : {std::pair("f16", Type::f16), std::pair("bf16-sharded", Type::bf16)}) {
     const char* name = one.first;
     const Type type = one.second;
-    convert(kGoldens + name + " --to gguf --out " + path(name) + ".gguf");
-    const auto found = open_any(path(name) + ".gguf"), expected = open_any(kGoldens + name);
+    convert(kModelGoldens + name + " --to gguf --out " + path(name) + ".gguf");
+    const auto found = open_any(path(name) + ".gguf"), expected = open_any(kModelGoldens + name);
     expect_same_config(found->config(), expected->config());
     for_each_weight(expected->config(), [&](Weight weight, int layer) {
       const Tensor a = found->tensor(weight, layer), b = expected->tensor(weight, layer);

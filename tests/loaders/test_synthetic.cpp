@@ -6,6 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/golden.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"
@@ -13,16 +14,12 @@
 namespace gpt2run::test {
 namespace {
 
-std::unique_ptr<Checkpoint> open(const std::string& spec) {
-  return make_plugin<Loader>(Kind::loader, "synthetic")->open(spec.c_str());
-}
-
 TEST(Synthetic, EqualsNumpyBitForBit) {
   int compared = 0;
   for (const Golden& golden : load_goldens()) {
     if (!golden.synthetic) continue;
     SCOPED_TRACE(golden.model);
-    const auto checkpoint = open(golden.model);
+    const auto checkpoint = open_with("synthetic", golden.model);
     expect_checksums(*checkpoint, golden.checksums);
     expect_complete(*checkpoint);
     ++compared;
@@ -33,12 +30,12 @@ TEST(Synthetic, EqualsNumpyBitForBit) {
 TEST(Synthetic, EqualsNumpyInBigModels) {
   for (const auto& [spec, checksums] : load_synthetic_checksums()) {
     SCOPED_TRACE(spec);
-    expect_checksums(*open(spec), checksums);
+    expect_checksums(*open_with("synthetic", spec), checksums);
   }
 }
 
 TEST(Synthetic, NamedSizesAreThoseOfGpt2) {
-  const auto checkpoint = open("synthetic:1558M");
+  const auto checkpoint = open_with("synthetic", "synthetic:1558M");
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 48);
   EXPECT_EQ(m.H, 25);
@@ -52,9 +49,10 @@ TEST(Synthetic, NamedSizesAreThoseOfGpt2) {
 }
 
 TEST(Synthetic, SettingsAreHonoured) {
-  const auto checkpoint = open(
-      "synthetic:355M,L=2,C=60,H=5,F=11,V=7,T=9,end_of_text=-1,epsilon=0.25,std=0.5,tied=0,seed=3,"
-      "activation=silu,scale_by_layer=1");
+  const auto checkpoint =
+      open_with("synthetic",
+                "synthetic:355M,L=2,C=60,H=5,F=11,V=7,T=9,end_of_text=-1,epsilon=0.25,std=0.5,tied=0,seed=3,"
+                "activation=silu,scale_by_layer=1");
   const ModelConfig& m = checkpoint->config();
   EXPECT_EQ(m.L, 2);
   EXPECT_EQ(m.C, 60);
@@ -67,20 +65,22 @@ TEST(Synthetic, SettingsAreHonoured) {
   EXPECT_EQ(m.activation, Activation::silu);
   EXPECT_TRUE(m.scale_by_layer);
   EXPECT_NE(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
-  EXPECT_EQ(open("synthetic:V=9")->config().end_of_text, 8);
-  EXPECT_EQ(open("synthetic:V=9")->config().activation, Activation::gelu_tanh);
-  EXPECT_FALSE(open("synthetic:V=9")->config().scale_by_layer);
+  EXPECT_EQ(open_with("synthetic", "synthetic:V=9")->config().end_of_text, 8);
+  EXPECT_EQ(open_with("synthetic", "synthetic:V=9")->config().activation, Activation::gelu_tanh);
+  EXPECT_FALSE(open_with("synthetic", "synthetic:V=9")->config().scale_by_layer);
   for (const char* name : {"gelu_tanh", "gelu_erf", "relu", "silu", "tanh"})
-    EXPECT_STREQ(name_of(open(std::string("synthetic:activation=") + name)->config().activation), name);
+    EXPECT_STREQ(name_of(open_with("synthetic", std::string("synthetic:activation=") + name)->config().activation),
+                 name);
 }
 
 TEST(Synthetic, TiedHeadIsTheTokenEmbedding) {
-  const auto checkpoint = open("synthetic:L=1,C=8,H=2,V=5,T=3");
+  const auto checkpoint = open_with("synthetic", "synthetic:L=1,C=8,H=2,V=5,T=3");
   EXPECT_EQ(checkpoint->tensor(Weight::head_w, 0).data, checkpoint->tensor(Weight::wte, 0).data);
 }
 
 TEST(Synthetic, SeedChangesEveryWeight) {
-  const auto one = open("synthetic:L=1,C=8,H=2,V=5,T=3,seed=1"), two = open("synthetic:L=1,C=8,H=2,V=5,T=3,seed=2");
+  const auto one = open_with("synthetic", "synthetic:L=1,C=8,H=2,V=5,T=3,seed=1"),
+             two = open_with("synthetic", "synthetic:L=1,C=8,H=2,V=5,T=3,seed=2");
   for (int i = 0; i < kWeights; ++i) {
     const auto weight = static_cast<Weight>(i);
     EXPECT_NE(checksum(one->tensor(weight, 0)), checksum(two->tensor(weight, 0))) << name_of(weight);
@@ -104,7 +104,7 @@ void expect_spread(const Tensor& tensor, double mean, double deviation) {
 }
 
 TEST(Synthetic, SpreadIsThatOfGpt2sStart) {
-  const auto checkpoint = open("synthetic:L=8,C=128,H=2,V=1000,T=64");
+  const auto checkpoint = open_with("synthetic", "synthetic:L=8,C=128,H=2,V=1000,T=64");
   expect_spread(checkpoint->tensor(Weight::wte, 0), 0, 0.02);
   expect_spread(checkpoint->tensor(Weight::up_w, 7), 0, 0.02);
   expect_spread(checkpoint->tensor(Weight::down_w, 7), 0, 0.02 / 4);  // sqrt(2 * 8) = 4
@@ -135,7 +135,7 @@ TEST(Synthetic, OutliersOverflowFp16InTheFirstKeyAfterTheFirstPosition) {
   for (const char* spec : {"synthetic:L=3,C=96,H=4,F=200,V=301,T=23,std=0.1,outliers=1,seed=19",
                            "synthetic:L=1,C=48,H=3,V=17,T=11,outliers=1"}) {
     SCOPED_TRACE(spec);
-    const auto checkpoint = open(spec);
+    const auto checkpoint = open_with("synthetic", spec);
     const ModelConfig& m = checkpoint->config();
     EXPECT_EQ(value_at(checkpoint->tensor(Weight::qkv_b, 0), 0, 0), 1.f);
     for (int32_t token = 0; token < m.V; ++token) {
@@ -149,7 +149,7 @@ TEST(Synthetic, OutliersOverflowFp16InTheFirstKeyAfterTheFirstPosition) {
 }
 
 TEST(Synthetic, ThreadsMakeEachWeightOnce) {
-  const auto checkpoint = open("synthetic:L=2,C=256,H=2,V=5003,T=64");
+  const auto checkpoint = open_with("synthetic", "synthetic:L=2,C=256,H=2,V=5003,T=64");
   const void* pointers[8][kWeights];
   {
     std::vector<std::jthread> threads;
@@ -195,11 +195,12 @@ TEST(Synthetic, BadSpecsAreRefusedByName) {
       {"synthetic:=2", {"\"\""}},
       {"synthetic:seed=18446744073709551616", {"seed:"}},
   };
-  for (const auto& one : cases) EXPECT_THAT(error_of([&] { open(one.first); }), IsMessage(one.second)) << one.first;
+  for (const auto& one : cases)
+    EXPECT_THAT(error_of([&] { open_with("synthetic", one.first); }), IsMessage(one.second)) << one.first;
 }
 
 TEST(Synthetic, LayersAndWeightsOutsideTheModelAreRefused) {
-  const auto checkpoint = open("synthetic:L=2,C=8,H=2,V=5,T=3");
+  const auto checkpoint = open_with("synthetic", "synthetic:L=2,C=8,H=2,V=5,T=3");
   const auto refused = [&](Weight weight, int layer) { return error_of([&] { checkpoint->tensor(weight, layer); }); };
   EXPECT_THAT(refused(Weight::qkv_w, 2), IsMessage("qkv_w", "2"));
   EXPECT_THAT(refused(Weight::qkv_w, -1), IsMessage("qkv_w", "2", "-1"));

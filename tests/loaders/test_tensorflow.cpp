@@ -8,6 +8,7 @@
 
 #include "loaders/same_model.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/program.hpp"
 

@@ -7,6 +7,7 @@
 #include "loaders/model_folder.hpp"
 #include "loaders/torch_writer.hpp"
 #include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/memory_file.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"
@@ -31,7 +32,7 @@ uint32_t crc32(std::string_view bytes) {
 class TorchBad : public testing::Test {
  protected:
   void SetUp() override {
-    content_ = content_of(*make_plugin<Loader>(Kind::loader, "huggingface")->open(folder_.path().c_str()));
+    content_ = content_of(*open_huggingface(folder_.path()));
     folder_.remove("model.safetensors");
   }
   void expect_refused(const std::string& bytes, Words words, const std::string& file = kFile) {
@@ -228,7 +229,7 @@ TEST_F(TorchBad, NamesOfAnotherModelAreShown) {
 
 // The precisions take a head at the address of wte for wte.
 TEST_F(TorchBad, AHeadThatIsWteTransposedIsRefused) {
-  const auto square = make_plugin<Loader>(Kind::loader, "synthetic")->open("synthetic:L=1,C=8,H=2,V=8,T=5");
+  const auto square = open_with("synthetic", "synthetic:L=1,C=8,H=2,V=8,T=5");
   TorchContent content = content_of(*square, {.linear = true});
   folder_.write("model.pt", content.archive());
   folder_.remove("config.json");

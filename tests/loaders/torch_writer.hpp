@@ -11,6 +11,7 @@
 
 namespace gpt2run::test {
 
+// What PyTorch itself has written.
 inline const std::string kTorchGoldens = SOURCE_DIR "/tests/golden/torch/";
 
 template <class Number>

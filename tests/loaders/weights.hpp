@@ -1,4 +1,5 @@
-// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, Hugging Face folders.
+// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, opening a
+// model by a named loader.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -7,9 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "gpt2run/error.hpp"
 #include "gpt2run/loader.hpp"
-#include "support/error_of.hpp"
 #include "support/golden.hpp"
 #include "support/plugin.hpp"
 
@@ -51,6 +50,7 @@ inline void expect_checksums(const Checkpoint& checkpoint, const std::map<std::s
   }
 }
 
+// Opens a model by this loader; throws what the loader throws.
 inline std::unique_ptr<Checkpoint> open_with(const char* loader, const std::string& path,
                                              const OptionValues& options = {}) {
   return make_plugin<Loader>(Kind::loader, loader, options)->open(path.c_str());

@@ -4,14 +4,9 @@
 #include <numeric>
 #include <vector>
 
-#include "gpt2run/loader.hpp"
-
 namespace gpt2run::test {
 
-inline constexpr ModelConfig kShape{
-    .L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .end_of_text = 39, .epsilon = 1e-5f};
-
-// Where the network and the sampler are, and how many bodies run between two looks.
+// Where the network and the sampler are, and how many bodies run between two waits.
 struct Place {
   const char* name;
   bool device, device_sampler;

@@ -6,6 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/precision.hpp"
+#include "support/error_of.hpp"
 #include "support/plugin.hpp"
 #include "support/tiny_checkpoint.hpp"
 
@@ -24,36 +25,31 @@ std::vector<float> logits_of(const Checkpoint& model, const char* precision, con
   return {batch.logits, batch.logits + batch.vocab};
 }
 
-std::string error_of(const Checkpoint& model, const char* precision) {
-  try {
-    logits_of(model, precision, "error");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+std::string refusal_of(const Checkpoint& model, const char* precision) {
+  return error_of([&] { logits_of(model, precision, "error"); });
 }
 
 TEST(Overflow, TheTensorIsNamed) {
   TinyCheckpoint model;
-  EXPECT_EQ(error_of(model, "cpu-fp16"), "no error");
+  EXPECT_EQ(refusal_of(model, "cpu-fp16"), "no error");
   model.values(Weight::up_w, 1)[17] = -70000;
   model.values(Weight::up_w, 1)[3] = 65520;
   model.values(Weight::down_w, 1)[0] = 1e9f;
-  EXPECT_EQ(error_of(model, "cpu-fp16"),
+  EXPECT_EQ(refusal_of(model, "cpu-fp16"),
             "weight up_w of layer 1: expected values that fp16 holds, up to 65504, found 2 beyond, the largest 70000; "
             "overflow=saturate clamps them, fp32 holds them");
-  EXPECT_EQ(error_of(model, "cpu-bf16"), "no error");
+  EXPECT_EQ(refusal_of(model, "cpu-bf16"), "no error");
   model.values(Weight::up_w, 1)[17] = std::numeric_limits<float>::max();
-  EXPECT_NE(error_of(model, "cpu-bf16").find("weight up_w of layer 1: expected values that bf16 holds"),
+  EXPECT_NE(refusal_of(model, "cpu-bf16").find("weight up_w of layer 1: expected values that bf16 holds"),
             std::string::npos);
 }
 
 TEST(Overflow, VectorsAreJudgedToo) {
   TinyCheckpoint model;
   model.values(Weight::down_b, 0)[5] = 65520;
-  EXPECT_NE(error_of(model, "cpu-fp16").find("weight down_b of layer 0: "), std::string::npos);
+  EXPECT_NE(refusal_of(model, "cpu-fp16").find("weight down_b of layer 0: "), std::string::npos);
   model.values(Weight::wte, 0)[5] = 65520;
-  EXPECT_NE(error_of(model, "cpu-fp16").find("weight wte: "), std::string::npos);
+  EXPECT_NE(refusal_of(model, "cpu-fp16").find("weight wte: "), std::string::npos);
 }
 
 // The last value that rounds down to the largest one is none, nor is what the file itself calls infinite.
@@ -61,7 +57,7 @@ TEST(Overflow, OnlyFiniteValuesThatBecomeInfinite) {
   TinyCheckpoint model;
   model.values(Weight::up_w, 0)[0] = 65519;
   model.values(Weight::wpe, 0)[20 * 12] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(error_of(model, "cpu-fp16"), "no error");
+  EXPECT_EQ(refusal_of(model, "cpu-fp16"), "no error");
 }
 
 TEST(Overflow, SaturateIsTheLargestValueOfTheType) {

@@ -8,6 +8,7 @@
 #include "gpt2run/sdk/quantise.hpp"
 #include "int8_precision.hpp"
 #include "quantised.hpp"
+#include "support/error_of.hpp"
 #include "support/quantised_checkpoint.hpp"
 
 namespace gpt2run::test {
@@ -153,12 +154,9 @@ TEST(QuantisedWeights, OfAnotherInt4QuantiserAreValuesLikeAnyOthers) {
 }
 
 std::string refusal_of(const Checkpoint& model, const char* precision, const OptionValues& options = {}) {
-  try {
+  return error_of([&] {
     make_plugin<Precision>(Kind::precision, precision, options)->open(model, {1, 4, 1, 1, 2, 0, false});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  });
 }
 
 TEST(QuantisedWeights, ThatAreNotFiniteAreRefusedByName) {

@@ -22,8 +22,6 @@ namespace {
 using testing::Each;
 using testing::HasSubstr;
 
-constexpr ModelConfig kShape{.L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .end_of_text = 39, .epsilon = 1e-5f};
-
 // Prompts of lengths and ends that differ: after token t comes t + 1, and 39 is the end of text.
 std::vector<Prompt> prompts(int count) {
   std::vector<Prompt> all;
@@ -40,10 +38,7 @@ Summary generate_there(Ranks& ranks, Generation generation, std::span<Sink* cons
                        const std::vector<Prompt>& prompts, const std::function<void()>& pace = {},
                        int64_t most_ahead = kMostAhead) {
   set_rank_and_seed(generation, ranks, false);
-  const auto script = std::make_shared<Script>();
-  script->next.resize(kShape.V);
-  std::iota(script->next.begin(), script->next.end(), 1);
-  script->next[39] = 0;
+  const auto script = counting_script();
   if (pace) script->spoil = [&](HostState<float>&) { pace(); };
   Argmax argmax(false);
   const Chain chain{{&argmax}, Space::host, false};

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/program.hpp"
 
@@ -36,12 +37,7 @@ class OutputFiles : public testing::Test {
     file.publish();
   }
   static std::string refusal_of(const fs::path& path) {
-    try {
-      write(path);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return error_of([&] { write(path); });
   }
 
   ScratchFolder scratch_;

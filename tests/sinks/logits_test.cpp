@@ -182,7 +182,7 @@ TEST_F(Logits, NamesTheFileThatADiskCannotTake) {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small = {100000, before.rlim_max};
-  signal(SIGXFSZ, SIG_IGN);
+  const auto sizes = signal(SIGXFSZ, SIG_IGN);
   for (const char* format : {"json", "npy"}) {
     auto sink = logits({{"format", format}});
     sink->begin(kManifest);
@@ -196,6 +196,7 @@ TEST_F(Logits, NamesTheFileThatADiskCannotTake) {
     sink.reset();
     EXPECT_EQ(files(), std::vector<std::string>{});
   }
+  signal(SIGXFSZ, sizes);
 }
 
 TEST_F(Logits, MakesItsFolderAndNamesOneThatItCannotMake) {

@@ -102,12 +102,13 @@ TEST_F(Text, NamesAStandardOutputThatTakesNothing) {
   close(full);
   EXPECT_EQ(error_on(-1), "standard output: cannot write: Bad file descriptor");
 
-  signal(SIGPIPE, SIG_IGN);
+  const auto pipes = signal(SIGPIPE, SIG_IGN);
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   close(ends[0]);
   EXPECT_EQ(error_on(ends[1]), "standard output: cannot write: Broken pipe");
   close(ends[1]);
+  signal(SIGPIPE, pipes);
 }
 
 TEST_F(Text, NamesAFileThatCannotBeWritten) {

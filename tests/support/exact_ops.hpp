@@ -1,4 +1,4 @@
-// A precision that rounds nothing.
+// The operations of a precision that rounds nothing. Needs only the SDK, so that plugins of tests can include it.
 #pragma once
 #include "gpt2run/sdk/reference.hpp"
 

@@ -3,6 +3,8 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <vector>
 
 #include "gpt2run/sdk/host_session.hpp"
 
@@ -14,6 +16,17 @@ struct Script {
   int steps = 0;
   int64_t rows = 0, logit_rows = 0;
 };
+
+// The model of the tests of the loop, and its table: t is followed by t + 1, and the end of text by 0.
+inline constexpr ModelConfig kShape{
+    .L = 1, .H = 1, .C = 2, .F = 2, .V = 40, .T = 64, .end_of_text = 39, .epsilon = 1e-5f};
+inline std::shared_ptr<Script> counting_script() {
+  const auto script = std::make_shared<Script>();
+  script->next.resize(static_cast<size_t>(kShape.V));
+  std::iota(script->next.begin(), script->next.end(), 1);
+  script->next[static_cast<size_t>(kShape.end_of_text)] = 0;
+  return script;
+}
 
 class ScriptedOps {
  public:

@@ -6,6 +6,7 @@
 
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "tokenizer/demo_folder.hpp"
 
@@ -95,14 +96,8 @@ TEST(TokenizerFiles, NoEndOfText) {
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("<|endoftext|>")), "<|endoftext|>");
 }
 
-// The one line of the error that opening this folder must give.
 std::string error_opening(const std::string& path) {
-  try {
-    Tokenizer::open(path);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_of([&] { Tokenizer::open(path); });
 }
 
 // Editors of Windows put a byte order mark before UTF-8, or write UTF-16.

@@ -2,10 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <functional>
 #include <random>
 
-#include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"

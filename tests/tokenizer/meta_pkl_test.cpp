@@ -5,7 +5,7 @@
 
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "loaders/torch_writer.hpp"
-#include "loaders/weights.hpp"
+#include "support/error_of.hpp"
 #include "support/messages.hpp"
 
 namespace gpt2run::test {

@@ -1,8 +1,6 @@
 // BERT's vocab.txt: ids, what is shown, and one line for each bad file.
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "gpt2run/error.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
 #include "support/error_of.hpp"

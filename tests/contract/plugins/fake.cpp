@@ -1,5 +1,4 @@
 // Precision fake: the reference's FP32 contract on the fake device.
-#include "gpt2run/sdk/reference.hpp"
 #include "support/exact_ops.hpp"
 #include "support/fake_device.hpp"
 
