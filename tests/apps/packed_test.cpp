@@ -271,6 +271,11 @@ TEST_F(Packed, VerifyReadsEverything) {
   EXPECT_THAT(run("gpt2convert --verify -m m"), IsRefusal(1, "gpt2convert", "m/model.safetensors:", "SHA256SUMS"));
 }
 
+TEST_F(Packed, TheDemoModelHasItsSums) {
+  EXPECT_EQ(run("gpt2run -q --verify --prompt a -n 1").err, "");
+  EXPECT_EQ(run("cd " SOURCE_DIR "/models/demo && sha256sum --quiet -c SHA256SUMS").code, 0);
+}
+
 TEST_F(Packed, VerifyComparesAModelWithTheSumsBesideIt) {
   const std::string tokens = " --tokens 1,2 -n 2 --sampler argmax --sink tokens";
   EXPECT_EQ(run("cd m && sha256sum --quiet -c SHA256SUMS").code, 0);
