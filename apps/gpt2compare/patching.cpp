@@ -152,7 +152,7 @@ void PatchingRun::read_sweep(const Configuration& configuration) {
     if (patch.source == PatchSource::from && patch.donor.size() != length)
       usage_error(origin, ": expected a text of as many tokens as the prompt's ", length,
                   ", so that each position has its counterpart, found ", patch.donor.size());
-  for (const Patch& patch : swept_) check_patch(patch, result_.texts, 0, origin);
+  for (const Patch& patch : swept_) check_patch_on_prompts(patch, result_.texts, 0, origin);
   if (answers_.size() > 2)
     usage_error(configuration.origin("answer"), ": expected one or two, found ", answers_.size());
   result_.sweep.emplace().text = text;

@@ -22,7 +22,7 @@ RunTaps::RunTaps(OpenModel& model, Inside inside, const std::vector<std::vector<
   std::vector<Prompt> texts;
   for (const std::vector<int32_t>& ids : prompts) texts.push_back({"", ids});
   for (size_t i = 0; i < inside_.patches.size(); ++i)
-    check_patch(inside_.patches[i], texts, longest, patch_origin("patch", i, inside_.patches.size()));
+    check_patch_on_prompts(inside_.patches[i], texts, longest, patch_origin("patch", i, inside_.patches.size()));
   PatchBinder binder(model.session(), model.config(), model.limits(), check);
   for (const std::vector<int32_t>& ids : prompts) {
     bound_.emplace_back();

@@ -249,7 +249,8 @@ std::string patch_origin(const std::string& origin, size_t index, size_t count) 
   return origin + " (number " + std::to_string(index + 1) + " of " + std::to_string(count) + ")";
 }
 
-void check_patch(const Patch& patch, std::span<const Prompt> prompts, int64_t longest, const std::string& origin) {
+void check_patch_on_prompts(const Patch& patch, std::span<const Prompt> prompts, int64_t longest,
+                            const std::string& origin) {
   int64_t most = 0;
   for (size_t i = 0; i < prompts.size(); ++i) {
     most = std::max<int64_t>(most, std::ssize(prompts[i].tokens));
@@ -272,7 +273,7 @@ std::vector<Patch> patches_of(const Configuration& configuration, const Tokenize
   for (size_t i = 0; i < given.size(); ++i) {
     const std::string origin = patch_origin(configuration.origin("patch"), i, given.size());
     patches.push_back(parse_patch(given[i], origin, texts, model));
-    check_patch(patches.back(), prompts, longest, origin);
+    check_patch_on_prompts(patches.back(), prompts, longest, origin);
   }
   return patches;
 }

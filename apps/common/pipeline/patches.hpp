@@ -45,7 +45,8 @@ std::string patch_origin(const std::string& origin, size_t index, size_t count);
 
 // Checks a patch against prompts: its donor is long enough for each of them, and one of them reaches a position of it.
 // longest: tokens that the longest sequence will have. Throws UsageError naming `origin`.
-void check_patch(const Patch& patch, std::span<const Prompt> prompts, int64_t longest, const std::string& origin);
+void check_patch_on_prompts(const Patch& patch, std::span<const Prompt> prompts, int64_t longest,
+                            const std::string& origin);
 
 // The patches of the option --patch, in order, parsed and checked against the prompts as above.
 std::vector<Patch> patches_of(const Configuration& configuration, const Tokenizer* tokenizer, const ModelConfig& model,
