@@ -33,7 +33,7 @@ run_part() {
       ;;
     thorough)
       build release -D GPT2RUN_TESTS=ON
-      run_ctest release -L thorough
+      run_ctest release -L 'thorough|turn-'
       skipped_tests build/release/Testing/Temporary/LastTest.log
       ;;
     lto) build lto -D GPT2RUN_TESTS=ON ;;

@@ -99,6 +99,8 @@ foreach(test loop engine)
   endforeach()
 endforeach()
 
+gpt2run_tests_take_turns(cuda_golden cuda_session cuda_engine)
+
 # In other orders of threads and blocks: what changes is a race.
 foreach(order descending random:7)
   string(REPLACE : _ label ${order})
