@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/tokenizer/tokenizer.hpp"
