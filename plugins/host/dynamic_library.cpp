@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include <boost/dll/shared_library.hpp>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -62,6 +63,10 @@ DynamicLibrary::DynamicLibrary(std::filesystem::path file) : file_(std::move(fil
     handle_ = keep(file_).native();
   } catch (const std::system_error& error) {
     fail(file_.string(), ": ", reason_of(linker_text(error.what()), file_));
+  } catch (...) {
+    // The library has thrown when it was opened, through the linker, whose state is then unknown. Compiled by GCC the
+    // process has ended before, since dlopen() is declared not to throw.
+    std::terminate();
   }
 }
 

@@ -43,6 +43,10 @@ bool closes() {
   return closed;
 }
 
+// Device memory begins this far behind a multiple of 4 GiB. So a word whose lower half is smaller is taken for no pointer:
+// it may be an int of an argument, and beside it padding with anything in it.
+constexpr size_t kLeastLowerHalf = 1 << 16;
+
 size_t whole_pages(size_t bytes) {
   static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
@@ -121,7 +125,7 @@ class Arena {
 
   std::mutex mutex_;
   char* base_ = nullptr;
-  size_t used_ = 0;
+  size_t used_ = kLeastLowerHalf;
   int opened_ = 0;
   std::map<size_t, size_t> taken_, gaps_;  // size of each by its offset; gaps do not touch
 };
@@ -174,6 +178,7 @@ void check_words(const char* what, const void* values, size_t bytes, int device,
     std::memcpy(&word, static_cast<const char*>(values) + at, sizeof word);
     const auto* const address = reinterpret_cast<const void*>(word);
     if (word < kLeast || word >= kMost || address == stream) continue;
+    if (static_cast<uint32_t>(word) < kLeastLowerHalf) continue;
     const int owner = device_of(address);
     if (owner == device || (owner == kHostMemory && !is_mapped(word))) continue;
     fail(what, ": expected memory of device ", device, ", found a pointer to memory of ", shown(owner), " at byte ",
