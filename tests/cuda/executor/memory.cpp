@@ -43,8 +43,8 @@ bool closes() {
   return closed;
 }
 
-// Device memory begins this far behind a multiple of 4 GiB. So a word whose lower half is smaller is taken for no pointer:
-// it may be an int of an argument, and beside it padding with anything in it.
+// Device memory begins this far behind a multiple of 4 GiB. So a word whose lower half is smaller is taken for no
+// pointer: it may be an int of an argument, and beside it padding with anything in it.
 constexpr size_t kLeastLowerHalf = 1 << 16;
 
 size_t whole_pages(size_t bytes) {
