@@ -6,7 +6,6 @@
 #include <link.h>
 
 #include <boost/dll/shared_library.hpp>
-#include <exception>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -54,20 +53,25 @@ shared_library& keep(const std::filesystem::path& file) {
   return open.emplace(file, shared_library(file, rtld_now | rtld_local)).first->second;
 }
 
+// Opens a library, or returns the linker's message. What the library itself throws when it is opened comes through the
+// linker, whose state is then unknown. So nothing else leaves this function: such a library crashes the process, by
+// whatever compiler this is built, and is named as one that crashes when it is opened.
+std::string try_to_open(const std::filesystem::path& file, void*& handle) noexcept {
+  try {
+    handle = keep(file).native();
+    return {};
+  } catch (const std::system_error& error) {
+    return linker_text(error.what());
+  }
+}
+
 }  // namespace
 
 DynamicLibrary::DynamicLibrary(std::filesystem::path file) : file_(std::move(file)), handle_(nullptr) {
   if (!file_.is_absolute()) fail(file_.string(), ": expected an absolute path of a library");
   check_elf(file_);
-  try {
-    handle_ = keep(file_).native();
-  } catch (const std::system_error& error) {
-    fail(file_.string(), ": ", reason_of(linker_text(error.what()), file_));
-  } catch (...) {
-    // The library has thrown when it was opened, through the linker, whose state is then unknown. Compiled by GCC the
-    // process has ended before, since dlopen() is declared not to throw.
-    std::terminate();
-  }
+  if (const std::string message = try_to_open(file_, handle_); !message.empty())
+    fail(file_.string(), ": ", reason_of(message, file_));
 }
 
 Symbol DynamicLibrary::symbol(const char* name) const {
