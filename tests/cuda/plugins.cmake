@@ -49,7 +49,7 @@ set(left_out ${draws})
 if(GPT2RUN_SANITIZE)
   string(APPEND left_out :Chain.DrawsFromTheDistributionItDescribes)  # half a minute there
 endif()
-set_tests_properties(cuda_samplers PROPERTIES ENVIRONMENT "GPT2RUN_FSYNC=0;GTEST_FILTER=-${left_out}")
+set_property(TEST cuda_samplers APPEND PROPERTY ENVIRONMENT GTEST_FILTER=-${left_out})
 target_compile_definitions(test_cuda_samplers PRIVATE GPT2RUN_TEST_SAMPLERS="${plugins}")
 foreach(name ${samplers})
   add_dependencies(test_cuda_samplers executor-sampler-${name} gpt2run-sampler-${name})

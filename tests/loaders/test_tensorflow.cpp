@@ -23,7 +23,7 @@ constexpr const char* kIndex = "model.ckpt.index";
 constexpr const char* kData = "model.ckpt.data-00000-of-00001";
 
 std::unique_ptr<Checkpoint> open(const fs::path& path, const OptionValues& options = {}) {
-  return make_plugin<Loader>(Kind::loader, "tensorflow", options)->open(path.c_str());
+  return open_with("tensorflow", path, options);
 }
 
 // CRC-32C as the format stores it, bit by bit.
@@ -89,7 +89,7 @@ class Tensorflow : public testing::Test {
 };
 
 TEST_F(Tensorflow, TheCheckpointHasTheWeightsItWasMadeFrom) {
-  const auto expected = make_plugin<Loader>(Kind::loader, "synthetic")->open(kModel);
+  const auto expected = open_with("synthetic", kModel);
   for (const char* name : {"", "hparams.json", kIndex, kData, "model.ckpt"}) {
     SCOPED_TRACE(name);
     expect_same(*open(path(name)), *expected);

@@ -1,5 +1,5 @@
-// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, opening a
-// model by a named loader.
+// What the tests of all loaders share: weights by name, a check that a checkpoint is whole, opening a model by a named
+// loader.
 #pragma once
 #include <gtest/gtest.h>
 

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "gpt2run/engine/generate.hpp"
 #include "support/argmax.hpp"
 #include "support/capture_sink.hpp"

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 
 #include <map>
-#include <numeric>
 
 #include "gpt2run/engine/generate.hpp"
 #include "pipeline.hpp"

@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <map>
-#include <numeric>
 #include <set>
 
 #include "common/ranks/rank_events.hpp"
