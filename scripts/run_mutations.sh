@@ -22,7 +22,7 @@ sources() {
 sources | while IFS= read -r -d '' file; do
   if [ -e "$file" ]; then printf '%s\0' "$file"; fi
 done | xargs -0 cp --parents -t "$copy"
-build=$copy/build/mutations
+build=$copy/build/release
 
 some=0
 if [ "${1:-}" = --some ]; then
@@ -75,7 +75,8 @@ verdict() {
   change --reverse "$patch"
 }
 
-cmake -S "$copy" -B "$build" -G Ninja -D CMAKE_BUILD_TYPE=Release -D GPT2RUN_WERROR=ON >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
+# As scripts/test.sh builds it, so that what that one compiled is found.
+(cd "$copy" && cmake --preset release -D GPT2RUN_TESTS=ON) >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
 
 failed=0
 printf '%-30s %-85s %s\n' mutation test verdict

@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include <boost/dll/shared_library.hpp>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <system_error>
@@ -55,13 +56,16 @@ shared_library& keep(const std::filesystem::path& file) {
 
 // Opens a library, or returns the linker's message. What the library itself throws when it is opened comes through the
 // linker, whose state is then unknown. So nothing else leaves this function: such a library crashes the process, by
-// whatever compiler this is built, and is named as one that crashes when it is opened.
-std::string try_to_open(const std::filesystem::path& file, void*& handle) noexcept {
+// whatever compiler this is built, and is named as one that crashes when it is opened. std::terminate() is called where
+// the exception is caught, so that its text can still be told: GCC 12 has forgotten it where noexcept alone stops it.
+std::string try_to_open(const std::filesystem::path& file, void*& handle) {
   try {
     handle = keep(file).native();
     return {};
   } catch (const std::system_error& error) {
     return linker_text(error.what());
+  } catch (...) {
+    std::terminate();
   }
 }
 

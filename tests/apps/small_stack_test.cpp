@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "apps/shell.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run {
 namespace {
@@ -9,9 +10,7 @@ namespace {
 class SmallStack : public Shell {
  protected:
   void SetUp() override {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "the sanitizer's own frames are larger";
-#endif
+    SKIP_UNDER_SANITIZERS("the sanitizer's own frames are larger");
     Shell::SetUp();
     write("prompts.txt", "Once upon a time\nThe king\nA little girl went into the dark forest and there she met\n");
   }

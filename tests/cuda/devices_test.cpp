@@ -6,6 +6,7 @@
 #include "cuda/bodies.hpp"
 #include "loop.hpp"
 #include "support/error_of.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -107,9 +108,7 @@ struct UnselectedMemory final : Sampler {
 };
 
 TEST(Devices, MemoryOfAnotherDeviceIsRefused) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer has the memory of all devices on the heap";
-#endif
+  SKIP_UNDER_SANITIZERS("the sanitizer has the memory of all devices on the heap");
   const TinyCheckpoint checkpoint;
   const auto first = open_session<float>(checkpoint, limits_on(0)),
              second = open_session<float>(checkpoint, limits_on(1));

@@ -12,6 +12,7 @@
 #include "gpt2run/sdk/cuda/runtime.hpp"
 #include "kernels.hpp"
 #include "support/error_of.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -173,11 +174,7 @@ TEST_F(Executor, AMisalignedVectorIsNamed) {
 // Memory of the host and of a device, and a stream of that device.
 class Memory : public Executor {
  protected:
-  void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__)
-    GTEST_SKIP() << "the sanitizer has device memory on the heap";
-#endif
-  }
+  void SetUp() override { SKIP_UNDER_SANITIZERS("the sanitizer has device memory on the heap"); }
   ~Memory() override { cuda::release_stream(stream_); }
 
   // The error of a launch of view_kernel on the stream.

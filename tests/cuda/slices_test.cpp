@@ -23,6 +23,7 @@
 #undef gpt2run_plugin
 #define gpt2run_plugin typical_plugin
 #include "../../samplers/cuda/typical.cu"
+#include "support/sanitizers.hpp"
 #undef gpt2run_plugin
 
 namespace gpt2run::test {
@@ -273,11 +274,13 @@ void expect_all_bounded(const std::vector<std::vector<float>>& rows, const std::
 }
 
 TEST(Slices, NoRowTakesMoreThanTheBound) {
+  SKIP_UNDER_SANITIZERS(kOfSizes);
   for (const int vocab : {1025, 700}) expect_all_bounded(hard_rows(vocab), bounds_of(vocab));
 }
 
 // The first rows only, and nucleus only: the executor takes a second for some of them.
 TEST(Slices, NoRowOfGpt2TakesMoreThanTheBound) {
+  SKIP_UNDER_SANITIZERS(kOfSizes);
   auto rows = hard_rows(50257);
   rows.resize(6);
   expect_all_bounded(rows, {bounds_of(50257)[1]});
@@ -287,6 +290,7 @@ TEST(Slices, NoRowOfGpt2TakesMoreThanTheBound) {
 
 // For the largest vocabulary a block has four keys to try at once, for the smallest two.
 TEST(Slices, TheLargestAndTheSmallestVocabularies) {
+  SKIP_UNDER_SANITIZERS(kOfSizes);
   std::mt19937 bits(13);
   expect_all_bounded({random_row(bits, kMaxVocab)}, {bounds_of(kMaxVocab)[0]});
   for (const int vocab : {2, 1}) expect_all_bounded({random_row(bits, vocab)}, bounds_of(vocab));

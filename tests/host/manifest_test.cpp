@@ -7,6 +7,7 @@
 #include "common/prompts/prompt_file.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run {
 namespace {
@@ -62,6 +63,7 @@ TEST(ManifestText, NumbersAreWrittenInOneForm) {
 
 // In time that grows with the square of their number these would take hours.
 TEST(ManifestText, HasAsManyOptionsAsOneLikes) {
+  SKIP_UNDER_SANITIZERS(test::kOfSizes);
   constexpr size_t kMany = 500'000;
   Manifest manifest = small();
   for (size_t i = 0; i < kMany; ++i)
@@ -73,6 +75,7 @@ TEST(ManifestText, HasAsManyOptionsAsOneLikes) {
 }
 
 TEST(ManifestText, HasAsManyPromptsAsOneLikes) {
+  SKIP_UNDER_SANITIZERS(test::kOfSizes);
   constexpr size_t kMany = 200'000;
   Manifest manifest = small();
   for (size_t i = 1; i < kMany; ++i) manifest.prompts.push_back({"a", {static_cast<int32_t>(i)}});

@@ -9,6 +9,7 @@
 
 #include "host/plugin_folders.hpp"
 #include "support/messages.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -246,9 +247,7 @@ TEST(Surroundings, TheCurrentFolderIsNeverSearched) {
 
 TEST(Surroundings, ASetUserIdProgramIgnoresTheEnvironment) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make a program of another user";
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "the leak checker cannot watch a set-user-id program";
-#endif
+  SKIP_UNDER_SANITIZERS("the leak checker cannot watch a set-user-id program");
   const ScratchFolder scratch;
   chmod(scratch.path().c_str(), 0755);
   const fs::path program = scratch.path() / "gpt2plugins";

@@ -9,6 +9,7 @@
 #include "gpt2run/json/json.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run::json {
 namespace {
@@ -82,6 +83,7 @@ TEST(JsonReader, HasALimitOfLevels) {
 }
 
 TEST(JsonReader, TakesTimeInProportionToTheText) {
+  SKIP_UNDER_SANITIZERS(test::kOfSizes);
   constexpr size_t kMany = 2'000'000;  // a search through what was read before would take hours
   const Document list = parse(list_of("{}", kMany), "a");
   EXPECT_EQ(list.root().elements().size(), kMany);
@@ -94,6 +96,7 @@ TEST(JsonReader, TakesTimeInProportionToTheText) {
 }
 
 TEST(JsonReader, HasALimitOfValues) {
+  SKIP_UNDER_SANITIZERS(test::kOfSizes);
   EXPECT_THAT(refusal_of(list_of("1", kMaxValues)), IsMessage("a.json", "33554432"));
 }
 

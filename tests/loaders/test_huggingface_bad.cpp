@@ -12,6 +12,7 @@
 #include "support/golden.hpp"
 #include "support/messages.hpp"
 #include "support/plugin.hpp"
+#include "support/sanitizers.hpp"
 
 namespace gpt2run::test {
 namespace {
@@ -300,6 +301,7 @@ TEST(HuggingfaceFiles, OneOfSeveralFilesMustBeNamed) {
 
 // In time that grows with the square of their number they would take hours.
 TEST(HuggingfaceHeader, HoldsAsManyTensorsAsOneLikes) {
+  SKIP_UNDER_SANITIZERS(kOfSizes);
   const ModelFolder folder;
   std::string header = "{";
   for (int i = 0; i < 500'000; ++i)
