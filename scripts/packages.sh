@@ -7,8 +7,8 @@
 # lintian    finds no error in them
 # install    in a fresh Debian 12: they install, run the demo, and leave nothing when they are removed (root, debootstrap)
 # container  the steps of the Containerfile, without an engine, in folders with a fresh Debian 12 (root, debootstrap)
-# reproduce  a second build in another folder, which takes nothing from the cache of compiled files, gives the same bytes;
-#            the package of the CUDA plugins is left out, since nvcc makes names from the real path of a source
+# reproduce  a second build in another folder gives the same packages. nvcc makes names from the real path of a source, so
+#            the CUDA plugins are built again where they were
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
@@ -19,6 +19,14 @@ choose_parts "${parts[*]}" "$@"
 work=$PWD/build/packages
 
 skip() { say "skipped: $1: $2"; }
+
+# build_package [CMAKE ARGUMENT...] [-- TARGET...]: the preset package in the working folder. Nothing is taken from the cache
+# of compiled files, where names could be those of another folder.
+build_package() {
+  SOURCE_DATE_EPOCH=$(git -C "$work" log -1 --format=%ct)
+  export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
+  build package "$@"
+}
 
 # pack FOLDER [CMAKE ARGUMENT...]: an archive of the last commit in that folder, built and packed there.
 pack() {
@@ -31,9 +39,7 @@ pack() {
   if /usr/bin/python3 -m nanobind --cmake_dir >/dev/null 2>&1; then set -- -D Python_EXECUTABLE=/usr/bin/python3 "$@"; fi
   (
     cd "$folder"
-    SOURCE_DATE_EPOCH=$(git -C "$work" log -1 --format=%ct)
-    export SOURCE_DATE_EPOCH
-    build package "$@"
+    build_package "$@"
     cpack --preset package >build/cpack.log 2>&1 </dev/null || { cat build/cpack.log >&2 && die 'cpack failed'; }
   )
 }
@@ -80,15 +86,29 @@ run_container() {
 
 reproduce() {
   local package
-  CCACHE_DISABLE=1 pack "$work/second/in another folder"
+  pack "$work/second/in another folder"
   for package in "$work"/*.deb; do
-    if [[ ${package##*/} == gpt2run-cuda_* ]]; then
-      skip reproduce "${package##*/}: nvcc makes names of kernels from the path of their source, so only a folder of the same name gives the same bytes"
-      continue
-    fi
+    [[ ${package##*/} != gpt2run-cuda_* ]] || continue
     cmp "$package" "$work/second/in another folder/build/package/${package##*/}" ||
       die "expected a second build to give the same bytes: ${package##*/}"
   done
+  if compgen -G "$work/gpt2run-cuda_*.deb" >/dev/null; then reproduce_cuda; fi
+}
+
+# The plugins of the package gpt2run-cuda, built again in the folder of the first build, and stripped as they are there.
+reproduce_cuda() {
+  local unpacked=$work/gpt2run-cuda plugin plugins=()
+  rm -rf "$unpacked" "$work/first/build"
+  dpkg-deb -x "$work"/gpt2run-cuda_*.deb "$unpacked"
+  for plugin in "$unpacked"/usr/lib/gpt2run/*; do plugins+=("$(basename "$plugin" .so)"); done
+  (
+    cd "$work/first"
+    build_package -D GPT2RUN_PYTHON=OFF -- "${plugins[@]}"
+    cmake --install build/package --component cuda --strip --prefix "$work/gpt2run-cuda/again" >/dev/null
+  )
+  diff -r "$unpacked/usr/lib" "$unpacked/again/lib" ||
+    die "expected a second build to give the same bytes: the plugins of gpt2run-cuda"
+  rm -rf "$unpacked"
 }
 
 if [ ! -e .git ]; then

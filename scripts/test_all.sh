@@ -8,7 +8,7 @@
 # clang      the release by clang++ with its warnings as errors and no precompiled headers, and its fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
 # projects   what "gpt2plugins new" writes for every kind of plugin, built by g++ and by clang++, and tested
-# executor   the CUDA plugins on the executor, under ASan and UBSan
+# executor   the CUDA plugins on the executor, and thorough tests, under ASan and UBSan
 # schedules  the engine and the sessions on the executor with every precision, and all 1,000 of the engine's random
 #            schedules of requests, of which scripts/test.sh runs 8 for each commit
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
@@ -44,7 +44,7 @@ run_part() {
     executor)
       build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=ON
       export UBSAN_OPTIONS=print_stacktrace=1
-      run_ctest asan -L cuda -LE release-only
+      run_ctest asan -L 'cuda|thorough' -LE release-only
       ;;
     *)
       build "$1" -D GPT2RUN_TESTS=ON

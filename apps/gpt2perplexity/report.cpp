@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/program/columns.hpp"
+#include "gpt2run/files/fingerprint.hpp"
 #include "gpt2run/sdk/json_text.hpp"
 
 namespace gpt2run {

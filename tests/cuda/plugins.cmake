@@ -111,6 +111,7 @@ foreach(order descending random:7)
     PROPERTIES LABELS "fast;cuda" ENVIRONMENT GPT2RUN_EXECUTOR=${order})
 endforeach()
 gpt2run_test_is_thorough(cuda_samplers.descending cuda_contract.descending cuda_loop.descending)
+gpt2run_tests_take_turns(cuda_samplers.random_7 cuda_contract.random_7 cuda_loop.random_7)
 
 # What needs a device: skipped where there is none, and rehearsed on the executor.
 gpt2run_test(cuda_gpu LABELS cuda SOURCES gpu_test.cpp LINK ${CMAKE_DL_LIBS})

@@ -5,6 +5,7 @@
 
 #include "common/config/config.hpp"
 #include "common/prompts/prompt_file.hpp"
+#include "gpt2run/files/fingerprint.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/sanitizers.hpp"

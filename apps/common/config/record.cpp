@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "gpt2run/files/fingerprint.hpp"
 #include "gpt2run/sdk/float16.hpp"
 #include "gpt2run/sdk/folder.hpp"
 

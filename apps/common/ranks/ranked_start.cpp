@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "gpt2run/files/fingerprint.hpp"
 #include "gpt2run/files/input_file.hpp"
 #include "gpt2run/sdk/output_file.hpp"
 #include "gpt2run/sdk/processors.hpp"
