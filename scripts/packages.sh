@@ -7,8 +7,8 @@
 # lintian    finds no error in them
 # install    in a fresh Debian 12: they install, run the demo, and leave nothing when they are removed (root, debootstrap)
 # container  the steps of the Containerfile, without an engine, in folders with a fresh Debian 12 (root, debootstrap)
-# reproduce  a second build in another folder gives the same packages. nvcc makes names from the real path of a source, so
-#            the CUDA plugins are built again where they were
+# reproduce  a second build in another folder gives the same packages, byte for byte. nvcc makes names from the real path
+#            of a source, so the package of the CUDA plugins is made again in the folder of the first build
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
@@ -20,15 +20,8 @@ work=$PWD/build/packages
 
 skip() { say "skipped: $1: $2"; }
 
-# build_package [CMAKE ARGUMENT...] [-- TARGET...]: the preset package in the working folder. Nothing is taken from the cache
-# of compiled files, where names could be those of another folder.
-build_package() {
-  SOURCE_DATE_EPOCH=$(git -C "$work" log -1 --format=%ct)
-  export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
-  build package "$@"
-}
-
-# pack FOLDER [CMAKE ARGUMENT...]: an archive of the last commit in that folder, built and packed there.
+# pack FOLDER [CMAKE ARGUMENT...]: an archive of the last commit in that folder, built and packed there. Nothing is taken
+# from the cache of compiled files: what nvcc compiled in another folder has names of that folder in it.
 pack() {
   local folder=$1
   shift
@@ -39,7 +32,9 @@ pack() {
   if /usr/bin/python3 -m nanobind --cmake_dir >/dev/null 2>&1; then set -- -D Python_EXECUTABLE=/usr/bin/python3 "$@"; fi
   (
     cd "$folder"
-    build_package "$@"
+    SOURCE_DATE_EPOCH=$(git -C "$work" log -1 --format=%ct)
+    export SOURCE_DATE_EPOCH CCACHE_DISABLE=1
+    build package "$@"
     cpack --preset package >build/cpack.log 2>&1 </dev/null || { cat build/cpack.log >&2 && die 'cpack failed'; }
   )
 }
@@ -51,6 +46,7 @@ make_packages() {
   ls -l "$work"/*.deb >&2
   local commit
   commit=$(git rev-parse HEAD)
+  echo "$commit" >"$work/commit"
   [[ $("$work/first/build/package/bin/gpt2run" --version) == *"(commit ${commit:0:12})" ]] ||
     die "expected the archive's programs to tell the commit $commit"
 }
@@ -84,31 +80,26 @@ run_container() {
   container_steps Containerfile "$work/container"
 }
 
-reproduce() {
-  local package
-  pack "$work/second/in another folder"
-  for package in "$work"/*.deb; do
-    [[ ${package##*/} != gpt2run-cuda_* ]] || continue
-    cmp "$package" "$work/second/in another folder/build/package/${package##*/}" ||
-      die "expected a second build to give the same bytes: ${package##*/}"
-  done
-  if compgen -G "$work/gpt2run-cuda_*.deb" >/dev/null; then reproduce_cuda; fi
+# expect_same PACKAGE FOLDER: the package that was built there has the same bytes.
+expect_same() {
+  cmp "$1" "$2/build/package/${1##*/}" || die "expected a second build to give the same bytes: ${1##*/}"
 }
 
-# The plugins of the package gpt2run-cuda, built again in the folder of the first build, and stripped as they are there.
-reproduce_cuda() {
-  local unpacked=$work/gpt2run-cuda plugin plugins=()
-  rm -rf "$unpacked" "$work/first/build"
-  dpkg-deb -x "$work"/gpt2run-cuda_*.deb "$unpacked"
-  for plugin in "$unpacked"/usr/lib/gpt2run/*; do plugins+=("$(basename "$plugin" .so)"); done
-  (
-    cd "$work/first"
-    build_package -D GPT2RUN_PYTHON=OFF -- "${plugins[@]}"
-    cmake --install build/package --component cuda --strip --prefix "$work/gpt2run-cuda/again" >/dev/null
-  )
-  diff -r "$unpacked/usr/lib" "$unpacked/again/lib" ||
-    die "expected a second build to give the same bytes: the plugins of gpt2run-cuda"
-  rm -rf "$unpacked"
+reproduce() {
+  local package cuda=() same_place=$work/first
+  [ "$(cat "$work/commit" 2>/dev/null)" = "$(git rev-parse HEAD)" ] ||
+    die "reproduce: the packages in build/packages are not of the last commit: scripts/packages.sh make makes them"
+  pack "$work/second/in another folder"
+  for package in "$work"/*.deb; do
+    if [[ ${package##*/} == gpt2run-cuda_* ]]; then
+      cuda+=("$package")
+    else
+      expect_same "$package" "$work/second/in another folder"
+    fi
+  done
+  [ ${#cuda[@]} -gt 0 ] || return 0
+  pack "$same_place"
+  expect_same "${cuda[0]}" "$same_place"
 }
 
 if [ ! -e .git ]; then

@@ -75,7 +75,7 @@ verdict() {
   change --reverse "$patch"
 }
 
-# As scripts/test.sh builds it, so that what that one compiled is found.
+# With the options of scripts/test.sh, so that ccache has what that compiled.
 (cd "$copy" && cmake --preset release -D GPT2RUN_TESTS=ON) >"$log" 2>&1 || { cat "$log" >&2; die "could not configure"; }
 
 failed=0

@@ -86,7 +86,7 @@ install_missing() {
     packages+=(libgtest-dev libgmock-dev clang-format shellcheck python3 python3-matplotlib git)
     packages+=(openmpi-bin libopenmpi-dev)
   fi
-  if [ "$1" = clang ]; then packages+=(clang); fi
+  if [ "$1" = clang ]; then packages+=(clang lld); fi
   if [ "$1" = plots ]; then packages=(python3 python3-matplotlib); fi
   if ! command -v dpkg-query >/dev/null; then
     say "this is no Debian system: going on without installing; needed are ${packages[*]}"

@@ -2,7 +2,7 @@
 # Runs the tests: installs what is missing, builds a release and tests it, breaks the code in one place and expects a test
 # to turn red, then builds and tests once more by clang++ under AddressSanitizer and UndefinedBehaviorSanitizer, and
 # fuzzes every reader of foreign bytes for 5 seconds. Tests labelled `thorough` are left to scripts/test_all.sh, and of
-# those that take turns one runs.
+# each group that takes turns one runs.
 #   scripts/test.sh          all of it
 #   scripts/test.sh fast     the release tests labelled `fast`
 set -euo pipefail
@@ -32,13 +32,12 @@ run_tests() {
   summary+=("$preset: $result, $(grep -c '^Test time = ' "$log" || true) programs, $count tests skipped")
 }
 
-# The dynamic loader and the sanitizers disagree on some tests; they carry this label and are named here. The executor's
-# are named as one.
-without_release_only() {
+# name_left_out_of_asan: tests that mean nothing under the sanitizers, and those that take too long there.
+name_left_out_of_asan() {
   ctest --test-dir build/asan -N -L release-only | sed -n 's/^ *Test *#[0-9]*: /   not run under sanitizers: /p'
   ctest --test-dir build/asan -N -L thorough -LE release-only |
-    sed -n 's|^ *Test *#[0-9]*: |   left to scripts/test_all.sh executor: |p'
-  echo '   left to scripts/test_all.sh executor: the CUDA plugins on the executor'
+    sed -n 's|^ *Test *#[0-9]*: |   left to scripts/test_all.sh sanitizers: |p'
+  echo '   left to scripts/test_all.sh sanitizers: the CUDA plugins on the executor'
 }
 
 # begin NAME: what takes time begins here; its seconds stand in the summary.
@@ -77,7 +76,7 @@ else
   begin "building build/asan"
   build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=OFF
   begin "tests of build/asan"
-  without_release_only
+  name_left_out_of_asan
   export UBSAN_OPTIONS=print_stacktrace=1
   run_tests asan -LE "release-only|thorough"
   begin "fuzzing"

@@ -5,10 +5,11 @@
 # thorough   the tests of the release that scripts/test.sh leaves out
 # no-cuda    the release without CUDA plugins, and its fast tests
 # debug      nothing optimised, with the checks of the C++ library (_GLIBCXX_ASSERTIONS), and its fast tests
-# clang      the release by clang++ with its warnings as errors and no precompiled headers, and its fast tests
+# clang      the release by clang++ with its warnings as errors, each source alone and without precompiled headers, and its
+#            fast tests
 # lto        every program linked with -flto, which finds types and functions that two files declare differently
 # projects   what "gpt2plugins new" writes for every kind of plugin, built by g++ and by clang++, and tested
-# executor   the CUDA plugins on the executor, and thorough tests, under ASan and UBSan
+# sanitizers what scripts/test.sh leaves out under ASan and UBSan: the CUDA plugins on the executor, and long tests
 # schedules  the engine and the sessions on the executor with every precision, and all 1,000 of the engine's random
 #            schedules of requests, of which scripts/test.sh runs 8 for each commit
 # packages   the Debian packages and the image of the Containerfile (scripts/packages.sh)
@@ -18,7 +19,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup.sh
 
-parts=(thorough no-cuda debug clang lto projects executor schedules faults packages mutations)
+parts=(thorough no-cuda debug clang lto projects sanitizers schedules faults packages mutations)
 choose_parts "${parts[*]}" "$@"
 
 # run_part PART: ends with the status of what failed.
@@ -41,7 +42,7 @@ run_part() {
       build release -D GPT2RUN_TESTS=ON
       for compiler in g++ clang++; do tests/sdk/projects.sh build/release "$compiler"; done
       ;;
-    executor)
+    sanitizers)
       build asan -D GPT2RUN_TESTS=ON -D GPT2RUN_SANITIZED_EXECUTOR=ON
       export UBSAN_OPTIONS=print_stacktrace=1
       run_ctest asan -L 'cuda|thorough' -LE release-only
@@ -54,7 +55,7 @@ run_part() {
 }
 
 install_missing test
-for part in clang projects executor; do
+for part in clang projects sanitizers; do
   [[ " ${chosen[*]} " != *" $part "* ]] || install_missing clang
 done
 

@@ -72,5 +72,6 @@ function(gpt2run_add_cuda_plugin kind name)
   # The CUDA runtime may be brought along beside the plugins; otherwise the loader finds it as it finds every library. Built
   # with the path of the installed file, since CMake's own for the build tree has the working directory behind it.
   set_target_properties(${target} PROPERTIES CUDA_COMPILER_LAUNCHER "${launcher}"
-                                             BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN")
+                                             BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN"
+                                             UNITY_BUILD OFF)  # later versions of CMake join CUDA's sources too
 endfunction()

@@ -2,8 +2,8 @@
 #
 # Compiles the headers of the standard library that most sources include once for all targets of these folders and of
 # those below, instead of for each source, where they are a quarter of the work. Targets share what was compiled where
-# their options are the same. Sources include what they need all the same: with CMAKE_DISABLE_PRECOMPILE_HEADERS, as in
-# the preset clang, they get nothing else.
+# their options are the same. Sources include what they need all the same: with CMAKE_DISABLE_PRECOMPILE_HEADERS and
+# without CMAKE_UNITY_BUILD, as in the preset clang, they get nothing else.
 set(GPT2RUN_PRECOMPILED_HEADERS <algorithm> <array> <atomic> <bit> <charconv> <chrono> <cmath> <cstdint> <cstring>
   <filesystem> <functional> <limits> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view>
   <unordered_map> <utility> <variant> <vector>)

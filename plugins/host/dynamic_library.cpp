@@ -55,9 +55,8 @@ shared_library& keep(const std::filesystem::path& file) {
 }
 
 // Opens a library, or returns the linker's message. What the library itself throws when it is opened comes through the
-// linker, whose state is then unknown. So nothing else leaves this function: such a library crashes the process, by
-// whatever compiler this is built, and is named as one that crashes when it is opened. The process ends where the
-// exception is caught, so that its text can still be told: GCC 12 forgets an exception that noexcept alone stops.
+// linker, whose state is then unknown. So such a library ends the process here, and is named as one that crashes when
+// it is opened. With GCC 12 `noexcept` would end it without the exception, whose text could then not be reported.
 std::string try_to_open(const std::filesystem::path& file, void*& handle) {
   try {
     handle = keep(file).native();

@@ -10,7 +10,7 @@ namespace {
 class SmallStack : public Shell {
  protected:
   void SetUp() override {
-    SKIP_UNDER_SANITIZERS("the sanitizer's own frames are larger");
+    SKIP_UNDER_ASAN("the sanitizer's own frames are larger");
     Shell::SetUp();
     write("prompts.txt", "Once upon a time\nThe king\nA little girl went into the dark forest and there she met\n");
   }

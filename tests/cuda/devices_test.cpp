@@ -108,7 +108,7 @@ struct UnselectedMemory final : Sampler {
 };
 
 TEST(Devices, MemoryOfAnotherDeviceIsRefused) {
-  SKIP_UNDER_SANITIZERS("the sanitizer has the memory of all devices on the heap");
+  SKIP_UNDER_ASAN("the sanitizer has the memory of all devices on the heap");
   const TinyCheckpoint checkpoint;
   const auto first = open_session<float>(checkpoint, limits_on(0)),
              second = open_session<float>(checkpoint, limits_on(1));

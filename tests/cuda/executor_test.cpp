@@ -174,7 +174,7 @@ TEST_F(Executor, AMisalignedVectorIsNamed) {
 // Memory of the host and of a device, and a stream of that device.
 class Memory : public Executor {
  protected:
-  void SetUp() override { SKIP_UNDER_SANITIZERS("the sanitizer has device memory on the heap"); }
+  void SetUp() override { SKIP_UNDER_ASAN("the sanitizer has device memory on the heap"); }
   ~Memory() override { cuda::release_stream(stream_); }
 
   // The error of a launch of view_kernel on the stream.

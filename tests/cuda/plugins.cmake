@@ -7,6 +7,7 @@ function(gpt2run_executor_plugin kind name source)
   set(target executor-${kind}-${name})
   add_library(${target} MODULE ${source})
   set_source_files_properties(${source} PROPERTIES LANGUAGE CXX)
+  target_compile_options(${target} PRIVATE -O1)  # half the time of -O3 to compile, and no slower on fibers
   target_link_libraries(${target} PRIVATE gpt2run_executor)
   target_link_options(${target} PRIVATE -Wl,--version-script=${GPT2RUN_VERSION_SCRIPT} -Wl,--exclude-libs,ALL)
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME gpt2run-${kind}-${name}.test SUFFIX .so

@@ -8,6 +8,7 @@
 #include "executor/executor.hpp"
 #include "samplers/random_rows.hpp"
 #include "samplers/sampler_batch.hpp"
+#include "support/sanitizers.hpp"
 
 #define gpt2run_plugin min_p_plugin
 #include "../../samplers/cuda/min_p.cu"
@@ -23,7 +24,6 @@
 #undef gpt2run_plugin
 #define gpt2run_plugin typical_plugin
 #include "../../samplers/cuda/typical.cu"
-#include "support/sanitizers.hpp"
 #undef gpt2run_plugin
 
 namespace gpt2run::test {
@@ -274,13 +274,13 @@ void expect_all_bounded(const std::vector<std::vector<float>>& rows, const std::
 }
 
 TEST(Slices, NoRowTakesMoreThanTheBound) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
+  SKIP_UNDER_ASAN(kSlowUnderAsan);
   for (const int vocab : {1025, 700}) expect_all_bounded(hard_rows(vocab), bounds_of(vocab));
 }
 
 // The first rows only, and nucleus only: the executor takes a second for some of them.
 TEST(Slices, NoRowOfGpt2TakesMoreThanTheBound) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
+  SKIP_UNDER_ASAN(kSlowUnderAsan);
   auto rows = hard_rows(50257);
   rows.resize(6);
   expect_all_bounded(rows, {bounds_of(50257)[1]});
@@ -288,11 +288,16 @@ TEST(Slices, NoRowOfGpt2TakesMoreThanTheBound) {
   expect_all_bounded(rows, {bounds_of(50257)[0]});
 }
 
-// For the largest vocabulary a block has four keys to try at once, for the smallest two.
-TEST(Slices, TheLargestAndTheSmallestVocabularies) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
+// A block has four keys to try at once there.
+TEST(Slices, TheLargestVocabulary) {
+  SKIP_UNDER_ASAN(kSlowUnderAsan);
   std::mt19937 bits(13);
   expect_all_bounded({random_row(bits, kMaxVocab)}, {bounds_of(kMaxVocab)[0]});
+}
+
+// A block has two keys to try at once there.
+TEST(Slices, TheSmallestVocabularies) {
+  std::mt19937 bits(13);
   for (const int vocab : {2, 1}) expect_all_bounded({random_row(bits, vocab)}, bounds_of(vocab));
 }
 

@@ -1,11 +1,10 @@
-// Manifests and prompt files of any size, and the hash of a plugin's file.
+// Manifests and prompt files of any size.
 #include "common/config/manifest.hpp"
 
 #include <gmock/gmock.h>
 
 #include "common/config/config.hpp"
 #include "common/prompts/prompt_file.hpp"
-#include "gpt2run/files/fingerprint.hpp"
 #include "support/error_of.hpp"
 #include "support/messages.hpp"
 #include "support/sanitizers.hpp"
@@ -16,23 +15,6 @@ namespace {
 using test::error_of;
 using test::IsMessage;
 using testing::HasSubstr;
-
-TEST(Hash, IsThatOfAllBytes) {
-  const test::ScratchFolder folder;
-  std::string bytes(200'001, 'x');
-  const std::string path = folder.file("a", bytes).string(), before = hash_of_file(path);
-  bytes.back() = 'y';
-  folder.file("a", bytes);
-  EXPECT_NE(hash_of_file(path), before);
-  EXPECT_EQ(hash_of_file("/dev/null"), Fingerprint().hex());
-}
-
-// A hash of what could be read until then would be taken for the plugin's.
-TEST(Hash, AFileThatCannotBeReadHasNone) {
-  EXPECT_THAT(error_of([] { hash_of_file("/"); }), IsMessage("/:", "Is a directory"));
-  EXPECT_THAT(error_of([] { hash_of_file("/proc/self/mem"); }), IsMessage("/proc/self/mem", "Input/output error"));
-  EXPECT_THAT(error_of([] { hash_of_file("/nowhere"); }), IsMessage("/nowhere", "No such file or directory"));
-}
 
 Manifest small() {
   Manifest manifest;
@@ -64,7 +46,7 @@ TEST(ManifestText, NumbersAreWrittenInOneForm) {
 
 // In time that grows with the square of their number these would take hours.
 TEST(ManifestText, HasAsManyOptionsAsOneLikes) {
-  SKIP_UNDER_SANITIZERS(test::kOfSizes);
+  SKIP_UNDER_ASAN(test::kSlowUnderAsan);
   constexpr size_t kMany = 500'000;
   Manifest manifest = small();
   for (size_t i = 0; i < kMany; ++i)
@@ -76,7 +58,7 @@ TEST(ManifestText, HasAsManyOptionsAsOneLikes) {
 }
 
 TEST(ManifestText, HasAsManyPromptsAsOneLikes) {
-  SKIP_UNDER_SANITIZERS(test::kOfSizes);
+  SKIP_UNDER_ASAN(test::kSlowUnderAsan);
   constexpr size_t kMany = 200'000;
   Manifest manifest = small();
   for (size_t i = 1; i < kMany; ++i) manifest.prompts.push_back({"a", {static_cast<int32_t>(i)}});

@@ -247,7 +247,7 @@ TEST(Surroundings, TheCurrentFolderIsNeverSearched) {
 
 TEST(Surroundings, ASetUserIdProgramIgnoresTheEnvironment) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make a program of another user";
-  SKIP_UNDER_SANITIZERS("the leak checker cannot watch a set-user-id program");
+  SKIP_UNDER_ASAN("the leak checker cannot watch a set-user-id program");
   const ScratchFolder scratch;
   chmod(scratch.path().c_str(), 0755);
   const fs::path program = scratch.path() / "gpt2plugins";

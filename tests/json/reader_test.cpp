@@ -83,7 +83,7 @@ TEST(JsonReader, HasALimitOfLevels) {
 }
 
 TEST(JsonReader, TakesTimeInProportionToTheText) {
-  SKIP_UNDER_SANITIZERS(test::kOfSizes);
+  SKIP_UNDER_ASAN(test::kSlowUnderAsan);
   constexpr size_t kMany = 2'000'000;  // a search through what was read before would take hours
   const Document list = parse(list_of("{}", kMany), "a");
   EXPECT_EQ(list.root().elements().size(), kMany);
@@ -96,7 +96,7 @@ TEST(JsonReader, TakesTimeInProportionToTheText) {
 }
 
 TEST(JsonReader, HasALimitOfValues) {
-  SKIP_UNDER_SANITIZERS(test::kOfSizes);
+  SKIP_UNDER_ASAN(test::kSlowUnderAsan);
   EXPECT_THAT(refusal_of(list_of("1", kMaxValues)), IsMessage("a.json", "33554432"));
 }
 

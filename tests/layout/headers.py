@@ -1,8 +1,8 @@
 """layout.headers COMPILER: every header of the contract, of the host and of the programs compiles alone, and twice in one
 file.
 
-A header that a source file includes before anything else compiles alone where the tree compiles without precompiled
-headers (scripts/test_all.sh clang), so of these only `#pragma once` is looked for. The others are compiled here.
+A header that a source file includes before anything else compiles alone where the tree compiles with neither precompiled
+headers nor joined sources (scripts/test_all.sh clang), so of these only `#pragma once` is looked for. The others are compiled here.
 """
 
 import concurrent.futures

@@ -301,7 +301,7 @@ TEST(HuggingfaceFiles, OneOfSeveralFilesMustBeNamed) {
 
 // In time that grows with the square of their number they would take hours.
 TEST(HuggingfaceHeader, HoldsAsManyTensorsAsOneLikes) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
+  SKIP_UNDER_ASAN(kSlowUnderAsan);
   const ModelFolder folder;
   std::string header = "{";
   for (int i = 0; i < 500'000; ++i)

@@ -121,9 +121,11 @@ std::vector<float> outputs_of(const cpu::Kernels<Value>& kernels, Regime regime,
   std::mt19937 random(7);
   std::vector<float> all;
   const auto keep = [&](const std::vector<float>& values) { all.insert(all.end(), values.begin(), values.end()); };
-  struct {
+  struct Shape {
     int rows, K, outputs;
-  } const shapes[] = {{1, 1, 1}, {1, 64, 64}, {2, 65, 130}, {7, 100, 67}, {61, 300, 100}, {300, 401, 64}};
+  };
+  std::vector<Shape> shapes = {{1, 1, 1}, {1, 64, 64}, {2, 65, 130}, {7, 100, 67}, {61, 300, 100}};
+  if (!kUnderAsan) shapes.push_back({300, 401, 64});  // half a minute there
   for (const auto& [rows, K, outputs] : shapes) {
     auto x = random_values(random, size_t(rows) * K, regime, type);
     if (kTwoParts<Value, typename Packing::Weights>)
@@ -191,7 +193,6 @@ void expect_equal_kernels(cpu::Order order) {
 }
 
 TEST(SetsOfOneOrder, EveryKernelGivesTheSameBits) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
   expect_equal_kernels<float>(cpu::Order::ascending);
   expect_equal_kernels<f16>(cpu::Order::ascending);
   expect_equal_kernels<bf16>(cpu::Order::ascending);

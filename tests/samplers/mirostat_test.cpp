@@ -132,7 +132,7 @@ TEST(Mirostat, IsWhatLlamaCppComputes) {
 
 #ifndef GPT2RUN_TEST_SAMPLERS
 TEST(Mirostat, HoldsTheMeanSurpriseAtTau) {
-  SKIP_UNDER_SANITIZERS(kOfSizes);
+  SKIP_UNDER_ASAN(kSlowUnderAsan);
   const std::vector<float> row = normal_row(2000, 2);  // an entropy of about 8 bits
   for (const double tau : {2.0, 4.0, 6.0}) {
     Batch batch(2000);

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from server import Server, everything, expect, of_sizes, run_tests, status_of, wait_until
+from server import Server, everything, expect, run_tests, slow_under_sanitizers, status_of, wait_until
 
 
 def message(path, body, version="1.1", *headers):
@@ -58,7 +58,7 @@ def test_a_client_that_does_not_read(build):
         client.close()
 
 
-@of_sizes
+@slow_under_sanitizers
 def test_answers_that_nobody_reads(build):
     with Server(build, "--timeout", "300", "--max-body", "4194304") as server:
         (token,) = server.post("/v1/tokenize", {"input": " daughter"})["token_ids"]
@@ -75,7 +75,7 @@ def test_answers_that_nobody_reads(build):
             client.close()
 
 
-@of_sizes
+@slow_under_sanitizers
 def test_long_texts_hold_up_nobody(build):
     with Server(build, "--max-body", "4194304") as server:
         clients = [server.socket() for _ in range(3)]  # more than there are threads that speak HTTP

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import pathlib
 import shlex
 import signal
@@ -179,18 +180,17 @@ def status_of(answer):
     return int(answer[9:12])
 
 
-def of_sizes(test):
-    """Of a test whose subject is a size: it takes many times as long under the sanitizers, and is left out there."""
-    test.of_sizes = True
+def slow_under_sanitizers(test):
+    """A decorator for tests with large texts, which are left out under the sanitizers."""
+    test.is_slow_under_sanitizers = True
     return test
 
 
 def run_tests(tests):
     """Calls each test with the build folder that the command line names."""
-    sanitized = "\nGPT2RUN_SANITIZE:STRING=\n" not in (pathlib.Path(sys.argv[1]) / "CMakeCache.txt").read_text()
     for test in tests:
-        if sanitized and hasattr(test, "of_sizes"):
-            print(f"skipped: {test.__name__}: its subject is a size, and it takes long under the sanitizers")
+        if os.environ.get("GPT2RUN_SANITIZED") and hasattr(test, "is_slow_under_sanitizers"):
+            print(f"skipped: {test.__name__}: takes many times as long under the sanitizers")
             continue
         begin = time.monotonic()
         test(sys.argv[1])

@@ -1,19 +1,23 @@
-// What tests leave out under the sanitizers.
+// Tests that are left out, or do less, where they are compiled for AddressSanitizer.
 #pragma once
 #include <gtest/gtest.h>
 
-// Begins a test, or the SetUp() of its fixture, that has no place there; why is printed with the others that were
-// skipped.
-#if defined(__SANITIZE_ADDRESS__)
-#define SKIP_UNDER_SANITIZERS(why) GTEST_SKIP() << why
-#else
-#define SKIP_UNDER_SANITIZERS(why) static_cast<void>(why)
-#endif
-
 namespace gpt2run::test {
 
-// Of a test whose subject is a time, a number of things or a distribution. It takes many times as long under the
-// sanitizers, and smaller tests go the same ways through the code.
-inline constexpr char kOfSizes[] = "its subject is a size, and it takes long under the sanitizers";
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kUnderAsan = true;
+#else
+inline constexpr bool kUnderAsan = false;
+#endif
+
+// The reason for a test of a large size or of many draws, whose code smaller tests run too.
+inline constexpr char kSlowUnderAsan[] = "takes many times as long under AddressSanitizer";
 
 }  // namespace gpt2run::test
+
+// The first statement of a test, or of the SetUp() of its fixture. Under AddressSanitizer the test is skipped, and
+// `why` is printed with it.
+#define SKIP_UNDER_ASAN(why)        \
+  if (!gpt2run::test::kUnderAsan) { \
+  } else                            \
+    GTEST_SKIP() << (why)

@@ -1,4 +1,4 @@
-// The run manifest as JSON, and the hashes in it.
+// The run manifest as JSON.
 #include "common/config/manifest.hpp"
 
 #include <unordered_map>

@@ -2,7 +2,6 @@
 // reading use the same struct, so that the two cannot drift apart.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>

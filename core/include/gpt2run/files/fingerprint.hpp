@@ -1,4 +1,4 @@
-// Hashes that tell whether a manifest speaks of the same plugins, model and prompts.
+// A 64-bit hash of bytes and of files.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +13,7 @@ struct Fingerprint {
   void add(const void* bytes, size_t count);
   std::string hex() const;
 };
+
 // The hash of a file's content. Throws Error when it cannot be read.
 std::string hash_of_file(const std::filesystem::path& path);
 
