@@ -166,6 +166,7 @@ void begin() {
 
 struct AtOpen {
   AtOpen() { begin(); }
+  ~AtOpen() { act("at-end"); }
 } at_open;
 
 }  // namespace

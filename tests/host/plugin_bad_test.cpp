@@ -194,6 +194,20 @@ INSTANTIATE_TEST_SUITE_P(Plugins, Each, testing::ValuesIn(kBad), [](const auto& 
   return name;
 });
 
+// What was printed and written is there; the crash comes after it.
+TEST(AtEnd, ACrashIsNamed) {
+  const ScratchFolder scratch;
+  const std::string command = kBin + "gpt2run -q -n 2 --prompt a --sampler ";
+  place(scratch, "writes-wild-at-end");
+  const Outcome outcome = run_program(command + "writes-wild-at-end" + with(scratch));
+  EXPECT_EQ(outcome.code, kCrash + SIGSEGV);
+  EXPECT_EQ(outcome.out, run_program(command + "argmax").out);
+  EXPECT_THAT(outcome.err, testing::StartsWith("gpt2run: error: "));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("gpt2run-sampler-writes-wild-at-end.so: crashed while its code was running (SIGSEGV) "
+                        "after the program's work was done\n"));
+}
+
 // Those that the table has no place for: they take their time, or a line of gpt2run is not what matters.
 TEST(Check, StopsWhatNeverReturns) {
   const ScratchFolder scratch;

@@ -30,6 +30,7 @@ constexpr unsigned kPatience = 4;  // seconds
 std::string opening, crashed, waiting, ended;  // opening: the file
 
 std::atomic<pid_t> unfinished = 0;     // the process inside a NoSilentEnd
+std::atomic<pid_t> finished = 0;       // the process that has left one
 std::atomic<bool> is_opening = false;  // inside a CrashReport
 
 void say(const std::string& line) {
@@ -38,8 +39,9 @@ void say(const std::string& line) {
   errno = before;
 }
 
-// The beginning of the lines that a NoSilentEnd writes.
-std::string error_prefix;
+// The beginning of the lines that a NoSilentEnd writes. It is read until the end of the process, after the destructors
+// of other static objects.
+std::array<char, 64> error_prefix;
 
 void report_and_end(int signal) {
   say(crashed);
@@ -55,7 +57,7 @@ void report_and_wait(int) {
 void say_ended(const char* plugin) {
   if (is_opening) return say(ended);
   SignalLine line;
-  line.add(error_prefix.c_str()).add(plugin ? plugin : "a plugin").add(plugin ? ":" : "");
+  line.add(error_prefix.data()).add(plugin ? plugin : "a plugin").add(plugin ? ":" : "");
   line.add(" ended the program before its work was done").say();
 }
 
@@ -86,12 +88,13 @@ void name_and_end(int signal, siginfo_t* why, void* context) {
   for (const auto& [number, text] : kFaults)
     if (number == signal) name = text;
   SignalLine line;
-  line.add(error_prefix.c_str());
+  line.add(error_prefix.data());
   if (const char* plugin = interrupted_plugin(context))
     line.add(plugin).add(": crashed while its code was running (").add(name).add(")");
   else
     line.add("crashed (").add(name).add(") outside of the code of plugins; open are: ").add(noted_plugins());
-  if (unfinished == getpid()) line.say();
+  if (finished == getpid()) line.add(" after the program's work was done");
+  if (unfinished == getpid() || finished == getpid()) line.say();
   remove_temporaries();
   restore_faults();
   // The instruction that faulted is run again when this returns; a signal that was sent is sent again.
@@ -126,7 +129,7 @@ void name_and_abort() {
   restore_faults();
   const char* plugin = is_opening ? opening.c_str() : plugin_on_stack(__builtin_frame_address(0));
   SignalLine line;
-  line.add(error_prefix.c_str()).add(plugin ? plugin : "").add(plugin ? ": " : "");
+  line.add(error_prefix.data()).add(plugin ? plugin : "").add(plugin ? ": " : "");
   line.add("an exception that nothing caught: ").add(text_of_exception().c_str()).say();
   remove_temporaries();
   std::signal(SIGABRT, SIG_DFL);
@@ -135,7 +138,6 @@ void name_and_abort() {
 
 // A crash because the stack is full needs another one for the handler.
 alignas(16) std::array<char, 1 << 16> other_stack;
-stack_t stack_before;
 
 }  // namespace
 
@@ -177,22 +179,22 @@ NoSilentEnd::NoSilentEnd() {
   static const bool is_registered = std::atexit(refuse_exit) == 0 && std::at_quick_exit(refuse_exit) == 0;
   if (!is_registered) fail("not enough memory to watch for an early exit");
   unfinished = getpid();
-  error_prefix = program_name() + ": error: ";
+  std::snprintf(error_prefix.data(), error_prefix.size(), "%s: error: ", program_name().c_str());
+  terminate_before = std::set_terminate(name_and_abort);
+  if (finished == getpid()) return;  // the handlers are still there
   const stack_t stack{other_stack.data(), 0, other_stack.size()};
-  sigaltstack(&stack, &stack_before);
+  sigaltstack(&stack, nullptr);
   for (size_t i = 0; i < std::size(kFaults); ++i) {
     struct sigaction action {};
     action.sa_sigaction = name_and_end;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigaction(kFaults[i].first, &action, &faults_before[i]);
   }
-  terminate_before = std::set_terminate(name_and_abort);
 }
 
 NoSilentEnd::~NoSilentEnd() {
   std::set_terminate(terminate_before);
-  restore_faults();
-  sigaltstack(&stack_before, nullptr);
+  finished = getpid();
   unfinished = 0;
 }
 

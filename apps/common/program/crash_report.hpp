@@ -39,7 +39,8 @@ std::shared_ptr<void> report_crashes(const std::filesystem::path& file, const st
 // - exit(), whoever calls it, is an error: "NAME: error: FILE: ended the program before its work was done", and exit
 //   code 1 whatever code it was given. So is _exit() in a plugin's code.
 // - A fault or an abort writes "NAME: error: FILE: crashed while its code was running (SIGSEGV)", and ends the process
-//   by the signal, after the handler that was there before.
+//   by the signal, after the handler that was there before. So does one that comes after the scope, when a plugin's
+//   static objects are destroyed; its line says that the work was done.
 // - An exception that nothing catches, such as one in a thread of a plugin, writes its text and ends by SIGABRT.
 class NoSilentEnd {
  public:
