@@ -181,7 +181,7 @@ NoSilentEnd::NoSilentEnd() {
   unfinished = getpid();
   std::snprintf(error_prefix.data(), error_prefix.size(), "%s: error: ", program_name().c_str());
   terminate_before = std::set_terminate(name_and_abort);
-  if (finished == getpid()) return;  // the handlers are still there
+  if (finished.exchange(0) == getpid()) return;  // the handlers are still there
   const stack_t stack{other_stack.data(), 0, other_stack.size()};
   sigaltstack(&stack, nullptr);
   for (size_t i = 0; i < std::size(kFaults); ++i) {
