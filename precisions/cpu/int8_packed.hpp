@@ -45,7 +45,7 @@ struct CodedRows {
 };
 
 // Bytes of workspace for a product by vectors.
-inline constexpr size_t kInt8Workspace = 48 << 10;
+inline constexpr size_t kInt8Workspace = 96 << 10;
 static_assert(kInt8Workspace <= kWideElements * sizeof(float), "the workspace of other products is large enough");
 
 // Blocking of products by tiles: the inputs of a block of K, those of a tile, and the rows that are packed at a time,

@@ -13,29 +13,36 @@ typedef int8_t SignedBytes __attribute__((vector_size(kWidth * 4)));
 typedef int16_t Shorts __attribute__((vector_size(kWidth * 4)));
 typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
 
-// The rows and registers of outputs that are summed at the same time, and the inputs and rows for which a part of a
-// panel and the sums stay in the L1 cache.
-constexpr int kRegisterRows = kWidth == 16 ? 6 : kWidth == 8 ? 4 : 2, kRegisterVectors = kWidth == 16 ? 4 : 2;
-constexpr int kBlockInputs = 256, kBlockRows = 96;
-constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
+// The rows and registers of outputs that are summed at the same time. Rows whose int4 weights are unpacked in registers
+// leave room for that.
+constexpr int kRegisterRows = kWidth == 16 ? 7 : kWidth == 8 ? 4 : 2, kRegisterVectors = kWidth == 16 ? 4 : 2;
+constexpr int kUnpackedRows = 6;
+constexpr int kStreamedRows = kWidth == 16 ? kRegisterRows : 1;
+constexpr int kPasses = kPanel / kWidth / kRegisterVectors;  // over the inputs of a panel
+
+// The inputs and rows for which a part of a panel and the sums stay in the second-level cache. The first tile of rows
+// would read a part from memory and the others compute, so each tile prefetches its share of the next part, a little
+// with every kPrefetchSteps steps: everything at once would delay what is needed now.
+constexpr int kBlockInputs = kPasses == 1 ? 1024 : 256, kBlockRows = 96;
+constexpr int kStepBytes = kPanel * kFour;                       // of a panel, for four inputs
+constexpr int kLine = 64, kPrefetchSteps = 4, kSecondLevel = 2;  // of __builtin_prefetch
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
 
-// Two tiles of rows are limited by memory. They take small blocks, because the processor fetches a stream ahead
-// only while it is read; large blocks would be read in bursts.
-constexpr int kFewTiles = 2, kFewInputs = 64;
-static_assert(kFewInputs % kGroupInputs == 0, "a block has whole groups");
-
-// Software prefetch, for some numbers of tiles: weights then arrive while rows are computed. Fewer need none, and more
-// are limited by arithmetic.
-constexpr int kLine = 64, kPrefetchTiles = 4;
-template <Codes kCodes>
-constexpr int kPrefetchFrom = kCodes == Codes::int4 ? 1 : 3;  // tiles
+// Few tiles do not make up for unpacking a part of int4 weights to the second-level cache. This fits into the first.
+constexpr int kFewTiles = 2, kFewInputs = 256;
+static_assert(kFewInputs % kGroupInputs == 0 && kFewInputs <= kBlockInputs, "a block has whole groups");
 
 GPT2RUN_INLINE Ints splat_int(int32_t value) { return value - Ints{}; }
 GPT2RUN_INLINE Ints load_ints(const void* at) {
   Ints value;
   __builtin_memcpy(&value, at, sizeof value);
   return value;
+}
+// Keeps the loads of a stream in the order in which they are written, which is what the processor's prefetch goes by.
+GPT2RUN_INLINE void keep_order([[maybe_unused]] Ints& value) {
+#if GPT2RUN_CPU_WIDTH > 4
+  __asm__ volatile("" : "+x"(value));
+#endif
 }
 GPT2RUN_INLINE void store_ints(void* at, Ints value) { __builtin_memcpy(at, &value, sizeof value); }
 
@@ -81,15 +88,10 @@ GPT2RUN_INLINE int32_t minus_bias(int32_t sum_of_x) {
 }
 GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) { return kBiased ? minus_bias(sum_of_x) : 0; }
 
-GPT2RUN_INLINE void prefetch_bytes(uintptr_t at, int bytes) {
-  for (int i = 0; i < bytes; i += kLine) __builtin_prefetch(reinterpret_cast<const void*>(at + i));
-}
-
-// The part of the panels that is needed next, which a tile prefetches a little with each step: everything at once would
-// delay what is needed now.
+// What a tile prefetches while it is computed.
 struct Next {
-  uintptr_t at;    // an address, because it may be past the end, which a prefetch allows
-  int step_bytes;  // a multiple of a line, 0 for none
+  uintptr_t at;  // an address, because it may be past the end, which a prefetch allows
+  int lines;     // with kPrefetchSteps steps
 };
 
 // The scratch memory of a product, in the caller's workspace.
@@ -125,10 +127,11 @@ GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row
 }
 
 // Adds `steps` times four inputs for kR rows to a whole panel. sums: (kR, kPanel), where the sums of earlier inputs are
-// unless `first`, and where these go unless `last`, which writes the outputs.
-template <int kR, int kV>
-GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, Next next,
-                         int32_t* sums, bool first, bool last, const Outputs& to) {
+// unless `first`, and where these go unless `last`, which writes the outputs. A function of its own: within a larger
+// one GCC 12 keeps some of the sums in memory, at half of the speed.
+template <int kR, int kV, bool kAhead>
+[[gnu::noinline]] void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, Next next,
+                            int32_t* sums, bool first, bool last, const Outputs& to) {
   const int8_t* codes = x.codes + row * x.stride + from;
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Ints total[kR][kV];  // the loops are unrolled so that it stays in registers
@@ -138,11 +141,19 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
       for (int v = 0; v < kV; ++v)
         total[r][v] = first ? splat_int(starting_sum(x.sums[row + r])) : load_ints(sums + r * kPanel + o + v * kWidth);
     }
+#pragma GCC unroll 1
     for (int step = 0; step < steps; ++step) {
-      if (o == 0) prefetch_bytes(next.at + int64_t(step) * next.step_bytes, next.step_bytes);
+      if (kAhead && step % kPrefetchSteps == 0) {
+#pragma GCC unroll 1
+        for (int i = 0; i < next.lines; ++i, next.at += kLine)
+          __builtin_prefetch(reinterpret_cast<const void*>(next.at), 0, kSecondLevel);
+      }
       Ints weight[kV];
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
+      for (int v = 0; v < kV; ++v) {
+        weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
+        keep_order(weight[v]);
+      }
 #pragma GCC unroll 8
       for (int r = 0; r < kR; ++r) {
         const Ints four = splat_codes(codes + r * x.stride + step * kFour);
@@ -163,10 +174,13 @@ GPT2RUN_INLINE void tile(const CodedRows& x, int row, int64_t from, const uint8_
   }
 }
 
-// One row with one panel of int8, which is as fast as memory.
-GPT2RUN_INLINE void single(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+// A few rows with one panel of int8, which is read as one stream that the processor fetches ahead by itself.
+template <int kR>
+GPT2RUN_INLINE void few_int8(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
   const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  tile<1, kPanel / kWidth>(x, 0, 0, w, padded(K, kFour) / kFour, {0, 0}, nullptr, true, true, to);
+  constexpr int kV = kR == 1 ? kPanel / kWidth : kRegisterVectors;
+  static_assert(kV * kWidth == kPanel);
+  tile<kR, kV, false>(x, 0, 0, w, padded(K, kFour) / kFour, {0, 0}, nullptr, true, true, to);
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -205,7 +219,7 @@ GPT2RUN_INLINE Ints low_codes(Ints codes) { return codes & 0x0f0f0f0f; }
 GPT2RUN_INLINE Ints high_codes(Ints codes) { return codes >> 4 & 0x0f0f0f0f; }
 
 // Turns `inputs` int4 weights, in whole groups, of a panel into the bytes of int8 weights.
-GPT2RUN_INLINE void unpack(const uint8_t* group, int inputs, uint8_t* out) {
+[[gnu::noinline]] void unpack(const uint8_t* group, int inputs, uint8_t* out) {
   for (int k = 0; k < inputs; k += kGroupInputs, group += kGroupBytes, out += kGroupInputs * kPanel) {
 #pragma GCC unroll 4
     for (int o = 0; o < kPanel; o += kWidth) {
@@ -256,7 +270,7 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 #if GPT2RUN_CPU_WIDTH == 16
 // A few rows with one panel of int4, whose weights are unpacked in registers.
 template <int kR>
-GPT2RUN_INLINE void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+[[gnu::noinline]] void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
   constexpr int kV = kRegisterVectors;
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     Ints total[kR][kV];
@@ -322,29 +336,32 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 }
 #endif
 
-// Up to kBlockRows rows, beginning at `row`, with one panel. Part of the panel after part, so that it stays in the L1
-// cache for all of them; int4 weights are unpacked once for all rows.
+// Up to kBlockRows rows, beginning at `row`, with one panel. Part of the panel after part; int4 weights are unpacked
+// once for all rows.
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
                                   const Outputs& to, const Int8Workspace& workspace) {
   constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
+  constexpr int kLines = (kPrefetchSteps * kFour * kBytesOfInputs + kLine - 1) / kLine;  // of kPrefetchSteps steps
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   const int width = padded_inputs(kCodes, K), tiles = (rows + kRegisterRows - 1) / kRegisterRows;
   const int rows_each = (rows + tiles - 1) / tiles;
-  const int share = tiles < kPrefetchFrom<kCodes> || tiles > kPrefetchTiles ? 0 : tiles <= 2 ? 2 * kLine : kLine;
-  const int block = tiles == kFewTiles ? kFewInputs : kBlockInputs;
+  const int turns = tiles * kPasses, lines = (kLines + turns - 1) / turns;
+  const int block = kCodes == Codes::int4 && tiles <= kFewTiles ? kFewInputs : kBlockInputs;
   for (int k = 0; k < width; k += block) {
-    const int inputs = least(block, width - k);
+    const int inputs = least(block, width - k), steps = inputs / kFour;
     const uint8_t* w = codes + int64_t(k) * kBytesOfInputs;
-    uintptr_t next = reinterpret_cast<uintptr_t>(w) + inputs * kBytesOfInputs;
+    const uintptr_t end = reinterpret_cast<uintptr_t>(w) + inputs * kBytesOfInputs;
+    Next next{end, lines};
     if constexpr (kCodes == Codes::int4) {
       unpack(w, inputs, workspace.unpacked);
       w = workspace.unpacked;
     }
-    for (int r = 0; r < rows; r += rows_each, next += share * (inputs / kFour)) {
+    for (int r = 0; r < rows; r += rows_each, next.at += kPasses * lines * kLine * (steps / kPrefetchSteps)) {
+      if (next.at >= end + inputs * kBytesOfInputs) next.lines = 0;
       with_rows<kRegisterRows>(least(rows_each, rows - r), [&]<int kR>() {
-        tile<kR, kRegisterVectors>(x, row + r, k, w, inputs / kFour, {next, share}, workspace.sums + r * kPanel, k == 0,
-                                   k + inputs == width, to);
+        tile<kR, kRegisterVectors, true>(x, row + r, k, w, steps, next, workspace.sums + r * kPanel, k == 0,
+                                         k + inputs == width, to);
       });
     }
   }
@@ -362,21 +379,23 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
     for (int o = 0; o < outputs; o += kPanel) {
       const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
       const Outputs to{y + o, y_stride, least(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
-#if GPT2RUN_CPU_WIDTH == 16
-      if (kCodes == Codes::int4 && rows > 1 && rows <= kRegisterRows) {
-        with_rows<kRegisterRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+      if (kCodes == Codes::int8 && rows <= kStreamedRows) {
+        with_rows<kStreamedRows>(rows, [&]<int kR>() { few_int8<kR>(x, panel, K, to); });
+        continue;
+      }
+#if GPT2RUN_CPU_WIDTH > 4
+      if (kCodes == Codes::int4 && rows == 1) {
+        single_int4(x, panel, K, workspace.minus_sums, to);
         continue;
       }
 #endif
-      if (rows > 1 || (kCodes == Codes::int4 && kWidth == 4)) {
-        block_of_rows<kCodes>(x, row, least(kBlockRows, rows - row), panel, K, to, workspace);
-      } else if constexpr (kCodes == Codes::int8) {
-        single(x, panel, K, to);
-      } else {
-#if GPT2RUN_CPU_WIDTH > 4
-        single_int4(x, panel, K, workspace.minus_sums, to);
-#endif
+#if GPT2RUN_CPU_WIDTH == 16
+      if (kCodes == Codes::int4 && rows <= kUnpackedRows) {
+        with_rows<kUnpackedRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+        continue;
       }
+#endif
+      block_of_rows<kCodes>(x, row, least(kBlockRows, rows - row), panel, K, to, workspace);
     }
   }
 }
