@@ -13,10 +13,11 @@ typedef int8_t SignedBytes __attribute__((vector_size(kWidth * 4)));
 typedef int16_t Shorts __attribute__((vector_size(kWidth * 4)));
 typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
 
-// The rows and registers of outputs that are summed at the same time. Rows whose int4 weights are unpacked in registers
-// leave room for that.
+// The rows and registers of outputs that are summed at the same time. So many rows of int8 read whole panels in one
+// pass. Where rows unpack int4 weights in registers, there must be room for that, and more where the weights are kept
+// for other rows.
 constexpr int kRegisterRows = kWidth == 16 ? 7 : kWidth == 8 ? 4 : 2, kRegisterVectors = kWidth == 16 ? 4 : 2;
-constexpr int kUnpackedRows = 6;
+constexpr int kUnpackedRows = 6, kKeepingRows = kWidth == 16 ? 4 : 0;
 constexpr int kStreamedRows = kWidth == 16 ? kRegisterRows : 1;
 constexpr int kPasses = kPanel / kWidth / kRegisterVectors;  // over the inputs of a panel
 
@@ -92,6 +93,10 @@ GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) { return kBiased ? minus_b
 struct Next {
   uintptr_t at;  // an address, because it may be past the end, which a prefetch allows
   int lines;     // with kPrefetchSteps steps
+  GPT2RUN_INLINE void prefetch(int count) {
+#pragma GCC unroll 1
+    for (int i = 0; i < count; ++i, at += kLine) __builtin_prefetch(reinterpret_cast<const void*>(at), 0, kSecondLevel);
+  }
 };
 
 // The scratch memory of a product, in the caller's workspace.
@@ -126,51 +131,77 @@ GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row
   for (int i = 0; i < to.count - o; ++i) at[i] = lanes[i];
 }
 
-// Adds `steps` times four inputs for kR rows to a whole panel. sums: (kR, kPanel), where the sums of earlier inputs are
-// unless `first`, and where these go unless `last`, which writes the outputs. A function of its own: within a larger
-// one GCC 12 keeps some of the sums in memory, at half of the speed.
-template <int kR, int kV, bool kAhead>
-[[gnu::noinline]] void tile(const CodedRows& x, int row, int64_t from, const uint8_t* w, int steps, Next next,
-                            int32_t* sums, bool first, bool last, const Outputs& to) {
-  const int8_t* codes = x.codes + row * x.stride + from;
-  for (int o = 0; o < kPanel; o += kV * kWidth) {
-    Ints total[kR][kV];  // the loops are unrolled so that it stays in registers
+// Rows from `row` on and inputs from `from` on, in a product with a panel.
+struct Part {
+  const CodedRows& x;
+  int row;
+  int64_t from;
+  int32_t* sums;  // (rows, kPanel) of earlier inputs
+  bool first;     // there are none
+  bool last;      // of the inputs, after which outputs are written and no sums
+  const Outputs& to;
+};
+
+// Sums of kR rows and kV registers of outputs, from o on. The loops are unrolled so that they stay in registers.
+template <int kR, int kV>
+GPT2RUN_INLINE void begin_sums(const Part& part, int o, Ints (&total)[kR][kV]) {
 #pragma GCC unroll 8
-    for (int r = 0; r < kR; ++r) {
+  for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v)
-        total[r][v] = first ? splat_int(starting_sum(x.sums[row + r])) : load_ints(sums + r * kPanel + o + v * kWidth);
+    for (int v = 0; v < kV; ++v)
+      total[r][v] = part.first ? splat_int(starting_sum(part.x.sums[part.row + r]))
+                               : load_ints(part.sums + r * kPanel + o + v * kWidth);
+  }
+}
+template <int kR, int kV>
+GPT2RUN_INLINE void end_sums(const Part& part, int o, const Ints (&total)[kR][kV]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kV; ++v) {
+      if (part.last)
+        finish(total[r][v], part.x.scales[part.row + r], part.to, part.row + r, o + v * kWidth);
+      else
+        store_ints(part.sums + r * kPanel + o + v * kWidth, total[r][v]);
     }
+  }
+}
+
+// Adds `steps` times four inputs for kR rows to a whole panel. It and few_int4 are functions of their own: within a
+// larger one GCC 12 keeps some of the sums in memory, at half of the speed.
+template <int kR, int kV, bool kAhead>
+[[gnu::noinline]] void tile(const Part& part, const uint8_t* w, int steps, Next next) {
+  // Two rows wait for memory. With fewer loads they ran ahead of what the processor fetches, and were a fifth slower.
+  constexpr bool kLoadTwice = kR == 2 && !kAhead;
+  const int64_t stride = part.x.stride;
+  const int8_t* codes = part.x.codes + part.row * stride + part.from;
+  for (int o = 0; o < kPanel; o += kV * kWidth) {
+    Ints total[kR][kV];
+    begin_sums(part, o, total);
 #pragma GCC unroll 1
     for (int step = 0; step < steps; ++step) {
-      if (kAhead && step % kPrefetchSteps == 0) {
-#pragma GCC unroll 1
-        for (int i = 0; i < next.lines; ++i, next.at += kLine)
-          __builtin_prefetch(reinterpret_cast<const void*>(next.at), 0, kSecondLevel);
-      }
+      if (kAhead && step % kPrefetchSteps == 0) next.prefetch(next.lines);
+      const uint8_t* at = w + int64_t(step) * kStepBytes + o * kFour;
       Ints weight[kV];
 #pragma GCC unroll 8
       for (int v = 0; v < kV; ++v) {
-        weight[v] = load_ints(w + int64_t(step) * kStepBytes + (o + v * kWidth) * kFour);
+        weight[v] = load_ints(at + v * kWidth * kFour);
         keep_order(weight[v]);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < kR; ++r) {
-        const Ints four = splat_codes(codes + r * x.stride + step * kFour);
+        const Ints four = splat_codes(codes + r * stride + step * kFour);
 #pragma GCC unroll 8
-        for (int v = 0; v < kV; ++v) total[r][v] = add_four(total[r][v], weight[v], four);
+        for (int v = 0; v < kV; ++v) {
+          if (kLoadTwice && r == 1) {
+            weight[v] = load_ints(at + v * kWidth * kFour);
+            keep_order(weight[v]);
+          }
+          total[r][v] = add_four(total[r][v], weight[v], four);
+        }
       }
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < kR; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) {
-        if (last)
-          finish(total[r][v], x.scales[row + r], to, row + r, o + v * kWidth);
-        else
-          store_ints(sums + r * kPanel + o + v * kWidth, total[r][v]);
-      }
-    }
+    end_sums(part, o, total);
   }
 }
 
@@ -180,7 +211,7 @@ GPT2RUN_INLINE void few_int8(const CodedRows& x, const std::byte* panel, int K, 
   const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
   constexpr int kV = kR == 1 ? kPanel / kWidth : kRegisterVectors;
   static_assert(kV * kWidth == kPanel);
-  tile<kR, kV, false>(x, 0, 0, w, padded(K, kFour) / kFour, {0, 0}, nullptr, true, true, to);
+  tile<kR, kV, false>({x, 0, 0, nullptr, true, true, to}, w, padded(K, kFour) / kFour, {0, 0});
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -268,45 +299,43 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 #endif
 
 #if GPT2RUN_CPU_WIDTH == 16
-// A few rows with one panel of int4, whose weights are unpacked in registers.
-template <int kR>
-[[gnu::noinline]] void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+// Adds `groups` groups of inputs for kR rows to a whole panel of int4. The weights are unpacked in registers, beside
+// the products, and also to memory if kKeep: unpacked (groups x kGroupInputs, kPanel).
+template <int kR, bool kKeep>
+[[gnu::noinline]] void few_int4(const Part& part, const uint8_t* group, int groups, Next next, uint8_t* unpacked) {
   constexpr int kV = kRegisterVectors;
-  for (int o = 0; o < kPanel; o += kV * kWidth) {
-    Ints total[kR][kV];
-#pragma GCC unroll 8
-    for (int r = 0; r < kR; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) total[r][v] = splat_int(starting_sum(x.sums[r]));
-    }
-    const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-    for (int k = 0; k < K; k += kGroupInputs, group += kGroupBytes) {
-      Unpacking unpacking[kV];
+  static_assert(kV * kWidth == kPanel);
+  const int64_t stride = part.x.stride;
+  const int8_t* codes = part.x.codes + part.row * stride + part.from;
+  Ints total[kR][kV];
+  begin_sums(part, 0, total);
+  for (int g = 0; g < groups; ++g, group += kGroupBytes) {
+    Unpacking unpacking[kV];
 #pragma GCC unroll 4
-      for (int v = 0; v < kV; ++v) unpacking[v] = load_unpacking(group + o + v * kWidth);
+    for (int v = 0; v < kV; ++v) unpacking[v] = load_unpacking(group + v * kWidth);
+    if (kKeep) next.prefetch(next.lines * (kGroupInputs / kFour / kPrefetchSteps));
 #pragma GCC unroll 1  // or there are not enough registers
-      for (int eight = 0; eight < kGroupInputs / 8; ++eight) {
-        Ints low[kV], high[kV];
+    for (int eight = 0; eight < kGroupInputs / 8; ++eight, codes += 8) {
+      Ints low[kV], high[kV];
 #pragma GCC unroll 4
-        for (int v = 0; v < kV; ++v) {
-          const Ints codes = load_ints(group + kPanel + (eight * kPanel + o + v * kWidth) * kFour);
-          low[v] = unpacking[v].bytes(low_codes(codes)), high[v] = unpacking[v].bytes(high_codes(codes));
-        }
-#pragma GCC unroll 8
-        for (int r = 0; r < kR; ++r) {
-          const int8_t* at = x.codes + r * x.stride + k + eight * 8;
-          const Ints first = splat_codes(at), second = splat_codes(at + kFour);
-#pragma GCC unroll 4
-          for (int v = 0; v < kV; ++v) total[r][v] = add_four(add_four(total[r][v], low[v], first), high[v], second);
+      for (int v = 0; v < kV; ++v) {
+        const Ints both = load_ints(group + kPanel + (eight * kPanel + v * kWidth) * kFour);
+        low[v] = unpacking[v].bytes(low_codes(both)), high[v] = unpacking[v].bytes(high_codes(both));
+        if (kKeep) {
+          store_ints(unpacked + v * kWidth * kFour, low[v]);
+          store_ints(unpacked + kStepBytes + v * kWidth * kFour, high[v]);
         }
       }
-    }
+      if (kKeep) unpacked += 2 * kStepBytes;
 #pragma GCC unroll 8
-    for (int r = 0; r < kR; ++r) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) finish(total[r][v], x.scales[r], to, r, o + v * kWidth);
+      for (int r = 0; r < kR; ++r) {
+        const Ints first = splat_codes(codes + r * stride), second = splat_codes(codes + r * stride + kFour);
+#pragma GCC unroll 4
+        for (int v = 0; v < kV; ++v) total[r][v] = add_four(add_four(total[r][v], low[v], first), high[v], second);
+      }
     }
   }
+  end_sums(part, 0, total);
 }
 #endif
 
@@ -337,15 +366,17 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 #endif
 
 // Up to kBlockRows rows, beginning at `row`, with one panel. Part of the panel after part; int4 weights are unpacked
-// once for all rows.
+// once for all rows, by the first of them where registers allow it.
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
                                   const Outputs& to, const Int8Workspace& workspace) {
   constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
   constexpr int kLines = (kPrefetchSteps * kFour * kBytesOfInputs + kLine - 1) / kLine;  // of kPrefetchSteps steps
   const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  const int width = padded_inputs(kCodes, K), tiles = (rows + kRegisterRows - 1) / kRegisterRows;
-  const int rows_each = (rows + tiles - 1) / tiles;
+  const int width = padded_inputs(kCodes, K);
+  const int kept = kCodes == Codes::int4 ? least(kKeepingRows, rows) : 0, others = rows - kept;
+  const int other_tiles = (others + kRegisterRows - 1) / kRegisterRows, tiles = other_tiles + (kept > 0);
+  const int rows_each = other_tiles > 0 ? (others + other_tiles - 1) / other_tiles : 0;
   const int turns = tiles * kPasses, lines = (kLines + turns - 1) / turns;
   const int block = kCodes == Codes::int4 && tiles <= kFewTiles ? kFewInputs : kBlockInputs;
   for (int k = 0; k < width; k += block) {
@@ -353,16 +384,28 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
     const uint8_t* w = codes + int64_t(k) * kBytesOfInputs;
     const uintptr_t end = reinterpret_cast<uintptr_t>(w) + inputs * kBytesOfInputs;
     Next next{end, lines};
+    const auto part = [&](int r) {
+      return Part{x, row + r, k, workspace.sums + r * kPanel, k == 0, k + inputs == width, to};
+    };
+    const auto advance = [&] {
+      next.at += kPasses * lines * kLine * (steps / kPrefetchSteps);
+      if (next.at >= end + inputs * kBytesOfInputs) next.lines = 0;
+    };
+    int r = 0;
     if constexpr (kCodes == Codes::int4) {
+#if GPT2RUN_CPU_WIDTH == 16
+      r = kept;
+      with_rows<kKeepingRows>(
+          r, [&]<int kR>() { few_int4<kR, true>(part(0), w, inputs / kGroupInputs, next, workspace.unpacked); });
+      advance();
+#else
       unpack(w, inputs, workspace.unpacked);
+#endif
       w = workspace.unpacked;
     }
-    for (int r = 0; r < rows; r += rows_each, next.at += kPasses * lines * kLine * (steps / kPrefetchSteps)) {
-      if (next.at >= end + inputs * kBytesOfInputs) next.lines = 0;
-      with_rows<kRegisterRows>(least(rows_each, rows - r), [&]<int kR>() {
-        tile<kR, kRegisterVectors, true>(x, row + r, k, w, steps, next, workspace.sums + r * kPanel, k == 0,
-                                         k + inputs == width, to);
-      });
+    for (; r < rows; r += rows_each, advance()) {
+      with_rows<kRegisterRows>(least(rows_each, rows - r),
+                               [&]<int kR>() { tile<kR, kRegisterVectors, true>(part(r), w, steps, next); });
     }
   }
 }
@@ -391,7 +434,10 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
 #endif
 #if GPT2RUN_CPU_WIDTH == 16
       if (kCodes == Codes::int4 && rows <= kUnpackedRows) {
-        with_rows<kUnpackedRows>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+        with_rows<kUnpackedRows>(rows, [&]<int kR>() {
+          few_int4<kR, false>({x, 0, 0, nullptr, true, true, to}, reinterpret_cast<const uint8_t*>(panel) + kScaleBytes,
+                              padded_inputs(kCodes, K) / kGroupInputs, {0, 0}, nullptr);
+        });
         continue;
       }
 #endif

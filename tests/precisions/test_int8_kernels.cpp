@@ -146,6 +146,7 @@ TEST_P(Int8KernelsTest, ProductsAreExactSums) {
       }
     }
     expect_product(GetParam(), kind, 203, 300, 70, false);
+    expect_product(GetParam(), kind, 40, 2100, 70, false);  // several blocks of inputs
     expect_product(GetParam(), kind, 2 * kTileRows + 9, 20, 33, false);
     expect_product(GetParam(), kind, 41, 50000, 3, false);  // so long that 32 rows are packed at a time
   }
@@ -165,7 +166,7 @@ TEST_P(Int8KernelsTest, NoRowsGiveNoOutputs) {
 // The largest sums that can occur, in each step of a set and as a whole.
 TEST_P(Int8KernelsTest, ProductsOfTheLargestCodesDoNotSaturate) {
   for (const Codes kind : {Codes::int8, Codes::int4}) {
-    for (const int rows : {1, 2, 6, 7}) expect_product(GetParam(), kind, rows, 768, 64, true);
+    for (const int rows : {1, 2, 6, 7, 8}) expect_product(GetParam(), kind, rows, 768, 64, true);
   }
 }
 
@@ -174,7 +175,7 @@ TEST_P(Int8KernelsTest, TheLongestSumFits) {
     const int K = kMostInputs;
     std::mt19937 random(1);
     Matrix w = some_matrix(kind, 1, K, random, true);
-    for (const int rows : {1, 2, 7}) {
+    for (const int rows : {1, 2, 7, 8}) {
       Rows x(rows, K);
       for (int r = 0; r < rows; ++r) {
         x.scales[r] = 1, x.sums[r] = 0;
@@ -194,7 +195,7 @@ TEST_P(Int8KernelsTest, TheLongestSumFits) {
 // Rows with Inf or NaN have the scale NaN.
 TEST_P(Int8KernelsTest, ARowWithoutAScaleIsNaNAlone) {
   for (const Codes kind : {Codes::int8, Codes::int4}) {
-    for (const int rows : {1, 7}) {
+    for (const int rows : {1, 7, 8}) {
       std::mt19937 random(3);
       const Matrix w = some_matrix(kind, 70, 100, random, false);
       Rows x = some_rows(rows, 100, random, false);
