@@ -76,7 +76,7 @@ int32_t code(const float* row, int n, float inverse, int8_t* codes) {
   return sum;
 }
 
-// The values of int8 weights: `steps` times four inputs.
+// The values of so many inputs of int8 weights.
 GPT2RUN_INLINE void write_values(const uint8_t* w, const float* scales, int inputs, float* out) {
   for (int k = 0; k < inputs; ++k) {
     const uint8_t* at = w + int64_t(k / kFour) * kStepBytes + k % kFour;
@@ -104,7 +104,8 @@ template <Codes kCodes>
 void linear(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
             void* workspace) {
 #if defined(GPT2RUN_CPU_TILES)
-  if (rows > kRegisterRows) return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
+  if (rows > kFewRowsOf<kCodes>)
+    return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
 #endif
   linear_codes<kCodes>(x, rows, w, K, outputs, y, y_stride, workspace);
 }

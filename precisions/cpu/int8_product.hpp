@@ -9,29 +9,39 @@ namespace gpt2run::cpu::GPT2RUN_CPU_ISA {
 namespace {
 
 typedef uint8_t Bytes __attribute__((vector_size(kWidth * 4)));
-typedef int8_t SignedBytes __attribute__((vector_size(kWidth * 4)));
 typedef int16_t Shorts __attribute__((vector_size(kWidth * 4)));
 typedef uint8_t OutputBytes __attribute__((vector_size(kWidth)));
 
-// The rows and registers of outputs that are summed at the same time. So many rows of int8 read whole panels in one
-// pass. Where rows unpack int4 weights in registers, there must be room for that, and more where the weights are kept
-// for other rows.
+// The rows and the registers of outputs whose sums a tile computes at the same time.
 constexpr int kRegisterRows = kWidth == 16 ? 7 : kWidth == 8 ? 4 : 2, kRegisterVectors = kWidth == 16 ? 4 : 2;
-constexpr int kUnpackedRows = 6, kKeepingRows = kWidth == 16 ? 4 : 0;
-constexpr int kStreamedRows = kWidth == 16 ? kRegisterRows : 1;
-constexpr int kPasses = kPanel / kWidth / kRegisterVectors;  // over the inputs of a panel
 
-// The inputs and rows for which a part of a panel and the sums stay in the second-level cache. The first tile of rows
-// would read a part from memory and the others compute, so each tile prefetches its share of the next part, a little
-// with every kPrefetchSteps steps: everything at once would delay what is needed now.
-constexpr int kBlockInputs = kPasses == 1 ? 1024 : 256, kBlockRows = 96;
-constexpr int kStepBytes = kPanel * kFour;                       // of a panel, for four inputs
-constexpr int kLine = 64, kPrefetchSteps = 4, kSecondLevel = 2;  // of __builtin_prefetch
+// How often a tile reads its inputs, each time for some of the outputs of a panel.
+constexpr int kPasses = kPanel / kWidth / kRegisterVectors;
+
+// The most rows that take all inputs of a panel at once, which for int4 needs registers for unpacking too; and those of
+// int8 that read it as one stream.
+template <Codes kCodes>
+constexpr int kFewRowsOf = kPasses == 1 ? (kCodes == Codes::int8 ? 8 : 6) : 1;
+constexpr int kStreamedRows = kPasses > 1 ? 1 : 5;
+
+// Of more rows of int4, so many unpack a block of weights for all of them; 0 where unpack() does it.
+constexpr int kUnpackingRows = kPasses == 1 ? 4 : 0;
+
+// A block: the inputs of a panel, and the rows, that stay in the second-level cache together with their sums, or in the
+// first where a tile reads its inputs several times. Only the first tile of rows would wait for memory, so every tile
+// prefetches an equal share of the next block, a little after every kPrefetchSteps steps: everything at once would
+// delay what is needed now.
+constexpr int kBlockInputs = kPasses == 1 ? 1024 : 256, kBlockRows = 96, kPrefetchSteps = 4;
+constexpr int kBeyond = 1536;               // bytes that are also prefetched, of the block after the next one
+constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
+constexpr int kLine = 64;                   // bytes of a line of a cache
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
 
-// Few tiles do not make up for unpacking a part of int4 weights to the second-level cache. This fits into the first.
+// With up to kFewTiles tiles, int4 goes in blocks whose unpacked weights stay in the first-level cache: so few tiles do
+// not make up for writing them to the second.
 constexpr int kFewTiles = 2, kFewInputs = 256;
-static_assert(kFewInputs % kGroupInputs == 0 && kFewInputs <= kBlockInputs, "a block has whole groups");
+static_assert(kFewInputs % kGroupInputs == 0, "a block has whole groups");
+static_assert(kFewInputs <= kBlockInputs, "there is room for the unpacked weights");
 
 GPT2RUN_INLINE Ints splat_int(int32_t value) { return value - Ints{}; }
 GPT2RUN_INLINE Ints load_ints(const void* at) {
@@ -39,10 +49,11 @@ GPT2RUN_INLINE Ints load_ints(const void* at) {
   __builtin_memcpy(&value, at, sizeof value);
   return value;
 }
-// Keeps the loads of a stream in the order in which they are written, which is what the processor's prefetch goes by.
+// Makes the compiler load a value before it goes on to the next call. Loads then keep the order in which they are
+// written, which the processor's own prefetching goes by.
 GPT2RUN_INLINE void keep_order([[maybe_unused]] Ints& value) {
 #if GPT2RUN_CPU_WIDTH > 4
-  __asm__ volatile("" : "+x"(value));
+  __asm__ volatile("" : "+v"(value));
 #endif
 }
 GPT2RUN_INLINE void store_ints(void* at, Ints value) { __builtin_memcpy(at, &value, sizeof value); }
@@ -89,13 +100,17 @@ GPT2RUN_INLINE int32_t minus_bias(int32_t sum_of_x) {
 }
 GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) { return kBiased ? minus_bias(sum_of_x) : 0; }
 
-// What a tile prefetches while it is computed.
-struct Next {
-  uintptr_t at;  // an address, because it may be past the end, which a prefetch allows
-  int lines;     // with kPrefetchSteps steps
-  GPT2RUN_INLINE void prefetch(int count) {
+// Asks for a line in the second-level cache. By an address, which may be past the end of the matrix.
+GPT2RUN_INLINE void prefetch(uintptr_t at) { __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2); }
+
+// The weights of the next block, which tiles prefetch while they compute.
+struct Prefetcher {
+  uintptr_t at, end;
+  int lines;  // after every kPrefetchSteps steps
+  GPT2RUN_INLINE void advance() {
+    const uintptr_t after = at + lines * kLine, stop = after < end ? after : end;
 #pragma GCC unroll 1
-    for (int i = 0; i < count; ++i, at += kLine) __builtin_prefetch(reinterpret_cast<const void*>(at), 0, kSecondLevel);
+    for (; at < stop; at += kLine) prefetch(at);
   }
 };
 
@@ -131,87 +146,114 @@ GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row
   for (int i = 0; i < to.count - o; ++i) at[i] = lanes[i];
 }
 
-// Rows from `row` on and inputs from `from` on, in a product with a panel.
-struct Part {
+// A segment of a product with a panel: the rows from `row` on and the inputs from `input` on.
+struct Segment {
   const CodedRows& x;
   int row;
-  int64_t from;
-  int32_t* sums;  // (rows, kPanel) of earlier inputs
-  bool first;     // there are none
-  bool last;      // of the inputs, after which outputs are written and no sums
+  int64_t input;
+  int32_t* sums;  // (rows, kPanel) of the inputs before
+  bool first;     // its inputs are the first, and there are no sums yet
+  bool last;      // its inputs are the last: outputs are written, and no sums
   const Outputs& to;
+
+  GPT2RUN_INLINE const int8_t* codes() const { return x.codes + row * x.stride + input; }
 };
 
-// Sums of kR rows and kV registers of outputs, from o on. The loops are unrolled so that they stay in registers.
+// All inputs of few rows.
+GPT2RUN_INLINE Segment all_inputs(const CodedRows& x, const Outputs& to) { return {x, 0, 0, nullptr, true, true, to}; }
+
+GPT2RUN_INLINE const uint8_t* codes_of(const std::byte* panel) {
+  return reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+}
+
+// The sums of kR rows and kV registers of outputs, from output o on: those of the inputs before, or what a sum begins
+// with. The loops are unrolled, or the compiler would keep sums in memory.
 template <int kR, int kV>
-GPT2RUN_INLINE void begin_sums(const Part& part, int o, Ints (&total)[kR][kV]) {
+GPT2RUN_INLINE void load_sums(const Segment& segment, int o, Ints (&total)[kR][kV]) {
 #pragma GCC unroll 8
   for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < kV; ++v)
-      total[r][v] = part.first ? splat_int(starting_sum(part.x.sums[part.row + r]))
-                               : load_ints(part.sums + r * kPanel + o + v * kWidth);
+      total[r][v] = segment.first ? splat_int(starting_sum(segment.x.sums[segment.row + r]))
+                                  : load_ints(segment.sums + r * kPanel + o + v * kWidth);
   }
 }
+
+// Writes the sums, or the outputs if they are complete.
 template <int kR, int kV>
-GPT2RUN_INLINE void end_sums(const Part& part, int o, const Ints (&total)[kR][kV]) {
+GPT2RUN_INLINE void store_sums(const Segment& segment, int o, const Ints (&total)[kR][kV]) {
+  if (segment.last) {
 #pragma GCC unroll 8
-  for (int r = 0; r < kR; ++r) {
+    for (int r = 0; r < kR; ++r) {
+      const int row = segment.row + r;
 #pragma GCC unroll 8
-    for (int v = 0; v < kV; ++v) {
-      if (part.last)
-        finish(total[r][v], part.x.scales[part.row + r], part.to, part.row + r, o + v * kWidth);
-      else
-        store_ints(part.sums + r * kPanel + o + v * kWidth, total[r][v]);
+      for (int v = 0; v < kV; ++v) finish(total[r][v], segment.x.scales[row], segment.to, row, o + v * kWidth);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int r = 0; r < kR; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kV; ++v) store_ints(segment.sums + r * kPanel + o + v * kWidth, total[r][v]);
     }
   }
 }
 
-// Adds `steps` times four inputs for kR rows to a whole panel. It and few_int4 are functions of their own: within a
-// larger one GCC 12 keeps some of the sums in memory, at half of the speed.
-template <int kR, int kV, bool kAhead>
-[[gnu::noinline]] void tile(const Part& part, const uint8_t* w, int steps, Next next) {
-  // Two rows wait for memory. With fewer loads they ran ahead of what the processor fetches, and were a fifth slower.
-  constexpr bool kLoadTwice = kR == 2 && !kAhead;
-  const int64_t stride = part.x.stride;
-  const int8_t* codes = part.x.codes + part.row * stride + part.from;
+// What a tile prefetches: nothing, its share of the next block, or the weights of the next pass, which are those of the
+// next outputs of the panel, or at the end of the panel those at Prefetcher::at.
+enum class Prefetch { none, share, next_pass };
+
+// Adds `steps` times four inputs of kR rows to the sums of a whole panel. kV: the registers of outputs of a pass. tile
+// and int4_tile are not inlined: within a larger function GCC 12 keeps many of the sums in memory, which halves the
+// speed. Alone it keeps one or two of 28 there.
+template <int kR, int kV, Prefetch kPrefetch>
+[[gnu::noinline]] Prefetcher tile(const Segment& segment, const uint8_t* w, int steps, Prefetcher prefetcher) {
+  // Two rows wait for memory. Each loads the weights for itself: with one load for both, the loop runs ahead of what
+  // the processor prefetches, and is a fifth slower.
+  constexpr bool kLoadTwice = kR == 2 && kPrefetch == Prefetch::none;
+  const int64_t stride = segment.x.stride;
+  const int8_t* codes = segment.codes();
   for (int o = 0; o < kPanel; o += kV * kWidth) {
+    const int following = o + kV * kWidth;
+    const uintptr_t next = following < kPanel ? reinterpret_cast<uintptr_t>(w) + following * kFour : prefetcher.at;
     Ints total[kR][kV];
-    begin_sums(part, o, total);
+    load_sums(segment, o, total);
 #pragma GCC unroll 1
     for (int step = 0; step < steps; ++step) {
-      if (kAhead && step % kPrefetchSteps == 0) next.prefetch(next.lines);
+      if (kPrefetch == Prefetch::share && step % kPrefetchSteps == 0) prefetcher.advance();
+      for (int v = 0; v < kV && kPrefetch == Prefetch::next_pass; ++v)
+        prefetch(next + int64_t(step) * kStepBytes + v * kWidth * kFour);
       const uint8_t* at = w + int64_t(step) * kStepBytes + o * kFour;
       Ints weight[kV];
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) {
-        weight[v] = load_ints(at + v * kWidth * kFour);
-        keep_order(weight[v]);
-      }
-#pragma GCC unroll 8
       for (int r = 0; r < kR; ++r) {
-        const Ints four = splat_codes(codes + r * stride + step * kFour);
+        if (r == 0 || kLoadTwice) {
+          if (kLoadTwice) __asm__ volatile("" : "+r"(at));  // or one load would do for both
 #pragma GCC unroll 8
-        for (int v = 0; v < kV; ++v) {
-          if (kLoadTwice && r == 1) {
+          for (int v = 0; v < kV; ++v) {
             weight[v] = load_ints(at + v * kWidth * kFour);
             keep_order(weight[v]);
           }
-          total[r][v] = add_four(total[r][v], weight[v], four);
         }
+        const Ints four = splat_codes(codes + r * stride + step * kFour);
+#pragma GCC unroll 8
+        for (int v = 0; v < kV; ++v) total[r][v] = add_four(total[r][v], weight[v], four);
       }
     }
-    end_sums(part, o, total);
+    store_sums(segment, o, total);
   }
+  return prefetcher;
 }
 
-// A few rows with one panel of int8, which is read as one stream that the processor fetches ahead by itself.
+// A few rows with one panel of int8, and all of its inputs. Up to kStreamedRows read the panel once, as one stream that
+// the processor prefetches by itself. For more, reading takes about as long as computing, and the processor does not do
+// both at once by itself.
 template <int kR>
 GPT2RUN_INLINE void few_int8(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
-  const auto* w = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
-  constexpr int kV = kR == 1 ? kPanel / kWidth : kRegisterVectors;
-  static_assert(kV * kWidth == kPanel);
-  tile<kR, kV, false>({x, 0, 0, nullptr, true, true, to}, w, padded(K, kFour) / kFour, {0, 0});
+  constexpr bool kStream = kR <= kStreamedRows;
+  constexpr int kV = kStream ? kPanel / kWidth : kRegisterVectors / 2;
+  const uintptr_t next = reinterpret_cast<uintptr_t>(codes_of(panel)) + panel_bytes(Codes::int8, K);
+  tile<kR, kV, kStream ? Prefetch::none : Prefetch::next_pass>(all_inputs(x, to), codes_of(panel),
+                                                               padded(K, kFour) / kFour, {next, next, 0});
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -299,21 +341,23 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 #endif
 
 #if GPT2RUN_CPU_WIDTH == 16
-// Adds `groups` groups of inputs for kR rows to a whole panel of int4. The weights are unpacked in registers, beside
-// the products, and also to memory if kKeep: unpacked (groups x kGroupInputs, kPanel).
+// Adds `groups` groups of inputs of kR rows to the sums of a whole panel of int4, whose weights are unpacked in
+// registers. kKeep: also prefetches, and writes the unpacked weights to `unpacked` (groups x kGroupInputs, kPanel) for
+// other rows.
 template <int kR, bool kKeep>
-[[gnu::noinline]] void few_int4(const Part& part, const uint8_t* group, int groups, Next next, uint8_t* unpacked) {
+[[gnu::noinline]] Prefetcher int4_tile(const Segment& segment, const uint8_t* group, int groups, Prefetcher prefetcher,
+                                       uint8_t* unpacked) {
   constexpr int kV = kRegisterVectors;
-  static_assert(kV * kWidth == kPanel);
-  const int64_t stride = part.x.stride;
-  const int8_t* codes = part.x.codes + part.row * stride + part.from;
+  static_assert(kV * kWidth == kPanel, "the panel is read once");
+  const int64_t stride = segment.x.stride;
+  const int8_t* codes = segment.codes();
   Ints total[kR][kV];
-  begin_sums(part, 0, total);
+  load_sums(segment, 0, total);
   for (int g = 0; g < groups; ++g, group += kGroupBytes) {
     Unpacking unpacking[kV];
 #pragma GCC unroll 4
     for (int v = 0; v < kV; ++v) unpacking[v] = load_unpacking(group + v * kWidth);
-    if (kKeep) next.prefetch(next.lines * (kGroupInputs / kFour / kPrefetchSteps));
+    for (int i = 0; i < kGroupInputs / kFour / kPrefetchSteps && kKeep; ++i) prefetcher.advance();
 #pragma GCC unroll 1  // or there are not enough registers
     for (int eight = 0; eight < kGroupInputs / 8; ++eight, codes += 8) {
       Ints low[kV], high[kV];
@@ -335,7 +379,14 @@ template <int kR, bool kKeep>
       }
     }
   }
-  end_sums(part, 0, total);
+  store_sums(segment, 0, total);
+  return prefetcher;
+}
+
+// A few rows with one panel of int4.
+template <int kR>
+GPT2RUN_INLINE void few_int4(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
+  int4_tile<kR, false>(all_inputs(x, to), codes_of(panel), padded_inputs(Codes::int4, K) / kGroupInputs, {}, nullptr);
 }
 #endif
 
@@ -365,47 +416,43 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 }
 #endif
 
-// Up to kBlockRows rows, beginning at `row`, with one panel. Part of the panel after part; int4 weights are unpacked
-// once for all rows, by the first of them where registers allow it.
+// Up to kBlockRows rows, beginning at `row`, with one panel, block after block of its inputs. The int4 weights of a
+// block are unpacked once: by the first kUnpackingRows rows beside their products, or else by unpack().
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
                                   const Outputs& to, const Int8Workspace& workspace) {
-  constexpr int kBytesOfInputs = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
-  constexpr int kLines = (kPrefetchSteps * kFour * kBytesOfInputs + kLine - 1) / kLine;  // of kPrefetchSteps steps
-  const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  constexpr int kBytesOfInput = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
+  constexpr int kLines = (kPrefetchSteps * kFour * kBytesOfInput + kLine - 1) / kLine;  // of kPrefetchSteps steps
   const int width = padded_inputs(kCodes, K);
-  const int kept = kCodes == Codes::int4 ? least(kKeepingRows, rows) : 0, others = rows - kept;
-  const int other_tiles = (others + kRegisterRows - 1) / kRegisterRows, tiles = other_tiles + (kept > 0);
+  const int unpacking = kCodes == Codes::int4 ? least(kUnpackingRows, rows) : 0, others = rows - unpacking;
+  const int other_tiles = (others + kRegisterRows - 1) / kRegisterRows, tiles = other_tiles + (unpacking > 0);
   const int rows_each = other_tiles > 0 ? (others + other_tiles - 1) / other_tiles : 0;
   const int turns = tiles * kPasses, lines = (kLines + turns - 1) / turns;
-  const int block = kCodes == Codes::int4 && tiles <= kFewTiles ? kFewInputs : kBlockInputs;
+  // Blocks of equal length, because each prefetches what the next one reads.
+  const int most = kCodes == Codes::int4 && tiles <= kFewTiles ? kFewInputs : kBlockInputs;
+  const int blocks = (width + most - 1) / most, block = padded((width + blocks - 1) / blocks, kGroupInputs);
   for (int k = 0; k < width; k += block) {
-    const int inputs = least(block, width - k), steps = inputs / kFour;
-    const uint8_t* w = codes + int64_t(k) * kBytesOfInputs;
-    const uintptr_t end = reinterpret_cast<uintptr_t>(w) + inputs * kBytesOfInputs;
-    Next next{end, lines};
-    const auto part = [&](int r) {
-      return Part{x, row + r, k, workspace.sums + r * kPanel, k == 0, k + inputs == width, to};
+    const int inputs = least(block, width - k), bytes = inputs * kBytesOfInput;
+    const uint8_t* w = codes_of(panel) + int64_t(k) * kBytesOfInput;
+    const uintptr_t next = reinterpret_cast<uintptr_t>(w) + bytes;
+    Prefetcher prefetcher{next, next + bytes + kBeyond, lines};
+    const auto segment = [&](int r) {
+      return Segment{x, row + r, k, workspace.sums + r * kPanel, k == 0, k + inputs == width, to};
     };
-    const auto advance = [&] {
-      next.at += kPasses * lines * kLine * (steps / kPrefetchSteps);
-      if (next.at >= end + inputs * kBytesOfInputs) next.lines = 0;
-    };
-    int r = 0;
     if constexpr (kCodes == Codes::int4) {
 #if GPT2RUN_CPU_WIDTH == 16
-      r = kept;
-      with_rows<kKeepingRows>(
-          r, [&]<int kR>() { few_int4<kR, true>(part(0), w, inputs / kGroupInputs, next, workspace.unpacked); });
-      advance();
+      with_rows<kUnpackingRows>(unpacking, [&]<int kR>() {
+        prefetcher = int4_tile<kR, true>(segment(0), w, inputs / kGroupInputs, prefetcher, workspace.unpacked);
+      });
 #else
       unpack(w, inputs, workspace.unpacked);
 #endif
       w = workspace.unpacked;
     }
-    for (; r < rows; r += rows_each, advance()) {
-      with_rows<kRegisterRows>(least(rows_each, rows - r),
-                               [&]<int kR>() { tile<kR, kRegisterVectors, true>(part(r), w, steps, next); });
+    for (int r = unpacking; r < rows; r += rows_each) {
+      with_rows<kRegisterRows>(least(rows_each, rows - r), [&]<int kR>() {
+        prefetcher = tile<kR, kRegisterVectors, Prefetch::share>(segment(r), w, inputs / kFour, prefetcher);
+      });
     }
   }
 }
@@ -422,8 +469,8 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
     for (int o = 0; o < outputs; o += kPanel) {
       const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
       const Outputs to{y + o, y_stride, least(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
-      if (kCodes == Codes::int8 && rows <= kStreamedRows) {
-        with_rows<kStreamedRows>(rows, [&]<int kR>() { few_int8<kR>(x, panel, K, to); });
+      if (kCodes == Codes::int8 && rows <= kFewRowsOf<Codes::int8>) {
+        with_rows<kFewRowsOf<Codes::int8>>(rows, [&]<int kR>() { few_int8<kR>(x, panel, K, to); });
         continue;
       }
 #if GPT2RUN_CPU_WIDTH > 4
@@ -433,11 +480,8 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
       }
 #endif
 #if GPT2RUN_CPU_WIDTH == 16
-      if (kCodes == Codes::int4 && rows <= kUnpackedRows) {
-        with_rows<kUnpackedRows>(rows, [&]<int kR>() {
-          few_int4<kR, false>({x, 0, 0, nullptr, true, true, to}, reinterpret_cast<const uint8_t*>(panel) + kScaleBytes,
-                              padded_inputs(kCodes, K) / kGroupInputs, {0, 0}, nullptr);
-        });
+      if (kCodes == Codes::int4 && rows <= kFewRowsOf<Codes::int4>) {
+        with_rows<kFewRowsOf<Codes::int4>>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
         continue;
       }
 #endif
