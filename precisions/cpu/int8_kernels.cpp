@@ -86,12 +86,12 @@ GPT2RUN_INLINE void write_values(const uint8_t* w, const float* scales, int inpu
 }
 
 void int8_values(const std::byte* panel, int K, float* out) {
-  write_values(reinterpret_cast<const uint8_t*>(panel) + kScaleBytes, reinterpret_cast<const float*>(panel), K, out);
+  write_values(codes_of(panel), reinterpret_cast<const float*>(panel), K, out);
 }
 
 void int4_values(const std::byte* panel, int K, float* out) {
   alignas(64) uint8_t unpacked[kGroupInputs * kPanel];
-  const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  const uint8_t* group = codes_of(panel);
   for (int k = 0; k < K; k += kGroupInputs, group += kGroupBytes) {
     unpack(group, kGroupInputs, unpacked);
     write_values(unpacked, reinterpret_cast<const float*>(panel), least(kGroupInputs, K - k),
@@ -100,12 +100,12 @@ void int4_values(const std::byte* panel, int K, float* out) {
 }
 
 // By vectors, which read the weights of few rows as fast as memory gives them, or by tiles, where there are any.
+[[maybe_unused]] constexpr int kVectorRows = 6;
 template <Codes kCodes>
 void linear(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
             void* workspace) {
 #if defined(GPT2RUN_CPU_TILES)
-  if (rows > kFewRowsOf<kCodes>)
-    return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
+  if (rows > kVectorRows) return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
 #endif
   linear_codes<kCodes>(x, rows, w, K, outputs, y, y_stride, workspace);
 }

@@ -18,27 +18,29 @@ constexpr int kRegisterRows = kWidth == 16 ? 7 : kWidth == 8 ? 4 : 2, kRegisterV
 // How often a tile reads its inputs, each time for some of the outputs of a panel.
 constexpr int kPasses = kPanel / kWidth / kRegisterVectors;
 
-// The most rows that take all inputs of a panel at once, which for int4 needs registers for unpacking too; and those of
-// int8 that read it as one stream.
+// Up to so many rows take all inputs of a panel at once, and keep their sums in registers. int4 needs some of these for
+// unpacking.
 template <Codes kCodes>
-constexpr int kFewRowsOf = kPasses == 1 ? (kCodes == Codes::int8 ? 8 : 6) : 1;
-constexpr int kStreamedRows = kPasses > 1 ? 1 : 5;
+constexpr int kUnblockedRows = kPasses == 1 ? (kCodes == Codes::int8 ? 8 : 6) : 1;
 
-// Of more rows of int4, so many unpack a block of weights for all of them; 0 where unpack() does it.
+// Up to so many rows of int8 read a panel as one stream.
+constexpr int kStreamedRows = kPasses == 1 ? 5 : 1;
+
+// With more rows of int4, the first so many unpack a block of weights for all of them; 0: unpack() does it.
 constexpr int kUnpackingRows = kPasses == 1 ? 4 : 0;
 
-// A block: the inputs of a panel, and the rows, that stay in the second-level cache together with their sums, or in the
-// first where a tile reads its inputs several times. Only the first tile of rows would wait for memory, so every tile
-// prefetches an equal share of the next block, a little after every kPrefetchSteps steps: everything at once would
-// delay what is needed now.
+// A block: so many inputs of a panel, and so many rows. Its weights, rows and sums stay in the second-level cache.
+// Where a tile reads its inputs several times, the weights alone take 16 KB, so that they stay in the first-level
+// cache. Only the first tile of rows would wait for memory, so every tile prefetches an equal share of the next block,
+// a little for every kPrefetchSteps steps: everything at once would delay what is needed now.
 constexpr int kBlockInputs = kPasses == 1 ? 1024 : 256, kBlockRows = 96, kPrefetchSteps = 4;
 constexpr int kBeyond = 1536;               // bytes that are also prefetched, of the block after the next one
 constexpr int kStepBytes = kPanel * kFour;  // of a panel, for four inputs
 constexpr int kLine = 64;                   // bytes of a line of a cache
 static_assert(kBlockInputs % kGroupInputs == 0, "a block has whole groups");
 
-// With up to kFewTiles tiles, int4 goes in blocks whose unpacked weights stay in the first-level cache: so few tiles do
-// not make up for writing them to the second.
+// With up to kFewTiles tiles, int4 takes blocks so short that the unpacked weights stay in the first-level cache.
+// Longer blocks would be written to the second, which pays only when more tiles read them.
 constexpr int kFewTiles = 2, kFewInputs = 256;
 static_assert(kFewInputs % kGroupInputs == 0, "a block has whole groups");
 static_assert(kFewInputs <= kBlockInputs, "there is room for the unpacked weights");
@@ -49,8 +51,8 @@ GPT2RUN_INLINE Ints load_ints(const void* at) {
   __builtin_memcpy(&value, at, sizeof value);
   return value;
 }
-// Makes the compiler load a value before it goes on to the next call. Loads then keep the order in which they are
-// written, which the processor's own prefetching goes by.
+// Keeps loads in the order in which they are written, by which the processor's own prefetching goes: the compiler must
+// have the value in a register here.
 GPT2RUN_INLINE void keep_order([[maybe_unused]] Ints& value) {
 #if GPT2RUN_CPU_WIDTH > 4
   __asm__ volatile("" : "+v"(value));
@@ -100,17 +102,17 @@ GPT2RUN_INLINE int32_t minus_bias(int32_t sum_of_x) {
 }
 GPT2RUN_INLINE int32_t starting_sum(int32_t sum_of_x) { return kBiased ? minus_bias(sum_of_x) : 0; }
 
-// Asks for a line in the second-level cache. By an address, which may be past the end of the matrix.
-GPT2RUN_INLINE void prefetch(uintptr_t at) { __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2); }
+// Prefetches a line into the second-level cache. The address may be past the end of the matrix.
+GPT2RUN_INLINE void prefetch_line(uintptr_t at) { __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2); }
 
 // The weights of the next block, which tiles prefetch while they compute.
-struct Prefetcher {
+struct BlockPrefetch {
   uintptr_t at, end;
-  int lines;  // after every kPrefetchSteps steps
+  int lines;  // for every kPrefetchSteps steps
   GPT2RUN_INLINE void advance() {
     const uintptr_t after = at + lines * kLine, stop = after < end ? after : end;
 #pragma GCC unroll 1
-    for (; at < stop; at += kLine) prefetch(at);
+    for (; at < stop; at += kLine) prefetch_line(at);
   }
 };
 
@@ -146,21 +148,23 @@ GPT2RUN_INLINE void finish(Ints sum, float row_scale, const Outputs& to, int row
   for (int i = 0; i < to.count - o; ++i) at[i] = lanes[i];
 }
 
-// A segment of a product with a panel: the rows from `row` on and the inputs from `input` on.
-struct Segment {
+// What a tile adds up: the inputs from k on of the rows from `row` on, and where their sums or outputs go.
+struct TileInput {
   const CodedRows& x;
   int row;
-  int64_t input;
+  int64_t k;
   int32_t* sums;  // (rows, kPanel) of the inputs before
   bool first;     // its inputs are the first, and there are no sums yet
   bool last;      // its inputs are the last: outputs are written, and no sums
   const Outputs& to;
 
-  GPT2RUN_INLINE const int8_t* codes() const { return x.codes + row * x.stride + input; }
+  GPT2RUN_INLINE const int8_t* codes() const { return x.codes + row * x.stride + k; }
 };
 
 // All inputs of few rows.
-GPT2RUN_INLINE Segment all_inputs(const CodedRows& x, const Outputs& to) { return {x, 0, 0, nullptr, true, true, to}; }
+GPT2RUN_INLINE TileInput all_inputs(const CodedRows& x, const Outputs& to) {
+  return {x, 0, 0, nullptr, true, true, to};
+}
 
 GPT2RUN_INLINE const uint8_t* codes_of(const std::byte* panel) {
   return reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
@@ -169,59 +173,59 @@ GPT2RUN_INLINE const uint8_t* codes_of(const std::byte* panel) {
 // The sums of kR rows and kV registers of outputs, from output o on: those of the inputs before, or what a sum begins
 // with. The loops are unrolled, or the compiler would keep sums in memory.
 template <int kR, int kV>
-GPT2RUN_INLINE void load_sums(const Segment& segment, int o, Ints (&total)[kR][kV]) {
+GPT2RUN_INLINE void load_sums(const TileInput& input, int o, Ints (&total)[kR][kV]) {
 #pragma GCC unroll 8
   for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
     for (int v = 0; v < kV; ++v)
-      total[r][v] = segment.first ? splat_int(starting_sum(segment.x.sums[segment.row + r]))
-                                  : load_ints(segment.sums + r * kPanel + o + v * kWidth);
+      total[r][v] = input.first ? splat_int(starting_sum(input.x.sums[input.row + r]))
+                                : load_ints(input.sums + r * kPanel + o + v * kWidth);
   }
 }
 
 // Writes the sums, or the outputs if they are complete.
 template <int kR, int kV>
-GPT2RUN_INLINE void store_sums(const Segment& segment, int o, const Ints (&total)[kR][kV]) {
-  if (segment.last) {
+GPT2RUN_INLINE void store_sums(const TileInput& input, int o, const Ints (&total)[kR][kV]) {
+  if (input.last) {
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
-      const int row = segment.row + r;
+      const int row = input.row + r;
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) finish(total[r][v], segment.x.scales[row], segment.to, row, o + v * kWidth);
+      for (int v = 0; v < kV; ++v) finish(total[r][v], input.x.scales[row], input.to, row, o + v * kWidth);
     }
   } else {
 #pragma GCC unroll 8
     for (int r = 0; r < kR; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kV; ++v) store_ints(segment.sums + r * kPanel + o + v * kWidth, total[r][v]);
+      for (int v = 0; v < kV; ++v) store_ints(input.sums + r * kPanel + o + v * kWidth, total[r][v]);
     }
   }
 }
 
-// What a tile prefetches: nothing, its share of the next block, or the weights of the next pass, which are those of the
-// next outputs of the panel, or at the end of the panel those at Prefetcher::at.
-enum class Prefetch { none, share, next_pass };
+// What a tile prefetches. none: nothing. share: its part of the next block. next_pass: the weights of the panel's next
+// outputs; for the last outputs of a panel, those at BlockPrefetch::at, which are the first of the next panel.
+enum class TilePrefetch { none, share, next_pass };
 
 // Adds `steps` times four inputs of kR rows to the sums of a whole panel. kV: the registers of outputs of a pass. tile
 // and int4_tile are not inlined: within a larger function GCC 12 keeps many of the sums in memory, which halves the
 // speed. Alone it keeps one or two of 28 there.
-template <int kR, int kV, Prefetch kPrefetch>
-[[gnu::noinline]] Prefetcher tile(const Segment& segment, const uint8_t* w, int steps, Prefetcher prefetcher) {
+template <int kR, int kV, TilePrefetch kPrefetch>
+[[gnu::noinline]] BlockPrefetch tile(const TileInput& input, const uint8_t* w, int steps, BlockPrefetch share) {
   // Two rows wait for memory. Each loads the weights for itself: with one load for both, the loop runs ahead of what
   // the processor prefetches, and is a fifth slower.
-  constexpr bool kLoadTwice = kR == 2 && kPrefetch == Prefetch::none;
-  const int64_t stride = segment.x.stride;
-  const int8_t* codes = segment.codes();
+  constexpr bool kLoadTwice = kR == 2 && kPrefetch == TilePrefetch::none;
+  const int64_t stride = input.x.stride;
+  const int8_t* codes = input.codes();
   for (int o = 0; o < kPanel; o += kV * kWidth) {
     const int following = o + kV * kWidth;
-    const uintptr_t next = following < kPanel ? reinterpret_cast<uintptr_t>(w) + following * kFour : prefetcher.at;
+    const uintptr_t next = following < kPanel ? reinterpret_cast<uintptr_t>(w) + following * kFour : share.at;
     Ints total[kR][kV];
-    load_sums(segment, o, total);
+    load_sums(input, o, total);
 #pragma GCC unroll 1
     for (int step = 0; step < steps; ++step) {
-      if (kPrefetch == Prefetch::share && step % kPrefetchSteps == 0) prefetcher.advance();
-      for (int v = 0; v < kV && kPrefetch == Prefetch::next_pass; ++v)
-        prefetch(next + int64_t(step) * kStepBytes + v * kWidth * kFour);
+      if (kPrefetch == TilePrefetch::share && step % kPrefetchSteps == 0) share.advance();
+      for (int v = 0; v < kV && kPrefetch == TilePrefetch::next_pass; ++v)
+        prefetch_line(next + int64_t(step) * kStepBytes + v * kWidth * kFour);
       const uint8_t* at = w + int64_t(step) * kStepBytes + o * kFour;
       Ints weight[kV];
 #pragma GCC unroll 8
@@ -239,21 +243,21 @@ template <int kR, int kV, Prefetch kPrefetch>
         for (int v = 0; v < kV; ++v) total[r][v] = add_four(total[r][v], weight[v], four);
       }
     }
-    store_sums(segment, o, total);
+    store_sums(input, o, total);
   }
-  return prefetcher;
+  return share;
 }
 
-// A few rows with one panel of int8, and all of its inputs. Up to kStreamedRows read the panel once, as one stream that
-// the processor prefetches by itself. For more, reading takes about as long as computing, and the processor does not do
-// both at once by itself.
+// A few rows with one panel of int8. Up to kStreamedRows read the panel once, as one stream that the processor
+// prefetches by itself. For more, reading takes about as long as computing, and the processor does not do both at once
+// by itself.
 template <int kR>
 GPT2RUN_INLINE void few_int8(const CodedRows& x, const std::byte* panel, int K, const Outputs& to) {
   constexpr bool kStream = kR <= kStreamedRows;
   constexpr int kV = kStream ? kPanel / kWidth : kRegisterVectors / 2;
   const uintptr_t next = reinterpret_cast<uintptr_t>(codes_of(panel)) + panel_bytes(Codes::int8, K);
-  tile<kR, kV, kStream ? Prefetch::none : Prefetch::next_pass>(all_inputs(x, to), codes_of(panel),
-                                                               padded(K, kFour) / kFour, {next, next, 0});
+  tile<kR, kV, kStream ? TilePrefetch::none : TilePrefetch::next_pass>(all_inputs(x, to), codes_of(panel),
+                                                                       padded(K, kFour) / kFour, {next, next, 0});
 }
 
 // int4 groups of one register of outputs: factor and zero point in each lane.
@@ -345,19 +349,20 @@ GPT2RUN_INLINE Ints add_group(Ints sum, const uint8_t* group, int o, const int8_
 // registers. kKeep: also prefetches, and writes the unpacked weights to `unpacked` (groups x kGroupInputs, kPanel) for
 // other rows.
 template <int kR, bool kKeep>
-[[gnu::noinline]] Prefetcher int4_tile(const Segment& segment, const uint8_t* group, int groups, Prefetcher prefetcher,
-                                       uint8_t* unpacked) {
+[[gnu::noinline]] BlockPrefetch int4_tile(const TileInput& input, const uint8_t* group, int groups, BlockPrefetch share,
+                                          uint8_t* unpacked) {
   constexpr int kV = kRegisterVectors;
   static_assert(kV * kWidth == kPanel, "the panel is read once");
-  const int64_t stride = segment.x.stride;
-  const int8_t* codes = segment.codes();
+  const int64_t stride = input.x.stride;
+  const int8_t* codes = input.codes();
   Ints total[kR][kV];
-  load_sums(segment, 0, total);
+  load_sums(input, 0, total);
   for (int g = 0; g < groups; ++g, group += kGroupBytes) {
     Unpacking unpacking[kV];
 #pragma GCC unroll 4
     for (int v = 0; v < kV; ++v) unpacking[v] = load_unpacking(group + v * kWidth);
-    for (int i = 0; i < kGroupInputs / kFour / kPrefetchSteps && kKeep; ++i) prefetcher.advance();
+    // A group is twice kPrefetchSteps steps.
+    for (int i = 0; i < kGroupInputs / kFour / kPrefetchSteps && kKeep; ++i) share.advance();
 #pragma GCC unroll 1  // or there are not enough registers
     for (int eight = 0; eight < kGroupInputs / 8; ++eight, codes += 8) {
       Ints low[kV], high[kV];
@@ -379,8 +384,8 @@ template <int kR, bool kKeep>
       }
     }
   }
-  store_sums(segment, 0, total);
-  return prefetcher;
+  store_sums(input, 0, total);
+  return share;
 }
 
 // A few rows with one panel of int4.
@@ -395,7 +400,7 @@ GPT2RUN_INLINE void few_int4(const CodedRows& x, const std::byte* panel, int K, 
 GPT2RUN_INLINE void single_int4(const CodedRows& x, const std::byte* panel, int K, const int32_t* minus_sums,
                                 const Outputs& to) {
   constexpr int kAll = kPanel / kWidth;
-  const auto* group = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  const uint8_t* group = codes_of(panel);
   Ints total[kAll] = {};
   for (int k = 0, g = 0; k < K; k += kGroupInputs, ++g, group += kGroupBytes) {
     const Ints minus_sum = splat_int(minus_sums[g]);
@@ -435,14 +440,14 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
     const int inputs = least(block, width - k), bytes = inputs * kBytesOfInput;
     const uint8_t* w = codes_of(panel) + int64_t(k) * kBytesOfInput;
     const uintptr_t next = reinterpret_cast<uintptr_t>(w) + bytes;
-    Prefetcher prefetcher{next, next + bytes + kBeyond, lines};
-    const auto segment = [&](int r) {
-      return Segment{x, row + r, k, workspace.sums + r * kPanel, k == 0, k + inputs == width, to};
+    BlockPrefetch share{next, next + bytes + kBeyond, lines};
+    const auto input = [&](int r) {
+      return TileInput{x, row + r, k, workspace.sums + r * kPanel, k == 0, k + inputs == width, to};
     };
     if constexpr (kCodes == Codes::int4) {
 #if GPT2RUN_CPU_WIDTH == 16
       with_rows<kUnpackingRows>(unpacking, [&]<int kR>() {
-        prefetcher = int4_tile<kR, true>(segment(0), w, inputs / kGroupInputs, prefetcher, workspace.unpacked);
+        share = int4_tile<kR, true>(input(0), w, inputs / kGroupInputs, share, workspace.unpacked);
       });
 #else
       unpack(w, inputs, workspace.unpacked);
@@ -451,7 +456,7 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
     }
     for (int r = unpacking; r < rows; r += rows_each) {
       with_rows<kRegisterRows>(least(rows_each, rows - r), [&]<int kR>() {
-        prefetcher = tile<kR, kRegisterVectors, Prefetch::share>(segment(r), w, inputs / kFour, prefetcher);
+        share = tile<kR, kRegisterVectors, TilePrefetch::share>(input(r), w, inputs / kFour, share);
       });
     }
   }
@@ -469,8 +474,8 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
     for (int o = 0; o < outputs; o += kPanel) {
       const std::byte* panel = w + int64_t(o / kPanel) * panel_bytes(kCodes, K);
       const Outputs to{y + o, y_stride, least(kPanel, outputs - o), reinterpret_cast<const float*>(panel)};
-      if (kCodes == Codes::int8 && rows <= kFewRowsOf<Codes::int8>) {
-        with_rows<kFewRowsOf<Codes::int8>>(rows, [&]<int kR>() { few_int8<kR>(x, panel, K, to); });
+      if (kCodes == Codes::int8 && rows <= kUnblockedRows<Codes::int8>) {
+        with_rows<kUnblockedRows<Codes::int8>>(rows, [&]<int kR>() { few_int8<kR>(x, panel, K, to); });
         continue;
       }
 #if GPT2RUN_CPU_WIDTH > 4
@@ -480,8 +485,8 @@ void linear_codes(const CodedRows& x, int rows, const std::byte* w, int K, int o
       }
 #endif
 #if GPT2RUN_CPU_WIDTH == 16
-      if (kCodes == Codes::int4 && rows <= kFewRowsOf<Codes::int4>) {
-        with_rows<kFewRowsOf<Codes::int4>>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
+      if (kCodes == Codes::int4 && rows <= kUnblockedRows<Codes::int4>) {
+        with_rows<kUnblockedRows<Codes::int4>>(rows, [&]<int kR>() { few_int4<kR>(x, panel, K, to); });
         continue;
       }
 #endif

@@ -86,7 +86,7 @@ template <Codes kCodes, class Tiles>
 void code_panel(Tiles& tiles, const CodedRows& x, int row, int rows, const int8_t* packed, const std::byte* panel,
                 int K, const Outputs& to, int32_t* sums, uint8_t* unpacked) {
   constexpr int kBytesOfInput = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
-  const auto* codes = reinterpret_cast<const uint8_t*>(panel) + kScaleBytes;
+  const uint8_t* codes = codes_of(panel);
   const int width = padded_inputs(kCodes, K), high = padded(rows, kTilePair);
   for (int k0 = 0; k0 < width; k0 += kCodeBlock) {
     const int inputs = least(kCodeBlock, width - k0), length = padded(inputs, kTileLine);

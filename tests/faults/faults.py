@@ -186,7 +186,8 @@ def chosen_cases(driver, options):
 def main(arguments):
     options = parse(arguments)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background passes on that it is ignored
+    # A shell starts background jobs with SIGINT ignored, which the programs would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     library = options.build / "tests/faults/libfault.so"
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         driver = Driver(options.build, library.resolve(), pathlib.Path(folder))
