@@ -100,11 +100,11 @@ void int4_values(const std::byte* panel, int K, float* out) {
 }
 
 // By vectors, which read the weights of few rows as fast as memory gives them, or by tiles, where there are any.
-[[maybe_unused]] constexpr int kVectorRows = 6;
 template <Codes kCodes>
 void linear(const CodedRows& x, int rows, const std::byte* w, int K, int outputs, float* y, int64_t y_stride,
             void* workspace) {
 #if defined(GPT2RUN_CPU_TILES)
+  constexpr int kVectorRows = 6;  // the most that go by vectors
   if (rows > kVectorRows) return tile_codes<kCodes, HardwareTiles>(x, rows, w, K, outputs, y, y_stride, workspace);
 #endif
   linear_codes<kCodes>(x, rows, w, K, outputs, y, y_stride, workspace);

@@ -26,6 +26,8 @@ inline constexpr int kGroupInputs = 32;  // int4: inputs of a group
 inline constexpr int kBias = 128;        // what an int8 code is stored with
 inline constexpr size_t kScaleBytes = kPanel * sizeof(float);
 inline constexpr size_t kGroupBytes = kPanel + kPanel * kGroupInputs / 2;  // of one group of a panel
+template <Codes kCodes>
+inline constexpr int kBytesOfInput = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;  // of a panel
 
 // The most inputs of a product, so that its sum fits in 32 bits: 131072 x 127 x 127 is below 2^31.
 inline constexpr int kMostInputs = 131072;

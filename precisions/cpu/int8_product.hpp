@@ -426,8 +426,8 @@ GPT2RUN_INLINE void negative_sums(const int8_t* codes, int K, int32_t* out) {
 template <Codes kCodes>
 GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const std::byte* panel, int K,
                                   const Outputs& to, const Int8Workspace& workspace) {
-  constexpr int kBytesOfInput = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
-  constexpr int kLines = (kPrefetchSteps * kFour * kBytesOfInput + kLine - 1) / kLine;  // of kPrefetchSteps steps
+  constexpr int kLines =
+      (kPrefetchSteps * kFour * kBytesOfInput<kCodes> + kLine - 1) / kLine;  // of kPrefetchSteps steps
   const int width = padded_inputs(kCodes, K);
   const int unpacking = kCodes == Codes::int4 ? least(kUnpackingRows, rows) : 0, others = rows - unpacking;
   const int other_tiles = (others + kRegisterRows - 1) / kRegisterRows, tiles = other_tiles + (unpacking > 0);
@@ -437,8 +437,8 @@ GPT2RUN_INLINE void block_of_rows(const CodedRows& x, int row, int rows, const s
   const int most = kCodes == Codes::int4 && tiles <= kFewTiles ? kFewInputs : kBlockInputs;
   const int blocks = (width + most - 1) / most, block = padded((width + blocks - 1) / blocks, kGroupInputs);
   for (int k = 0; k < width; k += block) {
-    const int inputs = least(block, width - k), bytes = inputs * kBytesOfInput;
-    const uint8_t* w = codes_of(panel) + int64_t(k) * kBytesOfInput;
+    const int inputs = least(block, width - k), bytes = inputs * kBytesOfInput<kCodes>;
+    const uint8_t* w = codes_of(panel) + int64_t(k) * kBytesOfInput<kCodes>;
     const uintptr_t next = reinterpret_cast<uintptr_t>(w) + bytes;
     BlockPrefetch share{next, next + bytes + kBeyond, lines};
     const auto input = [&](int r) {

@@ -85,12 +85,11 @@ GPT2RUN_INLINE void finish_codes(const int32_t* sums, const CodedRows& x, int ro
 template <Codes kCodes, class Tiles>
 void code_panel(Tiles& tiles, const CodedRows& x, int row, int rows, const int8_t* packed, const std::byte* panel,
                 int K, const Outputs& to, int32_t* sums, uint8_t* unpacked) {
-  constexpr int kBytesOfInput = kCodes == Codes::int4 ? int(kGroupBytes) / kGroupInputs : kPanel;
   const uint8_t* codes = codes_of(panel);
   const int width = padded_inputs(kCodes, K), high = padded(rows, kTilePair);
   for (int k0 = 0; k0 < width; k0 += kCodeBlock) {
     const int inputs = least(kCodeBlock, width - k0), length = padded(inputs, kTileLine);
-    const uint8_t* w = whole_tiles<kCodes>(codes + int64_t(k0) * kBytesOfInput, inputs, unpacked);
+    const uint8_t* w = whole_tiles<kCodes>(codes + int64_t(k0) * kBytesOfInput<kCodes>, inputs, unpacked);
     for (int o = 0; o < to.count; o += kHalfPanel) {
       for (int r = 0; r < rows; r += kTilePair) {
         const int count = least(kTilePair, rows - r);
